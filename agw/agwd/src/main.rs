@@ -1,0 +1,2 @@
+//! The gateway daemon: threads, sockets, clock, disk. Wiring only.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Composes ran, mobility, session, policy and subscribers into one step.

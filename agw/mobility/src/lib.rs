@@ -1,0 +1,1 @@
+//! EMM: who the UE is, whether it is trusted, where it is.

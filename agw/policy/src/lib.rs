@@ -1,0 +1,1 @@
+//! Rules and QoS of a session: decisions.

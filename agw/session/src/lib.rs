@@ -1,0 +1,1 @@
+//! PDN connections as Session values; bearers, address pools, the ESM desk.

@@ -1,0 +1,1 @@
+//! The local subscriber view: profiles, authentication vectors.

@@ -1,0 +1,1 @@
+//! The vocabulary in which the rooms of the access gateway meet.

@@ -1,0 +1,1 @@
+//! AKA, key hierarchies, NAS protection, sealing of keys at rest.
