@@ -1,1 +1,52 @@
 //! The vocabulary in which the rooms of the access gateway meet.
+//!
+//! `ran`, `mobility`, `session`, `policy` and `subscribers` never import each other. Each takes and gives the values of this
+//! crate, and `agw/core` carries them from room to room inside one `step`:
+//!
+//! ```text
+//!   Input ─► core ─► ran ── RadioEvent ──► mobility ── SessionRequest ──► session ── SessionReply ─┐
+//!             ▲       ▲                     │   ▲   └─ Question ──► subscribers ── Answer ──┐      │
+//!             │       └──── RadioCommand ───┘   └───────────────────────────────────────────┴──────┘
+//!             └──────────── Effect: Send, Save, Dataplane, Count, Tell, Ask
+//! ```
+//!
+//! What it deliberately is not: behaviour. Values here decide nothing; they are serialisable, comparable and printable, and
+//! none of them prints a key.
+//!
+//! Invariants: radio events and commands, questions, sessions and tunnels carry nothing that exists in 4G only, except where a
+//! variant or field says so; the 5G adapters add variants, they do not change these.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
+mod config;
+mod dataplane;
+mod effect;
+mod event;
+mod ids;
+mod input;
+mod metric;
+mod radio;
+mod session;
+mod stored;
+mod subscriber;
+mod timer;
+mod trace;
+
+pub use config::{AddressPool, ApnConfig, GatewayConfig, NetworkName, PagingPolicy, ProcedureTimers, SecurityOrder};
+pub use dataplane::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState};
+pub use effect::{Effect, Effects, OperatorReply, Record, RecordKey};
+pub use event::{Event, RejectInfo};
+pub use ids::{LinkId, Now, RadioId, Ticket, UeId};
+pub use input::{Command, ConfigDelta, Input, LinkInfo};
+pub use metric::{Metric, Outcome, Procedure};
+pub use radio::{
+    Area, BearerEndpoint, BearerFailure, BearerSetup, ContextSetup, EstablishmentCause, Paging, PagingId, RadioCause,
+    RadioCommand, RadioEvent, RadioEventKind,
+};
+pub use session::{Ambr, Arp, BearerQos, PdnType, Session, SessionReply, SessionRequest, UeAddress};
+pub use stored::{StoredLink, StoredRadio, StoredSession, StoredUe};
+pub use subscriber::{
+    Answer, ApnProfile, AuthFailure, AuthMaterial, Profile, Question, Resync, SubscriberState, Unavailable,
+};
+pub use timer::TimerName;
+pub use trace::{UeState, UeView};

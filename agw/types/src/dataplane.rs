@@ -1,0 +1,74 @@
+//! What the core wants of the data plane, and what the data plane tells the core.
+
+use basalt_ids::{Ebi, Imsi, Teid};
+use core::net::{IpAddr, Ipv4Addr};
+use serde::{Deserialize, Serialize};
+
+/// One change. Each is complete in itself and may be applied again without harm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum DataplaneChange {
+    /// The tunnel shall be exactly so, whether it existed or not.
+    Set(Tunnel),
+    /// The tunnel shall not be. Its counters are read one last time.
+    Remove {
+        /// The gateway's endpoint.
+        teid: Teid,
+        /// Its address in the UE pools.
+        ue_ipv4: Ipv4Addr,
+    },
+    /// Drop what is buffered for an idle UE (paging failed, or the UE left).
+    Discard {
+        /// Whose packets.
+        ue_ipv4: Ipv4Addr,
+    },
+}
+
+/// A session's way through the data plane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tunnel {
+    /// The gateway's endpoint: the uplink key. An index with a generation, so lookups are array accesses.
+    pub teid: Teid,
+    /// The only source address accepted uplink; the downlink key.
+    pub ue_ipv4: Ipv4Addr,
+    /// Bearer, for reports.
+    pub ebi: Ebi,
+    /// Whose, for reports; never enters a BPF map.
+    pub imsi: Imsi,
+    /// Where to.
+    pub state: TunnelState,
+}
+
+/// See [`Tunnel::state`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TunnelState {
+    /// Connected: downlink is sent to this peer, uplink accepted from it only.
+    Connected(Peer),
+    /// Idle: the first downlink packet raises [`Traffic::DownlinkWaiting`], a bounded number is kept. Uplink is dropped.
+    Idle,
+}
+
+/// The base station's end of a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Address.
+    pub address: IpAddr,
+    /// Endpoint there.
+    pub teid: Teid,
+}
+
+/// What the data plane tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Traffic {
+    /// Packets wait for an idle UE. Told once an idle period, and again if packets still come after `Discard`.
+    DownlinkWaiting {
+        /// For whom.
+        ue_ipv4: Ipv4Addr,
+    },
+    /// A base station does not know the tunnel any more (GTP-U Error Indication from the tunnel's own peer).
+    ErrorIndication {
+        /// The gateway's endpoint of the tunnel.
+        teid: Teid,
+        /// Who said so.
+        peer: Peer,
+    },
+}

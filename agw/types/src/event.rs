@@ -1,0 +1,137 @@
+//! What is told to people: each event is one line of a UE's or base station's timeline.
+
+use crate::LinkId;
+use basalt_ids::{Apn, Ebi, Ecgi, GlobalEnbId, Guti, Imsi, Tai};
+use core::net::{IpAddr, Ipv4Addr};
+use serde::{Deserialize, Serialize};
+
+/// Something worth telling. `Debug` masks identities.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// A base station's S1 is set up.
+    EnbConnected {
+        /// Which.
+        enb: GlobalEnbId,
+        /// Its name, if it gave one (cleaned of control characters).
+        name: Option<String>,
+        /// Association.
+        link: LinkId,
+        /// From where.
+        peer: Option<IpAddr>,
+        /// Areas it serves.
+        areas: Vec<Tai>,
+    },
+    /// A base station was refused.
+    EnbRefused {
+        /// Which, as far as it could be read.
+        enb: Option<GlobalEnbId>,
+        /// From where.
+        peer: Option<IpAddr>,
+        /// Why, in words with the fix.
+        reason: String,
+    },
+    /// A base station is gone.
+    EnbLost {
+        /// Which.
+        enb: GlobalEnbId,
+        /// How many phones were connected over it.
+        connected_ues: u32,
+    },
+    /// A base station violated the protocol.
+    EnbProtocolError {
+        /// Association.
+        link: LinkId,
+        /// What, in words.
+        what: String,
+    },
+    /// A UE attached.
+    Attached {
+        /// Who.
+        imsi: Imsi,
+        /// Its temporary identity.
+        guti: Guti,
+        /// Where.
+        cell: Ecgi,
+        /// From ATTACH REQUEST to ATTACH COMPLETE, microseconds.
+        micros: u64,
+    },
+    /// A UE was refused, or its procedure failed.
+    Rejected(RejectInfo),
+    /// A UE is gone.
+    Detached {
+        /// Who.
+        imsi: Imsi,
+        /// By whom and why, in words.
+        reason: String,
+    },
+    /// A UE went idle.
+    Idle {
+        /// Who.
+        imsi: Imsi,
+    },
+    /// A UE is connected.
+    Connected {
+        /// Who.
+        imsi: Imsi,
+        /// Where.
+        cell: Ecgi,
+    },
+    /// A session stands.
+    SessionStarted {
+        /// Whose.
+        imsi: Imsi,
+        /// Its default bearer.
+        ebi: Ebi,
+        /// Network.
+        apn: Apn,
+        /// Address.
+        address: Ipv4Addr,
+    },
+    /// A session ended.
+    SessionEnded {
+        /// Whose.
+        imsi: Imsi,
+        /// Its default bearer.
+        ebi: Ebi,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A UE did not answer pages.
+    PagingFailed {
+        /// Who.
+        imsi: Imsi,
+        /// Pages sent.
+        attempts: u8,
+    },
+    /// Something security staff wants to see: a replay, a bad MAC after security was on, a spoofed identity.
+    Security {
+        /// Who, if known.
+        imsi: Option<Imsi>,
+        /// What, in words.
+        what: String,
+    },
+    /// A record or a map did not agree with the others at start and was repaired.
+    Repaired {
+        /// What, in words.
+        what: String,
+    },
+}
+
+/// Why a UE was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectInfo {
+    /// Who, if it could be told.
+    pub imsi: Option<Imsi>,
+    /// During what: `attach`, `service request`, ...
+    pub procedure: String,
+    /// EMM cause value sent, if any.
+    pub emm_cause: Option<u8>,
+    /// ESM cause value sent, if any.
+    pub esm_cause: Option<u8>,
+    /// What went wrong, in words.
+    pub reason: String,
+    /// What an operator can do about it.
+    pub advice: String,
+    /// When, seconds since 1970 UTC.
+    pub unix_secs: u64,
+}

@@ -1,0 +1,239 @@
+//! Sessions: a PDN connection of EPS and a PDU session of 5GS are one kind of value.
+
+use crate::{BearerEndpoint, BearerSetup, Profile, UeId};
+use basalt_ids::{Apn, Ebi, Pti, Qci, Teid};
+use core::net::{IpAddr, Ipv4Addr};
+use serde::{Deserialize, Serialize};
+
+/// Aggregate maximum bit rates in bit/s; `u64::MAX` means unlimited and is shown to the radio as its largest value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ambr {
+    /// From the UE, bit/s.
+    pub uplink: u64,
+    /// To the UE, bit/s.
+    pub downlink: u64,
+}
+
+/// Allocation and retention priority (TS 23.203 §6.1.7.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arp {
+    /// 1 (highest) to 15.
+    pub priority: u8,
+    /// May take resources from others.
+    pub may_preempt: bool,
+    /// May lose resources to others.
+    pub preemptable: bool,
+}
+
+/// QoS of a bearer without guaranteed rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BearerQos {
+    /// Class.
+    pub qci: Qci,
+    /// Priority when resources are short.
+    pub arp: Arp,
+}
+
+/// What kind of address a session has (TS 24.301 §9.9.4.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PdnType {
+    /// IPv4 only.
+    Ipv4,
+    /// IPv6 only.
+    Ipv6,
+    /// Both.
+    Ipv4v6,
+    /// No IP.
+    NonIp,
+}
+
+/// The address of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum UeAddress {
+    /// One IPv4 address.
+    Ipv4(Ipv4Addr),
+}
+
+impl UeAddress {
+    /// The IPv4 address, if there is one.
+    #[must_use]
+    pub const fn ipv4(self) -> Option<Ipv4Addr> {
+        match self {
+            UeAddress::Ipv4(address) => Some(address),
+        }
+    }
+}
+
+/// One PDN connection or PDU session with its default bearer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Default bearer (EPS).
+    pub ebi: Ebi,
+    /// Network it leads to.
+    pub apn: Apn,
+    /// Its address.
+    pub address: UeAddress,
+    /// QoS of the default bearer.
+    pub qos: BearerQos,
+    /// Aggregate maximum bit rate of the session.
+    pub ambr: Ambr,
+    /// Where the gateway receives this session's GTP-U.
+    pub local: (IpAddr, Teid),
+    /// Where the base station receives it; `None` while idle.
+    pub remote: Option<(IpAddr, Teid)>,
+    /// The UE has confirmed it (ACTIVATE DEFAULT EPS BEARER CONTEXT ACCEPT).
+    pub confirmed: bool,
+}
+
+/// What mobility asks of the session room. Every request is answered at once, by zero or more replies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum SessionRequest {
+    /// The UE attaches and sent this ESM message with it (PDN CONNECTIVITY REQUEST; plain octets). The UE is trusted.
+    Attach {
+        /// Who.
+        ue: UeId,
+        /// The ESM message container of ATTACH REQUEST.
+        esm: Vec<u8>,
+        /// What the subscriber may have.
+        profile: Box<Profile>,
+    },
+    /// A later ESM message of a trusted UE (plain octets after deciphering).
+    Uplink {
+        /// Who.
+        ue: UeId,
+        /// The message.
+        esm: Vec<u8>,
+        /// What the subscriber may have.
+        profile: Box<Profile>,
+    },
+    /// The base station set bearers up or moved them.
+    Connected {
+        /// Who.
+        ue: UeId,
+        /// Endpoints at the base station.
+        bearers: Vec<BearerEndpoint>,
+        /// Bearers that could not be set up: their sessions end, unless the UE becomes idle as a whole.
+        failed: Vec<Ebi>,
+    },
+    /// The UE has no radio connection any more: tunnels go idle.
+    Idle {
+        /// Who.
+        ue: UeId,
+    },
+    /// Bearers to put into a context setup for a UE that returns (service request, TAU with active flag).
+    /// Answered by [`SessionReply::Resume`].
+    Resume {
+        /// Who.
+        ue: UeId,
+    },
+    /// The UE told which bearers it still has (EPS bearer context status); others end without signalling.
+    Synchronise {
+        /// Who.
+        ue: UeId,
+        /// Bit n set: bearer n is active at the UE (n = 5 to 15).
+        active: u16,
+    },
+    /// All sessions of the UE end without signalling (detach, purge, failed attach).
+    Release {
+        /// Who.
+        ue: UeId,
+    },
+    /// One session shall end by the network's will: DEACTIVATE EPS BEARER CONTEXT REQUEST.
+    Deactivate {
+        /// Who.
+        ue: UeId,
+        /// Its default bearer.
+        ebi: Ebi,
+    },
+    /// A guard timer of the session room (T3485, T3489, T3495) expired.
+    Expired {
+        /// Who.
+        ue: UeId,
+        /// Which.
+        timer: crate::TimerName,
+    },
+}
+
+/// What the session room answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum SessionReply {
+    /// Send this ESM message to the UE by itself (DOWNLINK NAS TRANSPORT).
+    Send {
+        /// Who.
+        ue: UeId,
+        /// Plain ESM octets, to be protected.
+        esm: Vec<u8>,
+    },
+    /// The attach can be accepted: the default bearer stands ready.
+    AttachReady {
+        /// Who.
+        ue: UeId,
+        /// ACTIVATE DEFAULT EPS BEARER CONTEXT REQUEST, plain, for the ESM container of ATTACH ACCEPT.
+        esm: Vec<u8>,
+        /// The bearer for the radio, its `nas` still `None`.
+        bearer: BearerSetup,
+        /// New aggregate rate of the UE.
+        ambr: Ambr,
+    },
+    /// The attach cannot be accepted (EMM cause #19, with this ESM message in the container).
+    AttachRejected {
+        /// Who.
+        ue: UeId,
+        /// PDN CONNECTIVITY REJECT, plain.
+        esm: Vec<u8>,
+        /// ESM cause value (TS 24.301 §9.9.4.4).
+        cause: u8,
+    },
+    /// A further session stands ready: set its bearer up with this ESM message.
+    BearerReady {
+        /// Who.
+        ue: UeId,
+        /// Plain ESM octets, to be protected and delivered with the setup.
+        esm: Vec<u8>,
+        /// The bearer for the radio, its `nas` still `None`.
+        bearer: BearerSetup,
+        /// New aggregate rate of the UE.
+        ambr: Ambr,
+    },
+    /// Release this bearer at the radio with this ESM message.
+    BearerEnding {
+        /// Who.
+        ue: UeId,
+        /// Plain ESM octets, to be protected and delivered with the release.
+        esm: Vec<u8>,
+        /// Which bearer.
+        ebi: Ebi,
+    },
+    /// Answer to [`SessionRequest::Resume`]; empty when the UE has no session left.
+    Resume {
+        /// Who.
+        ue: UeId,
+        /// The bearers.
+        bearers: Vec<BearerSetup>,
+        /// Aggregate rate of the UE.
+        ambr: Ambr,
+    },
+    /// Sessions changed in a way that must survive a restart: mobility saves the UE at its next rest point or at once.
+    Changed {
+        /// Who.
+        ue: UeId,
+    },
+    /// The last session ended by signalling while attached: the UE must be detached (EPS without PDN connection is not kept).
+    LastSessionGone {
+        /// Who.
+        ue: UeId,
+    },
+    /// The UE confirmed its default bearer, or refused it.
+    DefaultBearer {
+        /// Who.
+        ue: UeId,
+        /// True for ACCEPT, false for REJECT.
+        accepted: bool,
+    },
+}
+
+/// The bit of EPS bearer context status for a bearer.
+#[must_use]
+pub const fn status_bit(ebi: Ebi) -> u16 {
+    1 << ebi.value()
+}

@@ -1,0 +1,98 @@
+//! What survives a restart. These structs are separate from the live ones on purpose: their layout is a format.
+//!
+//! A new version is a new struct and a new number in front; the old ones stay readable, each with its golden file.
+
+use crate::{Ambr, BearerQos, LinkId, RejectInfo};
+use basalt_ids::{Apn, Ebi, Ecgi, EnbUeS1apId, GlobalEnbId, Guti, Imei, Imeisv, Imsi, Tai, Teid};
+use basalt_sansio::SlotId;
+use basalt_security::NasSecurityContext;
+use core::net::{IpAddr, Ipv4Addr};
+use serde::{Deserialize, Serialize};
+
+/// A registered UE at a rest point, or with a promise made to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredUe {
+    /// Who.
+    pub imsi: Imsi,
+    /// Its temporary identity.
+    pub guti: Guti,
+    /// A newer temporary identity that was promised and not yet confirmed: both are valid.
+    pub pending_guti: Option<Guti>,
+    /// ATTACH COMPLETE was received.
+    pub registered: bool,
+    /// Keys, algorithms and counts; the downlink count is a bound that was not passed.
+    pub security: NasSecurityContext,
+    /// UE network capability octets (TS 24.301 §9.9.3.34), as replayed in security mode.
+    pub network_capability: Vec<u8>,
+    /// MS network capability octets, if the UE sent them.
+    pub ms_network_capability: Option<Vec<u8>>,
+    /// Equipment.
+    pub imei: Option<Imei>,
+    /// Equipment with software version.
+    pub imeisv: Option<Imeisv>,
+    /// Areas the UE may move in without telling.
+    pub areas: Vec<Tai>,
+    /// Last cell.
+    pub cell: Ecgi,
+    /// UE-specific DRX cycle in radio frames.
+    pub drx: Option<u16>,
+    /// Radio capability octets.
+    pub radio_capability: Option<Vec<u8>>,
+    /// Radio connection, if there was one.
+    pub radio: Option<StoredRadio>,
+    /// Aggregate maximum bit rate of the UE.
+    pub ambr: Ambr,
+    /// Sessions.
+    pub sessions: Vec<StoredSession>,
+    /// Seconds since 1970 UTC of the last sign of life.
+    pub last_seen: u64,
+    /// The last refusal, for `basalt describe ue`.
+    pub last_reject: Option<RejectInfo>,
+}
+
+/// A radio connection that outlives the daemon because its association does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredRadio {
+    /// Association.
+    pub link: LinkId,
+    /// The gateway's id.
+    pub radio: SlotId,
+    /// The base station's id.
+    pub enb_id: EnbUeS1apId,
+    /// SCTP stream of the connection.
+    pub stream: u16,
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredSession {
+    /// Default bearer.
+    pub ebi: Ebi,
+    /// Network.
+    pub apn: Apn,
+    /// Address.
+    pub address: Ipv4Addr,
+    /// QoS of the default bearer.
+    pub qos: BearerQos,
+    /// Aggregate maximum bit rate.
+    pub ambr: Ambr,
+    /// The gateway's endpoint.
+    pub local: (IpAddr, Teid),
+    /// The base station's endpoint; `None` while idle.
+    pub remote: Option<(IpAddr, Teid)>,
+}
+
+/// A base station whose S1 is set up, by its association.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredLink {
+    /// Association.
+    pub link: LinkId,
+    /// Who.
+    pub enb: GlobalEnbId,
+    /// Its name.
+    pub name: Option<String>,
+    /// Areas it serves.
+    pub areas: Vec<Tai>,
+    /// Default paging DRX in radio frames.
+    pub drx: u16,
+}
