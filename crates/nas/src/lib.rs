@@ -1,1 +1,30 @@
 //! NAS of EPS (TS 24.301): octets to our own message values and back.
+//!
+//! What it is: one plain struct per message of clause 8, with its information elements as values, the envelope that tells
+//! plain from protected messages, and decode errors that carry what an answer needs. What it deliberately is not: procedures,
+//! timers, cryptography (`basalt-security` checks and makes MACs), or a judge of meaning.
+//!
+//! Invariants: decoding never panics and never allocates more than the message is long, times a small constant; a decoded
+//! message encodes to the octets it came from (spare bits apart); elements without a field are kept where they stood.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
+mod codec;
+pub mod emm;
+mod envelope;
+mod error;
+pub mod esm;
+pub mod ie;
+
+pub use emm::EmmMessage;
+pub use envelope::{Envelope, Plain, Protected, SecurityHeaderType};
+pub use error::{DecodeError, ErrorKind, Header};
+pub use esm::{EsmMessage, EsmPdu};
+
+/// Which way a message goes. Some octets mean different things each way (DETACH REQUEST, protocol configuration options).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Direction {
+    /// From the UE to the network.
+    Uplink,
+    /// From the network to the UE.
+    Downlink,
+}

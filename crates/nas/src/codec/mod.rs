@@ -1,0 +1,3 @@
+//! How octets become message values and back.
+
+pub(crate) mod table;
