@@ -1,0 +1,131 @@
+//! The messages of S1AP (TS 36.413 §9.1), one struct each.
+//!
+//! A field is an `Option`, or a list that may be empty, where a receiver has to go on without the IE: optional and conditional
+//! IEs, and mandatory ones of criticality *ignore* (TS 36.413 §10.3.5). A sender fills in the mandatory ones all the same:
+//! `new` of each message takes them.
+
+mod bearer;
+mod context;
+mod interface;
+mod mobility;
+mod other;
+mod table;
+mod transport;
+
+pub use bearer::*;
+pub use context::*;
+pub use interface::*;
+pub use mobility::*;
+pub use other::*;
+pub use transport::*;
+
+use crate::value::{TriggeringMessage, UeIds};
+use serde::{Deserialize, Serialize};
+
+macro_rules! pdu {
+    ($($name:ident,)*) => {
+        /// One S1AP-PDU.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[allow(missing_docs, reason = "each variant is the message it names")]
+        pub enum Pdu {
+            $($name($name),)*
+            /// A procedure without a struct here, or one that this release of the standard does not have.
+            Other(OtherPdu),
+        }
+
+        $(impl From<$name> for Pdu {
+            fn from(message: $name) -> Self {
+                Pdu::$name(message)
+            }
+        })*
+
+        impl From<OtherPdu> for Pdu {
+            fn from(message: OtherPdu) -> Self {
+                Pdu::Other(message)
+            }
+        }
+
+        impl Pdu {
+            /// Code of the procedure (TS 36.413 §9.3.6).
+            #[must_use]
+            pub const fn procedure_code(&self) -> u8 {
+                match self {
+                    $(Pdu::$name(_) => $name::PROCEDURE_CODE,)*
+                    Pdu::Other(other) => other.procedure_code,
+                }
+            }
+
+            /// Which message of the procedure it is.
+            #[must_use]
+            pub const fn kind(&self) -> TriggeringMessage {
+                match self {
+                    $(Pdu::$name(_) => $name::KIND,)*
+                    Pdu::Other(other) => other.kind,
+                }
+            }
+
+            /// Name of the message as the standard's ASN.1 writes it; of the procedure code for an unknown one.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Pdu::$name(_) => $name::NAME,)*
+                    Pdu::Other(other) => other.name(),
+                }
+            }
+
+            /// The UE association ids that the message has outside of lists.
+            #[must_use]
+            pub fn ue_ids(&self) -> UeIds {
+                match self {
+                    $(Pdu::$name(message) => message.ue_ids(),)*
+                    Pdu::Other(other) => other.ue_ids(),
+                }
+            }
+        }
+    };
+}
+
+pdu! {
+    S1SetupRequest,
+    S1SetupResponse,
+    S1SetupFailure,
+    EnbConfigurationUpdate,
+    EnbConfigurationUpdateAcknowledge,
+    EnbConfigurationUpdateFailure,
+    MmeConfigurationUpdate,
+    MmeConfigurationUpdateAcknowledge,
+    MmeConfigurationUpdateFailure,
+    Reset,
+    ResetAcknowledge,
+    ErrorIndication,
+    OverloadStart,
+    OverloadStop,
+    InitialUeMessage,
+    DownlinkNasTransport,
+    UplinkNasTransport,
+    NasNonDeliveryIndication,
+    InitialContextSetupRequest,
+    InitialContextSetupResponse,
+    InitialContextSetupFailure,
+    UeContextReleaseRequest,
+    UeContextReleaseCommand,
+    UeContextReleaseComplete,
+    UeContextModificationRequest,
+    UeContextModificationResponse,
+    UeContextModificationFailure,
+    UeCapabilityInfoIndication,
+    Paging,
+    ErabSetupRequest,
+    ErabSetupResponse,
+    ErabModifyRequest,
+    ErabModifyResponse,
+    ErabReleaseCommand,
+    ErabReleaseResponse,
+    ErabReleaseIndication,
+    PathSwitchRequest,
+    PathSwitchRequestAcknowledge,
+    PathSwitchRequestFailure,
+    HandoverPreparationFailure,
+    HandoverFailure,
+    UeContextResumeFailure,
+}

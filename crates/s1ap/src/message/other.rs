@@ -1,0 +1,52 @@
+//! What has no type of its own: whole messages and single IEs, kept as octets.
+
+use crate::value::{Criticality, TriggeringMessage, UeIds};
+use serde::{Deserialize, Serialize};
+
+/// A message without a struct here. It re-encodes to the octets it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherPdu {
+    /// Which message of the procedure.
+    pub kind: TriggeringMessage,
+    /// Procedure.
+    pub procedure_code: u8,
+    /// What a receiver does that does not comprehend the procedure.
+    pub criticality: Criticality,
+    /// The encoded message, as it is in the open type of the PDU.
+    pub raw: Vec<u8>,
+}
+
+/// An IE of a message that its struct has no field for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherIe {
+    /// Identifier of the IE.
+    pub id: u16,
+    /// What a receiver does that does not comprehend it.
+    pub criticality: Criticality,
+    /// The encoded value.
+    pub value: Vec<u8>,
+    /// Place among all IEs of the message, from 0. Encoding puts the IE there, or at the end if the message is shorter.
+    pub position: u16,
+}
+
+impl OtherIe {
+    /// An IE for the end of a message.
+    #[must_use]
+    pub const fn last(id: u16, criticality: Criticality, value: Vec<u8>) -> Self {
+        Self { id, criticality, value, position: u16::MAX }
+    }
+}
+
+impl OtherPdu {
+    /// Name of the message as the standard's ASN.1 writes it, if the standard has it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        "unknown message"
+    }
+
+    /// The UE association ids that the message has outside of lists.
+    #[must_use]
+    pub fn ue_ids(&self) -> UeIds {
+        UeIds::default()
+    }
+}
