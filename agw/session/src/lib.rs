@@ -1,1 +1,3 @@
-//! PDN connections as Session values; bearers, address pools, the ESM desk.
+//! x
+mod pool;
+mod teid;
