@@ -1,0 +1,63 @@
+//! The downlink record: how to reach a phone.
+
+use crate::{Shared32, Shared64};
+
+/// One phone, in the slot of its address (see [`crate::Settings::slot`]). One cache line.
+///
+/// Hand-over to user space. A packet that cannot go out at once (phone idle, base station's neighbour unknown) is copied into the
+/// ring and counted in `handed`; user space counts in `drained` what it has finished with. A program sends directly only when the
+/// two are equal. So newer packets never overtake buffered ones, and the change back to the fast path happens between two
+/// packets, without a lock. An active phone never loses a packet by this: where user space lags by the whole buffer (it was
+/// killed), programs send directly all the same.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct Downlink {
+    /// [`DownlinkState`].
+    pub state: Shared32,
+    /// Odd while user space changes the five fields below; changes with every change of them.
+    pub sequence: Shared32,
+    /// The phone's address ([`crate::Address`]); 0 in a free slot.
+    pub ue: Shared32,
+    /// The base station's TEID in wire order.
+    pub teid: Shared32,
+    /// The base station's address ([`crate::Address`]), outer destination.
+    pub peer: Shared32,
+    /// Our address towards it ([`crate::Address`]), outer source.
+    pub local: Shared32,
+    /// Index into [`crate::maps::NEXT_HOPS`].
+    pub next_hop: Shared32,
+    /// The core's number of the session.
+    pub session: Shared32,
+    /// Packets ever handed to user space, wrapping.
+    pub handed: Shared32,
+    /// Packets ever finished by user space, wrapping.
+    pub drained: Shared32,
+    /// Packets sent to the base station.
+    pub packets: Shared64,
+    /// Octets sent, counted as inner IP total length.
+    pub bytes: Shared64,
+    /// Packets for this phone that were dropped because its buffer or the ring was full.
+    pub dropped: Shared64,
+}
+
+/// Values of [`Downlink::state`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DownlinkState;
+
+impl DownlinkState {
+    /// No phone has this address.
+    pub const NONE: u32 = 0;
+    /// The phone is idle: hand packets to user space, which has it paged.
+    pub const IDLE: u32 = 1;
+    /// The tunnel is up.
+    pub const ACTIVE: u32 = 2;
+}
+
+impl Downlink {
+    /// Packets that user space holds or that wait in the ring.
+    #[must_use]
+    #[inline(always)]
+    pub fn outstanding(&self) -> u32 {
+        self.handed.get().wrapping_sub(self.drained.get())
+    }
+}

@@ -1,0 +1,122 @@
+//! Keys and values of the BPF maps: what the XDP programs and the gateway daemon agree on, octet by octet.
+//!
+//! What it is: plain `repr(C)` values without padding holes, their sizes asserted at compile time, and the few rules that both
+//! sides must follow to share them without locks. What it deliberately is not: packet logic (that is `ebpf/pipeline`) or a
+//! loader (`agw/dataplane`).
+//!
+//! Invariants:
+//! - A map value changes its meaning only together with [`SCHEMA_VERSION`]; the loader refuses to reuse pinned maps of another.
+//! - Every field that one side writes while the other reads is a [`Shared32`] or [`Shared64`], so neither side can see half a word.
+//! - A record is published by one store (its `teid`, its `state`) and guarded against tearing by the sequence number where several
+//!   fields must be seen together ([`Downlink::sequence`]).
+//! - Addresses are kept in the byte order of the wire ([`Address`]), so that the programs compare what they load without swapping.
+//!
+//! ```
+//! use basalt_ebpf_abi::TeidLayout;
+//! let layout = TeidLayout::new(17).unwrap();
+//! let teid = layout.compose(5, 0x2a5a).unwrap();
+//! assert_eq!(layout.index(teid), 5);
+//! assert_eq!(layout.generation(teid), 0x2a5a);
+//! ```
+#![cfg_attr(not(test), no_std)]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+#![cfg_attr(target_arch = "bpf", expect(unsafe_code, reason = "BPF has no atomics in core"))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
+mod address;
+mod destinations;
+mod downlink;
+mod handover;
+mod next_hop;
+mod reasons;
+mod settings;
+mod shared;
+mod teid;
+mod uplink;
+
+pub use address::{Address, Prefix};
+pub use destinations::{Class, Destinations};
+pub use downlink::{Downlink, DownlinkState};
+pub use handover::{HANDOVER_CLASSES, HandoverHeader};
+pub use next_hop::{KERNEL_NEXT_HOP, Mac, NextHop};
+pub use reasons::{DropReason, PuntReason, REASON_SLOTS};
+pub use settings::{MAX_POOLS, MAX_RULES, Pool, Rule, SettingFlags, Settings};
+pub use shared::{Shared32, Shared64};
+pub use teid::TeidLayout;
+pub use uplink::{Uplink, UplinkFlags};
+
+/// Version of everything in this crate. Raised with every change of layout or meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Names of the maps, as in the object file and as pinned.
+pub mod maps {
+    /// Array of one [`super::Meta`]: who made these maps, and how large they are.
+    pub const META: &str = "META";
+    /// Array of one [`super::Settings`].
+    pub const SETTINGS: &str = "SETTINGS";
+    /// Array of [`super::Uplink`], indexed by the TEID's index.
+    pub const UPLINK: &str = "UPLINK";
+    /// Array of [`super::Downlink`], indexed by the slot that [`super::Settings::slot`] finds.
+    pub const DOWNLINK: &str = "DOWNLINK";
+    /// Array of [`super::NextHop`].
+    pub const NEXT_HOPS: &str = "NEXT_HOPS";
+    /// Array of one [`super::Destinations`].
+    pub const DESTINATIONS: &str = "DESTINATIONS";
+    /// Per-CPU array of [`super::REASON_SLOTS`] counters.
+    pub const REASONS: &str = "REASONS";
+    /// Per-CPU array of the slow path's token buckets.
+    pub const BUCKETS: &str = "BUCKETS";
+    /// Ring buffer of packets handed to user space.
+    pub const HANDOVER: &str = "HANDOVER";
+    /// All of them, in the order above.
+    pub const ALL: [&str; 9] = [META, SETTINGS, UPLINK, DOWNLINK, NEXT_HOPS, DESTINATIONS, REASONS, BUCKETS, HANDOVER];
+}
+
+/// Names of the XDP programs in the object file.
+pub mod programs {
+    /// On the radio side (S1-U, N3): strips GTP-U.
+    pub const ACCESS: &str = "basalt_access";
+    /// On the internet side (SGi, N6), routed mode only: adds GTP-U to packets that go straight to a phone.
+    pub const INTERNET: &str = "basalt_internet";
+    /// On the gateway's own veth peer: adds GTP-U to packets that the kernel routed to a phone.
+    pub const KERNEL: &str = "basalt_kernel";
+    /// Passes everything: gives a veth end the receive queue that redirected frames need.
+    pub const PASS: &str = "basalt_pass";
+}
+
+/// The only value of [`maps::META`], written once when the maps are made.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Meta {
+    /// [`SCHEMA_VERSION`] of the writer; 0 in maps that were never finished.
+    pub schema: Shared32,
+    /// Number of records in [`maps::UPLINK`].
+    pub uplink_slots: Shared32,
+    /// Number of records in [`maps::DOWNLINK`].
+    pub downlink_slots: Shared32,
+    /// Number of records in [`maps::NEXT_HOPS`].
+    pub next_hops: Shared32,
+}
+
+/// A token bucket of one CPU. Times are nanoseconds of the kernel's monotonic clock.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Bucket {
+    /// Last refill.
+    pub refilled: Shared64,
+    /// Tokens left, in billionths.
+    pub level: Shared64,
+}
+
+const _: () = {
+    assert!(size_of::<Meta>() == 16);
+    assert!(size_of::<Bucket>() == 16);
+    assert!(size_of::<Uplink>() == 64);
+    assert!(size_of::<Downlink>() == 64);
+    assert!(size_of::<NextHop>() == 32);
+    assert!(size_of::<Pool>() == 16);
+    assert!(size_of::<Rule>() == 16);
+    assert!(size_of::<Settings>() == 832);
+    assert!(size_of::<Destinations>() == 1 << 16);
+    assert!(size_of::<HandoverHeader>() == 24);
+};

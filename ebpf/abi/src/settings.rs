@@ -1,0 +1,167 @@
+//! What the programs need to know besides sessions: our address, pools, rules, limits.
+
+use crate::{Address, Class, Shared32};
+
+/// Largest number of address pools.
+pub const MAX_POOLS: usize = 16;
+/// Largest number of destination rules.
+pub const MAX_RULES: usize = 32;
+
+/// The only value of [`crate::maps::SETTINGS`]. Everything in it may change while programs run.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// Leaves the index of a TEID ([`crate::TeidLayout::mask`]).
+    pub teid_mask: Shared32,
+    /// Our address towards base stations ([`Address`]): GTP-U to any other is not ours.
+    pub local: Shared32,
+    /// [`SettingFlags`].
+    pub flags: Shared32,
+    /// Packets per phone that may wait in user space.
+    pub buffer_limit: Shared32,
+    /// Largest inner packet that fits into a tunnel without fragmenting the outer one.
+    pub tunnel_mtu: Shared32,
+    /// Messages per second and CPU that may take the slow path, for each kind ([`crate::PuntReason::bucket`]).
+    pub punt_rate: Shared32,
+    /// Messages in one burst.
+    pub punt_burst: Shared32,
+    /// Entries used in `pools`.
+    pub pool_count: Shared32,
+    /// Entries used in `rules`.
+    pub rule_count: Shared32,
+    /// [`Class`] of a destination that no rule names, where rules decide.
+    pub default_class: Shared32,
+    /// Zero.
+    pub reserved: [Shared32; 6],
+    /// Address pools of phones.
+    pub pools: [Pool; MAX_POOLS],
+    /// Destination rules, longest prefix first.
+    pub rules: [Rule; MAX_RULES],
+}
+
+/// Addresses that phones get, and where their downlink records start.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Pool {
+    /// First address, host order.
+    pub first: Shared32,
+    /// Number of addresses.
+    pub count: Shared32,
+    /// Slot of the first address in [`crate::maps::DOWNLINK`].
+    pub base: Shared32,
+    /// Zero.
+    pub reserved: Shared32,
+}
+
+/// One destination rule.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Rule {
+    /// Prefix in wire order.
+    pub address: Shared32,
+    /// Its mask in wire order.
+    pub mask: Shared32,
+    /// [`Class`].
+    pub class: Shared32,
+    /// Zero.
+    pub reserved: Shared32,
+}
+
+/// Bits of [`Settings::flags`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SettingFlags(pub u32);
+
+impl SettingFlags {
+    /// Let phones send to the ports of core protocols (GTP-C, GTP-U, PFCP, Diameter, S1AP, NGAP). Off for a gateway in service.
+    pub const CORE_PORTS: u32 = 1 << 0;
+
+    /// Whether all bits of `flag` are set.
+    #[must_use]
+    #[inline(always)]
+    pub const fn has(self, flag: u32) -> bool {
+        self.0 & flag == flag
+    }
+}
+
+impl Settings {
+    /// The downlink slot of an address, when it is in a pool.
+    #[must_use]
+    #[inline(always)]
+    pub fn slot(&self, address: Address) -> Option<u32> {
+        let number = address.to_host();
+        let count = self.pool_count.get();
+        let mut i = 0;
+        while i < MAX_POOLS {
+            if i as u32 >= count {
+                return None;
+            }
+            let pool = &self.pools[i];
+            let offset = number.wrapping_sub(pool.first.get());
+            if offset < pool.count.get() {
+                return Some(pool.base.get().wrapping_add(offset));
+            }
+            i += 1;
+        }
+        None
+    }
+
+    /// The class of a destination by the rules alone.
+    #[must_use]
+    #[inline(always)]
+    pub fn rule(&self, address: Address) -> Class {
+        let count = self.rule_count.get();
+        let mut i = 0;
+        while i < MAX_RULES {
+            if i as u32 >= count {
+                break;
+            }
+            let rule = &self.rules[i];
+            if address.0 & rule.mask.get() == rule.address.get() {
+                return Class(rule.class.get() as u8);
+            }
+            i += 1;
+        }
+        Class(self.default_class.get() as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+
+    #[test]
+    fn slots_follow_the_pools() {
+        let settings = Settings::default();
+        for (i, (first, count, base)) in [(0x0a2d_0000, 256, 0), (0x0a2e_0000, 16, 256)].into_iter().enumerate() {
+            settings.pools[i].first.set(first);
+            settings.pools[i].count.set(count);
+            settings.pools[i].base.set(base);
+        }
+        settings.pool_count.set(2);
+        let slot = |a, b, c, d| settings.slot(Ipv4Addr::new(a, b, c, d).into());
+        assert_eq!(slot(10, 45, 0, 0), Some(0));
+        assert_eq!(slot(10, 45, 0, 255), Some(255));
+        assert_eq!(slot(10, 45, 1, 0), None);
+        assert_eq!(slot(10, 46, 0, 15), Some(271));
+        assert_eq!(slot(10, 46, 0, 16), None);
+        assert_eq!(slot(10, 44, 255, 255), None);
+    }
+
+    #[test]
+    fn the_first_matching_rule_decides() {
+        let settings = Settings::default();
+        let rule = |i: usize, address: Ipv4Addr, mask: Ipv4Addr, class: Class| {
+            settings.rules[i].address.set(Address::new(address).0);
+            settings.rules[i].mask.set(Address::new(mask).0);
+            settings.rules[i].class.set(class.0.into());
+        };
+        rule(0, Ipv4Addr::new(10, 1, 1, 1), Ipv4Addr::new(255, 255, 255, 255), Class::KERNEL);
+        rule(1, Ipv4Addr::new(10, 1, 0, 0), Ipv4Addr::new(255, 255, 0, 0), Class::DENY);
+        settings.rule_count.set(2);
+        settings.default_class.set(9);
+        assert_eq!(settings.rule(Ipv4Addr::new(10, 1, 1, 1).into()), Class::KERNEL);
+        assert_eq!(settings.rule(Ipv4Addr::new(10, 1, 1, 2).into()), Class::DENY);
+        assert_eq!(settings.rule(Ipv4Addr::new(10, 2, 1, 1).into()), Class(9));
+    }
+}

@@ -1,0 +1,117 @@
+//! The radio side: frames that may be GTP-U to us.
+
+use crate::uplink::{Uplinked, uplink};
+use crate::wire::{ETH, ETHERTYPE_IPV4, FRAGMENT, GTP_HEADER, GTP_PORT, IPV4, PROTO_UDP, UDP, decrement_ttl};
+use crate::{Packet, Tables, Verdict, drop, punt};
+use basalt_ebpf_abi::{Address, DropReason, KERNEL_NEXT_HOP, NextHop, PuntReason, Settings, Uplink};
+
+/// Judges a frame from the radio network and, where its inner packet may go out, leaves that packet with a new Ethernet header.
+#[inline(always)]
+pub fn access<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T) -> Verdict<'t> {
+    let Some(settings) = tables.settings() else {
+        return Verdict::Pass;
+    };
+    let Some(outer) = outer(packet, settings) else {
+        return Verdict::Pass;
+    };
+    if !outer.plain {
+        return punt(tables, settings, PuntReason::OuterFragment);
+    }
+    let Some(ports) = packet.load64(ETH + IPV4) else {
+        return Verdict::Pass;
+    };
+    let ports = u64::from_be(ports);
+    if (ports >> 32) as u16 != GTP_PORT {
+        return Verdict::Pass;
+    }
+    let udp = (ports >> 16) as u32 & 0xffff;
+    let there = packet.len();
+    if udp + IPV4 as u32 != outer.length || outer.length + ETH as u32 > there || udp < (UDP + GTP_HEADER) as u32 {
+        return drop(tables, DropReason::Malformed);
+    }
+    let decision = uplink(packet, tables, settings, ETH + IPV4 + UDP, udp - UDP as u32, outer.source);
+    match decision {
+        Uplinked::Forward { record, offset, length, next_hop, ttl } => {
+            forward(packet, tables, record, offset, length, next_hop, ttl)
+        }
+        Uplinked::Punt(reason) => punt(tables, settings, reason),
+        Uplinked::Drop(reason) => drop(tables, reason),
+    }
+}
+
+struct Outer {
+    length: u32,
+    source: Address,
+    /// Neither options nor a fragment.
+    plain: bool,
+}
+
+/// The outer IPv4 header of UDP to our address; `None` for everything else.
+#[inline(always)]
+fn outer<P: Packet>(packet: &P, settings: &Settings) -> Option<Outer> {
+    let first = u64::from_be(packet.load64(ETH - 2)?);
+    if (first >> 48) as u16 != ETHERTYPE_IPV4 {
+        return None;
+    }
+    let second = u32::from_be(packet.load32(ETH + 6)?);
+    let (source, destination) = (packet.load32(ETH + 12)?, packet.load32(ETH + 16)?);
+    if second as u8 != PROTO_UDP || destination != settings.local.get() {
+        return None;
+    }
+    Some(Outer {
+        length: (first >> 16) as u32 & 0xffff,
+        source: Address(source),
+        plain: (first >> 40) as u8 == 0x45 && (second >> 16) as u16 & FRAGMENT == 0,
+    })
+}
+
+/// Sends the inner packet on its way.
+#[inline(always)]
+fn forward<'t, P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &'t T,
+    record: &Uplink,
+    offset: usize,
+    length: u32,
+    next_hop: u32,
+    ttl: u8,
+) -> Verdict<'t> {
+    let mut hop = None;
+    if next_hop != KERNEL_NEXT_HOP {
+        hop = direct(tables, next_hop, length, ttl);
+    }
+    let direct = hop.is_some();
+    let Some(hop) = hop.or_else(|| tables.next_hop(KERNEL_NEXT_HOP)) else {
+        return drop(tables, DropReason::NoRoom);
+    };
+    let ifindex = hop.ifindex.get();
+    if ifindex == 0 {
+        return drop(tables, DropReason::NoRoom);
+    }
+    let macs = [hop.macs[0].get(), hop.macs[1].get(), hop.macs[2].get()];
+    if direct && decrement_ttl(packet, offset).is_none() {
+        return drop(tables, DropReason::NoRoom);
+    }
+    if packet.shift((offset - ETH) as i32).is_none()
+        || packet.store_words(0, macs).is_none()
+        || packet.store16(ETH - 2, ETHERTYPE_IPV4.to_be()).is_none()
+    {
+        return drop(tables, DropReason::NoRoom);
+    }
+    Uplinked::account(record, length);
+    Verdict::Redirect(ifindex)
+}
+
+/// The next hop of a packet that need not see the kernel: its neighbour is resolved, it fits, it does not expire here.
+#[inline(always)]
+fn direct<T: Tables>(tables: &T, next_hop: u32, length: u32, ttl: u8) -> Option<&NextHop> {
+    let hop = tables.next_hop(next_hop)?;
+    if hop.ifindex.get() == 0 || length > hop.mtu.get() {
+        return None;
+    }
+    if ttl <= 1 {
+        tables.count(PuntReason::TimeToLive.slot());
+        return None;
+    }
+    Some(hop)
+}

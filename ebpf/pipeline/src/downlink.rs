@@ -1,0 +1,227 @@
+//! Downlink: from a packet for a phone to a GTP-U tunnel.
+
+use crate::wire::{
+    ETH, ETHERTYPE_IPV4, G_PDU, GTP_HEADER, GTP_PORT, IPV4, PROTO_UDP, TUNNEL_OVERHEAD, UDP, decrement_ttl, fold,
+};
+use crate::{HandOver, Packet, Tables, Verdict, drop};
+use basalt_ebpf_abi::{Address, Downlink, DownlinkState, DropReason, NextHop, PuntReason, Settings};
+
+/// Where a packet for a phone comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Straight from an internet interface: what is not for a phone, and what needs a router's answer, goes to the kernel.
+    Internet,
+    /// From the kernel, which routed it to the tunnels: it ends here.
+    Kernel,
+}
+
+/// What becomes of a packet that may be for a phone.
+#[derive(Debug, Clone, Copy)]
+pub enum Downlinked<'t> {
+    /// Into the tunnel.
+    Tunnel {
+        /// The phone's record; count with [`Downlinked::account`] what was really sent.
+        record: &'t Downlink,
+        /// The tunnel.
+        tunnel: Tunnel,
+        /// The resolved next hop towards the base station.
+        hop: &'t NextHop,
+        /// Total length of the inner packet.
+        length: u32,
+    },
+    /// To user space.
+    HandOver(HandOver<'t>),
+    /// To the kernel, with the reason to count if it is for a phone.
+    Pass(Option<PuntReason>),
+    /// Nowhere (to be counted by the caller).
+    Drop(DropReason),
+}
+
+/// The far end of a tunnel. All in wire order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tunnel {
+    /// The base station's address.
+    pub peer: Address,
+    /// Ours towards it.
+    pub local: Address,
+    /// The base station's TEID.
+    pub teid: u32,
+}
+
+/// Judges the IP packet at `ip`.
+#[inline(always)]
+pub fn downlink<'t, P: Packet, T: Tables>(
+    packet: &P,
+    tables: &'t T,
+    settings: &Settings,
+    ip: usize,
+    origin: Origin,
+) -> Downlinked<'t> {
+    let kernel = origin == Origin::Kernel;
+    let (Some(first), Some(second), Some(destination)) =
+        (packet.load32(ip), packet.load32(ip + 8), packet.load32(ip + 16))
+    else {
+        return not_ours(kernel, DropReason::Malformed);
+    };
+    let first = u32::from_be(first);
+    if first >> 28 != 4 {
+        return not_ours(kernel, DropReason::NotIpv4);
+    }
+    let Some(slot) = settings.slot(Address(destination)) else {
+        return not_ours(kernel, DropReason::UnknownPhone);
+    };
+    let Some(record) = tables.downlink(slot) else {
+        return not_ours(kernel, DropReason::UnknownPhone);
+    };
+    let sequence = record.sequence.get();
+    let state = record.state.get();
+    if state == DownlinkState::NONE || record.ue.get() != destination {
+        return Downlinked::Drop(DropReason::UnknownPhone);
+    }
+    let length = first & 0xffff;
+    if length < IPV4 as u32 || length + ip as u32 > packet.len() {
+        return not_ours(kernel, DropReason::Malformed);
+    }
+    let mut reason = None;
+    if length > settings.tunnel_mtu.get() {
+        reason = Some(PuntReason::TooBig);
+    }
+    if !kernel {
+        if u32::from_be(second) >> 24 <= 1 {
+            reason = Some(PuntReason::TimeToLive);
+        }
+        if reason.is_some() {
+            return Downlinked::Pass(reason);
+        }
+    }
+    let outstanding = record.outstanding();
+    let room = outstanding < settings.buffer_limit.get();
+    if state == DownlinkState::IDLE {
+        reason = Some(PuntReason::IdlePhone);
+    } else if outstanding != 0 && room {
+        reason = Some(PuntReason::Flushing);
+    }
+    let hop = tables.next_hop(record.next_hop.get()).filter(|hop| hop.ifindex.get() != 0);
+    let tunnel =
+        Tunnel { peer: Address(record.peer.get()), local: Address(record.local.get()), teid: record.teid.get() };
+    let steady = sequence & 1 == 0 && record.sequence.get() == sequence;
+    if reason.is_none() {
+        match hop {
+            Some(hop) if steady => {
+                return Downlinked::Tunnel { record, tunnel, hop, length };
+            }
+            Some(_) => reason = Some(PuntReason::Changing),
+            None => {}
+        }
+    }
+    if !room {
+        record.dropped.add(1);
+        return Downlinked::Drop(DropReason::BufferFull);
+    }
+    Downlinked::HandOver(HandOver { record, slot, reason: reason.unwrap_or(PuntReason::NextHop), offset: ip, length })
+}
+
+#[inline(always)]
+fn not_ours<'t>(kernel: bool, reason: DropReason) -> Downlinked<'t> {
+    if kernel { Downlinked::Drop(reason) } else { Downlinked::Pass(None) }
+}
+
+impl Downlinked<'_> {
+    /// Counts a packet that was sent to the phone.
+    #[inline(always)]
+    pub fn account(record: &Downlink, length: u32) {
+        record.packets.add(1);
+        record.bytes.add(u64::from(length));
+    }
+}
+
+/// Judges a frame towards phones and, where the tunnel is up, leaves it encapsulated with a new Ethernet header.
+#[inline(always)]
+pub fn towards_phone<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T, origin: Origin) -> Verdict<'t> {
+    let kernel = origin == Origin::Kernel;
+    let Some(settings) = tables.settings() else {
+        return Verdict::Pass;
+    };
+    if packet.load16(ETH - 2) != Some(ETHERTYPE_IPV4.to_be()) {
+        return if kernel { drop(tables, DropReason::NotIpv4) } else { Verdict::Pass };
+    }
+    match downlink(packet, tables, settings, ETH, origin) {
+        Downlinked::Tunnel { record, tunnel, hop, length } => {
+            if !kernel && decrement_ttl(packet, ETH).is_none() {
+                return drop(tables, DropReason::NoRoom);
+            }
+            encapsulate(packet, tables, record, tunnel, hop, length)
+        }
+        Downlinked::HandOver(handover) => {
+            if !kernel && decrement_ttl(packet, ETH).is_none() {
+                return drop(tables, DropReason::NoRoom);
+            }
+            Verdict::HandOver(handover)
+        }
+        Downlinked::Pass(reason) => {
+            if let Some(reason) = reason {
+                tables.count(reason.slot());
+            }
+            Verdict::Pass
+        }
+        Downlinked::Drop(reason) => drop(tables, reason),
+    }
+}
+
+/// Puts the tunnel's headers in place of the Ethernet header.
+#[inline(always)]
+fn encapsulate<'t, P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &'t T,
+    record: &Downlink,
+    tunnel: Tunnel,
+    hop: &NextHop,
+    length: u32,
+) -> Verdict<'t> {
+    let ifindex = hop.ifindex.get();
+    let macs = [hop.macs[0].get(), hop.macs[1].get(), hop.macs[2].get()];
+    let identification = record.packets.get() as u16;
+    let headers = encapsulation(tunnel, length, identification);
+    if packet.shift(-(TUNNEL_OVERHEAD as i32)).is_none() {
+        return drop(tables, DropReason::NoRoom);
+    }
+    if packet.store_words(0, macs).is_none()
+        || packet.store16(ETH - 2, ETHERTYPE_IPV4.to_be()).is_none()
+        || packet.store_words(ETH, headers).is_none()
+    {
+        return drop(tables, DropReason::NoRoom);
+    }
+    Downlinked::account(record, length);
+    Verdict::Redirect(ifindex)
+}
+
+/// Outer IPv4, UDP and GTP-U header for an inner packet of `length` octets: nine words in memory order. The UDP checksum is zero, as
+/// IPv4 allows; the outer packet may be fragmented on its way, hence the identification.
+#[must_use]
+#[inline(always)]
+pub fn encapsulation(tunnel: Tunnel, length: u32, identification: u16) -> [u32; 9] {
+    let total = length + TUNNEL_OVERHEAD as u32;
+    let word = |high: u32, low: u32| (high << 16 | (low & 0xffff)).to_be();
+    let (source, destination) = (tunnel.local.to_host(), tunnel.peer.to_host());
+    let lifetime = 64 << 8 | u32::from(PROTO_UDP);
+    let sum = 0x4500
+        + (total & 0xffff)
+        + u32::from(identification)
+        + lifetime
+        + (source >> 16)
+        + (source & 0xffff)
+        + (destination >> 16)
+        + (destination & 0xffff);
+    let port = u32::from(GTP_PORT);
+    [
+        word(0x4500, total),
+        word(u32::from(identification), 0),
+        word(lifetime, u32::from(fold(sum))),
+        tunnel.local.0,
+        tunnel.peer.0,
+        word(port, port),
+        word(length + (UDP + GTP_HEADER) as u32, 0),
+        word(0x3000 | u32::from(G_PDU), length),
+        tunnel.teid,
+    ]
+}

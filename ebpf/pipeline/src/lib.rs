@@ -1,0 +1,136 @@
+//! Packet decisions of the user plane: what to check, what to count, how to rewrite.
+//!
+//! What it is: plain functions, generic over [`Packet`] (the octets) and [`Tables`] (the maps), without allocation, panic or
+//! unbounded loop. Compiled for BPF they *are* the XDP programs; natively they are the software plane, the slow path of user space
+//! and the oracle against which the loaded object is tested. What it deliberately is not: sockets, rings, redirects; the callers
+//! act on the [`Verdict`].
+//!
+//! Invariants:
+//! - Uplink: nothing leaves a tunnel before the whole TEID, the outer peer, the inner source, the inner lengths and the
+//!   destination have been checked. GTP-U never comes out of GTP-U.
+//! - Downlink: a packet for a phone is sent, handed to user space, passed to the kernel or dropped with a counted reason.
+//! - A refused packet changes no octet. Octets are counted as inner IP total length, and only for what went out.
+//!
+//! ```
+//! use basalt_pipeline::{Frame, Packet};
+//! let mut storage = [0u8; 64];
+//! let mut frame = Frame::new(&mut storage, 32, 20).unwrap();
+//! frame.store32(0, 7).unwrap();
+//! frame.shift(-8).unwrap();
+//! assert_eq!((frame.len(), frame.load32(8)), (28, Some(7)));
+//! ```
+#![cfg_attr(not(test), no_std)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
+mod access;
+mod bucket;
+mod downlink;
+mod frame;
+mod inner;
+mod uplink;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use access::access;
+pub use downlink::{Downlinked, Origin, Tunnel, downlink, encapsulation, towards_phone};
+pub use frame::Frame;
+pub use uplink::{Uplinked, uplink};
+pub use wire::{GTP_HEADER, GTP_PORT, TUNNEL_OVERHEAD};
+
+use basalt_ebpf_abi::{Bucket, Destinations, Downlink, DropReason, NextHop, PuntReason, Settings, Uplink};
+
+/// The octets of a packet. Words are in memory order (loaded natively), offsets count from the front. A word that does not lie
+/// inside the packet is `None`. There is no access to single octets: a one-octet bound is what BPF verifiers get wrong.
+pub trait Packet {
+    /// Number of octets.
+    fn len(&self) -> u32;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Two octets.
+    fn load16(&self, offset: usize) -> Option<u16>;
+    /// Four octets.
+    fn load32(&self, offset: usize) -> Option<u32>;
+    /// Eight octets.
+    fn load64(&self, offset: usize) -> Option<u64>;
+    /// Overwrites two octets.
+    fn store16(&mut self, offset: usize, value: u16) -> Option<()>;
+    /// Overwrites four octets.
+    fn store32(&mut self, offset: usize, value: u32) -> Option<()>;
+    /// Overwrites `4 * N` octets.
+    fn store_words<const N: usize>(&mut self, offset: usize, words: [u32; N]) -> Option<()>;
+    /// Moves the front: strips `delta` octets, or makes room for `-delta` (of any content).
+    fn shift(&mut self, delta: i32) -> Option<()>;
+}
+
+/// The maps. A method gives `None` where there is no such entry.
+pub trait Tables {
+    /// The settings.
+    fn settings(&self) -> Option<&Settings>;
+    /// The uplink record of a TEID index.
+    fn uplink(&self, index: u32) -> Option<&Uplink>;
+    /// The downlink record of a slot.
+    fn downlink(&self, slot: u32) -> Option<&Downlink>;
+    /// A next hop.
+    fn next_hop(&self, index: u32) -> Option<&NextHop>;
+    /// Classes of destinations.
+    fn destinations(&self) -> Option<&Destinations>;
+    /// A token bucket ([`PuntReason::bucket`]).
+    fn bucket(&self, index: u32) -> Option<&Bucket>;
+    /// Adds one to a counter ([`DropReason::slot`], [`PuntReason::slot`]).
+    fn count(&self, slot: u32);
+    /// Monotonic clock, nanoseconds. Asked on the slow path only.
+    fn now(&self) -> u64;
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, Copy)]
+pub enum Verdict<'t> {
+    /// To the kernel as it is.
+    Pass,
+    /// Nowhere. Counted already.
+    Drop(DropReason),
+    /// Rewritten; out of this interface.
+    Redirect(u32),
+    /// To user space.
+    HandOver(HandOver<'t>),
+}
+
+/// A packet for a phone that user space must see.
+#[derive(Debug, Clone, Copy)]
+pub struct HandOver<'t> {
+    /// The phone's record.
+    pub record: &'t Downlink,
+    /// Its slot.
+    pub slot: u32,
+    /// Why.
+    pub reason: PuntReason,
+    /// Where the inner IP packet starts.
+    pub offset: usize,
+    /// Its total length.
+    pub length: u32,
+}
+
+/// Counts a drop.
+#[inline(always)]
+pub(crate) fn drop<'t, T: Tables>(tables: &T, reason: DropReason) -> Verdict<'t> {
+    tables.count(reason.slot());
+    Verdict::Drop(reason)
+}
+
+/// Lets a packet take the slow path, if its token bucket allows.
+#[inline(always)]
+pub(crate) fn punt<'t, T: Tables>(tables: &T, settings: &Settings, reason: PuntReason) -> Verdict<'t> {
+    if let Some(index) = reason.bucket()
+        && !tables.bucket(index).is_some_and(|bucket| bucket::take(bucket, settings, tables.now()))
+    {
+        return drop(tables, DropReason::SlowPathRate);
+    }
+    tables.count(reason.slot());
+    Verdict::Pass
+}

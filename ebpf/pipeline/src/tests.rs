@@ -1,0 +1,5 @@
+//! Checks of the pipeline against packets made octet by octet.
+
+mod downlink;
+mod support;
+mod uplink;

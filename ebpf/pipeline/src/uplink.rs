@@ -1,0 +1,204 @@
+//! Uplink: from a GTP-U message to an inner packet that may go out.
+
+use crate::inner;
+use crate::wire::{G_PDU, GTP_HEADER};
+use crate::{Packet, Tables};
+use basalt_ebpf_abi::{
+    Address, Class, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, Settings, Uplink, UplinkFlags,
+};
+
+/// What becomes of a GTP-U message.
+#[derive(Debug, Clone, Copy)]
+pub enum Uplinked<'t> {
+    /// A good inner packet.
+    Forward {
+        /// Its tunnel; the caller counts with [`Uplinked::account`] what it really sent.
+        record: &'t Uplink,
+        /// Where the inner packet starts.
+        offset: usize,
+        /// Its total length.
+        length: u32,
+        /// The next hop; [`KERNEL_NEXT_HOP`] for the kernel.
+        next_hop: u32,
+        /// Its time to live.
+        ttl: u8,
+    },
+    /// For user space (to be limited and counted by the caller).
+    Punt(PuntReason),
+    /// Not acceptable (to be counted by the caller).
+    Drop(DropReason),
+}
+
+/// Judges the GTP-U message of `available` octets at `gtp`, which came from `peer`.
+#[inline(always)]
+pub fn uplink<'t, P: Packet, T: Tables>(
+    packet: &P,
+    tables: &'t T,
+    settings: &Settings,
+    gtp: usize,
+    available: u32,
+    peer: Address,
+) -> Uplinked<'t> {
+    let Some(header) = packet.load64(gtp) else {
+        return Uplinked::Drop(DropReason::Malformed);
+    };
+    let header = u64::from_be(header);
+    let flags = (header >> 56) as u8;
+    if flags & 0xf0 != 0x30 {
+        return Uplinked::Drop(DropReason::GtpVersion);
+    }
+    let length = (header >> 32) as u32 & 0xffff;
+    if length + GTP_HEADER as u32 != available {
+        return Uplinked::Drop(DropReason::Malformed);
+    }
+    match (header >> 48) as u8 {
+        G_PDU => {}
+        // Echo, Error Indication, Supported Extension Headers, Tunnel Status, End Marker (TS 29.281 table 6.1-1).
+        1 | 2 | 26 | 31 | 253 | 254 => return Uplinked::Punt(PuntReason::GtpControl),
+        _ => return Uplinked::Drop(DropReason::GtpMessageType),
+    }
+    let teid = header as u32;
+    let Some(record) = tables.uplink(teid & settings.teid_mask.get()) else {
+        return Uplinked::Punt(PuntReason::UnknownTeid);
+    };
+    if teid == 0 || record.teid.get() != teid {
+        return Uplinked::Punt(PuntReason::UnknownTeid);
+    }
+    match tunnelled(packet, tables, settings, record, gtp, flags, length, peer) {
+        Uplinked::Drop(reason) => {
+            record.refused.add(1);
+            Uplinked::Drop(reason)
+        }
+        other => other,
+    }
+}
+
+/// A G-PDU in a tunnel that exists.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "inlined into one program")]
+fn tunnelled<'t, P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    settings: &Settings,
+    record: &'t Uplink,
+    gtp: usize,
+    flags: u8,
+    length: u32,
+    peer: Address,
+) -> Uplinked<'t> {
+    if peer.0 & record.peer_mask.get() != record.peer.get() {
+        return Uplinked::Drop(DropReason::WrongPeer);
+    }
+    let rights = UplinkFlags(record.flags.get());
+    if rights.has(UplinkFlags::IDLE) {
+        return Uplinked::Drop(DropReason::IdleTunnel);
+    }
+    let mut optional = 0;
+    if flags & 0x07 != 0 {
+        match optional_part(packet, gtp + GTP_HEADER, length, flags) {
+            Ok(octets) => optional = octets,
+            Err(refusal) => return refusal,
+        }
+    }
+    let offset = gtp + GTP_HEADER + optional as usize;
+    let setting_flags = SettingFlags(settings.flags.get());
+    let inner = match inner::check(packet, offset, length - optional, record.ue.get(), setting_flags) {
+        Ok(inner) => inner,
+        Err(reason) => return Uplinked::Drop(reason),
+    };
+    match way(tables, settings, rights, inner.destination) {
+        Ok(next_hop) => Uplinked::Forward { record, offset, length: inner.length, next_hop, ttl: inner.ttl },
+        Err(reason) => Uplinked::Drop(reason),
+    }
+}
+
+/// Largest chain of extension headers that is followed. Real ones have one or two.
+const MAX_EXTENSIONS: usize = 4;
+/// Largest optional part: keeps offsets small for the verifier and far below what an honest peer sends.
+const MAX_OPTIONAL: u32 = 256;
+
+/// Length of the optional fields and extension headers at `start` (TS 29.281 §5.1, §5.2), of `length` octets after the GTP-U header.
+#[inline(always)]
+fn optional_part<'t, P: Packet>(packet: &P, start: usize, length: u32, flags: u8) -> Result<u32, Uplinked<'t>> {
+    const BAD: Uplinked<'static> = Uplinked::Drop(DropReason::ExtensionHeader);
+    if length < 4 {
+        return Err(BAD);
+    }
+    let mut octets = 4u32;
+    if flags & 0x04 == 0 {
+        // Without the E flag the next-type octet is not to be evaluated.
+        return Ok(octets);
+    }
+    let mut next = second_octet(packet.load16(start + 2)).ok_or(BAD)?;
+    let mut i = 0;
+    while next != 0 {
+        if i == MAX_EXTENSIONS {
+            return Err(BAD);
+        }
+        i += 1;
+        if next & 0x80 != 0 && !known_extension(next) {
+            return Err(Uplinked::Punt(PuntReason::UnknownExtension));
+        }
+        let at = start + octets as usize;
+        let size = u32::from(first_octet(packet.load16(at)).ok_or(BAD)?) * 4;
+        if size == 0 || size > MAX_OPTIONAL {
+            return Err(BAD);
+        }
+        octets += size;
+        if octets > length || octets > MAX_OPTIONAL {
+            return Err(BAD);
+        }
+        next = second_octet(packet.load16(at + size as usize - 2)).ok_or(BAD)?;
+    }
+    Ok(octets)
+}
+
+/// Extension headers whose meaning is known well enough to skip them although their type demands comprehension: PDU Session
+/// Container, PDCP PDU Number, Long PDCP PDU Number (TS 29.281 §5.2.2).
+#[inline(always)]
+fn known_extension(kind: u8) -> bool {
+    matches!(kind, 0x85 | 0xc0 | 0x82)
+}
+
+#[inline(always)]
+fn first_octet(word: Option<u16>) -> Option<u8> {
+    word.map(|word| (u16::from_be(word) >> 8) as u8)
+}
+
+#[inline(always)]
+fn second_octet(word: Option<u16>) -> Option<u8> {
+    word.map(|word| u16::from_be(word) as u8)
+}
+
+/// Which way a packet to `destination` goes.
+#[inline(always)]
+fn way<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    rights: UplinkFlags,
+    destination: Address,
+) -> Result<u32, DropReason> {
+    let Some(destinations) = tables.destinations() else {
+        return Err(DropReason::ForbiddenDestination);
+    };
+    let mut class = destinations.class(destination.first_octets());
+    if class == Class::RULES {
+        class = settings.rule(destination);
+    }
+    match class {
+        Class::KERNEL => Ok(KERNEL_NEXT_HOP),
+        Class::PHONES if rights.has(UplinkFlags::PHONE_TO_PHONE) => Ok(KERNEL_NEXT_HOP),
+        Class::PHONES => Err(DropReason::PhoneToPhone),
+        Class(number) if number >= Class::FIRST_HOP => Ok(u32::from(number)),
+        _ => Err(DropReason::ForbiddenDestination),
+    }
+}
+
+impl Uplinked<'_> {
+    /// Counts a forwarded packet in its session.
+    #[inline(always)]
+    pub fn account(record: &Uplink, length: u32) {
+        record.packets.add(1);
+        record.bytes.add(u64::from(length));
+    }
+}
