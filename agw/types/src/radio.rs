@@ -137,6 +137,9 @@ pub enum RadioEventKind {
         area: Area,
         /// New endpoints.
         bearers: Vec<BearerEndpoint>,
+        /// The UE's ciphering and integrity algorithms as the new base station was told them, in the form of
+        /// [`ContextSetup`]. Compared with the stored ones, never taken over (TS 33.401 §7.2.4.2.2).
+        algorithms: Option<(u16, u16)>,
     },
     /// The UE's radio capability, to be kept and sent again with later context setups.
     Capability {
@@ -280,6 +283,8 @@ pub enum RadioCommand {
         ncc: u8,
         /// Next hop key.
         next_hop: Secret<[u8; 32]>,
+        /// The UE's ciphering and integrity algorithms, when the new base station was told others.
+        algorithms: Option<(u16, u16)>,
     },
     /// End the connection.
     Release {
