@@ -24,6 +24,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
 mod address;
+mod bench;
 mod destinations;
 mod downlink;
 mod handover;
@@ -35,6 +36,7 @@ mod teid;
 mod uplink;
 
 pub use address::{Address, Prefix};
+pub use bench::BenchPlan;
 pub use destinations::{Class, Destinations};
 pub use downlink::{Downlink, DownlinkState};
 pub use handover::{HANDOVER_CLASSES, HandoverHeader};
@@ -110,6 +112,7 @@ pub struct Bucket {
 
 const _: () = {
     assert!(size_of::<Meta>() == 16);
+    assert!(size_of::<BenchPlan>() == 16);
     assert!(size_of::<Bucket>() == 16);
     assert!(size_of::<Uplink>() == 64);
     assert!(size_of::<Downlink>() == 64);

@@ -107,7 +107,7 @@ impl Shared32 {
             core::arch::asm!(
                 "{v} = atomic_fetch_add((u32 *)({p} + 0), {v})",
                 p = in(reg) self.0.get(),
-                v = inout(reg32) before,
+                v = inout(wreg) before,
                 options(nostack)
             );
         }

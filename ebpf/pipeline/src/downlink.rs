@@ -58,12 +58,15 @@ pub fn downlink<'t, P: Packet, T: Tables>(
     origin: Origin,
 ) -> Downlinked<'t> {
     let kernel = origin == Origin::Kernel;
-    let (Some(first), Some(second), Some(destination)) =
-        (packet.load32(ip), packet.load32(ip + 8), packet.load32(ip + 16))
-    else {
+    let Some(first) = packet.load32(ip).map(u32::from_be) else {
         return not_ours(kernel, DropReason::Malformed);
     };
-    let first = u32::from_be(first);
+    let Some(second) = packet.load32(ip + 8).map(u32::from_be) else {
+        return not_ours(kernel, DropReason::Malformed);
+    };
+    let Some(destination) = packet.load32(ip + 16) else {
+        return not_ours(kernel, DropReason::Malformed);
+    };
     if first >> 28 != 4 {
         return not_ours(kernel, DropReason::NotIpv4);
     }
@@ -87,7 +90,7 @@ pub fn downlink<'t, P: Packet, T: Tables>(
         reason = Some(PuntReason::TooBig);
     }
     if !kernel {
-        if u32::from_be(second) >> 24 <= 1 {
+        if second >> 24 <= 1 {
             reason = Some(PuntReason::TimeToLive);
         }
         if reason.is_some() {

@@ -24,12 +24,11 @@ pub(crate) fn check<P: Packet>(
     if available < IPV4 as u32 {
         return Err(DropReason::InnerLength);
     }
-    let (Some(first), Some(second), Some(source), Some(destination)) =
-        (packet.load64(offset), packet.load32(offset + 8), packet.load32(offset + 12), packet.load32(offset + 16))
-    else {
-        return Err(DropReason::InnerLength);
-    };
-    let first = u64::from_be(first);
+    let cut = DropReason::InnerLength;
+    let first = u64::from_be(packet.load64(offset).ok_or(cut)?);
+    let second = u32::from_be(packet.load32(offset + 8).ok_or(cut)?);
+    let source = packet.load32(offset + 12).ok_or(cut)?;
+    let destination = packet.load32(offset + 16).ok_or(cut)?;
     match (first >> 56) as u8 {
         0x45 => {}
         other if other >> 4 != 4 => return Err(DropReason::InnerVersion),
@@ -43,7 +42,6 @@ pub(crate) fn check<P: Packet>(
     if source != ue {
         return Err(DropReason::SpoofedSource);
     }
-    let second = u32::from_be(second);
     let fragment = first as u16;
     ports(packet, offset, length, (second >> 16) as u8, fragment, flags)?;
     Ok(Inner { length, destination: Address(destination), ttl: (second >> 24) as u8 })

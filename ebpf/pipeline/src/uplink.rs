@@ -124,14 +124,19 @@ fn optional_part<'t, P: Packet>(packet: &P, start: usize, length: u32, flags: u8
     if length < 4 {
         return Err(BAD);
     }
-    let mut octets = 4u32;
     if flags & 0x04 == 0 {
         // Without the E flag the next-type octet is not to be evaluated.
-        return Ok(octets);
+        return Ok(4);
     }
-    let mut next = second_octet(packet.load16(start + 2)).ok_or(BAD)?;
+    // Counted up to the word that ends with the next type, because verifiers dislike pointers that go back.
+    let mut end = 2u32;
     let mut i = 0;
-    while next != 0 {
+    loop {
+        let at = start + end as usize;
+        let next = second_octet(packet.load16(at)).ok_or(BAD)?;
+        if next == 0 {
+            return Ok(end + 2);
+        }
         if i == MAX_EXTENSIONS {
             return Err(BAD);
         }
@@ -139,18 +144,15 @@ fn optional_part<'t, P: Packet>(packet: &P, start: usize, length: u32, flags: u8
         if next & 0x80 != 0 && !known_extension(next) {
             return Err(Uplinked::Punt(PuntReason::UnknownExtension));
         }
-        let at = start + octets as usize;
-        let size = u32::from(first_octet(packet.load16(at)).ok_or(BAD)?) * 4;
+        let size = u32::from(first_octet(packet.load16(at + 2)).ok_or(BAD)?) * 4;
         if size == 0 || size > MAX_OPTIONAL {
             return Err(BAD);
         }
-        octets += size;
-        if octets > length || octets > MAX_OPTIONAL {
+        end += size;
+        if end + 2 > length || end > MAX_OPTIONAL {
             return Err(BAD);
         }
-        next = second_octet(packet.load16(at + size as usize - 2)).ok_or(BAD)?;
     }
-    Ok(octets)
 }
 
 /// Extension headers whose meaning is known well enough to skip them although their type demands comprehension: PDU Session

@@ -1,0 +1,129 @@
+//! An XDP packet. Each access is a bound and one instruction.
+
+use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::helpers::generated::bpf_xdp_adjust_head;
+use basalt_pipeline::Packet;
+use core::arch::asm;
+
+/// Largest offset that is looked at: bounds the scalar that the verifier adds to the packet pointer.
+const FARTHEST: usize = 1023;
+
+/// The packet of an XDP context.
+pub struct Frame {
+    ctx: *mut xdp_md,
+}
+
+impl Frame {
+    /// The packet of this context.
+    #[inline(always)]
+    pub fn new(ctx: *mut xdp_md) -> Self {
+        Self { ctx }
+    }
+
+    /// The context, for helpers.
+    #[inline(always)]
+    pub fn ctx(&self) -> *mut xdp_md {
+        self.ctx
+    }
+
+    #[inline(always)]
+    fn data(&self) -> usize {
+        // SAFETY: the context is alive for the whole program; the verifier turns this into a packet pointer.
+        unsafe { (*self.ctx).data as usize }
+    }
+
+    #[inline(always)]
+    fn data_end(&self) -> usize {
+        // SAFETY: as above.
+        unsafe { (*self.ctx).data_end as usize }
+    }
+
+    /// The address of `size` octets at `offset`, when they are inside.
+    #[inline(always)]
+    fn at(&self, offset: usize, size: usize) -> Option<usize> {
+        if offset > FARTHEST {
+            return None;
+        }
+        let mut pointer = self.data() + offset;
+        // LLVM would fold the caller's arithmetic into the bound, and check one pointer while reading through another. To it, this
+        // pointer now comes from nowhere. A comment as barrier would make two source lines share an instruction: refused.
+        // SAFETY: a register copied onto itself.
+        unsafe { asm!("{0} = {0}", inout(reg) pointer, options(nomem, nostack, preserves_flags)) };
+        if pointer + size > self.data_end() {
+            return None;
+        }
+        Some(pointer)
+    }
+}
+
+macro_rules! load {
+    ($name:ident, $type:ty, $instruction:literal) => {
+        #[inline(always)]
+        fn $name(&self, offset: usize) -> Option<$type> {
+            let pointer = self.at(offset, size_of::<$type>())?;
+            let value: u64;
+            // SAFETY: the bound was checked. BPF allows unaligned packet access, which a Rust load does not.
+            unsafe {
+                asm!($instruction, v = out(reg) value, p = in(reg) pointer, options(nostack, readonly, preserves_flags));
+            }
+            Some(value as $type)
+        }
+    };
+}
+
+macro_rules! store {
+    ($name:ident, $type:ty, $instruction:literal) => {
+        #[inline(always)]
+        fn $name(&mut self, offset: usize, value: $type) -> Option<()> {
+            let pointer = self.at(offset, size_of::<$type>())?;
+            // SAFETY: as for loads.
+            unsafe {
+                asm!($instruction, v = in(reg) u64::from(value), p = in(reg) pointer, options(nostack, preserves_flags));
+            }
+            Some(())
+        }
+    };
+}
+
+impl Packet for Frame {
+    #[inline(always)]
+    fn len(&self) -> u32 {
+        (self.data_end() - self.data()) as u32
+    }
+
+    load!(load16, u16, "{v} = *(u16 *)({p} + 0)");
+    load!(load32, u32, "{v} = *(u32 *)({p} + 0)");
+    load!(load64, u64, "{v} = *(u64 *)({p} + 0)");
+    store!(store16, u16, "*(u16 *)({p} + 0) = {v}");
+    store!(store32, u32, "*(u32 *)({p} + 0) = {v}");
+
+    #[inline(always)]
+    fn store_words<const N: usize>(&mut self, offset: usize, words: [u32; N]) -> Option<()> {
+        let pointer = self.at(offset, N * 4)?;
+        let mut i = 0;
+        while i < N {
+            // SAFETY: all `4 * N` octets were checked; `N` is a constant, so the loop is unrolled.
+            unsafe {
+                asm!(
+                    "*(u32 *)({p} + {o}) = {v}",
+                    v = in(reg) u64::from(words[i]),
+                    p = in(reg) pointer + i * 4,
+                    o = const 0,
+                    options(nostack, preserves_flags)
+                );
+            }
+            i += 1;
+        }
+        Some(())
+    }
+
+    #[inline(always)]
+    fn shift(&mut self, delta: i32) -> Option<()> {
+        // SAFETY: the context is alive; the helper fails where there is no room. Packet pointers are loaded anew after it.
+        if unsafe { bpf_xdp_adjust_head(self.ctx, delta) } == 0 {
+            Some(())
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Packets for user space: copied into the ring.
+
+use crate::Frame;
+use crate::tables::{HANDOVER, Maps};
+use aya_ebpf::helpers::generated::bpf_xdp_load_bytes;
+use basalt_ebpf_abi::{DropReason, HANDOVER_CLASSES, HandoverHeader};
+use basalt_pipeline::{HandOver, Tables};
+use core::arch::asm;
+use core::mem::MaybeUninit;
+
+/// Copies the packet into the smallest ring record that holds it. What finds no room is counted as dropped.
+#[inline(always)]
+pub(crate) fn hand_over(frame: &Frame, packet: &HandOver<'_>) {
+    const SMALL: usize = HANDOVER_CLASSES[0] as usize / 8;
+    const USUAL: usize = HANDOVER_CLASSES[1] as usize / 8;
+    const LARGE: usize = HANDOVER_CLASSES[2] as usize / 8;
+    let size = packet.length as usize + HandoverHeader::SIZE;
+    let done = if size <= SMALL * 8 {
+        copy::<SMALL>(frame, packet)
+    } else if size <= USUAL * 8 {
+        copy::<USUAL>(frame, packet)
+    } else {
+        copy::<LARGE>(frame, packet)
+    };
+    if done.is_none() {
+        packet.record.dropped.add(1);
+        Maps.count(DropReason::HandoverFull.slot());
+    }
+}
+
+/// Copies into a record of `N` words of eight; `None` when the ring is full or the packet larger than that.
+#[inline(always)]
+fn copy<const N: usize>(frame: &Frame, packet: &HandOver<'_>) -> Option<()> {
+    let mut length = packet.length;
+    // The verifier wants the bound right here, on the register that is passed on.
+    // SAFETY: a register copied onto itself.
+    unsafe { asm!("{0} = {0}", inout(reg) length, options(nomem, nostack, preserves_flags)) };
+    if length == 0 || length > (N * 8 - HandoverHeader::SIZE) as u32 {
+        return None;
+    }
+    let mut entry = HANDOVER.reserve::<[u64; N]>(0)?;
+    let words: *mut u32 = MaybeUninit::as_mut_ptr(&mut entry).cast();
+    // Counted before it is visible to user space, which counts it back when it is done.
+    let number = packet.record.handed.fetch_add(1).wrapping_add(1);
+    let header = [
+        packet.slot,
+        packet.record.ue.get(),
+        packet.record.session.get(),
+        number,
+        length,
+        packet.reason as u32,
+    ];
+    let mut i = 0;
+    while i < header.len() {
+        // SAFETY: the record has room for the header's six words.
+        unsafe { words.add(i).write(header[i]) };
+        i += 1;
+    }
+    // SAFETY: `length` octets fit behind the header, as checked above.
+    let copied = unsafe {
+        bpf_xdp_load_bytes(
+            frame.ctx(),
+            packet.offset as u32,
+            words.add(header.len()).cast(),
+            length,
+        )
+    };
+    if copied != 0 {
+        // Cannot happen: the pipeline has seen that the packet is that long. User space skips an empty record, and counts it.
+        // SAFETY: the word of the length.
+        unsafe { words.add(4).write(0) };
+    }
+    entry.submit(0);
+    Some(())
+}

@@ -1,0 +1,89 @@
+//! The maps.
+
+use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
+use basalt_ebpf_abi::{
+    Bucket, Destinations, Downlink, Meta, NextHop, PuntReason, REASON_SLOTS, Settings, Uplink,
+};
+use basalt_pipeline::Tables;
+
+/// User space maps the values into its memory: records are changed by plain stores, in place, without a system call.
+const MMAPABLE: u32 = 1 << 10;
+
+// Sizes of UPLINK, DOWNLINK, NEXT_HOPS and HANDOVER are set by the loader.
+#[map]
+static META: Array<Meta> = Array::with_max_entries(1, MMAPABLE);
+#[map]
+static SETTINGS: Array<Settings> = Array::with_max_entries(1, MMAPABLE);
+#[map]
+static UPLINK: Array<Uplink> = Array::with_max_entries(16, MMAPABLE);
+#[map]
+static DOWNLINK: Array<Downlink> = Array::with_max_entries(16, MMAPABLE);
+#[map]
+static NEXT_HOPS: Array<NextHop> = Array::with_max_entries(256, MMAPABLE);
+#[map]
+static DESTINATIONS: Array<Destinations> = Array::with_max_entries(1, MMAPABLE);
+#[map]
+static REASONS: PerCpuArray<u64> = PerCpuArray::with_max_entries(REASON_SLOTS, 0);
+#[map]
+static BUCKETS: PerCpuArray<Bucket> = PerCpuArray::with_max_entries(PuntReason::BUCKETS, 0);
+#[map]
+pub(crate) static HANDOVER: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// The maps of this object.
+pub struct Maps;
+
+impl Maps {
+    /// Who made the maps: keeps META in the object, which only user space reads.
+    #[inline(always)]
+    pub fn schema(&self) -> u32 {
+        META.get(0).map_or(0, |meta| meta.schema.get())
+    }
+}
+
+impl Tables for Maps {
+    #[inline(always)]
+    fn settings(&self) -> Option<&Settings> {
+        SETTINGS.get(0)
+    }
+
+    #[inline(always)]
+    fn uplink(&self, index: u32) -> Option<&Uplink> {
+        UPLINK.get(index)
+    }
+
+    #[inline(always)]
+    fn downlink(&self, slot: u32) -> Option<&Downlink> {
+        DOWNLINK.get(slot)
+    }
+
+    #[inline(always)]
+    fn next_hop(&self, index: u32) -> Option<&NextHop> {
+        NEXT_HOPS.get(index)
+    }
+
+    #[inline(always)]
+    fn destinations(&self) -> Option<&Destinations> {
+        DESTINATIONS.get(0)
+    }
+
+    #[inline(always)]
+    fn bucket(&self, index: u32) -> Option<&Bucket> {
+        BUCKETS.get(index)
+    }
+
+    #[inline(always)]
+    fn count(&self, slot: u32) {
+        if let Some(counter) = REASONS.get_ptr_mut(slot) {
+            // SAFETY: this CPU's own counter; XDP programs of one CPU do not interrupt each other.
+            unsafe { *counter += 1 };
+        }
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        // SAFETY: the helper has no arguments and no effect.
+        unsafe { bpf_ktime_get_ns() }
+    }
+}
