@@ -98,3 +98,11 @@ impl ErrorKind {
         }
     }
 }
+
+/// Why a message value has no octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum EncodeError {
+    /// The value of this element is longer than its length indicator can say.
+    #[error("element `{0}` is too long to encode")]
+    TooLong(&'static str),
+}

@@ -14,11 +14,13 @@ mod envelope;
 mod error;
 pub mod esm;
 pub mod ie;
+mod message;
 
 pub use emm::EmmMessage;
 pub use envelope::{Envelope, Plain, Protected, SecurityHeaderType};
-pub use error::{DecodeError, ErrorKind, Header};
+pub use error::{DecodeError, EncodeError, ErrorKind, Header};
 pub use esm::{EsmMessage, EsmPdu};
+pub use message::NasMessage;
 
 /// Which way a message goes. Some octets mean different things each way (DETACH REQUEST, protocol configuration options).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -1,5 +1,6 @@
 //! Elements about EPS bearers.
 
+use crate::codec::{Element, HalfOctet};
 use basalt_ids::Ebi;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -64,3 +65,44 @@ impl LinkedEbi {
 /// Traffic flow template or aggregate (TS 24.008 §10.5.6.12), not decoded: the octets after the length indicator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TrafficFlow(pub Vec<u8>);
+
+impl Element for EpsBearerContextStatus {
+    /// First octet bearers 7 to 0, second octet bearers 15 to 8.
+    fn read(octets: &[u8]) -> Option<Self> {
+        let &[low, high, ..] = octets else {
+            return None;
+        };
+        Some(Self(u16::from_le_bytes([low, high])))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.0.to_le_bytes());
+    }
+}
+
+impl HalfOctet for LinkedEbi {
+    fn from_half(bits: u8) -> Self {
+        Self(bits & 0x0f)
+    }
+
+    fn half(&self) -> u8 {
+        self.0 & 0x0f
+    }
+}
+
+impl From<Ebi> for LinkedEbi {
+    fn from(ebi: Ebi) -> Self {
+        Self(ebi.value())
+    }
+}
+
+impl Element for TrafficFlow {
+    /// At least the octet of operation and filter count.
+    fn read(octets: &[u8]) -> Option<Self> {
+        (!octets.is_empty()).then(|| Self(octets.to_vec()))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+}

@@ -1,5 +1,6 @@
 //! Capabilities of the UE and features of the network.
 
+use crate::codec::Element;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -32,10 +33,6 @@ macro_rules! short_octets {
                 self.octets.get(..usize::from(self.len)).unwrap_or(&[])
             }
 
-            /// Octet `index`, zero beyond the end.
-            const fn octet(&self, index: usize) -> u8 {
-                self.octets[index]
-            }
         }
 
         impl fmt::Debug for $name {
@@ -52,11 +49,11 @@ macro_rules! short_octets {
 
 short_octets! {
     /// UE network capability (TS 24.301 §9.9.3.34): algorithms and features, octets kept as they came.
-    UeNetworkCapability, 2, 13
+    UeNetworkCapability, 2, 15
 }
 short_octets! {
     /// MS network capability (TS 24.008 §10.5.5.12): GEA algorithms and 2G/3G features, octets kept as they came.
-    MsNetworkCapability, 1, 8
+    MsNetworkCapability, 1, 15
 }
 short_octets! {
     /// UE security capability (TS 24.301 §9.9.3.36): what the network replays in SECURITY MODE COMMAND.
@@ -75,13 +72,13 @@ impl UeNetworkCapability {
     /// EEA bits: bit 7 (0x80) is EEA0, bit 6 EEA1, and so on.
     #[must_use]
     pub const fn eea(&self) -> u8 {
-        self.octet(0)
+        self.octets[0]
     }
 
     /// EIA bits: bit 7 (0x80) is EIA0, bit 6 EIA1, and so on.
     #[must_use]
     pub const fn eia(&self) -> u8 {
-        self.octet(1)
+        self.octets[1]
     }
 
     /// UEA bits (3G), when the UE sent them.
@@ -113,13 +110,13 @@ impl UeSecurityCapability {
     /// EEA bits as in [`UeNetworkCapability::eea`].
     #[must_use]
     pub const fn eea(&self) -> u8 {
-        self.octet(0)
+        self.octets[0]
     }
 
     /// EIA bits as in [`UeNetworkCapability::eia`].
     #[must_use]
     pub const fn eia(&self) -> u8 {
-        self.octet(1)
+        self.octets[1]
     }
 }
 
@@ -133,7 +130,7 @@ impl EpsNetworkFeatureSupport {
     /// IMS voice over PS session in S1 mode supported.
     #[must_use]
     pub const fn ims_voice(&self) -> bool {
-        self.octet(0) & 0x01 != 0
+        self.octets[0] & 0x01 != 0
     }
 
     /// Sets [`EpsNetworkFeatureSupport::ims_voice`].
@@ -146,7 +143,7 @@ impl EpsNetworkFeatureSupport {
     /// Emergency bearer services in S1 mode supported.
     #[must_use]
     pub const fn emergency_bearers(&self) -> bool {
-        self.octet(0) & 0x02 != 0
+        self.octets[0] & 0x02 != 0
     }
 
     /// Sets [`EpsNetworkFeatureSupport::emergency_bearers`].
@@ -154,5 +151,59 @@ impl EpsNetworkFeatureSupport {
     pub const fn with_emergency_bearers(mut self, on: bool) -> Self {
         self.octets[0] = (self.octets[0] & !0x02) | ((on as u8) << 1);
         self
+    }
+}
+
+/// Codec of values that are octets on the wire.
+macro_rules! octets_elements {
+    ($($name:ident),*) => {$(
+        impl Element for $name {
+            fn read(octets: &[u8]) -> Option<Self> {
+                Self::from_octets(octets)
+            }
+
+            fn write(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(self.octets());
+            }
+        }
+    )*};
+}
+octets_elements!(
+    UeNetworkCapability,
+    MsNetworkCapability,
+    UeSecurityCapability,
+    UeAdditionalSecurityCapability,
+    EpsNetworkFeatureSupport
+);
+
+impl MsNetworkCapability {
+    /// GEA bits as the UE security capability has them: bit 7 (0x40) is GEA1, bit 6 GEA2, and so on (TS 24.008 §10.5.5.12:
+    /// GEA1 is the first bit, GEA2 to GEA7 are the second octet's bits 7 to 2).
+    #[must_use]
+    pub fn gea(&self) -> u8 {
+        (self.octets[0] & 0x80) >> 1 | self.octets[1] >> 1 & 0x3f
+    }
+}
+
+impl UeSecurityCapability {
+    /// What the network replays to a UE (TS 24.301 §9.9.3.36): EEA and EIA always; UEA and UIA when the UE has any algorithm
+    /// for Iu or Gb mode (zero when only for Gb mode); GEA when it has any for Gb mode.
+    #[must_use]
+    pub fn replay_of(network: &UeNetworkCapability, ms: Option<&MsNetworkCapability>) -> Self {
+        let (uea, uia) = (network.uea().unwrap_or(0), network.uia().unwrap_or(0));
+        let gea = ms.map_or(0, MsNetworkCapability::gea);
+        let octets = [network.eea(), network.eia(), uea, uia, gea];
+        let len = match (uea | uia, gea) {
+            (_, 1..) => 5,
+            (1.., 0) => 4,
+            (0, 0) => 2,
+        };
+        Self { len, octets }
+    }
+
+    /// GEA bits, when they are there.
+    #[must_use]
+    pub fn gea(&self) -> Option<u8> {
+        self.octets().get(4).map(|octet| octet & 0x7f)
     }
 }

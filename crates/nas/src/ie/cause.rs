@@ -1,6 +1,6 @@
 //! Causes of rejection and status (TS 24.301 §9.9.3.9 and annex A, §9.9.4.4 and annex B).
 
-use super::open_enum::open_enum;
+use super::open_enum::{octet_elements, open_enum};
 
 open_enum! {
     /// Why the network or the UE refused something of mobility management (TS 24.301 §9.9.3.9, annex A).
@@ -102,3 +102,5 @@ open_enum! {
         MultipleAccessesToPdnNotAllowed = 113 => "Multiple accesses to a PDN connection not allowed",
     }
 }
+
+octet_elements!(EmmCause, EsmCause);

@@ -1,6 +1,7 @@
 //! Small enumerations and flag elements.
 
-use super::open_enum::open_enum;
+use super::open_enum::{half_elements, half_flags, octet_elements, open_enum};
+use crate::codec::{Element, HalfOctet};
 use serde::{Deserialize, Serialize};
 
 open_enum! {
@@ -224,4 +225,96 @@ pub struct VoiceDomainPreference {
     pub data_centric: bool,
     /// Preference code, two bits: 0 CS only, 1 PS only, 2 CS preferred, 3 PS preferred.
     pub preference: u8,
+}
+
+half_elements!(
+    AttachType: 0x07,
+    AttachResult: 0x07,
+    TauResult: 0x07,
+    DetachTypeNetwork: 0x07,
+    IdentityType: 0x07,
+    ServiceType: 0x0f,
+    CsfbResponse: 0x07,
+    AdditionalUpdateResult: 0x03,
+    PdnType: 0x07,
+    RequestType: 0x07,
+);
+octet_elements!(PagingIdentity, NotificationIndicator);
+half_flags!(
+    TmsiStatus 0,
+    RadioCapabilityUpdateNeeded 0,
+    EsmInformationTransfer 0,
+    ImeisvRequest 0,
+    DeviceProperties low_priority,
+    MsNetworkFeatureSupport extended_periodic_timers,
+);
+
+impl HalfOctet for TauType {
+    fn from_half(bits: u8) -> Self {
+        Self { kind: TauKind::from_code(bits & 7), active: bits & 8 != 0 }
+    }
+
+    fn half(&self) -> u8 {
+        self.kind.code() & 7 | u8::from(self.active) << 3
+    }
+}
+
+impl HalfOctet for DetachTypeUe {
+    fn from_half(bits: u8) -> Self {
+        Self { kind: DetachKindUe::from_code(bits & 7), switch_off: bits & 8 != 0 }
+    }
+
+    fn half(&self) -> u8 {
+        self.kind.code() & 7 | u8::from(self.switch_off) << 3
+    }
+}
+
+impl HalfOctet for AdditionalUpdateType {
+    fn from_half(bits: u8) -> Self {
+        Self { sms_only: bits & 1 != 0, keep_signalling: bits & 2 != 0, preferred_ciot: bits >> 2 & 3 }
+    }
+
+    fn half(&self) -> u8 {
+        u8::from(self.sms_only) | u8::from(self.keep_signalling) << 1 | (self.preferred_ciot & 3) << 2
+    }
+}
+
+impl HalfOctet for GutiType {
+    fn from_half(bits: u8) -> Self {
+        if bits & 1 == 0 { Self::Native } else { Self::Mapped }
+    }
+
+    fn half(&self) -> u8 {
+        u8::from(*self == Self::Mapped)
+    }
+}
+
+impl Element for DrxParameter {
+    fn read(octets: &[u8]) -> Option<Self> {
+        octets.try_into().ok().map(Self)
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.0);
+    }
+}
+
+impl Element for ExtendedDrx {
+    fn read(octets: &[u8]) -> Option<Self> {
+        octets.first().map(|octet| Self { paging_time_window: octet >> 4, cycle: octet & 0x0f })
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.paging_time_window << 4 | self.cycle & 0x0f);
+    }
+}
+
+impl Element for VoiceDomainPreference {
+    fn read(octets: &[u8]) -> Option<Self> {
+        octets.first().map(|octet| Self { data_centric: octet & 4 != 0, preference: octet & 3 })
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.preference & 3 | u8::from(self.data_centric) << 2);
+    }
 }

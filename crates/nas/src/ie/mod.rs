@@ -6,6 +6,7 @@
 mod bearer;
 mod capability;
 mod cause;
+mod gsm7;
 mod identity;
 mod kinds;
 mod name;
@@ -33,9 +34,10 @@ pub use kinds::{
     VoiceDomainPreference,
 };
 pub use name::{DaylightSaving, NetworkName, TimeZone, UniversalTime};
-pub use pco::{PcoItem, ProtocolConfigurationOptions};
+pub use pco::{IpcpDnsRequest, PcoItem, ProtocolConfigurationOptions};
 pub use pdn::{AccessPointName, PdnAddress};
-pub use qos::{ApnAmbr, BitRate, EpsQos, ExtendedApnAmbr, ExtendedEpsQos};
+pub use qos::{ApnAmbr, BitRate, EpsQos, ExtendedApnAmbr, ExtendedEpsQos, GbrRates};
+pub(crate) use raw::Placed;
 pub use raw::{EsmContainer, NasContainer, OctetString, OtherIes, RawIe};
 pub use security::{AuthenticationFailureParameter, Autn, KeySetIdentifier, Nonce, Rand, Res, SelectedNasAlgorithms};
 pub use tai::{EmergencyNumber, EmergencyNumberList, PlmnList, TaiList, TaiListPart};

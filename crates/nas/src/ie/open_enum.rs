@@ -51,3 +51,51 @@ macro_rules! open_enum {
     };
 }
 pub(crate) use open_enum;
+
+/// Codec of enumerations that are one octet.
+macro_rules! octet_elements {
+    ($($name:ident),* $(,)?) => {$(
+        impl crate::codec::Element for $name {
+            fn read(octets: &[u8]) -> Option<Self> {
+                octets.first().map(|octet| Self::from_code(*octet))
+            }
+
+            fn write(&self, out: &mut Vec<u8>) {
+                out.push(self.code());
+            }
+        }
+    )*};
+}
+pub(crate) use octet_elements;
+
+/// Codec of enumerations that are some low bits of half an octet.
+macro_rules! half_elements {
+    ($($name:ident: $mask:literal),* $(,)?) => {$(
+        impl crate::codec::HalfOctet for $name {
+            fn from_half(bits: u8) -> Self {
+                Self::from_code(bits & $mask)
+            }
+
+            fn half(&self) -> u8 {
+                self.code() & $mask
+            }
+        }
+    )*};
+}
+pub(crate) use half_elements;
+
+/// Codec of flags that are bit 1 of half an octet.
+macro_rules! half_flags {
+    ($($name:ident $field:tt),* $(,)?) => {$(
+        impl crate::codec::HalfOctet for $name {
+            fn from_half(bits: u8) -> Self {
+                Self { $field: bits & 1 == 1 }
+            }
+
+            fn half(&self) -> u8 {
+                u8::from(self.$field)
+            }
+        }
+    )*};
+}
+pub(crate) use half_flags;

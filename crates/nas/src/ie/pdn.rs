@@ -1,5 +1,7 @@
 //! Access point name and PDN address.
 
+use super::PdnType;
+use crate::codec::Element;
 use basalt_ids::Apn;
 use core::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
@@ -69,4 +71,67 @@ pub enum PdnAddress {
     NonIp,
     /// No address: Ethernet.
     Ethernet,
+}
+
+impl AccessPointName {
+    /// A name from the octets after the length indicator, whatever they are.
+    #[must_use]
+    pub fn from_octets(octets: impl Into<Vec<u8>>) -> Self {
+        Self { octets: octets.into() }
+    }
+}
+
+impl Element for AccessPointName {
+    fn read(octets: &[u8]) -> Option<Self> {
+        Some(Self::from_octets(octets))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.octets);
+    }
+}
+
+impl PdnAddress {
+    /// The PDN type that stands in the element.
+    #[must_use]
+    pub const fn pdn_type(&self) -> PdnType {
+        match self {
+            Self::Ipv4(_) => PdnType::Ipv4,
+            Self::Ipv6 { .. } => PdnType::Ipv6,
+            Self::Ipv4v6 { .. } => PdnType::Ipv4v6,
+            Self::NonIp => PdnType::NonIp,
+            Self::Ethernet => PdnType::Ethernet,
+        }
+    }
+}
+
+impl Element for PdnAddress {
+    fn read(octets: &[u8]) -> Option<Self> {
+        let (&first, rest) = octets.split_first()?;
+        match PdnType::from_code(first & 7) {
+            PdnType::Ipv4 => <[u8; 4]>::try_from(rest).ok().map(|address| Self::Ipv4(address.into())),
+            PdnType::Ipv6 => rest.try_into().ok().map(|interface_id| Self::Ipv6 { interface_id }),
+            PdnType::Ipv4v6 => {
+                let (interface_id, ipv4) = rest.split_first_chunk::<8>()?;
+                Some(Self::Ipv4v6 { interface_id: *interface_id, ipv4: <[u8; 4]>::try_from(ipv4).ok()?.into() })
+            }
+            PdnType::NonIp => Some(Self::NonIp),
+            PdnType::Ethernet => Some(Self::Ethernet),
+            PdnType::Unused4 | PdnType::Other(_) => None,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.pdn_type().code());
+        match self {
+            Self::Ipv4(address) => out.extend(address.octets()),
+            Self::Ipv6 { interface_id } => out.extend(interface_id),
+            Self::Ipv4v6 { interface_id, ipv4 } => {
+                out.extend(interface_id);
+                out.extend(ipv4.octets());
+            }
+            // The address field is four spare octets.
+            Self::NonIp | Self::Ethernet => out.extend([0; 4]),
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Octets that are carried without being read here.
 
+use crate::codec::Element;
+use crate::{DecodeError, Direction, EsmPdu};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -103,5 +105,47 @@ impl OtherIes {
     /// Adds an element after all others.
     pub fn push(&mut self, ie: RawIe) {
         self.entries.push(Placed::Raw(ie));
+    }
+}
+
+impl EsmContainer {
+    /// Reads the message inside.
+    ///
+    /// # Errors
+    /// As [`EsmPdu::decode`].
+    pub fn decode(&self, direction: Direction) -> Result<EsmPdu, DecodeError> {
+        EsmPdu::decode(&self.0, direction)
+    }
+}
+
+impl Element for OctetString {
+    fn read(octets: &[u8]) -> Option<Self> {
+        Some(Self(octets.to_vec()))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+}
+
+impl Element for EsmContainer {
+    /// At least the three header octets (TS 24.301 §8.2.4: length 5-n).
+    fn read(octets: &[u8]) -> Option<Self> {
+        (octets.len() >= 3).then(|| Self(octets.to_vec()))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+}
+
+impl Element for NasContainer {
+    /// At least two octets (TS 24.301 §9.9.3.22: length 4-253 with identifier).
+    fn read(octets: &[u8]) -> Option<Self> {
+        (octets.len() >= 2).then(|| Self(octets.to_vec()))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
     }
 }

@@ -1,5 +1,6 @@
 //! Elements of authentication and security mode control.
 
+use crate::codec::{Element, HalfOctet};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -63,3 +64,60 @@ pub struct AuthenticationFailureParameter(pub [u8; 14]);
 /// Nonce (TS 24.301 §9.9.3.25).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Nonce(pub u32);
+
+impl HalfOctet for KeySetIdentifier {
+    fn from_half(bits: u8) -> Self {
+        Self { mapped: bits & 8 != 0, value: bits & 7 }
+    }
+
+    fn half(&self) -> u8 {
+        u8::from(self.mapped) << 3 | self.value & 7
+    }
+}
+
+impl Element for SelectedNasAlgorithms {
+    fn read(octets: &[u8]) -> Option<Self> {
+        octets.first().map(|octet| Self { ciphering: octet >> 4 & 7, integrity: octet & 7 })
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push((self.ciphering & 7) << 4 | self.integrity & 7);
+    }
+}
+
+/// Codec of values that are a fixed count of octets.
+macro_rules! fixed {
+    ($($name:ident),*) => {$(
+        impl Element for $name {
+            fn read(octets: &[u8]) -> Option<Self> {
+                octets.try_into().ok().map(Self)
+            }
+
+            fn write(&self, out: &mut Vec<u8>) {
+                out.extend(self.0);
+            }
+        }
+    )*};
+}
+fixed!(Rand, Autn, AuthenticationFailureParameter);
+
+impl Element for Res {
+    /// 4 to 16 octets (TS 33.401 §6.1.1).
+    fn read(octets: &[u8]) -> Option<Self> {
+        (4..=16).contains(&octets.len()).then(|| Self(octets.to_vec()))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+}
+
+impl Element for Nonce {
+    fn read(octets: &[u8]) -> Option<Self> {
+        octets.try_into().ok().map(u32::from_be_bytes).map(Self)
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.0.to_be_bytes());
+    }
+}
