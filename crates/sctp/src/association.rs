@@ -11,7 +11,7 @@ use crate::event::{AssociationInfo, Carrier, Event, Message, PeerInfo};
 use crate::kernel::{self, KernelListener};
 use crate::link::{Ending, Link};
 use crate::probe;
-use crate::user::{self, UserListener};
+use crate::user::{self, EndpointCounters, UserListener};
 
 /// A port that takes associations.
 #[derive(Debug)]
@@ -69,6 +69,15 @@ impl SctpListener {
         match &self.inner {
             ListenerKind::Kernel(_) => None,
             ListenerKind::User(listener) => listener.udp_port(),
+        }
+    }
+
+    /// What the endpoint has seen.
+    #[must_use]
+    pub fn counters(&self) -> EndpointCounters {
+        match &self.inner {
+            ListenerKind::Kernel(_) => EndpointCounters::default(),
+            ListenerKind::User(listener) => listener.counters(),
         }
     }
 

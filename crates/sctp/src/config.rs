@@ -73,7 +73,7 @@ pub struct Config {
     pub in_streams: u16,
     /// Retransmission timeouts.
     pub rto: Rto,
-    /// HEARTBEAT interval on an idle path; zero switches heartbeats off.
+    /// HEARTBEAT interval on an idle path, longer than `rto.initial`; zero switches heartbeats off.
     pub heartbeat: Duration,
     /// Association.Max.Retrans: unanswered retransmissions and heartbeats after which the peer is lost.
     pub max_retrans: u32,
@@ -183,6 +183,9 @@ impl Config {
         }
         if self.rto.min > self.rto.max || self.rto.initial > self.rto.max {
             return wrong("rto must satisfy min <= max and initial <= max");
+        }
+        if !self.heartbeat.is_zero() && self.heartbeat <= self.rto.initial {
+            return wrong("heartbeat must be zero or longer than rto.initial, the time an answer is waited for");
         }
         if self.send_queue == 0 || self.backlog == 0 || self.max_associations == 0 {
             return wrong("send_queue, backlog and max_associations must not be zero");

@@ -40,6 +40,7 @@ pub use error::{Error, SendError};
 pub use event::{AssociationInfo, Carrier, CloseReason, Event, Message, PeerInfo};
 pub use impairment::{Fate, Impairment};
 pub use probe::{Probe, probe};
+pub use user::EndpointCounters;
 
 /// Payload protocol identifiers (IANA registry).
 pub mod ppid {
