@@ -10,8 +10,14 @@
 //! - no key is visible in `Debug`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
+mod codec;
+mod fault;
 pub mod message;
+mod reaction;
 pub mod value;
 
+pub use codec::{Decoded, EncodeError, decode, encode, encode_into};
+pub use fault::{DecodeError, DecodeErrorKind, Diagnostics, FaultKind, Header, IeFault};
 pub use message::*;
+pub use reaction::{Found, Reaction, reaction};
 pub use value::*;

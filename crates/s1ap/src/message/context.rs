@@ -1,6 +1,7 @@
 //! Messages about the context of a UE (TS 36.413 §9.1.4, §9.1.10).
 
 use super::table::messages;
+use crate::codec::{BitField, Integer};
 use crate::value::{
     Cause, CriticalityDiagnostics, CsFallbackIndicator, ErabItem, ErabToBeSetup, ErabTunnel, HandoverRestrictionList,
     NrUeSecurityCapabilities, SecurityKey, UeAmbr, UeS1apIds, UeSecurityCapabilities,
@@ -27,13 +28,13 @@ messages! {
         /// What the radio of the UE can do.
         74 ignore optional ue_radio_capability: Vec<u8>,
         /// Subscriber profile id for RAT/frequency priority, 1 to 256.
-        106 ignore optional subscriber_profile_id: u16,
+        106 ignore optional subscriber_profile_id: u16 as Integer<1, 256>,
         /// That a circuit switched fallback is wanted.
         108 reject optional cs_fallback_indicator: CsFallbackIndicator,
         /// The MME that serves the UE.
         75 ignore optional gummei: Gummei,
         /// IMEISV with its last digits of the serial number masked, 64 bits (§9.2.3.38).
-        192 ignore optional masked_imeisv: u64,
+        192 ignore optional masked_imeisv: u64 as BitField<64>,
         /// NR algorithms of the UE.
         269 ignore optional nr_ue_security_capabilities: NrUeSecurityCapabilities,
     }
@@ -101,7 +102,7 @@ messages! {
         /// New K_eNB.
         73 reject optional security_key: SecurityKey,
         /// Subscriber profile id for RAT/frequency priority, 1 to 256.
-        106 ignore optional subscriber_profile_id: u16,
+        106 ignore optional subscriber_profile_id: u16 as Integer<1, 256>,
         /// New bit rate of all non-GBR bearers together.
         66 ignore optional ue_ambr: UeAmbr,
         /// That a circuit switched fallback is wanted.

@@ -1,6 +1,7 @@
 //! Messages about the S1 interface itself (TS 36.413 §9.1.8).
 
 use super::table::messages;
+use crate::codec::{Integer, OverloadResponse};
 use crate::value::{
     Cause, CriticalityDiagnostics, Name, OverloadAction, PagingDrx, ResetType, ServedGummeis, SupportedTa, TimeToWait,
     UeIds,
@@ -27,7 +28,7 @@ messages! {
         /// Identities the MME serves under, 1 to 8; the first is that of LTE.
         105 reject required served_gummeis: Vec<ServedGummeis>,
         /// Share of new UEs that the MME wants, 0 to 255.
-        87 ignore mandatory relative_mme_capacity: u8,
+        87 ignore mandatory relative_mme_capacity: u8 as Integer<0, 255>,
         /// What was wrong with the request.
         58 ignore optional criticality_diagnostics: CriticalityDiagnostics,
     }
@@ -75,7 +76,7 @@ messages! {
         /// New whole list of identities.
         105 reject optional served_gummeis: Vec<ServedGummeis>,
         /// New share.
-        87 reject optional relative_mme_capacity: u8,
+        87 reject optional relative_mme_capacity: u8 as Integer<0, 255>,
     }
 
     /// MME CONFIGURATION UPDATE ACKNOWLEDGE (§9.1.8.11).
@@ -127,11 +128,11 @@ messages! {
     /// OVERLOAD START (§9.1.8.13): the MME wants less signalling.
     OverloadStart = Initiating 34 ignore "OverloadStart" {
         /// Which signalling.
-        101 reject required action: OverloadAction,
+        101 reject required action: OverloadAction as OverloadResponse,
         /// For UEs of these MMEs only, at most 256.
         154 ignore optional gummeis: Vec<Gummei>,
         /// How much of it to reject, 1 to 99 per cent.
-        161 ignore optional traffic_load_reduction: u8,
+        161 ignore optional traffic_load_reduction: u8 as Integer<1, 99>,
     }
 
     /// OVERLOAD STOP (§9.1.8.14).

@@ -19,7 +19,9 @@ pub use mobility::*;
 pub use other::*;
 pub use transport::*;
 
-use crate::value::{TriggeringMessage, UeIds};
+use crate::codec::{EncodeError, IeWriter, Ies, Message};
+use crate::value::{Criticality, TriggeringMessage, UeIds};
+use oxirush_aper::Writer;
 use serde::{Deserialize, Serialize};
 
 macro_rules! pdu {
@@ -64,12 +66,21 @@ macro_rules! pdu {
                 }
             }
 
-            /// Name of the message as the standard's ASN.1 writes it; of the procedure code for an unknown one.
+            /// Name of the message as the standard's ASN.1 writes it; of the procedure for [`Pdu::Other`].
             #[must_use]
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Pdu::$name(_) => $name::NAME,)*
                     Pdu::Other(other) => other.name(),
+                }
+            }
+
+            /// What a receiver does that does not comprehend the procedure.
+            #[must_use]
+            pub const fn criticality(&self) -> Criticality {
+                match self {
+                    $(Pdu::$name(_) => $name::CRITICALITY,)*
+                    Pdu::Other(other) => other.criticality,
                 }
             }
 
@@ -79,6 +90,28 @@ macro_rules! pdu {
                 match self {
                     $(Pdu::$name(message) => message.ue_ids(),)*
                     Pdu::Other(other) => other.ue_ids(),
+                }
+            }
+
+            /// Reads the IEs of a message that has a struct here; `None` for another message, `Some(None)` when an IE that the
+            /// struct cannot be without is missing or not usable.
+            pub(crate) fn read(kind: TriggeringMessage, procedure_code: u8, ies: &mut Ies<'_>) -> Option<Option<Self>> {
+                match (kind, procedure_code) {
+                    $(($name::KIND, $name::PROCEDURE_CODE) => Some($name::read(ies).map(Pdu::$name)),)*
+                    _ => None,
+                }
+            }
+
+            /// Writes the message as the open type that follows the head of the PDU.
+            pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
+                match self {
+                    $(Pdu::$name(message) => {
+                        IeWriter::message(writer, $name::NAME, message, &message.other_ies, &message.received_criticalities)
+                    },)*
+                    Pdu::Other(other) => {
+                        writer.open_type(&other.raw);
+                        Ok(())
+                    }
                 }
             }
         }

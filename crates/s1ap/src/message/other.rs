@@ -29,6 +29,15 @@ pub struct OtherIe {
     pub position: u16,
 }
 
+/// The criticality that the sender of a message gave one of its IEs, where it is not the one of the standard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceivedCriticality {
+    /// Identifier of the IE.
+    pub id: u16,
+    /// Criticality.
+    pub criticality: Criticality,
+}
+
 impl OtherIe {
     /// An IE for the end of a message.
     #[must_use]
@@ -38,15 +47,15 @@ impl OtherIe {
 }
 
 impl OtherPdu {
-    /// Name of the message as the standard's ASN.1 writes it, if the standard has it.
+    /// Name of the procedure as the standard's ASN.1 writes it; `Unknown` for one that it does not have.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        "unknown message"
+        crate::codec::procedure_name(self.procedure_code)
     }
 
     /// The UE association ids that the message has outside of lists.
     #[must_use]
     pub fn ue_ids(&self) -> UeIds {
-        UeIds::default()
+        crate::codec::scan_ue_ids(&self.raw)
     }
 }

@@ -1,6 +1,7 @@
 //! Messages that carry NAS-PDUs, and Paging (TS 36.413 §9.1.6, §9.1.7).
 
 use super::table::messages;
+use crate::codec::{BitField, Integer};
 use crate::value::{
     Cause, CnDomain, GummeiType, HandoverRestrictionList, PagingDrx, PagingIdentity, PagingPriority,
     RrcEstablishmentCause,
@@ -39,7 +40,7 @@ messages! {
         /// Where the UE may go.
         41 ignore optional handover_restriction_list: Box<HandoverRestrictionList>,
         /// Subscriber profile id for RAT/frequency priority, 1 to 256.
-        106 ignore optional subscriber_profile_id: u16,
+        106 ignore optional subscriber_profile_id: u16 as Integer<1, 256>,
     }
 
     /// UPLINK NAS TRANSPORT (§9.1.7.3).
@@ -71,7 +72,7 @@ messages! {
     /// PAGING (§9.1.6).
     Paging = Initiating 10 ignore "Paging" {
         /// IMSI modulo 1024 (TS 36.304 §7), 10 bits.
-        80 ignore mandatory ue_identity_index: u16,
+        80 ignore mandatory ue_identity_index: u16 as BitField<10>,
         /// Whom.
         43 ignore mandatory identity: PagingIdentity,
         /// The UE's own paging DRX cycle.

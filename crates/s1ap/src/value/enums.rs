@@ -19,8 +19,6 @@ macro_rules! enumerated {
         }
 
         impl $name {
-            pub(crate) const ROOT: u64 = $root;
-
             /// The index of the value: root values first, then the additions.
             #[must_use]
             pub const fn index(self) -> u16 {
@@ -48,6 +46,17 @@ macro_rules! enumerated {
                 }
             }
         }
+
+        impl $crate::codec::Value for $name {
+            fn read(reader: &mut oxirush_aper::Reader<'_>) -> Result<Self, $crate::codec::ValueError> {
+                $crate::codec::read_index(reader, $root).map(Self::from_index)
+            }
+
+            fn write(&self, writer: &mut oxirush_aper::Writer<'_>) -> Result<(), $crate::codec::ValueError> {
+                writer.index(u64::from(self.index()), $root, true);
+                Ok(())
+            }
+        }
     };
     ($(#[$doc:meta])* $name:ident, closed $count:literal {
         $($(#[$vdoc:meta])* $variant:ident = $index:literal $words:literal,)*
@@ -59,8 +68,6 @@ macro_rules! enumerated {
         }
 
         impl $name {
-            pub(crate) const COUNT: u64 = $count;
-
             /// The index of the value.
             #[must_use]
             pub const fn index(self) -> u16 {
@@ -84,6 +91,18 @@ macro_rules! enumerated {
                 f.write_str(match self {
                     $($name::$variant => $words,)*
                 })
+            }
+        }
+
+        impl $crate::codec::Value for $name {
+            fn read(reader: &mut oxirush_aper::Reader<'_>) -> Result<Self, $crate::codec::ValueError> {
+                let index = $crate::codec::read_closed_index(reader, $count)?;
+                Self::from_index(index).ok_or($crate::codec::ValueError::Range("an enumerated value that does not exist"))
+            }
+
+            fn write(&self, writer: &mut oxirush_aper::Writer<'_>) -> Result<(), $crate::codec::ValueError> {
+                writer.index(u64::from(self.index()), $count, false);
+                Ok(())
             }
         }
     };
