@@ -15,8 +15,10 @@ impl Class {
     pub const RULES: Class = Class(2);
     /// Addresses of phones: to the kernel when the sender may talk to phones, else dropped.
     pub const PHONES: Class = Class(3);
+    /// The gateway's address in a pool, which phones may ping and nothing else.
+    pub const GATEWAY: Class = Class(4);
     /// From here on, the number is that of a [`crate::NextHop`] to which the packet goes directly.
-    pub const FIRST_HOP: u8 = 4;
+    pub const FIRST_HOP: u8 = 5;
 }
 
 /// A class for every /16 of the IPv4 address space: one load decides for most packets.

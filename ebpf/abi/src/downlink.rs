@@ -26,8 +26,8 @@ pub struct Downlink {
     pub local: Shared32,
     /// Index into [`crate::maps::NEXT_HOPS`].
     pub next_hop: Shared32,
-    /// The core's number of the session.
-    pub session: Shared32,
+    /// Our own TEID of the session ([`crate::Uplink::teid`]): tells this owner of the address from the next one.
+    pub owner: Shared32,
     /// Packets ever handed to user space, wrapping.
     pub handed: Shared32,
     /// Packets ever finished by user space, wrapping.
@@ -51,6 +51,8 @@ impl DownlinkState {
     pub const IDLE: u32 = 1;
     /// The tunnel is up.
     pub const ACTIVE: u32 = 2;
+    /// The gateway itself has this address: the kernel's matter.
+    pub const LOCAL: u32 = 3;
 }
 
 impl Downlink {

@@ -11,8 +11,8 @@ pub struct HandoverHeader {
     pub slot: u32,
     /// The phone's address ([`crate::Address`]) when the packet was handed over.
     pub ue: u32,
-    /// [`crate::Downlink::session`] at that time: a packet for a departed phone is recognised by it.
-    pub session: u32,
+    /// [`crate::Downlink::owner`] at that time: a packet for a departed phone is recognised by it.
+    pub owner: u32,
     /// [`crate::Downlink::handed`] after this packet.
     pub number: u32,
     /// Octets of packet that follow.
@@ -29,7 +29,7 @@ impl HandoverHeader {
     #[must_use]
     pub fn to_bytes(self) -> [u8; Self::SIZE] {
         let mut bytes = [0; Self::SIZE];
-        let words = [self.slot, self.ue, self.session, self.number, self.length, self.reason];
+        let words = [self.slot, self.ue, self.owner, self.number, self.length, self.reason];
         for (chunk, word) in bytes.chunks_exact_mut(4).zip(words) {
             chunk.copy_from_slice(&word.to_ne_bytes());
         }
@@ -44,9 +44,9 @@ impl HandoverHeader {
         for (word, chunk) in words.iter_mut().zip(head.chunks_exact(4)) {
             *word = u32::from_ne_bytes(chunk.try_into().ok()?);
         }
-        let [slot, ue, session, number, length, reason] = words;
+        let [slot, ue, owner, number, length, reason] = words;
         let packet = rest.get(..length as usize)?;
-        let header = Self { slot, ue, session, number, length, reason };
+        let header = Self { slot, ue, owner, number, length, reason };
         Some((header, packet))
     }
 }
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_record_splits_into_what_it_was_made_of() {
-        let header = HandoverHeader { slot: 7, ue: 8, session: 9, number: 10, length: 3, reason: 1 };
+        let header = HandoverHeader { slot: 7, ue: 8, owner: 9, number: 10, length: 3, reason: 1 };
         let mut record = header.to_bytes().to_vec();
         record.extend([1, 2, 3, 0, 0]);
         assert_eq!(HandoverHeader::split(&record), Some((header, &[1, 2, 3][..])));

@@ -46,9 +46,9 @@ reasons! {
     ExtensionHeader = 3 "extension_header",
     /// Slow path messages (echo, unknown TEID, …) beyond the rate limit.
     SlowPathRate = 4 "slow_path_rate",
-    /// A known TEID, but not from the base station that owns the tunnel.
+    /// A known TEID, but the sender did not become the tunnel's base station in time.
     WrongPeer = 5 "wrong_peer",
-    /// A tunnel whose phone is idle.
+    /// A tunnel whose phone is idle and did not return in time.
     IdleTunnel = 6 "idle_tunnel",
     /// Inner packet neither IPv4 nor of the session's type.
     InnerVersion = 7 "inner_version",
@@ -115,6 +115,10 @@ reasons! {
     TimeToLive = 8 "time_to_live",
     /// A tunnel record that user space was changing at that moment.
     Changing = 9 "changing",
+    /// A G-PDU for an idle phone: held for a moment, since it may have overtaken the signalling that makes the phone active.
+    IdleUplink = 10 "idle_uplink",
+    /// A G-PDU from another base station than the tunnel's: held for a moment, since a handover may be on its way.
+    OtherPeer = 11 "other_peer",
 }
 
 impl PuntReason {
@@ -125,7 +129,9 @@ impl PuntReason {
     pub const fn bucket(self) -> Option<u32> {
         match self {
             PuntReason::GtpControl => Some(0),
-            PuntReason::UnknownTeid | PuntReason::UnknownExtension => Some(1),
+            PuntReason::UnknownTeid | PuntReason::UnknownExtension | PuntReason::IdleUplink | PuntReason::OtherPeer => {
+                Some(1)
+            }
             PuntReason::OuterFragment => Some(2),
             _ => None,
         }

@@ -19,8 +19,8 @@ pub struct Uplink {
     pub peer_mask: Shared32,
     /// The phone's IPv4 address ([`crate::Address`]): the only inner source address allowed.
     pub ue: Shared32,
-    /// The core's number of the session.
-    pub session: Shared32,
+    /// EPS bearer identity, for reports.
+    pub bearer: Shared32,
     /// G-PDUs refused by a check (their reasons are counted per gateway).
     pub refused: Shared64,
     /// Packets forwarded.

@@ -78,6 +78,9 @@ pub fn downlink<'t, P: Packet, T: Tables>(
     };
     let sequence = record.sequence.get();
     let state = record.state.get();
+    if state == DownlinkState::LOCAL {
+        return not_ours(kernel, DropReason::UnknownPhone);
+    }
     if state == DownlinkState::NONE || record.ue.get() != destination {
         return Downlinked::Drop(DropReason::UnknownPhone);
     }

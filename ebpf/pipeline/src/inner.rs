@@ -10,6 +10,7 @@ pub(crate) struct Inner {
     pub(crate) length: u32,
     pub(crate) destination: Address,
     pub(crate) ttl: u8,
+    pub(crate) protocol: u8,
 }
 
 /// Checks the inner packet at `offset`, of which `available` octets are there, as sent by the phone `ue`.
@@ -44,7 +45,7 @@ pub(crate) fn check<P: Packet>(
     }
     let fragment = first as u16;
     ports(packet, offset, length, (second >> 16) as u8, fragment, flags)?;
-    Ok(Inner { length, destination: Address(destination), ttl: (second >> 24) as u8 })
+    Ok(Inner { length, destination: Address(destination), ttl: (second >> 24) as u8, protocol: (second >> 16) as u8 })
 }
 
 /// Fragments that hide their ports (RFC 1858, RFC 3128), and ports that phones have no business with.

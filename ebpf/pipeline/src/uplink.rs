@@ -1,7 +1,7 @@
 //! Uplink: from a GTP-U message to an inner packet that may go out.
 
-use crate::inner;
-use crate::wire::{G_PDU, GTP_HEADER};
+use crate::inner::{self, Inner};
+use crate::wire::{G_PDU, GTP_HEADER, PROTO_ICMP};
 use crate::{Packet, Tables};
 use basalt_ebpf_abi::{
     Address, Class, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, Settings, Uplink, UplinkFlags,
@@ -87,11 +87,11 @@ fn tunnelled<'t, P: Packet, T: Tables>(
     peer: Address,
 ) -> Uplinked<'t> {
     if peer.0 & record.peer_mask.get() != record.peer.get() {
-        return Uplinked::Drop(DropReason::WrongPeer);
+        return Uplinked::Punt(PuntReason::OtherPeer);
     }
     let rights = UplinkFlags(record.flags.get());
     if rights.has(UplinkFlags::IDLE) {
-        return Uplinked::Drop(DropReason::IdleTunnel);
+        return Uplinked::Punt(PuntReason::IdleUplink);
     }
     let mut optional = 0;
     if flags & 0x07 != 0 {
@@ -106,7 +106,7 @@ fn tunnelled<'t, P: Packet, T: Tables>(
         Ok(inner) => inner,
         Err(reason) => return Uplinked::Drop(reason),
     };
-    match way(tables, settings, rights, inner.destination) {
+    match way(tables, settings, rights, inner) {
         Ok(next_hop) => Uplinked::Forward { record, offset, length: inner.length, next_hop, ttl: inner.ttl },
         Err(reason) => Uplinked::Drop(reason),
     }
@@ -172,14 +172,10 @@ fn second_octet(word: Option<u16>) -> Option<u8> {
     word.map(|word| u16::from_be(word) as u8)
 }
 
-/// Which way a packet to `destination` goes.
+/// Which way a good inner packet goes.
 #[inline(always)]
-fn way<T: Tables>(
-    tables: &T,
-    settings: &Settings,
-    rights: UplinkFlags,
-    destination: Address,
-) -> Result<u32, DropReason> {
+fn way<T: Tables>(tables: &T, settings: &Settings, rights: UplinkFlags, inner: Inner) -> Result<u32, DropReason> {
+    let destination = inner.destination;
     let Some(destinations) = tables.destinations() else {
         return Err(DropReason::ForbiddenDestination);
     };
@@ -189,6 +185,7 @@ fn way<T: Tables>(
     }
     match class {
         Class::KERNEL => Ok(KERNEL_NEXT_HOP),
+        Class::GATEWAY if inner.protocol == PROTO_ICMP => Ok(KERNEL_NEXT_HOP),
         Class::PHONES if rights.has(UplinkFlags::PHONE_TO_PHONE) => Ok(KERNEL_NEXT_HOP),
         Class::PHONES => Err(DropReason::PhoneToPhone),
         Class(number) if number >= Class::FIRST_HOP => Ok(u32::from(number)),

@@ -16,6 +16,7 @@ pub const TUNNEL_OVERHEAD: usize = IPV4 + UDP + GTP_HEADER;
 pub const GTP_PORT: u16 = 2152;
 
 pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
+pub(crate) const PROTO_ICMP: u8 = 1;
 pub(crate) const PROTO_TCP: u8 = 6;
 pub(crate) const PROTO_UDP: u8 = 17;
 pub(crate) const PROTO_SCTP: u8 = 132;

@@ -120,10 +120,6 @@ impl Packet for Frame {
     #[inline(always)]
     fn shift(&mut self, delta: i32) -> Option<()> {
         // SAFETY: the context is alive; the helper fails where there is no room. Packet pointers are loaded anew after it.
-        if unsafe { bpf_xdp_adjust_head(self.ctx, delta) } == 0 {
-            Some(())
-        } else {
-            None
-        }
+        if unsafe { bpf_xdp_adjust_head(self.ctx, delta) } == 0 { Some(()) } else { None }
     }
 }

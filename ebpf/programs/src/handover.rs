@@ -42,14 +42,8 @@ fn copy<const N: usize>(frame: &Frame, packet: &HandOver<'_>) -> Option<()> {
     let words: *mut u32 = MaybeUninit::as_mut_ptr(&mut entry).cast();
     // Counted before it is visible to user space, which counts it back when it is done.
     let number = packet.record.handed.fetch_add(1).wrapping_add(1);
-    let header = [
-        packet.slot,
-        packet.record.ue.get(),
-        packet.record.session.get(),
-        number,
-        length,
-        packet.reason as u32,
-    ];
+    let header =
+        [packet.slot, packet.record.ue.get(), packet.record.owner.get(), number, length, packet.reason as u32];
     let mut i = 0;
     while i < header.len() {
         // SAFETY: the record has room for the header's six words.
@@ -57,14 +51,8 @@ fn copy<const N: usize>(frame: &Frame, packet: &HandOver<'_>) -> Option<()> {
         i += 1;
     }
     // SAFETY: `length` octets fit behind the header, as checked above.
-    let copied = unsafe {
-        bpf_xdp_load_bytes(
-            frame.ctx(),
-            packet.offset as u32,
-            words.add(header.len()).cast(),
-            length,
-        )
-    };
+    let copied =
+        unsafe { bpf_xdp_load_bytes(frame.ctx(), packet.offset as u32, words.add(header.len()).cast(), length) };
     if copied != 0 {
         // Cannot happen: the pipeline has seen that the packet is that long. User space skips an empty record, and counts it.
         // SAFETY: the word of the length.

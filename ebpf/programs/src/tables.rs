@@ -3,9 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
-use basalt_ebpf_abi::{
-    Bucket, Destinations, Downlink, Meta, NextHop, PuntReason, REASON_SLOTS, Settings, Uplink,
-};
+use basalt_ebpf_abi::{Bucket, Destinations, Downlink, Meta, NextHop, PuntReason, REASON_SLOTS, Settings, Uplink};
 use basalt_pipeline::Tables;
 
 /// User space maps the values into its memory: records are changed by plain stores, in place, without a system call.

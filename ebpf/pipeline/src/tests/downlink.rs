@@ -56,6 +56,15 @@ fn packets_for_others_are_the_kernel_s_or_nobody_s() {
 }
 
 #[test]
+fn the_gateway_s_own_address_is_the_kernel_s() {
+    let world = World::new();
+    world.downlink[7].state.set(DownlinkState::LOCAL);
+    let judge = |origin| run(&eth(&reply(1)), |f| towards_phone(f, &world, origin)).0;
+    assert!(matches!(judge(Origin::Internet), Verdict::Pass));
+    assert!(matches!(judge(Origin::Kernel), Verdict::Drop(DropReason::UnknownPhone)));
+}
+
+#[test]
 fn an_idle_phone_s_packets_go_to_user_space_up_to_the_bound() {
     let world = World::new();
     let record = &world.downlink[7];

@@ -15,7 +15,7 @@ pub(super) const OTHER_UE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 8);
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 pub(super) const TEID: u32 = 0xabc0_0003;
 pub(super) const ENB_TEID: u32 = 0x1122_3344;
-pub(super) const DIRECT_HOP: u32 = 4;
+pub(super) const DIRECT_HOP: u32 = 5;
 pub(super) const ENB_HOP: u32 = 300;
 
 /// Maps of 16 tunnels.
@@ -57,7 +57,7 @@ impl World {
         world.destinations.set([10, 45], Class::PHONES);
         world.destinations.set([169, 254], Class::DENY);
         world.hops[0].resolve(20, 3000, Mac([2; 6]), Mac([1; 6]));
-        world.hops[4].resolve(30, 1500, Mac([4; 6]), Mac([3; 6]));
+        world.hops[5].resolve(30, 1500, Mac([4; 6]), Mac([3; 6]));
         world.hops[300].resolve(40, 1600, Mac([6; 6]), Mac([5; 6]));
         let record = &world.uplink[3];
         record.peer.set(Address::new(ENB).0);

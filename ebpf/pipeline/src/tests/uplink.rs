@@ -61,7 +61,7 @@ fn a_direct_way_takes_one_from_the_lifetime() {
     assert!(matches!(verdict, Verdict::Redirect(20)));
     assert_eq!(world.punted(PuntReason::TimeToLive), 1);
 
-    world.hops[4].forget();
+    world.hops[5].forget();
     let (verdict, bytes) = run(&g_pdu(&ping()), |f| access(f, &world));
     assert!(matches!(verdict, Verdict::Redirect(20)));
     assert_eq!(bytes[14 + 8], 64);
@@ -121,7 +121,9 @@ fn only_the_tunnel_s_own_base_station_may_send() {
     let stranger = Ipv4Addr::new(10, 10, 1, 9);
     let message = gtp(0x30, 255, TEID, &[], &ping());
     let frame = eth(&ipv4(stranger, GATEWAY, 17, 0, &udp(2152, 2152, &message)));
-    assert_eq!(refused(&world, &frame), DropReason::WrongPeer);
+    assert!(matches!(run(&frame, |f| access(f, &world)).0, Verdict::Pass));
+    assert_eq!(world.punted(PuntReason::OtherPeer), 1);
+    assert_eq!(world.uplink[3].packets.get(), 0);
     // A base station with a second address in the same /24, as configured.
     world.uplink[3].peer_mask.set(0x00ff_ffffu32.to_le());
     world.uplink[3].peer.set(Address::new(Ipv4Addr::new(10, 10, 1, 0)).0);
@@ -282,10 +284,28 @@ fn destinations_are_judged_by_prefix() {
 }
 
 #[test]
-fn an_idle_phone_cannot_send() {
+fn the_gateway_s_own_address_answers_pings_only() {
+    let world = World::new();
+    let gateway = Ipv4Addr::new(10, 45, 0, 1);
+    world.destinations.set([10, 45], Class::RULES);
+    let rule = &world.settings.rules[0];
+    rule.address.set(Address::new(gateway).0);
+    rule.mask.set(u32::MAX);
+    rule.class.set(u32::from(Class::GATEWAY.0));
+    world.settings.rule_count.set(1);
+    let ping = ipv4(UE, gateway, 1, 0, &[8, 0, 0xf7, 0xff, 0, 0, 0, 0]);
+    assert!(matches!(run(&g_pdu(&ping), |f| access(f, &world)).0, Verdict::Redirect(20)));
+    let query = ipv4(UE, gateway, 17, 0, &udp(5000, 53, &[0; 12]));
+    assert_eq!(refused(&world, &g_pdu(&query)), DropReason::ForbiddenDestination);
+}
+
+#[test]
+fn an_idle_phone_s_packets_do_not_go_out() {
     let world = World::new();
     world.uplink[3].flags.set(UplinkFlags::IDLE);
-    assert_eq!(refused(&world, &g_pdu(&ping())), DropReason::IdleTunnel);
+    assert!(matches!(run(&g_pdu(&ping()), |f| access(f, &world)).0, Verdict::Pass));
+    assert_eq!(world.punted(PuntReason::IdleUplink), 1);
+    assert_eq!(world.uplink[3].packets.get(), 0);
 }
 
 #[test]
