@@ -1,0 +1,131 @@
+//! Initial Context Setup (TS 36.413 §8.3.1).
+//!
+//! ```text
+//!   eNB                                          MME
+//!    │ INITIAL CONTEXT SETUP REQUEST              │
+//!    │◄───────────────────────────────────────────┤  ◄─ SetupContext: K_eNB, bearers, capability
+//!    │ INITIAL CONTEXT SETUP RESPONSE             │
+//!    ├───────────────────────────────────────────►│  ─► BearersReady (initial)
+//!    │ or INITIAL CONTEXT SETUP FAILURE           │
+//!    ├───────────────────────────────────────────►│  ─► ContextFailed
+//! ```
+
+use crate::cause::from_s1ap;
+use crate::connection::{Bearers, Context, endpoint, transport_address};
+use crate::{Cx, Ran};
+use agw_types::{
+    Ambr, BearerEndpoint, BearerFailure, BearerSetup, ContextSetup, Metric, RadioCause, RadioEventKind, RadioId,
+};
+use basalt_ids::MmeUeS1apId;
+use basalt_s1ap::{
+    Arp, ErabItem, ErabQos, ErabToBeSetup, ErabTunnel, InitialContextSetupFailure, InitialContextSetupRequest,
+    InitialContextSetupResponse, SecurityKey, UeAmbr, UeSecurityCapabilities,
+};
+use core::net::IpAddr;
+
+impl Ran {
+    /// INITIAL CONTEXT SETUP REQUEST.
+    pub(crate) fn setup_context(&mut self, radio: RadioId, context: ContextSetup, cx: &mut Cx<'_>) {
+        let Some(connection) = self.active(radio) else { return };
+        connection.context = Context::Requested;
+        connection.asked = context.bearers.iter().map(|bearer| bearer.ebi).collect();
+        let mut request = InitialContextSetupRequest::new(
+            MmeUeS1apId(radio.0.0),
+            connection.enb_id,
+            ue_ambr(context.ambr),
+            context.bearers.into_iter().map(erab).collect(),
+            UeSecurityCapabilities {
+                encryption: context.encryption_algorithms,
+                integrity: context.integrity_algorithms,
+            },
+            SecurityKey(*context.key.expose()),
+        );
+        request.ue_radio_capability = context.capability;
+        let (link, stream) = (connection.link, connection.stream);
+        cx.send(link, stream, request);
+    }
+
+    /// INITIAL CONTEXT SETUP RESPONSE.
+    pub(crate) fn context_ready(&mut self, radio: RadioId, message: InitialContextSetupResponse, cx: &mut Cx<'_>) {
+        let ours = cx.config.user_plane;
+        let Some(connection) = self.active(radio) else { return };
+        if connection.context != Context::Requested {
+            cx.count(Metric::Unexpected("InitialContextSetupResponse"));
+            return;
+        }
+        connection.context = Context::Established;
+        let asked = core::mem::take(&mut connection.asked);
+        let answer = answered(asked, &message.erabs, &message.failed_erabs, ours);
+        connection.bearers = answer.established.iter().map(|bearer| bearer.ebi).collect();
+        let kind =
+            RadioEventKind::BearersReady { initial: true, established: answer.established, failed: answer.failed };
+        cx.event(radio, connection.ue, kind);
+    }
+
+    /// INITIAL CONTEXT SETUP FAILURE.
+    pub(crate) fn context_failed(&mut self, radio: RadioId, message: &InitialContextSetupFailure, cx: &mut Cx<'_>) {
+        let Some(connection) = self.active(radio) else { return };
+        if connection.context != Context::Requested {
+            cx.count(Metric::Unexpected("InitialContextSetupFailure"));
+            return;
+        }
+        connection.context = Context::None;
+        connection.asked = Bearers::default();
+        cx.event(radio, connection.ue, RadioEventKind::ContextFailed { cause: from_s1ap(message.cause) });
+    }
+}
+
+/// What became of the bearers that were asked for.
+pub(crate) struct Answered {
+    pub(crate) established: Vec<BearerEndpoint>,
+    pub(crate) failed: Vec<BearerFailure>,
+}
+
+/// Sorts a base station's answer: what it was not asked for does not count, what it does not mention failed, and so did what
+/// it gives no usable address for.
+pub(crate) fn answered(asked: Bearers, erabs: &[ErabTunnel], failed: &[ErabItem], ours: IpAddr) -> Answered {
+    let mut answer = Answered { established: Vec::new(), failed: Vec::new() };
+    let mut open = asked;
+    for tunnel in erabs {
+        if open.contains(tunnel.ebi) {
+            open.remove(tunnel.ebi);
+            match endpoint(tunnel, ours) {
+                Some(endpoint) => answer.established.push(endpoint),
+                None => answer.failed.push(BearerFailure { ebi: tunnel.ebi, cause: RadioCause::TransportResources }),
+            }
+        }
+    }
+    for item in failed {
+        if open.contains(item.ebi) {
+            open.remove(item.ebi);
+            answer.failed.push(BearerFailure { ebi: item.ebi, cause: from_s1ap(Some(item.cause)) });
+        }
+    }
+    answer.failed.extend(open.iter().map(|ebi| BearerFailure { ebi, cause: RadioCause::Unspecified }));
+    answer
+}
+
+/// A bearer as the base station is told of it.
+pub(crate) fn erab(bearer: BearerSetup) -> ErabToBeSetup {
+    let arp = Arp {
+        priority_level: bearer.qos.arp.priority,
+        may_pre_empt: bearer.qos.arp.may_preempt,
+        pre_emptable: bearer.qos.arp.preemptable,
+    };
+    ErabToBeSetup {
+        ebi: bearer.ebi,
+        qos: ErabQos::non_gbr(bearer.qos.qci, arp),
+        address: transport_address(bearer.address),
+        teid: bearer.teid,
+        nas_pdu: bearer.nas,
+        extensions: Vec::new(),
+    }
+}
+
+/// The largest rate that S1AP can say with its extension, bit/s.
+const HIGHEST_RATE: u64 = 4_000_000_000_000;
+
+/// An aggregate rate as the base station is told of it.
+pub(crate) fn ue_ambr(ambr: Ambr) -> UeAmbr {
+    UeAmbr::new(ambr.downlink.min(HIGHEST_RATE), ambr.uplink.min(HIGHEST_RATE))
+}

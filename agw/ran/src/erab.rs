@@ -1,0 +1,108 @@
+//! E-RAB Setup, Release and Release Indication (TS 36.413 §8.2.1, §8.2.3).
+//!
+//! ```text
+//!   eNB                                   MME
+//!    │                 E-RAB SETUP REQUEST │
+//!    │◄────────────────────────────────────┤  ◄─ SetupBearers
+//!    │ E-RAB SETUP RESPONSE                │
+//!    ├────────────────────────────────────►│  ─► BearersReady
+//!
+//!    │               E-RAB RELEASE COMMAND │
+//!    │◄────────────────────────────────────┤  ◄─ ReleaseBearers
+//!    │ E-RAB RELEASE RESPONSE              │
+//!    ├────────────────────────────────────►│  ─► BearersReleased (asked)
+//!    │ E-RAB RELEASE INDICATION            │
+//!    ├────────────────────────────────────►│  ─► BearersReleased (not asked)
+//! ```
+
+use crate::connection::Bearers;
+use crate::context::{answered, erab, ue_ambr};
+use crate::{Cx, Ran};
+use agw_types::{Ambr, BearerSetup, Metric, RadioEventKind, RadioId};
+use basalt_ids::{Ebi, MmeUeS1apId};
+use basalt_s1ap::{
+    Cause, ErabItem, ErabReleaseCommand, ErabReleaseIndication, ErabReleaseResponse, ErabSetupRequest,
+    ErabSetupResponse, NasCause,
+};
+
+impl Ran {
+    /// E-RAB SETUP REQUEST.
+    pub(crate) fn setup_bearers(
+        &mut self,
+        radio: RadioId,
+        ambr: Option<Ambr>,
+        bearers: Vec<BearerSetup>,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(connection) = self.active(radio) else { return };
+        bearers.iter().for_each(|bearer| connection.asked.insert(bearer.ebi));
+        let mut request =
+            ErabSetupRequest::new(MmeUeS1apId(radio.0.0), connection.enb_id, bearers.into_iter().map(erab).collect());
+        request.ue_ambr = ambr.map(ue_ambr);
+        let (link, stream) = (connection.link, connection.stream);
+        cx.send(link, stream, request);
+    }
+
+    /// E-RAB SETUP RESPONSE.
+    pub(crate) fn bearers_ready(&mut self, radio: RadioId, message: &ErabSetupResponse, cx: &mut Cx<'_>) {
+        let ours = cx.config.user_plane;
+        let Some(connection) = self.active(radio) else { return };
+        let named: Bearers = message
+            .erabs
+            .iter()
+            .map(|erab| erab.ebi)
+            .chain(message.failed_erabs.iter().map(|item| item.ebi))
+            .filter(|ebi| connection.asked.contains(*ebi))
+            .collect();
+        if named.is_empty() {
+            cx.count(Metric::Unexpected("E-RABSetupResponse"));
+            return;
+        }
+        connection.asked = connection.asked.without(named);
+        let answer = answered(named, &message.erabs, &message.failed_erabs, ours);
+        answer.established.iter().for_each(|bearer| connection.bearers.insert(bearer.ebi));
+        let kind =
+            RadioEventKind::BearersReady { initial: false, established: answer.established, failed: answer.failed };
+        cx.event(radio, connection.ue, kind);
+    }
+
+    /// E-RAB RELEASE COMMAND.
+    pub(crate) fn release_bearers(&mut self, radio: RadioId, bearers: &[Ebi], nas: Option<Vec<u8>>, cx: &mut Cx<'_>) {
+        let Some(connection) = self.active(radio) else { return };
+        bearers.iter().for_each(|ebi| connection.leaving.insert(*ebi));
+        let items = bearers.iter().map(|ebi| ErabItem::new(*ebi, Cause::Nas(NasCause::NormalRelease))).collect();
+        let mut command = ErabReleaseCommand::new(MmeUeS1apId(radio.0.0), connection.enb_id, items);
+        command.nas_pdu = nas;
+        let (link, stream) = (connection.link, connection.stream);
+        cx.send(link, stream, command);
+    }
+
+    /// E-RAB RELEASE RESPONSE. A bearer that the base station could not release is not there either.
+    pub(crate) fn bearers_released(&mut self, radio: RadioId, message: &ErabReleaseResponse, cx: &mut Cx<'_>) {
+        let Some(connection) = self.active(radio) else { return };
+        let named = message.erabs.iter().map(|done| done.ebi).chain(message.failed_erabs.iter().map(|item| item.ebi));
+        let bearers: Vec<Ebi> = named.filter(|ebi| connection.leaving.contains(*ebi)).collect();
+        if bearers.is_empty() {
+            cx.count(Metric::Unexpected("E-RABReleaseResponse"));
+            return;
+        }
+        for ebi in &bearers {
+            connection.leaving.remove(*ebi);
+            connection.bearers.remove(*ebi);
+        }
+        cx.event(radio, connection.ue, RadioEventKind::BearersReleased { asked: true, bearers });
+    }
+
+    /// E-RAB RELEASE INDICATION.
+    pub(crate) fn bearers_gone(&mut self, radio: RadioId, message: &ErabReleaseIndication, cx: &mut Cx<'_>) {
+        let Some(connection) = self.active(radio) else { return };
+        let named = message.erabs.iter().map(|item| item.ebi);
+        let bearers: Vec<Ebi> = named.filter(|ebi| connection.bearers.contains(*ebi)).collect();
+        if bearers.is_empty() {
+            cx.count(Metric::Unexpected("E-RABReleaseIndication"));
+            return;
+        }
+        bearers.iter().for_each(|ebi| connection.bearers.remove(*ebi));
+        cx.event(radio, connection.ue, RadioEventKind::BearersReleased { asked: false, bearers });
+    }
+}
