@@ -1,6 +1,7 @@
 //! Damage done to outgoing packets on purpose: the drop and reorder hook of the tests.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What happens to one outgoing packet.
@@ -16,7 +17,7 @@ pub enum Fate {
     Delay,
 }
 
-type Judge = dyn FnMut(&[u8]) -> Fate + Send;
+type Judge = dyn FnMut(&[u8], IpAddr) -> Fate + Send;
 
 /// Decides the fate of every packet an endpoint sends. Clones share one judge.
 #[derive(Clone)]
@@ -31,8 +32,8 @@ impl fmt::Debug for Impairment {
 }
 
 impl Impairment {
-    /// Asks `judge` about each SCTP packet (common header first).
-    pub fn new(judge: impl FnMut(&[u8]) -> Fate + Send + 'static) -> Self {
+    /// Asks `judge` about each SCTP packet (common header first) and the address it goes to.
+    pub fn new(judge: impl FnMut(&[u8], IpAddr) -> Fate + Send + 'static) -> Self {
         Self { judge: Arc::new(Mutex::new(judge)) }
     }
 
@@ -40,7 +41,7 @@ impl Impairment {
     #[must_use]
     pub fn random(seed: u64, drop_per_mille: u16, delay_per_mille: u16) -> Self {
         let mut state = seed | 1;
-        Self::new(move |_| {
+        Self::new(move |_, _| {
             let draw = xorshift(&mut state) % 1000;
             let drop = u64::from(drop_per_mille);
             if draw < drop {
@@ -53,9 +54,9 @@ impl Impairment {
         })
     }
 
-    pub(crate) fn fate(&self, packet: &[u8]) -> Fate {
+    pub(crate) fn fate(&self, packet: &[u8], peer: IpAddr) -> Fate {
         let mut judge = self.judge.lock().unwrap_or_else(PoisonError::into_inner);
-        judge(packet)
+        judge(packet, peer)
     }
 }
 

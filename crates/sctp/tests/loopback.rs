@@ -124,13 +124,22 @@ async fn abort_tells_the_peer_why() {
 
 #[tokio::test]
 async fn abort_overrules_a_shutdown_that_is_stuck() {
-    let (client, mut server, _listener) = pair(config("127.0.0.1"), config("127.0.0.1")).await;
-    let mute = Impairment::new(|_| Fate::Drop);
-    let stuck = Config { impairment: Some(mute), max_retrans: 1000, ..config("127.0.0.1") };
-    drop(stuck);
+    // The server's window fills, so that the client's shutdown cannot complete.
+    let (mut client, mut server, _listener) = pair(config("127.0.0.1"), config("127.0.0.1")).await;
+    while tokio::time::timeout(Duration::from_millis(300), client.send(Message::new(0, 18, vec![1; 1000])))
+        .await
+        .is_ok()
+    {}
     client.shutdown();
     client.abort("no patience");
-    assert!(matches!(soon(server.recv()).await, Event::Closed(_)));
+    let reason = CloseReason::LocalAbort("no patience".to_owned());
+    assert_eq!(soon(client.recv()).await, Event::Closed(reason));
+    loop {
+        if let Event::Closed(reason) = soon(server.recv()).await {
+            assert!(matches!(reason, CloseReason::PeerAbort(_)), "{reason}");
+            return;
+        }
+    }
 }
 
 #[tokio::test]
@@ -203,12 +212,67 @@ async fn a_silent_peer_is_found_by_heartbeats() {
     use std::sync::atomic::{AtomicBool, Ordering};
     let cut = Arc::new(AtomicBool::new(false));
     let switch = cut.clone();
-    let hook = Impairment::new(move |_| if switch.load(Ordering::Relaxed) { Fate::Drop } else { Fate::Send });
+    let hook = Impairment::new(move |_, _| if switch.load(Ordering::Relaxed) { Fate::Drop } else { Fate::Send });
     let server = Config { impairment: Some(hook), ..config("127.0.0.1") };
     let client = Config { heartbeat: Duration::from_millis(300), max_retrans: 2, ..config("127.0.0.1") };
     let (mut client, _server, _listener) = pair(server, client).await;
     cut.store(true, Ordering::Relaxed);
     assert_eq!(soon(client.recv()).await, Event::Closed(CloseReason::Lost));
+}
+
+#[tokio::test]
+async fn a_multi_homed_peer_goes_on_over_its_other_address() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let cut = Arc::new(AtomicBool::new(false));
+    let switch = cut.clone();
+    let hook =
+        Impairment::new(
+            move |_, to| {
+                if switch.load(Ordering::Relaxed) && to == ip("127.0.0.1") { Fate::Drop } else { Fate::Send }
+            },
+        );
+    let server = Config { local: vec![ip("127.0.0.1"), ip("127.0.0.2")], ..config("127.0.0.1") };
+    let mut listener = SctpListener::bind(server).await.unwrap();
+    let client = Config { impairment: Some(hook), ..config("127.0.0.3") };
+    let (client, address) = towards(&listener, client);
+    let mut client = soon(SctpAssociation::connect(client, &[address])).await.unwrap();
+    let (mut server, _) = soon(listener.accept()).await.unwrap();
+    // The server listed its second address in INIT ACK; the client was told only the first.
+    assert_eq!(client.info().peer.addresses, [ip("127.0.0.1"), ip("127.0.0.2")]);
+    client.send(Message::new(0, 18, vec![1])).await.unwrap();
+    assert_eq!(message(&mut server).await.payload, [1][..]);
+    cut.store(true, Ordering::Relaxed);
+    client.send(Message::new(0, 18, vec![2])).await.unwrap();
+    assert_eq!(message(&mut server).await.payload, [2][..]);
+    assert_eq!(soon(client.recv()).await, Event::PathChange(ip("127.0.0.2")));
+    assert_eq!(client.info().path, ip("127.0.0.2"));
+}
+
+#[tokio::test]
+async fn a_restarted_peer_keeps_its_association() {
+    use basalt_sctp::Threading;
+    tokio::task::LocalSet::new()
+        .run_until(async {
+            let mut listener = SctpListener::bind(config("127.0.0.1")).await.unwrap();
+            // An engine each: the first client's is not told that the second takes its place.
+            let client = Config { port: 5001, threading: Threading::CallerLocalSet, ..config("127.0.0.5") };
+            let (client, address) = towards(&listener, client);
+            let first = soon(SctpAssociation::connect(client.clone(), &[address])).await.unwrap();
+            let (mut server, _) = soon(listener.accept()).await.unwrap();
+            first.send(Message::new(0, 18, vec![1])).await.unwrap();
+            assert_eq!(message(&mut server).await.payload, [1][..]);
+
+            let mut second = soon(SctpAssociation::connect(client, &[address])).await.unwrap();
+            assert_eq!(soon(server.recv()).await, Event::Restarted);
+            second.send(Message::new(0, 18, vec![2])).await.unwrap();
+            assert_eq!(message(&mut server).await.payload, [2][..]);
+            server.send(Message::new(0, 18, vec![3])).await.unwrap();
+            assert_eq!(message(&mut second).await.payload, [3][..]);
+            assert_eq!(listener.counters().associations, 1);
+            drop(first);
+        })
+        .await;
 }
 
 #[tokio::test]

@@ -297,7 +297,7 @@ impl Engine {
 
     /// Queues a packet for the end of the turn.
     pub(super) fn send(&mut self, route: Route, data: Vec<u8>, impairment: Option<&Impairment>) {
-        let fate = impairment.map_or(Fate::Send, |impairment| impairment.fate(&data));
+        let fate = impairment.map_or(Fate::Send, |impairment| impairment.fate(&data, route.hop.peer));
         let packet = Outgoing { data, hop: route.hop };
         let Some(queue) = self.outgoing.get_mut(route.socket) else {
             return;
