@@ -1,0 +1,209 @@
+//! Interfaces, addresses, routes and kernel settings of one namespace.
+//!
+//! Every trap of XDP on veth pairs that was met is handled here, so that neither the gateway nor the reader meets it:
+//! GRO on the peer of a redirect target (without it redirected frames vanish), transmit checksums off at senders
+//! (XDP forwards half-made ones as they are), room for the tunnel headers in the MTU, IPv6 noise off.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow};
+use futures_util::TryStreamExt;
+use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth};
+use rtnetlink::packet_route::route::{RouteScope, RouteType};
+use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
+
+use super::netns::NetNs;
+use crate::sys;
+
+/// One end of a veth pair.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// Where it lives.
+    pub ns: NetNs,
+    /// Interface name.
+    pub name: &'static str,
+    /// Its address and prefix length.
+    pub address: (Ipv4Addr, u8),
+}
+
+/// Joins two namespaces by a veth pair of the given MTU, both ends up and fit for XDP redirects.
+///
+/// # Errors
+/// The kernel refuses: no right, or a name in use.
+pub fn join(a: &End, b: &End, mtu: u32) -> Result<()> {
+    use std::os::fd::AsRawFd;
+    let (name, mtu_a) = (a.name, mtu);
+    let peer = LinkMessageBuilder::<LinkUnspec>::new()
+        .name(b.name.to_owned())
+        .mtu(mtu)
+        .setns_by_fd(b.ns.file().as_raw_fd())
+        .build();
+    // The descriptor in the message must stay open until the kernel has read it.
+    let keep = b.ns.clone();
+    a.ns.run_async(move || async move {
+        let veth = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
+            .name(name)
+            .mtu(mtu_a)
+            .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
+            .build();
+        netlink()?.link().add(veth).execute().await?;
+        drop(keep);
+        Ok(())
+    })
+    .with_context(|| format!("making the cable {}/{} - {}/{}", a.ns.name(), a.name, b.ns.name(), b.name))?;
+    for end in [a, b] {
+        bring_up(end).with_context(|| format!("bringing {}/{} up", end.ns.name(), end.name))?;
+    }
+    Ok(())
+}
+
+fn bring_up(end: &End) -> Result<()> {
+    let (name, address) = (end.name, end.address);
+    end.ns.run_async(move || async move {
+        // Before the link is up: it would otherwise announce itself by IPv6 first.
+        disable_ipv6(name);
+        sys::set_offload(name, sys::GRO, true).context("switching GRO on")?;
+        sys::set_offload(name, sys::TX_CHECKSUM, false).context("switching transmit checksums off")?;
+        let handle = netlink()?;
+        let index = index_of(&handle, name).await?;
+        handle.address().add(index, address.0.into(), address.1).execute().await?;
+        set_up(&handle, index).await
+    })
+}
+
+/// Prepares a namespace: loopback up, IPv6 off, no reverse-path filter (phones use many addresses).
+///
+/// # Errors
+/// The kernel refuses.
+pub fn prepare(ns: &NetNs) -> Result<()> {
+    ns.run_async(|| async {
+        for interface in ["all", "default", "lo"] {
+            disable_ipv6(interface);
+            set(&format!("ipv4/conf/{interface}/rp_filter"), "0")?;
+        }
+        let handle = netlink()?;
+        let index = index_of(&handle, "lo").await?;
+        set_up(&handle, index).await
+    })
+    .with_context(|| format!("preparing {}", ns.name()))
+}
+
+/// Lets a namespace forward packets.
+///
+/// # Errors
+/// The setting cannot be written.
+pub fn forward(ns: &NetNs) -> Result<()> {
+    ns.run(|| set("ipv4/ip_forward", "1"))
+}
+
+/// Adds an address to an interface.
+///
+/// # Errors
+/// No such interface, or the address is there already.
+pub fn add_address(ns: &NetNs, interface: &'static str, address: Ipv4Addr, prefix: u8) -> Result<()> {
+    ns.run_async(move || async move {
+        let handle = netlink()?;
+        let index = index_of(&handle, interface).await?;
+        handle.address().add(index, address.into(), prefix).execute().await?;
+        Ok(())
+    })
+    .with_context(|| format!("adding {address}/{prefix} to {}/{interface}", ns.name()))
+}
+
+/// Routes a prefix through a neighbour.
+///
+/// # Errors
+/// The neighbour is not on any link.
+pub fn add_route(ns: &NetNs, prefix: (Ipv4Addr, u8), via: Ipv4Addr) -> Result<()> {
+    ns.run_async(move || async move {
+        let route =
+            RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(prefix.0, prefix.1).gateway(via).build();
+        netlink()?.route().add(route).execute().await?;
+        Ok(())
+    })
+    .with_context(|| format!("routing {}/{} in {}", prefix.0, prefix.1, ns.name()))
+}
+
+/// Makes every address of a prefix local to a namespace: a thousand base stations without a thousand addresses.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn add_local_prefix(ns: &NetNs, prefix: (Ipv4Addr, u8)) -> Result<()> {
+    const LOCAL_TABLE: u32 = 255;
+    ns.run_async(move || async move {
+        let handle = netlink()?;
+        let index = index_of(&handle, "lo").await?;
+        let route = RouteMessageBuilder::<Ipv4Addr>::new()
+            .destination_prefix(prefix.0, prefix.1)
+            .output_interface(index)
+            .kind(RouteType::Local)
+            .scope(RouteScope::Host)
+            .table_id(LOCAL_TABLE)
+            .build();
+        handle.route().add(route).execute().await?;
+        Ok(())
+    })
+    .with_context(|| format!("making {}/{} local to {}", prefix.0, prefix.1, ns.name()))
+}
+
+/// Gives a phone's TUN device its address and MTU and sends everything through it.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn configure_tun(ns: &NetNs, interface: &str, address: Ipv4Addr, mtu: u16) -> Result<()> {
+    let interface = interface.to_owned();
+    ns.run_async(move || async move {
+        disable_ipv6(&interface);
+        let handle = netlink()?;
+        let index = index_of(&handle, &interface).await?;
+        flush_addresses(&handle, index).await?;
+        handle.address().add(index, address.into(), 32).execute().await?;
+        let message = LinkUnspec::new_with_index(index).mtu(u32::from(mtu)).up().build();
+        handle.link().set(message).execute().await?;
+        let route = RouteMessageBuilder::<Ipv4Addr>::new()
+            .destination_prefix(Ipv4Addr::UNSPECIFIED, 0)
+            .output_interface(index)
+            .scope(RouteScope::Link)
+            .build();
+        handle.route().add(route).replace().execute().await?;
+        Ok(())
+    })
+}
+
+async fn flush_addresses(handle: &Handle, index: u32) -> Result<()> {
+    let mut addresses = handle.address().get().set_link_index_filter(index).execute();
+    while let Some(address) = addresses.try_next().await? {
+        handle.address().del(address).execute().await?;
+    }
+    Ok(())
+}
+
+/// A netlink conversation of the calling thread's namespace, on the calling runtime.
+fn netlink() -> Result<Handle> {
+    let (connection, handle, _) = rtnetlink::new_connection().context("opening netlink")?;
+    tokio::spawn(connection);
+    Ok(handle)
+}
+
+async fn index_of(handle: &Handle, name: &str) -> Result<u32> {
+    let found = handle.link().get().match_name(name.to_owned()).execute().try_next().await?;
+    Ok(found.ok_or_else(|| anyhow!("there is no interface {name}"))?.header.index)
+}
+
+async fn set_up(handle: &Handle, index: u32) -> Result<()> {
+    handle.link().set(LinkUnspec::new_with_index(index).up().build()).execute().await?;
+    Ok(())
+}
+
+/// Where the kernel has no IPv6 there is nothing to switch off.
+fn disable_ipv6(interface: &str) {
+    let _ = set(&format!("ipv6/conf/{interface}/disable_ipv6"), "1");
+}
+
+/// Writes a setting of the calling thread's network namespace.
+fn set(key: &str, value: &str) -> Result<()> {
+    let path = PathBuf::from("/proc/sys/net").join(key);
+    fs::write(&path, value).with_context(|| format!("writing {value} to {}", path.display()))
+}

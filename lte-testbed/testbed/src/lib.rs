@@ -1,0 +1,12 @@
+//! Everything on the other side of a gateway: radio, phones, internet, and the lab they meet in.
+//!
+//! The protocol state machines are [`testbed_ran`] and [`testbed_ue`], which touch no operating system. Here they get
+//! sockets, clocks, network namespaces and TUN devices, and become the `testbed` command. It is deliberately no part of
+//! the gateway and imports nothing of it: what it knows about the gateway it learns over S1AP, GTP-U, and what an
+//! operator could see.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
+pub mod cli;
+pub mod internet;
+pub mod lab;
+pub mod sys;

@@ -1,0 +1,164 @@
+//! The few system calls that have no safe wrapper among our dependencies: namespaces, mounts, TUN devices, ethtool.
+//!
+//! All of this crate's `unsafe` is in this file. Every function is a thin wrapper that turns `errno` into [`io::Error`].
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Moves the calling thread into the network namespace behind `fd`.
+///
+/// # Errors
+/// The descriptor is not a network namespace, or the right (`CAP_SYS_ADMIN` in it) is missing.
+pub fn enter_network(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: setns takes a descriptor, which lives as long as the borrow, and a flag; it touches no memory of ours.
+    check(unsafe { libc::setns(fd.as_raw_fd(), libc::CLONE_NEWNET) })
+}
+
+/// Moves the calling thread into new namespaces of the kinds given (`CLONE_NEW…`).
+///
+/// # Errors
+/// A missing right, or a kernel that has none of these namespaces.
+pub fn unshare(flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: unshare takes flags only.
+    check(unsafe { libc::unshare(flags) })
+}
+
+/// Mounts `source` on `target`; `kind` and `source` may be empty for bind mounts and propagation changes.
+///
+/// # Errors
+/// As mount(2).
+pub fn mount(source: &Path, target: &Path, kind: &str, flags: libc::c_ulong) -> io::Result<()> {
+    let (source, target, kind) = (path(source)?, path(target)?, CString::new(kind)?);
+    // SAFETY: three NUL-terminated strings that outlive the call; no data argument.
+    check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, std::ptr::null()) })
+}
+
+/// Detaches the mount on `target`.
+///
+/// # Errors
+/// As umount2(2); `EINVAL` when nothing is mounted there.
+pub fn unmount(target: &Path) -> io::Result<()> {
+    let target = path(target)?;
+    // SAFETY: a NUL-terminated string that outlives the call.
+    check(unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) })
+}
+
+/// The effective user id.
+#[must_use]
+pub fn effective_uid() -> u32 {
+    // SAFETY: always succeeds, takes nothing.
+    unsafe { libc::geteuid() }
+}
+
+/// The effective group id.
+#[must_use]
+pub fn effective_gid() -> u32 {
+    // SAFETY: always succeeds, takes nothing.
+    unsafe { libc::getegid() }
+}
+
+/// Sends a signal to one process.
+///
+/// # Errors
+/// `ESRCH` when it is gone, `EPERM` when it is not ours.
+pub fn signal(pid: u32, signal: libc::c_int) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
+    if pid <= 1 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: kill takes two numbers; a positive pid means exactly that process.
+    check(unsafe { libc::kill(pid, signal) })
+}
+
+/// Makes the kernel send `signal` to this process when its parent dies, so that no child outlives a killed testbed.
+///
+/// Async-signal-safe: may be called between fork and exec.
+///
+/// # Errors
+/// An unknown signal.
+pub fn die_with_parent(signal: libc::c_int) -> io::Result<()> {
+    // SAFETY: PR_SET_PDEATHSIG takes one number.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal as libc::c_ulong, 0, 0, 0) })
+}
+
+/// Opens a TUN device of the calling thread's network namespace: one IP packet per read and write, no header.
+///
+/// # Errors
+/// No `/dev/net/tun`, no `CAP_NET_ADMIN`, a name in use.
+pub fn open_tun(name: &str) -> io::Result<OwnedFd> {
+    const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
+    let device = CString::new("/dev/net/tun")?;
+    // SAFETY: a NUL-terminated path; the returned descriptor is checked below before it is owned.
+    let fd = unsafe { libc::open(device.as_ptr(), libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC) };
+    check(fd)?;
+    // SAFETY: `fd` was just opened and belongs to nobody else.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut request = Interface::named(name)?;
+    request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short;
+    // SAFETY: `request` is a complete ifreq that outlives the call.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), TUNSETIFF, &raw mut request) })?;
+    Ok(fd)
+}
+
+/// Switches one offload of an interface of the calling thread's network namespace (`ETHTOOL_S…`).
+///
+/// # Errors
+/// No such interface, or a device that does not let this offload be changed.
+pub fn set_offload(interface: &str, command: u32, on: bool) -> io::Result<()> {
+    #[repr(C)]
+    struct EthtoolValue {
+        cmd: u32,
+        data: u32,
+    }
+    const SIOCETHTOOL: libc::c_ulong = 0x8946;
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    let mut value = EthtoolValue { cmd: command, data: u32::from(on) };
+    let mut request = Interface::named(interface)?;
+    request.ifr_ifru.ifru_data = (&raw mut value).cast();
+    // SAFETY: `request` is a complete ifreq whose data points to an ethtool_value; both outlive the call.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) })
+}
+
+/// `ETHTOOL_STXCSUM`: the sender leaves checksums to the device.
+pub const TX_CHECKSUM: u32 = 0x17;
+/// `ETHTOOL_SGRO`: the receiver joins packets; on veth it also gives the peer the NAPI that XDP redirects need.
+pub const GRO: u32 = 0x2c;
+
+/// Reads the CPU time a thread or process has used, in microseconds: the calling thread's.
+#[must_use]
+pub fn thread_cpu_micros() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a timespec that outlives the call.
+    if unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut now) } != 0 {
+        return 0;
+    }
+    now.tv_sec.unsigned_abs() * 1_000_000 + now.tv_nsec.unsigned_abs() / 1_000
+}
+
+/// `struct ifreq` with its name filled in.
+struct Interface;
+
+impl Interface {
+    fn named(name: &str) -> io::Result<libc::ifreq> {
+        // SAFETY: ifreq is plain old data; all zero is a valid value of it.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        if name.is_empty() || name.len() >= request.ifr_name.len() || name.contains('\0') {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+            *to = from.cast_signed();
+        }
+        Ok(request)
+    }
+}
+
+fn path(path: &Path) -> io::Result<CString> {
+    Ok(CString::new(path.as_os_str().as_bytes())?)
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
