@@ -5,7 +5,7 @@
 use crate::{Ambr, BearerQos, LinkId, RejectInfo};
 use basalt_ids::{Apn, Ebi, Ecgi, EnbUeS1apId, GlobalEnbId, Guti, Imei, Imeisv, Imsi, Tai, Teid};
 use basalt_sansio::SlotId;
-use basalt_security::NasSecurityContext;
+use basalt_security::{AccessKeyChain, NasSecurityContext};
 use core::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,8 @@ pub struct StoredUe {
     pub network_capability: Vec<u8>,
     /// MS network capability octets, if the UE sent them.
     pub ms_network_capability: Option<Vec<u8>>,
+    /// UE additional security capability octets (TS 24.301 §9.9.3.53), if the UE sent them.
+    pub additional_capability: Option<Vec<u8>>,
     /// Equipment.
     pub imei: Option<Imei>,
     /// Equipment with software version.
@@ -40,6 +42,8 @@ pub struct StoredUe {
     pub radio_capability: Option<Vec<u8>>,
     /// Radio connection, if there was one.
     pub radio: Option<StoredRadio>,
+    /// Keys of the radio connection: where the next handover goes on (TS 33.401 §7.2.8.1).
+    pub access_keys: Option<AccessKeyChain>,
     /// Aggregate maximum bit rate of the UE.
     pub ambr: Ambr,
     /// Sessions.
