@@ -41,7 +41,12 @@ impl Engine {
             chunk::INIT => self.init(packet, header, first, route, known),
             chunk::COOKIE_ECHO => self.cookie_echo(packet, header, first, route, ends),
             _ => match known.or_else(|| self.tagged(header)) {
-                Some(id) => self.feed(id, packet, header, route, ends),
+                Some(id) => {
+                    if first.kind == chunk::INIT_ACK {
+                        self.learn_addresses(id, header, first, route);
+                    }
+                    self.feed(id, packet, header, route, ends);
+                }
                 None => self.out_of_the_blue(packet, header, route),
             },
         }
@@ -62,6 +67,23 @@ impl Engine {
             return None;
         }
         self.by_tag.get(&(header.destination, header.tag)).copied()
+    }
+
+    /// A server that lists further addresses in its INIT ACK can be reached there too.
+    fn learn_addresses(&mut self, id: u64, header: Header, init_ack: Chunk<'_>, route: Route) {
+        let reachable: Vec<IpAddr> = wire::listed_addresses(init_ack.value, MAX_ADDRESSES)
+            .into_iter()
+            .filter(|address| self.sockets[route.socket].reaches(*address))
+            .collect();
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        if header.tag == entry.peer.tag && entry.peer.link.is_none() {
+            for peer in reachable {
+                let hop = Hop { peer, ..route.hop };
+                entry.peer.paths.add(Route { hop, ..route });
+            }
+        }
     }
 
     fn feed(&mut self, id: u64, packet: &[u8], header: Header, route: Route, ends: Ends) {

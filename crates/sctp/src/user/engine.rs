@@ -190,9 +190,10 @@ impl Engine {
         }
         self.fire_timers();
         self.pump();
-        self.flush();
+        // Before anyone can see an effect of the turn.
         self.seen.associations = self.entries.len() as u64;
         self.shared.lock().counters = self.seen;
+        self.flush();
     }
 
     /// Stops when no handle, listener or association is left.

@@ -89,6 +89,11 @@ impl Paths {
         first.then_some(address)
     }
 
+    /// A way that the peer listed.
+    pub(crate) fn add(&mut self, route: Route) {
+        self.index_of(route);
+    }
+
     fn index_of(&mut self, route: Route) -> Option<usize> {
         let same = |path: &Path| path.route.hop.peer == route.hop.peer;
         if let Some(index) = self.paths.iter().position(same) {
