@@ -1,0 +1,234 @@
+//! A thread that commits, for a core that must not wait for the disk.
+
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::{Batch, Error, Status, Store};
+
+/// Batches go in with a token each; the tokens come out in the same order once their batches are durable.
+///
+/// An idle queue commits at once. While a commit runs, whatever is submitted gathers and becomes durable together by
+/// the next: groups grow with the load and nobody waits for a timer.
+#[derive(Debug)]
+pub struct CommitQueue<T> {
+    submissions: SyncSender<(Batch, T)>,
+    thread: JoinHandle<Store>,
+    status: Arc<Mutex<Status>>,
+}
+
+/// What the queue tells its sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completion<T> {
+    /// The batches of these tokens are durable, in the order of their submission.
+    Durable(Vec<T>),
+    /// The store has stopped, or refused a batch that can never be written. The batches of these tokens, and all submitted later, are not durable and never will be:
+    /// whoever holds the state must stop promising. It is the last completion.
+    Stopped {
+        /// What the disk said.
+        reason: String,
+        /// In the order of their submission.
+        lost: Vec<T>,
+    },
+}
+
+/// The queue has stopped; here is what was to be submitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected<T>(pub Batch, pub T);
+
+/// A group is closed when it has this many octets, so that one commit stays short.
+const GROUP_OCTETS: usize = 4 << 20;
+
+impl<T: Send + 'static> CommitQueue<T> {
+    /// Starts the thread. At most `capacity` batches wait; `sink` is called on the thread for each group.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn spawn(
+        store: Store,
+        capacity: usize,
+        sink: impl FnMut(Completion<T>) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (submissions, receiver) = sync_channel(capacity.max(1));
+        let status = Arc::new(Mutex::new(store.status()));
+        let writer = Writer { store, receiver, sink, status: Arc::clone(&status), group: Vec::new() };
+        let thread = thread::Builder::new().name("store".to_owned()).spawn(|| writer.run())?;
+        Ok(Self { submissions, thread, status })
+    }
+
+    /// Hands a batch over. When `capacity` batches wait already it blocks until the disk has caught up: a core that is
+    /// ahead of its disk must not take more work.
+    ///
+    /// # Errors
+    /// The queue has stopped.
+    pub fn submit(&self, batch: Batch, token: T) -> Result<(), Rejected<T>> {
+        self.submissions.send((batch, token)).map_err(|refused| Rejected(refused.0.0, refused.0.1))
+    }
+
+    /// The store's state after its last commit.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Commits what waits, ends the thread and gives the store back; `None` if the sink panicked.
+    #[must_use]
+    pub fn close(self) -> Option<Store> {
+        drop(self.submissions);
+        self.thread.join().ok()
+    }
+}
+
+struct Writer<T, S> {
+    store: Store,
+    receiver: Receiver<(Batch, T)>,
+    sink: S,
+    status: Arc<Mutex<Status>>,
+    /// Tokens of the batches appended since the last commit.
+    group: Vec<T>,
+}
+
+impl<T, S: FnMut(Completion<T>)> Writer<T, S> {
+    fn run(mut self) -> Store {
+        if let Err(error) = self.serve() {
+            let mut lost = std::mem::take(&mut self.group);
+            lost.extend(self.receiver.try_iter().map(|(_, token)| token));
+            (self.sink)(Completion::Stopped { reason: error.to_string(), lost });
+        }
+        self.store
+    }
+
+    fn serve(&mut self) -> Result<(), Error> {
+        loop {
+            // Old versions are cleared away while nobody waits.
+            let busy = self.store.has_pending() || self.store.wants_compaction();
+            let submission = match self.receiver.try_recv() {
+                Ok(submission) => Some(submission),
+                Err(TryRecvError::Empty) if busy => None,
+                Err(TryRecvError::Disconnected) if self.store.has_pending() => None,
+                Err(_) => match self.receiver.recv() {
+                    Ok(submission) => Some(submission),
+                    Err(_) => return Ok(()),
+                },
+            };
+            if let Some(submission) = submission {
+                self.append_group(submission)?;
+            }
+            self.commit()?;
+        }
+    }
+
+    /// Appends `first` and what has gathered behind it.
+    fn append_group(&mut self, first: (Batch, T)) -> Result<(), Error> {
+        let mut octets = 0;
+        let mut next = Some(first);
+        while let Some((batch, token)) = next.take() {
+            self.group.push(token);
+            self.store.append(&batch)?;
+            octets += batch.encoded_len();
+            if octets < GROUP_OCTETS {
+                next = self.receiver.try_recv().ok();
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), Error> {
+        self.store.commit()?;
+        if !self.group.is_empty() {
+            (self.sink)(Completion::Durable(std::mem::take(&mut self.group)));
+        }
+        self.store.compact_step()?;
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = self.store.status();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::{Config, Fault, Keyspace, MemDisk};
+
+    const ACCOUNTS: Keyspace = Keyspace(1);
+
+    fn put(key: u32) -> Batch {
+        Batch::new().put(ACCOUNTS, &key.to_be_bytes(), b"value")
+    }
+
+    fn queue(disk: &MemDisk, capacity: usize) -> (CommitQueue<u32>, mpsc::Receiver<Completion<u32>>) {
+        let (store, _, _) = Store::open(disk.clone(), Config::default()).unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let queue = CommitQueue::spawn(store, capacity, move |completion| sender.send(completion).unwrap()).unwrap();
+        (queue, receiver)
+    }
+
+    #[test]
+    fn tokens_come_back_in_order_and_what_they_stand_for_is_durable() {
+        let disk = MemDisk::new(1);
+        let (queue, completions) = queue(&disk, 8);
+        for key in 0..1000 {
+            queue.submit(put(key), key).unwrap();
+        }
+        assert!(queue.close().is_some());
+        let tokens: Vec<u32> = completions.iter().flat_map(durable).collect();
+        assert_eq!(tokens, (0..1000).collect::<Vec<_>>());
+        disk.power_cut();
+        let (_, records, report) = Store::open(disk.rebooted(), Config::default()).unwrap();
+        assert_eq!((records.len(), report.is_clean()), (1000, true));
+    }
+
+    fn durable(completion: Completion<u32>) -> Vec<u32> {
+        match completion {
+            Completion::Durable(tokens) => tokens,
+            Completion::Stopped { reason, .. } => panic!("{reason}"),
+        }
+    }
+
+    #[test]
+    fn an_idle_queue_commits_at_once() {
+        let (queue, completions) = queue(&MemDisk::new(1), 8);
+        for key in 0..3 {
+            queue.submit(put(key), key).unwrap();
+            assert_eq!(completions.recv(), Ok(Completion::Durable(vec![key])));
+        }
+    }
+
+    #[test]
+    fn what_gathers_during_a_commit_becomes_durable_together() {
+        let (store, _, _) = Store::open(MemDisk::new(1), Config::default()).unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        let (sender, completions) = mpsc::channel();
+        let sink = move |completion| {
+            sender.send(completion).unwrap();
+            wait.recv().unwrap();
+        };
+        let queue = CommitQueue::spawn(store, 100, sink).unwrap();
+        queue.submit(put(0), 0).unwrap();
+        assert_eq!(completions.recv(), Ok(Completion::Durable(vec![0])));
+        // The thread is held in the sink, as it would be in a slow sync.
+        for key in 1..=50 {
+            queue.submit(put(key), key).unwrap();
+        }
+        go.send(()).unwrap();
+        assert_eq!(completions.recv(), Ok(Completion::Durable((1..=50).collect())));
+        go.send(()).unwrap();
+        let store = queue.close().unwrap();
+        assert_eq!((store.status().batches, store.status().syncs), (51, 2));
+    }
+
+    #[test]
+    fn a_failing_disk_stops_it_loudly() {
+        let disk = MemDisk::new(1);
+        let (queue, completions) = queue(&disk, 8);
+        queue.submit(put(0), 0).unwrap();
+        assert_eq!(completions.recv(), Ok(Completion::Durable(vec![0])));
+        disk.plan(disk.steps() + 1, Fault::SyncDrops);
+        queue.submit(put(1), 1).unwrap();
+        let Ok(Completion::Stopped { reason, lost }) = completions.recv() else { panic!("not stopped") };
+        assert_eq!((reason.as_str(), lost.first()), ("writing the log: input/output error", Some(&1)));
+        assert!(completions.recv().is_err(), "nothing comes after");
+        assert_eq!(queue.submit(put(2), 2), Err(Rejected(put(2), 2)));
+    }
+}
