@@ -9,8 +9,32 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
-use agw_types::{Ambr, ApnConfig, ApnProfile, Profile};
+use agw_types::{Ambr, ApnConfig, ApnProfile, Policy, Profile};
 use basalt_ids::Apn;
+
+/// The decisions of a gateway by itself.
+#[derive(Debug, Clone, Default)]
+pub struct LocalPolicy {
+    configured: Vec<ApnConfig>,
+}
+
+impl LocalPolicy {
+    /// Knows these access points.
+    #[must_use]
+    pub fn new(configured: &[ApnConfig]) -> Self {
+        Self { configured: configured.to_vec() }
+    }
+}
+
+impl Policy for LocalPolicy {
+    fn grant(&self, profile: &Profile, requested: Option<&Apn>) -> Result<ApnProfile, u8> {
+        grant(profile, &self.configured, requested).cloned().map_err(Refusal::esm_cause)
+    }
+
+    fn ue_ambr(&self, subscribed: Ambr, sessions: &mut dyn Iterator<Item = Ambr>) -> Ambr {
+        ue_ambr(subscribed, sessions)
+    }
+}
 
 /// Why a session is refused, as an ESM cause (TS 24.301 §9.9.4.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,10 +111,7 @@ mod tests {
                 .iter()
                 .map(|name| ApnProfile {
                     apn: name.parse().unwrap(),
-                    qos: BearerQos {
-                        qci: Qci(9),
-                        arp: Arp { priority: 8, may_preempt: false, preemptable: false },
-                    },
+                    qos: BearerQos { qci: Qci(9), arp: Arp { priority: 8, may_preempt: false, preemptable: false } },
                     ambr,
                     static_ipv4: None,
                 })

@@ -1,3 +1,330 @@
-//! x
+//! PDN connections as [`Session`] values: bearers, address pools, tunnels, and the ESM desk (TS 24.301 clause 6).
+//!
+//! What it is: for each UE the sessions it has, the addresses and tunnel endpoints behind them, and the ESM procedures by
+//! which they come and go. What it deliberately is not: trust (mobility lets only protected messages through), radio (it
+//! says which bearers to set up, never how) or policy (asked through [`Policy`]).
+//!
+//! Invariants: an address and a TEID belong to one session at a time, and rest before another gets them; the data plane is
+//! told of a tunnel when the base station's endpoint is known, of idleness when it is not, and of every end; at most one
+//! ESM procedure of each kind runs for a UE.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
+mod connectivity;
+mod ending;
+mod pco;
 mod pool;
 mod teid;
+mod tunnel;
+mod uplink;
+
+use agw_types::{
+    AddressPool, Ambr, ApnConfig, BearerSetup, DataplaneChange, Effect, Event, GatewayConfig, Metric, Outcome, Policy,
+    Procedure, Session, SessionReply, SessionRequest, StoredSession, TimerName, UeAddress, UeId,
+};
+use basalt_ids::{Apn, Ebi, Imsi, Pti, Teid};
+use basalt_nas::esm::{EsmMessage, EsmPdu};
+use basalt_sansio::{Duration, SecureRng, SecureSeed, Time};
+use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
+
+use connectivity::Connecting;
+use ending::Ending;
+use pool::Addresses;
+use teid::Teids;
+
+/// What handling a request gave.
+#[derive(Debug, Default)]
+pub struct SessionOut {
+    /// For mobility.
+    pub replies: Vec<SessionReply>,
+    /// Data plane changes, counts and events, in order.
+    pub effects: Vec<Effect>,
+    /// Timers to start, or to stop (`None`).
+    pub timers: Vec<(UeId, TimerName, Option<Duration>)>,
+}
+
+impl SessionOut {
+    fn reply(&mut self, reply: SessionReply) {
+        self.replies.push(reply);
+    }
+
+    fn dataplane(&mut self, change: DataplaneChange) {
+        self.effects.push(Effect::Dataplane(change));
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.effects.push(Effect::Tell(Box::new(event)));
+    }
+
+    fn ended(&mut self, procedure: Procedure, outcome: Outcome) {
+        self.effects.push(Effect::Count(Metric::Procedure { procedure, outcome }));
+    }
+
+    fn arm(&mut self, ue: UeId, timer: TimerName, after: Duration) {
+        self.timers.push((ue, timer, Some(after)));
+    }
+
+    fn stop(&mut self, ue: UeId, timer: TimerName) {
+        self.timers.push((ue, timer, None));
+    }
+
+    /// Sends an ESM message by itself. A message that cannot be encoded is one of ours and too long: it is not sent.
+    fn send(&mut self, ue: UeId, ebi: Option<Ebi>, pti: Pti, message: EsmMessage) {
+        if let Some(esm) = encode(ebi, pti, message) {
+            self.reply(SessionReply::Send { ue, esm });
+        }
+    }
+}
+
+fn encode(ebi: Option<Ebi>, pti: Pti, message: EsmMessage) -> Option<Vec<u8>> {
+    EsmPdu { ebi, pti, message }.encode().ok()
+}
+
+/// All sessions of a gateway.
+#[derive(Debug)]
+pub struct Sessions {
+    config: GatewayConfig,
+    pools: BTreeMap<Apn, Addresses>,
+    /// Static addresses set apart, kept for when the pools are made anew.
+    reserved: BTreeMap<(Apn, Ipv4Addr), u64>,
+    teids: Teids,
+    rng: SecureRng,
+    ues: BTreeMap<UeId, UeSessions>,
+    by_imsi: BTreeMap<Imsi, UeId>,
+    by_address: BTreeMap<Ipv4Addr, UeId>,
+    by_teid: BTreeMap<Teid, UeId>,
+}
+
+/// What one UE has.
+#[derive(Debug)]
+struct UeSessions {
+    imsi: Imsi,
+    /// Subscribed aggregate rate.
+    subscribed: Ambr,
+    list: Vec<Session>,
+    connecting: Option<Box<Connecting>>,
+    ending: Option<Box<Ending>>,
+}
+
+impl UeSessions {
+    fn new(imsi: Imsi, subscribed: Ambr) -> Self {
+        Self { imsi, subscribed, list: Vec::new(), connecting: None, ending: None }
+    }
+
+    fn ambr(&self, policy: &dyn Policy) -> Ambr {
+        policy.ue_ambr(self.subscribed, &mut self.list.iter().map(|session| session.ambr))
+    }
+
+    fn session(&self, ebi: Ebi) -> Option<&Session> {
+        self.list.iter().find(|session| session.ebi == ebi)
+    }
+
+    fn session_mut(&mut self, ebi: Ebi) -> Option<&mut Session> {
+        self.list.iter_mut().find(|session| session.ebi == ebi)
+    }
+}
+
+impl Sessions {
+    /// No sessions yet. `limit` is the most tunnels at a time; `seed` makes TEIDs unpredictable.
+    #[must_use]
+    pub fn new(config: &GatewayConfig, limit: u32, seed: &SecureSeed) -> Self {
+        let pools = make_pools(&config.apns);
+        Self {
+            config: config.clone(),
+            pools,
+            reserved: BTreeMap::new(),
+            teids: Teids::new(limit),
+            rng: SecureRng::new(seed),
+            ues: BTreeMap::new(),
+            by_imsi: BTreeMap::new(),
+            by_address: BTreeMap::new(),
+            by_teid: BTreeMap::new(),
+        }
+    }
+
+    /// Carries a request out.
+    pub fn handle(&mut self, now: Time, policy: &dyn Policy, request: SessionRequest, out: &mut SessionOut) {
+        match request {
+            SessionRequest::Attach { ue, esm, profile } => self.attach(now, policy, ue, &esm, &profile, out),
+            SessionRequest::Uplink { ue, esm, profile } => self.uplink(now, policy, ue, &esm, &profile, out),
+            SessionRequest::Connected { ue, bearers, failed } => self.connected(now, ue, &bearers, &failed, out),
+            SessionRequest::Idle { ue } => self.idle(ue, out),
+            SessionRequest::Resume { ue } => self.resume(policy, ue, out),
+            SessionRequest::Synchronise { ue, active } => self.synchronise(now, ue, active, out),
+            SessionRequest::Release { ue } => self.release(now, ue, "the phone is detached", out),
+            SessionRequest::Deactivate { ue, ebi } => self.deactivate(ue, ebi, out),
+            SessionRequest::Expired { ue, timer } => self.expired(now, ue, timer, out),
+        }
+    }
+
+    /// The UE's sessions; empty when it has none.
+    #[must_use]
+    pub fn of(&self, ue: UeId) -> &[Session] {
+        self.ues.get(&ue).map_or(&[], |held| held.list.as_slice())
+    }
+
+    /// All sessions, by UE.
+    pub fn iter(&self) -> impl Iterator<Item = (UeId, Imsi, &Session)> {
+        self.ues.iter().flat_map(|(ue, held)| held.list.iter().map(move |session| (*ue, held.imsi, session)))
+    }
+
+    /// How many sessions there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_teid.len()
+    }
+
+    /// True when there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_teid.is_empty()
+    }
+
+    /// The UE that holds an address.
+    #[must_use]
+    pub fn by_address(&self, address: Ipv4Addr) -> Option<UeId> {
+        self.by_address.get(&address).copied()
+    }
+
+    /// The UE that holds a tunnel.
+    #[must_use]
+    pub fn by_teid(&self, teid: Teid) -> Option<UeId> {
+        self.by_teid.get(&teid).copied()
+    }
+
+    /// Addresses that can be given out now, and all, for each access point.
+    pub fn room(&mut self, now: Time) -> Vec<(Apn, u32, u32)> {
+        let rooms = self.pools.iter_mut().map(|(apn, pool)| {
+            let (free, all) = pool.room(now);
+            (apn.clone(), free, all)
+        });
+        rooms.collect()
+    }
+
+    /// Sets a subscriber's static address apart, before anybody else gets it.
+    pub fn reserve(&mut self, imsi: Imsi, apn: &Apn, address: Ipv4Addr) {
+        self.reserved.insert((apn.clone(), address), imsi.value());
+        if let Some(pool) = self.pools.get_mut(apn) {
+            pool.reserve(imsi.value(), address);
+        }
+    }
+
+    /// Sessions as they are kept.
+    #[must_use]
+    pub fn stored(&self, ue: UeId) -> Vec<StoredSession> {
+        let kept = self.of(ue).iter().filter_map(|session| {
+            Some(StoredSession {
+                ebi: session.ebi,
+                apn: session.apn.clone(),
+                address: session.address.ipv4()?,
+                qos: session.qos,
+                ambr: session.ambr,
+                local: session.local,
+                remote: session.remote,
+            })
+        });
+        kept.collect()
+    }
+
+    /// Takes stored sessions over. Gives back those that could not be: their address or tunnel belongs to another, or to
+    /// no pool of the configuration.
+    pub fn restore(
+        &mut self,
+        ue: UeId,
+        imsi: Imsi,
+        subscribed: Ambr,
+        stored: Vec<StoredSession>,
+    ) -> Vec<StoredSession> {
+        let mut refused = Vec::new();
+        let mut held = UeSessions::new(imsi, subscribed);
+        for session in stored {
+            let pool = self.pools.get_mut(&session.apn);
+            if self.by_address.contains_key(&session.address) || !pool.is_some_and(|p| p.restore(session.address)) {
+                refused.push(session);
+                continue;
+            }
+            if !self.teids.restore(session.local.1) {
+                if let Some(pool) = self.pools.get_mut(&session.apn) {
+                    pool.release(Time::ZERO, Duration::ZERO, session.address);
+                }
+                refused.push(session);
+                continue;
+            }
+            self.by_address.insert(session.address, ue);
+            self.by_teid.insert(session.local.1, ue);
+            held.list.push(Session {
+                ebi: session.ebi,
+                apn: session.apn,
+                address: UeAddress::Ipv4(session.address),
+                qos: session.qos,
+                ambr: session.ambr,
+                local: session.local,
+                remote: session.remote,
+                confirmed: true,
+            });
+        }
+        self.by_imsi.insert(imsi, ue);
+        self.ues.insert(ue, held);
+        refused
+    }
+
+    /// Takes a new configuration. Sessions keep their addresses, also those whose pool is gone, until they end.
+    pub fn configure(&mut self, config: &GatewayConfig) {
+        self.config = config.clone();
+        self.pools = make_pools(&config.apns);
+        for ((apn, address), owner) in &self.reserved {
+            if let Some(pool) = self.pools.get_mut(apn) {
+                pool.reserve(*owner, *address);
+            }
+        }
+        for held in self.ues.values() {
+            for session in &held.list {
+                if let (Some(pool), Some(address)) = (self.pools.get_mut(&session.apn), session.address.ipv4()) {
+                    pool.restore(address);
+                }
+            }
+        }
+    }
+
+    /// Ends one session: address and tunnel rest, the data plane forgets it.
+    fn forget(&mut self, now: Time, imsi: Imsi, session: &Session, reason: &str, out: &mut SessionOut) {
+        let quarantine = self.config.timers.quarantine;
+        self.by_teid.remove(&session.local.1);
+        self.teids.release(now, quarantine, session.local.1);
+        if let Some(address) = session.address.ipv4() {
+            self.by_address.remove(&address);
+            if let Some(pool) = self.pools.get_mut(&session.apn) {
+                pool.release(now, quarantine, address);
+            }
+            out.dataplane(DataplaneChange::Remove { teid: session.local.1, ue_ipv4: address });
+        }
+        if session.confirmed {
+            out.tell(Event::SessionEnded { imsi, ebi: session.ebi, reason: reason.to_owned() });
+        }
+    }
+
+    fn release(&mut self, now: Time, ue: UeId, reason: &str, out: &mut SessionOut) {
+        let Some(held) = self.ues.remove(&ue) else { return };
+        if self.by_imsi.get(&held.imsi) == Some(&ue) {
+            self.by_imsi.remove(&held.imsi);
+        }
+        for session in &held.list {
+            self.forget(now, held.imsi, session, reason, out);
+        }
+        for timer in [TimerName::T3485, TimerName::T3489, TimerName::T3495] {
+            out.stop(ue, timer);
+        }
+    }
+}
+
+fn make_pools(apns: &[ApnConfig]) -> BTreeMap<Apn, Addresses> {
+    apns.iter().map(|apn| (apn.apn.clone(), Addresses::new(&apn.pools as &[AddressPool]))).collect()
+}
+
+fn bearer_setup(session: &Session) -> BearerSetup {
+    BearerSetup { ebi: session.ebi, qos: session.qos, address: session.local.0, teid: session.local.1, nas: None }
+}
+
+#[cfg(test)]
+mod tests;

@@ -30,11 +30,7 @@ struct Slot {
 impl Teids {
     /// At most `limit` tunnels at a time (and at most a million).
     pub(crate) fn new(limit: u32) -> Self {
-        Self {
-            limit: limit.min((1 << INDEX_BITS) - 1),
-            generations: Vec::new(),
-            resting: VecDeque::new(),
-        }
+        Self { limit: limit.min((1 << INDEX_BITS) - 1), generations: Vec::new(), resting: VecDeque::new() }
     }
 
     /// A fresh TEID; `None` when all are used or resting.
@@ -147,8 +143,7 @@ mod tests {
         assert!(teids.restore(Teid(0x1230_0002)));
         assert!(!teids.restore(Teid(0x4560_0002)));
         assert!(!teids.restore(Teid(0x1230_0000)));
-        let mut given: Vec<u32> =
-            (0..2).map(|_| teids.take(Time::ZERO, &mut rng).unwrap().0 & 0xf_ffff).collect();
+        let mut given: Vec<u32> = (0..2).map(|_| teids.take(Time::ZERO, &mut rng).unwrap().0 & 0xf_ffff).collect();
         given.sort_unstable();
         assert_eq!(given, [1, 3]);
         assert_eq!(teids.take(Time::ZERO, &mut rng), None);

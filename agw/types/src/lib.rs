@@ -24,7 +24,9 @@ mod effect;
 mod event;
 mod ids;
 mod input;
+mod limits;
 mod metric;
+mod policy;
 mod radio;
 mod session;
 mod stored;
@@ -38,12 +40,14 @@ pub use effect::{Effect, Effects, OperatorReply, Record, RecordKey};
 pub use event::{Event, RejectInfo};
 pub use ids::{LinkId, Now, RadioId, Ticket, UeId};
 pub use input::{Command, ConfigDelta, Input, LinkInfo};
+pub use limits::Limits;
 pub use metric::{Metric, Outcome, Procedure};
+pub use policy::Policy;
 pub use radio::{
     Area, BearerEndpoint, BearerFailure, BearerSetup, ContextSetup, EstablishmentCause, Paging, PagingId, RadioCause,
     RadioCommand, RadioEvent, RadioEventKind,
 };
-pub use session::{Ambr, Arp, BearerQos, PdnType, Session, SessionReply, SessionRequest, UeAddress};
+pub use session::{Ambr, Arp, BearerQos, Session, SessionReply, SessionRequest, UeAddress, status_bit};
 pub use stored::{StoredLink, StoredRadio, StoredSession, StoredUe};
 pub use subscriber::{
     Answer, ApnProfile, AuthFailure, AuthMaterial, Profile, Question, Resync, SubscriberState, Unavailable,

@@ -1,7 +1,7 @@
 //! Sessions: a PDN connection of EPS and a PDU session of 5GS are one kind of value.
 
 use crate::{BearerEndpoint, BearerSetup, Profile, UeId};
-use basalt_ids::{Apn, Ebi, Pti, Qci, Teid};
+use basalt_ids::{Apn, Ebi, Qci, Teid};
 use core::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
@@ -32,19 +32,6 @@ pub struct BearerQos {
     pub qci: Qci,
     /// Priority when resources are short.
     pub arp: Arp,
-}
-
-/// What kind of address a session has (TS 24.301 §9.9.4.10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PdnType {
-    /// IPv4 only.
-    Ipv4,
-    /// IPv6 only.
-    Ipv6,
-    /// Both.
-    Ipv4v6,
-    /// No IP.
-    NonIp,
 }
 
 /// The address of a session.
@@ -183,6 +170,8 @@ pub enum SessionReply {
         esm: Vec<u8>,
         /// ESM cause value (TS 24.301 §9.9.4.4).
         cause: u8,
+        /// Why, in words.
+        reason: String,
     },
     /// A further session stands ready: set its bearer up with this ESM message.
     BearerReady {

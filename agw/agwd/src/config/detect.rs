@@ -1,0 +1,177 @@
+//! What the machine tells about itself: interfaces, addresses, the default route, DNS servers.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::os::fd::AsRawFd as _;
+
+/// One interface with its addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Name.
+    pub name: String,
+    /// Addresses.
+    pub addresses: Vec<IpAddr>,
+    /// MTU, octets.
+    pub mtu: u32,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Host name.
+    pub name: String,
+    /// Interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Interface of the IPv4 default route.
+    pub default_route: Option<String>,
+    /// DNS servers other phones can use too: no loopback addresses.
+    pub dns: Vec<Ipv4Addr>,
+}
+
+impl Machine {
+    /// The interface that has an address.
+    #[must_use]
+    pub fn interface_of(&self, address: IpAddr) -> Option<&Interface> {
+        self.interfaces.iter().find(|interface| interface.addresses.contains(&address))
+    }
+
+    /// An interface by name.
+    #[must_use]
+    pub fn interface(&self, name: &str) -> Option<&Interface> {
+        self.interfaces.iter().find(|interface| interface.name == name)
+    }
+
+    /// Looks around.
+    #[must_use]
+    pub fn detect() -> Self {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+        let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
+        let resolv = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+        Self { name, interfaces: interfaces(), default_route: default_route(&routes), dns: name_servers(&resolv) }
+    }
+}
+
+/// The interface of the default route in the text of `/proc/net/route`.
+fn default_route(table: &str) -> Option<String> {
+    let mut best: Option<(u32, &str)> = None;
+    for line in table.lines().skip(1) {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let (Some(name), Some(&"00000000"), Some(metric), Some(&"00000000")) =
+            (fields.first(), fields.get(1), fields.get(6), fields.get(7))
+        else {
+            continue;
+        };
+        let metric = metric.parse().unwrap_or(u32::MAX);
+        if best.is_none_or(|(lowest, _)| metric < lowest) {
+            best = Some((metric, name));
+        }
+    }
+    best.map(|(_, name)| name.to_owned())
+}
+
+fn name_servers(resolv_conf: &str) -> Vec<Ipv4Addr> {
+    let servers = resolv_conf.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        (words.next() == Some("nameserver")).then(|| words.next()?.parse::<Ipv4Addr>().ok()).flatten()
+    });
+    servers.filter(|server| !server.is_loopback() && !server.is_unspecified()).collect()
+}
+
+/// All interfaces of this network namespace, by getifaddrs(3).
+fn interfaces() -> Vec<Interface> {
+    let mut found: Vec<Interface> = Vec::new();
+    let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
+    // SAFETY: getifaddrs writes one pointer; the list it points to is freed below and not used after.
+    if unsafe { libc::getifaddrs(&raw mut list) } != 0 {
+        return found;
+    }
+    let mut entry = list;
+    while !entry.is_null() {
+        // SAFETY: `entry` is a non-null element of the list that getifaddrs made.
+        let item = unsafe { &*entry };
+        entry = item.ifa_next;
+        // SAFETY: ifa_name is a NUL-terminated string for as long as the list lives.
+        let name = unsafe { std::ffi::CStr::from_ptr(item.ifa_name) }.to_string_lossy().into_owned();
+        let index = found.iter().position(|interface| interface.name == name).unwrap_or_else(|| {
+            let mtu = mtu_of(&name);
+            found.push(Interface { name, addresses: Vec::new(), mtu });
+            found.len() - 1
+        });
+        // SAFETY: ifa_addr is null or points to a socket address of the family it names.
+        if let (Some(address), Some(interface)) = (unsafe { address_of(item.ifa_addr) }, found.get_mut(index)) {
+            interface.addresses.push(address);
+        }
+    }
+    // SAFETY: the list came from getifaddrs and is freed once.
+    unsafe { libc::freeifaddrs(list) };
+    found
+}
+
+/// # Safety
+/// `address` is null or points to a socket address that is as long as its family says.
+unsafe fn address_of(address: *const libc::sockaddr) -> Option<IpAddr> {
+    if address.is_null() {
+        return None;
+    }
+    // SAFETY: not null, and every socket address begins with its family; see above.
+    match i32::from(unsafe { (*address).sa_family }) {
+        libc::AF_INET => {
+            // SAFETY: the family says it is a sockaddr_in; read without demanding its alignment.
+            let inet = unsafe { std::ptr::read_unaligned(address.cast::<libc::sockaddr_in>()) };
+            Some(IpAddr::V4(Ipv4Addr::from(u32::from_be(inet.sin_addr.s_addr))))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: the family says it is a sockaddr_in6; read without demanding its alignment.
+            let inet6 = unsafe { std::ptr::read_unaligned(address.cast::<libc::sockaddr_in6>()) };
+            Some(IpAddr::V6(Ipv6Addr::from(inet6.sin6_addr.s6_addr)))
+        }
+        _ => None,
+    }
+}
+
+/// MTU by ioctl(SIOCGIFMTU): unlike sysfs, it is that of this process's network namespace.
+fn mtu_of(name: &str) -> u32 {
+    const ETHERNET: u32 = 1500;
+    let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) else { return ETHERNET };
+    // SAFETY: ifreq is plain data for which all zeroes are valid.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    if name.len() >= request.ifr_name.len() {
+        return ETHERNET;
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    // SAFETY: the descriptor is open, `request` is a valid ifreq with a NUL-terminated name.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) } != 0 {
+        return ETHERNET;
+    }
+    // SAFETY: a successful SIOCGIFMTU fills this member of the union.
+    u32::try_from(unsafe { request.ifr_ifru.ifru_mtu }).unwrap_or(ETHERNET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_route_with_the_lowest_metric_wins() {
+        let table = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n\
+                     wlan0\t00000000\t0102A8C0\t0003\t0\t0\t600\t00000000\t0\t0\t0\n\
+                     eth0\t00000000\t0102A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n\
+                     eth1\t0000A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
+        assert_eq!(default_route(table), Some("eth0".to_owned()));
+        assert_eq!(default_route(""), None);
+    }
+
+    #[test]
+    fn loopback_resolvers_are_of_no_use_to_phones() {
+        let text = "nameserver 127.0.0.53\nnameserver 192.0.2.53\nsearch x\nnameserver ::1\n";
+        assert_eq!(name_servers(text), [Ipv4Addr::new(192, 0, 2, 53)]);
+    }
+
+    #[test]
+    fn this_machine_has_a_loopback_interface() {
+        let machine = Machine::detect();
+        let loopback = machine.interface("lo").unwrap();
+        assert!(loopback.mtu > 1000);
+    }
+}

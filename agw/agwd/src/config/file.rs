@@ -1,0 +1,197 @@
+//! The configuration file: one small TOML, every key optional but the network's identity.
+
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// The file as written. What is absent is filled in by [`super::resolve`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    /// Name told to base stations and shown everywhere; the host's name by default.
+    pub name: Option<String>,
+    /// Where state that survives a restart is kept.
+    pub state_dir: Option<PathBuf>,
+    /// Where sockets are.
+    pub run_dir: Option<PathBuf>,
+    /// Whose network this is.
+    pub network: Network,
+    /// The side of the base stations.
+    pub radio: Radio,
+    /// The side of the internet.
+    pub internet: Internet,
+    /// Access points; one named `internet` with 10.45.0.0/16 by default.
+    pub apn: Vec<Apn>,
+    /// Algorithms.
+    pub security: Security,
+    /// Timers of TS 24.301.
+    pub timers: Timers,
+    /// Calling idle phones.
+    pub paging: Paging,
+    /// The packet path.
+    pub dataplane: Dataplane,
+    /// Prometheus.
+    pub metrics: Metrics,
+    /// Limits.
+    pub limits: Limits,
+}
+
+/// `[network]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// PLMNs served, such as "001-01" or "310-410".
+    pub plmns: Vec<String>,
+    /// Tracking area codes served in each of them.
+    pub tacs: Vec<u16>,
+    /// MME group identity.
+    pub mme_group: Option<u16>,
+    /// MME code.
+    pub mme_code: Option<u8>,
+    /// Relative MME capacity, 0 to 255.
+    pub relative_capacity: Option<u8>,
+    /// Name shown on phones.
+    pub full_name: Option<String>,
+    /// Short name shown on phones.
+    pub short_name: Option<String>,
+    /// Offset of local time from UTC in minutes, told to phones; a multiple of 15.
+    pub utc_offset_minutes: Option<i32>,
+    /// Refuse SIMs of other networks even if they are in the subscriber list.
+    pub home_only: Option<bool>,
+}
+
+/// `[radio]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Radio {
+    /// Addresses S1AP is served on. By default those of `interface`, or of the interface with the default route.
+    pub listen: Vec<IpAddr>,
+    /// S1AP port.
+    pub port: Option<u16>,
+    /// SCTP back end: "auto", "kernel", "raw-ip", "udp" or "udp:PORT".
+    pub sctp: Option<String>,
+    /// Interface GTP-U of base stations comes in on; that of the first `listen` address by default.
+    pub interface: Option<String>,
+    /// Address GTP-U is received on; the first `listen` address by default.
+    pub user_plane: Option<Ipv4Addr>,
+}
+
+/// `[internet]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Internet {
+    /// Interface towards the internet; that of the default route by default.
+    pub interface: Option<String>,
+    /// "nat" or "routed".
+    pub mode: Option<String>,
+    /// DNS servers told to phones; those of the host by default.
+    pub dns: Vec<Ipv4Addr>,
+    /// MTU told to phones, octets; derived from the radio interface by default.
+    pub mtu: Option<u16>,
+    /// Phones may talk to each other.
+    pub phone_to_phone: Option<bool>,
+    /// Networks phones must not reach besides the gateway itself, such as "192.168.0.0/16".
+    pub blocked: Vec<String>,
+}
+
+/// `[[apn]]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Apn {
+    /// Name.
+    pub name: String,
+    /// IPv4 pools, such as "10.45.0.0/16".
+    pub pools: Vec<String>,
+}
+
+/// `[security]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Security {
+    /// Ciphering algorithms, most wanted first: "EEA0" to "EEA3".
+    pub ciphering: Vec<String>,
+    /// Integrity algorithms, most wanted first: "EIA1" to "EIA3".
+    pub integrity: Vec<String>,
+    /// File with the key that seals SIM keys; made at first start.
+    pub key_file: Option<PathBuf>,
+}
+
+/// `[timers]`: durations such as "54m", "6s", "1h".
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timers {
+    /// Periodic tracking area update.
+    pub t3412: Option<String>,
+    /// Retry after failed attaches.
+    pub t3402: Option<String>,
+    /// Paging answer.
+    pub t3413: Option<String>,
+    /// Detach answer.
+    pub t3422: Option<String>,
+    /// Attach, update, reallocation answer.
+    pub t3450: Option<String>,
+    /// Authentication, security mode answer.
+    pub t3460: Option<String>,
+    /// Identity answer.
+    pub t3470: Option<String>,
+    /// Default bearer answer.
+    pub t3485: Option<String>,
+    /// ESM information answer.
+    pub t3489: Option<String>,
+    /// Bearer deactivation answer.
+    pub t3495: Option<String>,
+    /// On top of T3412 before a phone counts as unreachable.
+    pub mobile_reachable_margin: Option<String>,
+    /// After that, before it is detached.
+    pub implicit_detach: Option<String>,
+    /// Rest of a released address or tunnel.
+    pub quarantine: Option<String>,
+    /// Back-off told to phones that ask for what does not exist.
+    pub backoff: Option<String>,
+}
+
+/// `[paging]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Paging {
+    /// Pages before giving up, 1 to 10.
+    pub attempts: Option<u8>,
+    /// Rest after a failed page.
+    pub backoff: Option<String>,
+}
+
+/// `[dataplane]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dataplane {
+    /// "auto", "xdp-native", "xdp-generic" or "software".
+    pub mode: Option<String>,
+    /// Most sessions at a time.
+    pub max_sessions: Option<u32>,
+    /// Where programs and maps are pinned (a BPF file system is mounted there).
+    pub pin_dir: Option<PathBuf>,
+    /// Packets kept for an idle phone.
+    pub buffer_packets: Option<u32>,
+    /// The compiled BPF object, if it is not beside the executable.
+    pub object: Option<PathBuf>,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Where Prometheus text is served.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Base stations connected at a time.
+    pub enbs: Option<u32>,
+    /// Phones known at a time.
+    pub ues: Option<u32>,
+    /// Phones in the middle of an attach at a time.
+    pub attaching: Option<u32>,
+}

@@ -1,0 +1,126 @@
+//! Values that TOML has no type for: durations, prefixes, algorithm names.
+
+use agw_types::AddressPool;
+use basalt_ids::Plmn;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// Reads "90s", "54m", "1h30m", "500ms".
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let hint = || format!("`{text}` is not a duration such as \"6s\", \"54m\" or \"1h30m\"");
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(hint());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(hint)?;
+        let (number, after) = rest.split_at(digits);
+        let unit_end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit_end);
+        let number: u64 = number.parse().map_err(|_| hint())?;
+        let part = match unit.trim() {
+            "ms" => Duration::from_millis(number),
+            "s" => Duration::from_secs(number),
+            "m" | "min" => Duration::from_secs(number.checked_mul(60).ok_or_else(hint)?),
+            "h" => Duration::from_secs(number.checked_mul(3600).ok_or_else(hint)?),
+            _ => return Err(hint()),
+        };
+        total = total.checked_add(part).ok_or_else(hint)?;
+        rest = after;
+    }
+    Ok(total)
+}
+
+/// Writes a duration so that [`duration`] reads it.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let secs = duration.as_secs();
+    if millis % 1000 != 0 {
+        format!("{millis}ms")
+    } else if secs >= 60 && secs.is_multiple_of(60) {
+        format!("{}m", secs / 60)
+    } else {
+        format!("{secs}s")
+    }
+}
+
+/// Reads "10.45.0.0/16".
+pub(super) fn prefix(text: &str) -> Result<(Ipv4Addr, u8), String> {
+    let hint = || format!("`{text}` is not an IPv4 prefix such as \"10.45.0.0/16\"");
+    let (address, length) = text.split_once('/').ok_or_else(hint)?;
+    let address: Ipv4Addr = address.parse().map_err(|_| hint())?;
+    let length: u8 = length.parse().map_err(|_| hint())?;
+    if length > 32 {
+        return Err(hint());
+    }
+    let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+    let network = Ipv4Addr::from_bits(address.to_bits() & mask);
+    if network != address {
+        return Err(format!("`{text}` has host bits set; write \"{network}/{length}\""));
+    }
+    Ok((address, length))
+}
+
+/// Reads a pool. Its first host address is the gateway's own.
+pub(super) fn pool(text: &str) -> Result<AddressPool, String> {
+    let (network, length) = prefix(text)?;
+    if !(8..=30).contains(&length) {
+        return Err(format!("`{text}`: a pool has a prefix length of 8 to 30"));
+    }
+    let gateway = Some(Ipv4Addr::from_bits(network.to_bits() + 1));
+    Ok(AddressPool { network, prefix: length, gateway })
+}
+
+/// Reads "EEA2" or "EIA2" (any case) with the given letters in front.
+pub(super) fn algorithm(kind: &str, text: &str) -> Result<u8, String> {
+    let upper = text.to_ascii_uppercase();
+    let number = upper.strip_prefix(kind).and_then(|digit| digit.parse::<u8>().ok()).filter(|number| *number <= 3);
+    match number {
+        Some(0) if kind == "EIA" => {
+            Err("EIA0 means no integrity protection and is never accepted; use EIA1, EIA2 or EIA3".to_owned())
+        }
+        Some(number) => Ok(number),
+        None => Err(format!("`{text}` is none of {kind}0, {kind}1, {kind}2, {kind}3")),
+    }
+}
+
+/// Reads a PLMN.
+pub(super) fn plmn(text: &str) -> Result<Plmn, String> {
+    text.parse().map_err(|error| format!("`{text}` is not a PLMN such as \"001-01\" or \"310-410\": {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_round_trip() {
+        for (text, secs) in [("6s", 6), ("54m", 3240), ("1h30m", 5400), ("0s", 0)] {
+            let read = duration(text).unwrap();
+            assert_eq!(read, Duration::from_secs(secs));
+            assert_eq!(duration(&show_duration(read)).unwrap(), read);
+        }
+        assert_eq!(duration("250ms").unwrap(), Duration::from_millis(250));
+        for text in ["", "6", "s", "6 parsecs", "99999999999999999999s", "-1s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn prefixes_have_no_host_bits() {
+        assert_eq!(prefix("10.45.0.0/16").unwrap(), (Ipv4Addr::new(10, 45, 0, 0), 16));
+        assert!(prefix("10.45.0.1/16").unwrap_err().contains("10.45.0.0/16"));
+        assert!(prefix("10.45.0.0").is_err());
+        assert!(prefix("10.45.0.0/33").is_err());
+        assert!(pool("10.0.0.0/31").is_err());
+    }
+
+    #[test]
+    fn no_integrity_is_no_choice() {
+        assert!(algorithm("EIA", "eia0").unwrap_err().contains("never accepted"));
+        assert_eq!(algorithm("EEA", "EEA0"), Ok(0));
+        assert_eq!(algorithm("EIA", "eia2"), Ok(2));
+        assert!(algorithm("EEA", "EEA7").is_err());
+    }
+}

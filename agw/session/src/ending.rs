@@ -1,0 +1,106 @@
+//! The end of a session by signalling (TS 24.301 §6.4.4, §6.5.2).
+//!
+//! ```text
+//!   UE                                        network
+//!    │ PDN DISCONNECT REQUEST                    │   or by the network's will
+//!    │──────────────────────────────────────────►│
+//!    │ DEACTIVATE EPS BEARER CONTEXT REQUEST T3495 │
+//!    │◄──────────────────────────────────────────│
+//!    │ … ACCEPT                                  │
+//!    │──────────────────────────────────────────►│   address and tunnel rest
+//! ```
+
+use crate::{SessionOut, Sessions, encode};
+use agw_types::{Effect, Metric, SessionReply, TimerName, UeId};
+use basalt_ids::{Ebi, Pti};
+use basalt_nas::esm::{DeactivateEpsBearerContextRequest, EsmMessage, PdnDisconnectReject};
+use basalt_nas::ie::EsmCause;
+use basalt_sansio::Time;
+
+/// A session on its way out.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    ebi: Ebi,
+    /// The request, for repetition.
+    esm: Vec<u8>,
+    sent: u8,
+}
+
+/// Transmissions of DEACTIVATE EPS BEARER CONTEXT REQUEST (TS 24.301 §6.4.4.5).
+const ATTEMPTS: u8 = 5;
+
+impl Sessions {
+    /// PDN DISCONNECT REQUEST.
+    pub(crate) fn disconnect(&mut self, ue: UeId, pti: Pti, linked: Option<Ebi>, out: &mut SessionOut) {
+        let Some(held) = self.ues.get(&ue) else { return };
+        let known = linked.filter(|ebi| held.session(*ebi).is_some());
+        let refusal = match known {
+            None => Some(EsmCause::InvalidEpsBearerIdentity),
+            Some(_) if held.list.len() == 1 => Some(EsmCause::LastPdnDisconnectionNotAllowed),
+            Some(_) => None,
+        };
+        match (refusal, known) {
+            (None, Some(ebi)) => self.start_ending(ue, ebi, pti, EsmCause::RegularDeactivation, out),
+            (cause, _) => {
+                let cause = cause.unwrap_or(EsmCause::InvalidEpsBearerIdentity);
+                out.send(ue, None, pti, EsmMessage::PdnDisconnectReject(PdnDisconnectReject::new(cause)));
+            }
+        }
+    }
+
+    /// By the network's will. The last session cannot go this way: then the UE is to be detached.
+    pub(crate) fn deactivate(&mut self, ue: UeId, ebi: Ebi, out: &mut SessionOut) {
+        let Some(held) = self.ues.get(&ue) else { return };
+        if held.session(ebi).is_none() {
+            return;
+        }
+        if held.list.len() == 1 {
+            out.reply(SessionReply::LastSessionGone { ue });
+            return;
+        }
+        self.start_ending(ue, ebi, Pti(0), EsmCause::RegularDeactivation, out);
+    }
+
+    fn start_ending(&mut self, ue: UeId, ebi: Ebi, pti: Pti, cause: EsmCause, out: &mut SessionOut) {
+        let Some(held) = self.ues.get_mut(&ue) else { return };
+        if held.ending.is_some() {
+            // One at a time: a UE that asks again is answered when the running one is over (its own timer repeats).
+            return;
+        }
+        let message = DeactivateEpsBearerContextRequest::new(cause);
+        let Some(esm) = encode(Some(ebi), pti, EsmMessage::DeactivateEpsBearerContextRequest(message)) else {
+            return;
+        };
+        held.ending = Some(Box::new(Ending { ebi, esm: esm.clone(), sent: 1 }));
+        out.arm(ue, TimerName::T3495, self.config.timers.t3495);
+        out.reply(SessionReply::BearerEnding { ue, esm, ebi });
+    }
+
+    /// DEACTIVATE EPS BEARER CONTEXT ACCEPT. False when no such procedure runs.
+    pub(crate) fn deactivated(&mut self, now: Time, ue: UeId, ebi: Ebi, out: &mut SessionOut) -> bool {
+        let Some(held) = self.ues.get_mut(&ue) else { return false };
+        if held.ending.take_if(|ending| ending.ebi == ebi).is_none() {
+            return false;
+        }
+        out.stop(ue, TimerName::T3495);
+        self.end_where(now, ue, "deactivated", |session| session.ebi == ebi, out);
+        true
+    }
+
+    /// T3495: ask again, or end the session without an answer.
+    pub(crate) fn ending_expired(&mut self, now: Time, ue: UeId, out: &mut SessionOut) {
+        let Some(held) = self.ues.get_mut(&ue) else { return };
+        let Some(ending) = &mut held.ending else { return };
+        if ending.sent < ATTEMPTS {
+            ending.sent += 1;
+            let esm = ending.esm.clone();
+            out.effects.push(Effect::Count(Metric::Retransmitted("DEACTIVATE EPS BEARER CONTEXT REQUEST")));
+            out.arm(ue, TimerName::T3495, self.config.timers.t3495);
+            out.reply(SessionReply::Send { ue, esm });
+            return;
+        }
+        let ebi = ending.ebi;
+        held.ending = None;
+        self.end_where(now, ue, "deactivated without an answer of the phone", |session| session.ebi == ebi, out);
+    }
+}

@@ -1,0 +1,377 @@
+//! Sessions through their whole life, as mobility drives them.
+
+use super::*;
+use agw_types::{ApnProfile, Arp, BearerEndpoint, BearerQos, PagingPolicy, ProcedureTimers, Profile, SecurityOrder};
+use agw_types::{Peer, TunnelState};
+use basalt_ids::{MmeCode, MmeGroupId, Qci};
+use basalt_nas::Direction;
+use basalt_nas::esm::{
+    ActivateDefaultEpsBearerContextAccept, ActivateDefaultEpsBearerContextReject,
+    ActivateDefaultEpsBearerContextRequest, DeactivateEpsBearerContextAccept, EsmInformationResponse,
+    PdnConnectivityRequest, PdnDisconnectRequest,
+};
+use basalt_nas::ie::{
+    AccessPointName, EsmCause, EsmInformationTransfer, LinkedEbi, PcoItem, PdnAddress, PdnType,
+    ProtocolConfigurationOptions, RequestType,
+};
+use basalt_sansio::SlotId;
+use core::net::IpAddr;
+
+const ENB: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
+
+/// Any APN that the profile names may be used; the rate is the subscribed one.
+struct Anything;
+
+impl Policy for Anything {
+    fn grant(&self, profile: &Profile, requested: Option<&Apn>) -> Result<ApnProfile, u8> {
+        let wanted = |apn: &&ApnProfile| requested.is_none_or(|name| *name == apn.apn);
+        profile.apns.iter().find(wanted).cloned().ok_or(27)
+    }
+
+    fn ue_ambr(&self, subscribed: Ambr, _: &mut dyn Iterator<Item = Ambr>) -> Ambr {
+        subscribed
+    }
+}
+
+fn config() -> GatewayConfig {
+    let pool = |third: u8| AddressPool { network: Ipv4Addr::new(10, 45, third, 0), prefix: 29, gateway: None };
+    GatewayConfig {
+        name: "test".to_owned(),
+        plmns: vec!["001-01".parse().unwrap()],
+        group: MmeGroupId(1),
+        code: MmeCode(1),
+        relative_capacity: 255,
+        areas: Vec::new(),
+        whole_network_area_list: true,
+        user_plane: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+        apns: vec![
+            ApnConfig { apn: "internet".parse().unwrap(), pools: vec![pool(0)] },
+            ApnConfig { apn: "ims".parse().unwrap(), pools: vec![pool(1)] },
+        ],
+        dns: vec![Ipv4Addr::new(192, 0, 2, 53)],
+        mtu: 1400,
+        security: SecurityOrder { ciphering: vec![2], integrity: vec![2] },
+        timers: ProcedureTimers::default(),
+        paging: PagingPolicy { attempts: 3, backoff: Duration::from_secs(10) },
+        network_name: None,
+        time_zone_quarters: 0,
+        request_imeisv: false,
+        home_only: false,
+    }
+}
+
+fn profile(number: u64) -> Box<Profile> {
+    let ambr = Ambr { uplink: 10_000_000, downlink: 20_000_000 };
+    let qos = BearerQos { qci: Qci(9), arp: Arp { priority: 8, may_preempt: false, preemptable: true } };
+    let apn = |name: &str| ApnProfile { apn: name.parse().unwrap(), qos, ambr, static_ipv4: None };
+    Box::new(Profile {
+        imsi: Imsi::new(1_010_000_000_000 + number, 15).unwrap(),
+        msisdn: None,
+        ambr,
+        apns: vec![apn("internet"), apn("ims")],
+    })
+}
+
+fn ue(number: u32) -> UeId {
+    UeId(SlotId(number))
+}
+
+struct Desk {
+    sessions: Sessions,
+    now: Time,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { sessions: Sessions::new(&config(), 100, &SecureSeed([7; 32])), now: Time::from_secs(1) }
+    }
+
+    fn ask(&mut self, request: SessionRequest) -> SessionOut {
+        let mut out = SessionOut::default();
+        self.sessions.handle(self.now, &Anything, request, &mut out);
+        out
+    }
+
+    fn attach(&mut self, number: u32, request: PdnConnectivityRequest) -> SessionOut {
+        let esm = octets(None, 1, EsmMessage::PdnConnectivityRequest(request));
+        self.ask(SessionRequest::Attach { ue: ue(number), esm, profile: profile(number.into()) })
+    }
+
+    fn uplink(&mut self, number: u32, ebi: Option<u8>, pti: u8, message: EsmMessage) -> SessionOut {
+        let esm = octets(ebi.map(|ebi| Ebi::new(ebi).unwrap()), pti, message);
+        self.ask(SessionRequest::Uplink { ue: ue(number), esm, profile: profile(number.into()) })
+    }
+
+    fn attached(&mut self, number: u32) -> Session {
+        let out = self.attach(number, request());
+        assert!(matches!(out.replies.as_slice(), [SessionReply::AttachReady { .. }]), "{out:?}");
+        self.uplink(number, Some(5), 0, accept());
+        self.sessions.of(ue(number))[0].clone()
+    }
+}
+
+fn octets(ebi: Option<Ebi>, pti: u8, message: EsmMessage) -> Vec<u8> {
+    EsmPdu { ebi, pti: Pti(pti), message }.encode().unwrap()
+}
+
+fn request() -> PdnConnectivityRequest {
+    PdnConnectivityRequest::new(RequestType::Initial, PdnType::Ipv4)
+}
+
+fn named(apn: &str) -> PdnConnectivityRequest {
+    let mut request = request();
+    request.apn = Some(AccessPointName::from(&apn.parse::<Apn>().unwrap()));
+    request
+}
+
+fn accept() -> EsmMessage {
+    EsmMessage::ActivateDefaultEpsBearerContextAccept(ActivateDefaultEpsBearerContextAccept::new())
+}
+
+fn offer(esm: &[u8]) -> (Option<Ebi>, Pti, ActivateDefaultEpsBearerContextRequest) {
+    let pdu = EsmPdu::decode(esm, Direction::Downlink).unwrap();
+    match pdu.message {
+        EsmMessage::ActivateDefaultEpsBearerContextRequest(message) => (pdu.ebi, pdu.pti, message),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sent(out: &SessionOut) -> Vec<EsmMessage> {
+    let messages = out.replies.iter().filter_map(|reply| match reply {
+        SessionReply::Send { esm, .. } => Some(EsmPdu::decode(esm, Direction::Downlink).unwrap().message),
+        _ => None,
+    });
+    messages.collect()
+}
+
+fn rejected(out: &SessionOut) -> Option<u8> {
+    out.replies.iter().find_map(|reply| match reply {
+        SessionReply::AttachRejected { cause, .. } => Some(*cause),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_attach_gets_address_servers_and_bearer_five() {
+    let mut desk = Desk::new();
+    let mut wanted = request();
+    wanted.pco = Some(ProtocolConfigurationOptions {
+        items: vec![PcoItem::DnsIpv4Request, PcoItem::Ipv4MtuRequest],
+        trailing: Vec::new(),
+    });
+    let out = desk.attach(1, wanted);
+    let [SessionReply::AttachReady { esm, bearer, ambr, .. }] = out.replies.as_slice() else { panic!("{out:?}") };
+    let (ebi, pti, message) = offer(esm);
+    assert_eq!((ebi, pti), (Some(Ebi::FIRST), Pti(1)));
+    assert_eq!(message.address, PdnAddress::Ipv4(Ipv4Addr::new(10, 45, 0, 1)));
+    assert_eq!(message.apn.apn().unwrap().as_str(), "internet");
+    assert_eq!(message.pco.unwrap().items, [PcoItem::DnsIpv4(Ipv4Addr::new(192, 0, 2, 53)), PcoItem::Ipv4Mtu(1400)]);
+    assert_eq!(bearer.ebi, Ebi::FIRST);
+    assert_eq!(ambr.uplink, 10_000_000);
+    assert!(!out.effects.iter().any(|effect| matches!(effect, Effect::Dataplane(_))), "no peer is known yet");
+}
+
+#[test]
+fn tunnels_follow_the_radio() {
+    let mut desk = Desk::new();
+    let session = desk.attached(1);
+    let endpoint = BearerEndpoint { ebi: Ebi::FIRST, address: ENB, teid: Teid(0x77) };
+    let out = desk.ask(SessionRequest::Connected { ue: ue(1), bearers: vec![endpoint], failed: Vec::new() });
+    let state = |out: &SessionOut| {
+        out.effects.iter().find_map(|effect| match effect {
+            Effect::Dataplane(DataplaneChange::Set(tunnel)) if tunnel.teid == session.local.1 => Some(tunnel.state),
+            _ => None,
+        })
+    };
+    assert_eq!(state(&out), Some(TunnelState::Connected(Peer { address: ENB, teid: Teid(0x77) })));
+    let out = desk.ask(SessionRequest::Idle { ue: ue(1) });
+    assert_eq!(state(&out), Some(TunnelState::Idle));
+    let out = desk.ask(SessionRequest::Resume { ue: ue(1) });
+    let [SessionReply::Resume { bearers, .. }] = out.replies.as_slice() else { panic!("{out:?}") };
+    assert_eq!(bearers[0].teid, session.local.1);
+    assert_eq!(desk.sessions.by_address(Ipv4Addr::new(10, 45, 0, 1)), Some(ue(1)));
+    let out = desk.ask(SessionRequest::Release { ue: ue(1) });
+    assert!(out.effects.iter().any(|e| matches!(e, Effect::Dataplane(DataplaneChange::Remove { .. }))));
+    assert!(desk.sessions.is_empty());
+    assert_eq!(desk.sessions.by_address(Ipv4Addr::new(10, 45, 0, 1)), None);
+}
+
+#[test]
+fn information_is_asked_three_times_and_then_refused() {
+    let mut desk = Desk::new();
+    let mut wanted = request();
+    wanted.information_transfer = Some(EsmInformationTransfer(true));
+    let out = desk.attach(1, wanted);
+    assert!(matches!(sent(&out).as_slice(), [EsmMessage::EsmInformationRequest(_)]));
+    for _ in 0..2 {
+        let out = desk.ask(SessionRequest::Expired { ue: ue(1), timer: TimerName::T3489 });
+        assert!(matches!(sent(&out).as_slice(), [EsmMessage::EsmInformationRequest(_)]));
+    }
+    let out = desk.ask(SessionRequest::Expired { ue: ue(1), timer: TimerName::T3489 });
+    assert_eq!(rejected(&out), Some(EsmCause::EsmInformationNotReceived.code()));
+}
+
+#[test]
+fn the_name_in_the_information_counts() {
+    let mut desk = Desk::new();
+    let mut wanted = request();
+    wanted.information_transfer = Some(EsmInformationTransfer(true));
+    desk.attach(1, wanted);
+    let mut response = EsmInformationResponse::new();
+    response.apn = Some(AccessPointName::from(&"ims".parse::<Apn>().unwrap()));
+    let out = desk.uplink(1, None, 1, EsmMessage::EsmInformationResponse(response));
+    let [SessionReply::AttachReady { esm, .. }] = out.replies.as_slice() else { panic!("{out:?}") };
+    assert_eq!(offer(esm).2.apn.apn().unwrap().as_str(), "ims");
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_its_cause() {
+    let cases = [
+        (named("nowhere"), EsmCause::MissingOrUnknownApn),
+        (PdnConnectivityRequest::new(RequestType::Initial, PdnType::Ipv6), EsmCause::PdnTypeIpv4OnlyAllowed),
+        (PdnConnectivityRequest::new(RequestType::Initial, PdnType::NonIp), EsmCause::PdnTypeIpv4OnlyAllowed),
+        (PdnConnectivityRequest::new(RequestType::Emergency, PdnType::Ipv4), EsmCause::ServiceOptionNotSupported),
+    ];
+    for (wanted, cause) in cases {
+        let out = Desk::new().attach(1, wanted);
+        assert_eq!(rejected(&out), Some(cause.code()), "{out:?}");
+    }
+    let out = Desk::new().ask(SessionRequest::Attach { ue: ue(1), esm: vec![2], profile: profile(1) });
+    assert!(rejected(&out).is_some());
+}
+
+#[test]
+fn both_address_kinds_asked_gives_ipv4_with_the_reason() {
+    let mut desk = Desk::new();
+    let out = desk.attach(1, PdnConnectivityRequest::new(RequestType::Initial, PdnType::Ipv4v6));
+    let [SessionReply::AttachReady { esm, .. }] = out.replies.as_slice() else { panic!("{out:?}") };
+    assert_eq!(offer(esm).2.cause, Some(EsmCause::PdnTypeIpv4OnlyAllowed));
+}
+
+#[test]
+fn a_full_pool_refuses_and_the_quarantine_ends() {
+    let mut desk = Desk::new();
+    for number in 1..=6 {
+        desk.attached(number);
+    }
+    assert_eq!(rejected(&desk.attach(7, request())), Some(EsmCause::InsufficientResources.code()));
+    desk.ask(SessionRequest::Release { ue: ue(3) });
+    assert!(rejected(&desk.attach(7, request())).is_some(), "the address still rests");
+    desk.now = Time::from_secs(62);
+    assert_eq!(rejected(&desk.attach(7, request())), None);
+}
+
+#[test]
+fn a_second_session_is_set_up_confirmed_and_ended() {
+    let mut desk = Desk::new();
+    desk.attached(1);
+    let out = desk.uplink(1, None, 2, EsmMessage::PdnConnectivityRequest(named("ims")));
+    let [SessionReply::BearerReady { bearer, esm, .. }] = out.replies.as_slice() else { panic!("{out:?}") };
+    assert_eq!(bearer.ebi.value(), 6);
+    assert_eq!(offer(esm).1, Pti(2));
+    assert_eq!(out.timers, [(ue(1), TimerName::T3485, Some(ProcedureTimers::default().t3485))]);
+    let out = desk.uplink(1, Some(6), 0, accept());
+    assert!(out.replies.contains(&SessionReply::DefaultBearer { ue: ue(1), accepted: true }));
+    let disconnect = |linked: u8| EsmMessage::PdnDisconnectRequest(PdnDisconnectRequest::new(LinkedEbi(linked)));
+    let out = desk.uplink(1, None, 3, disconnect(6));
+    assert!(matches!(out.replies.as_slice(), [SessionReply::BearerEnding { .. }]), "{out:?}");
+    let done = EsmMessage::DeactivateEpsBearerContextAccept(DeactivateEpsBearerContextAccept::new());
+    desk.uplink(1, Some(6), 0, done);
+    assert_eq!(desk.sessions.of(ue(1)).len(), 1);
+    let out = desk.uplink(1, None, 4, disconnect(5));
+    let [EsmMessage::PdnDisconnectReject(reject)] = sent(&out).try_into().unwrap() else { panic!() };
+    assert_eq!(reject.cause, EsmCause::LastPdnDisconnectionNotAllowed);
+}
+
+#[test]
+fn the_same_access_point_twice_is_refused() {
+    let mut desk = Desk::new();
+    desk.attached(1);
+    let out = desk.uplink(1, None, 2, EsmMessage::PdnConnectivityRequest(named("internet")));
+    let [EsmMessage::PdnConnectivityReject(reject)] = sent(&out).try_into().unwrap() else { panic!() };
+    assert_eq!(reject.cause, EsmCause::MultiplePdnConnectionsNotAllowed);
+}
+
+#[test]
+fn an_unanswered_offer_is_repeated_and_then_taken_back() {
+    let mut desk = Desk::new();
+    desk.attached(1);
+    desk.uplink(1, None, 2, EsmMessage::PdnConnectivityRequest(named("ims")));
+    let expire = |desk: &mut Desk| desk.ask(SessionRequest::Expired { ue: ue(1), timer: TimerName::T3485 });
+    for _ in 0..4 {
+        assert_eq!(sent(&expire(&mut desk)).len(), 1);
+    }
+    let out = expire(&mut desk);
+    assert!(matches!(out.replies.as_slice(), [SessionReply::BearerEnding { .. }]), "{out:?}");
+    for _ in 0..5 {
+        desk.ask(SessionRequest::Expired { ue: ue(1), timer: TimerName::T3495 });
+    }
+    assert_eq!(desk.sessions.of(ue(1)).len(), 1);
+}
+
+#[test]
+fn a_refused_offer_ends_the_session() {
+    let mut desk = Desk::new();
+    desk.attach(1, request());
+    let reject = ActivateDefaultEpsBearerContextReject::new(EsmCause::RequestRejectedUnspecified);
+    let out = desk.uplink(1, Some(5), 0, EsmMessage::ActivateDefaultEpsBearerContextReject(reject));
+    assert!(out.replies.contains(&SessionReply::DefaultBearer { ue: ue(1), accepted: false }));
+    assert!(out.replies.contains(&SessionReply::LastSessionGone { ue: ue(1) }));
+    assert!(desk.sessions.is_empty());
+}
+
+#[test]
+fn a_bearer_the_phone_lost_ends_without_signalling() {
+    let mut desk = Desk::new();
+    desk.attached(1);
+    desk.uplink(1, None, 2, EsmMessage::PdnConnectivityRequest(named("ims")));
+    desk.uplink(1, Some(6), 0, accept());
+    desk.ask(SessionRequest::Synchronise { ue: ue(1), active: 1 << 5 });
+    assert_eq!(desk.sessions.of(ue(1)).len(), 1);
+    let out = desk.ask(SessionRequest::Synchronise { ue: ue(1), active: 0 });
+    assert!(out.replies.contains(&SessionReply::LastSessionGone { ue: ue(1) }));
+}
+
+#[test]
+fn attaching_anew_ends_what_the_subscriber_had() {
+    let mut desk = Desk::new();
+    let before = desk.attached(1);
+    let esm = octets(None, 1, EsmMessage::PdnConnectivityRequest(request()));
+    let out = desk.ask(SessionRequest::Attach { ue: ue(2), esm, profile: profile(1) });
+    let removed = |effect: &Effect| matches!(effect, Effect::Dataplane(DataplaneChange::Remove { teid, .. }) if *teid == before.local.1);
+    assert!(out.effects.iter().any(removed));
+    assert!(desk.sessions.of(ue(1)).is_empty());
+    assert_eq!(desk.sessions.len(), 1);
+    desk.ask(SessionRequest::Release { ue: ue(1) });
+    assert_eq!(desk.sessions.len(), 1, "releasing the former UE does not touch the new one");
+}
+
+#[test]
+fn sessions_survive_as_records() {
+    let mut desk = Desk::new();
+    let session = desk.attached(1);
+    let stored = desk.sessions.stored(ue(1));
+    let mut fresh = Desk::new();
+    let imsi = profile(1).imsi;
+    let ambr = session.ambr;
+    assert!(fresh.sessions.restore(ue(9), imsi, ambr, stored.clone()).is_empty());
+    assert_eq!(fresh.sessions.of(ue(9)), [session.clone()]);
+    assert_eq!(fresh.sessions.restore(ue(10), imsi, ambr, stored.clone()), stored, "its address is taken");
+    let next = fresh.attached(2);
+    assert_ne!(next.address, session.address);
+    assert_ne!(next.local.1, session.local.1);
+}
+
+#[test]
+fn strangers_and_garbage_are_answered_by_status() {
+    let mut desk = Desk::new();
+    desk.attached(1);
+    let out = desk.uplink(1, Some(9), 0, accept());
+    let [EsmMessage::EsmStatus(status)] = sent(&out).try_into().unwrap() else { panic!() };
+    assert_eq!(status.cause, EsmCause::InvalidEpsBearerIdentity);
+    let out = desk.ask(SessionRequest::Uplink { ue: ue(1), esm: vec![0x02, 0x01, 0xff], profile: profile(1) });
+    let [EsmMessage::EsmStatus(status)] = sent(&out).try_into().unwrap() else { panic!("{out:?}") };
+    assert_eq!(status.cause, EsmCause::MessageTypeNonExistent);
+    let out = desk.ask(SessionRequest::Uplink { ue: ue(1), esm: Vec::new(), profile: profile(1) });
+    assert!(out.replies.is_empty());
+}

@@ -1,0 +1,92 @@
+//! The radio's side of a session: endpoints come with a connection and go with it.
+
+use crate::{SessionOut, Sessions, bearer_setup};
+use agw_types::{BearerEndpoint, DataplaneChange, Peer, Policy, Session, SessionReply, Tunnel, TunnelState, UeId};
+use basalt_ids::{Ebi, Imsi};
+use basalt_sansio::Time;
+
+impl Sessions {
+    /// The base station told its endpoints, after a setup or a path switch.
+    pub(crate) fn connected(
+        &mut self,
+        now: Time,
+        ue: UeId,
+        bearers: &[BearerEndpoint],
+        failed: &[Ebi],
+        out: &mut SessionOut,
+    ) {
+        let Some(held) = self.ues.get_mut(&ue) else { return };
+        let imsi = held.imsi;
+        for bearer in bearers {
+            if let Some(session) = held.session_mut(bearer.ebi) {
+                session.remote = Some((bearer.address, bearer.teid));
+                set_tunnel(imsi, session, out);
+            }
+        }
+        self.end_where(now, ue, "the base station could not set the bearer up", |s| failed.contains(&s.ebi), out);
+        out.reply(SessionReply::Changed { ue });
+    }
+
+    /// The connection is gone: packets for the UE are kept, and raise a page.
+    pub(crate) fn idle(&mut self, ue: UeId, out: &mut SessionOut) {
+        let Some(held) = self.ues.get_mut(&ue) else { return };
+        let imsi = held.imsi;
+        for session in held.list.iter_mut().filter(|session| session.remote.is_some()) {
+            session.remote = None;
+            set_tunnel(imsi, session, out);
+        }
+        out.reply(SessionReply::Changed { ue });
+    }
+
+    /// What a context setup for a returning UE contains.
+    pub(crate) fn resume(&self, policy: &dyn Policy, ue: UeId, out: &mut SessionOut) {
+        let Some(held) = self.ues.get(&ue) else {
+            let ambr = agw_types::Ambr { uplink: 0, downlink: 0 };
+            out.reply(SessionReply::Resume { ue, bearers: Vec::new(), ambr });
+            return;
+        };
+        let bearers = held.list.iter().map(bearer_setup).collect();
+        out.reply(SessionReply::Resume { ue, bearers, ambr: held.ambr(policy) });
+    }
+
+    /// Bearers that the UE no longer has end here too, without signalling (TS 24.301 §5.5.3.2.4, §5.6.1.4).
+    pub(crate) fn synchronise(&mut self, now: Time, ue: UeId, active: u16, out: &mut SessionOut) {
+        self.end_where(now, ue, "the phone no longer has the bearer", |s| active >> s.ebi.value() & 1 == 0, out);
+    }
+
+    /// Ends the sessions that `which` picks, without signalling.
+    pub(crate) fn end_where(
+        &mut self,
+        now: Time,
+        ue: UeId,
+        reason: &str,
+        which: impl Fn(&Session) -> bool,
+        out: &mut SessionOut,
+    ) {
+        let Some(held) = self.ues.get_mut(&ue) else { return };
+        let imsi = held.imsi;
+        let (gone, kept): (Vec<_>, Vec<_>) = held.list.drain(..).partition(which);
+        held.list = kept;
+        let none_left = held.list.is_empty();
+        if gone.is_empty() {
+            return;
+        }
+        for session in &gone {
+            self.forget(now, imsi, session, reason, out);
+        }
+        out.reply(SessionReply::Changed { ue });
+        if none_left {
+            out.reply(SessionReply::LastSessionGone { ue });
+        }
+    }
+}
+
+/// Tells the data plane how a tunnel stands.
+fn set_tunnel(imsi: Imsi, session: &Session, out: &mut SessionOut) {
+    let Some(ue_ipv4) = session.address.ipv4() else { return };
+    let state = match session.remote {
+        Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
+        None => TunnelState::Idle,
+    };
+    out.dataplane(DataplaneChange::Set(Tunnel { teid: session.local.1, ue_ipv4, ebi: session.ebi, imsi, state }));
+}
