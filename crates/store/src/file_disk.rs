@@ -50,6 +50,18 @@ impl FileDisk {
     }
 }
 
+/// Reads block by block; a block that cannot be read is all zeros, which the log takes for damage.
+fn read_around(len: usize, read_at: impl Fn(&mut [u8], u64) -> io::Result<()>) -> Vec<u8> {
+    const BLOCK: usize = 4096;
+    let mut content = vec![0; len];
+    for (block, number) in content.chunks_mut(BLOCK).zip(0u64..) {
+        if read_at(block, number * BLOCK as u64).is_err() {
+            block.fill(0);
+        }
+    }
+    content
+}
+
 fn writable(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(OWNER_ONLY).open(path)
 }
@@ -67,7 +79,15 @@ impl Disk for FileDisk {
     }
 
     fn read(&mut self, name: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.folder.join(name))
+        fs::read(self.folder.join(name)).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Err(error),
+            _ => {
+                tracing::error!(name, %error, "the disk cannot read all of this file: reading around the bad blocks");
+                let file = self.file(name)?;
+                let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+                Ok(read_around(len, |block, offset| file.read_exact_at(block, offset)))
+            }
+        })
     }
 
     fn create(&mut self, name: &str) -> io::Result<()> {
@@ -110,6 +130,16 @@ mod tests {
         assert_eq!(FileDisk::open(folder.path()).unwrap_err().kind(), io::ErrorKind::ResourceBusy);
         drop(held);
         assert!(FileDisk::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn bad_blocks_are_read_around() {
+        let content = read_around(10_000, |block, offset| {
+            block.fill(7);
+            if offset == 4096 { Err(io::Error::other("input/output error")) } else { Ok(()) }
+        });
+        let sevens = content.iter().filter(|octet| **octet == 7).count();
+        assert_eq!((content.len(), sevens, content[4095], content[4096], content[8192]), (10_000, 5_904, 7, 0, 7));
     }
 
     #[test]
