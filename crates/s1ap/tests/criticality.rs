@@ -94,7 +94,7 @@ const WITH_FAILURE: &[&str] = &[
 fn a_missing_ie_is_answered_by_its_criticality() {
     for Recorded { file, frame, octets } in valid() {
         let whole = decode(&octets).unwrap().pdu;
-        let (_, mandatory) = MANDATORY.iter().find(|(name, _)| *name == whole.name()).expect(whole.name());
+        let (_, mandatory) = MANDATORY.iter().find(|(name, _)| *name == whole.name()).expect("a row for each message");
         for (at, id) in corpus::ids(&octets).into_iter().enumerate() {
             let place = format!("{file} frame {frame}: {} without IE {id}", whole.name());
             let received = with_ies(&octets, |ies| drop(ies.remove(at)));

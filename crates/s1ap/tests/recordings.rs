@@ -3,9 +3,6 @@
 
 #[path = "common/corpus.rs"]
 mod corpus;
-#[path = "common/recording.rs"]
-mod recording;
-
 use basalt_ids::{Plmn, Tac, Tai};
 use basalt_s1ap::{
     Cause, DecodeErrorKind, ErabToBeSetup, NasCause, Pdu, ProtocolCause, RadioNetworkCause, Reaction, TransportAddress,
@@ -157,10 +154,10 @@ fn the_reader_of_recordings_knows_bundles_fragments_and_repetition() {
         (data(2, 10, b"ab"), data(0, 11, b"cde"), data(1, 12, b"f"), data(3, 13, b"whole"));
     let sack = vec![3, 0, 0, 4];
     let file = capture(&[last, sack, whole.clone(), first, middle, whole]);
-    let messages: Vec<_> = recording::user_messages(&file)
+    let messages: Vec<_> = corpus::recording::user_messages(&file)
         .into_iter()
         .map(|message| (message.frame, message.time_us, message.stream, message.ppid, message.data))
         .collect();
-    let at = |data: &[u8]| (1, 9_000_001, 3, recording::S1AP, data.to_vec());
+    let at = |data: &[u8]| (1, 9_000_001, 3, corpus::recording::S1AP, data.to_vec());
     assert_eq!(messages, [at(b"whole"), at(b"abcdef")]);
 }

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 #[path = "recording.rs"]
-mod recording;
+pub mod recording;
 
 use oxirush_s1ap::s1ap::{ProtocolIEField, S1AP_PDU};
 use recording::{UserMessage, s1ap_messages};
