@@ -1,14 +1,64 @@
 //! The daemon's end of the conversation.
+
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-use super::{AssociationId, Error, Uplink, Welcome};
+use bytes::BytesMut;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+
+use super::frame::{Limits, Report, Request, VERSION};
+use super::server::{read, same_user, write};
+use super::{AssociationId, Error, KeeperEvent, Live, Uplink, Welcome};
 use crate::error::SendError;
-use crate::event::Message;
+use crate::event::{CloseReason, Message};
+
+/// Octets collected before `try_send` writes them itself.
+const WRITE_BATCH: usize = 64 * 1024;
 
 /// A daemon's connection to its keeper. One task owns it; nothing runs behind its back: [`recv`](Self::recv) and
 /// [`flush`](Self::flush) move the octets in both directions.
+///
+/// ```no_run
+/// use basalt_sctp::keeper::{Client, KeeperEvent};
+/// # async fn run() -> Result<(), basalt_sctp::keeper::Error> {
+/// let (mut client, welcome) = Client::connect("/run/basalt/keeper.sock".as_ref()).await?;
+/// println!("{} associations", welcome.live.len());
+/// loop {
+///     let uplink = client.recv().await?;
+///     if let KeeperEvent::Message { id, message } = uplink.event {
+///         // Full means: this peer does not take more; others go on.
+///         let _ = client.try_send(id, message);
+///     }
+///     client.ack(uplink.seq);
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
-pub struct Client {}
+pub struct Client {
+    stream: UnixStream,
+    input: BytesMut,
+    output: BytesMut,
+    events: VecDeque<Uplink>,
+    windows: BTreeMap<AssociationId, Window>,
+    limits: Limits,
+    acked: u64,
+    to_ack: u64,
+    replaced: bool,
+}
+
+/// What may be sent over an association.
+#[derive(Debug)]
+struct Window {
+    used: usize,
+    streams: u16,
+}
+
+impl From<&Live> for Window {
+    fn from(live: &Live) -> Self {
+        Self { used: 0, streams: live.peer.out_streams }
+    }
+}
 
 impl Client {
     /// Connects, replacing a daemon that is connected. Dropping the client and connecting anew is all there is
@@ -16,8 +66,39 @@ impl Client {
     ///
     /// # Errors
     /// No keeper there, another user's keeper, another version.
-    pub async fn connect(_socket: &Path) -> Result<(Self, Welcome), Error> {
-        Err(Error::Disconnected)
+    pub async fn connect(socket: &Path) -> Result<(Self, Welcome), Error> {
+        let stream = UnixStream::connect(socket).await.map_err(Error::io("connecting to the keeper"))?;
+        same_user(&stream)?;
+        let mut output = BytesMut::new();
+        Request::Hello { version: VERSION }.encode(&mut output);
+        let mut input = BytesMut::new();
+        let report = loop {
+            write(&stream, &mut output)?;
+            read(&stream, &mut input)?;
+            if let Some(report) = Report::decode(&mut input)? {
+                break report;
+            }
+            ready(&stream, &output).await?;
+        };
+        match report {
+            Report::Welcome { welcome, limits } => {
+                let windows = welcome.live.iter().map(|live| (live.id, live.into()));
+                let client = Self {
+                    stream,
+                    input,
+                    output,
+                    events: VecDeque::new(),
+                    windows: windows.collect(),
+                    limits,
+                    acked: welcome.acked,
+                    to_ack: welcome.acked,
+                    replaced: false,
+                };
+                Ok((client, welcome))
+            }
+            Report::Version { version } => Err(Error::Version(version)),
+            _ => Err(Error::Frame("no welcome")),
+        }
     }
 
     /// The next event. Writes what is queued meanwhile. Cancel-safe.
@@ -25,7 +106,12 @@ impl Client {
     /// # Errors
     /// [`Error::Replaced`], [`Error::Disconnected`]: connect anew or end.
     pub async fn recv(&mut self) -> Result<Uplink, Error> {
-        Err(Error::Disconnected)
+        loop {
+            if let Some(uplink) = self.events.pop_front() {
+                return Ok(uplink);
+            }
+            self.exchange().await?;
+        }
     }
 
     /// Waits for at least one event and appends those that are there, up to `limit`; returns how many.
@@ -33,16 +119,51 @@ impl Client {
     ///
     /// # Errors
     /// As [`recv`](Self::recv).
-    pub async fn recv_many(&mut self, _out: &mut Vec<Uplink>, _limit: usize) -> Result<usize, Error> {
-        Err(Error::Disconnected)
+    pub async fn recv_many(&mut self, out: &mut Vec<Uplink>, limit: usize) -> Result<usize, Error> {
+        while self.events.is_empty() {
+            self.exchange().await?;
+        }
+        let count = limit.min(self.events.len());
+        out.extend(self.events.drain(..count));
+        Ok(count)
     }
 
     /// Queues a message; it leaves with the next `recv` or `flush`.
     ///
     /// # Errors
-    /// The message comes back: [`SendError::Full`] while the association's window is used up.
-    pub fn try_send(&mut self, _id: AssociationId, message: Message) -> Result<(), (Message, SendError)> {
-        Err((message, SendError::Full))
+    /// The message comes back: [`SendError::Full`] while the association's window is used up, others when it can
+    /// never be sent.
+    pub fn try_send(&mut self, id: AssociationId, message: Message) -> Result<(), (Message, SendError)> {
+        if let Err(error) = self.reserve(id, &message) {
+            return Err((message, error));
+        }
+        Request::Send { id, message }.encode(&mut self.output);
+        if self.output.len() >= WRITE_BATCH {
+            // A keeper that has gone is reported by the next `recv`.
+            let _ = write(&self.stream, &mut self.output);
+        }
+        Ok(())
+    }
+
+    fn reserve(&mut self, id: AssociationId, message: &Message) -> Result<(), SendError> {
+        let gone = || SendError::Closed(CloseReason::Endpoint("no such association".to_owned()));
+        let window = self.windows.get_mut(&id).ok_or_else(gone)?;
+        let len = message.payload.len();
+        let limit = self.limits.message as usize;
+        if len == 0 {
+            return Err(SendError::Empty);
+        }
+        if len > limit {
+            return Err(SendError::TooLong { len, limit });
+        }
+        if message.stream >= window.streams {
+            return Err(SendError::NoStream { stream: message.stream, streams: window.streams });
+        }
+        if window.used + len > self.limits.window as usize {
+            return Err(SendError::Full);
+        }
+        window.used += len;
+        Ok(())
     }
 
     /// Queues a message, waiting for the association's window; events that arrive meanwhile are kept for `recv`.
@@ -50,23 +171,124 @@ impl Client {
     /// # Errors
     /// The association has ended, or the message can never be sent.
     pub async fn send(&mut self, id: AssociationId, message: Message) -> Result<(), SendError> {
-        self.try_send(id, message).map_err(|(_, error)| error)
+        let mut message = message;
+        loop {
+            match self.try_send(id, message) {
+                Ok(()) => return Ok(()),
+                Err((returned, SendError::Full)) => message = returned,
+                Err((_, error)) => return Err(error),
+            }
+            if let Err(error) = self.exchange().await {
+                return Err(SendError::Closed(CloseReason::Endpoint(error.to_string())));
+            }
+        }
     }
 
-    /// Everything up to and including `seq` is done: it need not be delivered again after a crash.
-    pub fn ack(&mut self, _seq: u64) {}
+    /// Everything up to and including `seq` is done: it need not be delivered again after a crash. It travels
+    /// behind everything queued before, so that a crash in between loses nothing.
+    pub fn ack(&mut self, seq: u64) {
+        self.to_ack = self.to_ack.max(seq);
+    }
 
-    /// Begins a graceful end of an association; [`KeeperEvent::Down`](super::KeeperEvent::Down) follows.
-    pub fn shutdown(&mut self, _id: AssociationId) {}
+    /// Begins a graceful end of an association; [`KeeperEvent::Down`] follows.
+    pub fn shutdown(&mut self, id: AssociationId) {
+        Request::Shutdown { id }.encode(&mut self.output);
+    }
 
-    /// Aborts an association; [`KeeperEvent::Down`](super::KeeperEvent::Down) follows.
-    pub fn abort(&mut self, _id: AssociationId, _reason: &str) {}
+    /// Aborts an association; [`KeeperEvent::Down`] follows.
+    pub fn abort(&mut self, id: AssociationId, reason: &str) {
+        let reason = reason.to_owned();
+        Request::Abort { id, reason }.encode(&mut self.output);
+    }
 
-    /// Writes everything queued.
+    /// Writes everything queued. Cancel-safe.
     ///
     /// # Errors
     /// The keeper has gone.
     pub async fn flush(&mut self) -> Result<(), Error> {
+        self.queue_ack();
+        loop {
+            write(&self.stream, &mut self.output)?;
+            if self.output.is_empty() {
+                return Ok(());
+            }
+            // The keeper reads on its own; events are not needed for it to go on.
+            self.stream.writable().await.map_err(Error::io("waiting for the keeper"))?;
+        }
+    }
+
+    fn queue_ack(&mut self) {
+        if self.to_ack > self.acked {
+            self.acked = self.to_ack;
+            Request::Ack { seq: self.acked }.encode(&mut self.output);
+        }
+    }
+
+    /// Writes and reads what can be, waiting until something has come or gone.
+    async fn exchange(&mut self) -> Result<(), Error> {
+        if self.replaced {
+            return Err(Error::Replaced);
+        }
+        self.queue_ack();
+        let written = write(&self.stream, &mut self.output);
+        // What came before the keeper closed the connection counts, and says why it did.
+        let before = (self.input.len(), self.events.len());
+        let got = read(&self.stream, &mut self.input);
+        let grown = self.input.len() > before.0;
+        self.reports()?;
+        // Events may also have come together with the welcome.
+        let progress = grown || self.events.len() > before.1;
+        if self.replaced {
+            return if self.events.is_empty() { Err(Error::Replaced) } else { Ok(()) };
+        }
+        if progress {
+            return Ok(());
+        }
+        written?;
+        got?;
+        ready(&self.stream, &self.output).await
+    }
+
+    fn reports(&mut self) -> Result<(), Error> {
+        while let Some(report) = Report::decode(&mut self.input)? {
+            match report {
+                Report::Event(uplink) => {
+                    self.follow(&uplink.event);
+                    self.events.push_back(uplink);
+                }
+                Report::Credit { id, octets } => {
+                    if let Some(window) = self.windows.get_mut(&id) {
+                        window.used = window.used.saturating_sub(octets as usize);
+                    }
+                }
+                Report::Replaced => self.replaced = true,
+                Report::Welcome { .. } | Report::Version { .. } => {
+                    return Err(Error::Frame("second welcome"));
+                }
+            }
+        }
         Ok(())
     }
+
+    fn follow(&mut self, event: &KeeperEvent) {
+        match event {
+            KeeperEvent::Up(live) => {
+                self.windows.insert(live.id, live.into());
+            }
+            KeeperEvent::Restarted { id, peer } => {
+                if let Some(window) = self.windows.get_mut(id) {
+                    window.streams = peer.out_streams;
+                }
+            }
+            KeeperEvent::Down { id, .. } => {
+                self.windows.remove(id);
+            }
+            KeeperEvent::Message { .. } | KeeperEvent::PathChange { .. } => {}
+        }
+    }
+}
+
+async fn ready(stream: &UnixStream, output: &BytesMut) -> Result<(), Error> {
+    let interest = if output.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+    stream.ready(interest).await.map(drop).map_err(Error::io("waiting for the keeper"))
 }

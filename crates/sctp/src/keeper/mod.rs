@@ -16,6 +16,7 @@ mod client;
 mod frame;
 mod log;
 mod server;
+mod state;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -25,7 +26,7 @@ use crate::config::Config;
 use crate::event::{Carrier, CloseReason, Message, PeerInfo};
 
 pub use client::Client;
-pub use server::{run, serve};
+pub use server::{run, serve, serve_until};
 
 /// What the keeper listens on and how much it buffers.
 #[derive(Clone, Debug)]
@@ -102,6 +103,8 @@ pub enum KeeperEvent {
     Restarted {
         /// Its association.
         id: AssociationId,
+        /// The peer as it is now: streams may have changed.
+        peer: PeerInfo,
     },
     /// Data now goes to another address of the peer.
     PathChange {
