@@ -4,7 +4,10 @@
 #[path = "common/corpus.rs"]
 mod corpus;
 
-use basalt_s1ap::{Criticality, OtherPdu, Pdu, Reaction, TriggeringMessage, decode, encode, reaction};
+use basalt_s1ap::{
+    Criticality, DecodeErrorKind, ErrorIndication, OtherPdu, Pdu, ProtocolCause, Reaction, TriggeringMessage, decode,
+    encode, reaction,
+};
 use proptest::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -162,6 +165,36 @@ proptest! {
         let octets = repaired(octets);
         let held = peak(|| drop(decode(&octets)));
         prop_assert!(held <= 64 * octets.len() + 8192, "{held} octets held for {}: {octets:02x?}", octets.len());
+    }
+}
+
+/// N02: a message that is cut short or goes on is answered by ERROR INDICATION, with the ids that were still there.
+#[test]
+fn what_cannot_be_decoded_is_a_transfer_syntax_error() {
+    for corpus::Recorded { file, frame, octets } in corpus::valid() {
+        let whole = decode(&octets).unwrap().pdu;
+        let longer = [&octets[..], &[0]].concat();
+        for received in (0..octets.len()).map(|end| &octets[..end]).chain([&longer[..]]) {
+            let place = format!("{file} frame {frame}: {} of {} octets", whole.name(), received.len());
+            let error = decode(received).expect_err(&place);
+            assert_eq!(error.kind, DecodeErrorKind::TransferSyntax, "{place}");
+            let header = error.diagnostics.header;
+            assert_eq!(header.is_some(), received.len() >= 3, "{place}");
+            match reaction(&error) {
+                Reaction::Reject(answer) => {
+                    let Pdu::ErrorIndication(indication) = &*answer else { panic!("{place}: {}", answer.name()) };
+                    assert_eq!(indication.cause, Some(ProtocolCause::TransferSyntaxError.into()), "{place}");
+                    let ids = whole.ue_ids();
+                    assert!(indication.mme_ue_id.is_none() || indication.mme_ue_id == ids.mme, "{place}");
+                    assert!(indication.enb_ue_id.is_none() || indication.enb_ue_id == ids.enb, "{place}");
+                    encode(&answer).unwrap();
+                }
+                Reaction::Ignore => assert_eq!(header.unwrap().procedure_code, ErrorIndication::PROCEDURE_CODE),
+                other => panic!("{place}: {other:?}"),
+            }
+        }
+        let error = decode(&longer).unwrap_err();
+        assert_eq!(error.diagnostics.ue_ids, whole.ue_ids(), "{file} frame {frame}");
     }
 }
 

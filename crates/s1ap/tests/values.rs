@@ -103,6 +103,15 @@ fn a_bearer_identity_of_zero_is_not_understood() {
 }
 
 #[test]
+fn an_item_of_another_kind_is_no_item_of_the_list() {
+    let item = codec::encode_open_type(&codec_request()).unwrap();
+    let field = codec::ProtocolIEField::new(17u16, codec::Criticality::reject, item);
+    let list = codec::encode_open_type(&codec::ERABToBeSetupListCtxtSUReq(vec![field])).unwrap();
+    let octets = with_value(context_setup(UeAmbr::new(1, 1)), 24, &list);
+    assert_eq!(fault(&octets), (24, FaultKind::NotUnderstood));
+}
+
+#[test]
 fn rates_above_10_gbit_travel_in_the_extension_of_the_standard() {
     survives(context_setup(UeAmbr::new(10_000_000_000, 10_000_000_000)));
     let octets = survives(context_setup(UeAmbr::new(25_000_000_000, 4_000_000_000_000)));

@@ -1,10 +1,13 @@
 //! What has no type of its own: whole messages and single IEs, kept as octets.
 
 use crate::value::{Criticality, TriggeringMessage, UeIds};
+use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A message without a struct here. It re-encodes to the octets it came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// `Debug` shows how many octets it has, not which: some of these messages carry keys.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtherPdu {
     /// Which message of the procedure.
     pub kind: TriggeringMessage,
@@ -43,6 +46,13 @@ impl OtherIe {
     #[must_use]
     pub const fn last(id: u16, criticality: Criticality, value: Vec<u8>) -> Self {
         Self { id, criticality, value, position: u16::MAX }
+    }
+}
+
+impl fmt::Debug for OtherPdu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, procedure_code, criticality, raw } = self;
+        write!(f, "OtherPdu({}, procedure {procedure_code}, {kind}, {criticality}, {} octets)", self.name(), raw.len())
     }
 }
 

@@ -30,7 +30,7 @@ pub struct NrUeSecurityCapabilities {
     pub integrity: u16,
 }
 
-/// K_eNB or NH, 256 bits (§9.2.1.41). Not shown by `Debug`.
+/// K_eNB or NH, 256 bits (§9.2.1.41). Not shown by `Debug`; a serialized one, as in a recording, is in clear.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecurityKey(pub [u8; 32]);
 
