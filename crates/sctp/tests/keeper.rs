@@ -222,6 +222,10 @@ fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
 async fn a_daemon_that_dies_in_the_middle_of_a_frame_costs_nothing() {
     let keeper = Keeper::start(29_006, 1 << 20).await;
     let mut enb = keeper.base_station().await;
+    let (mut client, _) = connect(&keeper).await;
+    let id = up(&mut client).await;
+    soon(client.flush()).await.unwrap();
+    drop(client);
     let mut raw = UnixStream::connect(keeper.socket()).unwrap();
     raw.write_all(&frame(1, b"BSKP\0\x01")).unwrap();
     let send = frame(2, &[&1_u64.to_be_bytes()[..], &[0, 1, 0, 0, 0, 18, 0, 7]].concat());
@@ -230,7 +234,6 @@ async fn a_daemon_that_dies_in_the_middle_of_a_frame_costs_nothing() {
     drop(raw);
     assert_eq!(message(&mut enb).await.payload, [7][..]);
     let (mut client, _) = connect(&keeper).await;
-    let id = up(&mut client).await;
     client.try_send(id, s1ap(vec![8])).unwrap();
     client.flush().await.unwrap();
     assert_eq!(message(&mut enb).await.payload, [8][..]);

@@ -26,6 +26,7 @@ use crate::link::{Ending, Link};
 use cookie::CookieSealer;
 use engine::Engine;
 use socket::Encapsulation;
+pub(crate) use socket::source_towards;
 
 /// What a handle asks of an engine.
 pub(crate) enum Command {

@@ -1,0 +1,171 @@
+//! Echo throughput, latency and CPU time per message between two processes.
+//!
+//!     cargo run --release -p basalt-sctp --example sctp_bench [raw-ip|udp|kernel] [SECONDS]
+//!
+//! Starts itself as the server, on 127.0.0.1 (raw IP works there too, for root). 200-octet messages on one stream.
+//! CPU time is the process's own, user and system, all threads; an echo is two messages per process (one each way).
+
+use std::error::Error;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use basalt_sctp::{Backend, Config, Event, Message, SctpAssociation, SctpListener, Threading, ppid};
+use tokio::task::LocalSet;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const SIZE: usize = 200;
+const PORT: u16 = 47_123;
+const WINDOWS: [usize; 3] = [1, 16, 256];
+
+fn main() -> Outcome<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let local = LocalSet::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match arguments[..] {
+        ["serve", backend, threading] => local.block_on(&runtime, serve(config(backend, threading)?)),
+        [] => local.block_on(&runtime, measure("udp", 3)),
+        [backend] => local.block_on(&runtime, measure(backend, 3)),
+        [backend, seconds, ..] => local.block_on(&runtime, measure(backend, seconds.parse()?)),
+    }
+}
+
+fn config(backend: &str, threading: &str) -> Outcome<Config> {
+    Ok(Config {
+        backend: match backend {
+            "raw-ip" => Backend::RawIp,
+            "udp" => Backend::Udp { port: 47_124 },
+            "kernel" => Backend::Kernel,
+            other => return Err(format!("no back end {other}").into()),
+        },
+        local: vec![[127, 0, 0, 1].into()],
+        port: PORT,
+        threading: if threading == "here" { Threading::CallerLocalSet } else { Threading::Own },
+        ..Config::default()
+    })
+}
+
+/// Echoes until its association ends; tells its CPU time when asked on standard input.
+async fn serve(config: Config) -> Outcome<()> {
+    let mut listener = SctpListener::bind(config).await?;
+    println!("ready");
+    let asked = std::thread::spawn(|| {
+        for _ in std::io::stdin().lock().lines() {
+            println!("{}", cpu_time().as_nanos());
+        }
+    });
+    let (association, _) = listener.accept().await?;
+    let (sender, mut receiver) = association.split();
+    let mut events = Vec::new();
+    loop {
+        receiver.recv_many(&mut events, 256).await;
+        for event in events.drain(..) {
+            match event {
+                Event::Message(message) => sender.send(message).await?,
+                Event::Closed(_) => {
+                    drop(asked);
+                    return Ok(());
+                }
+                Event::Restarted | Event::PathChange(_) => {}
+            }
+        }
+    }
+}
+
+struct Server {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Server {
+    fn start(backend: &str, threading: &str) -> Outcome<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["serve", backend, threading])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = BufReader::new(child.stdout.take().ok_or("no output")?);
+        let mut server = Self { child, output };
+        server.line()?;
+        Ok(server)
+    }
+
+    fn line(&mut self) -> Outcome<String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        Ok(line.trim().to_owned())
+    }
+
+    fn cpu_time(&mut self) -> Outcome<Duration> {
+        let input = self.child.stdin.as_mut().ok_or("no input")?;
+        input.write_all(b"\n")?;
+        Ok(Duration::from_nanos(self.line()?.parse()?))
+    }
+}
+
+async fn measure(backend: &str, seconds: u64) -> Outcome<()> {
+    println!("back end {backend}, {SIZE} octets, {seconds} s each");
+    for threading in ["own", "here"] {
+        println!("engine thread: {threading}");
+        let mut server = Server::start(backend, threading)?;
+        let mut client = config(backend, threading)?;
+        client.port = 0;
+        client.remote_udp_port = 47_124;
+        if let Backend::Udp { port } = &mut client.backend {
+            *port = 0;
+        }
+        let peer = ([127, 0, 0, 1], PORT).into();
+        let mut association = SctpAssociation::connect(client, &[peer]).await?;
+        for window in WINDOWS {
+            let before = (server.cpu_time()?, cpu_time());
+            let (count, mut latencies) = echo(&mut association, window, Duration::from_secs(seconds)).await?;
+            let after = (server.cpu_time()?, cpu_time());
+            latencies.sort_unstable();
+            let at = |share: usize| latencies[latencies.len() * share / 100];
+            let per_message = |spent: Duration| spent.as_secs_f64() * 1e6 / (2 * count) as f64;
+            println!(
+                "window {window:3}: {:7} echoes/s, p50 {:?}, p99 {:?}, CPU per message: server {:.2} us, client {:.2} us",
+                count as u64 / seconds,
+                at(50),
+                at(99),
+                per_message(after.0.saturating_sub(before.0)),
+                per_message(after.1.saturating_sub(before.1)),
+            );
+        }
+        association.shutdown();
+        while !matches!(association.recv().await, Event::Closed(_)) {}
+        drop(server.child.stdin.take());
+        server.child.wait()?;
+    }
+    Ok(())
+}
+
+async fn echo(association: &mut SctpAssociation, window: usize, run: Duration) -> Outcome<(usize, Vec<Duration>)> {
+    let start = Instant::now();
+    let mut sent = std::collections::VecDeque::with_capacity(window);
+    let mut latencies = Vec::new();
+    loop {
+        while sent.len() < window && start.elapsed() < run {
+            // One stream keeps the order of echoes that of the messages.
+            association.send(Message::new(0, ppid::S1AP, vec![7; SIZE])).await?;
+            sent.push_back(Instant::now());
+        }
+        let Some(at) = sent.pop_front() else {
+            return Ok((latencies.len(), latencies));
+        };
+        match association.recv().await {
+            Event::Message(_) => latencies.push(at.elapsed()),
+            other => return Err(format!("{other:?}").into()),
+        }
+    }
+}
+
+/// User and system time of this process.
+fn cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes the `timespec` it is given.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
