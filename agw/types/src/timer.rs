@@ -27,8 +27,6 @@ pub enum TimerName {
     ImplicitDetach,
     /// The base station owes an answer to a context or bearer setup.
     RadioSetup,
-    /// The base station owes UE CONTEXT RELEASE COMPLETE.
-    RadioRelease,
     /// The subscriber side owes an answer.
     Question,
     /// The whole attach, update or service procedure must end: no half-open UE stays.

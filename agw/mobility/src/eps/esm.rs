@@ -1,0 +1,130 @@
+//! ESM messages between a trusted UE and the session room, and what that room wants of the radio.
+//!
+//! ```text
+//!   UE                              MME                        other rooms
+//!    │ ESM message                   │
+//!    ├──────────────────────────────►│ ─ Profile ─► subscribers
+//!    │                               │ ─ Uplink ──► session
+//!    │                   ESM message │ ◄─ Send
+//!    │◄──────────────────────────────┤ ◄─ BearerReady, BearerEnding (with the radio's bearer)
+//! ```
+
+use super::{attach, detach, paging, service, tau};
+use crate::cx::Cx;
+use crate::line::protect;
+use crate::trust::Verified;
+use crate::ue::{Emm, Task, Ue};
+use agw_types::{
+    Ambr, Answer, BearerSetup, Metric, Outcome, Procedure, Question, RadioCommand, SessionReply, SessionRequest,
+    TimerName,
+};
+use basalt_ids::Ebi;
+use basalt_security::Protection;
+
+/// ESM messages that wait for the subscriber's profile.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
+    asked: u16,
+    messages: Vec<Vec<u8>>,
+}
+
+/// How many may wait. A UE has no reason to send more before it is answered.
+const MOST_WAITING: usize = 4;
+
+/// An ESM message of a trusted UE.
+pub(crate) fn uplink(ue: &mut Ue, message: Verified<Vec<u8>>, cx: &mut Cx<'_>) {
+    let esm = message.into_inner();
+    if let Emm::Attaching(attach) = &ue.emm {
+        match attach.profile() {
+            Some(profile) => {
+                let profile = Box::new(profile.clone());
+                cx.session(SessionRequest::Uplink { ue: cx.id, esm, profile });
+            }
+            None => cx.count(Metric::Unexpected("ESM message before the session")),
+        }
+        return;
+    }
+    let Some(imsi) = ue.imsi.filter(|_| ue.is_registered()) else {
+        cx.count(Metric::Unexpected("ESM message of a phone that is not attached"));
+        return;
+    };
+    match &mut ue.waiting_esm {
+        Some(waiting) if waiting.messages.len() < MOST_WAITING => waiting.messages.push(esm),
+        Some(_) => cx.count(Metric::Discarded("too many ESM messages at once")),
+        None => {
+            let asked = cx.ask(Question::Profile { imsi, serving: ue.area.tai.plmn });
+            ue.waiting_esm = Some(Box::new(Waiting { asked, messages: vec![esm] }));
+        }
+    }
+}
+
+/// The profile came, or (`None`) did not in time. True when it was asked for here.
+pub(crate) fn profile(ue: &mut Ue, sequence: Option<u16>, answer: &Answer, cx: &mut Cx<'_>) -> bool {
+    let Some(waiting) = ue.waiting_esm.take_if(|waiting| sequence.is_none_or(|sequence| sequence == waiting.asked))
+    else {
+        return false;
+    };
+    cx.stop(TimerName::Question);
+    match answer {
+        Answer::Profile(profile) => {
+            for esm in waiting.messages {
+                cx.session(SessionRequest::Uplink { ue: cx.id, esm, profile: profile.clone() });
+            }
+        }
+        // The UE's own timers ask again.
+        _ => cx.count(Metric::Discarded("ESM message without a subscriber's profile")),
+    }
+    true
+}
+
+/// What the session room says.
+pub(crate) fn reply(ue: &mut Ue, reply: SessionReply, cx: &mut Cx<'_>) {
+    match reply {
+        SessionReply::Send { esm, .. } => ue.send_octets(esm, cx),
+        SessionReply::AttachReady { esm, bearer, ambr, .. } => attach::session_ready(ue, esm, bearer, ambr, cx),
+        SessionReply::AttachRejected { esm, cause, reason, .. } => {
+            attach::session_refused(ue, esm, cause, reason, cx);
+        }
+        SessionReply::BearerReady { esm, bearer, ambr, .. } => bearer_ready(ue, &esm, bearer, ambr, cx),
+        SessionReply::BearerEnding { esm, ebi, .. } => bearer_ending(ue, &esm, ebi, cx),
+        SessionReply::Resume { bearers, ambr, .. } => match &ue.emm {
+            Emm::Registered(Some(Task::Serving(_))) => service::resume(ue, bearers, ambr, cx),
+            Emm::Registered(Some(Task::Updating(_))) => tau::bearers(ue, bearers, ambr, cx),
+            _ => {}
+        },
+        SessionReply::Changed { .. } => {
+            if ue.is_registered() {
+                cx.save();
+            }
+        }
+        SessionReply::LastSessionGone { .. } => {
+            let reason = "its last session ended";
+            detach::start(ue, detach::Wish { reattach: false, cause: None, purge: false, reason }, cx);
+        }
+        SessionReply::DefaultBearer { accepted, .. } => {
+            let outcome = if accepted { Outcome::Success } else { Outcome::PeerRefused };
+            cx.ended(Procedure::PdnConnectivity, outcome);
+        }
+    }
+}
+
+/// A further session: its bearer is set up with the message in it.
+fn bearer_ready(ue: &mut Ue, esm: &[u8], mut bearer: BearerSetup, ambr: Ambr, cx: &mut Cx<'_>) {
+    let (Some(keys), Some(connection)) = (ue.keys.as_deref_mut(), ue.connection.as_ref()) else { return };
+    let radio = connection.radio;
+    let Some(nas) = protect(keys, Protection::IntegrityCiphered, esm, cx) else { return };
+    bearer.nas = Some(nas);
+    cx.radio(RadioCommand::SetupBearers { radio, ambr: Some(ambr), bearers: vec![bearer] });
+}
+
+/// A session ends: its bearer is released with the message in it. An idle UE is called first; the message is sent again when its
+/// timer expires.
+fn bearer_ending(ue: &mut Ue, esm: &[u8], ebi: Ebi, cx: &mut Cx<'_>) {
+    let (Some(keys), Some(connection)) = (ue.keys.as_deref_mut(), ue.connection.as_ref()) else {
+        paging::call(ue, cx);
+        return;
+    };
+    let radio = connection.radio;
+    let Some(nas) = protect(keys, Protection::IntegrityCiphered, esm, cx) else { return };
+    cx.radio(RadioCommand::ReleaseBearers { radio, bearers: vec![ebi], nas: Some(nas) });
+}

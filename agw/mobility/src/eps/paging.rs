@@ -1,0 +1,124 @@
+//! Paging (TS 24.301 §5.6.2).
+//!
+//! ```text
+//!   UE      eNBs of the area list            MME                     data plane
+//!    │                 │                      │◄ DownlinkWaiting ─────────┤  the first packet for an idle UE
+//!    │   page          │               Page   │
+//!    │◄────────────────┤◄─────────────────────┤  T3413, some attempts
+//!    │ SERVICE REQUEST │                      │
+//!    ├─────────────────┴─────────────────────►│  service.rs; what waits is delivered
+//!    │             or nothing                 │  Discard ─────────────────►│  and no page for a while
+//! ```
+
+use super::detach::{self, Wish};
+use crate::collision::{Arriving, Resolution, resolve};
+use crate::cx::{Cx, Want};
+use crate::ue::{Emm, Task, Ue};
+use agw_types::{Event, Metric, Outcome, PagingId, Procedure, RadioCommand, TimerName};
+use basalt_sansio::Time;
+
+/// A page that runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Paging {
+    started: Time,
+    sent: u8,
+    /// The UE is called to be detached.
+    then: Option<Box<Wish>>,
+}
+
+/// Packets wait for a UE.
+pub(crate) fn call(ue: &mut Ue, cx: &mut Cx<'_>) {
+    if !ue.is_registered() {
+        // Nobody to call: what waits is of no use.
+        cx.out.push(Want::Discard(cx.id));
+        return;
+    }
+    let idle = ue.connection.is_none();
+    if idle && ue.paging_backoff {
+        ue.called = true;
+        return;
+    }
+    if resolve(ue.running(), Arriving::Call) == Resolution::Continue || !idle {
+        // A connection is on its way or there. Should it end without bearers, the UE is called then.
+        ue.called = true;
+        return;
+    }
+    start(ue, None, cx);
+}
+
+/// An operator wants a UE called, held back or not. False when that is not possible.
+pub(crate) fn call_by_operator(ue: &mut Ue, cx: &mut Cx<'_>) -> bool {
+    let possible = ue.connection.is_none() && matches!(ue.emm, Emm::Registered(None));
+    if possible {
+        start(ue, None, cx);
+    }
+    possible
+}
+
+/// An idle UE is called to be detached.
+pub(crate) fn call_to_detach(ue: &mut Ue, wish: Wish, cx: &mut Cx<'_>) {
+    start(ue, Some(Box::new(wish)), cx);
+}
+
+fn start(ue: &mut Ue, then: Option<Box<Wish>>, cx: &mut Cx<'_>) {
+    ue.emm = Emm::Registered(Some(Task::Paging(Paging { started: cx.now.mono, sent: 1, then })));
+    page(ue, 1, cx);
+}
+
+fn page(ue: &Ue, attempt: u8, cx: &mut Cx<'_>) {
+    let (Some(imsi), Some(guti)) = (ue.imsi, ue.guti.or(ue.pending_guti)) else { return };
+    // With a promise that was never confirmed, the UE may listen to either identity (§5.4.1.4): in turns.
+    let guti = ue.pending_guti.filter(|_| attempt.is_multiple_of(2)).unwrap_or(guti);
+    cx.arm(TimerName::T3413, cx.config.timers.t3413);
+    cx.radio(RadioCommand::Page(agw_types::Paging {
+        id: PagingId::STmsi(guti.s_tmsi()),
+        ue_index: (imsi.value() % 1024) as u16,
+        areas: ue.areas.to_vec(),
+        drx: ue.drx,
+    }));
+}
+
+/// A trusted message of the UE ends a page. Gives what the UE was called for, if not for packets.
+pub(crate) fn answered(ue: &mut Ue, cx: &mut Cx<'_>) -> Option<Box<Wish>> {
+    let Emm::Registered(task) = &mut ue.emm else { return None };
+    let Some(Task::Paging(paging)) = task else { return None };
+    let (started, then) = (paging.started, paging.then.take());
+    *task = None;
+    cx.stop(TimerName::T3413);
+    cx.succeeded(Procedure::Paging, started);
+    then
+}
+
+/// T3413: again, or given up.
+pub(crate) fn t3413(ue: &mut Ue, cx: &mut Cx<'_>) {
+    let Emm::Registered(Some(Task::Paging(paging))) = &mut ue.emm else { return };
+    if paging.sent < cx.config.paging.attempts {
+        paging.sent += 1;
+        let attempt = paging.sent;
+        cx.count(Metric::Retransmitted("Paging"));
+        page(ue, attempt, cx);
+        return;
+    }
+    let (attempts, then) = (paging.sent, paging.then.take());
+    ue.emm = Emm::Registered(None);
+    cx.ended(Procedure::Paging, Outcome::Timeout);
+    if let Some(imsi) = ue.imsi {
+        cx.tell(Event::PagingFailed { imsi, attempts });
+    }
+    if let Some(wish) = then {
+        detach::finish_unheard(ue, &wish, cx);
+        return;
+    }
+    cx.out.push(Want::Discard(cx.id));
+    ue.called = false;
+    ue.paging_backoff = true;
+    cx.arm(TimerName::PagingBackoff, cx.config.paging.backoff);
+}
+
+/// Pages are not held back any more; packets that came meanwhile page now.
+pub(crate) fn backoff_over(ue: &mut Ue, cx: &mut Cx<'_>) {
+    ue.paging_backoff = false;
+    if core::mem::take(&mut ue.called) {
+        call(ue, cx);
+    }
+}
