@@ -5,7 +5,7 @@
 //! timers, cryptography (`basalt-security` checks and makes MACs), or a judge of meaning.
 //!
 //! Invariants: decoding never panics and never allocates more than the message is long, times a small constant; a decoded
-//! message encodes to the octets it came from (spare bits apart); elements without a field are kept where they stood.
+//! message encodes to the octets it came from (spare bits and surplus octets apart); elements without a field are kept where they stood.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
 mod codec;
@@ -15,6 +15,10 @@ mod error;
 pub mod esm;
 pub mod ie;
 mod message;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
 
 pub use emm::EmmMessage;
 pub use envelope::{Envelope, Plain, Protected, SecurityHeaderType};

@@ -144,6 +144,9 @@ pub(crate) fn check_comprehension(iei: u8) -> Result<(), ErrorKind> {
     Ok(())
 }
 
+/// Writes the field with an identifier.
+type WriteField<'a> = dyn Fn(u8, &mut Vec<u8>) -> Result<(), EncodeError> + 'a;
+
 /// Writes the optional part in the remembered order. Fields set since then go before the first remembered field of a later
 /// place in the table, or else before the elements that follow the last remembered field.
 pub(crate) fn write_in_order(
@@ -151,7 +154,7 @@ pub(crate) fn write_in_order(
     entries: &[Placed],
     order: &[u8],
     present: &dyn Fn(u8) -> bool,
-    write: &dyn Fn(u8, &mut Vec<u8>) -> Result<(), EncodeError>,
+    write: &WriteField<'_>,
 ) -> Result<(), EncodeError> {
     let remembered = |iei: u8| entries.contains(&Placed::Field(iei));
     let mut added = order.iter().copied().filter(|iei| present(*iei) && !remembered(*iei)).peekable();

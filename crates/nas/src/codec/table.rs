@@ -103,6 +103,18 @@ macro_rules! message {
             /// Identifiers of the optional fields in the order of the table.
             const ORDER: &'static [u8] = &[$($($iei),*)?];
         }
+
+        #[cfg(test)]
+        impl crate::sample::Sample for $name {
+            #[allow(unused_mut, unused_variables, reason = "messages without elements of a kind")]
+            fn sample(source: &mut crate::sample::Source) -> Self {
+                let mut message = Self::new($($(<$mtype as crate::sample::Sample>::sample(source)),*)?);
+                $($(if source.coin() {
+                    message.$ofield = Some(<$otype as crate::sample::Sample>::sample(source));
+                })*)?
+                message
+            }
+        }
     };
 
     (@read $rest:ident, $field:expr, low) => {
@@ -230,6 +242,20 @@ macro_rules! dispatch {
                         Self::$down(message) => message.write(out),
                     )?
                 }
+            }
+        }
+        #[cfg(test)]
+        impl $enum {
+            /// One random message of each type.
+            pub(crate) fn samples(source: &mut crate::sample::Source) -> Vec<Self> {
+                use crate::sample::Sample;
+                vec![
+                    $(Self::$variant(Sample::sample(source)),)*
+                    $(
+                        Self::$up(Sample::sample(source)),
+                        Self::$down(Sample::sample(source)),
+                    )?
+                ]
             }
         }
         $(dispatch!(@from $enum, $variant);)*

@@ -102,7 +102,7 @@ impl Element for Guti {
         let &[kind, p1, p2, p3, g1, g2, code, t1, t2, t3, t4] = octets else {
             return None;
         };
-        if kind & 0x0f != EPS_GUTI {
+        if kind & 7 != EPS_GUTI {
             return None;
         }
         Some(Guti {

@@ -126,7 +126,7 @@ impl UniversalTime {
 
 /// Two decimal digits, the first in the low half (TS 23.040 §9.1.2.3).
 fn swapped(number: u8) -> u8 {
-    (number % 10) << 4 | number / 10 % 10
+    ((number % 10) << 4) | (number / 10 % 10)
 }
 
 fn unswapped(octet: u8) -> Option<u8> {

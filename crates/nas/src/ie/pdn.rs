@@ -21,6 +21,10 @@ impl AccessPointName {
         let mut rest = self.octets.as_slice();
         while let Some((&length, after)) = rest.split_first() {
             let (label, after) = after.split_at_checked(usize::from(length))?;
+            // A dot would make one label look like two.
+            if label.contains(&b'.') {
+                return None;
+            }
             if !text.is_empty() {
                 text.push('.');
             }
