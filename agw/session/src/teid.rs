@@ -4,33 +4,42 @@ use basalt_ids::Teid;
 use basalt_sansio::{Duration, Rng, Time};
 use std::collections::VecDeque;
 
-/// Bits of a TEID that are its index: a million tunnels.
-pub(crate) const INDEX_BITS: u32 = 20;
-const GENERATIONS: u32 = 1 << (32 - INDEX_BITS);
+/// Fewest and most bits of a TEID that are its index; as `basalt_ebpf_abi::TeidLayout::for_sessions`.
+const INDEX_BITS: core::ops::RangeInclusive<u32> = 4..=20;
 
 /// Gives TEIDs out.
 ///
-/// The upper bits are random and differ from the slot's last ones, so that an old TEID finds nothing and a guessed one has
-/// a chance of one in 4095 for a slot that is in use (TS 33.250 §4.2.3.5.1). Index 0 is not used: no TEID is 0.
+/// The upper bits are random and differ from the slot's last ones, so that an old TEID finds nothing and a guessed one hardly
+/// ever hits (TS 33.250 §4.2.3.5.1). Index 0 and the last generation are not used: no TEID is 0 or all ones.
 #[derive(Debug)]
 pub(crate) struct Teids {
+    index_bits: u32,
     limit: u32,
-    /// Last generation of each slot that was ever used; index 0 of this list is slot 1.
-    generations: Vec<Slot>,
+    /// Each slot that was ever used; index 0 of this list is slot 1.
+    slots: Vec<Slot>,
     /// Indices that may be used again, and when. An entry whose slot is used by now (restored) is skipped.
     resting: VecDeque<(Time, u32)>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    generation: u16,
+    generation: u32,
     used: bool,
 }
 
 impl Teids {
-    /// At most `limit` tunnels at a time (and at most a million).
+    /// At most `limit` tunnels at a time, as far as the index has bits for them.
     pub(crate) fn new(limit: u32) -> Self {
-        Self { limit: limit.min((1 << INDEX_BITS) - 1), generations: Vec::new(), resting: VecDeque::new() }
+        let index_bits = INDEX_BITS.into_iter().find(|bits| limit <= 1 << bits).unwrap_or(*INDEX_BITS.end());
+        Self { index_bits, limit: limit.min((1 << index_bits) - 1), slots: Vec::new(), resting: VecDeque::new() }
+    }
+
+    const fn index(&self, teid: Teid) -> u32 {
+        teid.0 & ((1 << self.index_bits) - 1)
+    }
+
+    fn slot(&mut self, index: u32) -> Option<&mut Slot> {
+        self.slots.get_mut((index as usize).checked_sub(1)?)
     }
 
     /// A fresh TEID; `None` when all are used or resting.
@@ -39,14 +48,15 @@ impl Teids {
             Some(index) => index,
             None => self.next_unused()?,
         };
-        let slot = self.generations.get_mut(index as usize - 1)?;
-        let step = 1 + (rng.next_u64() % u64::from(GENERATIONS - 2)) as u32;
-        let mut generation = (u32::from(slot.generation) + step) % GENERATIONS;
-        if generation == 0 {
-            generation = 1;
-        }
-        *slot = Slot { generation: generation as u16, used: true };
-        Some(Teid(generation << INDEX_BITS | index))
+        // Generations 1 to the last but one, never the one the slot had.
+        let count = (1_u64 << (32 - self.index_bits)) - 2;
+        let draw = rng.next_u64() % (count - 1);
+        let index_bits = self.index_bits;
+        let slot = self.slot(index)?;
+        let generation = (u64::from(slot.generation) + draw) % count + 1;
+        let generation = generation as u32;
+        *slot = Slot { generation, used: true };
+        Some(Teid(generation << index_bits | index))
     }
 
     fn next_rested(&mut self, now: Time) -> Option<u32> {
@@ -55,7 +65,7 @@ impl Teids {
                 return None;
             }
             self.resting.pop_front();
-            if self.generations.get(index as usize - 1).is_some_and(|slot| !slot.used) {
+            if self.slot(index).is_some_and(|slot| !slot.used) {
                 return Some(index);
             }
         }
@@ -63,30 +73,28 @@ impl Teids {
     }
 
     fn next_unused(&mut self) -> Option<u32> {
-        let index = u32::try_from(self.generations.len()).ok()? + 1;
+        let index = u32::try_from(self.slots.len()).ok()? + 1;
         if index > self.limit {
             return None;
         }
-        self.generations.push(Slot { generation: 0, used: false });
+        self.slots.push(Slot { generation: 0, used: false });
         Some(index)
     }
 
     /// Takes the TEID of a stored session. False when its slot is taken or it is none of ours.
     pub(crate) fn restore(&mut self, teid: Teid) -> bool {
-        let index = teid.0 & ((1 << INDEX_BITS) - 1);
+        let index = self.index(teid);
         if index == 0 || index > self.limit {
             return false;
         }
-        while (self.generations.len() as u32) < index {
-            let unused = self.generations.len() as u32 + 1;
-            self.generations.push(Slot { generation: 0, used: false });
-            if unused != index {
-                self.resting.push_front((Time::ZERO, unused));
-            }
+        while (self.slots.len() as u32) < index {
+            self.slots.push(Slot { generation: 0, used: false });
+            self.resting.push_front((Time::ZERO, self.slots.len() as u32));
         }
-        match self.generations.get_mut(index as usize - 1) {
+        let generation = teid.0 >> self.index_bits;
+        match self.slot(index) {
             Some(slot) if !slot.used => {
-                *slot = Slot { generation: (teid.0 >> INDEX_BITS) as u16, used: true };
+                *slot = Slot { generation, used: true };
                 true
             }
             _ => false,
@@ -95,12 +103,10 @@ impl Teids {
 
     /// Gives a TEID back; its slot rests until `now + quarantine`.
     pub(crate) fn release(&mut self, now: Time, quarantine: Duration, teid: Teid) {
-        let index = teid.0 & ((1 << INDEX_BITS) - 1);
-        if let Some(slot) = (index as usize).checked_sub(1).and_then(|i| self.generations.get_mut(i)) {
-            if slot.used {
-                slot.used = false;
-                self.resting.push_back((now + quarantine, index));
-            }
+        let index = self.index(teid);
+        if let Some(slot) = self.slot(index).filter(|slot| slot.used) {
+            slot.used = false;
+            self.resting.push_back((now + quarantine, index));
         }
     }
 }
@@ -122,7 +128,7 @@ mod tests {
         assert_eq!(teids.take(Time::from_secs(59), &mut rng), None);
         let second = teids.take(Time::from_secs(60), &mut rng).unwrap();
         assert_ne!(first, second);
-        assert_eq!(first.0 & 0xf_ffff, second.0 & 0xf_ffff);
+        assert_eq!(teids.index(first), teids.index(second));
     }
 
     #[test]
@@ -130,7 +136,8 @@ mod tests {
         let mut rng = SimRng::new(2);
         let mut teids = Teids::new(10_000);
         let mut seen: Vec<u32> = (0..10_000).map(|_| teids.take(Time::ZERO, &mut rng).unwrap().0).collect();
-        assert!(seen.iter().all(|teid| teid >> INDEX_BITS != 0));
+        assert_eq!(teids.index_bits, 14);
+        assert!(seen.iter().all(|teid| teid >> 14 != 0 && *teid != u32::MAX));
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen.len(), 10_000);
@@ -143,7 +150,7 @@ mod tests {
         assert!(teids.restore(Teid(0x1230_0002)));
         assert!(!teids.restore(Teid(0x4560_0002)));
         assert!(!teids.restore(Teid(0x1230_0000)));
-        let mut given: Vec<u32> = (0..2).map(|_| teids.take(Time::ZERO, &mut rng).unwrap().0 & 0xf_ffff).collect();
+        let mut given: Vec<u32> = (0..2).map(|_| teids.take(Time::ZERO, &mut rng).unwrap().0 & 0xf).collect();
         given.sort_unstable();
         assert_eq!(given, [1, 3]);
         assert_eq!(teids.take(Time::ZERO, &mut rng), None);

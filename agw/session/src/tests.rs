@@ -355,7 +355,7 @@ fn sessions_survive_as_records() {
     let imsi = profile(1).imsi;
     let ambr = session.ambr;
     assert!(fresh.sessions.restore(ue(9), imsi, ambr, stored.clone()).is_empty());
-    assert_eq!(fresh.sessions.of(ue(9)), [session.clone()]);
+    assert_eq!(fresh.sessions.of(ue(9)), std::slice::from_ref(&session));
     assert_eq!(fresh.sessions.restore(ue(10), imsi, ambr, stored.clone()), stored, "its address is taken");
     let next = fresh.attached(2);
     assert_ne!(next.address, session.address);

@@ -81,10 +81,10 @@ fn after_a_crash_no_number_comes_again() {
         let vector = vector.unwrap();
         sim.answer(&vector.rand, &vector.autn).unwrap();
         for effect in effects {
-            if let Effect::Save(record) = effect {
-                if let Record::Sqn { reserved: bound, .. } = *record {
-                    reserved = Some(bound);
-                }
+            if let Effect::Save(record) = effect
+                && let Record::Sqn { reserved: bound, .. } = *record
+            {
+                reserved = Some(bound);
             }
         }
     }

@@ -69,6 +69,7 @@ pub struct LinkInfo {
 
 /// A change of configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "it travels in a box")]
 pub enum ConfigDelta {
     /// A whole new gateway configuration.
     Gateway(GatewayConfig),
