@@ -52,10 +52,7 @@ pub fn build(release: bool) -> Result<PathBuf> {
     if !status.success() {
         bail!("building ebpf/programs failed ({status})");
     }
-    let built = out
-        .join("build")
-        .join(TARGET)
-        .join(if release { "release" } else { "debug" });
+    let built = out.join("build").join(TARGET).join(if release { "release" } else { "debug" });
     for name in OBJECTS {
         install(&built.join(name), &out.join(format!("{name}.o")))?;
     }
@@ -66,11 +63,7 @@ pub fn build(release: bool) -> Result<PathBuf> {
 fn install(from: &Path, to: &Path) -> Result<()> {
     let object = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     let symbols = symbols(&object).with_context(|| format!("{} is no object", from.display()))?;
-    let panics: Vec<&str> = symbols
-        .iter()
-        .map(String::as_str)
-        .filter(|name| name.contains("panicking"))
-        .collect();
+    let panics: Vec<&str> = symbols.iter().map(String::as_str).filter(|name| name.contains("panicking")).collect();
     if !panics.is_empty() {
         bail!(
             "{}: a panic path survived, so the kernel would refuse the program: {}",
@@ -131,9 +124,7 @@ impl Compiler {
             Compiler::Prebuilt(rustc) => {
                 let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
                 let mut command = Command::new(cargo);
-                command
-                    .env("RUSTC", rustc)
-                    .env("RUSTC_BOOTSTRAP", BOOTSTRAP);
+                command.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", BOOTSTRAP);
                 command
             }
             Compiler::Nightly(toolchain) => {
@@ -166,12 +157,9 @@ fn nightly_with_source() -> Option<String> {
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| name.starts_with("nightly"))
         .find(|name| {
-            output(Command::new("rustup").args(["run", name, "rustc", "--print", "sysroot"]))
-                .is_some_and(|sysroot| {
-                    Path::new(sysroot.trim())
-                        .join("lib/rustlib/src/rust/library/core/Cargo.toml")
-                        .exists()
-                })
+            output(Command::new("rustup").args(["run", name, "rustc", "--print", "sysroot"])).is_some_and(|sysroot| {
+                Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core/Cargo.toml").exists()
+            })
         })
         .map(str::to_owned)
 }
@@ -181,12 +169,7 @@ fn debian() -> Option<PathBuf> {
     let files = output(Command::new("dpkg").args(["-L", "rustc-web"]))?;
     let rustc = files.lines().find(|line| line.ends_with("bin/rustc"))?;
     let sysroot = output(Command::new(rustc).args(["--print", "sysroot"]))?;
-    Path::new(sysroot.trim())
-        .join("lib/rustlib")
-        .join(TARGET)
-        .join("lib")
-        .is_dir()
-        .then(|| PathBuf::from(rustc))
+    Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib").is_dir().then(|| PathBuf::from(rustc))
 }
 
 /// Fails with instructions where there is no linker.
@@ -199,17 +182,11 @@ fn linker() -> Result<()> {
 /// What a command prints, if it succeeds.
 fn output(command: &mut Command) -> Option<String> {
     let output = command.output().ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn workspace_root() -> Result<PathBuf> {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .map(Path::to_path_buf)
-        .context("xtask is not in a workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).context("xtask is not in a workspace")
 }
 
 fn target_dir(root: &Path) -> PathBuf {

@@ -1,4 +1,5 @@
 //! Hash maps whose seed is chosen by their owner, and a digest for comparing runs.
+// tidy: allow-file(pure): this is the one place that pairs std's maps with a hasher that is not randomly seeded
 #![allow(
     clippy::disallowed_types,
     reason = "this is the one place that pairs std's maps with a hasher that is not randomly seeded"

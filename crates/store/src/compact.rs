@@ -7,7 +7,7 @@ use std::io;
 
 use crate::batch::{self, Batch};
 use crate::frame::{Frame, Piece, scan};
-use crate::recover::Place;
+use crate::records::Place;
 use crate::store::segment_name;
 use crate::{Error, Store};
 

@@ -42,6 +42,7 @@ mod file_disk;
 mod frame;
 mod mem_disk;
 mod queue;
+mod records;
 mod recover;
 mod store;
 
@@ -50,5 +51,6 @@ pub use disk::Disk;
 pub use file_disk::FileDisk;
 pub use mem_disk::{Fault, MemDisk};
 pub use queue::{CommitQueue, Completion, Rejected};
-pub use recover::{Damage, OpenReport, Records, TornTail};
+pub use records::Records;
+pub use recover::{Damage, OpenReport, TornTail};
 pub use store::{Config, Error, Status, Store};

@@ -5,7 +5,8 @@ use std::io;
 
 use crate::compact::Compaction;
 use crate::frame::{FrameHeader, SEGMENT_HEADER, encode_frame, encode_segment_header, frame_len};
-use crate::recover::{self, Index, OpenReport, Place, Records};
+use crate::records::{Index, Place, Records};
+use crate::recover::{self, OpenReport};
 use crate::{Batch, Disk, Seq};
 
 /// Sizes. The defaults suit a gateway; tests make everything small.

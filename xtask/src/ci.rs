@@ -1,0 +1,174 @@
+//! `cargo xtask ci`: exactly what CI runs, and `make test`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::steps::{Outcome, Step, Steps};
+use crate::{demo, env, tidy};
+
+/// The clippy configuration of cores, codecs and identities.
+const CORE_LINTS: &str = "xtask/clippy/core";
+
+/// What a step does.
+type Run = fn(&mut Step) -> Result<Outcome>;
+
+const STEPS: [(&str, Run); 14] = [
+    ("setup", set_up),
+    ("format", format),
+    ("tidy", laws),
+    ("clippy", clippy),
+    ("clippy of cores", clippy_cores),
+    ("documentation", documentation),
+    ("supply chain", supply_chain),
+    ("eBPF", |_| demo::build_ebpf()),
+    ("fuzz harnesses", fuzz),
+    ("build tests", build_tests),
+    ("tests", tests),
+    ("build programs", demo::build_programs),
+    ("demo", run_demo),
+    ("scenarios", scenarios),
+];
+
+/// Runs all steps, or those named; whether nothing failed. The virtual machine comes last: it is rarely there.
+pub(crate) fn ci(only: &[String], no_setup: bool) -> Result<bool> {
+    let mut steps = Steps::new(STEPS.len() + 1, only);
+    for (name, run) in STEPS {
+        if no_setup && name == "setup" {
+            steps.step(name, |_| Ok(Outcome::Skipped("as asked".to_owned())));
+        } else {
+            steps.step(name, run);
+        }
+    }
+    steps.step("virtual machine", vm);
+    Ok(steps.close())
+}
+
+/// `cargo test` with arguments; whether it succeeded.
+pub(crate) fn test(args: &[String]) -> Result<bool> {
+    let mut command = env::cargo(&["test"])?;
+    if !args.iter().any(|arg| ["-p", "--package", "--workspace"].contains(&arg.as_str())) {
+        command.args(["--workspace", "--no-fail-fast"]);
+    }
+    command.args(args);
+    let status = command.status().context("cannot run cargo")?;
+    Ok(status.success())
+}
+
+/// The virtual machine's tests alone.
+pub(crate) fn vm_test() -> Result<bool> {
+    let mut steps = Steps::new(1, &[]);
+    steps.step("virtual machine", vm);
+    Ok(steps.close())
+}
+
+fn set_up(step: &mut Step) -> Result<Outcome> {
+    // In a process of its own, so that what apt and cargo say goes to the log.
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("setup");
+    step.run(command)?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+fn format(step: &mut Step) -> Result<Outcome> {
+    step.run(env::cargo(&["fmt", "--check"])?)?;
+    for apart in ["ebpf/programs", "fuzz"] {
+        let manifest = format!("{apart}/Cargo.toml");
+        if env::root()?.join(&manifest).is_file() {
+            step.run(env::cargo(&["fmt", "--check", "--manifest-path", &manifest])?)?;
+        }
+    }
+    Ok(Outcome::Passed(String::new()))
+}
+
+fn laws(step: &mut Step) -> Result<Outcome> {
+    let findings = tidy::check()?;
+    for finding in &findings {
+        step.note(&finding.to_string())?;
+    }
+    let errors = findings.iter().filter(|finding| !finding.warning).count();
+    if errors > 0 {
+        bail!("{errors} places break a rule: cargo xtask tidy");
+    }
+    Ok(Outcome::Passed(format!("{} warnings", findings.len())))
+}
+
+fn clippy(step: &mut Step) -> Result<Outcome> {
+    step.run(env::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])?)?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+/// Once more over the code (not the tests) of cores, codecs and identities, with the list of what they may not name.
+fn clippy_cores(step: &mut Step) -> Result<Outcome> {
+    let mut cargo = env::cargo(&["clippy", "--no-deps", "--locked"])?;
+    cargo.env("CLIPPY_CONF_DIR", env::root()?.join(CORE_LINTS));
+    let pure = tidy::pure_packages()?;
+    for name in &pure {
+        cargo.args(["--package", name]);
+    }
+    cargo.args(["--", "--deny", "warnings"]);
+    step.run(cargo)?;
+    Ok(Outcome::Passed(format!("{} packages", pure.len())))
+}
+
+fn documentation(step: &mut Step) -> Result<Outcome> {
+    let mut cargo = env::cargo(&["doc", "--workspace", "--no-deps", "--locked"])?;
+    cargo.env("RUSTDOCFLAGS", "--deny warnings");
+    step.run(cargo)?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+fn supply_chain(step: &mut Step) -> Result<Outcome> {
+    if env::output("cargo", &["deny", "--version"]).is_none() {
+        return Ok(Outcome::Skipped("cargo-deny is not installed; licences are checked by tidy".to_owned()));
+    }
+    // Advisories come from the network: an old list is better than none.
+    step.run(env::cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"])?)?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+fn fuzz(step: &mut Step) -> Result<Outcome> {
+    if !env::root()?.join("fuzz/Cargo.toml").is_file() {
+        return Ok(Outcome::Skipped("there is no fuzz/".to_owned()));
+    }
+    step.run(env::cargo(&["check", "--manifest-path", "fuzz/Cargo.toml", "--all-targets", "--locked"])?)?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+fn build_tests(step: &mut Step) -> Result<Outcome> {
+    step.run(env::cargo(&["test", "--workspace", "--no-run", "--locked"])?)?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+fn tests(step: &mut Step) -> Result<Outcome> {
+    step.run_tests(env::cargo(&["test", "--workspace", "--no-fail-fast", "--locked"])?)
+}
+
+fn run_demo(step: &mut Step) -> Result<Outcome> {
+    let mut testbed = demo::testbed()?;
+    testbed.args(["demo", "--once"]);
+    step.run(testbed)?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+fn scenarios(step: &mut Step) -> Result<Outcome> {
+    let mut testbed = demo::testbed()?;
+    testbed.args(["scenario", "run", "--all"]);
+    step.run_tests(testbed)
+}
+
+fn vm(step: &mut Step) -> Result<Outcome> {
+    let folder = match std::env::var_os("BASALT_VM_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => env::root()?.join("../vm"),
+    };
+    if !folder.join("rootfs").is_dir() {
+        let words = format!("no virtual machine in {}: run `vm.sh setup` there", folder.display());
+        return Ok(Outcome::Skipped(words));
+    }
+    let mut cargo =
+        env::cargo(&["test", "--package", "basalt-sctp", "--test", "vm", "--locked", "--", "--include-ignored"])?;
+    cargo.env("BASALT_VM_DIR", folder.canonicalize()?);
+    step.run_tests(cargo)
+}
