@@ -1,2 +1,97 @@
-//! The gateway daemon: threads, sockets, clock, disk. Wiring only.
-fn main() {}
+//! `agwd`, the access gateway daemon: threads, sockets, clock and disk around `agw/core`.
+//!
+//! It deliberately takes no protocol decision. One loop owns the core; each input is stepped, what must be durable goes to the
+//! store's thread, and effects leave in order once it is.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
+mod config;
+mod control;
+mod convert;
+mod doctor;
+mod events;
+mod gateway;
+mod keeper;
+mod metrics;
+mod start;
+mod storage;
+mod subscribers;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// The access gateway of Basalt.
+///
+/// SIGTERM stops the daemon and leaves base stations associated and packets flowing, for a restart; SIGINT (Ctrl-C) stops
+/// everything and leaves nothing behind.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Configuration file.
+    #[arg(long, short, default_value = "/etc/basalt/agwd.toml")]
+    config: PathBuf,
+    /// Print the configuration in force (defaults and detected values filled in) and exit.
+    #[arg(long)]
+    print_config: bool,
+    /// Check the configuration and exit.
+    #[arg(long)]
+    check: bool,
+    #[command(subcommand)]
+    command: Option<Subcommands>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Own the SCTP associations for a daemon; started by agwd itself.
+    #[command(hide = true)]
+    Keeper(keeper::KeeperArgs),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("BASALT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("agwd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    forbid_core_dumps();
+    if let Some(Subcommands::Keeper(args)) = arguments.command {
+        return keeper::run(&args);
+    }
+    let (file, text) = config::read(&arguments.config)?;
+    let machine = config::Machine::detect();
+    let effective = config::resolve(&file, &text, &machine).map_err(|mut error| {
+        error.path = Some(arguments.config.clone());
+        error
+    })?;
+    if arguments.print_config {
+        // A closed pipe (`| head`) is no failure of ours.
+        let _ = std::io::stdout().write_all(effective.to_toml().as_bytes());
+        return Ok(());
+    }
+    if arguments.check {
+        eprintln!("{}: no mistakes found", arguments.config.display());
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the system gives no event loop")?;
+    runtime.block_on(start::run(effective))
+}
+
+/// SIM keys are in this process's memory: it leaves none of it in a core dump, and nobody but root may look into it.
+fn forbid_core_dumps() {
+    // SAFETY: prctl(PR_SET_DUMPABLE) takes plain numbers.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+}

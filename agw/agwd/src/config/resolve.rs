@@ -569,6 +569,24 @@ mod tests {
     }
 
     #[test]
+    fn the_example_file_works_as_it_is_and_with_everything_said() {
+        let example = include_str!("../../agwd.example.toml");
+        let plain = effective(example).unwrap();
+        let said: String = example
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if rest.starts_with('[') || rest.contains(" = ") => format!("{rest}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let said = said.replace("10.0.1.1", "10.1.0.1").replace("\"eth0\"", "\"wan\"");
+        let full = effective(&said).unwrap_or_else(|error| panic!("{error}\n{said}"));
+        assert_eq!(plain.gateway.apns, full.gateway.apns);
+        assert_eq!(plain.gateway.security, full.gateway.security);
+        assert_eq!(plain.max_sessions, full.max_sessions);
+    }
+
+    #[test]
     fn mistakes_name_line_and_fix() {
         let cases = [
             ("", "which network this is"),

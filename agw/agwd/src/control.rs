@@ -1,0 +1,453 @@
+//! The control API: gRPC over a Unix socket that only this user and group can open.
+//!
+//! Requests become jobs for the gateway's loop, so that every answer is of one moment.
+
+use crate::events::EventLine;
+use crate::gateway::{Gateway, Job};
+use crate::{convert, doctor, storage, subscribers};
+use agw_subscribers::StoredSubscriber;
+use agw_types::{Command, ConfigDelta, Input, OperatorReply, SubscriberState};
+use anyhow::Context as _;
+use basalt_control_api::gateway::v1 as api;
+use basalt_control_api::gateway::v1::gateway_server::{Gateway as Service, GatewayServer};
+use basalt_ids::{Ebi, Imsi};
+use basalt_store::Batch;
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::pin::Pin;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::{BroadcastStream, UnixListenerStream};
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Request, Response, Status, Streaming};
+
+/// Serves until the process ends.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub async fn serve(socket: &Path, jobs: mpsc::Sender<Job>) -> anyhow::Result<()> {
+    if UnixStream::connect(socket).await.is_ok() {
+        anyhow::bail!("another agwd serves on {}: stop it first, or set another run_dir", socket.display());
+    }
+    match std::fs::remove_file(socket) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot replace {}", socket.display()));
+        }
+        _ => {}
+    }
+    let listener = UnixListener::bind(socket).with_context(|| format!("cannot serve on {}", socket.display()))?;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o660))
+        .with_context(|| format!("cannot protect {}", socket.display()))?;
+    let service = GatewayServer::new(Control { jobs }).max_decoding_message_size(MESSAGE);
+    let server = tonic::transport::Server::builder().add_service(service);
+    tokio::spawn(async move {
+        if let Err(error) = server.serve_with_incoming(UnixListenerStream::new(listener)).await {
+            tracing::error!(%error, "the control API ended");
+        }
+    });
+    Ok(())
+}
+
+/// Largest request, octets: some thousand subscribers of an import.
+const MESSAGE: usize = 16 << 20;
+/// Most subscribers of one import.
+const IMPORT: usize = 1_000_000;
+const PAGE: u32 = 250;
+const MAX_PAGE: u32 = 1_000;
+
+#[derive(Debug, Clone)]
+struct Control {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Control {
+    /// Runs `job` on the gateway's loop and waits for its result.
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce(&mut Gateway) -> T + Send + 'static) -> Result<T, Status> {
+        self.later(move |gateway, done| {
+            // The client may have gone.
+            let _ = done.send(job(gateway));
+        })
+        .await
+    }
+
+    /// Like `run`, for a result that comes when something is durable.
+    async fn later<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Gateway, oneshot::Sender<T>) + Send + 'static,
+    ) -> Result<T, Status> {
+        let (done, wait) = oneshot::channel();
+        let job: Job = Box::new(move |gateway| job(gateway, done));
+        self.jobs.send(job).await.map_err(|_| Status::unavailable("agwd is stopping"))?;
+        wait.await.map_err(|_| Status::unavailable("agwd is stopping"))
+    }
+
+    async fn command(&self, command: Command) -> Result<Response<api::CommandResponse>, Status> {
+        let reply = self.run(move |gateway| gateway.command(command)).await?;
+        match reply.await.map_err(|_| Status::unavailable("agwd is stopping"))? {
+            OperatorReply::Started => Ok(Response::new(api::CommandResponse {})),
+            OperatorReply::NotFound => Err(Status::not_found("there is no such phone, session or base station")),
+            OperatorReply::Refused(reason) => Err(Status::failed_precondition(reason)),
+        }
+    }
+}
+
+fn imsi(text: &str) -> Result<Imsi, Status> {
+    subscribers::imsi(text).map_err(Status::invalid_argument)
+}
+
+fn after(text: &str) -> Result<Option<Imsi>, Status> {
+    if text.is_empty() { Ok(None) } else { imsi(text).map(Some) }
+}
+
+fn page_size(asked: u32) -> usize {
+    let size = if asked == 0 { PAGE } else { asked.min(MAX_PAGE) };
+    size as usize
+}
+
+fn not_subscribed(imsi: Imsi) -> Status {
+    Status::not_found(format!("there is no subscriber {imsi}; see `basalt subscriber list`"))
+}
+
+type Events = Pin<Box<dyn Stream<Item = Result<api::Event, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Service for Control {
+    async fn get_status(&self, _: Request<api::GetStatusRequest>) -> Result<Response<api::GatewayStatus>, Status> {
+        self.run(convert::status).await.map(Response::new)
+    }
+
+    async fn diagnose(&self, request: Request<api::DiagnoseRequest>) -> Result<Response<api::Diagnosis>, Status> {
+        let wanted = after(&request.into_inner().imsi)?;
+        self.run(move |gateway| doctor::diagnose(gateway, wanted)).await.map(Response::new)
+    }
+
+    async fn add_subscriber(
+        &self,
+        request: Request<api::AddSubscriberRequest>,
+    ) -> Result<Response<api::Subscriber>, Status> {
+        let request = request.into_inner();
+        let exists = self
+            .later(move |gateway, done| {
+                let imsi = request.subscriber.as_ref().and_then(|s| s.imsi.parse::<Imsi>().ok());
+                let former = imsi.and_then(|imsi| gateway.stored.get(&imsi)).cloned();
+                match prepare(gateway, &request, former.as_ref()) {
+                    Ok(prepared) => {
+                        let shown = subscribers::show(&prepared.stored);
+                        keep(gateway, vec![prepared], move || {
+                            let _ = done.send(Ok(shown));
+                        });
+                    }
+                    Err(reason) => {
+                        let duplicate = former.is_some() && !request.replace;
+                        let _ = done.send(Err((duplicate, reason)));
+                    }
+                }
+            })
+            .await?;
+        exists.map(Response::new).map_err(|(duplicate, reason)| {
+            if duplicate { Status::already_exists(reason) } else { Status::invalid_argument(reason) }
+        })
+    }
+
+    async fn import_subscribers(
+        &self,
+        request: Request<Streaming<api::ImportSubscribersRequest>>,
+    ) -> Result<Response<api::ImportSubscribersResponse>, Status> {
+        let mut stream = request.into_inner();
+        let mut rows = Vec::new();
+        let mut dry_run = None;
+        while let Some(message) = stream.message().await? {
+            dry_run.get_or_insert(message.dry_run);
+            rows.extend(message.rows);
+            if rows.len() > IMPORT {
+                return Err(Status::resource_exhausted(format!("one import has at most {IMPORT} rows; split the file")));
+            }
+        }
+        self.later(move |gateway, done| import(gateway, &rows, dry_run.unwrap_or(false), done))
+            .await
+            .map(Response::new)
+    }
+
+    async fn list_subscribers(
+        &self,
+        request: Request<api::ListSubscribersRequest>,
+    ) -> Result<Response<api::ListSubscribersResponse>, Status> {
+        let request = request.into_inner();
+        let (after, size) = (after(&request.after)?, page_size(request.page_size));
+        let page = self
+            .run(move |gateway| {
+                let page = convert::page(&gateway.stored, after, size);
+                page.into_iter().map(|(_, stored)| subscribers::show(stored)).collect::<Vec<_>>()
+            })
+            .await?;
+        let next = if page.len() == size { page.last().map(|s| s.imsi.clone()).unwrap_or_default() } else { String::new() };
+        Ok(Response::new(api::ListSubscribersResponse { subscribers: page, next }))
+    }
+
+    async fn get_subscriber(
+        &self,
+        request: Request<api::GetSubscriberRequest>,
+    ) -> Result<Response<api::Subscriber>, Status> {
+        let imsi = imsi(&request.into_inner().imsi)?;
+        let found = self.run(move |gateway| gateway.stored.get(&imsi).map(subscribers::show)).await?;
+        found.map(Response::new).ok_or_else(|| not_subscribed(imsi))
+    }
+
+    async fn set_subscriber_state(
+        &self,
+        request: Request<api::SetSubscriberStateRequest>,
+    ) -> Result<Response<api::Subscriber>, Status> {
+        let request = request.into_inner();
+        let imsi = imsi(&request.imsi)?;
+        let state = match request.state() {
+            api::SubscriberState::Active => SubscriberState::Active,
+            api::SubscriberState::Suspended => SubscriberState::Suspended,
+            api::SubscriberState::Unspecified => return Err(Status::invalid_argument("say active or suspended")),
+        };
+        let found = self.later(move |gateway, done| set_state(gateway, imsi, state, done)).await?;
+        found.map(Response::new).ok_or_else(|| not_subscribed(imsi))
+    }
+
+    async fn delete_subscriber(
+        &self,
+        request: Request<api::DeleteSubscriberRequest>,
+    ) -> Result<Response<api::DeleteSubscriberResponse>, Status> {
+        let imsi = imsi(&request.into_inner().imsi)?;
+        let found = self.later(move |gateway, done| delete(gateway, imsi, done)).await?;
+        let was_attached = found.ok_or_else(|| not_subscribed(imsi))?;
+        Ok(Response::new(api::DeleteSubscriberResponse { was_attached }))
+    }
+
+    async fn list_ues(&self, request: Request<api::ListUesRequest>) -> Result<Response<api::ListUesResponse>, Status> {
+        let request = request.into_inner();
+        let (after, size) = (after(&request.after)?, page_size(request.page_size));
+        let (ues, next) = self.run(move |gateway| convert::ues(gateway, after, size)).await?;
+        Ok(Response::new(api::ListUesResponse { ues, next }))
+    }
+
+    async fn get_ue(&self, request: Request<api::GetUeRequest>) -> Result<Response<api::Ue>, Status> {
+        let imsi = imsi(&request.into_inner().imsi)?;
+        let found = self.run(move |gateway| convert::ue(gateway, imsi)).await?;
+        found.map(Response::new).ok_or_else(|| {
+            Status::not_found(format!("phone {imsi} was not seen since the gateway's records began"))
+        })
+    }
+
+    async fn list_enbs(
+        &self,
+        _: Request<api::ListEnbsRequest>,
+    ) -> Result<Response<api::ListEnbsResponse>, Status> {
+        let enbs = self.run(|gateway| convert::enbs(gateway)).await?;
+        Ok(Response::new(api::ListEnbsResponse { enbs }))
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<api::ListSessionsRequest>,
+    ) -> Result<Response<api::ListSessionsResponse>, Status> {
+        let request = request.into_inner();
+        let (after, size) = (after(&request.after)?, page_size(request.page_size));
+        let (sessions, next) = self.run(move |gateway| convert::sessions(gateway, after, size)).await?;
+        Ok(Response::new(api::ListSessionsResponse { sessions, next }))
+    }
+
+    async fn detach_ue(
+        &self,
+        request: Request<api::DetachUeRequest>,
+    ) -> Result<Response<api::CommandResponse>, Status> {
+        let request = request.into_inner();
+        self.command(Command::Detach { imsi: imsi(&request.imsi)?, reattach: request.reattach }).await
+    }
+
+    async fn page_ue(&self, request: Request<api::PageUeRequest>) -> Result<Response<api::CommandResponse>, Status> {
+        self.command(Command::Page { imsi: imsi(&request.into_inner().imsi)? }).await
+    }
+
+    async fn deactivate_session(
+        &self,
+        request: Request<api::DeactivateSessionRequest>,
+    ) -> Result<Response<api::CommandResponse>, Status> {
+        let request = request.into_inner();
+        let ebi = u8::try_from(request.ebi).ok().and_then(|value| Ebi::new(value).ok());
+        let ebi = ebi.ok_or_else(|| Status::invalid_argument("a bearer identity is 5 to 15"))?;
+        self.command(Command::Deactivate { imsi: imsi(&request.imsi)?, ebi }).await
+    }
+
+    async fn reset_enb(
+        &self,
+        request: Request<api::ResetEnbRequest>,
+    ) -> Result<Response<api::CommandResponse>, Status> {
+        let wanted = request.into_inner().id;
+        let shown = wanted.clone();
+        let enb = self.run(move |gateway| convert::enb_named(gateway, &wanted)).await?;
+        let enb = enb.ok_or_else(|| {
+            Status::not_found(format!("no base station `{}` is connected; see `basalt get enbs`", shown.escape_debug()))
+        })?;
+        self.command(Command::ResetEnb { enb }).await
+    }
+
+    type WatchEventsStream = Events;
+
+    async fn watch_events(
+        &self,
+        request: Request<api::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        let request = request.into_inner();
+        let wanted = request.imsi.clone();
+        let count = request.past as usize;
+        let (past, next) = self.run(move |gateway| gateway.events.watch(&wanted, count)).await?;
+        let past = tokio_stream::iter(past.into_iter().map(|line| Ok(show_event(line))));
+        if request.past_only {
+            return Ok(Response::new(Box::pin(past)));
+        }
+        let imsi = request.imsi;
+        let next = BroadcastStream::new(next).filter_map(move |line| match line {
+            Ok(line) if imsi.is_empty() || line.imsi == imsi => Some(Ok(show_event(line))),
+            Ok(_) => None,
+            Err(error) => Some(Err(Status::data_loss(format!("this client is too slow: {error}")))),
+        });
+        Ok(Response::new(Box::pin(past.chain(next))))
+    }
+}
+
+fn show_event(line: EventLine) -> api::Event {
+    api::Event {
+        unix_millis: line.unix_millis,
+        kind: line.kind.to_owned(),
+        imsi: line.imsi,
+        enb: line.enb,
+        text: line.text,
+        json: line.json,
+    }
+}
+
+/// A subscriber, checked and sealed.
+struct Prepared {
+    wanted: subscribers::Wanted,
+    stored: StoredSubscriber,
+}
+
+fn prepare(
+    gateway: &Gateway,
+    request: &api::AddSubscriberRequest,
+    former: Option<&StoredSubscriber>,
+) -> Result<Prepared, String> {
+    let wanted = subscribers::read(request, former, &gateway.sealing, &gateway.effective.gateway.apns)?;
+    let mut nonces = [[0; 24]; 2];
+    for nonce in &mut nonces {
+        getrandom::fill(nonce).map_err(|error| format!("the system gives no random numbers: {error}"))?;
+    }
+    let stored = StoredSubscriber::seal(&wanted.subscriber, &wanted.credentials, &gateway.sealing, nonces);
+    Ok(Prepared { wanted, stored })
+}
+
+/// Keeps subscribers; they are used, and `done` is called, when they are durable.
+fn keep(gateway: &mut Gateway, prepared: Vec<Prepared>, done: impl FnOnce() + Send + 'static) {
+    let mut batch = Batch::new();
+    for one in &prepared {
+        storage::put_subscriber(&mut batch, &one.stored);
+    }
+    gateway.save(
+        batch,
+        Box::new(move |gateway| {
+            for Prepared { wanted, stored } in prepared {
+                let imsi = stored.imsi();
+                for apn in &stored.profile.apns {
+                    if let Some(address) = apn.static_ipv4 {
+                        gateway.core.reserve_address(imsi, &apn.apn, address);
+                    }
+                }
+                let suspended = stored.state == SubscriberState::Suspended;
+                gateway.stored.insert(imsi, stored);
+                gateway.core.subscribers_mut().insert(wanted.subscriber, wanted.same_keys);
+                let change = if suspended { ConfigDelta::SubscriberGone { imsi } } else { ConfigDelta::Subscriber { imsi } };
+                gateway.step(Input::Config(Box::new(change)));
+            }
+            done();
+        }),
+    );
+}
+
+fn import(
+    gateway: &mut Gateway,
+    rows: &[api::AddSubscriberRequest],
+    dry_run: bool,
+    done: oneshot::Sender<api::ImportSubscribersResponse>,
+) {
+    let mut response = api::ImportSubscribersResponse::default();
+    let mut prepared = Vec::with_capacity(rows.len());
+    let mut seen: BTreeMap<Imsi, u32> = BTreeMap::new();
+    for (row, request) in (1_u32..).zip(rows) {
+        let imsi = request.subscriber.as_ref().and_then(|s| s.imsi.parse::<Imsi>().ok());
+        let former = imsi.and_then(|imsi| gateway.stored.get(&imsi));
+        let outcome = match imsi.and_then(|imsi| seen.insert(imsi, row)) {
+            Some(first) => Err(format!("the same IMSI is in row {first}; remove one of them")),
+            None => prepare(gateway, request, former),
+        };
+        match outcome {
+            Ok(one) => {
+                response.imported += u32::from(former.is_none());
+                response.replaced += u32::from(former.is_some());
+                prepared.push(one);
+            }
+            Err(message) => response.errors.push(api::RowError { row, message }),
+        }
+    }
+    if !response.errors.is_empty() {
+        (response.imported, response.replaced) = (0, 0);
+    }
+    if dry_run || !response.errors.is_empty() || prepared.is_empty() {
+        let _ = done.send(response);
+        return;
+    }
+    keep(gateway, prepared, move || {
+        let _ = done.send(response);
+    });
+}
+
+fn set_state(
+    gateway: &mut Gateway,
+    imsi: Imsi,
+    state: SubscriberState,
+    done: oneshot::Sender<Option<api::Subscriber>>,
+) {
+    let Some(stored) = gateway.stored.get_mut(&imsi) else {
+        let _ = done.send(None);
+        return;
+    };
+    stored.state = state;
+    let shown = subscribers::show(stored);
+    let mut batch = Batch::new();
+    storage::put_subscriber(&mut batch, stored);
+    gateway.save(
+        batch,
+        Box::new(move |gateway| {
+            gateway.core.subscribers_mut().set_state(imsi, state);
+            let change = match state {
+                SubscriberState::Active => ConfigDelta::Subscriber { imsi },
+                SubscriberState::Suspended => ConfigDelta::SubscriberGone { imsi },
+            };
+            gateway.step(Input::Config(Box::new(change)));
+            let _ = done.send(Some(shown));
+        }),
+    );
+}
+
+fn delete(gateway: &mut Gateway, imsi: Imsi, done: oneshot::Sender<Option<bool>>) {
+    if gateway.stored.remove(&imsi).is_none() {
+        let _ = done.send(None);
+        return;
+    }
+    let was_attached = convert::is_attached(gateway, imsi);
+    let mut batch = Batch::new();
+    storage::delete_subscriber(&mut batch, imsi);
+    gateway.save(
+        batch,
+        Box::new(move |gateway| {
+            gateway.core.subscribers_mut().remove(imsi);
+            gateway.step(Input::Config(Box::new(ConfigDelta::SubscriberGone { imsi })));
+            let _ = done.send(Some(was_attached));
+        }),
+    );
+}

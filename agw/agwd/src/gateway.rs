@@ -1,0 +1,374 @@
+//! The loop around the core: one input, its effects, the next input.
+//!
+//! ```text
+//!   keeper ─┐                      ┌─► store thread ──┐ durable
+//!   traffic ┼─► step ─► effects ───┤                  ▼
+//!   control ┤                      └─────────────► release: send, data plane, count, tell, answer
+//!   timers ─┘                                         └─► acknowledge to the keeper
+//! ```
+//! A step whose records are on their way to the disk holds back its own effects and those of every later step: nothing is
+//! promised that a crash could take back, and nothing overtakes.
+
+use crate::config::Effective;
+use crate::events::Events;
+use crate::metrics::Metrics;
+use crate::storage;
+use agw_core::Core;
+use agw_dataplane::Dataplane;
+use agw_subscribers::StoredSubscriber;
+use agw_types::{Command, Effect, Effects, Input, LinkId, LinkInfo, Now, OperatorReply};
+use anyhow::{Context as _, bail};
+use basalt_ids::Imsi;
+use basalt_sansio::Time;
+use basalt_sctp::keeper::{AssociationId, Client, KeeperEvent, Live, Uplink};
+use basalt_sctp::{Message, SendError, ppid};
+use basalt_security::SealingKey;
+use basalt_store::{Batch, CommitQueue, Completion};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, oneshot};
+
+/// Something to do with the gateway between two inputs, from the control API or the metrics server.
+pub type Job = Box<dyn FnOnce(&mut Gateway) + Send>;
+
+/// Everything the loop owns.
+pub struct Gateway {
+    /// The protocol machine.
+    pub core: Core,
+    /// What runs here.
+    pub effective: Effective,
+    /// Subscribers as they are kept: keys sealed.
+    pub stored: BTreeMap<Imsi, StoredSubscriber>,
+    /// Opens and closes SIM keys.
+    pub sealing: SealingKey,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Past and present.
+    pub events: Events,
+    /// The packet path.
+    pub dataplane: Dataplane,
+    /// SCTP back end in use.
+    pub carrier: &'static str,
+    started: Instant,
+    effects: Effects,
+    commits: CommitQueue<u64>,
+    /// The last batch handed to the store.
+    submitted: u64,
+    /// The last batch known to be durable.
+    durable: u64,
+    waiting: VecDeque<Waiting>,
+    /// Messages a base station cannot take yet.
+    backlog: BTreeMap<LinkId, VecDeque<Message>>,
+    replies: BTreeMap<u64, oneshot::Sender<OperatorReply>>,
+    next_reply: u64,
+    keeper: Client,
+    stop: Option<String>,
+}
+
+/// A step whose effects are held back.
+struct Waiting {
+    /// Its records' batch, if it has any.
+    batch: Option<u64>,
+    effects: Vec<Effect>,
+    /// The keeper's event that caused it.
+    uplink: Option<u64>,
+    /// What else happens when it is durable.
+    then: Option<Job>,
+}
+
+/// Messages kept for a base station that does not take them; beyond that its association is closed.
+const BACKLOG: usize = 4_096;
+/// Keeper events taken at a time.
+const EVENTS: usize = 256;
+
+/// What [`Gateway::new`] is made of.
+pub struct Parts {
+    pub core: Core,
+    pub effective: Effective,
+    pub stored: BTreeMap<Imsi, StoredSubscriber>,
+    pub sealing: SealingKey,
+    pub metrics: Metrics,
+    pub dataplane: Dataplane,
+    pub carrier: &'static str,
+    pub commits: CommitQueue<u64>,
+    pub keeper: Client,
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            core: parts.core,
+            effective: parts.effective,
+            stored: parts.stored,
+            sealing: parts.sealing,
+            metrics: parts.metrics,
+            events: Events::new(),
+            dataplane: parts.dataplane,
+            carrier: parts.carrier,
+            started: Instant::now(),
+            effects: Effects::new(),
+            commits: parts.commits,
+            submitted: 0,
+            durable: 0,
+            waiting: VecDeque::new(),
+            backlog: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            next_reply: 0,
+            keeper: parts.keeper,
+            stop: None,
+        }
+    }
+
+    /// Serves until `stopped` resolves or something essential fails.
+    ///
+    /// # Errors
+    /// The store or the keeper failed.
+    pub async fn serve(
+        &mut self,
+        jobs: &mut mpsc::Receiver<Job>,
+        completions: &mut mpsc::UnboundedReceiver<Completion<u64>>,
+        stopped: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        tokio::pin!(stopped);
+        let mut uplinks: Vec<Uplink> = Vec::with_capacity(EVENTS);
+        loop {
+            if let Some(reason) = self.stop.take() {
+                bail!(reason);
+            }
+            self.keeper.flush().await.context("the keeper is gone; restart agwd to start another")?;
+            let wakeup = self.core.next_wakeup().map(|at| self.started + std::time::Duration::from_micros(at.as_micros()));
+            tokio::select! {
+                biased;
+                Some(completion) = completions.recv() => self.completed(completion)?,
+                received = self.keeper.recv_many(&mut uplinks, EVENTS) => {
+                    received.context("the keeper is gone; restart agwd to start another")?;
+                    for uplink in uplinks.drain(..) {
+                        self.uplink(uplink);
+                    }
+                }
+                traffic = self.dataplane.traffic() => self.step(Input::Traffic(traffic)),
+                Some(job) = jobs.recv() => job(self),
+                () = sleep_until(wakeup) => self.step(Input::Wakeup),
+                () = &mut stopped => return Ok(()),
+            }
+            self.retry_backlog();
+        }
+    }
+
+    /// Commits what waits and gives up the loop's parts.
+    pub fn close(self) -> Dataplane {
+        // Batches already handed over become durable; nobody waits for their effects any more.
+        drop(self.commits.close());
+        self.dataplane
+    }
+
+    /// Monotonic and wall-clock time.
+    pub fn now(&self) -> Now {
+        let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let unix_secs = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Now { mono: Time::from_micros(micros), unix_secs }
+    }
+
+    /// Seconds since the daemon started.
+    pub fn uptime_seconds(&self) -> u64 {
+        self.started.elapsed().as_secs()
+    }
+
+    /// One step that no keeper event caused.
+    pub fn step(&mut self, input: Input) {
+        let now = self.now();
+        self.core.step(now, input, &mut self.effects);
+        self.hold_or_release(None);
+    }
+
+    fn uplink(&mut self, Uplink { seq, event }: Uplink) {
+        let input = match event {
+            KeeperEvent::Up(live) => link_up(&live, false),
+            KeeperEvent::Message { id, message } if message.ppid == ppid::S1AP => {
+                Some(Input::S1ap { link: link_id(id), stream: message.stream, pdu: message.payload.to_vec() })
+            }
+            KeeperEvent::Message { .. } => {
+                // TS 36.412 §7: S1AP has payload protocol identifier 18; anything else is not for us.
+                self.metrics.count(agw_types::Metric::Discarded("wrong SCTP payload protocol identifier"));
+                None
+            }
+            KeeperEvent::Restarted { id, .. } => Some(Input::LinkRestarted { link: link_id(id) }),
+            KeeperEvent::PathChange { id, path } => {
+                tracing::info!(association = id.0, %path, "a base station is reached over another path");
+                None
+            }
+            KeeperEvent::Down { id, reason } => {
+                tracing::info!(association = id.0, %reason, "an association ended");
+                self.backlog.remove(&link_id(id));
+                Some(Input::LinkDown { link: link_id(id) })
+            }
+        };
+        if let Some(input) = input {
+            let now = self.now();
+            self.core.step(now, input, &mut self.effects);
+        }
+        self.hold_or_release(Some(seq));
+    }
+
+    /// Effects that the core gave outside a step, at start.
+    pub fn take_effects(&mut self, run: impl FnOnce(&mut Core, Now, &mut Effects)) {
+        let now = self.now();
+        run(&mut self.core, now, &mut self.effects);
+        self.hold_or_release(None);
+    }
+
+    fn hold_or_release(&mut self, uplink: Option<u64>) {
+        let mut batch = Batch::new();
+        let mut effects = self.effects.take();
+        effects.retain(|effect| !storage::stage(&mut batch, effect));
+        self.hold(batch, effects, uplink, None);
+    }
+
+    /// Keeps `batch`; when it is durable, does `then`.
+    pub fn save(&mut self, batch: Batch, then: Job) {
+        self.hold(batch, Vec::new(), None, Some(then));
+    }
+
+    fn hold(&mut self, batch: Batch, effects: Vec<Effect>, uplink: Option<u64>, then: Option<Job>) {
+        let batch = (!batch.is_empty()).then(|| {
+            self.submitted += 1;
+            if self.commits.submit(batch, self.submitted).is_err() {
+                self.stop = Some("the store has stopped: see the log above for the disk's words".to_owned());
+            }
+            self.submitted
+        });
+        let step = Waiting { batch, effects, uplink, then };
+        if batch.is_none() && self.waiting.is_empty() {
+            self.release(step);
+        } else {
+            self.waiting.push_back(step);
+        }
+    }
+
+    fn completed(&mut self, completion: Completion<u64>) -> anyhow::Result<()> {
+        match completion {
+            Completion::Durable(batches) => self.durable = batches.last().copied().unwrap_or(self.durable),
+            Completion::Stopped { reason, lost } => {
+                bail!(
+                    "the store has stopped, {} steps were not kept and none of their answers left: {reason}\n  \
+                     fix: make room on the disk or replace it, then start agwd again",
+                    lost.len()
+                );
+            }
+        }
+        while self.waiting.front().is_some_and(|step| step.batch.is_none_or(|batch| batch <= self.durable)) {
+            if let Some(step) = self.waiting.pop_front() {
+                self.release(step);
+            }
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, step: Waiting) {
+        for effect in step.effects {
+            match effect {
+                Effect::Send { link, stream, pdu } => self.send(link, Message::new(stream, ppid::S1AP, pdu)),
+                Effect::CloseLink { link } => self.keeper.abort(association(link), "closed by the gateway"),
+                Effect::Dataplane(change) => {
+                    if let Err(error) = self.dataplane.apply(&change) {
+                        self.metrics.dataplane_errors.with_label_values(&["apply"]).inc();
+                        tracing::error!(%error, "the data plane refuses a change");
+                    }
+                }
+                Effect::Count(metric) => self.metrics.count(metric),
+                Effect::Tell(event) => self.events.tell(&event),
+                Effect::Reply { token, reply } => {
+                    if let Some(sender) = self.replies.remove(&token) {
+                        // An operator who has gone does not wait for the answer.
+                        let _ = sender.send(reply);
+                    }
+                }
+                Effect::Ask { .. } | Effect::Save(_) | Effect::Forget(_) => {
+                    debug_assert!(false, "records were staged before, and the local list answers within the step");
+                }
+            }
+        }
+        if let Some(seq) = step.uplink {
+            self.keeper.ack(seq);
+        }
+        if let Some(then) = step.then {
+            then(self);
+        }
+    }
+
+    fn send(&mut self, link: LinkId, message: Message) {
+        if let Some(queue) = self.backlog.get_mut(&link) {
+            queue.push_back(message);
+            if queue.len() > BACKLOG {
+                self.backlog.remove(&link);
+                self.keeper.abort(association(link), "the base station takes no messages");
+            }
+            return;
+        }
+        match self.keeper.try_send(association(link), message) {
+            Ok(()) => {}
+            Err((message, SendError::Full)) => {
+                self.backlog.insert(link, VecDeque::from([message]));
+            }
+            Err((_, error)) => tracing::debug!(association = link.0, %error, "a message was not sent"),
+        }
+    }
+
+    fn retry_backlog(&mut self) {
+        let keeper = &mut self.keeper;
+        self.backlog.retain(|link, queue| {
+            while let Some(message) = queue.pop_front() {
+                match keeper.try_send(association(*link), message) {
+                    Ok(()) => {}
+                    Err((message, SendError::Full)) => {
+                        queue.push_front(message);
+                        return true;
+                    }
+                    Err(_) => return false,
+                }
+            }
+            false
+        });
+    }
+
+    /// An operator's command; the reply comes when its step is durable.
+    pub fn command(&mut self, command: Command) -> oneshot::Receiver<OperatorReply> {
+        let (sender, receiver) = oneshot::channel();
+        self.next_reply += 1;
+        let token = self.next_reply;
+        self.replies.insert(token, sender);
+        self.step(Input::Operator { token, command });
+        receiver
+    }
+
+    /// Brings gauges up to date before a scrape.
+    pub fn refresh(&mut self) {
+        crate::convert::refresh(self);
+        self.metrics.unreleased.set(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX));
+    }
+}
+
+/// The input for an association that is alive.
+pub fn link_up(live: &Live, resumed: bool) -> Option<Input> {
+    let mut peers = vec![live.peer.primary.ip()];
+    peers.extend(live.peer.addresses.iter().filter(|address| **address != live.peer.primary.ip()));
+    let info = LinkInfo { peers, streams: live.peer.out_streams, resumed };
+    Some(Input::LinkUp { link: link_id(live.id), info })
+}
+
+/// Associations are numbered from one by the keeper; four thousand million of them do not happen in its life.
+pub fn link_id(id: AssociationId) -> LinkId {
+    LinkId(u32::try_from(id.0).unwrap_or(u32::MAX))
+}
+
+fn association(link: LinkId) -> AssociationId {
+    AssociationId(link.0.into())
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

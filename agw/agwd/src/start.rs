@@ -1,0 +1,234 @@
+//! From a configuration to a running gateway: store, keeper, data plane, core, and what each knows of the past.
+
+use crate::config::Effective;
+use crate::gateway::{Gateway, Parts, link_id, link_up};
+use crate::metrics::{self, Metrics};
+use crate::storage::{self, Loaded};
+use crate::{control, keeper};
+use agw_core::Core;
+use agw_dataplane::Dataplane;
+use agw_subscribers::{StoredSubscriber, Subscribers};
+use agw_types::Input;
+use anyhow::Context as _;
+use basalt_ids::Imsi;
+use basalt_sansio::SecureSeed;
+use basalt_sctp::Carrier;
+use basalt_sctp::keeper::Welcome;
+use basalt_security::{SealingKey, Sqn};
+use basalt_store::{Batch, CommitQueue, OpenReport};
+use std::collections::BTreeMap;
+use std::path::Path;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+/// Batches that may wait for the disk before the loop waits itself.
+const COMMITS: usize = 16_384;
+/// Jobs of the control API that may wait.
+const JOBS: usize = 256;
+
+/// How the daemon was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// SIGTERM: the keeper and the data plane stay, for the next daemon.
+    Restart,
+    /// SIGINT: nothing stays.
+    All,
+}
+
+/// Runs the gateway.
+///
+/// # Errors
+/// Whatever keeps it from serving, with cause and fix.
+pub async fn run(effective: Effective) -> anyhow::Result<()> {
+    make_folder(&effective.state_dir)?;
+    make_folder(&effective.run_dir)?;
+    let (store, mut loaded, report) = storage::open(&effective.state_dir)?;
+    tell_damage(&report, &loaded);
+    let sealing = SealingKey::load_or_create(&effective.key_file, |key| {
+        getrandom::fill(key).map_err(|error| std::io::Error::other(error.to_string()))
+    })?;
+    let (client, welcome) = keeper::connect(&effective).await?;
+    let carrier = carrier_name(&welcome, &effective);
+    let same_keeper = loaded.keeper_instance == Some(welcome.instance);
+    let dataplane = Dataplane::open(dataplane_config(&effective)).await.context("cannot set the data plane up")?;
+    tracing::info!(mode = dataplane.mode().as_str(), sctp = carrier, "data plane and SCTP are up");
+
+    let (subscribers, stored) = subscribers(&mut loaded, &sealing)?;
+    let core = Core::new(effective.gateway.clone(), effective.limits, effective.max_sessions, &seed()?, subscribers);
+    let (completed, mut completions) = mpsc::unbounded_channel();
+    let commits = CommitQueue::spawn(store, COMMITS, move |completion| {
+        // The loop is gone only when the daemon ends.
+        let _ = completed.send(completion);
+    })
+    .context("the system gives no thread for the store")?;
+    let metrics = Metrics::new().context("metrics")?;
+    let (events, control_socket, listen) = (stored.len(), effective.control_socket(), effective.metrics);
+    let parts = Parts { core, effective, stored, sealing, metrics: metrics.clone(), dataplane, carrier, commits, keeper: client };
+    let mut gateway = Gateway::new(parts);
+    restore(&mut gateway, loaded, &welcome, same_keeper);
+    tracing::info!(subscribers = events, base_stations = welcome.live.len(), "state restored");
+
+    let (jobs, mut job_queue) = mpsc::channel(JOBS);
+    control::serve(&control_socket, jobs.clone()).await?;
+    let refresh = move || {
+        let jobs = jobs.clone();
+        async move {
+            let (done, wait) = oneshot::channel();
+            let job: crate::gateway::Job = Box::new(move |gateway| {
+                gateway.refresh();
+                // The scraper may have gone.
+                let _ = done.send(());
+            });
+            if jobs.send(job).await.is_ok() {
+                // An error means that the daemon is ending.
+                let _ = wait.await;
+            }
+        }
+    };
+    metrics::serve(listen, metrics, refresh).await?;
+    let (stop_sender, stop_receiver) = oneshot::channel();
+    watch_signals(stop_sender)?;
+    let mut how = Stop::Restart;
+    let stopped = async {
+        how = stop_receiver.await.unwrap_or(Stop::Restart);
+    };
+    tracing::info!("ready");
+    let served = gateway.serve(&mut job_queue, &mut completions, stopped).await;
+    let effective = gateway.effective.clone();
+    let dataplane = gateway.close();
+    if how == Stop::All {
+        keeper::stop(&effective);
+        if let Err(error) = dataplane.teardown().await {
+            tracing::warn!(%error, "the data plane was not taken down wholly");
+        }
+    }
+    served
+}
+
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(path)
+        .with_context(|| format!("cannot make {}: run as root, or set state_dir and run_dir", path.display()))
+}
+
+fn seed() -> anyhow::Result<SecureSeed> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    Ok(SecureSeed(seed))
+}
+
+fn tell_damage(report: &OpenReport, loaded: &Loaded) {
+    for damage in &report.damage {
+        tracing::error!(?damage, "part of the store is damaged; a copy is kept beside it, everything else is loaded");
+    }
+    if let Some(torn) = &report.torn {
+        tracing::info!(?torn, "the last write before the crash was cut short; nothing that was promised is lost");
+    }
+    for record in &loaded.unreadable {
+        tracing::error!(record, "a record of another version or a damaged one is left where it is");
+    }
+}
+
+fn carrier_name(welcome: &Welcome, effective: &Effective) -> &'static str {
+    let of = |carrier: Carrier| match carrier {
+        Carrier::Kernel => "kernel",
+        Carrier::RawIp => "raw-ip",
+        Carrier::Udp => "udp",
+    };
+    match (welcome.live.first(), effective.sctp) {
+        (Some(live), _) => of(live.carrier),
+        (None, crate::config::SctpChoice::Kernel) => "kernel",
+        (None, crate::config::SctpChoice::RawIp) => "raw-ip",
+        (None, crate::config::SctpChoice::Udp(_)) => "udp",
+        (None, crate::config::SctpChoice::Auto) if basalt_sctp::probe().kernel => "kernel",
+        (None, crate::config::SctpChoice::Auto) => "raw-ip",
+    }
+}
+
+/// Opens the subscribers' keys. Those that do not open are left out, loudly.
+fn subscribers(
+    loaded: &mut Loaded,
+    sealing: &SealingKey,
+) -> anyhow::Result<(Subscribers, BTreeMap<Imsi, StoredSubscriber>)> {
+    let mut list = Subscribers::new(&seed()?);
+    let mut stored = BTreeMap::new();
+    let mut closed = 0_u32;
+    for subscriber in std::mem::take(&mut loaded.subscribers) {
+        match subscriber.open(sealing) {
+            Ok(open) => {
+                list.insert(open, false);
+                stored.insert(subscriber.imsi(), subscriber);
+            }
+            Err(_) => closed += 1,
+        }
+    }
+    if closed > 0 {
+        tracing::error!(
+            subscribers = closed,
+            "keys do not open with this sealing key: bring back the right key file, or add the subscribers again"
+        );
+    }
+    for (imsi, reserved) in std::mem::take(&mut loaded.sqns) {
+        list.restore_sqn(imsi, Sqn::new(reserved).unwrap_or_default());
+    }
+    Ok((list, stored))
+}
+
+/// Brings store, base stations and data plane into one picture.
+fn restore(gateway: &mut Gateway, loaded: Loaded, welcome: &Welcome, same_keeper: bool) {
+    let statics: Vec<_> = gateway
+        .stored
+        .values()
+        .flat_map(|subscriber| {
+            let imsi = subscriber.imsi();
+            subscriber.profile.apns.iter().filter_map(move |apn| Some((imsi, apn.apn.clone(), apn.static_ipv4?)))
+        })
+        .collect();
+    for (imsi, apn, address) in statics {
+        gateway.core.reserve_address(imsi, &apn, address);
+    }
+    if !same_keeper {
+        let mut batch = Batch::new();
+        storage::put_keeper_instance(&mut batch, welcome.instance);
+        gateway.save(batch, Box::new(|_| {}));
+    }
+    let alive: Vec<_> = welcome.live.iter().map(|live| link_id(live.id)).collect();
+    let (links, ues) = (loaded.links, loaded.ues);
+    let known: Vec<_> = links.iter().map(|link| link.link).collect();
+    gateway.take_effects(|core, now, effects| core.restore(now, links, ues, effects));
+    for link in &known {
+        // A base station of another keeper, or one that left while nobody looked.
+        if !same_keeper || !alive.contains(link) {
+            gateway.step(Input::LinkDown { link: *link });
+        }
+    }
+    for live in &welcome.live {
+        let resumed = same_keeper && known.contains(&link_id(live.id));
+        if let Some(input) = link_up(live, resumed) {
+            gateway.step(input);
+        }
+    }
+    match gateway.dataplane.installed() {
+        Ok(installed) => {
+            gateway.take_effects(|core, now, effects| core.reconcile(now, &installed, effects));
+        }
+        Err(error) => tracing::error!(%error, "the data plane's tables cannot be read back"),
+    }
+}
+
+fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
+    agw_dataplane::Config::default()
+}
+
+fn watch_signals(stop: oneshot::Sender<Stop>) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch SIGTERM")?;
+    tokio::spawn(async move {
+        let how = tokio::select! {
+            _ = interrupt.recv() => Stop::All,
+            _ = terminate.recv() => Stop::Restart,
+        };
+        // The gateway may have ended by itself.
+        let _ = stop.send(how);
+    });
+    Ok(())
+}
