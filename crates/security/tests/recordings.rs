@@ -211,6 +211,7 @@ fn every_protected_message_of_the_recordings_verifies() {
     assert_eq!(unopened, [WITHOUT_CONTEXT]);
     assert_eq!(opened, OPENED);
     assert_eq!(runs.values().map(|run| run.resynchronisations).sum::<usize>(), 2);
+    access_keys_are_those_of_other_networks(&runs);
     for (recording, kasme) in KASME {
         let run = &runs[recording];
         assert_eq!(run.first_used, Some(secret(kasme)), "{recording}");
@@ -220,4 +221,35 @@ fn every_protected_message_of_the_recordings_verifies() {
     }
     let kept = std::fs::read_to_string(fixture("plain.txt")).unwrap_or_default();
     assert!(plain == kept, "fixtures/nas/plain.txt is not what the recordings hold");
+}
+
+/// Every K_eNB and next hop key given to a base station comes from one of the run's contexts and an uplink count it has seen.
+fn access_keys_are_those_of_other_networks(runs: &BTreeMap<&str, Run>) {
+    let text = std::fs::read_to_string(fixture("keys.txt")).unwrap();
+    let (mut kenbs, mut next_hops) = (0, 0);
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let [recording, _packet, ncc, key] = fields[..] else {
+            panic!("malformed line {line:?}");
+        };
+        let (ncc, key): (u8, Secret<[u8; 32]>) = (ncc.parse().unwrap(), secret(key));
+        let followed = FOLLOWS.iter().find(|(later, _)| *later == recording);
+        let run = &runs[followed.map_or(recording, |(_, first)| first)];
+        let found = run.contexts.iter().any(|(network, _)| {
+            (0..network.receive_count()).any(|count| {
+                let mut chain = network.access_keys(count);
+                if ncc == 0 {
+                    return *chain.kenb() == key;
+                }
+                while chain.ncc() != ncc {
+                    network.advance(&mut chain);
+                }
+                *chain.next_hop() == key
+            })
+        });
+        assert!(found, "{line}");
+        kenbs += usize::from(ncc == 0);
+        next_hops += usize::from(ncc != 0);
+    }
+    assert_eq!((kenbs, next_hops), (63, 3));
 }

@@ -96,7 +96,7 @@ fn rate_of(steps: &[Steps], code: u8) -> Option<BitRate> {
 fn code_of(steps: &[Steps], rate: BitRate) -> Option<u8> {
     steps.iter().find_map(|range| {
         let count = rate.saturating_sub(range.base).div_ceil(range.step).max(1);
-        let code = u64::from(range.first) + count - 1;
+        let code = count.saturating_add(u64::from(range.first) - 1);
         u8::try_from(code).ok().filter(|code| *code <= range.last)
     })
 }
@@ -294,6 +294,21 @@ mod tests {
         assert_eq!(octets(&ambr), [0xfe, 0x87, 0xf9, 0x00, 0x01, 0x00]);
         assert_eq!(ambr.downlink(), 510_000);
         assert_eq!(ambr.uplink(), 1_024);
+    }
+
+    #[test]
+    fn rates_beyond_the_range_are_the_highest() {
+        let ambr = ApnAmbr::new(u64::MAX, 65_280_000);
+        assert_eq!(ambr.downlink(), 254 * 256_000 + 256_000);
+        assert_eq!(ambr.uplink(), 65_280_000);
+        let rates = GbrRates {
+            max_uplink: u64::MAX,
+            max_downlink: u64::MAX,
+            guaranteed_uplink: u64::MAX,
+            guaranteed_downlink: u64::MAX,
+        };
+        let read = EpsQos::gbr(Qci(1), &rates).rates().unwrap();
+        assert_eq!(read.max_uplink, 10_000_000);
     }
 
     #[test]

@@ -26,7 +26,8 @@ macro_rules! gprs_timer {
             /// The shortest value that lasts at least `duration`; the longest there is when none does.
             #[must_use]
             pub fn at_least(duration: Duration) -> Self {
-                let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+                let partial = u64::from(duration.subsec_nanos() > 0);
+                let seconds = duration.as_secs().saturating_add(partial);
                 Self(encode(Self::UNITS, seconds))
             }
 
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn too_long_is_the_longest() {
-        let most = GprsTimer::at_least(Duration::from_secs(1_000_000));
+        let most = GprsTimer::at_least(Duration::MAX);
         assert_eq!(most.duration(), Some(Duration::from_secs(31 * 360)));
     }
 
