@@ -47,6 +47,12 @@ impl Ran {
         })
     }
 
+    /// How many base stations' S1 is set up.
+    #[must_use]
+    pub fn enb_count(&self) -> usize {
+        self.by_enb.len()
+    }
+
     /// How many associations there are, set up or not.
     #[must_use]
     pub fn links(&self) -> usize {

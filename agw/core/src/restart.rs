@@ -1,0 +1,100 @@
+//! Coming back: records first, then what base stations and the data plane say, and repairs through the usual effects.
+//!
+//! 1. [`Core::restore`] takes the records. UEs with a radio connection are connected again if their base station has a record.
+//! 2. The driver tells of associations: `LinkUp` with `resumed` for those that live, `LinkDown` for those that do not.
+//! 3. [`Core::reconcile`] ends what no association was named for, and makes the data plane what the sessions say.
+
+use crate::Core;
+use agw_types::{
+    Area, DataplaneChange, Effect, Effects, Event, Now, Peer, RadioId, SessionRequest, StoredLink, StoredUe, Tunnel,
+    TunnelState, UeId,
+};
+use basalt_ids::Teid;
+use std::collections::BTreeMap;
+
+impl Core {
+    /// Takes the records of an earlier life.
+    pub fn restore(&mut self, now: Now, links: Vec<StoredLink>, ues: Vec<StoredUe>, out: &mut Effects) {
+        for link in links {
+            self.ran.restore_link(link);
+        }
+        for stored in ues {
+            self.restore_ue(now, &stored);
+        }
+        self.finish(now, out);
+    }
+
+    fn restore_ue(&mut self, now: Now, stored: &StoredUe) {
+        let Some(ue) = self.mobility.restore(now, stored, &mut self.wants) else {
+            self.repaired("a phone's record could not be used and was left out; the phone attaches again");
+            return;
+        };
+        let refused = self.sessions.restore(ue, stored.imsi, stored.ambr, stored.sessions.clone());
+        if !refused.is_empty() {
+            self.repaired("a session's address or tunnel was given to another; the session was ended");
+        }
+        if !self.restore_radio(now, ue, stored) && stored.sessions.iter().any(|session| session.remote.is_some()) {
+            self.session(now, SessionRequest::Idle { ue });
+        }
+        self.carry_all(now);
+    }
+
+    /// Brings a UE's connection back. False when there is none to bring back.
+    fn restore_radio(&mut self, now: Now, ue: UeId, stored: &StoredUe) -> bool {
+        let connected = stored.sessions.iter().filter(|session| session.remote.is_some());
+        let bearers: Vec<_> = connected.map(|session| session.ebi).collect();
+        let (Some(radio), Some(tai)) = (stored.radio, stored.areas.first().copied()) else { return false };
+        let area = Area { tai, cell: stored.cell };
+        if bearers.is_empty() || !self.ran.restore_connection(radio, ue, area, bearers) {
+            return false;
+        }
+        self.mobility.restore_connection(now, ue, stored, RadioId(radio.radio), &mut self.wants);
+        true
+    }
+
+    /// Compares the data plane with the sessions and repairs it: `installed` is what was read back from it. To be called once after
+    /// the driver has told of every association that lives.
+    pub fn reconcile(&mut self, now: Now, installed: &[Tunnel], out: &mut Effects) {
+        self.with_ran(now, |ran, cx| ran.end_remembered(cx));
+        self.carry_all(now);
+        let mut wanted: BTreeMap<Teid, Tunnel> = BTreeMap::new();
+        for (_, imsi, session) in self.sessions.iter() {
+            let Some(ue_ipv4) = session.address.ipv4() else { continue };
+            let state = match session.remote {
+                Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
+                None => TunnelState::Idle,
+            };
+            let teid = session.local.1;
+            wanted.insert(teid, Tunnel { teid, ue_ipv4, ebi: session.ebi, imsi, state });
+        }
+        let (mut removed, mut set) = (0u32, 0u32);
+        for tunnel in installed {
+            match wanted.get(&tunnel.teid) {
+                Some(right) if right == tunnel => {
+                    wanted.remove(&tunnel.teid);
+                }
+                Some(right) if right.ue_ipv4 == tunnel.ue_ipv4 => {}
+                // Another address behind the same endpoint, or nobody's: it goes before what is right comes.
+                _ => {
+                    removed += 1;
+                    let change = DataplaneChange::Remove { teid: tunnel.teid, ue_ipv4: tunnel.ue_ipv4 };
+                    self.effects.push(Effect::Dataplane(change));
+                }
+            }
+        }
+        for tunnel in wanted.into_values() {
+            set += 1;
+            self.effects.push(Effect::Dataplane(DataplaneChange::Set(tunnel)));
+        }
+        if removed + set > 0 {
+            self.repaired(&format!(
+                "the data plane did not agree with the sessions: {set} tunnels set, {removed} removed"
+            ));
+        }
+        self.finish(now, out);
+    }
+
+    fn repaired(&mut self, what: &str) {
+        self.effects.push(Effect::Tell(Box::new(Event::Repaired { what: what.to_owned() })));
+    }
+}
