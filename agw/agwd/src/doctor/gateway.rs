@@ -96,9 +96,15 @@ fn base_stations(facts: &GatewayFacts) -> Finding {
 
 fn pools(facts: &GatewayFacts) -> Finding {
     let check = "address-pools";
-    let fix = "add a pool: [[apn]] pools = [\"...\", \"10.46.0.0/16\"]; released addresses come back after the quarantine";
+    let fix =
+        "add a pool: [[apn]] pools = [\"...\", \"10.46.0.0/16\"]; released addresses come back after the quarantine";
     let Some((apn, free, total)) = facts.pools.iter().min_by_key(|(_, free, _)| *free) else {
-        return Finding::error(check, "no access point", "phones have nothing to connect to", "[[apn]] name = \"internet\"");
+        return Finding::error(
+            check,
+            "no access point",
+            "phones have nothing to connect to",
+            "[[apn]] name = \"internet\"",
+        );
     };
     let found = format!("{free} of {total} addresses free for {apn}");
     if *free == 0 {
@@ -187,8 +193,7 @@ mod tests {
 
     #[test]
     fn a_worse_data_plane_is_announced() {
-        let facts =
-            GatewayFacts { data_plane: "software", data_plane_why: Some("no CAP_BPF".to_owned()), ..healthy() };
+        let facts = GatewayFacts { data_plane: "software", data_plane_why: Some("no CAP_BPF".to_owned()), ..healthy() };
         let finding = data_plane(&facts);
         assert_eq!((finding.level, finding.found.as_str()), (Level::Warning, "software"));
         assert!(finding.cause.contains("no CAP_BPF"));

@@ -93,7 +93,13 @@ pub fn wanted(effective: &Effective) -> Wanted {
         internet_interface: effective.internet_interface.clone(),
         nat: effective.egress == EgressMode::Nat,
         dns: effective.gateway.dns.clone(),
-        pools: effective.gateway.apns.iter().flat_map(|apn| &apn.pools).map(|pool| (pool.network, pool.prefix)).collect(),
+        pools: effective
+            .gateway
+            .apns
+            .iter()
+            .flat_map(|apn| &apn.pools)
+            .map(|pool| (pool.network, pool.prefix))
+            .collect(),
         data_plane: match effective.dataplane {
             DataplaneMode::Auto => DataPlane::Auto,
             DataplaneMode::XdpNative => DataPlane::XdpNative,

@@ -63,7 +63,12 @@ fn attached(facts: &GatewayFacts, ue: &UeFacts<'_>) -> Finding {
         }
         Some(reject) => {
             let found = format!("{}; last refused: {}", view.description, reject.procedure);
-            Finding::error(check, found, reject.reason.clone(), "switch flight mode off and on, and watch `basalt events -f`")
+            Finding::error(
+                check,
+                found,
+                reject.reason.clone(),
+                "switch flight mode off and on, and watch `basalt events -f`",
+            )
         }
         None if view.state == UeState::Attaching => Finding::warning(
             check,
@@ -167,10 +172,7 @@ mod tests {
                 ebi: Ebi::FIRST,
                 apn: "internet".parse().unwrap(),
                 address: UeAddress::Ipv4(Ipv4Addr::new(10, 45, 0, 2)),
-                qos: BearerQos {
-                    qci: Qci(9),
-                    arp: Arp { priority: 8, may_preempt: false, preemptable: true },
-                },
+                qos: BearerQos { qci: Qci(9), arp: Arp { priority: 8, may_preempt: false, preemptable: true } },
                 ambr: Ambr { uplink: 1, downlink: 1 },
                 local: (Ipv4Addr::LOCALHOST.into(), Teid(1)),
                 remote: None,
