@@ -6,6 +6,25 @@
 //!
 //! Invariants: decoding never panics and never allocates more than the message is long, times a small constant; a decoded
 //! message encodes to the octets it came from (spare bits and surplus octets apart); elements without a field are kept where they stood.
+//!
+//! ```
+//! use basalt_nas::ie::EpsMobileIdentity;
+//! use basalt_nas::{Direction, EmmMessage, Envelope, Plain};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let octets = [
+//!     0x07, 0x41, 0x71, 0x08, 0x09, 0x10, 0x10, 0x00, 0x00, 0x00, 0x00, 0x10, 0x02, 0xe0, 0xe0, 0x00, 0x04, 0x02,
+//!     0x01, 0xd0, 0x11,
+//! ];
+//! let Envelope::Plain(Plain(plain)) = Envelope::parse(&octets)? else { return Ok(()) };
+//! let message = EmmMessage::decode(plain, Direction::Uplink)?;
+//! if let EmmMessage::AttachRequest(request) = &message {
+//!     assert!(matches!(request.identity, EpsMobileIdentity::Imsi(_)));
+//!     assert_eq!(request.esm_container.decode(Direction::Uplink)?.message.name(), "PDN CONNECTIVITY REQUEST");
+//! }
+//! assert_eq!(message.encode()?, octets);
+//! # Ok(())
+//! # }
+//! ```
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
 mod codec;
