@@ -129,6 +129,12 @@ impl Enb {
         self.connections.of_phone(phone).map(|connection| connection.info())
     }
 
+    /// When a phone last sent or received something.
+    #[must_use]
+    pub fn last_activity(&self, phone: PhoneId) -> Option<Time> {
+        self.connections.of_phone(phone).map(|connection| connection.last_activity)
+    }
+
     /// The tunnel that a phone's packets leave by.
     pub fn uplink_tunnel(&mut self, now: Time, phone: PhoneId, ebi: Ebi) -> Option<Bearer> {
         let connection = self.connections.of_phone_mut(phone)?;

@@ -9,4 +9,6 @@
 pub mod cli;
 pub mod internet;
 pub mod lab;
+pub mod load;
+pub mod radio;
 pub mod sys;

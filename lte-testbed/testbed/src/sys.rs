@@ -103,6 +103,15 @@ pub fn open_tun(name: &str) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// Makes a device's descriptor known to the calling runtime.
+///
+/// # Errors
+/// The runtime cannot watch it.
+pub fn watch(device: std::fs::File) -> io::Result<tokio::io::unix::AsyncFd<std::fs::File>> {
+    // SAFETY: the file is owned by the AsyncFd from here on, stays open as long as it, and always has one descriptor.
+    unsafe { tokio::io::unix::AsyncFd::register(device) }.map_err(Into::into)
+}
+
 /// Switches one offload of an interface of the calling thread's network namespace (`ETHTOOL_S…`).
 ///
 /// # Errors

@@ -11,13 +11,14 @@ impl Ue {
         if !self.connected {
             return;
         }
-        if let Some(security) = &configuration.security
-            && let Err(surprise) = self.set_up_access_security(security)
-        {
-            // Nothing that came over a radio whose keys are wrong would have been readable.
-            self.distrust(surprise, out);
-            out.push(Effect::Configured(false));
-            return;
+        if let Some(security) = &configuration.security {
+            if !self.set_up_access_security(security) {
+                // Nothing that comes over a radio whose keys are wrong can be read.
+                self.distrust(ProtocolSurprise::AccessKey, out);
+                out.push(Effect::Configured(false));
+                return;
+            }
+            self.compare_algorithms(security, out);
         }
         out.push(Effect::Configured(true));
         for nas in &configuration.nas {
@@ -36,22 +37,27 @@ impl Ue {
         }
     }
 
-    fn set_up_access_security(&mut self, security: &RadioSecurity) -> Result<(), ProtocolSurprise> {
-        let context = self.security.current.as_ref().ok_or(ProtocolSurprise::AccessKey)?;
+    /// False if the base station got another key than the phone has.
+    fn set_up_access_security(&mut self, security: &RadioSecurity) -> bool {
+        let Some(context) = &self.security.current else { return false };
         let chain = context.access_keys(self.security.k_enb_count);
         if chain.kenb() != &security.k_enb {
-            return Err(ProtocolSurprise::AccessKey);
-        }
-        let capability = &self.profile.capability;
-        // EEA1 to EEA7 stand from bit 15 on (TS 36.413 §9.2.1.40); the null algorithm has no bit.
-        let told = |bits: u8| u16::from(bits) << 9;
-        if security.encryption != told(capability.eea) || security.integrity != told(capability.eia) {
-            return Err(ProtocolSurprise::AccessAlgorithms);
+            return false;
         }
         self.security.chain = Some(chain);
         // Radio security made from the NAS keys proves the network as a NAS message would (TS 24.301 §4.4.2.3).
         self.security.secure = true;
-        Ok(())
+        true
+    }
+
+    /// A radio would work with the wrong list, too, but perhaps without ciphering: noted, not refused.
+    fn compare_algorithms(&self, security: &RadioSecurity, out: &mut Out) {
+        let capability = &self.profile.capability;
+        // EEA1 to EEA7 stand from bit 15 on (TS 36.413 §9.2.1.40); the null algorithm has no bit.
+        let told = |bits: u8| u16::from(bits) << 9;
+        if security.encryption != told(capability.eea) || security.integrity != told(capability.eia) {
+            self.distrust(ProtocolSurprise::AccessAlgorithms, out);
+        }
     }
 
     pub(crate) fn next_hop(&mut self, ncc: u8, key: &Secret<[u8; 32]>, out: &mut Out) {

@@ -1,0 +1,66 @@
+//! What can be typed.
+
+mod attach;
+mod lab;
+mod load;
+mod options;
+mod subscribers;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::internet::Services;
+use crate::lab as the_lab;
+
+/// The other side of the air: eNodeBs, phones, an internet, and the lab they meet in.
+#[derive(Debug, Parser)]
+#[command(name = "testbed", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make, remove or show a lab of network namespaces.
+    Lab {
+        #[command(subcommand)]
+        command: lab::LabCommand,
+    },
+    /// Attach phones and keep them until Ctrl-C; each is a namespace in which any program is the phone.
+    Attach(attach::AttachArgs),
+    /// Attach many phones at a rate and measure.
+    Load(load::LoadArgs),
+    /// Print the lab's subscribers, for the gateway's list.
+    Subscribers(subscribers::SubscribersArgs),
+    /// The internet's services, for `lab up`.
+    #[command(hide = true)]
+    Internet,
+}
+
+/// Reads the command line, does what it says and turns the result into an exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("testbed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Lab { command } => lab::run(command)?,
+        Command::Attach(args) => return attach::run(&args),
+        Command::Load(args) => return load::run(&args),
+        Command::Subscribers(args) => subscribers::run(&args)?,
+        Command::Internet => {
+            the_lab::netns::runtime()?.block_on(Services::serve_for_ever(the_lab::SERVER))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,164 @@
+//! Options that several commands have.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use basalt_ids::{Apn, Plmn, Tac};
+use basalt_sctp::{Backend, UDP_ENCAPSULATION_PORT, port};
+use clap::Args;
+use testbed_ue::{Capability, Profile};
+
+use crate::lab::{self, Lab};
+use crate::radio::RadioOptions;
+
+/// Which lab.
+#[derive(Clone, Debug, Args)]
+pub struct LabName {
+    /// Name of the lab; its namespaces begin with it.
+    #[arg(long = "lab", value_name = "NAME", default_value = "basalt", env = "BASALT_LAB")]
+    pub name: String,
+}
+
+/// Where the gateway is, and how to speak to it.
+#[derive(Clone, Debug, Args)]
+pub struct GatewayArgs {
+    #[command(flatten)]
+    pub lab: LabName,
+    /// Run here instead of in a lab's radio namespace.
+    #[arg(long)]
+    pub no_lab: bool,
+    /// The gateway's S1AP address [default: the lab's gateway].
+    #[arg(long, value_name = "ADDRESS")]
+    pub mme: Option<IpAddr>,
+    /// Its S1AP port.
+    #[arg(long, default_value_t = port::S1AP)]
+    pub mme_port: u16,
+    /// Local address of the base stations [default: the lab's].
+    #[arg(long, value_name = "ADDRESS")]
+    pub enb_address: Option<Ipv4Addr>,
+    /// How SCTP travels: auto, kernel, raw-ip, udp, or udp:PORT for the gateway's UDP port.
+    #[arg(long, default_value = "auto")]
+    pub sctp: SctpArg,
+    /// The network.
+    #[arg(long, default_value = "001-01")]
+    pub plmn: Plmn,
+    /// The tracking area code.
+    #[arg(long, default_value_t = 1)]
+    pub tac: u16,
+}
+
+impl GatewayArgs {
+    /// Where and how the radio runs.
+    pub(super) fn radio(&self) -> Result<RadioOptions> {
+        let ns = if self.no_lab { None } else { Some(Lab::open(&self.lab.name)?.ran) };
+        let mme = match (self.mme, self.no_lab) {
+            (Some(mme), _) => mme,
+            (None, false) => lab::GATEWAY_S1.into(),
+            (None, true) => bail!("--no-lab needs --mme ADDRESS"),
+        };
+        if self.no_lab && self.enb_address.is_none() {
+            bail!("--no-lab needs --enb-address ADDRESS");
+        }
+        let mme = SocketAddr::new(mme, self.mme_port);
+        Ok(RadioOptions { ns, backend: self.sctp.backend, mme, remote_udp_port: self.sctp.remote_udp_port })
+    }
+
+    pub(super) fn tac(&self) -> Tac {
+        Tac(self.tac)
+    }
+}
+
+/// `--sctp`.
+#[derive(Clone, Copy, Debug)]
+pub struct SctpArg {
+    backend: Backend,
+    remote_udp_port: u16,
+}
+
+impl FromStr for SctpArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |backend| Self { backend, remote_udp_port: UDP_ENCAPSULATION_PORT };
+        match text {
+            "auto" => Ok(plain(Backend::Auto)),
+            "kernel" => Ok(plain(Backend::Kernel)),
+            "raw-ip" => Ok(plain(Backend::RawIp)),
+            "udp" => Ok(plain(Backend::Udp { port: 0 })),
+            _ => match text.strip_prefix("udp:").and_then(|port| port.parse().ok()) {
+                Some(remote_udp_port) => Ok(Self { backend: Backend::Udp { port: 0 }, remote_udp_port }),
+                None => Err("use auto, kernel, raw-ip, udp or udp:PORT".to_owned()),
+            },
+        }
+    }
+}
+
+/// What kind of phones.
+#[derive(Clone, Debug, Args)]
+pub struct PhoneArgs {
+    /// The access point they ask for [default: the subscription's].
+    #[arg(long)]
+    pub apn: Option<Apn>,
+    /// Ciphering algorithms they have, such as 0123.
+    #[arg(long, default_value = "0123", value_name = "DIGITS")]
+    pub eea: AlgorithmDigits,
+    /// Integrity algorithms they have, such as 123.
+    #[arg(long, default_value = "123", value_name = "DIGITS")]
+    pub eia: AlgorithmDigits,
+    /// Attach for EPS and non-EPS services.
+    #[arg(long)]
+    pub combined: bool,
+    /// Keep access point and options secret until security stands.
+    #[arg(long)]
+    pub conceal: bool,
+}
+
+impl PhoneArgs {
+    pub(super) fn profile(&self) -> Arc<Profile> {
+        let capability = Capability { eea: self.eea.0, eia: self.eia.0, ..Capability::default() };
+        Arc::new(Profile {
+            capability,
+            apn: self.apn.clone(),
+            combined: self.combined,
+            conceals_esm_information: self.conceal,
+            ..Profile::default()
+        })
+    }
+}
+
+/// Algorithm numbers, as capability bits.
+#[derive(Clone, Copy, Debug)]
+pub struct AlgorithmDigits(u8);
+
+impl FromStr for AlgorithmDigits {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bit = |digit: char| digit.to_digit(8).map(|number| 0x80u8 >> number);
+        let bits = text.chars().try_fold(0, |bits, digit| Some(bits | bit(digit)?));
+        bits.filter(|bits| *bits != 0).map(Self).ok_or_else(|| "use digits of 0 to 7, such as 012".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn algorithms_are_digits() {
+        assert_eq!("0123".parse::<AlgorithmDigits>().unwrap().0, 0xf0);
+        assert_eq!("2".parse::<AlgorithmDigits>().unwrap().0, 0x20);
+        assert!("".parse::<AlgorithmDigits>().is_err());
+        assert!("9".parse::<AlgorithmDigits>().is_err());
+    }
+
+    #[test]
+    fn back_ends_have_names() {
+        assert!(matches!("auto".parse::<SctpArg>().unwrap().backend, Backend::Auto));
+        let udp: SctpArg = "udp:9900".parse().unwrap();
+        assert_eq!((udp.backend, udp.remote_udp_port), (Backend::Udp { port: 0 }, 9900));
+        assert!("tcp".parse::<SctpArg>().is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! What runs on a phone that has no TUN device: it answers pings, sends them, and keeps account of what arrives.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use basalt_sansio::{Duration, Time};
+
+use super::packet::{self, Parsed};
+
+/// Where numbered datagrams are sent to a phone.
+pub const NUMBERED_PORT: u16 = 4000;
+
+/// The programs of one phone.
+#[derive(Debug, Default)]
+pub struct App {
+    address: Option<Ipv4Addr>,
+    waiting: HashMap<u16, Time>,
+    next_sequence: u16,
+    /// Echo requests sent.
+    pub sent: u64,
+    /// Echo replies received, each counted once.
+    pub received: u64,
+    /// Echo requests answered.
+    pub answered: u64,
+    /// Round-trip times of the echo replies.
+    pub round_trips: Vec<Duration>,
+    /// Numbers of the datagrams that arrived on [`NUMBERED_PORT`], in the order of arrival.
+    pub numbered: Vec<u32>,
+    /// Octets of packets received.
+    pub octets_received: u64,
+    /// Octets of packets sent.
+    pub octets_sent: u64,
+}
+
+impl App {
+    /// The phone's address, once it has one.
+    #[must_use]
+    pub fn address(&self) -> Option<Ipv4Addr> {
+        self.address
+    }
+
+    /// A PDN connection came up or went.
+    pub fn set_address(&mut self, address: Option<Ipv4Addr>) {
+        self.address = address;
+    }
+
+    /// The next echo request to `target`; `None` without an address.
+    pub fn ping(&mut self, now: Time, target: Ipv4Addr, payload: &[u8]) -> Option<Vec<u8>> {
+        let from = self.address?;
+        self.next_sequence = self.next_sequence.wrapping_add(1);
+        self.waiting.insert(self.next_sequence, now);
+        self.sent += 1;
+        Some(packet::echo_request(from, target, ID, self.next_sequence, payload))
+    }
+
+    /// A packet for the phone; what it answers with.
+    pub fn receive(&mut self, now: Time, octets: &[u8]) -> Option<Vec<u8>> {
+        self.octets_received += octets.len() as u64;
+        match packet::parse(octets)? {
+            Parsed::EchoRequest(echo) if Some(echo.to) == self.address => {
+                self.answered += 1;
+                Some(packet::echo_reply(&echo))
+            }
+            Parsed::EchoReply(echo) if echo.id == ID => {
+                let sent = self.waiting.remove(&echo.sequence)?;
+                self.received += 1;
+                self.round_trips.push(now.since(sent));
+                None
+            }
+            Parsed::Udp { to: (_, NUMBERED_PORT), payload, .. } => {
+                self.numbered.push(u32::from_be_bytes(*payload.first_chunk::<4>()?));
+                None
+            }
+            Parsed::Udp { .. } | Parsed::EchoRequest(_) | Parsed::EchoReply(_) => None,
+        }
+    }
+
+    /// Echo requests that have no reply yet.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Starts to count anew.
+    pub fn reset(&mut self) {
+        let (address, next_sequence) = (self.address, self.next_sequence);
+        *self = Self { address, next_sequence, ..Self::default() };
+    }
+}
+
+/// Identifier of a phone's own pings.
+const ID: u16 = 0x4c54;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHONE: Ipv4Addr = Ipv4Addr::new(10, 93, 0, 5);
+    const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+
+    #[test]
+    fn replies_are_counted_once_and_requests_answered() {
+        let mut app = App::default();
+        assert_eq!(app.ping(Time::ZERO, SERVER, b"x"), None);
+        app.set_address(Some(PHONE));
+        let request = app.ping(Time::ZERO, SERVER, b"x").unwrap();
+        let Some(Parsed::EchoRequest(echo)) = packet::parse(&request) else { panic!() };
+        let reply = packet::echo_reply(&echo);
+        let later = Time::from_millis(3);
+        assert_eq!(app.receive(later, &reply), None);
+        assert_eq!(app.receive(later, &reply), None);
+        assert_eq!((app.sent, app.received, app.unanswered()), (1, 1, 0));
+        assert_eq!(app.round_trips, [Duration::from_millis(3)]);
+        let from_server = packet::echo_request(SERVER, PHONE, 1, 1, b"");
+        assert!(app.receive(later, &from_server).is_some());
+        let to_other = packet::echo_request(SERVER, SERVER, 1, 1, b"");
+        assert!(app.receive(later, &to_other).is_none());
+    }
+
+    #[test]
+    fn numbers_are_kept_in_order_of_arrival() {
+        let mut app = App::default();
+        for number in [2u32, 1, 3] {
+            let datagram = packet::udp((SERVER, 1), (PHONE, NUMBERED_PORT), &number.to_be_bytes());
+            app.receive(Time::ZERO, &datagram);
+        }
+        assert_eq!(app.numbered, [2, 1, 3]);
+    }
+}

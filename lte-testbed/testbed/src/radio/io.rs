@@ -1,0 +1,572 @@
+//! The site's input and output: SCTP, GTP-U and TUN devices.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::rc::Rc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use basalt_ids::{Ebi, Teid};
+use basalt_sansio::Time;
+use basalt_sctp::{Backend, CloseReason, Config, Event, Message, SctpAssociation, SctpReceiver, SctpSender, ppid};
+use testbed_ran::gtpu::{self, Received};
+use tokio::net::UdpSocket;
+use tokio::sync::Notify;
+
+use super::app::App;
+use super::site::{Site, SiteEffect, Told};
+use super::tun::Tun;
+use crate::lab::NetNs;
+
+/// What carries signalling, and where to.
+#[derive(Clone, Copy, Debug)]
+pub struct Plane {
+    /// Which SCTP.
+    pub backend: Backend,
+    /// The gateway's S1AP address and port.
+    pub mme: SocketAddr,
+    /// Its UDP port, with UDP encapsulation.
+    pub remote_udp_port: u16,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Io {
+    /// Base stations and phones.
+    pub site: Site,
+    /// What happened, oldest first, when [`Io::record`] is on. To be drained by whoever switched it on.
+    pub told: VecDeque<(Time, Told)>,
+    /// Whether what happens is kept in [`Io::told`].
+    pub record: bool,
+    /// Octets of user packets sent and received in tunnels, and packets that could not be delivered.
+    pub traffic: Traffic,
+    origin: Instant,
+    plane: Plane,
+    links: Vec<Link>,
+    sockets: HashMap<Ipv4Addr, Rc<UdpSocket>>,
+    apps: HashMap<usize, App>,
+    tuns: HashMap<usize, Tun>,
+    tun_spaces: HashMap<usize, NetNs>,
+    waiting: HashMap<usize, VecDeque<Vec<u8>>>,
+    /// GTP-U signalling seen: ECHO RESPONSE and ERROR INDICATION.
+    pub gtpu_seen: Vec<GtpuSeen>,
+    alarm: Rc<Notify>,
+    armed: Option<Time>,
+    scratch: Vec<u8>,
+    me: std::rc::Weak<RefCell<Self>>,
+}
+
+/// Counters of the user plane on the radio's side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Packets put into tunnels.
+    pub uplink_packets: u64,
+    /// Their octets.
+    pub uplink_octets: u64,
+    /// Packets that came out of tunnels.
+    pub downlink_packets: u64,
+    /// Their octets.
+    pub downlink_octets: u64,
+    /// Packets for tunnels that do not exist here.
+    pub unknown_tunnel: u64,
+    /// Uplink packets that found no tunnel and no room to wait.
+    pub lost: u64,
+}
+
+/// GTP-U signalling from the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GtpuSeen {
+    /// ECHO RESPONSE with this sequence number.
+    Echo(u16),
+    /// ERROR INDICATION for this tunnel of the gateway.
+    ErrorIndication(Teid),
+    /// END MARKER in this tunnel of a base station.
+    EndMarker(Teid),
+}
+
+/// What a base station's association is doing.
+#[derive(Debug, Default)]
+struct Link {
+    sender: Option<SctpSender>,
+    /// Messages that found the association full.
+    overflow: VecDeque<Message>,
+    draining: bool,
+    /// The last end of the association, in words.
+    closed: Option<String>,
+    stop: Rc<Notify>,
+}
+
+/// Packets a phone keeps while it asks for bearers.
+const MOST_WAITING: usize = 256;
+/// Events taken from an association at a time.
+const BATCH: usize = 64;
+
+impl Io {
+    pub(super) fn new(plane: Plane) -> Rc<RefCell<Self>> {
+        Rc::new_cyclic(|me| {
+            RefCell::new(Self {
+                site: Site::new(),
+                told: VecDeque::new(),
+                record: false,
+                traffic: Traffic::default(),
+                origin: Instant::now(),
+                plane,
+                links: Vec::new(),
+                sockets: HashMap::new(),
+                apps: HashMap::new(),
+                tuns: HashMap::new(),
+                tun_spaces: HashMap::new(),
+                waiting: HashMap::new(),
+                gtpu_seen: Vec::new(),
+                alarm: Rc::new(Notify::new()),
+                armed: None,
+                scratch: Vec::new(),
+                me: me.clone(),
+            })
+        })
+    }
+
+    /// The site's clock.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        Time::from_micros(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn alarm(&self) -> Rc<Notify> {
+        self.alarm.clone()
+    }
+
+    /// Adds a base station; it has no association before [`Io::connect_enb`].
+    ///
+    /// # Errors
+    /// Its GTP-U address cannot be bound.
+    pub fn add_enb(&mut self, config: testbed_ran::EnbConfig) -> Result<usize> {
+        self.serve_gtpu(config.user_plane)?;
+        self.links.push(Link::default());
+        Ok(self.site.add_enb(config))
+    }
+
+    fn serve_gtpu(&mut self, address: Ipv4Addr) -> Result<()> {
+        if self.sockets.contains_key(&address) {
+            return Ok(());
+        }
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+        socket.set_recv_buffer_size(8 << 20)?;
+        socket.set_send_buffer_size(4 << 20)?;
+        socket.set_nonblocking(true)?;
+        socket
+            .bind(&SocketAddr::from((address, gtpu::PORT)).into())
+            .with_context(|| format!("binding GTP-U to {address}"))?;
+        let socket = Rc::new(UdpSocket::from_std(socket.into())?);
+        self.sockets.insert(address, socket.clone());
+        if let Some(me) = self.me.upgrade() {
+            tokio::task::spawn_local(receive_gtpu(me, address, socket));
+        }
+        Ok(())
+    }
+
+    /// Lets a base station associate, and associate again whenever it loses the association.
+    pub fn connect_enb(&mut self, enb: usize) {
+        let (Some(me), Some(link)) = (self.me.upgrade(), self.links.get(enb)) else { return };
+        let Some(address) = self.site.enb(enb).map(|enb| enb.config().user_plane) else { return };
+        let stop = link.stop.clone();
+        let plane = self.plane;
+        tokio::task::spawn_local(async move {
+            tokio::select! {
+                () = keep_associated(me.clone(), enb, address, plane) => {}
+                () = stop.notified() => me.borrow_mut().link_down(enb, "stopped by the operator".to_owned()),
+            }
+        });
+    }
+
+    /// Ends a base station's association; it stays without one.
+    pub fn disconnect_enb(&mut self, enb: usize) {
+        if let Some(link) = self.links.get(enb) {
+            if let Some(sender) = &link.sender {
+                sender.shutdown();
+            }
+            link.stop.notify_waiters();
+        }
+    }
+
+    /// Ends a base station's association by ABORT, as a crash would; it associates again.
+    pub fn abort_enb(&mut self, enb: usize) {
+        if let Some(sender) = self.links.get(enb).and_then(|link| link.sender.as_ref()) {
+            sender.abort("the base station restarts");
+        }
+    }
+
+    /// Why a base station's association ended last.
+    #[must_use]
+    pub fn link_closed(&self, enb: usize) -> Option<&str> {
+        self.links.get(enb)?.closed.as_deref()
+    }
+
+    /// How a base station's messages travel, once it is associated: `kernel`, `raw-ip` or `udp`.
+    #[must_use]
+    pub fn carrier(&self, enb: usize) -> Option<&'static str> {
+        Some(self.links.get(enb)?.sender.as_ref()?.info().carrier.name())
+    }
+
+    /// Something happens to a base station.
+    pub fn enb(&mut self, enb: usize, input: testbed_ran::Input) {
+        let now = self.now();
+        self.site.at_enb(now, enb, input);
+        self.pump();
+    }
+
+    /// Something happens to a phone.
+    pub fn phone(&mut self, phone: usize, input: testbed_ue::Input) {
+        let now = self.now();
+        self.site.phone(now, phone, input);
+        self.pump();
+    }
+
+    /// A phone goes to another base station.
+    pub fn move_phone(&mut self, phone: usize, target: usize) {
+        let now = self.now();
+        self.site.move_phone(now, phone, target);
+        self.pump();
+    }
+
+    /// Lets the base stations release phones that sent and received nothing for `period`.
+    pub fn release_silent(&mut self, period: std::time::Duration) {
+        let now = self.now();
+        for (enb, phone) in self.site.silent(now, period) {
+            self.enb(enb, testbed_ran::Input::Inactive(phone));
+        }
+    }
+
+    /// Adds a phone that camps on `enb`.
+    pub fn add_phone(&mut self, ue: testbed_ue::Ue, enb: usize) -> usize {
+        let now = self.now();
+        let number = self.site.add_phone(now, ue, enb);
+        self.pump();
+        number
+    }
+
+    /// Gives a phone a TUN device in `ns` as soon as it has an address.
+    pub fn give_tun(&mut self, phone: usize, ns: NetNs) {
+        self.tun_spaces.insert(phone, ns);
+    }
+
+    /// Takes a phone's TUN device away.
+    pub fn take_tun(&mut self, phone: usize) {
+        self.tun_spaces.remove(&phone);
+        self.tuns.remove(&phone);
+    }
+
+    /// The built-in programs of a phone.
+    pub fn app(&mut self, phone: usize) -> &mut App {
+        self.apps.entry(phone).or_default()
+    }
+
+    pub(super) fn wakeup(&mut self) {
+        let now = self.now();
+        self.site.wakeup(now);
+        self.pump();
+    }
+
+    /// Carries out what the site wants.
+    fn pump(&mut self) {
+        while let Some(effect) = self.site.next_effect() {
+            match effect {
+                SiteEffect::Send { enb, pdu, ue } => self.send_s1ap(enb, pdu, ue),
+                SiteEffect::Told(told) => self.notice(told),
+            }
+        }
+        let next = self.site.next_wakeup();
+        if next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed)) {
+            self.alarm.notify_one();
+        }
+    }
+
+    /// Remembers when the alarm is set for; asked by the task that waits for it.
+    pub(super) fn arm(&mut self) -> Option<Time> {
+        self.armed = self.site.next_wakeup();
+        self.armed
+    }
+
+    fn send_s1ap(&mut self, enb: usize, pdu: Vec<u8>, ue: Option<u32>) {
+        let Some(link) = self.links.get_mut(enb) else { return };
+        let Some(sender) = &link.sender else { return };
+        let message = Message::new(stream(sender, ue), ppid::S1AP, pdu);
+        if link.draining {
+            link.overflow.push_back(message);
+            return;
+        }
+        if let Err((message, basalt_sctp::SendError::Full)) = sender.try_send(message) {
+            link.overflow.push_back(message);
+            link.draining = true;
+            let sender = sender.clone();
+            if let Some(me) = self.me.upgrade() {
+                tokio::task::spawn_local(drain(me, enb, sender));
+            }
+        }
+    }
+
+    fn notice(&mut self, told: Told) {
+        if let Told::Phone(phone, event) = &told {
+            match event {
+                testbed_ue::Event::SessionUp(session) if session.linked.is_none() => {
+                    self.session_up(*phone, session.address, session.mtu);
+                }
+                testbed_ue::Event::BearersUp => self.send_waiting(*phone),
+                _ => {}
+            }
+        }
+        if self.record {
+            self.told.push_back((self.now(), told));
+        }
+    }
+
+    fn session_up(&mut self, phone: usize, address: Option<Ipv4Addr>, mtu: Option<u16>) {
+        if let Some(app) = self.apps.get_mut(&phone) {
+            app.set_address(address);
+        } else if !self.tun_spaces.contains_key(&phone) {
+            self.app(phone).set_address(address);
+        }
+        let (Some(ns), Some(address)) = (self.tun_spaces.get(&phone).cloned(), address) else { return };
+        if let Err(error) = self.raise_tun(phone, &ns, address, mtu) {
+            eprintln!("phone {}: no TUN device: {error:#}", phone + 1);
+        }
+    }
+
+    fn raise_tun(&mut self, phone: usize, ns: &NetNs, address: Ipv4Addr, mtu: Option<u16>) -> Result<()> {
+        if let Some(tun) = self.tuns.get_mut(&phone) {
+            return tun.configure(address, mtu);
+        }
+        let mut tun = Tun::open(ns)?;
+        tun.configure(address, mtu)?;
+        self.tuns.insert(phone, tun.clone());
+        if let Some(me) = self.me.upgrade() {
+            tokio::task::spawn_local(read_tun(me, phone, tun));
+        }
+        Ok(())
+    }
+
+    /// A packet of a phone: into its tunnel, or kept while the phone asks for bearers.
+    pub fn send_packet(&mut self, phone: usize, packet: &[u8]) {
+        if self.forward(phone, packet) {
+            return;
+        }
+        let queue = self.waiting.entry(phone).or_default();
+        if queue.len() < MOST_WAITING {
+            queue.push_back(packet.to_vec());
+        } else {
+            self.traffic.lost += 1;
+        }
+        self.phone(phone, testbed_ue::Input::UplinkData);
+    }
+
+    fn forward(&mut self, phone: usize, packet: &[u8]) -> bool {
+        let now = self.now();
+        let Some((address, bearer)) = self.site.uplink(now, phone, Ebi::FIRST) else { return false };
+        let Some(socket) = self.sockets.get(&address) else { return false };
+        self.scratch.clear();
+        self.scratch.extend_from_slice(&gtpu::packet_header(bearer.uplink, packet.len()));
+        self.scratch.extend_from_slice(packet);
+        let gateway = SocketAddr::V4(SocketAddrV4::new(bearer.gateway, gtpu::PORT));
+        // A full socket buffer loses the packet, as a full queue of a radio would.
+        if socket.try_send_to(&self.scratch, gateway).is_ok() {
+            self.traffic.uplink_packets += 1;
+            self.traffic.uplink_octets += packet.len() as u64;
+            if let Some(app) = self.apps.get_mut(&phone) {
+                app.octets_sent += packet.len() as u64;
+            }
+        } else {
+            self.traffic.lost += 1;
+        }
+        true
+    }
+
+    fn send_waiting(&mut self, phone: usize) {
+        for packet in self.waiting.remove(&phone).unwrap_or_default() {
+            self.forward(phone, &packet);
+        }
+    }
+
+    /// Sends octets to the gateway's GTP-U port as they are, from a base station's address.
+    pub fn send_gtpu(&mut self, enb: usize, octets: &[u8]) {
+        let Some(address) = self.site.enb(enb).map(|enb| enb.config().user_plane) else { return };
+        if let Some(socket) = self.sockets.get(&address) {
+            let _ = socket.try_send_to(octets, SocketAddr::new(self.plane.mme.ip(), gtpu::PORT));
+        }
+    }
+
+    /// Sends a ping of a phone's built-in programs. False if the phone has no address.
+    pub fn ping(&mut self, phone: usize, target: Ipv4Addr) -> bool {
+        let now = self.now();
+        let Some(packet) = self.app(phone).ping(now, target, b"basalt testbed") else { return false };
+        self.send_packet(phone, &packet);
+        true
+    }
+
+    fn gtpu(&mut self, address: Ipv4Addr, octets: &[u8], peer: SocketAddr) {
+        let reply = match gtpu::receive(octets) {
+            Some(Received::Packet { teid, packet }) => return self.packet_for_phone(address, teid, packet, peer),
+            Some(Received::EchoRequest { sequence }) => Some(gtpu::echo_response(sequence)),
+            Some(Received::EchoResponse { sequence }) => self.see(GtpuSeen::Echo(sequence)),
+            Some(Received::ErrorIndication { teid, .. }) => self.see(GtpuSeen::ErrorIndication(teid)),
+            Some(Received::EndMarker(teid)) => self.see(GtpuSeen::EndMarker(teid)),
+            Some(Received::Other(_)) | None => None,
+        };
+        if let (Some(reply), Some(socket)) = (reply, self.sockets.get(&address)) {
+            let _ = socket.try_send_to(&reply, peer);
+        }
+    }
+
+    fn see(&mut self, seen: GtpuSeen) -> Option<Vec<u8>> {
+        self.gtpu_seen.push(seen);
+        None
+    }
+
+    fn packet_for_phone(&mut self, address: Ipv4Addr, teid: Teid, packet: &[u8], peer: SocketAddr) {
+        let now = self.now();
+        let Some((phone, _)) = self.site.downlink(now, address, teid) else {
+            self.traffic.unknown_tunnel += 1;
+            if let Some(socket) = self.sockets.get(&address) {
+                let _ = socket.try_send_to(&gtpu::error_indication(teid, address), (peer.ip(), gtpu::PORT).into());
+            }
+            return;
+        };
+        self.traffic.downlink_packets += 1;
+        self.traffic.downlink_octets += packet.len() as u64;
+        if let Some(tun) = self.tuns.get(&phone) {
+            tun.write(packet);
+            return;
+        }
+        if let Some(reply) = self.app(phone).receive(now, packet) {
+            self.send_packet(phone, &reply);
+        }
+    }
+
+    fn link_up(&mut self, enb: usize, sender: SctpSender) {
+        if let Some(link) = self.links.get_mut(enb) {
+            *link = Link { sender: Some(sender), stop: link.stop.clone(), ..Link::default() };
+        }
+        self.enb(enb, testbed_ran::Input::LinkUp);
+    }
+
+    fn link_down(&mut self, enb: usize, why: String) {
+        let Some(link) = self.links.get_mut(enb) else { return };
+        *link = Link { closed: Some(why), stop: link.stop.clone(), ..Link::default() };
+        self.enb(enb, testbed_ran::Input::LinkDown);
+    }
+
+    fn association_event(&mut self, enb: usize, event: Event) -> Option<CloseReason> {
+        match event {
+            Event::Message(message) => {
+                let now = self.now();
+                self.site.at_enb(now, enb, testbed_ran::Input::S1ap(message.payload.to_vec()));
+                None
+            }
+            Event::Restarted => {
+                let now = self.now();
+                self.site.at_enb(now, enb, testbed_ran::Input::LinkRestarted);
+                None
+            }
+            Event::PathChange(_) => None,
+            Event::Closed(reason) => Some(reason),
+        }
+    }
+}
+
+/// Stream 0 for the interface, the others for phones (TS 36.412 §7).
+fn stream(sender: &SctpSender, ue: Option<u32>) -> u16 {
+    let streams = sender.info().peer.out_streams;
+    match ue {
+        Some(ue) if streams > 1 => 1 + (ue % u32::from(streams - 1)) as u16,
+        _ => 0,
+    }
+}
+
+async fn keep_associated(io: Rc<RefCell<Io>>, enb: usize, address: Ipv4Addr, plane: Plane) {
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+    loop {
+        let mut config = Config::client([address.into()]).with_backend(plane.backend);
+        config.remote_udp_port = plane.remote_udp_port;
+        config.threading = basalt_sctp::Threading::CallerLocalSet;
+        config.rto.initial = std::time::Duration::from_millis(500);
+        let why = match SctpAssociation::connect(config, &[plane.mme]).await {
+            Ok(association) => {
+                let (sender, receiver) = association.split();
+                io.borrow_mut().link_up(enb, sender);
+                serve_association(&io, enb, receiver).await.to_string()
+            }
+            Err(error) => error.to_string(),
+        };
+        io.borrow_mut().link_down(enb, why);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn serve_association(io: &Rc<RefCell<Io>>, enb: usize, mut receiver: SctpReceiver) -> CloseReason {
+    let mut events = Vec::with_capacity(BATCH);
+    loop {
+        receiver.recv_many(&mut events, BATCH).await;
+        let mut io = io.borrow_mut();
+        let mut closed = None;
+        for event in events.drain(..) {
+            closed = closed.or(io.association_event(enb, event));
+        }
+        io.pump();
+        if let Some(reason) = closed {
+            return reason;
+        }
+    }
+}
+
+/// Sends what found the association full, waiting for room.
+async fn drain(io: Rc<RefCell<Io>>, enb: usize, sender: SctpSender) {
+    loop {
+        let next = {
+            let mut io = io.borrow_mut();
+            let Some(link) = io.links.get_mut(enb) else { return };
+            let next = link.overflow.pop_front();
+            link.draining = next.is_some();
+            next
+        };
+        match next {
+            Some(message) => {
+                if sender.send(message).await.is_err() {
+                    return;
+                }
+            }
+            None => return,
+        }
+    }
+}
+
+async fn receive_gtpu(io: Rc<RefCell<Io>>, address: Ipv4Addr, socket: Rc<UdpSocket>) {
+    let mut buffer = vec![0; 65536];
+    while socket.readable().await.is_ok() {
+        let mut io = io.borrow_mut();
+        for _ in 0..BATCH {
+            match socket.try_recv_from(&mut buffer) {
+                Ok((length, peer)) => io.gtpu(address, &buffer[..length], peer),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                // The ICMP answer to an earlier datagram.
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+async fn read_tun(io: Rc<RefCell<Io>>, phone: usize, tun: Tun) {
+    let mut buffer = vec![0; 65536];
+    while tun.readable().await.is_ok() {
+        let mut io = io.borrow_mut();
+        if !io.tuns.contains_key(&phone) {
+            return;
+        }
+        for _ in 0..BATCH {
+            match tun.try_read(&mut buffer) {
+                Ok(length) => io.send_packet(phone, &buffer[..length]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(_) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Base stations and phones with sockets, clocks and packets: a site's radio in one thread.
+
+pub mod app;
+mod handle;
+mod io;
+pub mod packet;
+mod site;
+pub mod subscriber;
+mod tun;
+
+pub use handle::{Radio, RadioOptions, Shared};
+pub use io::{Io, Plane};
+pub use site::{AttachStats, PhoneRecord, Site, SiteEffect, Told};

@@ -1,0 +1,422 @@
+//! Base stations and phones put together: what one says reaches the other, in one thread and without waiting.
+//!
+//! The site itself does no input or output: S1AP messages leave as [`SiteEffect`]s, and everything that happens to a phone is
+//! told to whoever watches. Work that one step causes is done in order before the call returns.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::Ipv4Addr;
+
+use basalt_ids::{Ebi, Imsi, STmsi, Tai, Teid};
+use basalt_s1ap::{PagingIdentity, RrcEstablishmentCause, SecurityKey};
+use basalt_sansio::{Outbox, Time, Timers};
+use basalt_security::Secret;
+use testbed_ran::{Bearer, ConnectRequest, Enb, EnbConfig, PhoneId};
+use testbed_ue::{EmmState, EstablishmentCause, Page, Ue};
+
+/// What leaves a site.
+#[derive(Clone, Debug)]
+pub enum SiteEffect {
+    /// An S1AP message of a base station.
+    Send {
+        /// Which base station.
+        enb: usize,
+        /// Octets.
+        pdu: Vec<u8>,
+        /// The UE it is about; `None` for stream 0.
+        ue: Option<u32>,
+    },
+    /// Something happened.
+    Told(Told),
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// To a base station.
+    Enb(usize, testbed_ran::Event),
+    /// To a phone.
+    Phone(usize, testbed_ue::Event),
+    /// A phone's radio connection was refused by its base station.
+    Refused(usize),
+}
+
+/// A phone and what is remembered about it.
+#[derive(Debug)]
+pub struct PhoneRecord {
+    /// The phone.
+    pub ue: Ue,
+    /// The base station it camps on.
+    pub enb: usize,
+    /// Its attaches.
+    pub stats: AttachStats,
+    s_tmsi: Option<STmsi>,
+    /// The base station it came from while the path is switched.
+    coming_from: Option<usize>,
+}
+
+/// Moments of a phone's last attach, and how often it did what.
+#[derive(Clone, Debug, Default)]
+pub struct AttachStats {
+    /// ATTACH REQUEST was sent.
+    pub started: Option<Time>,
+    /// INITIAL CONTEXT SETUP RESPONSE was sent.
+    pub context: Option<Time>,
+    /// ATTACH COMPLETE was sent.
+    pub completed: Option<Time>,
+    /// DETACH REQUEST was sent.
+    pub detach_started: Option<Time>,
+}
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct Site {
+    enbs: Vec<Enb>,
+    phones: Vec<PhoneRecord>,
+    by_s_tmsi: HashMap<STmsi, usize>,
+    by_imsi: HashMap<Imsi, usize>,
+    wakeups: Timers<Who>,
+    work: VecDeque<Work>,
+    effects: VecDeque<SiteEffect>,
+    enb_out: Outbox<testbed_ran::Effect>,
+    ue_out: Outbox<testbed_ue::Effect>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Who {
+    Enb(usize),
+    Phone(usize),
+}
+
+#[derive(Debug)]
+enum Work {
+    Enb(usize, testbed_ran::Input),
+    Phone(usize, testbed_ue::Input),
+}
+
+impl Site {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a base station and says its number.
+    pub fn add_enb(&mut self, config: EnbConfig) -> usize {
+        self.enbs.push(Enb::new(config));
+        self.enbs.len() - 1
+    }
+
+    /// Adds a phone that camps on base station `enb` and says its number.
+    pub fn add_phone(&mut self, now: Time, ue: Ue, enb: usize) -> usize {
+        let number = self.phones.len();
+        self.by_imsi.insert(ue.imsi(), number);
+        self.phones.push(PhoneRecord {
+            ue,
+            enb,
+            stats: AttachStats::default(),
+            s_tmsi: None,
+            coming_from: None,
+        });
+        if let Some(tai) = self.area(enb) {
+            self.phone(now, number, testbed_ue::Input::Camp(tai));
+        }
+        number
+    }
+
+    fn area(&self, enb: usize) -> Option<Tai> {
+        Some(self.enbs.get(enb)?.config().tai())
+    }
+
+    /// How many base stations there are.
+    #[must_use]
+    pub fn enb_count(&self) -> usize {
+        self.enbs.len()
+    }
+
+    /// How many phones there are.
+    #[must_use]
+    pub fn phone_count(&self) -> usize {
+        self.phones.len()
+    }
+
+    /// A base station.
+    #[must_use]
+    pub fn enb(&self, number: usize) -> Option<&Enb> {
+        self.enbs.get(number)
+    }
+
+    /// A base station, to change what it does wrong.
+    pub fn enb_mut(&mut self, number: usize) -> Option<&mut Enb> {
+        self.enbs.get_mut(number)
+    }
+
+    /// A phone.
+    #[must_use]
+    pub fn record(&self, number: usize) -> Option<&PhoneRecord> {
+        self.phones.get(number)
+    }
+
+    /// A phone, to change what it does wrong.
+    pub fn ue_mut(&mut self, number: usize) -> Option<&mut Ue> {
+        self.phones.get_mut(number).map(|phone| &mut phone.ue)
+    }
+
+    /// Something happens to a base station.
+    pub fn at_enb(&mut self, now: Time, number: usize, input: testbed_ran::Input) {
+        self.work.push_back(Work::Enb(number, input));
+        self.run(now);
+    }
+
+    /// Something happens to a phone.
+    pub fn phone(&mut self, now: Time, number: usize, input: testbed_ue::Input) {
+        self.work.push_back(Work::Phone(number, input));
+        self.run(now);
+    }
+
+    /// A phone camps on another base station; a connected one is handed over (X2), an idle one selects the cell.
+    pub fn move_phone(&mut self, now: Time, number: usize, target: usize) {
+        let Some(phone) = self.phones.get_mut(number) else { return };
+        let source = phone.enb;
+        if source == target || target >= self.enbs.len() {
+            return;
+        }
+        if phone.ue.is_connected() {
+            phone.coming_from = Some(source);
+            phone.enb = target;
+            self.at_enb(now, source, testbed_ran::Input::HandOver(PhoneId(number as u32)));
+            return;
+        }
+        phone.enb = target;
+        if let Some(tai) = self.area(target) {
+            self.phone(now, number, testbed_ue::Input::Camp(tai));
+        }
+    }
+
+    /// Connected phones without traffic for `period`, with their base stations.
+    #[must_use]
+    pub fn silent(&self, now: Time, period: std::time::Duration) -> Vec<(usize, PhoneId)> {
+        let is_silent = |(number, record): (usize, &PhoneRecord)| {
+            let phone = PhoneId(number as u32);
+            let last = self.enbs.get(record.enb)?.last_activity(phone)?;
+            (record.ue.bearers_up() && now.since(last) >= period).then_some((record.enb, phone))
+        };
+        self.phones.iter().enumerate().filter_map(is_silent).collect()
+    }
+
+    /// Everything that is due.
+    pub fn wakeup(&mut self, now: Time) {
+        while let Some(who) = self.wakeups.pop_expired(now) {
+            match who {
+                Who::Enb(number) => self.work.push_back(Work::Enb(number, testbed_ran::Input::Wakeup)),
+                Who::Phone(number) => self.work.push_back(Work::Phone(number, testbed_ue::Input::Wakeup)),
+            }
+        }
+        self.run(now);
+    }
+
+    /// When [`Site::wakeup`] is due.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Time> {
+        self.wakeups.next_wakeup()
+    }
+
+    /// What has to leave, oldest first.
+    pub fn next_effect(&mut self) -> Option<SiteEffect> {
+        self.effects.pop_front()
+    }
+
+    /// Where a phone's packet leaves: the base station's address, and the tunnel.
+    pub fn uplink(&mut self, now: Time, phone: usize, ebi: Ebi) -> Option<(Ipv4Addr, Bearer)> {
+        let record = self.phones.get(phone)?;
+        if !record.ue.bearers_up() {
+            return None;
+        }
+        let enb = self.enbs.get_mut(record.enb)?;
+        let bearer = enb.uplink_tunnel(now, PhoneId(phone as u32), ebi)?;
+        Some((enb.config().user_plane, bearer))
+    }
+
+    /// Whose packet came to a base station's address with this TEID.
+    pub fn downlink(&mut self, now: Time, address: Ipv4Addr, teid: Teid) -> Option<(usize, Ebi)> {
+        let prefix = (teid.0 >> 20) as u16;
+        let fits = |enb: &&mut Enb| enb.config().user_plane == address && enb.config().teid_prefix == prefix;
+        // The prefix is the base station's number modulo 4096, so the first guess is nearly always right.
+        let guess = usize::from(prefix);
+        let enb = match self.enbs.get(guess) {
+            Some(enb) if enb.config().user_plane == address => self.enbs.get_mut(guess),
+            _ => self.enbs.iter_mut().find(fits),
+        };
+        enb?.downlink_phone(now, teid).map(|(PhoneId(phone), ebi)| (phone as usize, ebi))
+    }
+
+    fn run(&mut self, now: Time) {
+        while let Some(work) = self.work.pop_front() {
+            match work {
+                Work::Enb(number, input) => self.step_enb(now, number, input),
+                Work::Phone(number, input) => self.step_phone(now, number, input),
+            }
+        }
+    }
+
+    fn step_enb(&mut self, now: Time, number: usize, input: testbed_ran::Input) {
+        let Some(enb) = self.enbs.get_mut(number) else { return };
+        enb.step(now, input, &mut self.enb_out);
+        let wakeup = enb.next_wakeup();
+        self.rearm(Who::Enb(number), wakeup);
+        let mut out = std::mem::take(&mut self.enb_out);
+        for effect in out.drain() {
+            self.enb_effect(now, number, effect);
+        }
+        self.enb_out = out;
+    }
+
+    fn enb_effect(&mut self, now: Time, number: usize, effect: testbed_ran::Effect) {
+        use testbed_ran::Effect;
+        use testbed_ue::Input;
+        match effect {
+            Effect::Send { pdu, ue } => self.effects.push_back(SiteEffect::Send { enb: number, pdu, ue }),
+            Effect::Deliver { phone, nas } => self.tell_phone(number, phone, Input::Nas(nas)),
+            Effect::Configure { phone, configuration } => {
+                self.tell_phone(number, phone, Input::Configure(translate(configuration)));
+            }
+            Effect::Release { phone, .. } => self.tell_phone(number, phone, Input::Released),
+            Effect::Refuse { phone } => {
+                self.effects.push_back(SiteEffect::Told(Told::Refused(phone.0 as usize)));
+                self.tell_phone(number, phone, Input::ConnectFailed);
+            }
+            Effect::Page { identity, .. } => self.page(number, identity),
+            Effect::HandedOver { phone, context } => {
+                let target = self.phones.get(phone.0 as usize).map_or(number, |record| record.enb);
+                self.work.push_back(Work::Enb(target, testbed_ran::Input::TakeOver { phone, context }));
+            }
+            Effect::PathSwitched { phone, ncc, next_hop } => self.arrived(number, phone, ncc, next_hop),
+            Effect::Event(event) => {
+                if let testbed_ran::Event::ContextReady(phone) = &event
+                    && let Some(record) = self.phones.get_mut(phone.0 as usize)
+                {
+                    record.stats.context = Some(now);
+                }
+                self.effects.push_back(SiteEffect::Told(Told::Enb(number, event)));
+            }
+        }
+    }
+
+    /// What a base station says reaches a phone that is there; a phone that left meanwhile does not hear it.
+    fn tell_phone(&mut self, enb: usize, phone: PhoneId, input: testbed_ue::Input) {
+        let number = phone.0 as usize;
+        if self.phones.get(number).is_some_and(|record| record.enb == enb) {
+            self.work.push_back(Work::Phone(number, input));
+        }
+    }
+
+    fn page(&mut self, enb: usize, identity: PagingIdentity) {
+        let (number, page) = match identity {
+            PagingIdentity::STmsi(s_tmsi) => (self.by_s_tmsi.get(&s_tmsi), Page::STmsi(s_tmsi)),
+            PagingIdentity::Imsi(imsi) => (self.by_imsi.get(&imsi), Page::Imsi(imsi)),
+        };
+        let Some(&number) = number else { return };
+        if self.phones.get(number).is_some_and(|record| record.enb == enb) {
+            self.work.push_back(Work::Phone(number, testbed_ue::Input::Page(page)));
+        }
+    }
+
+    /// The path of a phone ends at its new base station: the old one forgets it, and the phone compares the keys.
+    fn arrived(&mut self, enb: usize, phone: PhoneId, ncc: u8, next_hop: SecurityKey) {
+        let number = phone.0 as usize;
+        let Some(record) = self.phones.get_mut(number) else { return };
+        if let Some(source) = record.coming_from.take() {
+            self.work.push_back(Work::Enb(source, testbed_ran::Input::ForgetHandedOver(phone)));
+        }
+        let key = Secret::new(next_hop.0);
+        self.work.push_back(Work::Phone(number, testbed_ue::Input::NextHop { ncc, key }));
+        if let Some(tai) = self.area(enb) {
+            self.work.push_back(Work::Phone(number, testbed_ue::Input::Camp(tai)));
+        }
+    }
+
+    fn step_phone(&mut self, now: Time, number: usize, input: testbed_ue::Input) {
+        let Some(record) = self.phones.get_mut(number) else { return };
+        let before = record.ue.state();
+        record.ue.step(now, input, &mut self.ue_out);
+        if before != EmmState::DeregisteredInitiated && record.ue.state() == EmmState::DeregisteredInitiated {
+            record.stats.detach_started = Some(now);
+        }
+        let wakeup = record.ue.next_wakeup();
+        self.rearm(Who::Phone(number), wakeup);
+        let mut out = std::mem::take(&mut self.ue_out);
+        for effect in out.drain() {
+            self.phone_effect(now, number, effect);
+        }
+        self.ue_out = out;
+    }
+
+    fn phone_effect(&mut self, now: Time, number: usize, effect: testbed_ue::Effect) {
+        use testbed_ue::Effect;
+        let Some(record) = self.phones.get_mut(number) else { return };
+        let (enb, phone) = (record.enb, PhoneId(number as u32));
+        match effect {
+            Effect::Connect(connect) => {
+                let cause = match connect.cause {
+                    EstablishmentCause::MoSignalling => RrcEstablishmentCause::MoSignalling,
+                    EstablishmentCause::MoData => RrcEstablishmentCause::MoData,
+                    EstablishmentCause::MtAccess => RrcEstablishmentCause::MtAccess,
+                };
+                let capability = record.ue.profile().radio_capability.clone();
+                let request = ConnectRequest {
+                    phone,
+                    cause,
+                    s_tmsi: connect.s_tmsi,
+                    gummei: connect.gummei,
+                    nas: connect.nas,
+                    capability,
+                };
+                self.work.push_back(Work::Enb(enb, testbed_ran::Input::Connect(request)));
+            }
+            Effect::Uplink(nas) => self.work.push_back(Work::Enb(enb, testbed_ran::Input::Uplink { phone, nas })),
+            Effect::Configured(ok) => {
+                self.work.push_back(Work::Enb(enb, testbed_ran::Input::Configured { phone, ok }));
+            }
+            Effect::Abandon => self.work.push_back(Work::Enb(enb, testbed_ran::Input::RadioLost(phone))),
+            Effect::Event(event) => {
+                match &event {
+                    testbed_ue::Event::AttachStarted => {
+                        record.stats = AttachStats { started: Some(now), ..AttachStats::default() };
+                    }
+                    testbed_ue::Event::Attached { .. } => record.stats.completed = Some(now),
+                    testbed_ue::Event::NewGuti(guti) => {
+                        let new = guti.map(|guti| guti.s_tmsi());
+                        let old = std::mem::replace(&mut record.s_tmsi, new);
+                        if let Some(old) = old.filter(|old| self.by_s_tmsi.get(old) == Some(&number)) {
+                            self.by_s_tmsi.remove(&old);
+                        }
+                        self.by_s_tmsi.extend(new.map(|new| (new, number)));
+                    }
+                    _ => {}
+                }
+                self.effects.push_back(SiteEffect::Told(Told::Phone(number, event)));
+            }
+        }
+    }
+
+    fn rearm(&mut self, who: Who, wakeup: Option<Time>) {
+        match wakeup {
+            Some(at) => self.wakeups.arm(who, at),
+            None => {
+                self.wakeups.cancel(&who);
+            }
+        }
+    }
+}
+
+fn translate(configuration: testbed_ran::Configuration) -> testbed_ue::Configuration {
+    testbed_ue::Configuration {
+        security: configuration.security.map(|security| testbed_ue::RadioSecurity {
+            k_enb: Secret::new(security.k_enb.0),
+            encryption: security.encryption,
+            integrity: security.integrity,
+        }),
+        added: configuration.added,
+        removed: configuration.removed,
+        nas: configuration.nas,
+    }
+}
