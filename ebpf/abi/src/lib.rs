@@ -52,9 +52,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// Names of the maps, as in the object file and as pinned.
 pub mod maps {
-    /// Array of one [`super::Meta`]: who made these maps, and how large they are.
-    pub const META: &str = "META";
-    /// Array of one [`super::Settings`].
+    /// Array of one [`super::Settings`]; says, too, who made these maps, and how large they are.
     pub const SETTINGS: &str = "SETTINGS";
     /// Array of [`super::Uplink`], indexed by the TEID's index.
     pub const UPLINK: &str = "UPLINK";
@@ -71,7 +69,7 @@ pub mod maps {
     /// Ring buffer of packets handed to user space.
     pub const HANDOVER: &str = "HANDOVER";
     /// All of them, in the order above.
-    pub const ALL: [&str; 9] = [META, SETTINGS, UPLINK, DOWNLINK, NEXT_HOPS, DESTINATIONS, REASONS, BUCKETS, HANDOVER];
+    pub const ALL: [&str; 8] = [SETTINGS, UPLINK, DOWNLINK, NEXT_HOPS, DESTINATIONS, REASONS, BUCKETS, HANDOVER];
 }
 
 /// Names of the XDP programs in the object file.
@@ -82,22 +80,6 @@ pub mod programs {
     pub const INTERNET: &str = "basalt_internet";
     /// On the gateway's own veth peer: adds GTP-U to packets that the kernel routed to a phone.
     pub const KERNEL: &str = "basalt_kernel";
-    /// Passes everything: gives a veth end the receive queue that redirected frames need.
-    pub const PASS: &str = "basalt_pass";
-}
-
-/// The only value of [`maps::META`], written once when the maps are made.
-#[repr(C)]
-#[derive(Debug, Default)]
-pub struct Meta {
-    /// [`SCHEMA_VERSION`] of the writer; 0 in maps that were never finished.
-    pub schema: Shared32,
-    /// Number of records in [`maps::UPLINK`].
-    pub uplink_slots: Shared32,
-    /// Number of records in [`maps::DOWNLINK`].
-    pub downlink_slots: Shared32,
-    /// Number of records in [`maps::NEXT_HOPS`].
-    pub next_hops: Shared32,
 }
 
 /// A token bucket of one CPU. Times are nanoseconds of the kernel's monotonic clock.
@@ -111,7 +93,6 @@ pub struct Bucket {
 }
 
 const _: () = {
-    assert!(size_of::<Meta>() == 16);
     assert!(size_of::<BenchPlan>() == 16);
     assert!(size_of::<Bucket>() == 16);
     assert!(size_of::<Uplink>() == 64);

@@ -31,8 +31,16 @@ pub struct Settings {
     pub rule_count: Shared32,
     /// [`Class`] of a destination that no rule names, where rules decide.
     pub default_class: Shared32,
+    /// [`crate::SCHEMA_VERSION`] of who made the maps; 0 in maps that were never finished.
+    pub schema: Shared32,
+    /// Number of records in [`crate::maps::UPLINK`].
+    pub uplink_slots: Shared32,
+    /// Number of records in [`crate::maps::DOWNLINK`].
+    pub downlink_slots: Shared32,
+    /// Number of records in [`crate::maps::NEXT_HOPS`].
+    pub next_hops: Shared32,
     /// Zero.
-    pub reserved: [Shared32; 6],
+    pub reserved: [Shared32; 2],
     /// Address pools of phones.
     pub pools: [Pool; MAX_POOLS],
     /// Destination rules, longest prefix first.

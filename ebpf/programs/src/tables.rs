@@ -3,15 +3,13 @@
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
-use basalt_ebpf_abi::{Bucket, Destinations, Downlink, Meta, NextHop, PuntReason, REASON_SLOTS, Settings, Uplink};
+use basalt_ebpf_abi::{Bucket, Destinations, Downlink, NextHop, PuntReason, REASON_SLOTS, Settings, Uplink};
 use basalt_pipeline::Tables;
 
 /// User space maps the values into its memory: records are changed by plain stores, in place, without a system call.
 const MMAPABLE: u32 = 1 << 10;
 
 // Sizes of UPLINK, DOWNLINK, NEXT_HOPS and HANDOVER are set by the loader.
-#[map]
-static META: Array<Meta> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 static SETTINGS: Array<Settings> = Array::with_max_entries(1, MMAPABLE);
 #[map]
@@ -31,14 +29,6 @@ pub(crate) static HANDOVER: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
 /// The maps of this object.
 pub struct Maps;
-
-impl Maps {
-    /// Who made the maps: keeps META in the object, which only user space reads.
-    #[inline(always)]
-    pub fn schema(&self) -> u32 {
-        META.get(0).map_or(0, |meta| meta.schema.get())
-    }
-}
 
 impl Tables for Maps {
     #[inline(always)]

@@ -2,7 +2,6 @@
 #![no_std]
 #![no_main]
 
-use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use basalt_pipeline::{Origin, access, towards_phone};
@@ -30,15 +29,6 @@ pub fn basalt_kernel(ctx: XdpContext) -> u32 {
     let mut frame = Frame::new(ctx.ctx);
     let verdict = towards_phone(&mut frame, &Maps, Origin::Kernel);
     act(&frame, verdict)
-}
-
-/// Passes everything, once maps of the right schema are there.
-#[xdp]
-pub fn basalt_pass(_: XdpContext) -> u32 {
-    if Maps.schema() == 0 {
-        return xdp_action::XDP_ABORTED;
-    }
-    xdp_action::XDP_PASS
 }
 
 #[panic_handler]

@@ -1,0 +1,228 @@
+//! Cost of the XDP programs by `BPF_PROG_TEST_RUN`.
+//!
+//! Method. A measuring program does its work and puts the packet back for another, random session, a million times in one call. A
+//! base program moves the packet's front as the work does and puts it back likewise. The difference is the work without one move of
+//! the front; a third program measures that move, and it is added again. So the cost of an empty program and of restoring is out,
+//! the cost of everything the gateway does is in: checks, counters, header rewrite, next hop, redirect. What driver and transmit
+//! queue cost is not in. Each figure is the minimum of several runs, because a busy machine only ever adds.
+
+use crate::error::Error;
+use crate::object;
+use crate::region::Region;
+use crate::tables::{SharedRegions, Sizes, Tables};
+use aya::maps::Map;
+use aya::programs::{TestRun, TestRunOptions, Xdp};
+use aya::{Ebpf, EbpfLoader};
+use basalt_ebpf_abi::{Address, BenchPlan, Class, DownlinkState, KERNEL_NEXT_HOP, Mac, TeidLayout, maps};
+use basalt_pipeline::{TUNNEL_OVERHEAD, Tunnel, encapsulation};
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+
+/// The object with the measuring programs.
+pub const OBJECT: &str = "basalt-bpf-bench.o";
+
+const GENERATION: u32 = 0x5a5;
+const FIRST_UE: u32 = 0x0a00_0000;
+const BASE_STATION: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 1);
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 2);
+const INNER: u32 = 64;
+const DIRECT_HOP: u32 = 5;
+const STATION_HOP: u32 = 256;
+
+/// Nanoseconds per packet with a number of sessions of which a random one is hit each time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figures {
+    /// Sessions.
+    pub sessions: u32,
+    /// Uplink: checks, decapsulation, count, lifetime, cached next hop, redirect.
+    pub uplink_ns: f64,
+    /// Uplink to the kernel (NAT mode): the same without lifetime.
+    pub uplink_kernel_ns: f64,
+    /// Downlink: lookup, encapsulation with checksum, count, lifetime, next hop, redirect.
+    pub downlink_ns: f64,
+}
+
+/// All figures of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// One empty program, as the harness sees it (not in the other figures).
+    pub empty_ns: f64,
+    /// One move of the packet's front.
+    pub shift_ns: f64,
+    /// By number of sessions.
+    pub figures: Vec<Figures>,
+}
+
+/// Measures with each of these numbers of sessions (powers of two up to `2^20` are exact, others are rounded up), taking the
+/// minimum of `rounds` runs of `repeat` packets.
+///
+/// # Errors
+/// Without root or without the object; when a program refuses its packet, which would make the figure worthless.
+pub fn measure(sessions: &[u32], rounds: u32, repeat: u32) -> Result<Report, Error> {
+    let (_, object) = object::named(OBJECT).map_err(Error::Object)?;
+    let mut report = Report { empty_ns: 0.0, shift_ns: 0.0, figures: Vec::new() };
+    for &wanted in sessions {
+        let mut bench = Bench::new(&object, wanted, rounds, repeat)?;
+        report.empty_ns = bench.run(BenchPlan::EMPTY, &uplink_frame(bench.teids))?;
+        report.shift_ns = (bench.run(BenchPlan::SHIFT, &uplink_frame(bench.teids))? - report.empty_ns) / 2.0;
+        let mut figures = Figures { sessions: bench.sessions, uplink_ns: 0.0, uplink_kernel_ns: 0.0, downlink_ns: 0.0 };
+        let base = bench.run(BenchPlan::UPLINK_BASE, &uplink_frame(bench.teids))?;
+        bench.destination(Class(DIRECT_HOP as u8));
+        figures.uplink_ns = bench.run(BenchPlan::UPLINK, &uplink_frame(bench.teids))? - base + report.shift_ns;
+        bench.destination(Class::KERNEL);
+        figures.uplink_kernel_ns = bench.run(BenchPlan::UPLINK, &uplink_frame(bench.teids))? - base + report.shift_ns;
+        let base = bench.run(BenchPlan::DOWNLINK_BASE, &downlink_frame())?;
+        figures.downlink_ns = bench.run(BenchPlan::DOWNLINK, &downlink_frame())? - base + report.shift_ns;
+        report.figures.push(figures);
+    }
+    Ok(report)
+}
+
+struct Bench {
+    ebpf: Ebpf,
+    tables: Tables,
+    teids: TeidLayout,
+    sessions: u32,
+    rounds: u32,
+    repeat: u32,
+    _plan: Region<BenchPlan>,
+}
+
+impl Bench {
+    fn new(object: &[u8], wanted: u32, rounds: u32, repeat: u32) -> Result<Self, Error> {
+        let sessions = wanted.next_power_of_two();
+        let teids = TeidLayout::for_sessions(sessions).ok_or(Error::Full("sessions"))?;
+        let sizes = Sizes { teids, downlink: sessions, next_hops: 512 };
+        let mut loader = EbpfLoader::new();
+        loader
+            .map_max_entries(maps::UPLINK, teids.slots())
+            .map_max_entries(maps::DOWNLINK, sessions)
+            .map_max_entries(maps::NEXT_HOPS, sizes.next_hops);
+        let mut ebpf = loader.load(object).map_err(Error::bpf("loading the measuring programs"))?;
+        for (name, program) in ebpf.programs_mut() {
+            let program: &mut Xdp = program.try_into().map_err(Error::bpf(name))?;
+            program.load().map_err(Error::bpf(format!("loading {name}")))?;
+        }
+        let regions = SharedRegions {
+            settings: region(&ebpf, maps::SETTINGS, 1)?,
+            uplink: region(&ebpf, maps::UPLINK, teids.slots())?,
+            downlink: region(&ebpf, maps::DOWNLINK, sessions)?,
+            next_hops: region(&ebpf, maps::NEXT_HOPS, sizes.next_hops)?,
+            destinations: region(&ebpf, maps::DESTINATIONS, 1)?,
+        };
+        let plan: Region<BenchPlan> = region(&ebpf, BenchPlan::MAP, 1)?;
+        let tables = Tables::new(regions, sizes).map_err(Error::system("tables"))?;
+        fill(&tables, teids, sessions);
+        if let Some(plan) = plan.get(0) {
+            plan.mask.set(sessions - 1);
+            plan.teid.set(teid(teids, 0));
+            plan.ue.set(FIRST_UE);
+            plan.length.set(INNER);
+        }
+        Ok(Self { ebpf, tables, teids, sessions, rounds, repeat, _plan: plan })
+    }
+
+    /// Sends the packets' destination this way.
+    fn destination(&self, class: Class) {
+        if let Some(destinations) = self.tables.destinations.get(0) {
+            destinations.set([203, 0], class);
+        }
+    }
+
+    /// Nanoseconds a run, the minimum of all rounds.
+    fn run(&mut self, name: &str, frame: &[u8]) -> Result<f64, Error> {
+        let absent = || Error::Bpf { what: name.into(), cause: "not in the object".into() };
+        let program: &Xdp = self.ebpf.program(name).ok_or_else(absent)?.try_into().map_err(Error::bpf(name))?;
+        let mut least = f64::INFINITY;
+        for _ in 0..self.rounds {
+            let options = TestRunOptions { data_in: Some(frame), repeat: self.repeat, ..TestRunOptions::new() };
+            let result = program.test_run(options).map_err(Error::bpf(format!("running {name}")))?;
+            if result.return_value != 2 {
+                let cause = format!("verdict {}: the packet was not forwarded", result.return_value);
+                return Err(Error::Bpf { what: name.into(), cause });
+            }
+            // The kernel has divided by the number of repetitions already, in whole nanoseconds.
+            least = least.min(result.duration.as_nanos() as f64);
+        }
+        Ok(least)
+    }
+}
+
+fn region<T: crate::region::Record>(ebpf: &Ebpf, name: &str, length: u32) -> Result<Region<T>, Error> {
+    let absent = || Error::Bpf { what: name.into(), cause: "no such array in the object".into() };
+    let Some(Map::Array(map)) = ebpf.map(name) else { return Err(absent()) };
+    Region::of_map(map.fd().as_fd(), length as usize).map_err(Error::system(format!("mapping {name}")))
+}
+
+/// The TEID of a session, never 0.
+fn teid(layout: TeidLayout, session: u32) -> u32 {
+    layout.compose(session, GENERATION).unwrap_or(1)
+}
+
+fn fill(tables: &Tables, layout: TeidLayout, sessions: u32) {
+    if let Some(settings) = tables.settings.get(0) {
+        settings.local.set(Address::new(GATEWAY).0);
+        settings.tunnel_mtu.set(1400);
+        settings.buffer_limit.set(64);
+        settings.pools[0].first.set(FIRST_UE);
+        settings.pools[0].count.set(sessions);
+        settings.pool_count.set(1);
+    }
+    for (hop, octet) in [(KERNEL_NEXT_HOP, 1), (DIRECT_HOP, 2), (STATION_HOP, 3)] {
+        if let Some(hop) = tables.next_hops.get(hop as usize) {
+            hop.resolve(1, 1600, Mac([octet; 6]), Mac([octet + 8; 6]));
+        }
+    }
+    for session in 0..sessions {
+        let ue = Address::from_host(FIRST_UE + session).0;
+        let teid = teid(layout, session);
+        if let Some(record) = tables.uplink.get(session as usize) {
+            record.peer.set(Address::new(BASE_STATION).0);
+            record.peer_mask.set(u32::MAX);
+            record.ue.set(ue);
+            record.teid.set(teid);
+        }
+        if let Some(record) = tables.downlink.get(session as usize) {
+            record.ue.set(ue);
+            record.owner.set(teid);
+            record.peer.set(Address::new(BASE_STATION).0);
+            record.local.set(Address::new(GATEWAY).0);
+            record.teid.set(teid.to_be());
+            record.next_hop.set(STATION_HOP);
+            record.state.set(DownlinkState::ACTIVE);
+        }
+    }
+}
+
+/// UDP from `source` to `destination`, 64 octets with the IPv4 header.
+fn packet(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
+    let mut packet = vec![0x45, 0, 0, INNER as u8, 0, 0, 0, 0, 64, 17, 0, 0];
+    packet.extend(source.octets());
+    packet.extend(destination.octets());
+    packet.extend([0x13, 0x88, 0, 53, 0, INNER as u8 - 20, 0, 0]);
+    packet.resize(INNER as usize, 0xa5);
+    packet
+}
+
+fn ethernet() -> Vec<u8> {
+    let mut frame = vec![2; 12];
+    frame.extend([8, 0]);
+    frame
+}
+
+/// A G-PDU of the first session; the programs put in the others.
+fn uplink_frame(teids: TeidLayout) -> Vec<u8> {
+    let first = teid(teids, 0);
+    let tunnel = Tunnel { peer: Address::new(GATEWAY), local: Address::new(BASE_STATION), teid: first.to_be() };
+    let mut frame = ethernet();
+    frame.extend(encapsulation(tunnel, INNER, 0).iter().flat_map(|word| word.to_ne_bytes()));
+    debug_assert_eq!(frame.len(), 14 + TUNNEL_OVERHEAD);
+    frame.extend(packet(Ipv4Addr::from(FIRST_UE), Ipv4Addr::new(203, 0, 113, 1)));
+    frame
+}
+
+fn downlink_frame() -> Vec<u8> {
+    let mut frame = ethernet();
+    frame.extend(packet(Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::from(FIRST_UE)));
+    frame
+}

@@ -1,0 +1,151 @@
+//! What the data plane must be told.
+
+use crate::error::Error;
+use agw_types::AddressPool;
+use basalt_ebpf_abi::{Prefix, TeidLayout};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+/// How packets of phones leave towards the internet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Egress {
+    /// Behind the gateway's own address: the kernel routes and translates (nftables masquerade).
+    Nat,
+    /// With their own addresses. XDP forwards straight to the next hop where the kernel's routes name one.
+    Routed,
+}
+
+/// What carries packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plane {
+    /// XDP where possible (native, else generic), else software; what was taken is announced.
+    Auto,
+    /// XDP in the driver or nothing.
+    XdpNative,
+    /// XDP in the kernel's receive path, on purpose.
+    XdpGeneric,
+    /// The pipeline in this process, over a UDP socket and a TUN device.
+    Software,
+    /// Tables only, no packets: for tests and simulation.
+    Memory,
+}
+
+/// Everything there is to set. [`Config::new`] fills in what most sites want.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Interface towards the base stations.
+    pub access_interface: String,
+    /// Our GTP-U address on it, told to base stations.
+    pub access_address: Ipv4Addr,
+    /// Interface towards the internet. May be the same.
+    pub internet_interface: String,
+    /// NAT or routed.
+    pub egress: Egress,
+    /// Addresses of phones.
+    pub pools: Vec<AddressPool>,
+    /// Sessions at the same time, 1 to 2^20. Tables are made for the next power of two.
+    pub sessions: u32,
+    /// Networks that phones must not reach, besides the gateway's own addresses and networks, loopback, link-local and multicast.
+    pub forbidden: Vec<Prefix>,
+    /// Exceptions to what is forbidden.
+    pub permitted: Vec<Prefix>,
+    /// Phones may reach each other.
+    pub phone_to_phone: bool,
+    /// Phones may send to ports of core protocols (GTP, PFCP, Diameter, S1AP, NGAP).
+    pub core_ports: bool,
+    /// How many leading bits of a base station's address uplink packets must share, 1 to 32. Less than 32 for base stations that
+    /// send from a second address.
+    pub peer_prefix: u8,
+    /// What carries packets.
+    pub plane: Plane,
+    /// Where maps, programs and links are pinned. Must be on a BPF file system, or one is mounted there.
+    pub bpf_directory: PathBuf,
+    /// Name of the gateway's own interface towards phones, up to 14 characters; its veth peer has the same name with a `p` behind.
+    pub device: String,
+    /// Packets kept for an idle phone, 1 to 4096.
+    pub buffer_per_phone: u32,
+    /// Packets kept for all idle phones.
+    pub buffer_total: u32,
+    /// Largest packet sent into a tunnel whole, octets. `None`: what the access interface's MTU leaves.
+    pub tunnel_mtu: Option<u16>,
+    /// Slow path messages per second and CPU, for each kind.
+    pub slow_path_rate: u32,
+}
+
+impl Config {
+    /// The usual settings: NAT, 131072 sessions, pins in `/sys/fs/bpf/basalt`.
+    #[must_use]
+    pub fn new(
+        access_interface: impl Into<String>,
+        access_address: Ipv4Addr,
+        internet_interface: impl Into<String>,
+        pools: Vec<AddressPool>,
+    ) -> Self {
+        Self {
+            access_interface: access_interface.into(),
+            access_address,
+            internet_interface: internet_interface.into(),
+            egress: Egress::Nat,
+            pools,
+            sessions: 1 << 17,
+            forbidden: Vec::new(),
+            permitted: Vec::new(),
+            phone_to_phone: false,
+            core_ports: false,
+            peer_prefix: 32,
+            plane: Plane::Auto,
+            bpf_directory: PathBuf::from("/sys/fs/bpf/basalt"),
+            device: "bslt0".into(),
+            buffer_per_phone: 64,
+            buffer_total: 65_536,
+            tunnel_mtu: None,
+            slow_path_rate: 20_000,
+        }
+    }
+
+    /// How TEIDs are made of index and generation with these settings: whoever allocates TEIDs must use it.
+    ///
+    /// # Errors
+    /// [`Error::Full`] above 2^20 sessions.
+    pub fn teids(&self) -> Result<TeidLayout, Error> {
+        TeidLayout::for_sessions(self.sessions).ok_or(Error::Full("sessions"))
+    }
+
+    /// The veth peer that carries the downlink program.
+    #[must_use]
+    pub fn peer_device(&self) -> String {
+        format!("{}p", self.device)
+    }
+
+    /// Octets of the ring to user space: room for two full buffers of a burst, a power of two.
+    pub(crate) const RING_OCTETS: u32 = 8 << 20;
+    /// Base stations and egress gateways.
+    pub(crate) const NEXT_HOPS: u32 = 8192;
+
+    /// Refuses what contradicts itself.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let refuse = |text: &str| Err(Error::Configuration(text.into()));
+        if self.device.is_empty() || self.device.len() > 14 {
+            return refuse("the device name must have 1 to 14 characters");
+        }
+        if self.peer_prefix == 0 || self.peer_prefix > 32 {
+            return refuse("peer_prefix must be 1 to 32");
+        }
+        if self.buffer_per_phone == 0 || self.buffer_per_phone > 4096 {
+            return refuse("buffer_per_phone must be 1 to 4096");
+        }
+        if self.pools.is_empty() || self.pools.len() > basalt_ebpf_abi::MAX_POOLS {
+            return refuse("there must be 1 to 16 address pools");
+        }
+        let prefixes: Vec<Prefix> = self.pools.iter().map(|pool| Prefix::new(pool.network, pool.prefix)).collect();
+        for (i, pool) in prefixes.iter().enumerate() {
+            if pool.length() < 8 {
+                return refuse("an address pool may have at most 2^24 addresses");
+            }
+            if prefixes.iter().skip(i + 1).any(|other| pool.first() <= other.last() && other.first() <= pool.last()) {
+                return refuse("address pools overlap");
+            }
+        }
+        self.teids().map(drop)
+    }
+}

@@ -1,0 +1,383 @@
+//! The data plane as the daemon uses it.
+
+use crate::buffer::Buffers;
+use crate::config::{Config, Egress, Plane};
+use crate::destinations::Rules;
+use crate::error::Error;
+use crate::hops::Hops;
+use crate::host::{self, Changes, Firewall, Link, Netlink, Snapshot};
+use crate::object;
+use crate::peers::PeerLimits;
+use crate::plane::{Outlet, Shared, State};
+use crate::pools;
+use crate::resolver::{Resolver, rules};
+use crate::sessions::{Installed, Sessions, Usage};
+use crate::sockets::{FrameSocket, GtpSocket, Tun, ethtool};
+use crate::tables::{SharedRegions, Sizes, Tables};
+use crate::threads::Threads;
+use crate::xdp::{self, Loaded, Mode};
+use agw_types::{DataplaneChange, Traffic};
+use basalt_ebpf_abi::{Address, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, programs};
+use basalt_ids::Teid;
+use basalt_pipeline::TUNNEL_OVERHEAD;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// What carries packets, as found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaneMode {
+    /// XDP in the drivers.
+    XdpNative,
+    /// XDP, at least on one interface in the kernel's receive path only.
+    XdpGeneric,
+    /// This process.
+    Software,
+    /// Nothing: tables only.
+    Memory,
+}
+
+impl PlaneMode {
+    /// `xdp-native`, `xdp-generic`, `software` or `memory`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            PlaneMode::XdpNative => "xdp-native",
+            PlaneMode::XdpGeneric => "xdp-generic",
+            PlaneMode::Software => "software",
+            PlaneMode::Memory => "memory",
+        }
+    }
+}
+
+/// The gateway's data plane. Dropping it stops the slow path only: programs, maps and links stay pinned, and packets of connected
+/// phones go on. [`Dataplane::teardown`] removes everything.
+pub struct Dataplane {
+    shared: Arc<Shared>,
+    mode: PlaneMode,
+    adopted: bool,
+    loaded: Option<Loaded>,
+    _threads: Threads,
+    resolver: Option<JoinHandle<()>>,
+}
+
+/// Largest packet on the gateway's own devices. Linear XDP on veth takes at most 3506.
+const DEVICE_MTU: u32 = 3000;
+/// Next hop of the pools' routes: a neighbour that exists on the gateway's own device only.
+const PEER_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 200, 2);
+/// Events that may wait for the core.
+const EVENTS: usize = 4096;
+
+impl Drop for Dataplane {
+    fn drop(&mut self) {
+        if let Some(task) = self.resolver.take() {
+            task.abort();
+        }
+    }
+}
+
+impl Dataplane {
+    /// Sets the data plane up, or takes over the one that a predecessor left running. Must be called in a tokio runtime, on a
+    /// thread that is in the gateway's network namespace.
+    ///
+    /// # Errors
+    /// [`Error`], each with what was tried and what the system answered. With [`Plane::Auto`], XDP that does not work is a warning,
+    /// and the software plane is tried.
+    pub async fn open(config: Config) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
+        config.check()?;
+        match config.plane {
+            Plane::Memory => Self::memory(&config),
+            Plane::Software => Self::software(config).await,
+            Plane::XdpNative => Self::xdp(config, &[Mode::Native]).await,
+            Plane::XdpGeneric => Self::xdp(config, &[Mode::Generic]).await,
+            Plane::Auto => match Self::xdp(config.clone(), &[Mode::Native, Mode::Generic]).await {
+                Ok(opened) => Ok(opened),
+                Err(error) => {
+                    tracing::warn!(%error, "XDP does not work here; packets go through this process instead");
+                    Self::software(config).await
+                }
+            },
+        }
+    }
+
+    /// Carries out a change; takes microseconds, and what it says holds when it returns. Gives the last counters of a removed session.
+    ///
+    /// # Errors
+    /// [`Error::OutsidePools`], [`Error::Teid`], [`Error::Ipv6Peer`], [`Error::Full`]; nothing has changed then.
+    pub fn apply(&self, change: &DataplaneChange) -> Result<Option<Usage>, Error> {
+        self.shared.apply(change)
+    }
+
+    /// What carries packets.
+    #[must_use]
+    pub fn mode(&self) -> PlaneMode {
+        self.mode
+    }
+
+    /// Whether the tables of a predecessor were taken over: then [`Dataplane::installed`] tells what it left.
+    #[must_use]
+    pub fn adopted(&self) -> bool {
+        self.adopted
+    }
+
+    /// All sessions in the tables, for comparing with what the gateway believes.
+    #[must_use]
+    pub fn installed(&self) -> Vec<Installed> {
+        self.shared.state().sessions.installed(&self.shared.tables)
+    }
+
+    /// What a session has carried; `None` if it is not in the tables.
+    #[must_use]
+    pub fn usage(&self, teid: Teid, ue_ipv4: Ipv4Addr) -> Option<Usage> {
+        self.shared.state().sessions.usage(&self.shared.tables, teid, ue_ipv4)
+    }
+
+    /// Packets dropped, by reason, since the tables were made (programs) and since this process started (slow path).
+    #[must_use]
+    pub fn drops(&self) -> Vec<(DropReason, u64)> {
+        DropReason::ALL.iter().map(|reason| (*reason, self.reason(reason.slot()))).collect()
+    }
+
+    /// Packets that left the fast path, by reason.
+    #[must_use]
+    pub fn punts(&self) -> Vec<(PuntReason, u64)> {
+        PuntReason::ALL.iter().map(|reason| (*reason, self.reason(reason.slot()))).collect()
+    }
+
+    /// Packets kept for idle phones now.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.shared.state().buffered()
+    }
+
+    /// Removes programs, maps, links, devices, routes and filter rules of a gateway with this configuration, whether it runs or not.
+    ///
+    /// # Errors
+    /// The first thing that could not be removed; the others are removed all the same.
+    pub async fn teardown(config: &Config) -> Result<(), Error> {
+        let pins = xdp::remove_pins(&config.bpf_directory);
+        let firewall = Firewall::remove();
+        let (netlink, _changes) = Netlink::open()?;
+        let device = netlink.delete_link(&config.device).await;
+        pins.and(firewall).and(device)
+    }
+
+    fn reason(&self, slot: u32) -> u64 {
+        let programs = self.loaded.as_ref().map_or(0, |loaded| loaded.reason(slot));
+        programs + self.shared.tables.reason(slot)
+    }
+
+    fn memory(config: &Config) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
+        let sizes = sizes(config)?;
+        let regions = SharedRegions::anonymous(sizes).map_err(Error::system("memory for tables"))?;
+        let tables = tables(config, regions, sizes, u32::from(u16::MAX))?;
+        let rules = rules(config, &Snapshot::default(), None);
+        if let (Some(settings), Some(destinations)) = (tables.settings.get(0), tables.destinations.get(0)) {
+            rules.write(settings, destinations);
+        }
+        let hops = Hops::socket(&tables);
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let state = state(config, &tables, hops)?;
+        let shared = Shared::new(tables, None, Outlet::None, events, config.access_address, state)?;
+        let shared = Arc::new(shared);
+        let threads = Threads::new(Arc::clone(&shared));
+        let mode = PlaneMode::Memory;
+        Ok((Self { shared, mode, adopted: false, loaded: None, _threads: threads, resolver: None }, receiver))
+    }
+
+    async fn software(config: Config) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
+        let (netlink, changes) = Netlink::open()?;
+        let access = access_link(&netlink, &config).await?;
+        let sizes = sizes(&config)?;
+        let regions = SharedRegions::anonymous(sizes).map_err(Error::system("memory for tables"))?;
+        let tables = tables(&config, regions, sizes, access.mtu)?;
+        // What an XDP plane may have left would take the packets away.
+        xdp::remove_pins(&config.bpf_directory)?;
+        netlink.delete_link(&config.device).await?;
+        let device = Tun::create(&config.device)?;
+        let snapshot = netlink.snapshot().await?;
+        let link = snapshot.link(&config.device).ok_or_else(|| Error::NoInterface(config.device.clone()))?;
+        netlink.up(link.index, DEVICE_MTU).await?;
+        settle(&netlink, &config, link.index, None, tunnel_mtu(&config, access.mtu)).await?;
+        let socket = GtpSocket::bind(config.access_address)?;
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let hops = Hops::socket(&tables);
+        let state = state(&config, &tables, hops)?;
+        let outlet = Outlet::Tun(device);
+        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, config.access_address, state)?);
+        let (keep_open, news) = mpsc::unbounded_channel();
+        let mut resolver = resolver(netlink, changes, news, &shared, config, false);
+        resolver.refresh(false).await;
+        let mut threads = Threads::new(Arc::clone(&shared));
+        threads.serve_socket().map_err(Error::system("thread"))?;
+        threads.serve_tun().map_err(Error::system("thread"))?;
+        let resolver = tokio::spawn(async move {
+            resolver.run().await;
+            drop(keep_open);
+        });
+        let mode = PlaneMode::Software;
+        Ok((Self { shared, mode, adopted: false, loaded: None, _threads: threads, resolver: Some(resolver) }, receiver))
+    }
+
+    async fn xdp(config: Config, allow: &[Mode]) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
+        let (path, object) = object::object().map_err(Error::Object)?;
+        tracing::debug!(object = %path.display(), "XDP programs");
+        let (netlink, changes) = Netlink::open()?;
+        let access = access_link(&netlink, &config).await?;
+        let sizes = sizes(&config)?;
+        host::ensure_bpf_filesystem(&config.bpf_directory)?;
+        let (mut loaded, regions) = xdp::load(&object, sizes, Config::RING_OCTETS, Some(&config.bpf_directory))?;
+        let tables = tables(&config, regions, sizes, access.mtu)?;
+        let (device, peer) = own_device(&netlink, &config).await?;
+        let socket = GtpSocket::bind(config.access_address)?;
+        let (source, destination) = (peer.mac.unwrap_or_default(), device.mac.unwrap_or_default());
+        if let Some(hop) = tables.next_hops.get(KERNEL_NEXT_HOP as usize) {
+            hop.resolve(peer.index, DEVICE_MTU, source, destination);
+        }
+        let outlet = Outlet::Frames(FrameSocket::open(peer.index, source, destination)?);
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let (stations, news) = mpsc::unbounded_channel();
+        let mut hops = Hops::resolved(sizes.next_hops, stations);
+        if loaded.reused {
+            hops.adopt(&tables);
+        }
+        let state = state(&config, &tables, hops)?;
+        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, config.access_address, state)?);
+        let direct = config.internet_interface != config.access_interface;
+        settle(&netlink, &config, device.index, Some(peer.mac.unwrap_or_default()), tunnel_mtu(&config, access.mtu))
+            .await?;
+        let mut resolver = resolver(netlink, changes, news, &shared, config.clone(), direct);
+        resolver.refresh(true).await;
+        let mut threads = Threads::new(Arc::clone(&shared));
+        threads.serve_socket().map_err(Error::system("thread"))?;
+        if let Some(ring) = loaded.ring.take() {
+            threads.serve_ring(ring).map_err(Error::system("thread"))?;
+        }
+        let mode = attach(&mut loaded, &config, allow)?;
+        let adopted = loaded.reused;
+        let resolver = tokio::spawn(resolver.run());
+        Ok((
+            Self { shared, mode, adopted, loaded: Some(loaded), _threads: threads, resolver: Some(resolver) },
+            receiver,
+        ))
+    }
+}
+
+/// Attaches the programs, downlink first: from then on, what enters at the radio side finds its way back.
+fn attach(loaded: &mut Loaded, config: &Config, allow: &[Mode]) -> Result<PlaneMode, Error> {
+    let mut worst = loaded.attach(programs::KERNEL, &config.peer_device(), allow)?;
+    if config.egress == Egress::Routed && config.internet_interface != config.access_interface {
+        worst = worst.max(loaded.attach(programs::INTERNET, &config.internet_interface, allow)?);
+    }
+    worst = worst.max(loaded.attach(programs::ACCESS, &config.access_interface, allow)?);
+    if worst == Mode::Generic {
+        tracing::warn!("XDP runs in generic mode: the driver or the MTU of an interface does not allow native mode");
+        return Ok(PlaneMode::XdpGeneric);
+    }
+    Ok(PlaneMode::XdpNative)
+}
+
+fn sizes(config: &Config) -> Result<Sizes, Error> {
+    Ok(Sizes { teids: config.teids()?, downlink: pools::slots(config)?, next_hops: Config::NEXT_HOPS })
+}
+
+fn tables(config: &Config, regions: SharedRegions, sizes: Sizes, access_mtu: u32) -> Result<Tables, Error> {
+    let tables = Tables::new(regions, sizes).map_err(Error::system("memory for tables"))?;
+    if let Some(settings) = tables.settings.get(0) {
+        settings.local.set(Address::new(config.access_address).0);
+        settings.flags.set(if config.core_ports { SettingFlags::CORE_PORTS } else { 0 });
+        settings.buffer_limit.set(config.buffer_per_phone);
+        settings.tunnel_mtu.set(tunnel_mtu(config, access_mtu));
+        settings.punt_rate.set(config.slow_path_rate);
+        settings.punt_burst.set(config.slow_path_rate.div_ceil(10));
+    }
+    pools::install(&tables, &config.pools);
+    Ok(tables)
+}
+
+fn state(config: &Config, tables: &Tables, hops: Hops) -> Result<State, Error> {
+    let teids = config.teids()?;
+    let mut sessions = Sessions::new(teids, config.access_address, config.peer_prefix, config.phone_to_phone);
+    sessions.sweep(tables);
+    sessions.adopt(tables);
+    let buffers = Buffers::new(config.buffer_per_phone, config.buffer_total);
+    Ok(State::new(sessions, hops, buffers, PeerLimits::new(100, 200)))
+}
+
+/// Largest inner packet that the access interface takes with the tunnel's headers.
+fn tunnel_mtu(config: &Config, access_mtu: u32) -> u32 {
+    let fits = access_mtu.saturating_sub(TUNNEL_OVERHEAD as u32);
+    config.tunnel_mtu.map_or(fits, |mtu| u32::from(mtu).min(fits)).min(DEVICE_MTU)
+}
+
+async fn access_link(netlink: &Netlink, config: &Config) -> Result<Link, Error> {
+    let snapshot = netlink.snapshot().await?;
+    let link = |name: &str| snapshot.link(name).cloned().ok_or_else(|| Error::NoInterface(name.into()));
+    link(&config.internet_interface)?;
+    link(&config.access_interface)
+}
+
+/// The veth pair between the kernel and the programs.
+async fn own_device(netlink: &Netlink, config: &Config) -> Result<(Link, Link), Error> {
+    const ETHTOOL_SGRO: u32 = 0x2c;
+    const ETHTOOL_STXCSUM: u32 = 0x17;
+    let (device, peer) = netlink.veth(&config.device, &config.peer_device(), DEVICE_MTU).await?;
+    // Frames redirected into a veth arrive only where its other end polls: GRO makes it.
+    ethtool(&config.device, ETHTOOL_SGRO, 1).map_err(Error::system("switching GRO on"))?;
+    // Checksums must be in the packet before a program wraps it.
+    ethtool(&config.device, ETHTOOL_STXCSUM, 0).map_err(Error::system("switching checksum offload off"))?;
+    Ok((device, peer))
+}
+
+/// Switches, address, routes and filter around the gateway's own device.
+async fn settle(
+    netlink: &Netlink,
+    config: &Config,
+    device: u32,
+    peer: Option<basalt_ebpf_abi::Mac>,
+    mtu: u32,
+) -> Result<(), Error> {
+    host::without_ipv6(&config.device);
+    host::without_ipv6(&config.peer_device());
+    host::ipv4_switch(&config.device, "forwarding", "1")?;
+    host::ipv4_switch(&config.internet_interface, "forwarding", "1")?;
+    host::ipv4_switch(&config.device, "send_redirects", "0")?;
+    let gateway = match peer {
+        Some(mac) => {
+            netlink.permanent_neighbour(device, PEER_ADDRESS, mac).await?;
+            Some(PEER_ADDRESS)
+        }
+        None => None,
+    };
+    for pool in &config.pools {
+        if let Some(address) = pool.gateway {
+            netlink.address(device, address, 32).await?;
+        }
+        let prefix = basalt_ebpf_abi::Prefix::new(pool.network, pool.prefix);
+        netlink.route(prefix, device, gateway, mtu).await?;
+    }
+    Firewall::install(config)
+}
+
+fn resolver(
+    netlink: Netlink,
+    changes: Changes,
+    news: mpsc::UnboundedReceiver<(Ipv4Addr, u32)>,
+    shared: &Arc<Shared>,
+    config: Config,
+    direct: bool,
+) -> Resolver {
+    Resolver {
+        netlink,
+        changes,
+        news,
+        shared: Arc::clone(shared),
+        config,
+        direct,
+        stations: BTreeMap::new(),
+        gateways: BTreeMap::new(),
+        rules: Rules::default(),
+    }
+}

@@ -1,0 +1,77 @@
+//! Which next hop leads to which base station.
+
+use crate::error::Error;
+use crate::tables::Tables;
+use basalt_ebpf_abi::{Address, DownlinkState};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use tokio::sync::mpsc;
+
+/// Entries of the next-hop table given to base stations. An entry is never given to another one: sessions refer to it.
+#[derive(Debug)]
+pub(crate) struct Hops {
+    of: BTreeMap<Ipv4Addr, u32>,
+    next: u32,
+    end: u32,
+    /// Whoever resolves neighbours learns of new ones here; `None` where nothing is resolved (software plane).
+    news: Option<mpsc::UnboundedSender<(Ipv4Addr, u32)>>,
+}
+
+impl Hops {
+    /// First entry for base stations; the ones before are for egress.
+    pub(crate) const FIRST: u32 = 256;
+    /// The entry of the software plane, which needs none.
+    const SOCKET: u32 = 1;
+
+    /// For a plane in which programs need resolved neighbours. `end` bounds the entries, and so the channel.
+    pub(crate) fn resolved(end: u32, news: mpsc::UnboundedSender<(Ipv4Addr, u32)>) -> Self {
+        Self { of: BTreeMap::new(), next: Self::FIRST, end, news: Some(news) }
+    }
+
+    /// For a plane that sends through a socket: one entry for all.
+    pub(crate) fn socket(tables: &Tables) -> Self {
+        if let Some(hop) = tables.next_hops.get(Self::SOCKET as usize) {
+            hop.resolve(u32::MAX, u32::MAX, basalt_ebpf_abi::Mac::default(), basalt_ebpf_abi::Mac::default());
+        }
+        Self { of: BTreeMap::new(), next: Self::SOCKET, end: Self::SOCKET, news: None }
+    }
+
+    /// Takes over the entries that sessions of before refer to.
+    pub(crate) fn adopt(&mut self, tables: &Tables) {
+        for record in tables.downlink.iter().filter(|record| record.state.get() == DownlinkState::ACTIVE) {
+            let (peer, hop) = (Address(record.peer.get()).to_ipv4(), record.next_hop.get());
+            if hop < Self::FIRST || hop >= self.end {
+                continue;
+            }
+            if self.of.insert(peer, hop).is_none() {
+                self.tell(peer, hop);
+            }
+            self.next = self.next.max(hop + 1);
+        }
+    }
+
+    /// The entry towards a base station.
+    pub(crate) fn towards(&mut self, peer: Ipv4Addr) -> Result<u32, Error> {
+        if self.news.is_none() {
+            return Ok(Self::SOCKET);
+        }
+        if let Some(hop) = self.of.get(&peer) {
+            return Ok(*hop);
+        }
+        if self.next >= self.end {
+            return Err(Error::Full("base stations"));
+        }
+        let hop = self.next;
+        self.next += 1;
+        self.of.insert(peer, hop);
+        self.tell(peer, hop);
+        Ok(hop)
+    }
+
+    fn tell(&self, peer: Ipv4Addr, hop: u32) {
+        if let Some(news) = &self.news {
+            // Nobody listens in a plane that is being taken down.
+            let _ = news.send((peer, hop));
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! A BPF file system to pin things in.
+
+use crate::error::Error;
+use std::ffi::CString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+const MAGIC: u64 = 0xcafe_4a11;
+
+/// Makes sure that the folder exists and is on a BPF file system, mounting one there if need be.
+pub(crate) fn ensure(folder: &Path) -> Result<(), Error> {
+    // On a BPF file system that is there already, a new folder is on it, too.
+    let parent = folder.ancestors().find(|ancestor| ancestor.exists());
+    if parent.is_some_and(is_bpf) {
+        return fs::create_dir_all(folder).map_err(Error::system(format!("creating {}", folder.display())));
+    }
+    let refused = || Error::NoBpfFilesystem(folder.to_path_buf());
+    fs::create_dir_all(folder).map_err(|_| refused())?;
+    let target = CString::new(folder.as_os_str().as_bytes()).map_err(|_| refused())?;
+    // SAFETY: all strings are terminated and live across the call.
+    let result = unsafe { libc::mount(c"bpf".as_ptr(), target.as_ptr(), c"bpf".as_ptr(), 0, std::ptr::null()) };
+    if result == 0 && is_bpf(folder) { Ok(()) } else { Err(refused()) }
+}
+
+fn is_bpf(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
+    // SAFETY: all octets zero is a valid value.
+    let mut answer: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the string is terminated, the answer has room.
+    let result = unsafe { libc::statfs(path.as_ptr(), &raw mut answer) };
+    result == 0 && answer.f_type as u64 & 0xffff_ffff == MAGIC
+}

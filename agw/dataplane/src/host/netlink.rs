@@ -1,0 +1,212 @@
+//! Requests to the kernel about interfaces, addresses, routes and neighbours.
+
+use super::snapshot::{Link, Route, Snapshot};
+use crate::error::Error;
+use basalt_ebpf_abi::{Mac, Prefix};
+use futures_util::{Stream, StreamExt, TryStreamExt};
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::address::AddressAttribute;
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage, NeighbourState,
+};
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteType};
+use rtnetlink::{Handle, LinkUnspec, LinkVeth, MulticastGroup, RouteMessageBuilder, new_multicast_connection};
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
+use tokio::task::JoinHandle;
+
+/// Says that the kernel has told something unasked. What it was, a snapshot shows.
+pub(crate) type Changes = Pin<Box<dyn Stream<Item = ()> + Send>>;
+
+/// A connection to the network namespace of the thread that opened it.
+pub(crate) struct Netlink {
+    handle: Handle,
+    connection: JoinHandle<()>,
+}
+
+impl Drop for Netlink {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+fn failed(what: impl Into<String>) -> impl FnOnce(rtnetlink::Error) -> Error {
+    let what = what.into();
+    move |error| Error::System { what, cause: std::io::Error::other(error.to_string()) }
+}
+
+impl Netlink {
+    /// Connects, subscribed to changes of interfaces, addresses, routes and neighbours.
+    pub(crate) fn open() -> Result<(Self, Changes), Error> {
+        let groups =
+            [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route, MulticastGroup::Neigh];
+        let (connection, handle, changes) = new_multicast_connection(&groups).map_err(Error::system("netlink"))?;
+        Ok((Self { handle, connection: tokio::spawn(connection) }, Box::pin(changes.map(drop))))
+    }
+
+    /// Everything at once.
+    pub(crate) async fn snapshot(&self) -> Result<Snapshot, Error> {
+        let mut snapshot = Snapshot::default();
+        let mut links = self.handle.link().get().execute();
+        while let Some(message) = links.try_next().await.map_err(failed("listing interfaces"))? {
+            let link = link(&message);
+            snapshot.links.insert(link.index, link);
+        }
+        let mut addresses = self.handle.address().get().execute();
+        while let Some(message) = addresses.try_next().await.map_err(failed("listing addresses"))? {
+            let local = message.attributes.iter().find_map(|attribute| match attribute {
+                AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
+                _ => None,
+            });
+            snapshot.addresses.extend(local.map(|address| (message.header.index, address, message.header.prefix_len)));
+        }
+        let wanted = RouteMessageBuilder::<Ipv4Addr>::new().build();
+        let mut routes = self.handle.route().get(wanted).execute();
+        while let Some(message) = routes.try_next().await.map_err(failed("listing routes"))? {
+            snapshot.routes.extend(route(&message));
+        }
+        let mut neighbours = self.handle.neighbours().get().set_address_family(AddressFamily::Inet).execute();
+        while let Some(message) = neighbours.try_next().await.map_err(failed("listing neighbours"))? {
+            snapshot.neighbours.extend(neighbour(&message));
+        }
+        Ok(snapshot)
+    }
+
+    /// Makes a pair of veth interfaces, or leaves it if it is there, and brings both ends up.
+    pub(crate) async fn veth(&self, name: &str, peer: &str, mtu: u32) -> Result<(Link, Link), Error> {
+        let find = |snapshot: &Snapshot| snapshot.link(name).cloned().zip(snapshot.link(peer).cloned());
+        if find(&self.snapshot().await?).is_none() {
+            self.delete_link(name).await?;
+            let request = self.handle.link().add(LinkVeth::new(name, peer).build());
+            request.execute().await.map_err(failed(format!("making {name}")))?;
+        }
+        let (one, other) = find(&self.snapshot().await?).ok_or_else(|| Error::NoInterface(name.into()))?;
+        for end in [&one, &other] {
+            let request = self.handle.link().set(LinkUnspec::new_with_index(end.index).mtu(mtu).up().build());
+            request.execute().await.map_err(failed(format!("bringing {} up", end.name)))?;
+        }
+        Ok((one, other))
+    }
+
+    /// Brings an interface up with this MTU.
+    pub(crate) async fn up(&self, index: u32, mtu: u32) -> Result<(), Error> {
+        let message = LinkUnspec::new_with_index(index).mtu(mtu).up().build();
+        self.handle.link().set(message).execute().await.map_err(failed("bringing an interface up"))
+    }
+
+    /// Removes an interface, if it is there.
+    pub(crate) async fn delete_link(&self, name: &str) -> Result<(), Error> {
+        let Some(index) = self.snapshot().await?.link(name).map(|link| link.index) else { return Ok(()) };
+        self.handle.link().del(index).execute().await.map_err(failed(format!("removing {name}")))
+    }
+
+    /// Gives an interface an address.
+    pub(crate) async fn address(&self, index: u32, address: Ipv4Addr, length: u8) -> Result<(), Error> {
+        let request = self.handle.address().add(index, IpAddr::V4(address), length).replace();
+        request.execute().await.map_err(failed(format!("adding {address}")))
+    }
+
+    /// Routes a prefix out of an interface, through a gateway on it if one is given, with an MTU of its own.
+    pub(crate) async fn route(
+        &self,
+        prefix: Prefix,
+        index: u32,
+        gateway: Option<Ipv4Addr>,
+        mtu: u32,
+    ) -> Result<(), Error> {
+        let mut builder = RouteMessageBuilder::<Ipv4Addr>::new()
+            .destination_prefix(Ipv4Addr::from(prefix.first()), prefix.length())
+            .output_interface(index);
+        builder = match gateway {
+            Some(gateway) => builder.gateway(gateway).onlink(),
+            None => builder.scope(rtnetlink::packet_route::route::RouteScope::Link),
+        };
+        let mut message = builder.build();
+        message.attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
+        let request = self.handle.route().add(message).replace();
+        request.execute().await.map_err(failed(format!("routing {prefix}")))
+    }
+
+    /// Enters a neighbour that never changes.
+    pub(crate) async fn permanent_neighbour(&self, index: u32, address: Ipv4Addr, mac: Mac) -> Result<(), Error> {
+        let request = self.handle.neighbours().add(index, IpAddr::V4(address)).link_layer_address(&mac.0).replace();
+        request.execute().await.map_err(failed(format!("neighbour {address}")))
+    }
+
+    /// Has the kernel resolve a neighbour and keep it resolved, although no packet of the kernel's goes there.
+    pub(crate) async fn keep_resolved(&self, index: u32, address: Ipv4Addr) -> Result<(), Error> {
+        let request = || {
+            let add = self.handle.neighbours().add(index, IpAddr::V4(address));
+            add.state(NeighbourState::None).flags(NeighbourFlags::Use).replace()
+        };
+        let mut managed = request();
+        managed.message_mut().attributes.push(NeighbourAttribute::ExtFlags(NeighbourExtFlags::Managed));
+        if managed.execute().await.is_ok() {
+            return Ok(());
+        }
+        // Kernels before 5.16 resolve it once; the caller asks again from time to time.
+        request().execute().await.map_err(failed(format!("resolving {address}")))
+    }
+}
+
+fn link(message: &LinkMessage) -> Link {
+    let mut link = Link {
+        index: message.header.index,
+        name: String::new(),
+        mac: None,
+        mtu: 1500,
+        up: message.header.flags.contains(LinkFlags::Up),
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::Address(octets) => link.mac = <[u8; 6]>::try_from(octets.as_slice()).ok().map(Mac),
+            _ => {}
+        }
+    }
+    link
+}
+
+/// A unicast route of the main table with one next hop; others are the kernel's matter.
+fn route(message: &RouteMessage) -> Option<Route> {
+    let main = message.header.table == RouteHeader::RT_TABLE_MAIN;
+    if !main || message.header.kind != RouteType::Unicast || message.header.address_family != AddressFamily::Inet {
+        return None;
+    }
+    let mut destination = Ipv4Addr::UNSPECIFIED;
+    let (mut output, mut gateway, mut priority) = (None, None, 0);
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(RouteAddress::Inet(address)) => destination = *address,
+            RouteAttribute::Gateway(RouteAddress::Inet(address)) => gateway = Some(*address),
+            RouteAttribute::Oif(index) => output = Some(*index),
+            RouteAttribute::Priority(number) => priority = *number,
+            _ => {}
+        }
+    }
+    let prefix = Prefix::new(destination, message.header.destination_prefix_length);
+    Some(Route { prefix, output: output?, gateway, priority })
+}
+
+/// A neighbour whose MAC address is known and not known to be wrong.
+fn neighbour(message: &NeighbourMessage) -> Option<((u32, Ipv4Addr), Mac)> {
+    let usable = matches!(
+        message.header.state,
+        NeighbourState::Reachable
+            | NeighbourState::Stale
+            | NeighbourState::Delay
+            | NeighbourState::Probe
+            | NeighbourState::Permanent
+    );
+    let (mut address, mut mac) = (None, None);
+    for attribute in &message.attributes {
+        match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(value)) => address = Some(*value),
+            NeighbourAttribute::LinkLayerAddress(octets) => mac = <[u8; 6]>::try_from(octets.as_slice()).ok().map(Mac),
+            _ => {}
+        }
+    }
+    usable.then_some(((message.header.ifindex, address?), mac?))
+}

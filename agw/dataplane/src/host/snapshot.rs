@@ -1,0 +1,89 @@
+//! What the kernel knows about the network, at one moment.
+
+use basalt_ebpf_abi::{Mac, Prefix};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+/// An interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    pub(crate) mac: Option<Mac>,
+    pub(crate) mtu: u32,
+    pub(crate) up: bool,
+}
+
+/// A unicast route of the main table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) prefix: Prefix,
+    pub(crate) output: u32,
+    pub(crate) gateway: Option<Ipv4Addr>,
+    pub(crate) priority: u32,
+}
+
+/// Interfaces, addresses, routes and resolved neighbours. IPv4 only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub(crate) links: BTreeMap<u32, Link>,
+    pub(crate) addresses: Vec<(u32, Ipv4Addr, u8)>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) neighbours: BTreeMap<(u32, Ipv4Addr), Mac>,
+}
+
+impl Snapshot {
+    /// The interface of this name.
+    pub(crate) fn link(&self, name: &str) -> Option<&Link> {
+        self.links.values().find(|link| link.name == name)
+    }
+
+    /// The interface towards an address, and the neighbour to ask for: longest prefix, then lowest priority number.
+    pub(crate) fn way(&self, to: Ipv4Addr) -> Option<(&Link, Ipv4Addr)> {
+        let fits = self.routes.iter().filter(|route| route.prefix.contains(to));
+        let best = fits.min_by_key(|route| (core::cmp::Reverse(route.prefix.length()), route.priority))?;
+        Some((self.links.get(&best.output)?, best.gateway.unwrap_or(to)))
+    }
+
+    /// The interface towards an address with the MAC address of the neighbour on the way, if it is resolved and up.
+    pub(crate) fn resolved(&self, to: Ipv4Addr) -> Option<(&Link, Mac, Mac)> {
+        let (link, neighbour) = self.way(to)?;
+        let destination = self.neighbours.get(&(link.index, neighbour))?;
+        Some((link, link.mac.filter(|_| link.up)?, *destination))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(index: u32, up: bool) -> (u32, Link) {
+        (index, Link { index, name: format!("eth{index}"), mac: Some(Mac([index as u8; 6])), mtu: 1500, up })
+    }
+
+    fn route(network: [u8; 4], length: u8, output: u32, gateway: Option<[u8; 4]>, priority: u32) -> Route {
+        Route { prefix: Prefix::new(network.into(), length), output, gateway: gateway.map(Into::into), priority }
+    }
+
+    #[test]
+    fn the_most_specific_route_of_the_lowest_priority_counts() {
+        let snapshot = Snapshot {
+            links: [link(1, true), link(2, true), link(3, false)].into(),
+            routes: vec![
+                route([0, 0, 0, 0], 0, 1, Some([192, 0, 2, 1]), 100),
+                route([0, 0, 0, 0], 0, 2, Some([192, 0, 2, 2]), 50),
+                route([10, 0, 0, 0], 8, 1, None, 0),
+                route([10, 3, 0, 0], 16, 3, None, 0),
+            ],
+            neighbours: [((2, [192, 0, 2, 2].into()), Mac([9; 6])), ((3, [10, 3, 0, 1].into()), Mac([8; 6]))].into(),
+            ..Snapshot::default()
+        };
+        let way = |address: [u8; 4]| snapshot.way(address.into()).map(|(link, via)| (link.index, via.octets()));
+        assert_eq!(way([8, 8, 8, 8]), Some((2, [192, 0, 2, 2])));
+        assert_eq!(way([10, 1, 1, 1]), Some((1, [10, 1, 1, 1])));
+        let resolved = |address: [u8; 4]| snapshot.resolved(address.into()).map(|(_, _, mac)| mac);
+        assert_eq!(resolved([8, 8, 8, 8]), Some(Mac([9; 6])));
+        assert_eq!(resolved([10, 1, 1, 1]), None, "no neighbour");
+        assert_eq!(resolved([10, 3, 0, 1]), None, "interface is down");
+    }
+}

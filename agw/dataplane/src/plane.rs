@@ -1,0 +1,285 @@
+//! What threads, sessions and tables of one data plane share.
+
+use crate::buffer::{Buffers, Held, Refusal, Waiting};
+use crate::error::Error;
+use crate::hops::Hops;
+use crate::peers::PeerLimits;
+use crate::sessions::{Outcome, Sessions, Usage};
+use crate::sockets::{FrameSocket, GtpSocket, Tun, Waker};
+use crate::tables::Tables;
+use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState};
+use basalt_ebpf_abi::{Downlink, DownlinkState, DropReason, HandoverHeader};
+use basalt_gtp::{Datagram, Header, Message};
+use basalt_ids::Teid;
+use basalt_pipeline::{Downlinked, Frame, Uplinked};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// Tables, sockets and what the slow path remembers. Locked is only what is not in the tables.
+pub(crate) struct Shared {
+    pub(crate) tables: Tables,
+    pub(crate) socket: Option<GtpSocket>,
+    pub(crate) outlet: Outlet,
+    pub(crate) events: mpsc::Sender<Traffic>,
+    /// Wakes the threads when they shall end.
+    pub(crate) stop: Waker,
+    pub(crate) stopping: AtomicBool,
+    pub(crate) local: Ipv4Addr,
+    state: Mutex<State>,
+}
+
+/// Where packets from phones enter the kernel, when user space forwards them.
+pub(crate) enum Outlet {
+    /// Nowhere: tables only.
+    None,
+    /// The veth peer, as XDP does.
+    Frames(FrameSocket),
+    /// The software plane's own device.
+    Tun(Tun),
+}
+
+/// What the slow path remembers.
+pub(crate) struct State {
+    pub(crate) sessions: Sessions,
+    pub(crate) hops: Hops,
+    buffers: Buffers,
+    pub(crate) waiting: Waiting,
+    pub(crate) limits: PeerLimits,
+    /// Idle phones, by slot, for which the core has been told already.
+    told: BTreeSet<u32>,
+}
+
+impl State {
+    pub(crate) fn new(sessions: Sessions, hops: Hops, buffers: Buffers, limits: PeerLimits) -> Self {
+        Self { sessions, hops, buffers, waiting: Waiting::default(), limits, told: BTreeSet::new() }
+    }
+
+    /// Packets kept for idle phones.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffers.len()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        tables: Tables,
+        socket: Option<GtpSocket>,
+        outlet: Outlet,
+        events: mpsc::Sender<Traffic>,
+        local: Ipv4Addr,
+        state: State,
+    ) -> Result<Self, Error> {
+        let stop = Waker::new().map_err(Error::system("eventfd"))?;
+        Ok(Self {
+            tables,
+            socket,
+            outlet,
+            events,
+            stop,
+            stopping: AtomicBool::new(false),
+            local,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// What the slow path remembers. A thread that panicked with it left nothing half-changed that matters: counters at most.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries out a change. Gives the last counters of a removed session.
+    pub(crate) fn apply(&self, change: &DataplaneChange) -> Result<Option<Usage>, Error> {
+        let mut state = self.state();
+        match change {
+            DataplaneChange::Set(tunnel) => self.set(&mut state, tunnel).map(|()| None),
+            DataplaneChange::Remove { teid, ue_ipv4 } => {
+                let Some((slot, usage)) = state.sessions.remove(&self.tables, *teid, *ue_ipv4) else {
+                    return Ok(None);
+                };
+                self.discard(&mut state, slot);
+                Ok(Some(usage))
+            }
+            DataplaneChange::Discard { ue_ipv4 } => {
+                let slot = self.tables.settings.get(0).and_then(|settings| settings.slot((*ue_ipv4).into()));
+                self.discard(&mut state, slot.ok_or(Error::OutsidePools(*ue_ipv4))?);
+                Ok(None)
+            }
+        }
+    }
+
+    fn set(&self, state: &mut State, tunnel: &Tunnel) -> Result<(), Error> {
+        let peer = match tunnel.state {
+            TunnelState::Connected(Peer { address: IpAddr::V4(address), teid }) => Some((address, teid)),
+            TunnelState::Connected(_) => return Err(Error::Ipv6Peer),
+            TunnelState::Idle => None,
+        };
+        let hop = match peer {
+            Some((address, _)) => state.hops.towards(address)?,
+            None => 0,
+        };
+        let Outcome { slot, left, new } = state.sessions.set(&self.tables, tunnel, hop)?;
+        if new {
+            // Whatever waited was for the one who had the address before.
+            self.discard(state, slot);
+        }
+        state.told.remove(&slot);
+        let Some((address, teid)) = peer else { return Ok(()) };
+        self.flush(state, slot, address, teid);
+        if let Some(left) = left {
+            self.end_marker(left);
+        }
+        for held in state.waiting.take(tunnel.teid.0) {
+            self.uplink_again(state, held);
+        }
+        Ok(())
+    }
+
+    /// Sends what was buffered for a phone, before anything newer: programs hand packets over until all is sent.
+    fn flush(&self, state: &mut State, slot: u32, peer: Ipv4Addr, teid: Teid) {
+        let Some(record) = self.tables.downlink.get(slot as usize) else { return };
+        for packet in state.buffers.take(slot) {
+            self.send_down(record, peer, teid, &packet);
+            record.drained.fetch_add(1);
+        }
+    }
+
+    /// Drops what is buffered for a phone.
+    fn discard(&self, state: &mut State, slot: u32) {
+        state.told.remove(&slot);
+        let packets = state.buffers.take(slot);
+        if packets.is_empty() {
+            return;
+        }
+        self.tables.dropped(DropReason::BufferExpired, packets.len() as u64);
+        if let Some(record) = self.tables.downlink.get(slot as usize) {
+            record.dropped.add(packets.len() as u64);
+            record.drained.fetch_add(u32::try_from(packets.len()).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// A packet for a phone that a program, or the software plane, could not send at once.
+    pub(crate) fn handed_over(&self, state: &mut State, header: HandoverHeader, packet: &[u8]) {
+        let Some(record) = self.tables.downlink.get(header.slot as usize) else { return };
+        if record.owner.get() != header.owner || record.ue.get() != header.ue {
+            // For someone who has left; its counters were reset with it.
+            self.tables.dropped(DropReason::BufferExpired, 1);
+            return;
+        }
+        match record.state.get() {
+            _ if packet.is_empty() => {
+                record.drained.fetch_add(1);
+            }
+            DownlinkState::ACTIVE => {
+                let peer = basalt_ebpf_abi::Address(record.peer.get()).to_ipv4();
+                let teid = Teid(u32::from_be(record.teid.get()));
+                // What was buffered before comes first, although `flush` leaves nothing.
+                self.flush(state, header.slot, peer, teid);
+                self.send_down(record, peer, teid, packet);
+                record.drained.fetch_add(1);
+            }
+            DownlinkState::IDLE => self.keep(state, record, header.slot, packet),
+            _ => {
+                self.tables.dropped(DropReason::UnknownPhone, 1);
+                record.drained.fetch_add(1);
+            }
+        }
+    }
+
+    /// Buffers a packet for an idle phone and tells the core, once.
+    fn keep(&self, state: &mut State, record: &Downlink, slot: u32, packet: &[u8]) {
+        if let Err(refusal) = state.buffers.push(slot, packet) {
+            let reason = match refusal {
+                Refusal::Phone => DropReason::BufferFull,
+                Refusal::Total => DropReason::BufferTotal,
+            };
+            self.tables.dropped(reason, 1);
+            record.dropped.add(1);
+            record.drained.fetch_add(1);
+        }
+        if state.told.contains(&slot) {
+            return;
+        }
+        let ue_ipv4 = basalt_ebpf_abi::Address(record.ue.get()).to_ipv4();
+        // If the core's queue is full, the phone's next packet tries again.
+        if self.events.try_send(Traffic::DownlinkWaiting { ue_ipv4 }).is_ok() {
+            state.told.insert(slot);
+        }
+    }
+
+    /// Sends a packet into a tunnel through the socket, and counts it.
+    pub(crate) fn send_down(&self, record: &Downlink, peer: Ipv4Addr, teid: Teid, packet: &[u8]) {
+        let Some(socket) = &self.socket else { return };
+        let mut header = [0x30, 255, 0, 0, 0, 0, 0, 0];
+        let length = u16::try_from(packet.len()).unwrap_or(u16::MAX);
+        for (octet, value) in
+            header.iter_mut().skip(2).zip(length.to_be_bytes().into_iter().chain(teid.0.to_be_bytes()))
+        {
+            *octet = value;
+        }
+        match socket.send(SocketAddrV4::new(peer, basalt_gtp::PORT), [&header, packet]) {
+            Ok(()) => Downlinked::account(record, u32::from(length)),
+            Err(error) => {
+                tracing::debug!(%peer, %error, "sending into a tunnel");
+                self.tables.dropped(DropReason::SendFailed, 1);
+                record.dropped.add(1);
+            }
+        }
+    }
+
+    /// Tells the base station that a phone has left that nothing follows (TS 29.281 §7.3.2, TS 36.300 §10.1.2.2).
+    fn end_marker(&self, left: Peer) {
+        let IpAddr::V4(peer) = left.address else { return };
+        let message = Message::EndMarker { others: Vec::new() };
+        self.send_control(peer, &Datagram { header: Header::new(left.teid), message });
+    }
+
+    /// Sends a GTP-U message to a peer's GTP-U port.
+    pub(crate) fn send_control(&self, peer: Ipv4Addr, datagram: &Datagram) {
+        self.send_message(SocketAddrV4::new(peer, basalt_gtp::PORT), datagram);
+    }
+
+    /// Sends a GTP-U message.
+    pub(crate) fn send_message(&self, to: SocketAddrV4, datagram: &Datagram) {
+        let (Some(socket), Ok(octets)) = (&self.socket, datagram.encode()) else { return };
+        if let Err(error) = socket.send(to, [&octets, &[]]) {
+            tracing::debug!(%to, %error, "sending a GTP-U message");
+            self.tables.dropped(DropReason::SendFailed, 1);
+        }
+    }
+
+    /// Judges a held message once more, now that its tunnel is there.
+    fn uplink_again(&self, state: &mut State, mut held: Held) {
+        let length = held.message.len();
+        let Some(settings) = self.tables.settings.get(0) else { return };
+        let Some(frame) = Frame::new(&mut held.message, 0, length) else { return };
+        let available = u32::try_from(length).unwrap_or(u32::MAX);
+        match basalt_pipeline::uplink(&frame, &self.tables, settings, 0, available, held.peer.into()) {
+            Uplinked::Forward { record, offset, length, .. } => {
+                let packet = frame.bytes().get(offset..).unwrap_or_default();
+                self.forward_up(record, packet, length);
+            }
+            Uplinked::Punt(_) => self.give_up(state, Instant::now(), &held),
+            Uplinked::Drop(reason) => self.tables.dropped(reason, 1),
+        }
+    }
+
+    /// Hands a phone's packet to the kernel, and counts it.
+    pub(crate) fn forward_up(&self, record: &basalt_ebpf_abi::Uplink, packet: &[u8], length: u32) {
+        let sent = match &self.outlet {
+            Outlet::None => return,
+            Outlet::Frames(socket) => socket.send(packet),
+            Outlet::Tun(device) => device.send(packet),
+        };
+        match sent {
+            Ok(()) => Uplinked::account(record, length),
+            Err(error) => {
+                tracing::debug!(%error, "handing a packet to the kernel");
+                self.tables.dropped(DropReason::SendFailed, 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Follows the kernel's routes and neighbours: next hops for programs, and which destinations phones may reach.
+
+use crate::config::{Config, Egress};
+use crate::destinations::Rules;
+use crate::host::{Changes, Netlink, Route, Snapshot};
+use crate::plane::Shared;
+use basalt_ebpf_abi::{Class, Mac, NextHop, Prefix};
+use futures_util::StreamExt;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+/// How long changes are collected before looking at all of them.
+const SETTLE: Duration = Duration::from_millis(5);
+/// Unresolved neighbours are asked for again that often.
+const RETRY: Duration = Duration::from_secs(1);
+/// Resolved ones, too, for kernels that do not keep them by themselves.
+const REFRESH: Duration = Duration::from_secs(30);
+
+/// A task that runs as long as the data plane.
+pub(crate) struct Resolver {
+    pub(crate) netlink: Netlink,
+    pub(crate) changes: Changes,
+    pub(crate) news: mpsc::UnboundedReceiver<(Ipv4Addr, u32)>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) config: Config,
+    /// Whether programs forward to egress gateways by themselves.
+    pub(crate) direct: bool,
+    pub(crate) stations: BTreeMap<Ipv4Addr, u32>,
+    pub(crate) gateways: BTreeMap<Ipv4Addr, u8>,
+    pub(crate) rules: Rules,
+}
+
+impl Resolver {
+    /// Runs until the data plane is gone.
+    pub(crate) async fn run(mut self) {
+        let mut tick = interval(RETRY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut refreshed = Instant::now();
+        loop {
+            tokio::select! {
+                news = self.news.recv() => match news {
+                    Some((peer, hop)) => {
+                        self.stations.insert(peer, hop);
+                        while let Ok((peer, hop)) = self.news.try_recv() {
+                            self.stations.insert(peer, hop);
+                        }
+                        self.refresh(true).await;
+                    }
+                    None => return,
+                },
+                change = self.changes.next() => {
+                    if change.is_none() {
+                        tracing::error!("netlink has ended: routes and neighbours are not followed any more");
+                        return;
+                    }
+                    sleep(SETTLE).await;
+                    while timeout(Duration::ZERO, self.changes.next()).await.is_ok_and(|change| change.is_some()) {}
+                    self.refresh(false).await;
+                }
+                _ = tick.tick() => {
+                    let all = refreshed.elapsed() >= REFRESH;
+                    if all {
+                        refreshed = Instant::now();
+                    }
+                    if all || self.unresolved() {
+                        self.refresh(true).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn hop(&self, index: u32) -> Option<&NextHop> {
+        self.shared.tables.next_hops.get(index as usize)
+    }
+
+    fn unresolved(&self) -> bool {
+        let gateways = self.gateways.values().map(|hop| u32::from(*hop));
+        let mut all = self.stations.values().copied().chain(gateways);
+        all.any(|hop| self.hop(hop).is_some_and(|hop| hop.ifindex.get() == 0))
+    }
+
+    /// Looks at everything once. With `ask`, neighbours that are not resolved are asked for.
+    pub(crate) async fn refresh(&mut self, ask: bool) {
+        let snapshot = match self.netlink.snapshot().await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                tracing::warn!(%error, "routes and neighbours could not be read");
+                return;
+            }
+        };
+        self.follow_destinations(&snapshot);
+        let gateways = self.gateways.iter().map(|(address, hop)| (*address, u32::from(*hop)));
+        let wanted: Vec<(Ipv4Addr, u32)> = self.stations.iter().map(|(a, h)| (*a, *h)).chain(gateways).collect();
+        for (address, hop) in wanted {
+            let resolved = snapshot.resolved(address);
+            if let Some(entry) = self.hop(hop) {
+                match resolved {
+                    Some((link, source, destination)) => update(entry, link.index, link.mtu, source, destination),
+                    None => entry.forget(),
+                }
+            }
+            let Some((link, neighbour)) = snapshot.way(address) else { continue };
+            if ask && let Err(error) = self.netlink.keep_resolved(link.index, neighbour).await {
+                tracing::debug!(%address, %error, "asking for a neighbour");
+            }
+        }
+    }
+
+    /// Compiles the destination rules, if they have changed.
+    fn follow_destinations(&mut self, snapshot: &Snapshot) {
+        let rules = rules(&self.config, snapshot, self.direct.then_some(&mut self.gateways));
+        if rules == self.rules {
+            return;
+        }
+        let tables = &self.shared.tables;
+        if let (Some(settings), Some(destinations)) = (tables.settings.get(0), tables.destinations.get(0)) {
+            let left = rules.write(settings, destinations);
+            if left > 0 {
+                tracing::info!(left, "destination rules left to the kernel's filter");
+            }
+        }
+        self.rules = rules;
+    }
+}
+
+/// Changes an entry only when it differs, since changing it interrupts the fast path for a moment.
+fn update(hop: &NextHop, ifindex: u32, mtu: u32, source: Mac, destination: Mac) {
+    let same = hop.ifindex.get() == ifindex && hop.mtu.get() == mtu && hop.macs() == (destination, source);
+    if !same {
+        hop.resolve(ifindex, mtu, source, destination);
+    }
+}
+
+/// Which destinations phones may reach. `gateways` collects the egress gateways that programs may send to directly.
+pub(crate) fn rules(config: &Config, snapshot: &Snapshot, gateways: Option<&mut BTreeMap<Ipv4Addr, u8>>) -> Rules {
+    let mut rules = Rules::default();
+    rules.rank(config.permitted.iter().map(|prefix| (*prefix, Class::KERNEL)).collect());
+    let own = |address: Ipv4Addr| Prefix::new(address, 32);
+    rules.rank(config.pools.iter().filter_map(|pool| Some((own(pool.gateway?), Class::GATEWAY))).collect());
+    let mut denied = Rules::nowhere();
+    denied.extend(config.pools.iter().map(|pool| (Prefix::new(pool.network, pool.prefix), Class::PHONES)));
+    denied.extend(config.forbidden.iter().map(|prefix| (*prefix, Class::DENY)));
+    denied.push((own(config.access_address), Class::DENY));
+    for (index, address, length) in &snapshot.addresses {
+        let link = snapshot.links.get(index);
+        if link.is_some_and(|link| link.name == config.device) {
+            continue;
+        }
+        denied.push((own(*address), Class::DENY));
+        if link.is_some_and(|link| link.name != config.internet_interface) {
+            denied.push((Prefix::new(*address, *length), Class::DENY));
+        }
+    }
+    rules.rank(denied);
+    if let (Egress::Routed, Some(gateways)) = (config.egress, gateways) {
+        let internet = snapshot.link(&config.internet_interface).map(|link| link.index);
+        rules.rank(direct_routes(&snapshot.routes, internet, gateways));
+    }
+    rules
+}
+
+/// Routes through a gateway on the internet interface become direct; all others are the kernel's.
+fn direct_routes(
+    routes: &[Route],
+    internet: Option<u32>,
+    gateways: &mut BTreeMap<Ipv4Addr, u8>,
+) -> Vec<(Prefix, Class)> {
+    let mut best: BTreeMap<(u32, u8), &Route> = BTreeMap::new();
+    for route in routes {
+        let entry = best.entry((route.prefix.first(), route.prefix.length())).or_insert(route);
+        if route.priority < entry.priority {
+            *entry = route;
+        }
+    }
+    let mut hop = |gateway: Ipv4Addr| -> Class {
+        if let Some(hop) = gateways.get(&gateway) {
+            return Class(*hop);
+        }
+        let next = gateways.values().max().map_or(Some(Class::FIRST_HOP), |last| last.checked_add(1));
+        let Some(next) = next else { return Class::KERNEL };
+        gateways.insert(gateway, next);
+        Class(next)
+    };
+    best.values()
+        .map(|route| match route.gateway.filter(|_| Some(route.output) == internet) {
+            Some(gateway) => (route.prefix, hop(gateway)),
+            None => (route.prefix, Class::KERNEL),
+        })
+        .collect()
+}

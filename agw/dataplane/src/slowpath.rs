@@ -1,0 +1,155 @@
+//! The GTP-U socket: what programs leave to user space, and everything in the software plane.
+
+use crate::buffer::{Held, Waiting};
+use crate::plane::{Shared, State};
+use agw_types::{Peer, Traffic};
+use basalt_ebpf_abi::{Address, DropReason, PuntReason, Uplink};
+use basalt_gtp::{Datagram, Header, Message, MessageType};
+use basalt_ids::Teid;
+use basalt_pipeline::{Frame, Uplinked};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::time::Instant;
+
+/// Extension headers that we understand (TS 29.281 §5.2.2): PDU Session Container, PDCP PDU Number, Long PDCP PDU Number.
+const SUPPORTED: [u8; 3] = [0x85, 0xc0, 0x82];
+
+impl Shared {
+    /// A datagram from `peer`.
+    pub(crate) fn datagram(&self, now: Instant, from: SocketAddrV4, octets: &mut [u8]) {
+        let peer = *from.ip();
+        let length = octets.len();
+        let Some(settings) = self.tables.settings.get(0) else { return };
+        let Some(frame) = Frame::new(octets, 0, length) else { return };
+        let available = u32::try_from(length).unwrap_or(u32::MAX);
+        match basalt_pipeline::uplink(&frame, &self.tables, settings, 0, available, peer.into()) {
+            Uplinked::Forward { record, offset, length, .. } => {
+                self.forward_up(record, frame.bytes().get(offset..).unwrap_or_default(), length);
+            }
+            Uplinked::Drop(reason) => self.tables.dropped(reason, 1),
+            Uplinked::Punt(PuntReason::GtpControl) => self.control(now, from, frame.bytes()),
+            Uplinked::Punt(PuntReason::UnknownExtension) => self.supported(now, peer, frame.bytes()),
+            Uplinked::Punt(reason) => self.hold(now, peer, frame.bytes(), reason),
+        }
+    }
+
+    /// Keeps a message for a tunnel that may be made or moved any moment.
+    fn hold(&self, now: Instant, peer: Ipv4Addr, octets: &[u8], reason: PuntReason) {
+        let Some(teid) = teid(octets) else { return };
+        let mut state = self.state();
+        if let Some(held) = state.waiting.push(now, teid, peer, octets, reason) {
+            self.give_up(&mut state, now, &held);
+        }
+    }
+
+    /// When the next held message must be judged for good.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.state().waiting.due()
+    }
+
+    /// Judges messages whose tunnel did not come.
+    pub(crate) fn expire(&self, now: Instant) {
+        let mut state = self.state();
+        while let Some(held) = state.waiting.expired(now) {
+            self.give_up(&mut state, now, &held);
+        }
+    }
+
+    /// No tunnel fits: tell the sender of an unknown one (TS 29.281 §7.3.1), drop the others.
+    pub(crate) fn give_up(&self, state: &mut State, now: Instant, held: &Held) {
+        match held.reason {
+            PuntReason::IdleUplink => self.tables.dropped(DropReason::IdleTunnel, 1),
+            PuntReason::OtherPeer => self.tables.dropped(DropReason::WrongPeer, 1),
+            _ => self.error_indication(state, now, held),
+        }
+    }
+
+    fn error_indication(&self, state: &mut State, now: Instant, held: &Held) {
+        // TEID 0 is no tunnel: there is nothing to tear down.
+        if held.teid == 0 || !state.limits.allow(now, held.peer) {
+            self.tables.dropped(DropReason::PeerRate, 1);
+            return;
+        }
+        let peer = IpAddr::V4(self.local);
+        let message = Message::ErrorIndication { teid: Teid(held.teid), peer, others: Vec::new() };
+        // The S flag is set, the number has no meaning (§5.1).
+        self.send_control(held.peer, &Datagram { header: Header::with_sequence(Teid(0), 0), message });
+    }
+
+    /// A message that is not a user's packet.
+    fn control(&self, now: Instant, from: SocketAddrV4, octets: &[u8]) {
+        let peer = *from.ip();
+        let datagram = match Datagram::decode(octets) {
+            Ok(datagram) => datagram,
+            Err(error) => {
+                tracing::debug!(%peer, %error, "GTP-U message");
+                self.tables.dropped(DropReason::Malformed, 1);
+                return;
+            }
+        };
+        let mut state = self.state();
+        match datagram.message {
+            Message::EchoRequest { .. } if state.limits.allow(now, peer) => {
+                let header = Header::with_sequence(Teid(0), datagram.header.sequence.unwrap_or(0));
+                // The restart counter is 0 on the user plane (§8.2); never longer than the request with its optional fields.
+                let message = Message::EchoResponse { recovery: 0, others: Vec::new() };
+                // To the port it came from (§4.4.2.2).
+                self.send_message(from, &Datagram { header, message });
+            }
+            Message::EchoRequest { .. } => self.tables.dropped(DropReason::PeerRate, 1),
+            Message::ErrorIndication { teid, peer: named, .. } => self.unknown_there(&state, peer, named, teid),
+            Message::EndMarker { .. } => self.end_of(peer, datagram.header.teid),
+            // We ask for no echo and send no extension that might be unknown: these are answers to nothing.
+            Message::EchoResponse { .. } | Message::SupportedExtensionHeaders { .. } | Message::GPdu(_) => {}
+        }
+    }
+
+    /// A base station says that it does not know a tunnel: believed only from the tunnel's own peer.
+    fn unknown_there(&self, state: &State, from: Ipv4Addr, named: IpAddr, teid: Teid) {
+        let ours = (named == IpAddr::V4(from)).then(|| state.sessions.by_peer(from, teid.0)).flatten();
+        let Some(ours) = ours else {
+            self.tables.dropped(DropReason::ForgedControl, 1);
+            return;
+        };
+        let peer = Peer { address: IpAddr::V4(from), teid };
+        // If the core's queue is full, the next packet brings the next indication.
+        if self.events.try_send(Traffic::ErrorIndication { teid: Teid(ours), peer }).is_err() {
+            tracing::warn!(%from, "an Error Indication was lost: the core is behind");
+        }
+    }
+
+    /// Nothing more will come through a tunnel: of no consequence to us, who reorder nothing, but it must be the tunnel's own peer.
+    fn end_of(&self, peer: Ipv4Addr, teid: Teid) {
+        let index = self.tables.settings.get(0).map_or(0, |settings| settings.teid_mask.get()) & teid.0;
+        let record = self.tables.uplink.get(index as usize).filter(|record| record.teid.get() == teid.0);
+        let own = |record: &Uplink| Address::new(peer).0 & record.peer_mask.get() == record.peer.get();
+        if !record.is_some_and(own) {
+            self.tables.dropped(DropReason::ForgedControl, 1);
+        }
+    }
+
+    /// Tells a sender which extension headers we know (TS 29.281 §7.2.3).
+    fn supported(&self, now: Instant, peer: Ipv4Addr, octets: &[u8]) {
+        self.tables.dropped(DropReason::ExtensionHeader, 1);
+        let sequence = Datagram::decode(octets).ok().and_then(|datagram| datagram.header.sequence);
+        if !self.state().limits.allow(now, peer) {
+            self.tables.dropped(DropReason::PeerRate, 1);
+            return;
+        }
+        let message = Message::SupportedExtensionHeaders { types: SUPPORTED.to_vec(), others: Vec::new() };
+        let header = Header::with_sequence(Teid(0), sequence.unwrap_or(0));
+        self.send_control(peer, &Datagram { header, message });
+    }
+}
+
+/// The TEID of a G-PDU.
+fn teid(octets: &[u8]) -> Option<u32> {
+    match octets {
+        [_, MessageType::G_PDU, _, _, a, b, c, d, ..] => Some(u32::from_be_bytes([*a, *b, *c, *d])),
+        _ => None,
+    }
+}
+
+/// How long the socket's thread may sleep.
+pub(crate) fn patience(due: Option<Instant>, now: Instant) -> Option<std::time::Duration> {
+    due.map(|due| due.saturating_duration_since(now).min(Waiting::TIME))
+}

@@ -1,0 +1,222 @@
+//! File descriptors that the standard library has no type for. All the system calls of the slow path are here.
+
+use crate::error::Error;
+use basalt_ebpf_abi::Mac;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+/// The GTP-U socket.
+pub(crate) struct GtpSocket(Socket);
+
+impl GtpSocket {
+    /// Bound to our GTP-U address.
+    pub(crate) fn bind(address: Ipv4Addr) -> Result<Self, Error> {
+        let local = SocketAddrV4::new(address, basalt_gtp::PORT);
+        let open = || {
+            let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+            socket.set_nonblocking(true)?;
+            // A gateway that restarts may meet its predecessor for a moment.
+            socket.set_reuse_address(true)?;
+            // Bursts wait here while a thread is busy; the kernel takes less where it must.
+            let _ = socket.set_recv_buffer_size(8 << 20);
+            let _ = socket.set_send_buffer_size(4 << 20);
+            // What is too large is fragmented on the way, as TS 29.281 §4.4.1 allows, instead of being refused.
+            set_option(&socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)?;
+            socket.bind(&SockAddr::from(local))?;
+            Ok(socket)
+        };
+        open().map(Self).map_err(Error::system(format!("GTP-U socket on {local}")))
+    }
+
+    /// A datagram, if there is one.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddrV4)>> {
+        // SAFETY: octets are valid as possibly uninitialised ones, and the call writes octets only.
+        let target = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
+        match self.0.recv_from(target) {
+            Ok((length, from)) => Ok(from.as_socket_ipv4().map(|from| (length, from))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a datagram made of two parts. Waits a moment when the queue is full.
+    pub(crate) fn send(&self, to: SocketAddrV4, parts: [&[u8]; 2]) -> io::Result<()> {
+        let parts = parts.map(IoSlice::new);
+        let to = SockAddr::from(SocketAddr::V4(to));
+        match self.0.send_to_vectored(&parts, &to) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                wait(&[(self.0.as_fd(), libc::POLLOUT)], Some(Duration::from_millis(50)))?;
+                self.0.send_to_vectored(&parts, &to).map(drop)
+            }
+            other => other.map(drop),
+        }
+    }
+}
+
+impl AsFd for GtpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Puts whole frames on an interface.
+pub(crate) struct FrameSocket {
+    socket: Socket,
+    header: [u8; 14],
+}
+
+impl FrameSocket {
+    /// Sends IPv4 out of interface `index`, from and to these addresses.
+    pub(crate) fn open(index: u32, source: Mac, destination: Mac) -> Result<Self, Error> {
+        let open = || {
+            // Protocol 0: it receives nothing.
+            let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
+            // SAFETY: all octets zero is a valid address of this family.
+            let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+            address.sll_family = libc::AF_PACKET as u16;
+            address.sll_ifindex = i32::try_from(index).map_err(io::Error::other)?;
+            let length = u32::try_from(size_of::<libc::sockaddr_ll>()).map_err(io::Error::other)?;
+            // SAFETY: the address lives across the call and has the length given.
+            let result = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
+            checked(result)?;
+            Ok(socket)
+        };
+        let socket = open().map_err(Error::system("packet socket"))?;
+        let mut header = [0; 14];
+        for (octet, value) in header.iter_mut().zip(destination.0.into_iter().chain(source.0).chain([8, 0])) {
+            *octet = value;
+        }
+        Ok(Self { socket, header })
+    }
+
+    /// Sends an IPv4 packet.
+    pub(crate) fn send(&self, packet: &[u8]) -> io::Result<()> {
+        self.socket.send_vectored(&[IoSlice::new(&self.header), IoSlice::new(packet)]).map(drop)
+    }
+}
+
+/// A TUN device: IP packets without any header.
+pub(crate) struct Tun(File);
+
+impl Tun {
+    /// Makes the device; it is gone when this value is.
+    pub(crate) fn create(name: &str) -> Result<Self, Error> {
+        let open = || {
+            let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
+            // SAFETY: all octets zero is a valid request.
+            let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+            set_name(&mut request, name);
+            request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as i16;
+            // SAFETY: the request lives across the call.
+            checked(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) })?;
+            nonblocking(file.as_raw_fd())?;
+            Ok(file)
+        };
+        open().map(Self).map_err(Error::system(format!("TUN device {name}")))
+    }
+
+    /// A packet, if there is one.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match (&self.0).read(buffer) {
+            Ok(length) => Ok(Some(length)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Hands a packet to the kernel.
+    pub(crate) fn send(&self, packet: &[u8]) -> io::Result<()> {
+        (&self.0).write(packet).map(drop)
+    }
+}
+
+impl AsFd for Tun {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Wakes threads that wait, for good: once called, nobody waits again.
+pub(crate) struct Waker(OwnedFd);
+
+impl Waker {
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: no pointers.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        checked(fd)?;
+        // SAFETY: a new descriptor that nobody else owns.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Wakes whoever waits now or later.
+    pub(crate) fn wake(&self) {
+        let one = 1u64.to_ne_bytes();
+        // SAFETY: eight octets, as an eventfd wants. A full counter wakes just as well.
+        unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+    }
+}
+
+impl AsFd for Waker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Waits until one of the descriptors is ready for what is asked (`POLLIN`, `POLLOUT`), or the time is over.
+pub(crate) fn wait(descriptors: &[(BorrowedFd<'_>, i16)], time: Option<Duration>) -> io::Result<()> {
+    let mut list: Vec<libc::pollfd> = descriptors
+        .iter()
+        .map(|(fd, events)| libc::pollfd { fd: fd.as_raw_fd(), events: *events, revents: 0 })
+        .collect();
+    // Rounded up: an early return would find nothing due.
+    let millis = time.map_or(-1, |time| i32::try_from(time.as_micros().div_ceil(1000)).unwrap_or(i32::MAX));
+    // SAFETY: the list lives across the call and has the length given.
+    let result = unsafe { libc::poll(list.as_mut_ptr(), list.len() as libc::nfds_t, millis) };
+    match checked(result) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+        other => other,
+    }
+}
+
+/// Switches an offload of an interface: `command` is one of `ETHTOOL_S*` that take a number.
+pub(crate) fn ethtool(interface: &str, command: u32, value: u32) -> io::Result<()> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+    let mut argument = [command, value];
+    // SAFETY: all octets zero is a valid request.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    set_name(&mut request, interface);
+    request.ifr_ifru.ifru_data = argument.as_mut_ptr().cast();
+    const SIOCETHTOOL: libc::Ioctl = 0x8946;
+    // SAFETY: the request points to the two words of `struct ethtool_value`, both alive.
+    checked(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) })
+}
+
+fn set_name(request: &mut libc::ifreq, name: &str) {
+    // One octet stays zero.
+    for (target, octet) in request.ifr_name.iter_mut().take(libc::IFNAMSIZ - 1).zip(name.bytes()) {
+        *target = octet as libc::c_char;
+    }
+}
+
+fn set_option(socket: &Socket, level: i32, name: i32, value: i32) -> io::Result<()> {
+    let length = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: the value lives across the call and has the length given.
+    checked(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) })
+}
+
+fn nonblocking(fd: i32) -> io::Result<()> {
+    // SAFETY: no pointers.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
+    checked(flags)?;
+    // SAFETY: no pointers.
+    checked(unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) })
+}
+
+fn checked(result: i32) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

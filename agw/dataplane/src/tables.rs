@@ -1,0 +1,128 @@
+//! The tables of the data plane as user space sees them, whatever holds them.
+
+use crate::region::Region;
+use basalt_ebpf_abi::{
+    Bucket, Destinations, Downlink, DropReason, NextHop, PuntReason, REASON_SLOTS, SCHEMA_VERSION, Settings, Shared64,
+    TeidLayout, Uplink,
+};
+use std::io;
+use std::time::Instant;
+
+/// How large the tables are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// How TEIDs are split; gives the number of uplink records.
+    pub teids: TeidLayout,
+    /// Number of downlink records: addresses in all pools.
+    pub downlink: u32,
+    /// Number of next hops: egress ones from [`basalt_ebpf_abi::Class::FIRST_HOP`] to 255, base stations from 256.
+    pub next_hops: u32,
+}
+
+/// Records in shared memory, and the counters of user space. The same pipeline that runs in the kernel runs over them.
+pub(crate) struct Tables {
+    pub(crate) settings: Region<Settings>,
+    pub(crate) uplink: Region<Uplink>,
+    pub(crate) downlink: Region<Downlink>,
+    pub(crate) next_hops: Region<NextHop>,
+    pub(crate) destinations: Region<Destinations>,
+    buckets: Region<Bucket>,
+    reasons: Region<Shared64>,
+    started: Instant,
+}
+
+/// The regions that user space and programs share.
+pub(crate) struct SharedRegions {
+    pub(crate) settings: Region<Settings>,
+    pub(crate) uplink: Region<Uplink>,
+    pub(crate) downlink: Region<Downlink>,
+    pub(crate) next_hops: Region<NextHop>,
+    pub(crate) destinations: Region<Destinations>,
+}
+
+impl SharedRegions {
+    /// In anonymous memory: for the software plane, and for tests.
+    pub(crate) fn anonymous(sizes: Sizes) -> io::Result<Self> {
+        Ok(Self {
+            settings: Region::anonymous(1)?,
+            uplink: Region::anonymous(sizes.teids.slots() as usize)?,
+            downlink: Region::anonymous(sizes.downlink as usize)?,
+            next_hops: Region::anonymous(sizes.next_hops as usize)?,
+            destinations: Region::anonymous(1)?,
+        })
+    }
+}
+
+impl Tables {
+    /// Tables over these regions.
+    pub(crate) fn new(regions: SharedRegions, sizes: Sizes) -> io::Result<Self> {
+        let SharedRegions { settings, uplink, downlink, next_hops, destinations } = regions;
+        let tables = Self {
+            settings,
+            uplink,
+            downlink,
+            next_hops,
+            destinations,
+            buckets: Region::anonymous(PuntReason::BUCKETS as usize)?,
+            reasons: Region::anonymous(REASON_SLOTS as usize)?,
+            started: Instant::now(),
+        };
+        if let Some(settings) = tables.settings.get(0) {
+            settings.teid_mask.set(sizes.teids.mask());
+            settings.uplink_slots.set(sizes.teids.slots());
+            settings.downlink_slots.set(sizes.downlink);
+            settings.next_hops.set(sizes.next_hops);
+            // Last: from here on the maps are complete.
+            settings.schema.set(SCHEMA_VERSION);
+        }
+        Ok(tables)
+    }
+
+    /// Counts a drop of user space.
+    pub(crate) fn dropped(&self, reason: DropReason, packets: u64) {
+        if let Some(counter) = self.reasons.get(reason.slot() as usize) {
+            counter.add(packets);
+        }
+    }
+
+    /// A counter of user space.
+    pub(crate) fn reason(&self, slot: u32) -> u64 {
+        self.reasons.get(slot as usize).map_or(0, Shared64::get)
+    }
+}
+
+impl basalt_pipeline::Tables for Tables {
+    fn settings(&self) -> Option<&Settings> {
+        self.settings.get(0)
+    }
+
+    fn uplink(&self, index: u32) -> Option<&Uplink> {
+        self.uplink.get(index as usize)
+    }
+
+    fn downlink(&self, slot: u32) -> Option<&Downlink> {
+        self.downlink.get(slot as usize)
+    }
+
+    fn next_hop(&self, index: u32) -> Option<&NextHop> {
+        self.next_hops.get(index as usize)
+    }
+
+    fn destinations(&self) -> Option<&Destinations> {
+        self.destinations.get(0)
+    }
+
+    fn bucket(&self, index: u32) -> Option<&Bucket> {
+        self.buckets.get(index as usize)
+    }
+
+    fn count(&self, slot: u32) {
+        if let Some(counter) = self.reasons.get(slot as usize) {
+            counter.add(1);
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}

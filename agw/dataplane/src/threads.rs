@@ -1,0 +1,194 @@
+//! The threads that move packets of the slow path and of the software plane. They end when the data plane is dropped.
+
+use crate::plane::{Outlet, Shared};
+use crate::slowpath::patience;
+use crate::sockets::wait;
+use aya::maps::{MapData, RingBuf};
+use basalt_ebpf_abi::HandoverHeader;
+use basalt_pipeline::{Downlinked, Frame, Origin, Tables};
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+use std::{io, mem};
+
+/// Packets taken in one go before looking at anything else.
+const BATCH: usize = 256;
+
+/// Threads of one data plane.
+pub(crate) struct Threads {
+    shared: Arc<Shared>,
+    running: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, running: Vec::new() }
+    }
+
+    /// Serves the GTP-U socket.
+    pub(crate) fn serve_socket(&mut self) -> io::Result<()> {
+        self.start("gtp-u", serve_socket)
+    }
+
+    /// Serves the ring that XDP programs hand packets over in.
+    pub(crate) fn serve_ring(&mut self, ring: RingBuf<MapData>) -> io::Result<()> {
+        self.start("handover", move |shared| serve_ring(shared, ring))
+    }
+
+    /// Serves the TUN device of the software plane.
+    pub(crate) fn serve_tun(&mut self) -> io::Result<()> {
+        self.start("tun", serve_tun)
+    }
+
+    fn start(&mut self, name: &str, serve: impl FnOnce(&Shared) + Send + 'static) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        self.running.push(thread::Builder::new().name(name.into()).spawn(move || serve(&shared))?);
+        Ok(())
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.shared.stop.wake();
+        for thread in mem::take(&mut self.running) {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn running(shared: &Shared) -> bool {
+    !shared.stopping.load(Ordering::Acquire)
+}
+
+fn serve_socket(shared: &Shared) {
+    let Some(socket) = &shared.socket else { return };
+    let mut buffer = vec![0; 1 << 16];
+    while running(shared) {
+        let now = Instant::now();
+        shared.expire(now);
+        let time = patience(shared.due(), now);
+        if let Err(error) = wait(&[(socket.as_fd(), libc::POLLIN), (shared.stop.as_fd(), libc::POLLIN)], time) {
+            tracing::error!(%error, "waiting for GTP-U");
+            return;
+        }
+        let now = Instant::now();
+        for _ in 0..BATCH {
+            match socket.receive(&mut buffer) {
+                Ok(Some((length, from))) => shared.datagram(now, from, buffer.get_mut(..length).unwrap_or_default()),
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "receiving GTP-U");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+fn serve_ring(shared: &Shared, mut ring: RingBuf<MapData>) {
+    catch_up(shared, &mut ring);
+    while running(shared) {
+        if let Err(error) = wait(&[(ring.as_fd(), libc::POLLIN), (shared.stop.as_fd(), libc::POLLIN)], None) {
+            tracing::error!(%error, "waiting for packets of idle phones");
+            return;
+        }
+        let mut state = shared.state();
+        for _ in 0..BATCH {
+            let Some(record) = ring.next() else { break };
+            if let Some((header, packet)) = HandoverHeader::split(&record) {
+                shared.handed_over(&mut state, header, packet);
+            }
+        }
+    }
+}
+
+/// Takes over from a predecessor that was killed: what it held is lost and counted as done; what is still in the ring is not.
+fn catch_up(shared: &Shared, ring: &mut RingBuf<MapData>) {
+    let mut state = shared.state();
+    let open = |record: &&basalt_ebpf_abi::Downlink| record.outstanding() != 0;
+    let before: Vec<(u32, u32)> = (0u32..)
+        .zip(shared.tables.downlink.iter())
+        .filter(|(_, record)| open(record))
+        .map(|(slot, record)| (slot, record.handed.get()))
+        .collect();
+    let mut packets = Vec::new();
+    let mut pending: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+    while let Some(record) = ring.next() {
+        let Some((header, packet)) = HandoverHeader::split(&record) else { continue };
+        let (count, last) = pending.entry(header.slot).or_default();
+        *count += 1;
+        *last = header.number;
+        packets.push((header, packet.to_vec()));
+    }
+    for (slot, handed) in before {
+        let Some(record) = shared.tables.downlink.get(slot as usize) else { continue };
+        let done = match pending.get(&slot) {
+            Some((count, last)) => last.wrapping_sub(*count),
+            None => handed,
+        };
+        record.drained.set(done);
+    }
+    for (header, packet) in packets {
+        shared.handed_over(&mut state, header, &packet);
+    }
+}
+
+fn serve_tun(shared: &Shared) {
+    let Outlet::Tun(device) = &shared.outlet else { return };
+    let mut buffer = vec![0; 1 << 16];
+    while running(shared) {
+        if let Err(error) = wait(&[(device.as_fd(), libc::POLLIN), (shared.stop.as_fd(), libc::POLLIN)], None) {
+            tracing::error!(%error, "waiting for packets to phones");
+            return;
+        }
+        for _ in 0..BATCH {
+            match device.receive(&mut buffer) {
+                Ok(Some(length)) => shared.downlink(buffer.get_mut(..length).unwrap_or_default()),
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "receiving packets to phones");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// A packet that the kernel routed to a phone: what the XDP program does, over the TUN device.
+    pub(crate) fn downlink(&self, octets: &mut [u8]) {
+        let Some(settings) = self.tables.settings.get(0) else { return };
+        let length = octets.len();
+        let Some(frame) = Frame::new(octets, 0, length) else { return };
+        match basalt_pipeline::downlink(&frame, &self.tables, settings, 0, Origin::Kernel) {
+            Downlinked::Tunnel { record, tunnel, length, .. } => {
+                let packet = frame.bytes().get(..length as usize).unwrap_or_default();
+                let teid = basalt_ids::Teid(u32::from_be(tunnel.teid));
+                self.send_down(record, tunnel.peer.to_ipv4(), teid, packet);
+            }
+            Downlinked::HandOver(handover) => {
+                let record = handover.record;
+                let mut state = self.state();
+                let number = record.handed.fetch_add(1).wrapping_add(1);
+                let header = HandoverHeader {
+                    slot: handover.slot,
+                    ue: record.ue.get(),
+                    owner: record.owner.get(),
+                    number,
+                    length: handover.length,
+                    reason: handover.reason as u32,
+                };
+                self.tables.count(handover.reason.slot());
+                let packet = frame.bytes().get(..handover.length as usize).unwrap_or_default();
+                self.handed_over(&mut state, header, packet);
+            }
+            Downlinked::Drop(reason) => self.tables.dropped(reason, 1),
+            Downlinked::Pass(_) => {}
+        }
+    }
+}

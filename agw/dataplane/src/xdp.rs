@@ -1,0 +1,243 @@
+//! Loading, pinning and attaching of the XDP programs.
+//!
+//! Maps are pinned in `DIR/maps`, programs in `DIR/programs`, links in `DIR/links/<interface>.<mode>`. A gateway that starts finds
+//! them, keeps the maps, and replaces the program behind each link in one step: packets flow all the time.
+
+use crate::error::Error;
+use crate::region::{Record, Region};
+use crate::tables::{SharedRegions, Sizes};
+use aya::maps::{Map, MapData, MapInfo, PerCpuArray, RingBuf};
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::xdp::XdpLink;
+use aya::programs::{Xdp, XdpMode};
+use aya::{Ebpf, EbpfLoader};
+use basalt_ebpf_abi::{SCHEMA_VERSION, Settings, maps};
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+/// How frames reach the programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// In the driver.
+    Native,
+    /// In the kernel's receive path, at a fraction of the speed.
+    Generic,
+}
+
+impl Mode {
+    const fn name(self) -> &'static str {
+        match self {
+            Mode::Native => "native",
+            Mode::Generic => "generic",
+        }
+    }
+}
+
+/// Programs in the kernel, not necessarily attached, with their maps.
+pub(crate) struct Loaded {
+    ebpf: Ebpf,
+    directory: Option<PathBuf>,
+    /// Packets for user space.
+    pub(crate) ring: Option<RingBuf<MapData>>,
+    /// Counters of the programs.
+    pub(crate) reasons: PerCpuArray<MapData, u64>,
+    /// Whether the maps were there before, with whatever tunnels they hold.
+    pub(crate) reused: bool,
+}
+
+/// Loads the programs of `object`. With a `directory`, maps that are pinned there are used again if they have this schema and
+/// these sizes; otherwise new ones take their place.
+pub(crate) fn load(
+    object: &[u8],
+    sizes: Sizes,
+    ring_octets: u32,
+    directory: Option<&Path>,
+) -> Result<(Loaded, SharedRegions), Error> {
+    let mut reused = false;
+    let pins = directory.map(|directory| directory.join("maps"));
+    if let Some(pins) = &pins {
+        for folder in ["maps", "programs", "links"].map(|name| pins.with_file_name(name)) {
+            fs::create_dir_all(&folder).map_err(Error::system(format!("creating {}", folder.display())))?;
+        }
+        reused = match unfit(pins, sizes, ring_octets) {
+            None => true,
+            Some(reason) => {
+                tracing::info!(reason, "new tables");
+                clear(pins)?;
+                false
+            }
+        };
+    }
+    let mut loader = EbpfLoader::new();
+    for (name, entries) in entries(sizes, ring_octets) {
+        loader.map_max_entries(name, entries);
+    }
+    if let Some(pins) = &pins {
+        for name in maps::ALL {
+            loader.map_pin_path(name, pins.join(name));
+        }
+    }
+    let mut ebpf = loader.load(object).map_err(Error::bpf("loading the XDP object"))?;
+    let regions = SharedRegions {
+        settings: region(&ebpf, maps::SETTINGS, 1)?,
+        uplink: region(&ebpf, maps::UPLINK, sizes.teids.slots())?,
+        downlink: region(&ebpf, maps::DOWNLINK, sizes.downlink)?,
+        next_hops: region(&ebpf, maps::NEXT_HOPS, sizes.next_hops)?,
+        destinations: region(&ebpf, maps::DESTINATIONS, 1)?,
+    };
+    let ring = RingBuf::try_from(take(&mut ebpf, maps::HANDOVER)?).map_err(Error::bpf("ring"))?;
+    let reasons = PerCpuArray::try_from(take(&mut ebpf, maps::REASONS)?).map_err(Error::bpf("counters"))?;
+    for (name, program) in ebpf.programs_mut() {
+        let program: &mut Xdp = program.try_into().map_err(Error::bpf(name))?;
+        program.load().map_err(Error::bpf(format!("loading {name}")))?;
+    }
+    let directory = directory.map(Path::to_path_buf);
+    Ok((Loaded { ebpf, directory, ring: Some(ring), reasons, reused }, regions))
+}
+
+impl Loaded {
+    /// Attaches a program to an interface, or replaces the one that runs there.
+    pub(crate) fn attach(&mut self, program: &str, interface: &str, allow: &[Mode]) -> Result<Mode, Error> {
+        let attached = match self.replace(program, interface, allow)? {
+            Some(mode) => mode,
+            None => self.attach_new(program, interface, allow)?,
+        };
+        if let Some(directory) = &self.directory {
+            // For people with bpftool; the links hold the programs.
+            let pin = directory.join("programs").join(program);
+            let _ = fs::remove_file(&pin);
+            let program = xdp(&mut self.ebpf, program)?;
+            program.pin(&pin).map_err(Error::bpf(format!("pinning {}", pin.display())))?;
+        }
+        Ok(attached)
+    }
+
+    /// Puts the new program behind the pinned link, if there is a live one of an allowed mode.
+    fn replace(&mut self, program: &str, interface: &str, allow: &[Mode]) -> Result<Option<Mode>, Error> {
+        let Some(directory) = &self.directory else { return Ok(None) };
+        for mode in [Mode::Native, Mode::Generic] {
+            let path = link_path(directory, interface, mode);
+            if !path.exists() {
+                continue;
+            }
+            if allow.contains(&mode) && update(xdp(&mut self.ebpf, program)?, &path).is_ok() {
+                return Ok(Some(mode));
+            }
+            // Its interface is gone, or the mode is not wanted any more.
+            fs::remove_file(&path).map_err(Error::system(format!("removing {}", path.display())))?;
+        }
+        Ok(None)
+    }
+
+    fn attach_new(&mut self, program: &str, interface: &str, allow: &[Mode]) -> Result<Mode, Error> {
+        let directory = self.directory.clone();
+        let name = program;
+        let program = xdp(&mut self.ebpf, name)?;
+        let mut failure = Error::Configuration("no XDP mode is allowed".into());
+        for &mode in allow {
+            let flag = match mode {
+                Mode::Native => XdpMode::Driver,
+                Mode::Generic => XdpMode::Skb,
+            };
+            let what = format!("attaching {name} to {interface}, {} mode", mode.name());
+            match program.attach(interface, flag) {
+                Ok(id) => {
+                    if let Some(directory) = &directory {
+                        let link = program.take_link(id).map_err(Error::bpf("link"))?;
+                        let link = FdLink::try_from(link).map_err(Error::bpf("link without a descriptor"))?;
+                        let path = link_path(directory, interface, mode);
+                        link.pin(&path).map_err(Error::bpf(format!("pinning {}", path.display())))?;
+                    }
+                    return Ok(mode);
+                }
+                Err(error) => {
+                    failure = Error::bpf(what)(error);
+                    tracing::debug!(%failure, "trying the next mode");
+                }
+            }
+        }
+        Err(failure)
+    }
+
+    /// The programs' counter, summed over CPUs.
+    pub(crate) fn reason(&self, slot: u32) -> u64 {
+        self.reasons.get(&slot, 0).map_or(0, |values| values.iter().sum())
+    }
+}
+
+/// Detaches everything and removes the pins: for uninstalling, not for stopping.
+pub(crate) fn remove_pins(directory: &Path) -> Result<(), Error> {
+    for folder in ["links", "programs", "maps"] {
+        clear(&directory.join(folder))?;
+    }
+    Ok(())
+}
+
+fn update(program: &mut Xdp, path: &Path) -> Result<(), Error> {
+    let link = PinnedLink::from_pin(path).map_err(Error::bpf("pinned link"))?;
+    let link = XdpLink::try_from(FdLink::from(link)).map_err(Error::bpf("pinned link"))?;
+    program.attach_to_link(link).map_err(Error::bpf("replacing the program")).map(drop)
+}
+
+fn link_path(directory: &Path, interface: &str, mode: Mode) -> PathBuf {
+    directory.join("links").join(format!("{interface}.{}", mode.name()))
+}
+
+fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp, Error> {
+    let absent = || Error::Bpf { what: name.into(), cause: "not in the object".into() };
+    ebpf.program_mut(name).ok_or_else(absent)?.try_into().map_err(Error::bpf(name))
+}
+
+fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map, Error> {
+    ebpf.take_map(name).ok_or_else(|| Error::Bpf { what: name.into(), cause: "not in the object".into() })
+}
+
+fn region<T: Record>(ebpf: &Ebpf, name: &str, length: u32) -> Result<Region<T>, Error> {
+    let absent = || Error::Bpf { what: name.into(), cause: "no such array in the object".into() };
+    let Some(Map::Array(map)) = ebpf.map(name) else { return Err(absent()) };
+    Region::of_map(map.fd().as_fd(), length as usize).map_err(Error::system(format!("mapping {name}")))
+}
+
+/// Sizes that are not fixed in the object.
+fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 4] {
+    [
+        (maps::UPLINK, sizes.teids.slots()),
+        (maps::DOWNLINK, sizes.downlink),
+        (maps::NEXT_HOPS, sizes.next_hops),
+        (maps::HANDOVER, ring_octets),
+    ]
+}
+
+/// Why the pinned maps cannot be used again; `None` if they can.
+fn unfit(pins: &Path, sizes: Sizes, ring_octets: u32) -> Option<&'static str> {
+    for name in maps::ALL {
+        if MapInfo::from_pin(pins.join(name)).is_err() {
+            return Some("no pinned maps");
+        }
+    }
+    for (name, entries) in entries(sizes, ring_octets) {
+        if MapInfo::from_pin(pins.join(name)).is_ok_and(|map| map.max_entries() != entries) {
+            return Some("pinned maps of another size");
+        }
+    }
+    let settings = MapData::from_pin(pins.join(maps::SETTINGS)).ok();
+    let same_form = settings.as_ref().is_some_and(|map| {
+        map.info().is_ok_and(|info| usize::try_from(info.value_size()).is_ok_and(|size| size == size_of::<Settings>()))
+    });
+    let schema = settings
+        .filter(|_| same_form)
+        .and_then(|map| Region::<Settings>::of_map(map.fd().as_fd(), 1).ok())
+        .and_then(|region| region.get(0).map(|settings| settings.schema.get()));
+    (schema != Some(SCHEMA_VERSION)).then_some("pinned maps of another schema")
+}
+
+/// Removes all files of a folder.
+fn clear(folder: &Path) -> Result<(), Error> {
+    let Ok(files) = fs::read_dir(folder) else { return Ok(()) };
+    for file in files.flatten() {
+        let path = file.path();
+        fs::remove_file(&path).map_err(Error::system(format!("removing {}", path.display())))?;
+    }
+    Ok(())
+}
