@@ -488,6 +488,8 @@ async fn keep_associated(io: Rc<RefCell<Io>>, enb: usize, address: Ipv4Addr, pla
         let mut config = Config::client([address.into()]).with_backend(plane.backend);
         config.remote_udp_port = plane.remote_udp_port;
         config.threading = basalt_sctp::Threading::CallerLocalSet;
+        // Fewer than any MME grants by default: one that answers on the stream a message came on can do so.
+        config.out_streams = 8;
         config.rto.initial = std::time::Duration::from_millis(500);
         let why = match SctpAssociation::connect(config, &[plane.mme]).await {
             Ok(association) => {
