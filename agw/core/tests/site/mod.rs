@@ -1,0 +1,212 @@
+//! A gateway core with scripted base stations and phones around it: what tests read as a story.
+//!
+//! The phone has keys and counts of its own (the UE side of `basalt-security`) and says what it is told to say; nothing here
+//! shares logic with the gateway beyond the codecs.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that is surprised fails")]
+
+pub mod enb;
+pub mod phone;
+
+use agw_core::{Core, example_config};
+use agw_subscribers::{Credentials, StoredAlgorithm, Subscriber, Subscribers};
+use agw_types::{
+    Ambr, ApnProfile, Arp, BearerQos, Command, DataplaneChange, Effect, Effects, Event, GatewayConfig, Input, Limits,
+    LinkId, Metric, Now, OperatorReply, Profile, Record, RecordKey, SubscriberState,
+};
+use basalt_ids::{Imsi, Qci};
+use basalt_s1ap::{Pdu, decode};
+use basalt_sansio::{Duration, SecureSeed, Time};
+use basalt_security::{AkaAlgorithm, Secret, Sqn};
+use std::collections::{BTreeMap, VecDeque};
+
+/// A gateway and all that came out of it.
+pub struct Site {
+    pub core: Core,
+    pub now: Now,
+    /// Messages to base stations that nobody has read.
+    pub inbox: VecDeque<(LinkId, u16, Pdu)>,
+    pub events: Vec<Event>,
+    pub counts: Vec<Metric>,
+    pub dataplane: Vec<DataplaneChange>,
+    pub closed: Vec<LinkId>,
+    pub replies: Vec<(u64, OperatorReply)>,
+    pub asked: Vec<(agw_types::Ticket, agw_types::Question)>,
+    /// The store as it is after every step.
+    pub store: BTreeMap<RecordKey, Record>,
+    /// How many records were written.
+    pub saves: usize,
+    effects: Effects,
+}
+
+pub fn imsi(number: u64) -> Imsi {
+    Imsi::new(1_010_000_000_000 + number, 15).unwrap()
+}
+
+pub fn functions(number: u64) -> AkaAlgorithm {
+    credentials(number).functions().unwrap()
+}
+
+fn credentials(number: u64) -> Credentials {
+    let (k, opc) = (Secret::new(vec![number as u8; 16]), Secret::new(vec![0xe8; 16]));
+    Credentials::new(StoredAlgorithm::Milenage, k, opc, true).unwrap()
+}
+
+pub fn subscriber(number: u64) -> Subscriber {
+    let ambr = Ambr { uplink: 50_000_000, downlink: 100_000_000 };
+    let qos = BearerQos { qci: Qci(9), arp: Arp { priority: 8, may_preempt: false, preemptable: false } };
+    let apn = |name: &str| ApnProfile { apn: name.parse().unwrap(), qos, ambr, static_ipv4: None };
+    Subscriber {
+        profile: Profile { imsi: imsi(number), msisdn: None, ambr, apns: vec![apn("internet"), apn("ims")] },
+        name: format!("phone {number}"),
+        state: SubscriberState::Active,
+        aka: functions(number),
+        amf: [0x80, 0],
+        sqn: Sqn::new(32).unwrap(),
+    }
+}
+
+pub fn config() -> GatewayConfig {
+    let mut config = example_config();
+    let mut ims = config.apns[0].clone();
+    ims.apn = "ims".parse().unwrap();
+    ims.pools[0].network = "10.46.0.0".parse().unwrap();
+    ims.pools[0].gateway = None;
+    config.apns.push(ims);
+    config
+}
+
+impl Site {
+    /// The example site with subscribers 1 to 20.
+    pub fn new() -> Self {
+        Self::with(config(), Limits::default())
+    }
+
+    pub fn with(config: GatewayConfig, limits: Limits) -> Self {
+        Self::seeded(config, limits, 7)
+    }
+
+    pub fn seeded(config: GatewayConfig, limits: Limits, seed: u8) -> Self {
+        let seed = SecureSeed([seed; 32]);
+        let mut subscribers = Subscribers::new(&seed);
+        for number in 1..=20 {
+            subscribers.insert(subscriber(number), false);
+        }
+        Self::around(Core::new(config, limits, 100_000, &seed, subscribers))
+    }
+
+    pub fn around(core: Core) -> Self {
+        Self {
+            core,
+            now: Now { mono: Time::from_secs(100), unix_secs: 1_700_000_000 },
+            inbox: VecDeque::new(),
+            events: Vec::new(),
+            counts: Vec::new(),
+            dataplane: Vec::new(),
+            closed: Vec::new(),
+            replies: Vec::new(),
+            asked: Vec::new(),
+            store: BTreeMap::new(),
+            saves: 0,
+            effects: Effects::new(),
+        }
+    }
+
+    /// One step.
+    pub fn input(&mut self, input: Input) {
+        let mut effects = core::mem::take(&mut self.effects);
+        self.core.step(self.now, input, &mut effects);
+        self.take(&mut effects);
+        self.effects = effects;
+    }
+
+    /// Runs something that gives effects outside a step.
+    pub fn run(&mut self, run: impl FnOnce(&mut Core, Now, &mut Effects)) {
+        let mut effects = core::mem::take(&mut self.effects);
+        run(&mut self.core, self.now, &mut effects);
+        self.take(&mut effects);
+        self.effects = effects;
+    }
+
+    fn take(&mut self, effects: &mut Effects) {
+        let mut other = false;
+        for effect in effects.drain() {
+            match effect {
+                Effect::Save(record) => {
+                    assert!(!other || !matches!(*record, Record::Ue(_)), "a record after other effects");
+                    self.saves += 1;
+                    self.store.insert(record.key(), *record);
+                    continue;
+                }
+                Effect::Forget(key) => {
+                    self.store.remove(&key);
+                }
+                Effect::Send { link, stream, pdu } => {
+                    let decoded = decode(&pdu).expect("the gateway sends what it can read");
+                    assert!(decoded.diagnostics.is_clean(), "{:?}", decoded.diagnostics);
+                    self.inbox.push_back((link, stream, decoded.pdu));
+                }
+                Effect::CloseLink { link } => self.closed.push(link),
+                Effect::Ask { ticket, question } => self.asked.push((ticket, question)),
+                Effect::Dataplane(change) => self.dataplane.push(change),
+                Effect::Count(metric) => self.counts.push(metric),
+                Effect::Tell(event) => self.events.push(*event),
+                Effect::Reply { token, reply } => self.replies.push((token, reply)),
+            }
+            other = true;
+        }
+    }
+
+    /// Lets time pass, waking the core whenever it wants to be.
+    pub fn advance(&mut self, by: Duration) {
+        let until = self.now.mono + by;
+        while let Some(due) = self.core.next_wakeup().filter(|due| *due <= until) {
+            self.at(due.max(self.now.mono));
+            self.input(Input::Wakeup);
+        }
+        self.at(until);
+    }
+
+    fn at(&mut self, time: Time) {
+        let passed = time - self.now.mono;
+        self.now.mono = time;
+        self.now.unix_secs += passed.as_secs();
+    }
+
+    pub fn command(&mut self, command: Command) -> OperatorReply {
+        self.input(Input::Operator { token: 1, command });
+        self.replies.pop().expect("every command is answered").1
+    }
+
+    /// The next message to a base station, whichever it is.
+    pub fn next(&mut self) -> Option<Pdu> {
+        self.inbox.pop_front().map(|(_, _, pdu)| pdu)
+    }
+
+    /// Everything that waits, thrown away.
+    pub fn clear(&mut self) {
+        self.inbox.clear();
+        self.events.clear();
+        self.counts.clear();
+        self.dataplane.clear();
+    }
+
+    pub fn assert_quiet(&self) {
+        assert!(
+            self.inbox.is_empty(),
+            "unread: {:?}",
+            self.inbox.iter().map(|(_, _, pdu)| pdu.name()).collect::<Vec<_>>()
+        );
+    }
+
+    pub fn counted(&self, metric: Metric) -> usize {
+        self.counts.iter().filter(|count| **count == metric).count()
+    }
+
+    pub fn ue_record(&self, imsi: Imsi) -> Option<&agw_types::StoredUe> {
+        match self.store.get(&RecordKey::Ue(imsi))? {
+            Record::Ue(ue) => Some(ue),
+            _ => None,
+        }
+    }
+}
