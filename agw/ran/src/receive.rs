@@ -33,7 +33,7 @@ impl Ran {
                     }
                     Reaction::Notify(indication) => {
                         cx.send(link, stream, *indication);
-                        true
+                        !decoded.diagnostics.unknown_procedure
                     }
                     Reaction::Reject(answer) => {
                         cx.protocol_error(link, decoded.pdu.name(), format!("{} was refused", decoded.pdu.name()));
