@@ -1,14 +1,14 @@
 //! An echo server or client over any back end, for tests between hosts. Prints one line per event.
 //!
 //!     sctp_peer server BACKEND LOCAL[,LOCAL] PORT
-//!     sctp_peer client BACKEND LOCAL[,LOCAL] PORT PEER[,PEER] PEERPORT SIZES END [FILE]
+//!     sctp_peer client BACKEND LOCAL[,LOCAL] PORT PEER[,PEER] PEERPORT SIZES END [busy|idle FILE]
 //!
 //! BACKEND: auto, kernel, raw-ip, udp (port 9899 at both ends). SIZES: 1,200,60000. END: shutdown or abort. With FILE
-//! the client goes on echoing the last size until FILE exists.
+//! the client then goes on echoing the last size, or keeps still, until FILE exists.
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use basalt_sctp::{
@@ -27,13 +27,17 @@ async fn main() -> Outcome {
             Ok(())
         }
         ["server", backend, local, port] => server(config(backend, local, port)?).await,
-        ["client", backend, local, port, peer, peer_port, sizes, end, ref file @ ..] => {
+        ["client", backend, local, port, peer, peer_port, sizes, end, ref then @ ..] => {
             let peer_port: u16 = peer_port.parse()?;
             let peer = addresses(peer)?.into_iter().map(|address| SocketAddr::new(address, peer_port));
             let run = Run {
                 sizes: sizes.split(',').map(str::parse).collect::<Result<_, _>>()?,
                 abort: end == "abort",
-                file: file.first().map(PathBuf::from),
+                then: match then {
+                    ["busy", file] => Some((true, PathBuf::from(file))),
+                    ["idle", file] => Some((false, PathBuf::from(file))),
+                    _ => None,
+                },
             };
             client(config(backend, local, port)?, &peer.collect::<Vec<_>>(), run).await
         }
@@ -44,7 +48,8 @@ async fn main() -> Outcome {
 struct Run {
     sizes: Vec<usize>,
     abort: bool,
-    file: Option<PathBuf>,
+    /// Whether to stay busy until the file exists.
+    then: Option<(bool, PathBuf)>,
 }
 
 fn addresses(list: &str) -> Result<Vec<IpAddr>, Box<dyn Error>> {
@@ -62,7 +67,6 @@ fn config(backend: &str, local: &str, port: &str) -> Result<Config, Box<dyn Erro
         },
         local: addresses(local)?,
         port: port.parse()?,
-        heartbeat: Duration::from_secs(2),
         ..Config::default()
     })
 }
@@ -104,9 +108,11 @@ async fn client(config: Config, peer: &[SocketAddr], run: Run) -> Outcome {
     }
     println!("echoed");
     let last = run.sizes.last().copied().unwrap_or(1);
-    while run.file.as_ref().is_some_and(|file| !file.exists()) {
-        echoed(&mut association, 0, last).await?;
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    if let Some((busy, file)) = run.then {
+        tokio::select! {
+            end = echo_on(&mut association, last), if busy => end?,
+            () = appears(&file) => {}
+        }
     }
     if run.abort {
         association.abort("as asked");
@@ -121,6 +127,19 @@ async fn client(config: Config, peer: &[SocketAddr], run: Run) -> Outcome {
     }
 }
 
+async fn echo_on(association: &mut SctpAssociation, size: usize) -> Outcome {
+    loop {
+        echoed(association, 0, size).await?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn appears(file: &Path) {
+    while !file.exists() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Sends a message and waits until it comes back.
 async fn echoed(association: &mut SctpAssociation, stream: u16, size: usize) -> Outcome {
     let payload: Vec<u8> = (0..size).map(|n| n.to_le_bytes()[0].wrapping_mul(7)).collect();
@@ -129,7 +148,7 @@ async fn echoed(association: &mut SctpAssociation, stream: u16, size: usize) -> 
     association.send(sent.clone()).await?;
     loop {
         match association.recv().await {
-            Event::Message(got) if got.payload == sent.payload && got.stream == stream && got.ppid == sent.ppid => {
+            Event::Message(got) if got.payload == sent.payload && got.stream == stream => {
                 if start.elapsed() > Duration::from_millis(150) {
                     println!("slow {:?}", start.elapsed());
                 }

@@ -71,10 +71,8 @@ impl Driver {
                     match got {
                         Ok(0) => break CloseReason::Shutdown,
                         Ok(_) => self.deliver(),
-                        Err(error) => match self.ended(&error) {
-                            Some(reason) => break reason,
-                            None => continue,
-                        },
+                        Err(error) if passing(&error) => {}
+                        Err(error) => break self.last_words(error).await,
                     }
                 }
                 sent = self.socket.send_many(&batch), if !batch.is_empty() => self.sent(sent),
@@ -180,18 +178,26 @@ impl Driver {
         }
     }
 
-    /// Whether an error of `recv` is the end.
-    fn ended(&self, error: &io::Error) -> Option<CloseReason> {
+    /// The system may tell the end before what came ahead of it: fetches that, then says how it ended.
+    async fn last_words(&mut self, error: io::Error) -> CloseReason {
+        while let Ok(Some(received)) = self.socket.recv().await {
+            self.received.push(received);
+        }
+        self.deliver();
         match error.kind() {
-            // A message longer than the limit was thrown away; the next is whole.
-            io::ErrorKind::InvalidData | io::ErrorKind::Interrupted => None,
-            io::ErrorKind::TimedOut => Some(CloseReason::Lost),
+            io::ErrorKind::TimedOut => CloseReason::Lost,
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
-                Some(CloseReason::PeerAbort(self.abort_reason.clone()))
+                CloseReason::PeerAbort(std::mem::take(&mut self.abort_reason))
             }
-            _ => Some(CloseReason::Endpoint(error.to_string())),
+            _ => CloseReason::Endpoint(error.to_string()),
         }
     }
+}
+
+/// Whether the association goes on after an error of `recv`.
+fn passing(error: &io::Error) -> bool {
+    // A message longer than the limit was thrown away; the next is whole.
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::Interrupted)
 }
 
 fn outgoing(message: &Message) -> (&[u8], SendOptions) {

@@ -97,6 +97,22 @@ pub(super) struct Engine {
     outgoing: Vec<Vec<Outgoing>>,
     delayed: Option<(usize, Outgoing)>,
     pub seen: EndpointCounters,
+    /// Told after the turn's packets have left: whoever hears of an end may exit at once.
+    farewells: Vec<(Entry, CloseReason)>,
+}
+
+impl Entry {
+    /// Tells whoever holds or awaits the association that it is over.
+    fn tell(self, reason: &CloseReason) {
+        if let Origin::Client(Some(reply)) = self.origin {
+            // A caller that gave up is not there to be told.
+            let _ = reply.send(Err(Error::NotEstablished(reason.clone())));
+        }
+        if let Some(link) = &self.peer.link {
+            link.close(reason);
+        }
+        self.peer.discard();
+    }
 }
 
 impl Engine {
@@ -120,6 +136,7 @@ impl Engine {
             outgoing: Vec::new(),
             delayed: None,
             seen: EndpointCounters::default(),
+            farewells: Vec::new(),
         }
     }
 
@@ -194,6 +211,9 @@ impl Engine {
         self.seen.associations = self.entries.len() as u64;
         self.shared.lock().counters = self.seen;
         self.flush();
+        for (entry, reason) in self.farewells.drain(..) {
+            entry.tell(&reason);
+        }
     }
 
     /// Stops when no handle, listener or association is left.
@@ -434,22 +454,12 @@ impl Engine {
             self.by_tag.remove(&(port, entry.tag));
         }
         self.release_port(port);
-        match entry.origin {
-            Origin::Client(Some(reply)) => {
-                // A caller that gave up is not there to be told.
-                let _ = reply.send(Err(Error::NotEstablished(reason.clone())));
-            }
-            Origin::Client(None) => {}
-            Origin::Listener(id) => {
-                if let Some(listener) = self.listeners.iter_mut().find(|listener| listener.id == id) {
-                    listener.associations -= 1;
-                }
-            }
+        if let Origin::Listener(id) = entry.origin
+            && let Some(listener) = self.listeners.iter_mut().find(|listener| listener.id == id)
+        {
+            listener.associations -= 1;
         }
-        if let Some(link) = &entry.peer.link {
-            link.close(reason);
-        }
-        entry.peer.discard();
+        self.farewells.push((entry, reason.clone()));
     }
 
     fn release_port(&mut self, port: u16) {

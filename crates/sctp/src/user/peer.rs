@@ -481,6 +481,7 @@ fn to_stack(message: Message) -> StackMessage {
 }
 
 fn close_reason(kind: ErrorKind, why: &str) -> CloseReason {
+    let why = why.strip_prefix("User-Initiated Abort, reason=").unwrap_or(why);
     let why: String = why.chars().filter(|c| !c.is_control()).take(REASON).collect();
     match kind {
         ErrorKind::PeerReported => CloseReason::PeerAbort(why),
