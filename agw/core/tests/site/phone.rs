@@ -387,3 +387,20 @@ impl Phone {
         self.say(site, EmmMessage::TrackingAreaUpdateComplete(TrackingAreaUpdateComplete::new()));
     }
 }
+
+impl Phone {
+    /// A token as if the SIM had seen a high number.
+    pub fn usim_auts(&self, challenge: &AuthenticationRequest) -> AuthenticationFailureParameter {
+        let highest = basalt_security::Sqn::new(1 << 30).unwrap();
+        let number = self.imsi.value() % 1_000_000;
+        AuthenticationFailureParameter(functions(number).auts(&challenge.rand.0, highest))
+    }
+
+    /// Answers the last of several identity requests.
+    pub fn identify_late(&mut self, site: &mut Site) {
+        while let Some(pdu) = self.s1ap(site) {
+            assert!(matches!(pdu, Pdu::DownlinkNasTransport(_)));
+        }
+        self.identify(site);
+    }
+}
