@@ -36,6 +36,7 @@
 
 mod aka;
 mod algorithm;
+mod key_file;
 mod keys;
 mod nas;
 mod provider;
@@ -47,8 +48,9 @@ pub use aka::{
     TuakOutputs, Usim, UsimFailure, UsimResponse,
 };
 pub use algorithm::{AlgorithmOrder, Algorithms, Ciphering, Integrity, NoCommonAlgorithm, OrderError};
+pub use key_file::KeyFileError;
 pub use keys::{AccessKeyChain, hash_mme, kasme, kenb_star};
 pub use nas::{Direction, NasSecurityContext, ProtectError, Protection, Side, Verified, VerifyError};
 pub use provider::Provider;
-pub use seal::{KeyFileError, SealedKey, SealingKey, Unsealable};
+pub use seal::{SealedKey, SealingKey, Unsealable};
 pub use secret::Secret;
