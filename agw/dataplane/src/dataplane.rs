@@ -207,7 +207,7 @@ impl Dataplane {
         let state = state(&config, &tables, hops)?;
         let outlet = Outlet::Tun(device);
         let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, config.access_address, state)?);
-        let (keep_open, news) = mpsc::unbounded_channel();
+        let (keep_open, news) = mpsc::channel(Config::NEXT_HOPS as usize);
         let mut resolver = resolver(netlink, changes, news, &shared, config, false);
         resolver.refresh(false).await;
         let mut threads = Threads::new(Arc::clone(&shared));
@@ -238,7 +238,7 @@ impl Dataplane {
         }
         let outlet = Outlet::Frames(FrameSocket::open(peer.index, source, destination)?);
         let (events, receiver) = mpsc::channel(EVENTS);
-        let (stations, news) = mpsc::unbounded_channel();
+        let (stations, news) = mpsc::channel(Config::NEXT_HOPS as usize);
         let mut hops = Hops::resolved(sizes.next_hops, stations);
         if loaded.reused {
             hops.adopt(&tables);
@@ -364,7 +364,7 @@ async fn settle(
 fn resolver(
     netlink: Netlink,
     changes: Changes,
-    news: mpsc::UnboundedReceiver<(Ipv4Addr, u32)>,
+    news: mpsc::Receiver<(Ipv4Addr, u32)>,
     shared: &Arc<Shared>,
     config: Config,
     direct: bool,

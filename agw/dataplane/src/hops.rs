@@ -14,7 +14,7 @@ pub(crate) struct Hops {
     next: u32,
     end: u32,
     /// Whoever resolves neighbours learns of new ones here; `None` where nothing is resolved (software plane).
-    news: Option<mpsc::UnboundedSender<(Ipv4Addr, u32)>>,
+    news: Option<mpsc::Sender<(Ipv4Addr, u32)>>,
 }
 
 impl Hops {
@@ -23,8 +23,8 @@ impl Hops {
     /// The entry of the software plane, which needs none.
     const SOCKET: u32 = 1;
 
-    /// For a plane in which programs need resolved neighbours. `end` bounds the entries, and so the channel.
-    pub(crate) fn resolved(end: u32, news: mpsc::UnboundedSender<(Ipv4Addr, u32)>) -> Self {
+    /// For a plane in which programs need resolved neighbours. `end` bounds the entries; `news` must have room for as many.
+    pub(crate) fn resolved(end: u32, news: mpsc::Sender<(Ipv4Addr, u32)>) -> Self {
         Self { of: BTreeMap::new(), next: Self::FIRST, end, news: Some(news) }
     }
 
@@ -70,8 +70,8 @@ impl Hops {
 
     fn tell(&self, peer: Ipv4Addr, hop: u32) {
         if let Some(news) = &self.news {
-            // Nobody listens in a plane that is being taken down.
-            let _ = news.send((peer, hop));
+            // Never full, as it has room for every entry there is; and nobody listens in a plane that is being taken down.
+            let _ = news.try_send((peer, hop));
         }
     }
 }

@@ -10,6 +10,8 @@ mod error;
 mod hops;
 mod host;
 pub mod object;
+#[cfg(test)]
+mod oracle;
 mod peers;
 mod plane;
 mod pools;

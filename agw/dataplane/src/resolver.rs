@@ -24,7 +24,7 @@ const REFRESH: Duration = Duration::from_secs(30);
 pub(crate) struct Resolver {
     pub(crate) netlink: Netlink,
     pub(crate) changes: Changes,
-    pub(crate) news: mpsc::UnboundedReceiver<(Ipv4Addr, u32)>,
+    pub(crate) news: mpsc::Receiver<(Ipv4Addr, u32)>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) config: Config,
     /// Whether programs forward to egress gateways by themselves.

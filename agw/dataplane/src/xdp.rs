@@ -160,6 +160,12 @@ impl Loaded {
         Err(failure)
     }
 
+    /// A loaded program, to run it on test packets.
+    #[cfg(test)]
+    pub(crate) fn program(&self, name: &str) -> &Xdp {
+        self.ebpf.program(name).and_then(|program| program.try_into().ok()).expect("program")
+    }
+
     /// The programs' counter, summed over CPUs.
     pub(crate) fn reason(&self, slot: u32) -> u64 {
         self.reasons.get(&slot, 0).map_or(0, |values| values.iter().sum())

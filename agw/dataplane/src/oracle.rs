@@ -1,0 +1,223 @@
+//! The loaded object against the native pipeline: the same packets, verdicts, octets, counters and handed-over packets.
+
+mod packets;
+
+use crate::object;
+use crate::tables::{SharedRegions, Sizes, Tables};
+use crate::xdp::{self, Loaded};
+use aya::maps::{MapData, RingBuf};
+use aya::programs::{TestRun, TestRunOptions};
+use basalt_ebpf_abi::{
+    Address, Class, Downlink, DownlinkState, HandoverHeader, Mac, REASON_SLOTS, TeidLayout, Uplink, programs,
+};
+use basalt_pipeline::{Frame, Origin, Verdict, access, towards_phone};
+use packets::{Generator, World};
+use std::net::Ipv4Addr;
+
+const DROP: u32 = 1;
+const PASS: u32 = 2;
+const REDIRECT: u32 = 4;
+
+/// The same tables twice, one of them in the kernel.
+struct Pair {
+    loaded: Loaded,
+    ring: RingBuf<MapData>,
+    kernel: Tables,
+    native: Tables,
+}
+
+/// `None`, with a word about why, where programs cannot be loaded.
+fn pair() -> Option<Pair> {
+    // SAFETY: no arguments.
+    if unsafe { libc::geteuid() } != 0 {
+        eprintln!("skipped: loading BPF programs needs root");
+        return None;
+    }
+    let object = match object::object() {
+        Ok((_, object)) => object,
+        Err(error) => {
+            eprintln!("skipped: {error}");
+            return None;
+        }
+    };
+    let sizes = Sizes { teids: TeidLayout::new(4).unwrap(), downlink: 64, next_hops: 512 };
+    let (mut loaded, regions) = xdp::load(&object, sizes, 1 << 20, None).unwrap();
+    let ring = loaded.ring.take().unwrap();
+    let kernel = Tables::new(regions, sizes).unwrap();
+    let native = Tables::new(SharedRegions::anonymous(sizes).unwrap(), sizes).unwrap();
+    for tables in [&kernel, &native] {
+        fill(tables);
+    }
+    Some(Pair { loaded, ring, kernel, native })
+}
+
+fn fill(tables: &Tables) {
+    let settings = tables.settings.get(0).unwrap();
+    settings.local.set(Address::new(World::GATEWAY).0);
+    settings.buffer_limit.set(4);
+    settings.tunnel_mtu.set(1400);
+    settings.punt_rate.set(1_000_000_000);
+    settings.punt_burst.set(1_000_000_000);
+    settings.pools[0].first.set(u32::from(World::UE));
+    settings.pools[0].count.set(16);
+    settings.pools[1].first.set(u32::from(World::SECOND_POOL));
+    settings.pools[1].count.set(16);
+    settings.pools[1].base.set(16);
+    settings.pool_count.set(2);
+    let destinations = tables.destinations.get(0).unwrap();
+    destinations.set([10, 45], Class::PHONES);
+    destinations.set([127, 0], Class::DENY);
+    destinations.set([198, 51], Class::RULES);
+    destinations.set([203, 0], Class(5));
+    destinations.set([203, 1], Class(6));
+    let rule = &settings.rules[0];
+    rule.address.set(Address::new(Ipv4Addr::new(198, 51, 100, 0)).0);
+    rule.mask.set(Address::new(Ipv4Addr::new(255, 255, 255, 0)).0);
+    rule.class.set(u32::from(Class::GATEWAY.0));
+    settings.rule_count.set(1);
+    for (hop, mtu) in [(0, 3000), (5, 1300), (256, 1600)] {
+        tables.next_hops.get(hop).unwrap().resolve(7, mtu, Mac([hop as u8; 6]), Mac([hop as u8 + 1; 6]));
+    }
+    for index in 0..16u32 {
+        let uplink = tables.uplink.get(index as usize).unwrap();
+        uplink.peer.set(Address::new(World::STATION).0);
+        uplink.peer_mask.set(u32::MAX);
+        uplink.ue.set(Address::from_host(u32::from(World::UE) + index).0);
+        // Even ones may talk to phones, every fifth is idle, the last slot is free.
+        uplink.flags.set(u32::from(index % 2 == 0) | u32::from(index % 5 == 4) << 1);
+        uplink.teid.set(if index == 15 { 0 } else { World::teid(index) });
+    }
+    for slot in 0..32u32 {
+        let downlink = tables.downlink.get(slot as usize).unwrap();
+        let first = if slot < 16 { World::UE } else { World::SECOND_POOL };
+        downlink.ue.set(Address::from_host(u32::from(first) + slot % 16).0);
+        downlink.peer.set(Address::new(World::STATION).0);
+        downlink.local.set(Address::new(World::GATEWAY).0);
+        downlink.teid.set((slot + 77).to_be());
+        downlink.owner.set(slot + 1);
+        // One in eight has an unresolved neighbour, one is under change.
+        downlink.next_hop.set(if slot % 8 == 5 { 257 } else { 256 });
+        downlink.sequence.set(u32::from(slot == 6));
+        downlink.state.set(slot % 4);
+    }
+}
+
+/// What can be seen of the tables after a packet.
+fn counters(tables: &Tables) -> Vec<u64> {
+    let uplink = |r: &Uplink| [r.packets.get(), r.bytes.get(), r.refused.get()];
+    let downlink = |r: &Downlink| [r.packets.get(), r.bytes.get(), r.dropped.get(), u64::from(r.handed.get())];
+    let up = tables.uplink.iter().flat_map(uplink);
+    let down = tables.downlink.iter().flat_map(downlink);
+    up.chain(down).collect()
+}
+
+impl Pair {
+    /// The program's verdict and octets.
+    fn kernel(&self, program: &str, frame: &[u8]) -> (u32, Vec<u8>) {
+        let mut out = vec![0; frame.len() + 256];
+        let options =
+            TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), repeat: 1, ..TestRunOptions::new() };
+        let result = self.loaded.program(program).test_run(options).unwrap();
+        out.truncate(result.data_size_out as usize);
+        (result.return_value, out)
+    }
+
+    /// The pipeline's verdict, octets, and what user space would get.
+    fn native(&self, program: &str, frame: &[u8]) -> (u32, Vec<u8>, Option<Vec<u8>>) {
+        let mut storage = vec![0; 256];
+        storage.extend_from_slice(frame);
+        let mut packet = Frame::new(&mut storage, 256, frame.len()).unwrap();
+        let verdict = match program {
+            programs::ACCESS => access(&mut packet, &self.native),
+            programs::INTERNET => towards_phone(&mut packet, &self.native, Origin::Internet),
+            _ => towards_phone(&mut packet, &self.native, Origin::Kernel),
+        };
+        let mut handed = None;
+        let action = match verdict {
+            Verdict::Pass => PASS,
+            Verdict::Drop(_) => DROP,
+            Verdict::Redirect(_) => REDIRECT,
+            Verdict::HandOver(handover) => {
+                let record = handover.record;
+                let header = HandoverHeader {
+                    slot: handover.slot,
+                    ue: record.ue.get(),
+                    owner: record.owner.get(),
+                    number: record.handed.fetch_add(1).wrapping_add(1),
+                    length: handover.length,
+                    reason: handover.reason as u32,
+                };
+                let inner = &packet.bytes()[handover.offset..][..handover.length as usize];
+                handed = Some([&header.to_bytes(), inner].concat());
+                DROP
+            }
+        };
+        (action, packet.bytes().to_vec(), handed)
+    }
+
+    /// Runs one packet through both and compares everything.
+    fn compare(&mut self, program: &str, frame: &[u8]) -> u32 {
+        let (action, bytes, handed) = self.native(program, frame);
+        let (kernel_action, kernel_bytes) = self.kernel(program, frame);
+        let context = || format!("{program}: {frame:02x?}");
+        assert_eq!(kernel_action, action, "verdict, {}", context());
+        assert_eq!(kernel_bytes, bytes, "octets, {}", context());
+        let record = self.ring.next();
+        let kernel_handed = record.as_deref().map(|record| {
+            let (header, packet) = HandoverHeader::split(record).unwrap();
+            [&header.to_bytes(), packet].concat()
+        });
+        assert_eq!(kernel_handed, handed, "handed over, {}", context());
+        drop(record);
+        assert_eq!(counters(&self.kernel), counters(&self.native), "counters, {}", context());
+        for slot in 0..REASON_SLOTS {
+            assert_eq!(self.loaded.reason(slot), self.native.reason(slot), "reason {slot}, {}", context());
+        }
+        // What user space does with handed-over packets, now and then: so the buffer is empty, filling and full in turn.
+        if frame.last().is_some_and(|octet| octet % 3 == 0) {
+            for tables in [&self.kernel, &self.native] {
+                for record in tables.downlink.iter().filter(|record| record.state.get() == DownlinkState::IDLE) {
+                    record.drained.set(record.handed.get());
+                }
+                for record in tables.downlink.iter().skip(8).filter(|r| r.state.get() == DownlinkState::ACTIVE) {
+                    record.drained.set(record.handed.get());
+                }
+            }
+        }
+        action
+    }
+}
+
+/// How many packets each program sees.
+const PACKETS: usize = 12_000;
+
+fn agree(program: &str, seed: u64, make: impl Fn(&mut Generator) -> Vec<u8>) {
+    let Some(mut pair) = pair() else { return };
+    let mut generator = Generator::new(seed);
+    let mut seen = [0usize; 5];
+    for _ in 0..PACKETS {
+        let frame = make(&mut generator);
+        seen[pair.compare(program, &frame) as usize] += 1;
+    }
+    // The corpus must reach all ends, or the comparison says nothing.
+    assert!(seen[DROP as usize] > PACKETS / 20, "drops: {seen:?}");
+    assert!(seen[REDIRECT as usize] > PACKETS / 20, "redirects: {seen:?}");
+    println!("{program}: dropped or handed over {}, passed {}, redirected {}", seen[1], seen[2], seen[4]);
+    let reasons = (0..REASON_SLOTS).filter(|slot| pair.native.reason(*slot) > 0).count();
+    println!("{program}: {reasons} different reasons");
+}
+
+#[test]
+fn access_program_and_pipeline_agree() {
+    agree(programs::ACCESS, 1, Generator::uplink);
+}
+
+#[test]
+fn internet_program_and_pipeline_agree() {
+    agree(programs::INTERNET, 2, Generator::downlink);
+}
+
+#[test]
+fn kernel_program_and_pipeline_agree() {
+    agree(programs::KERNEL, 3, Generator::downlink);
+}

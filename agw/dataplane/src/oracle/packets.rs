@@ -1,0 +1,199 @@
+//! Packets good and bad, from a seed.
+
+use basalt_gtp::{Datagram, Extension, Header, Message, PduSession};
+use basalt_ids::Teid;
+use std::net::Ipv4Addr;
+
+/// Addresses of the world that the packets are about.
+pub(super) struct World;
+
+impl World {
+    pub(super) const STATION: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 1);
+    pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 2);
+    pub(super) const UE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 0);
+    pub(super) const SECOND_POOL: Ipv4Addr = Ipv4Addr::new(10, 46, 0, 0);
+
+    /// The TEID of an uplink index.
+    pub(super) fn teid(index: u32) -> u32 {
+        0x0beb_a5a0 | index
+    }
+}
+
+/// A source of packets: xorshift64*, so that a seed is all there is to repeat a failure.
+pub(super) struct Generator(u64);
+
+impl Generator {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    fn pick<T: Copy>(&mut self, list: &[T]) -> T {
+        list[self.below(list.len())]
+    }
+
+    fn octets(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.next() as u8).collect()
+    }
+
+    /// A frame as a base station, or an attacker, might send it.
+    pub(super) fn uplink(&mut self) -> Vec<u8> {
+        let index = self.below(16) as u32;
+        let ue = u32::from(World::UE) + index;
+        let source = if self.one_in(12) { self.next() as u32 } else { ue };
+        let inner = self.inner(source.into());
+        let message = self.message(index, inner);
+        let message = match message.encode() {
+            Ok(octets) => octets,
+            Err(error) => panic!("{error}"),
+        };
+        let station = if self.one_in(15) { Ipv4Addr::new(172, 16, 0, 9) } else { World::STATION };
+        let gateway = if self.one_in(30) { Ipv4Addr::new(172, 16, 0, 3) } else { World::GATEWAY };
+        let port = self.pick(&[2152, 2152, 2152, 2152, 2152, 2152, 2152, 2152, 2152, 36412]);
+        let flags = self.pick(&[0, 0, 0, 0, 0, 0, 0, 0x4000, 0x2000, 1]);
+        let datagram = udp(2152, port, &message);
+        let frame = ethernet(&ipv4(station, gateway, 17, flags, &[], &datagram));
+        self.damage(frame)
+    }
+
+    /// A frame from the internet, or what passes for it.
+    pub(super) fn downlink(&mut self) -> Vec<u8> {
+        let pool = if self.one_in(3) { World::SECOND_POOL } else { World::UE };
+        let mut ue = Ipv4Addr::from(u32::from(pool) + self.below(16) as u32);
+        if self.one_in(12) {
+            ue = Ipv4Addr::from(self.next() as u32);
+        }
+        let length = self.pick(&[0, 1, 20, 100, 300, 1300, 1400, 2000]);
+        let payload = self.octets(length);
+        let options: &[u8] = if self.one_in(15) { &[7, 7, 4, 0, 0, 0, 0, 0] } else { &[] };
+        let mut packet = ipv4(Ipv4Addr::new(203, 0, 113, 5), ue, 17, 0, options, &udp(53, 4000, &payload));
+        packet[8] = self.pick(&[64, 64, 64, 2, 1, 0]);
+        let mut frame = ethernet(&packet);
+        if self.one_in(20) {
+            frame.extend([0; 20]);
+        }
+        self.damage(frame)
+    }
+
+    /// What a phone might send.
+    fn inner(&mut self, source: Ipv4Addr) -> Vec<u8> {
+        let destination = self.pick(&[
+            [8, 8, 8, 8],
+            [203, 0, 113, 1],
+            [203, 1, 113, 1],
+            [10, 45, 0, 3],
+            [127, 0, 0, 1],
+            [198, 51, 100, 1],
+            [198, 51, 101, 1],
+        ]);
+        let protocol = self.pick(&[1, 6, 17, 17, 17, 132, 50]);
+        let length = self.pick(&[0, 4, 8, 12, 16, 24, 64, 1290]);
+        let mut payload = self.octets(length);
+        if payload.len() >= 4 {
+            let source = self.pick(&[67, 5000]);
+            let port = self.pick(&[53, 80, 443, 68, 2152, 2123, 8805, 3868, 36412, 38412, 36422]);
+            payload.splice(0..4, [&u16::to_be_bytes(source)[..], &u16::to_be_bytes(port)].concat());
+        }
+        let fragment = self.pick(&[0, 0, 0, 0, 0x4000, 0x2000, 1, 0x2002, 0x1fff]);
+        let options: &[u8] = if self.one_in(20) { &[131, 7, 4, 1, 2, 3, 4, 0] } else { &[] };
+        let mut packet = ipv4(source, destination.into(), protocol, fragment, options, &payload);
+        packet[8] = self.pick(&[64, 64, 64, 1, 0]);
+        packet
+    }
+
+    /// A GTP-U message around it, mostly a G-PDU.
+    fn message(&mut self, index: u32, inner: Vec<u8>) -> Datagram {
+        let teid = match self.below(12) {
+            0 => self.pick(&[0, u32::MAX]),
+            1 => World::teid(index) ^ 1 << self.below(32),
+            _ => World::teid(index),
+        };
+        let mut header = Header::new(Teid(teid));
+        if self.one_in(4) {
+            header.sequence = Some(self.next() as u16);
+        }
+        for _ in 0..self.pick(&[0, 0, 0, 1, 1, 2, 4, 5, 6]) {
+            let content = self.pick(&[2, 6, 30, 126]);
+            let content = self.octets(content);
+            header.extensions.push(match self.below(5) {
+                0 => Extension::PdcpNumber(self.next() as u16),
+                1 => Extension::Unknown { kind: 0x20, content },
+                2 => Extension::Unknown { kind: 0x99, content },
+                _ => Extension::PduSession(PduSession::Uplink { qfi: self.below(64) as u8 }),
+            });
+        }
+        let message = match self.below(20) {
+            0 => Message::EchoRequest { others: vec![] },
+            1 => Message::EndMarker { others: vec![] },
+            _ => Message::GPdu(inner),
+        };
+        Datagram { header, message }
+    }
+
+    /// Leaves most frames as they are, and spoils the rest.
+    fn damage(&mut self, mut frame: Vec<u8>) -> Vec<u8> {
+        match self.below(6) {
+            0 => {
+                let at = self.below(frame.len().min(90));
+                frame[at] = self.pick(&[0, 1, 0x7f, 0x80, 0xff, 0x45, 0x46, 0x60, 8]);
+            }
+            1 => {
+                let at = self.below(frame.len().min(90) - 1);
+                let value = self.pick(&[0u16, 1, 19, 20, 27, 28, 0x7fff, 0xffff]).to_be_bytes();
+                frame[at..at + 2].copy_from_slice(&value);
+            }
+            2 => {
+                let at = self.below(frame.len());
+                frame[at] = self.next() as u8;
+            }
+            3 if self.one_in(2) => frame.truncate(self.below(frame.len())),
+            _ => {}
+        }
+        // The kernel wants at least an Ethernet header to test with.
+        if frame.len() < 14 {
+            frame.resize(14, 0);
+        }
+        frame
+    }
+}
+
+fn ethernet(packet: &[u8]) -> Vec<u8> {
+    [&[0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2, 8, 0][..], packet].concat()
+}
+
+fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
+    let mut datagram = Vec::new();
+    for field in [source, destination, payload.len() as u16 + 8, 0] {
+        datagram.extend(field.to_be_bytes());
+    }
+    datagram.extend(payload);
+    datagram
+}
+
+fn ipv4(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, fragment: u16, options: &[u8], payload: &[u8]) -> Vec<u8> {
+    let header = 20 + options.len();
+    let mut packet = vec![0x40 | (header / 4) as u8, 0];
+    packet.extend(((header + payload.len()) as u16).to_be_bytes());
+    packet.extend([0x56, 0x78]);
+    packet.extend(fragment.to_be_bytes());
+    packet.extend([64, protocol, 0xab, 0xcd]);
+    packet.extend(source.octets());
+    packet.extend(destination.octets());
+    packet.extend(options);
+    packet.extend(payload);
+    packet
+}
