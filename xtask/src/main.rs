@@ -10,6 +10,7 @@ mod env;
 mod setup;
 mod steps;
 mod tidy;
+mod watchdog;
 
 use std::process::ExitCode;
 

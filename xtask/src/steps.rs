@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::env;
+use crate::watchdog::Watchdog;
 
 /// How many tests a step ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +49,9 @@ pub(crate) struct Step {
     counts: Counts,
     live: bool,
 }
+
+/// A command that takes longer hangs: the whole of CI takes less than 40 minutes.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// Lines of a failed step's log that are shown.
 const TAIL: usize = 120;
@@ -176,10 +180,12 @@ impl Step {
         let mut log = File::options().append(true).open(&self.log)?;
         writeln!(log, "$ {shown}")?;
         let (reader, writer) = io::pipe()?;
+        command.env("CARGO_TERM_COLOR", "never");
         command.stdin(std::process::Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
         let mut child = command.spawn().with_context(|| format!("cannot run {shown}"))?;
         // The command holds the pipe's ends for its child's sake; the reading below ends when all of them are closed.
         drop(command);
+        let watchdog = Watchdog::start(child.id(), LIMIT);
         for line in BufReader::new(reader).split(b'\n') {
             let line = String::from_utf8_lossy(&line?).into_owned();
             writeln!(log, "{line}")?;
@@ -189,6 +195,9 @@ impl Step {
             self.show(&line);
         }
         let status = child.wait()?;
+        if watchdog.has_bitten() {
+            bail!("`{shown}` did not end within {} minutes and was killed", LIMIT.as_secs() / 60);
+        }
         if !status.success() {
             bail!("`{shown}` failed ({status}); all of its output is in {}", self.log.display());
         }
@@ -199,6 +208,11 @@ impl Step {
     pub(crate) fn note(&self, line: &str) -> Result<()> {
         let mut log = File::options().append(true).open(&self.log)?;
         Ok(writeln!(log, "{line}")?)
+    }
+
+    /// What the step's commands have said.
+    pub(crate) fn log(&self) -> Result<String> {
+        fs::read_to_string(&self.log).with_context(|| format!("cannot read {}", self.log.display()))
     }
 
     /// [`run`](Self::run), for commands that run tests.
@@ -235,7 +249,7 @@ impl Step {
     }
 
     fn show_tail(&self) {
-        let Ok(log) = fs::read_to_string(&self.log) else { return };
+        let Ok(log) = self.log() else { return };
         let lines: Vec<&str> = log.lines().collect();
         let from = lines.len().saturating_sub(TAIL);
         for line in &lines[from..] {
