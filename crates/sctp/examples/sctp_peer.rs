@@ -148,7 +148,7 @@ async fn echoed(association: &mut SctpAssociation, stream: u16, size: usize) -> 
     association.send(sent.clone()).await?;
     loop {
         match association.recv().await {
-            Event::Message(got) if got.payload == sent.payload && got.stream == stream => {
+            Event::Message(got) if got.payload == sent.payload => {
                 if start.elapsed() > Duration::from_millis(150) {
                     println!("slow {:?}", start.elapsed());
                 }

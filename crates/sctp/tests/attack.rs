@@ -14,6 +14,7 @@ const INIT_ACK: u8 = 2;
 const HEARTBEAT: u8 = 4;
 const HEARTBEAT_ACK: u8 = 5;
 const ABORT: u8 = 6;
+const SHUTDOWN: u8 = 7;
 const SHUTDOWN_ACK: u8 = 8;
 const ERROR: u8 = 9;
 const COOKIE_ECHO: u8 = 10;
@@ -299,6 +300,29 @@ async fn data_on_a_stream_that_was_not_granted_is_reported_and_dropped() {
     .await;
     let (mut server, _) = soon(listener.accept()).await.unwrap();
     assert_eq!(common::message(&mut server).await.payload, b"good"[..]);
+}
+
+#[tokio::test]
+async fn a_shutdown_acknowledges_what_it_says() {
+    let mut listener = listener().await;
+    let raw = Raw::new(&listener, "127.0.0.9");
+    let (raw, tag) = blocking(move || {
+        let tag = raw.establish(5);
+        (raw, tag)
+    })
+    .await;
+    let (mut server, _) = soon(listener.accept()).await.unwrap();
+    server.send(basalt_sctp::Message::new(0, 18, vec![1])).await.unwrap();
+    blocking(move || {
+        let data = raw.receive();
+        assert_eq!(data.kind, 0);
+        // As usrsctp does: no SACK, but the number in SHUTDOWN (RFC 9260 §9.2).
+        raw.send(tag, &[chunk(SHUTDOWN, 0, &data.value[..4])]);
+        assert_eq!(raw.receive().kind, SHUTDOWN_ACK);
+        raw.send(tag, &[chunk(SHUTDOWN_COMPLETE, 0, &[])]);
+    })
+    .await;
+    assert_eq!(soon(server.recv()).await, Event::Closed(CloseReason::Shutdown));
 }
 
 #[tokio::test]

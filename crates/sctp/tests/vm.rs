@@ -4,19 +4,19 @@
 //! test says so and passes. The folder's `vm.sh` is the project's `tools/vm.sh`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::io::{BufRead, BufReader};
+#[path = "common/process.rs"]
+mod process;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::process::Command;
+
+use process::{Running, build_peer};
 
 const HOST: &str = "10.77.0.1";
 const GUEST: &str = "10.77.0.2";
 /// The second path of a multi-homed association.
 const HOST_2: &str = "10.78.0.1";
 const GUEST_2: &str = "10.78.0.2";
-/// An emulated processor is slow, and the machine may be busy.
-const DEADLINE: Duration = Duration::from_secs(60);
 const SIZES: &str = "1,200,1400,60000,5";
 
 #[test]
@@ -255,71 +255,5 @@ impl Drop for Vm {
         let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
         let _ = std::fs::remove_dir_all(self.peer.parent().unwrap());
         let _ = std::fs::remove_dir_all(self.script.with_file_name("vms").join(&self.name));
-    }
-}
-
-/// The example program, built as this test was.
-fn build_peer() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().unwrap().parent().unwrap();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "-q", "-p", "basalt-sctp", "--example", "sctp_peer"]);
-    match profile.file_name().unwrap().to_str().unwrap() {
-        "debug" => {}
-        other => drop(build.args(["--profile", other])),
-    }
-    assert!(build.status().unwrap().success(), "building the example");
-    let share = std::env::temp_dir().join(format!("basalt-sctp-vm-{}", std::process::id()));
-    std::fs::create_dir_all(&share).unwrap();
-    let copy = share.join("sctp_peer");
-    std::fs::copy(profile.join("examples/sctp_peer"), &copy).unwrap();
-    copy
-}
-
-/// A process whose output is waited for line by line; killed when dropped.
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-        let output = child.stdout.take().unwrap();
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, lines }
-    }
-
-    /// Waits for a line that begins like this; others before it are passed over.
-    fn line(&self, start: &str) {
-        let end = Instant::now() + DEADLINE;
-        let mut passed = Vec::new();
-        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            if line.starts_with(start) {
-                return;
-            }
-            passed.push(line);
-        }
-        panic!("no line `{start}`, only {passed:?}");
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

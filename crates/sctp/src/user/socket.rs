@@ -96,7 +96,7 @@ impl PacketSocket {
         };
         let socket = Socket::new(domain, kind.nonblocking().cloexec(), Some(protocol))
             .map_err(Error::io("opening a packet socket"))?;
-        configure(&socket, local, dscp).map_err(Error::io("configuring a packet socket"))?;
+        configure(&socket, encapsulation, local, dscp).map_err(Error::io("configuring a packet socket"))?;
         socket.bind(&SocketAddr::new(local, port).into()).map_err(Error::io("binding a packet socket"))?;
         let bound = socket.local_addr().ok().and_then(|address| address.as_socket());
         // SAFETY: the descriptor is owned by the `AsyncFd` and given to nobody, so it stays open until dropped.
@@ -257,7 +257,7 @@ impl PacketSocket {
     }
 }
 
-fn configure(socket: &Socket, local: IpAddr, dscp: u8) -> io::Result<()> {
+fn configure(socket: &Socket, encapsulation: Encapsulation, local: IpAddr, dscp: u8) -> io::Result<()> {
     // Beyond the system's limit only with CAP_NET_ADMIN; what is granted is enough.
     let _ = force_buffer(socket, libc::SO_RCVBUFFORCE).or_else(|_| socket.set_recv_buffer_size(SOCKET_BUFFER));
     let _ = force_buffer(socket, libc::SO_SNDBUFFORCE).or_else(|_| socket.set_send_buffer_size(SOCKET_BUFFER));
@@ -271,7 +271,9 @@ fn configure(socket: &Socket, local: IpAddr, dscp: u8) -> io::Result<()> {
             set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         }
     } else {
-        socket.set_only_v6(true)?;
+        if encapsulation != Encapsulation::RawIp {
+            socket.set_only_v6(true)?;
+        }
         set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)?;
         if traffic_class != 0 {
             socket.set_tclass_v6(traffic_class)?;

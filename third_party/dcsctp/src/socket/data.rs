@@ -133,6 +133,30 @@ pub(crate) fn handle_sack(state: &mut State, ctx: &mut Context, now: SocketTime,
     ctx.send_buffered_packets(state, now);
 }
 
+/// Basalt: the Cumulative TSN Ack of a SHUTDOWN chunk, which need not come with a SACK chunk
+/// (RFC 9260, Section 9.2). Without it the last DATA chunks would stay unacknowledged for ever.
+pub(crate) fn handle_shutdown_cumulative_ack(
+    state: &mut State,
+    ctx: &mut Context,
+    now: SocketTime,
+    cumulative_tsn_ack: Tsn,
+) {
+    let Some(tcb) = state.tcb() else {
+        return;
+    };
+    if tcb.retransmission_queue.unacked_items() == 0 {
+        return;
+    }
+    let a_rwnd = tcb.retransmission_queue.a_rwnd();
+    let sack = SackChunk {
+        cumulative_tsn_ack,
+        a_rwnd,
+        gap_ack_blocks: Vec::new(),
+        duplicate_tsns: Vec::new(),
+    };
+    handle_sack(state, ctx, now, sack);
+}
+
 pub(crate) fn handle_forward_tsn(
     state: &mut State,
     now: SocketTime,

@@ -67,6 +67,7 @@ use crate::socket::context::TxErrorCounter;
 use crate::socket::data::handle_data;
 use crate::socket::data::handle_forward_tsn;
 use crate::socket::data::handle_sack;
+use crate::socket::data::handle_shutdown_cumulative_ack;
 use crate::socket::data::maybe_send_sack;
 use crate::socket::data::validate_send;
 use crate::socket::heartbeat::handle_heartbeat_ack;
@@ -538,7 +539,16 @@ impl DcSctpSocket for Socket {
                         }
                         Chunk::Sack(c) => handle_sack(&mut self.state, &mut self.ctx, now, c),
                         Chunk::Abort(c) => self.handle_abort(c),
-                        Chunk::Shutdown(_) => handle_shutdown(&mut self.state, &mut self.ctx, now),
+                        Chunk::Shutdown(c) => {
+                            // Basalt: it acknowledges, too (RFC 9260, Section 9.2).
+                            handle_shutdown_cumulative_ack(
+                                &mut self.state,
+                                &mut self.ctx,
+                                now,
+                                c.cumulative_tsn_ack,
+                            );
+                            handle_shutdown(&mut self.state, &mut self.ctx, now);
+                        }
                         Chunk::ShutdownAck(_) => handle_shutdown_ack(
                             &mut self.state,
                             &mut self.ctx,

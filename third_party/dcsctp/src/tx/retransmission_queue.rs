@@ -658,6 +658,11 @@ impl RetransmissionQueue {
         self.a_rwnd.saturating_sub(self.outstanding_data.unacked_payload_bytes())
     }
 
+    /// Basalt: the window as last announced, for an acknowledgement that announces none.
+    pub fn a_rwnd(&self) -> u32 {
+        self.a_rwnd.try_into().unwrap_or(u32::MAX)
+    }
+
     pub fn rtx_packets_count(&self) -> usize {
         self.rtx_packets_count
     }
