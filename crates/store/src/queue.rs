@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use crate::frame::frame_len;
 use crate::{Batch, Error, Status, Store};
 
 /// Batches go in with a token each; the tokens come out in the same order once their batches are durable.
@@ -36,9 +37,6 @@ pub enum Completion<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected<T>(pub Batch, pub T);
 
-/// A group is closed when it has this many octets, so that one commit stays short.
-const GROUP_OCTETS: usize = 4 << 20;
-
 impl<T: Send + 'static> CommitQueue<T> {
     /// Starts the thread. At most `capacity` batches wait; `sink` is called on the thread for each group.
     ///
@@ -51,7 +49,7 @@ impl<T: Send + 'static> CommitQueue<T> {
     ) -> std::io::Result<Self> {
         let (submissions, receiver) = sync_channel(capacity.max(1));
         let status = Arc::new(Mutex::new(store.status()));
-        let writer = Writer { store, receiver, sink, status: Arc::clone(&status), group: Vec::new() };
+        let writer = Writer { store, receiver, sink, status: Arc::clone(&status), group: Vec::new(), octets: 0 };
         let thread = thread::Builder::new().name("store".to_owned()).spawn(|| writer.run())?;
         Ok(Self { submissions, thread, status })
     }
@@ -86,6 +84,8 @@ struct Writer<T, S> {
     status: Arc<Mutex<Status>>,
     /// Tokens of the batches appended since the last commit.
     group: Vec<T>,
+    /// What they take in the log.
+    octets: usize,
 }
 
 impl<T, S: FnMut(Completion<T>)> Writer<T, S> {
@@ -118,15 +118,16 @@ impl<T, S: FnMut(Completion<T>)> Writer<T, S> {
         }
     }
 
-    /// Appends `first` and what has gathered behind it.
+    /// Appends `first` and what has gathered behind it, up to a quarter of a segment: one commit stays short, and clearing
+    /// away, which takes at least two commits for each segment, keeps up.
     fn append_group(&mut self, first: (Batch, T)) -> Result<(), Error> {
-        let mut octets = 0;
+        let limit = self.store.config.segment_bytes as usize / 4;
         let mut next = Some(first);
         while let Some((batch, token)) = next.take() {
             self.group.push(token);
             self.store.append(&batch)?;
-            octets += batch.encoded_len();
-            if octets < GROUP_OCTETS {
+            self.octets += frame_len(batch.encoded_len());
+            if self.octets < limit {
                 next = self.receiver.try_recv().ok();
             }
         }
@@ -138,7 +139,13 @@ impl<T, S: FnMut(Completion<T>)> Writer<T, S> {
         if !self.group.is_empty() {
             (self.sink)(Completion::Durable(std::mem::take(&mut self.group)));
         }
-        self.store.compact_step()?;
+        // As much is cleared away as has come, so that the log stays bounded under any load.
+        for _ in 0..=self.octets / self.store.config.compact_step_bytes {
+            if !self.store.compact_step()? {
+                break;
+            }
+        }
+        self.octets = 0;
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = self.store.status();
         Ok(())
     }
@@ -159,7 +166,7 @@ mod tests {
 
     fn queue(disk: &MemDisk, capacity: usize) -> (CommitQueue<u32>, mpsc::Receiver<Completion<u32>>) {
         let (store, _, _) = Store::open(disk.clone(), Config::default()).unwrap();
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = mpsc::sync_channel(1_000);
         let queue = CommitQueue::spawn(store, capacity, move |completion| sender.send(completion).unwrap()).unwrap();
         (queue, receiver)
     }
@@ -195,19 +202,23 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_gathers_during_a_commit_becomes_durable_together() {
-        let (store, _, _) = Store::open(MemDisk::new(1), Config::default()).unwrap();
-        let (go, wait) = mpsc::channel::<()>();
-        let (sender, completions) = mpsc::channel();
+    /// A queue whose thread waits in its sink after each group, as it would in a slow sync, until it is told to go on.
+    fn slow_queue(store: Store) -> (CommitQueue<u32>, mpsc::Receiver<Completion<u32>>, mpsc::SyncSender<()>) {
+        let (go, wait) = mpsc::sync_channel(1);
+        let (sender, completions) = mpsc::sync_channel(1);
         let sink = move |completion| {
             sender.send(completion).unwrap();
             wait.recv().unwrap();
         };
-        let queue = CommitQueue::spawn(store, 100, sink).unwrap();
+        (CommitQueue::spawn(store, 100, sink).unwrap(), completions, go)
+    }
+
+    #[test]
+    fn what_gathers_during_a_commit_becomes_durable_together() {
+        let (store, _, _) = Store::open(MemDisk::new(1), Config::default()).unwrap();
+        let (queue, completions, go) = slow_queue(store);
         queue.submit(put(0), 0).unwrap();
         assert_eq!(completions.recv(), Ok(Completion::Durable(vec![0])));
-        // The thread is held in the sink, as it would be in a slow sync.
         for key in 1..=50 {
             queue.submit(put(key), key).unwrap();
         }
@@ -216,6 +227,29 @@ mod tests {
         go.send(()).unwrap();
         let store = queue.close().unwrap();
         assert_eq!((store.status().batches, store.status().syncs), (51, 2));
+    }
+
+    #[test]
+    fn the_log_stays_bounded_under_sustained_load() {
+        let config = Config { segment_bytes: 4 << 10, extend_bytes: 1 << 10, compact_step_bytes: 64 };
+        let (store, _, _) = Store::open(MemDisk::new(1), config).unwrap();
+        let (queue, completions, go) = slow_queue(store);
+        for round in 0..100 {
+            for n in 0..100 {
+                // The first round's records stay; old segments are full of them.
+                let key = if round == 0 { n } else { 1_000 + n % 50 };
+                queue.submit(put(key), n).unwrap();
+            }
+            let mut durable = 0;
+            while durable < 100 {
+                let Ok(Completion::Durable(tokens)) = completions.recv() else { panic!("stopped") };
+                durable += tokens.len();
+                go.send(()).unwrap();
+            }
+        }
+        let status = queue.status();
+        assert_eq!(status.records, 150);
+        assert!(status.log_bytes < 5 * status.live_bytes + 6 * config.segment_bytes, "{status:?}");
     }
 
     #[test]
