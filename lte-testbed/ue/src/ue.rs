@@ -217,6 +217,12 @@ impl Ue {
         self.usim.imsi()
     }
 
+    /// Its card.
+    #[must_use]
+    pub fn usim(&self) -> &Usim {
+        &self.usim
+    }
+
     /// Its card, to change what it does.
     pub fn usim_mut(&mut self) -> &mut Usim {
         &mut self.usim

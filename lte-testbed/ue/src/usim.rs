@@ -44,9 +44,18 @@ impl Usim {
         self.card.highest_sqn()
     }
 
-    /// Moves its memory of sequence numbers: what comes next from a network that is behind is not fresh any more.
+    /// Moves its memory of sequence numbers, at every index, to `sqn` and a little beyond: what comes next from a network
+    /// that is behind is not fresh any more.
     pub fn set_sqn(&mut self, sqn: Sqn) {
-        self.card = basalt_security::Usim::new(self.algorithm.clone(), SqnTracker::starting_at(sqn));
+        let mut tracker = SqnTracker::starting_at(sqn);
+        let mut next = sqn;
+        // One number for each of the 32 indices (TS 33.102 §C.3).
+        for _ in 0..31 {
+            let Some(further) = next.next() else { break };
+            next = further;
+            let _ = tracker.accept(next);
+        }
+        self.card = basalt_security::Usim::new(self.algorithm.clone(), tracker);
     }
 
     /// Lets the next `times` challenges fail (`None`: all).
