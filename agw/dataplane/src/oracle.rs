@@ -98,7 +98,9 @@ fn fill(tables: &Tables) {
         // One in eight has an unresolved neighbour, one is under change.
         downlink.next_hop.set(if slot % 8 == 5 { 257 } else { 256 });
         downlink.sequence.set(u32::from(slot == 6));
-        downlink.state.set(slot % 4);
+        downlink
+            .state
+            .set([DownlinkState::ACTIVE, DownlinkState::IDLE, DownlinkState::ACTIVE, slot % 4][slot as usize % 4]);
     }
 }
 
@@ -200,8 +202,8 @@ fn agree(program: &str, seed: u64, make: impl Fn(&mut Generator) -> Vec<u8>) {
         seen[pair.compare(program, &frame) as usize] += 1;
     }
     // The corpus must reach all ends, or the comparison says nothing.
-    assert!(seen[DROP as usize] > PACKETS / 20, "drops: {seen:?}");
-    assert!(seen[REDIRECT as usize] > PACKETS / 20, "redirects: {seen:?}");
+    assert!(seen[DROP as usize] > PACKETS / 10, "drops: {seen:?}");
+    assert!(seen[REDIRECT as usize] > PACKETS / 10, "redirects: {seen:?}");
     println!("{program}: dropped or handed over {}, passed {}, redirected {}", seen[1], seen[2], seen[4]);
     let reasons = (0..REASON_SLOTS).filter(|slot| pair.native.reason(*slot) > 0).count();
     println!("{program}: {reasons} different reasons");

@@ -1,12 +1,12 @@
 //! The GTP-U socket: what programs leave to user space, and everything in the software plane.
 
 use crate::buffer::{Held, Waiting};
-use crate::plane::{Shared, State};
+use crate::plane::{Outlet, Shared, State};
 use agw_types::{Peer, Traffic};
 use basalt_ebpf_abi::{Address, DropReason, PuntReason, Uplink};
 use basalt_gtp::{Datagram, Header, Message, MessageType};
 use basalt_ids::Teid;
-use basalt_pipeline::{Frame, Uplinked};
+use basalt_pipeline::{Frame, Tables, Uplinked};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::time::Instant;
 
@@ -21,7 +21,12 @@ impl Shared {
         let Some(settings) = self.tables.settings.get(0) else { return };
         let Some(frame) = Frame::new(octets, 0, length) else { return };
         let available = u32::try_from(length).unwrap_or(u32::MAX);
-        match basalt_pipeline::uplink(&frame, &self.tables, settings, 0, available, peer.into()) {
+        let verdict = basalt_pipeline::uplink(&frame, &self.tables, settings, 0, available, peer.into());
+        if let (Uplinked::Punt(reason), Outlet::Tun(_)) = (verdict, &self.outlet) {
+            // In an XDP plane the program has counted it.
+            self.tables.count(reason.slot());
+        }
+        match verdict {
             Uplinked::Forward { record, offset, length, .. } => {
                 self.forward_up(record, frame.bytes().get(offset..).unwrap_or_default(), length);
             }

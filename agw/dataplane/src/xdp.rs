@@ -1,6 +1,6 @@
 //! Loading, pinning and attaching of the XDP programs.
 //!
-//! Maps are pinned in `DIR/maps`, programs in `DIR/programs`, links in `DIR/links/<interface>.<mode>`. A gateway that starts finds
+//! Maps are pinned in `DIR/maps`, programs in `DIR/programs`, links in `DIR/links/<interface>:<mode>`. A gateway that starts finds
 //! them, keeps the maps, and replaces the program behind each link in one step: packets flow all the time.
 
 use crate::error::Error;
@@ -187,7 +187,8 @@ fn update(program: &mut Xdp, path: &Path) -> Result<(), Error> {
 }
 
 fn link_path(directory: &Path, interface: &str, mode: Mode) -> PathBuf {
-    directory.join("links").join(format!("{interface}.{}", mode.name()))
+    // A BPF file system takes no dots, which names of VLAN interfaces have; colons are in no interface's name.
+    directory.join("links").join(format!("{}:{}", interface.replace('.', ":"), mode.name()))
 }
 
 fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp, Error> {

@@ -7,8 +7,8 @@ use crate::{Shared32, Shared64};
 /// Hand-over to user space. A packet that cannot go out at once (phone idle, base station's neighbour unknown) is copied into the
 /// ring and counted in `handed`; user space counts in `drained` what it has finished with. A program sends directly only when the
 /// two are equal. So newer packets never overtake buffered ones, and the change back to the fast path happens between two
-/// packets, without a lock. An active phone never loses a packet by this: where user space lags by the whole buffer (it was
-/// killed), programs send directly all the same.
+/// packets, without a lock. An active phone never loses a packet by this: where user space lags by far more than a buffer (it
+/// was killed), programs send directly all the same.
 #[repr(C, align(64))]
 #[derive(Debug, Default)]
 pub struct Downlink {

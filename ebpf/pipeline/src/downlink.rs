@@ -48,6 +48,9 @@ pub struct Tunnel {
     pub teid: u32,
 }
 
+/// Packets that may queue up behind a full buffer while user space sends it. A process that lags by that much is dead.
+pub const FLUSH_ROOM: u32 = 1024;
+
 /// Judges the IP packet at `ip`.
 #[inline(always)]
 pub fn downlink<'t, P: Packet, T: Tables>(
@@ -101,11 +104,14 @@ pub fn downlink<'t, P: Packet, T: Tables>(
         }
     }
     let outstanding = record.outstanding();
-    let room = outstanding < settings.buffer_limit.get();
+    let mut room = outstanding < settings.buffer_limit.get();
     if state == DownlinkState::IDLE {
         reason = Some(PuntReason::IdlePhone);
-    } else if outstanding != 0 && room {
-        reason = Some(PuntReason::Flushing);
+    } else {
+        room = outstanding < settings.buffer_limit.get().saturating_add(FLUSH_ROOM);
+        if outstanding != 0 && room {
+            reason = Some(PuntReason::Flushing);
+        }
     }
     let hop = tables.next_hop(record.next_hop.get()).filter(|hop| hop.ifindex.get() != 0);
     let tunnel =

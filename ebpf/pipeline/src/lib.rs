@@ -34,7 +34,7 @@ mod wire;
 mod tests;
 
 pub use access::access;
-pub use downlink::{Downlinked, Origin, Tunnel, downlink, encapsulation, towards_phone};
+pub use downlink::{Downlinked, FLUSH_ROOM, Origin, Tunnel, downlink, encapsulation, towards_phone};
 pub use frame::Frame;
 pub use uplink::{Uplinked, uplink};
 pub use wire::{GTP_HEADER, GTP_PORT, TUNNEL_OVERHEAD};

@@ -2,25 +2,33 @@
 
 use crate::error::Error;
 use std::ffi::CString;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::{fs, io};
 
 const MAGIC: u64 = 0xcafe_4a11;
 
+/// Where systemd mounts it, when there is systemd.
+const USUAL: &str = "/sys/fs/bpf";
+
 /// Makes sure that the folder exists and is on a BPF file system, mounting one there if need be.
 pub(crate) fn ensure(folder: &Path) -> Result<(), Error> {
-    // On a BPF file system that is there already, a new folder is on it, too.
-    let parent = folder.ancestors().find(|ancestor| ancestor.exists());
-    if parent.is_some_and(is_bpf) {
-        return fs::create_dir_all(folder).map_err(Error::system(format!("creating {}", folder.display())));
-    }
     let refused = || Error::NoBpfFilesystem(folder.to_path_buf());
+    if folder.starts_with(USUAL) && !is_bpf(Path::new(USUAL)) {
+        mount(Path::new(USUAL)).map_err(|_| refused())?;
+    }
     fs::create_dir_all(folder).map_err(|_| refused())?;
-    let target = CString::new(folder.as_os_str().as_bytes()).map_err(|_| refused())?;
+    if !is_bpf(folder) {
+        mount(folder).map_err(|_| refused())?;
+    }
+    if is_bpf(folder) { Ok(()) } else { Err(refused()) }
+}
+
+fn mount(folder: &Path) -> io::Result<()> {
+    let target = CString::new(folder.as_os_str().as_bytes())?;
     // SAFETY: all strings are terminated and live across the call.
     let result = unsafe { libc::mount(c"bpf".as_ptr(), target.as_ptr(), c"bpf".as_ptr(), 0, std::ptr::null()) };
-    if result == 0 && is_bpf(folder) { Ok(()) } else { Err(refused()) }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn is_bpf(path: &Path) -> bool {

@@ -63,8 +63,8 @@ impl Generator {
         };
         let station = if self.one_in(15) { Ipv4Addr::new(172, 16, 0, 9) } else { World::STATION };
         let gateway = if self.one_in(30) { Ipv4Addr::new(172, 16, 0, 3) } else { World::GATEWAY };
-        let port = self.pick(&[2152, 2152, 2152, 2152, 2152, 2152, 2152, 2152, 2152, 36412]);
-        let flags = self.pick(&[0, 0, 0, 0, 0, 0, 0, 0x4000, 0x2000, 1]);
+        let port = if self.one_in(40) { 36412 } else { 2152 };
+        let flags = if self.one_in(30) { self.pick(&[0x4000, 0x2000, 1]) } else { 0 };
         let datagram = udp(2152, port, &message);
         let frame = ethernet(&ipv4(station, gateway, 17, flags, &[], &datagram));
         self.damage(frame)
@@ -93,6 +93,9 @@ impl Generator {
     fn inner(&mut self, source: Ipv4Addr) -> Vec<u8> {
         let destination = self.pick(&[
             [8, 8, 8, 8],
+            [9, 9, 9, 9],
+            [203, 0, 113, 2],
+            [203, 1, 2, 3],
             [203, 0, 113, 1],
             [203, 1, 113, 1],
             [10, 45, 0, 3],
@@ -105,10 +108,10 @@ impl Generator {
         let mut payload = self.octets(length);
         if payload.len() >= 4 {
             let source = self.pick(&[67, 5000]);
-            let port = self.pick(&[53, 80, 443, 68, 2152, 2123, 8805, 3868, 36412, 38412, 36422]);
+            let port = self.pick(&[53, 80, 443, 123, 25, 8080, 5060, 68, 2152, 2123, 8805, 3868, 36412, 38412, 36422]);
             payload.splice(0..4, [&u16::to_be_bytes(source)[..], &u16::to_be_bytes(port)].concat());
         }
-        let fragment = self.pick(&[0, 0, 0, 0, 0x4000, 0x2000, 1, 0x2002, 0x1fff]);
+        let fragment = self.pick(&[0, 0, 0, 0, 0, 0, 0x4000, 0x4000, 0x2000, 1, 0x2002, 0x1fff]);
         let options: &[u8] = if self.one_in(20) { &[131, 7, 4, 1, 2, 3, 4, 0] } else { &[] };
         let mut packet = ipv4(source, destination.into(), protocol, fragment, options, &payload);
         packet[8] = self.pick(&[64, 64, 64, 1, 0]);
@@ -118,21 +121,21 @@ impl Generator {
     /// A GTP-U message around it, mostly a G-PDU.
     fn message(&mut self, index: u32, inner: Vec<u8>) -> Datagram {
         let teid = match self.below(12) {
-            0 => self.pick(&[0, u32::MAX]),
-            1 => World::teid(index) ^ 1 << self.below(32),
+            0 if self.one_in(2) => self.pick(&[0, u32::MAX]),
+            1 if self.one_in(2) => World::teid(index) ^ 1 << self.below(32),
             _ => World::teid(index),
         };
         let mut header = Header::new(Teid(teid));
         if self.one_in(4) {
             header.sequence = Some(self.next() as u16);
         }
-        for _ in 0..self.pick(&[0, 0, 0, 1, 1, 2, 4, 5, 6]) {
+        for _ in 0..self.pick(&[0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 4, 5, 6]) {
             let content = self.pick(&[2, 6, 30, 126]);
             let content = self.octets(content);
             header.extensions.push(match self.below(5) {
                 0 => Extension::PdcpNumber(self.next() as u16),
                 1 => Extension::Unknown { kind: 0x20, content },
-                2 => Extension::Unknown { kind: 0x99, content },
+                2 if self.one_in(3) => Extension::Unknown { kind: 0x99, content },
                 _ => Extension::PduSession(PduSession::Uplink { qfi: self.below(64) as u8 }),
             });
         }
@@ -146,7 +149,7 @@ impl Generator {
 
     /// Leaves most frames as they are, and spoils the rest.
     fn damage(&mut self, mut frame: Vec<u8>) -> Vec<u8> {
-        match self.below(6) {
+        match self.below(10) {
             0 => {
                 let at = self.below(frame.len().min(90));
                 frame[at] = self.pick(&[0, 1, 0x7f, 0x80, 0xff, 0x45, 0x46, 0x60, 8]);
@@ -184,7 +187,14 @@ fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
     datagram
 }
 
-fn ipv4(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, fragment: u16, options: &[u8], payload: &[u8]) -> Vec<u8> {
+fn ipv4(
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    protocol: u8,
+    fragment: u16,
+    options: &[u8],
+    payload: &[u8],
+) -> Vec<u8> {
     let header = 20 + options.len();
     let mut packet = vec![0x40 | (header / 4) as u8, 0];
     packet.extend(((header + payload.len()) as u16).to_be_bytes());

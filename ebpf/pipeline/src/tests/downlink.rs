@@ -1,7 +1,7 @@
 //! Towards the phone.
 
 use super::support::*;
-use crate::{Origin, Verdict, towards_phone};
+use crate::{FLUSH_ROOM, Origin, Verdict, towards_phone};
 use basalt_ebpf_abi::{DownlinkState, DropReason, PuntReason};
 
 fn reply(payload: usize) -> Vec<u8> {
@@ -100,10 +100,10 @@ fn newer_packets_wait_behind_older_ones_but_never_for_ever() {
         panic!("overtaken");
     };
     assert_eq!(handover.reason, PuntReason::Flushing);
-    // User space lags by the whole buffer: it is gone. The phone is not.
-    record.handed.set(2);
+    // User space lags by the whole buffer and more: it is gone. The phone is not.
+    record.handed.set(u32::MAX.wrapping_add(3 + FLUSH_ROOM));
     assert!(matches!(judge(), Verdict::Redirect(40)));
-    record.drained.set(2);
+    record.drained.set(record.handed.get());
     assert!(matches!(judge(), Verdict::Redirect(40)));
 }
 

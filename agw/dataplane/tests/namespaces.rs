@@ -1,0 +1,337 @@
+//! The whole data plane between real sockets, in network namespaces.
+//!
+//! Skipped, with the reason printed, where there is no root.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod lab;
+
+use agw_dataplane::{Egress, Plane, PlaneMode};
+use agw_types::{DataplaneChange, Traffic};
+use basalt_ebpf_abi::{DropReason, PuntReason};
+use lab::*;
+
+const PLANES: [(Plane, PlaneMode); 3] = [
+    (Plane::XdpNative, PlaneMode::XdpNative),
+    (Plane::XdpGeneric, PlaneMode::XdpGeneric),
+    (Plane::Software, PlaneMode::Software),
+];
+
+fn drops(gateway: &Gateway, reason: DropReason) -> u64 {
+    gateway.plane().drops().into_iter().find(|(r, _)| *r == reason).unwrap().1
+}
+
+fn punts(gateway: &Gateway, reason: PuntReason) -> u64 {
+    gateway.plane().punts().into_iter().find(|(r, _)| *r == reason).unwrap().1
+}
+
+/// Sends a datagram up and its echo down, many times; every octet must be right.
+fn echo_through(lab: &Lab, gateway: &Gateway, nat: bool, server_address: std::net::Ipv4Addr) {
+    let station = Station::new(lab);
+    let server = lab.udp("i", server_address, 7000);
+    gateway.connect();
+    for number in 0..50u16 {
+        let length = usize::from(number) * 28;
+        let payload: Vec<u8> = (0..length).map(|i| (i as u16 ^ number) as u8).collect();
+        station.send(&g_pdu(TEID, &udp_packet((UE, 5000), (server_address, 7000), &payload)));
+        let mut buffer = vec![0; 2000];
+        let (received, from) = server.recv_from(&mut buffer).unwrap();
+        assert_eq!(buffer[..received], payload, "uplink {number}");
+        let expected = if nat { INTERNET } else { UE };
+        assert_eq!(from.ip(), expected);
+        buffer[..received].reverse();
+        server.send_to(&buffer[..received], from).unwrap();
+        let packet = station.packet().expect("downlink");
+        let reversed: Vec<u8> = payload.iter().rev().copied().collect();
+        assert_eq!(packet[28..], reversed, "downlink {number}");
+        assert_eq!(packet[16..20], UE.octets());
+        assert_eq!(checksum(&packet[..20]), 0, "inner header");
+        let mut pseudo = packet[12..20].to_vec();
+        pseudo.extend([0, 17]);
+        pseudo.extend((packet.len() as u16 - 20).to_be_bytes());
+        pseudo.extend(&packet[20..]);
+        assert_eq!(checksum(&pseudo), 0, "inner UDP checksum {number}");
+    }
+    let usage = gateway.plane().usage(TEID, UE).unwrap();
+    let octets: u64 = (0..50u64).map(|n| n * 28 + 28).sum();
+    assert_eq!((usage.uplink_packets, usage.uplink_bytes), (50, octets));
+    assert_eq!((usage.downlink_packets, usage.downlink_bytes), (50, octets));
+}
+
+#[test]
+fn packets_go_up_and_down_behind_nat() {
+    if !possible() {
+        return;
+    }
+    for (plane, mode) in PLANES {
+        let lab = Lab::new();
+        let gateway = lab.open(lab.config(plane, Egress::Nat));
+        assert_eq!(gateway.mode(), mode);
+        echo_through(&lab, &gateway, true, SERVER);
+    }
+}
+
+#[test]
+fn packets_go_up_and_down_routed() {
+    if !possible() {
+        return;
+    }
+    for (plane, mode) in PLANES {
+        for server in [SERVER, FAR] {
+            let lab = Lab::new();
+            let gateway = lab.open(lab.config(plane, Egress::Routed));
+            assert_eq!(gateway.mode(), mode);
+            echo_through(&lab, &gateway, false, server);
+        }
+    }
+}
+
+#[test]
+fn a_ping_reaches_the_gateway_s_own_address_and_nothing_else_does() {
+    if !possible() {
+        return;
+    }
+    for (plane, _) in PLANES {
+        let lab = Lab::new();
+        let gateway = lab.open(lab.config(plane, Egress::Nat));
+        let station = Station::new(&lab);
+        gateway.connect();
+        station.send(&g_pdu(TEID, &ping_packet(UE, [10, 45, 0, 1].into(), 1)));
+        let reply = station.packet().expect("echo reply");
+        assert_eq!((reply[9], reply[20]), (1, 0));
+        for forbidden in [ACCESS, STATION, INTERNET, [10, 45, 0, 8].into(), [127, 0, 0, 1].into()] {
+            station.send(&g_pdu(TEID, &ping_packet(UE, forbidden, 1)));
+        }
+        eventually("all are refused", || {
+            drops(&gateway, DropReason::ForbiddenDestination) == 4 && drops(&gateway, DropReason::PhoneToPhone) == 1
+        });
+        assert_eq!(gateway.plane().usage(TEID, UE).unwrap().uplink_refused, 5);
+    }
+}
+
+#[test]
+fn an_idle_phone_is_announced_once_and_gets_everything_in_order() {
+    if !possible() {
+        return;
+    }
+    for (plane, _) in PLANES {
+        let lab = Lab::new();
+        let mut gateway = lab.open(lab.config(plane, Egress::Routed));
+        let station = Station::new(&lab);
+        let server = lab.udp("i", SERVER, 7000);
+        gateway.idle();
+        for number in 0..70u32 {
+            server.send_to(&number.to_be_bytes(), (UE, 5000)).unwrap();
+        }
+        assert_eq!(gateway.event(), Some(Traffic::DownlinkWaiting { ue_ipv4: UE }));
+        eventually("the buffer is full", || gateway.plane().buffered() == 64);
+        eventually("the rest is dropped", || drops(&gateway, DropReason::BufferFull) == 6);
+        assert!(gateway.no_event(), "announced twice");
+        // The phone comes back while packets keep coming.
+        let sender = server.try_clone().unwrap();
+        let more = std::thread::spawn(move || {
+            for number in 70..400u32 {
+                sender.send_to(&number.to_be_bytes(), (UE, 5000)).unwrap();
+                if number % 16 == 0 {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        gateway.connect();
+        let mut numbers = Vec::new();
+        while numbers.last() != Some(&399) {
+            let packet = station.packet().expect("a packet for the phone");
+            numbers.push(u32::from_be_bytes(packet[28..32].try_into().unwrap()));
+        }
+        more.join().unwrap();
+        let first: Vec<u32> = (0..64).collect();
+        assert_eq!(numbers[..64], first, "what was buffered comes first, whole and in order");
+        assert!(numbers.is_sorted(), "newer packets overtook: {numbers:?}");
+        let usage = gateway.plane().usage(TEID, UE).unwrap();
+        assert_eq!(usage.downlink_packets, numbers.len() as u64);
+        assert_eq!(gateway.plane().buffered(), 0);
+    }
+}
+
+#[test]
+fn what_is_discarded_is_gone_and_later_packets_announce_again() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let mut gateway = lab.open(lab.config(Plane::XdpNative, Egress::Routed));
+    let server = lab.udp("i", SERVER, 7000);
+    gateway.idle();
+    server.send_to(b"one", (UE, 5000)).unwrap();
+    assert_eq!(gateway.event(), Some(Traffic::DownlinkWaiting { ue_ipv4: UE }));
+    gateway.plane().apply(&DataplaneChange::Discard { ue_ipv4: UE }).unwrap();
+    assert_eq!(gateway.plane().buffered(), 0);
+    assert_eq!(drops(&gateway, DropReason::BufferExpired), 1);
+    server.send_to(b"two", (UE, 5000)).unwrap();
+    assert_eq!(gateway.event(), Some(Traffic::DownlinkWaiting { ue_ipv4: UE }));
+    let station = Station::new(&lab);
+    gateway.connect();
+    assert_eq!(station.packet().unwrap()[28..], *b"two");
+}
+
+#[test]
+fn uplink_that_overtakes_its_signalling_is_not_lost() {
+    if !possible() {
+        return;
+    }
+    for (plane, _) in PLANES {
+        let lab = Lab::new();
+        let gateway = lab.open(lab.config(plane, Egress::Nat));
+        let station = Station::new(&lab);
+        let server = lab.udp("i", SERVER, 7000);
+        // Before the tunnel is there at all, then while it is idle.
+        for round in ["attach", "service request"] {
+            station.send(&g_pdu(TEID, &udp_packet((UE, 5000), (SERVER, 7000), round.as_bytes())));
+            eventually("it is held", || {
+                punts(&gateway, PuntReason::UnknownTeid) + punts(&gateway, PuntReason::IdleUplink) > 0
+            });
+            gateway.connect();
+            let mut buffer = [0; 100];
+            let length = server.recv(&mut buffer).unwrap();
+            assert_eq!(buffer[..length], *round.as_bytes());
+            gateway.idle();
+        }
+    }
+}
+
+#[test]
+fn unknown_tunnels_are_indicated_and_indications_believed_from_the_peer_only() {
+    if !possible() {
+        return;
+    }
+    for (plane, _) in PLANES {
+        let lab = Lab::new();
+        let mut gateway = lab.open(lab.config(plane, Egress::Nat));
+        let station = Station::new(&lab);
+        let stranger = lab.within("r", || {
+            let add = std::process::Command::new("ip").args(["addr", "add", "10.10.1.9/24", "dev", "eth0"]).status();
+            assert!(add.unwrap().success());
+            std::net::UdpSocket::bind(("10.10.1.9", 2152)).unwrap()
+        });
+        station.send(&g_pdu(basalt_ids::Teid(0x7777_0001), &ping_packet(UE, SERVER, 1)));
+        let indication = station.receive().expect("Error Indication");
+        assert_eq!(indication[..2], [0x32, 26]);
+        assert_eq!(indication[12..], [16, 0x77, 0x77, 0, 1, 133, 0, 4, 10, 10, 1, 2]);
+
+        gateway.connect();
+        let mut unknown = vec![0x32, 26, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 16];
+        unknown.extend(STATION_TEID.0.to_be_bytes());
+        unknown.extend([133, 0, 4]);
+        unknown.extend(STATION.octets());
+        stranger.send_to(&unknown, (ACCESS, 2152)).unwrap();
+        eventually("the forgery is counted", || drops(&gateway, DropReason::ForgedControl) == 1);
+        assert!(gateway.no_event());
+        station.send(&unknown);
+        let Some(Traffic::ErrorIndication { teid, peer }) = gateway.event() else { panic!("not believed") };
+        assert_eq!((teid, peer.teid), (TEID, STATION_TEID));
+        // The stranger cannot use the tunnel either.
+        stranger.send_to(&g_pdu(TEID, &ping_packet(UE, SERVER, 1)), (ACCESS, 2152)).unwrap();
+        eventually("the wrong peer is counted", || drops(&gateway, DropReason::WrongPeer) == 1);
+    }
+}
+
+#[test]
+fn echo_requests_are_answered_and_floods_are_not() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let gateway = lab.open(lab.config(Plane::XdpNative, Egress::Nat));
+    let station = lab.udp("r", STATION, 40_000);
+    station.send_to(&[0x32, 1, 0, 4, 0, 0, 0, 0, 0xab, 0xcd, 0, 0], (ACCESS, 2152)).unwrap();
+    let mut buffer = [0; 100];
+    let length = station.recv(&mut buffer).unwrap();
+    assert_eq!(buffer[..length], [0x32, 2, 0, 6, 0, 0, 0, 0, 0xab, 0xcd, 0, 0, 14, 0]);
+    for _ in 0..1000 {
+        station.send_to(&[0x32, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0], (ACCESS, 2152)).unwrap();
+    }
+    eventually("the flood is limited", || drops(&gateway, DropReason::PeerRate) > 500);
+}
+
+#[test]
+fn outer_fragments_are_reassembled_on_the_slow_path() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let gateway = lab.open(lab.config(Plane::XdpNative, Egress::Nat));
+    lab.command("r", "ip link set eth0 mtu 600");
+    let station = Station::new(&lab);
+    let server = lab.udp("i", SERVER, 7000);
+    gateway.connect();
+    let payload: Vec<u8> = (0..1300u32).map(|i| i as u8).collect();
+    station.send(&g_pdu(TEID, &udp_packet((UE, 5000), (SERVER, 7000), &payload)));
+    let mut buffer = [0; 2000];
+    let length = server.recv(&mut buffer).unwrap();
+    assert_eq!(buffer[..length], payload);
+    assert!(punts(&gateway, PuntReason::OuterFragment) >= 3);
+}
+
+#[test]
+fn a_packet_too_large_for_the_tunnel_is_answered_or_fragmented() {
+    if !possible() {
+        return;
+    }
+    for egress in [Egress::Nat, Egress::Routed] {
+        let lab = Lab::new();
+        let mut config = lab.config(Plane::XdpNative, egress);
+        config.tunnel_mtu = Some(1000);
+        let gateway = lab.open(config);
+        let station = Station::new(&lab);
+        let server = lab.udp("i", SERVER, 7000);
+        gateway.connect();
+        // Opens the way back through NAT.
+        station.send(&g_pdu(TEID, &udp_packet((UE, 5000), (SERVER, 7000), b"open")));
+        let mut buffer = [0; 100];
+        let (_, from) = server.recv_from(&mut buffer).unwrap();
+        set_may_fragment(&server);
+        server.send_to(&[7; 1400], from).unwrap();
+        let (first, second) = (station.packet().unwrap(), station.packet().unwrap());
+        assert!(first.len() <= 1000 && second.len() <= 1000);
+        assert_eq!(first.len() + second.len(), 1400 + 8 + 2 * 20);
+        // With the usual path MTU discovery, the server learns the limit instead.
+        let server = lab.udp("i", SERVER, 7000 + 1);
+        station.send(&g_pdu(TEID, &udp_packet((UE, 5000), (SERVER, 7001), b"open")));
+        let (_, from) = server.recv_from(&mut buffer).unwrap();
+        server.connect(from).unwrap();
+        server.send(&[7; 1400]).unwrap();
+        eventually("the server is told", || server.send(&[7; 1400]).is_err());
+    }
+}
+
+fn set_may_fragment(socket: &std::net::UdpSocket) {
+    use std::os::fd::AsRawFd;
+    let value = libc::IP_PMTUDISC_DONT;
+    // SAFETY: the value lives across the call and has the length given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            (&raw const value).cast(),
+            size_of::<i32>() as u32,
+        )
+    };
+    assert_eq!(result, 0);
+}
+
+#[test]
+fn a_phone_that_moves_leaves_an_end_marker() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let gateway = lab.open(lab.config(Plane::XdpNative, Egress::Nat));
+    let station = Station::new(&lab);
+    gateway.connect();
+    let there = agw_types::Peer { address: STATION.into(), teid: basalt_ids::Teid(99) };
+    gateway.plane().apply(&DataplaneChange::Set(tunnel(agw_types::TunnelState::Connected(there)))).unwrap();
+    let marker = station.receive().expect("End Marker");
+    assert_eq!(marker, [&[0x30, 254, 0, 0][..], &STATION_TEID.0.to_be_bytes()].concat());
+    assert_eq!(gateway.plane().installed()[0].state, agw_types::TunnelState::Connected(there));
+}
