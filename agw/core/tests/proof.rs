@@ -4,7 +4,7 @@
 mod site;
 
 use agw_types::{Event, Limits, UeState};
-use basalt_ids::{Guti, Gummei, MTmsi, MmeCode, MmeGroupId};
+use basalt_ids::{Gummei, Guti, MTmsi, MmeCode, MmeGroupId};
 use basalt_nas::EmmMessage;
 use basalt_nas::emm::{
     AuthenticationFailure, AuthenticationResponse, IdentityResponse, SecurityModeComplete, SecurityModeReject,
@@ -324,7 +324,9 @@ fn a_phone_with_null_integrity_only_is_refused_before_anything_is_asked() {
 
 #[test]
 fn algorithms_are_the_operators_first_that_the_phone_has() {
-    for (eea, eia, ciphering, integrity) in [(0xf0, 0xf0, 2, 2), (0xc0, 0xc0, 1, 1), (0x90, 0x90, 3, 3), (0x80, 0x20, 0, 2)] {
+    for (eea, eia, ciphering, integrity) in
+        [(0xf0, 0xf0, 2, 2), (0xc0, 0xc0, 1, 1), (0x90, 0x90, 3, 3), (0x80, 0x20, 0, 2)]
+    {
         let (mut site, mut phone) = start();
         phone.capability = UeNetworkCapability::from_octets(&[eea, eia]).unwrap();
         phone.attach(&mut site);

@@ -6,8 +6,8 @@ mod site;
 use agw_types::{Command, Event, Input, Limits, LinkId, Metric, OperatorReply, RecordKey, UeState};
 use basalt_ids::{EnbId, EnbUeS1apId, MmeUeS1apId, Tac};
 use basalt_s1ap::{
-    Cause, Criticality, EnbConfigurationUpdate, ErrorIndication, InitialContextSetupResponse, MiscCause, Name, OtherPdu,
-    PagingDrx, Pdu, ProtocolCause, RadioNetworkCause, Reset, ResetType, SupportedTa, TriggeringMessage,
+    Cause, Criticality, EnbConfigurationUpdate, ErrorIndication, InitialContextSetupResponse, MiscCause, Name,
+    OtherPdu, PagingDrx, Pdu, ProtocolCause, RadioNetworkCause, Reset, ResetType, SupportedTa, TriggeringMessage,
     UeContextReleaseComplete, UeIds, UplinkNasTransport, encode,
 };
 use basalt_sansio::Duration;
@@ -54,7 +54,9 @@ fn a_foreign_network_is_refused_with_a_time_to_wait() {
     let Some(Pdu::S1SetupFailure(failure)) = site.next() else { panic!() };
     assert_eq!(failure.cause, Some(Cause::Misc(MiscCause::UnknownPlmn)));
     assert!(failure.time_to_wait.is_some());
-    assert!(matches!(&site.events[0], Event::EnbRefused { reason, .. } if reason.contains("999-99") && reason.contains("001-01")));
+    assert!(
+        matches!(&site.events[0], Event::EnbRefused { reason, .. } if reason.contains("999-99") && reason.contains("001-01"))
+    );
     // It may try again over the same association.
     enb.setup(&mut site);
     assert!(matches!(site.next(), Some(Pdu::S1SetupResponse(_))));

@@ -404,3 +404,21 @@ impl Phone {
         self.identify(site);
     }
 }
+
+impl Phone {
+    /// Proves itself and is refused with ESM failure.
+    pub fn prove_to_reject(&mut self, site: &mut Site) {
+        loop {
+            match self.hear_emm(site) {
+                EmmMessage::AuthenticationRequest(request) => self.answer_challenge(site, &request),
+                EmmMessage::SecurityModeCommand(_) => self.complete_security(site),
+                EmmMessage::AttachReject(reject) => {
+                    assert_eq!(reject.cause, EmmCause::EsmFailure);
+                    self.hear_release(site);
+                    return;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

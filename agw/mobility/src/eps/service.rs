@@ -165,7 +165,6 @@ pub(crate) fn context_ready(ue: &mut Ue, established: Vec<BearerEndpoint>, faile
         return;
     }
     let (started, then) = (service.started, service.then.take());
-    cx.stop(TimerName::RadioSetup);
     ue.emm = Emm::Registered(None);
     connected(ue, established, failed, cx);
     cx.succeeded(Procedure::ServiceRequest, started);
@@ -178,6 +177,7 @@ pub(crate) fn context_ready(ue: &mut Ue, established: Vec<BearerEndpoint>, faile
 /// A registered UE is connected: its tunnels go to its base station.
 pub(crate) fn connected(ue: &mut Ue, established: Vec<BearerEndpoint>, failed: &[BearerFailure], cx: &mut Cx<'_>) {
     ue.called = false;
+    cx.stop(TimerName::RadioSetup);
     cx.ended(Procedure::InitialContextSetup, Outcome::Success);
     let failed = failed.iter().map(|failure| failure.ebi).collect();
     cx.session(SessionRequest::Connected { ue: cx.id, bearers: established, failed });

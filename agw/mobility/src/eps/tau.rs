@@ -208,7 +208,6 @@ pub(crate) fn context_ready(ue: &mut Ue, established: Vec<BearerEndpoint>, faile
     let Emm::Registered(Some(Task::Updating(update))) = &mut ue.emm else { return };
     let Step::Accepted { context: Some(ready), .. } = &mut update.step else { return };
     *ready = true;
-    cx.stop(TimerName::RadioSetup);
     if established.is_empty() {
         context_failed(ue, cx);
         return;
