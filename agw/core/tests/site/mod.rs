@@ -188,7 +188,6 @@ impl Site {
         self.inbox.clear();
         self.events.clear();
         self.counts.clear();
-        self.dataplane.clear();
     }
 
     pub fn assert_quiet(&self) {
@@ -208,5 +207,78 @@ impl Site {
             Record::Ue(ue) => Some(ue),
             _ => None,
         }
+    }
+}
+
+impl Site {
+    /// Makes a phone's keys old on both sides: the counts jump close to their end, as a restored record's would.
+    pub fn age_keys(&mut self, imsi: Imsi, phone: &mut phone::Phone) {
+        let near_end = 0x00ff_fff0 - 0x4000;
+        let aged = |keys: &basalt_security::NasSecurityContext| {
+            let mut keys = serde_json::to_value(keys).unwrap();
+            keys["send_next"] = near_end.into();
+            keys["receive_next"] = near_end.into();
+            serde_json::from_value(keys).unwrap()
+        };
+        let mut stored = self.ue_record(imsi).unwrap().clone();
+        stored.security = aged(&stored.security);
+        self.store.insert(RecordKey::Ue(imsi), Record::Ue(Box::new(stored)));
+        phone.keys = phone.keys.as_ref().map(aged);
+        self.restart();
+    }
+
+    /// Kills the gateway and starts another with what is in the store; every association lives on.
+    pub fn restart(&mut self) {
+        let links: Vec<_> = self.core.enbs().map(|enb| enb.link).collect();
+        self.restart_with(&links);
+    }
+
+    /// The same, with these associations alive. The data plane has what the old gateway told it.
+    pub fn restart_with(&mut self, alive: &[LinkId]) {
+        let peers: BTreeMap<LinkId, _> = self.core.enbs().map(|enb| (enb.link, enb.peer)).collect();
+        let installed = self.installed();
+        let seed = SecureSeed([9; 32]);
+        let mut subscribers = Subscribers::new(&seed);
+        for number in 1..=20 {
+            subscribers.insert(subscriber(number), false);
+        }
+        let (mut links, mut ues) = (Vec::new(), Vec::new());
+        for record in self.store.values() {
+            match record {
+                Record::Ue(ue) => ues.push((**ue).clone()),
+                Record::Link(link) => links.push(link.clone()),
+                Record::Sqn { imsi, reserved } => subscribers.restore_sqn(*imsi, Sqn::new(*reserved).unwrap()),
+            }
+        }
+        self.core = Core::new(self.core.configuration().clone(), self.core.limits(), 100_000, &seed, subscribers);
+        self.inbox.clear();
+        self.events.clear();
+        self.run(|core, now, out| core.restore(now, links, ues, out));
+        for link in alive {
+            let info = agw_types::LinkInfo {
+                peers: peers.get(link).copied().flatten().into_iter().collect(),
+                streams: 4,
+                resumed: true,
+            };
+            self.input(Input::LinkUp { link: *link, info });
+        }
+        self.run(|core, now, out| core.reconcile(now, &installed, out));
+    }
+
+    /// What the data plane holds after all it was told.
+    pub fn installed(&self) -> Vec<agw_types::Tunnel> {
+        let mut tunnels = BTreeMap::new();
+        for change in &self.dataplane {
+            match change {
+                DataplaneChange::Set(tunnel) => {
+                    tunnels.insert(tunnel.teid, tunnel.clone());
+                }
+                DataplaneChange::Remove { teid, .. } => {
+                    tunnels.remove(teid);
+                }
+                DataplaneChange::Discard { .. } => {}
+            }
+        }
+        tunnels.into_values().collect()
     }
 }
