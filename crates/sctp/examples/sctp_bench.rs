@@ -1,15 +1,18 @@
 //! Echo throughput, latency and CPU time per message between two processes.
 //!
 //!     cargo run --release -p basalt-sctp --example sctp_bench [raw-ip|udp|kernel] [SECONDS]
+//!     cargo run --release -p basalt-sctp --example sctp_bench keeper [raw-ip|udp|kernel] [SECONDS]
 //!
-//! Starts itself as the server, on 127.0.0.1 (raw IP works there too, for root). 200-octet messages on one stream.
+//! Starts itself as the server, or as the keeper and the daemon behind it, on 127.0.0.1 (raw IP works there too, for root). 200-octet messages on one stream.
 //! CPU time is the process's own, user and system, all threads; an echo is two messages per process (one each way).
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use basalt_sctp::keeper::{self, KeeperEvent};
 use basalt_sctp::{Backend, Config, Event, Message, SctpAssociation, SctpListener, Threading, ppid};
 use tokio::task::LocalSet;
 
@@ -25,6 +28,15 @@ fn main() -> Outcome<()> {
     let local = LocalSet::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match arguments[..] {
+        ["daemon", socket] => local.block_on(&runtime, daemon(socket.as_ref())),
+        ["keep", backend, socket] => {
+            report_cpu_time();
+            println!("ready");
+            let listener = config(backend, "here")?;
+            Ok(keeper::run(keeper::ServeConfig::new([listener]), socket.as_ref())?)
+        }
+        ["keeper", backend] => local.block_on(&runtime, measure_keeper(backend, 3)),
+        ["keeper", backend, seconds] => local.block_on(&runtime, measure_keeper(backend, seconds.parse()?)),
         ["serve", backend, threading] => local.block_on(&runtime, serve(config(backend, threading)?)),
         [] => local.block_on(&runtime, measure("udp", 3)),
         [backend] => local.block_on(&runtime, measure(backend, 3)),
@@ -51,11 +63,7 @@ fn config(backend: &str, threading: &str) -> Outcome<Config> {
 async fn serve(config: Config) -> Outcome<()> {
     let mut listener = SctpListener::bind(config).await?;
     println!("ready");
-    let asked = std::thread::spawn(|| {
-        for _ in std::io::stdin().lock().lines() {
-            println!("{}", cpu_time().as_nanos());
-        }
-    });
+    report_cpu_time();
     let (association, _) = listener.accept().await?;
     let (sender, mut receiver) = association.split();
     let mut events = Vec::new();
@@ -64,14 +72,96 @@ async fn serve(config: Config) -> Outcome<()> {
         for event in events.drain(..) {
             match event {
                 Event::Message(message) => sender.send(message).await?,
-                Event::Closed(_) => {
-                    drop(asked);
-                    return Ok(());
-                }
+                Event::Closed(_) => return Ok(()),
                 Event::Restarted | Event::PathChange(_) => {}
             }
         }
     }
+}
+
+/// Tells this process's CPU time at every line on standard input, and ends with it.
+fn report_cpu_time() {
+    std::thread::spawn(|| {
+        for _ in std::io::stdin().lock().lines() {
+            println!("{}", cpu_time().as_nanos());
+        }
+        std::process::exit(0);
+    });
+}
+
+/// Echoes what comes through the keeper.
+async fn daemon(socket: &Path) -> Outcome<()> {
+    report_cpu_time();
+    let (mut client, _) = loop {
+        match keeper::Client::connect(socket).await {
+            Ok(connected) => break connected,
+            Err(keeper::Error::Io { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(error) => return Err(error.into()),
+        }
+    };
+    println!("ready");
+    let mut batch = Vec::new();
+    loop {
+        client.recv_many(&mut batch, 256).await?;
+        for uplink in batch.drain(..) {
+            if let KeeperEvent::Message { id, message } = uplink.event {
+                client.send(id, message).await?;
+            }
+            client.ack(uplink.seq);
+        }
+    }
+}
+
+async fn measure_keeper(backend: &str, seconds: u64) -> Outcome<()> {
+    println!("back end {backend}, {SIZE} octets, {seconds} s each, through the keeper");
+    let dir = std::env::temp_dir().join(format!("sctp-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&dir)?;
+    let socket = dir.join("keeper.sock");
+    let path = socket.to_str().ok_or("path")?;
+    let mut keeping = Server::start(&["keep", backend, path])?;
+    let mut daemon = Server::start(&["daemon", path])?;
+    let mut association = connect(backend, "here").await?;
+    for window in WINDOWS {
+        let before = (keeping.cpu_time()?, daemon.cpu_time()?);
+        let (count, latencies) = echo(&mut association, window, Duration::from_secs(seconds)).await?;
+        let after = (keeping.cpu_time()?, daemon.cpu_time()?);
+        let spent = [("keeper", after.0.saturating_sub(before.0)), ("daemon", after.1.saturating_sub(before.1))];
+        report(window, seconds, count, latencies, &spent);
+    }
+    drop(keeping.child.stdin.take());
+    drop(daemon.child.stdin.take());
+    keeping.child.wait()?;
+    daemon.child.wait()?;
+    std::fs::remove_dir_all(dir)?;
+    Ok(())
+}
+
+async fn connect(backend: &str, threading: &str) -> Outcome<SctpAssociation> {
+    let mut client = config(backend, threading)?;
+    client.port = 0;
+    client.remote_udp_port = 47_124;
+    if let Backend::Udp { port } = &mut client.backend {
+        *port = 0;
+    }
+    let peer = ([127, 0, 0, 1], PORT).into();
+    loop {
+        match SctpAssociation::connect(client.clone(), &[peer]).await {
+            Ok(association) => return Ok(association),
+            Err(basalt_sctp::Error::NotEstablished(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn report(window: usize, seconds: u64, count: usize, mut latencies: Vec<Duration>, spent: &[(&str, Duration)]) {
+    latencies.sort_unstable();
+    let at = |share: usize| latencies[latencies.len() * share / 100];
+    let rate = count as u64 / seconds;
+    print!("window {window:3}: {rate:7} echoes/s, p50 {:?}, p99 {:?}, CPU per message:", at(50), at(99));
+    for (who, spent) in spent {
+        print!(" {who} {:.2} us", spent.as_secs_f64() * 1e6 / (2 * count) as f64);
+    }
+    println!();
 }
 
 struct Server {
@@ -80,9 +170,9 @@ struct Server {
 }
 
 impl Server {
-    fn start(backend: &str, threading: &str) -> Outcome<Self> {
+    fn start(arguments: &[&str]) -> Outcome<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", backend, threading])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -109,30 +199,14 @@ async fn measure(backend: &str, seconds: u64) -> Outcome<()> {
     println!("back end {backend}, {SIZE} octets, {seconds} s each");
     for threading in ["own", "here"] {
         println!("engine thread: {threading}");
-        let mut server = Server::start(backend, threading)?;
-        let mut client = config(backend, threading)?;
-        client.port = 0;
-        client.remote_udp_port = 47_124;
-        if let Backend::Udp { port } = &mut client.backend {
-            *port = 0;
-        }
-        let peer = ([127, 0, 0, 1], PORT).into();
-        let mut association = SctpAssociation::connect(client, &[peer]).await?;
+        let mut server = Server::start(&["serve", backend, threading])?;
+        let mut association = connect(backend, threading).await?;
         for window in WINDOWS {
             let before = (server.cpu_time()?, cpu_time());
-            let (count, mut latencies) = echo(&mut association, window, Duration::from_secs(seconds)).await?;
+            let (count, latencies) = echo(&mut association, window, Duration::from_secs(seconds)).await?;
             let after = (server.cpu_time()?, cpu_time());
-            latencies.sort_unstable();
-            let at = |share: usize| latencies[latencies.len() * share / 100];
-            let per_message = |spent: Duration| spent.as_secs_f64() * 1e6 / (2 * count) as f64;
-            println!(
-                "window {window:3}: {:7} echoes/s, p50 {:?}, p99 {:?}, CPU per message: server {:.2} us, client {:.2} us",
-                count as u64 / seconds,
-                at(50),
-                at(99),
-                per_message(after.0.saturating_sub(before.0)),
-                per_message(after.1.saturating_sub(before.1)),
-            );
+            let spent = [("server", after.0.saturating_sub(before.0)), ("client", after.1.saturating_sub(before.1))];
+            report(window, seconds, count, latencies, &spent);
         }
         association.shutdown();
         while !matches!(association.recv().await, Event::Closed(_)) {}

@@ -21,7 +21,7 @@ pub struct SctpListener {
 
 #[derive(Debug)]
 enum ListenerKind {
-    Kernel(KernelListener),
+    Kernel(Box<KernelListener>),
     User(UserListener),
 }
 
@@ -33,7 +33,7 @@ impl SctpListener {
     pub async fn bind(config: Config) -> Result<Self, Error> {
         config.check()?;
         let inner = match probe::resolve(config.backend)? {
-            Backend::Kernel | Backend::Auto => ListenerKind::Kernel(KernelListener::bind(config)?),
+            Backend::Kernel | Backend::Auto => ListenerKind::Kernel(Box::new(KernelListener::bind(config)?)),
             backend @ (Backend::RawIp | Backend::Udp { .. }) => {
                 ListenerKind::User(UserListener::bind(config.with_backend(backend)).await?)
             }

@@ -13,7 +13,8 @@ pub struct Message {
     pub stream: u16,
     /// Payload protocol identifier as a plain number ([`ppid`](crate::ppid)).
     pub ppid: u32,
-    /// Delivered without waiting for earlier messages of the stream.
+    /// To be delivered without waiting for earlier messages of the stream. Of received messages only kernel SCTP
+    /// tells it; the userspace back ends leave it false.
     pub unordered: bool,
     /// The octets; never empty on the wire.
     pub payload: Bytes,

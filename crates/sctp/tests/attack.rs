@@ -251,7 +251,7 @@ async fn malformed_inits() {
     let raw = Raw::new(&listener, "127.0.0.9");
     blocking(move || {
         let good = chunk(INIT, 0, &init_value(5, 10));
-        raw.send(1, &[good.clone()]); // RFC 9260 §8.5.1 A: the tag must be zero
+        raw.send(1, std::slice::from_ref(&good)); // RFC 9260 §8.5.1 A: the tag must be zero
         raw.send(0, &[good.clone(), good.clone()]); // and INIT alone
         raw.send(0, &[chunk(INIT, 0, &init_value(0, 10))]); // §3.3.2: no tag of its own
         raw.send(0, &[chunk(INIT, 0, &init_value(5, 10)[..9])]);

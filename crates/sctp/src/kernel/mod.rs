@@ -19,6 +19,9 @@ use crate::event::{AssociationInfo, Carrier, CloseReason, PeerInfo};
 use crate::link::{Kick, Limits, Link};
 use crate::user::source_towards;
 
+/// Pause when the system has no room for another association.
+const BREATH: Duration = Duration::from_millis(100);
+
 /// A listening socket.
 pub(crate) struct KernelListener {
     listener: Listener,
@@ -45,7 +48,13 @@ impl KernelListener {
 
     pub(crate) async fn accept(&mut self) -> Result<Arc<Link>, Error> {
         loop {
-            let (socket, _) = self.listener.accept().await.map_err(Error::io("accepting an association"))?;
+            let socket = match self.listener.accept().await {
+                Ok((socket, _)) => socket,
+                Err(error) => {
+                    passing(error).await?;
+                    continue;
+                }
+            };
             if Arc::strong_count(&self.associations) > self.config.max_associations {
                 refuse(socket);
                 continue;
@@ -60,6 +69,19 @@ impl KernelListener {
 
     pub(crate) fn local_addrs(&self) -> Vec<SocketAddr> {
         self.listener.local_addrs().unwrap_or_default()
+    }
+}
+
+/// Waits an error of `accept` out that will pass; other errors are returned.
+async fn passing(error: io::Error) -> Result<(), Error> {
+    match error.raw_os_error() {
+        Some(libc::ECONNABORTED | libc::EINTR) => Ok(()),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+            tracing::warn!(%error, "no association can be accepted");
+            tokio::time::sleep(BREATH).await;
+            Ok(())
+        }
+        _ => Err(Error::io("accepting an association")(error)),
     }
 }
 

@@ -469,6 +469,10 @@ impl Engine {
                 self.ports.remove(&port);
             }
         }
+        let in_use = self.ports.contains_key(&port) || self.listeners.iter().any(|listener| listener.port == port);
+        if in_use {
+            return;
+        }
         if self.lingering.len() == LINGERING {
             self.lingering.pop_front();
         }
