@@ -234,7 +234,7 @@ impl Dataplane {
         let socket = GtpSocket::bind(config.access_address)?;
         let (source, destination) = (peer.mac.unwrap_or_default(), device.mac.unwrap_or_default());
         if let Some(hop) = tables.next_hops.get(KERNEL_NEXT_HOP as usize) {
-            hop.resolve(peer.index, DEVICE_MTU, source, destination);
+            hop.follow(peer.index, DEVICE_MTU, source, destination);
         }
         let outlet = Outlet::Frames(FrameSocket::open(peer.index, source, destination)?);
         let (events, receiver) = mpsc::channel(EVENTS);

@@ -4,7 +4,7 @@ use crate::config::{Config, Egress};
 use crate::destinations::Rules;
 use crate::host::{Changes, Netlink, Route, Snapshot};
 use crate::plane::Shared;
-use basalt_ebpf_abi::{Class, Mac, NextHop, Prefix};
+use basalt_ebpf_abi::{Class, NextHop, Prefix};
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -100,7 +100,7 @@ impl Resolver {
             let resolved = snapshot.resolved(address);
             if let Some(entry) = self.hop(hop) {
                 match resolved {
-                    Some((link, source, destination)) => update(entry, link.index, link.mtu, source, destination),
+                    Some((link, source, destination)) => entry.follow(link.index, link.mtu, source, destination),
                     None => entry.forget(),
                 }
             }
@@ -125,14 +125,6 @@ impl Resolver {
             }
         }
         self.rules = rules;
-    }
-}
-
-/// Changes an entry only when it differs, since changing it interrupts the fast path for a moment.
-fn update(hop: &NextHop, ifindex: u32, mtu: u32, source: Mac, destination: Mac) {
-    let same = hop.ifindex.get() == ifindex && hop.mtu.get() == mtu && hop.macs() == (destination, source);
-    if !same {
-        hop.resolve(ifindex, mtu, source, destination);
     }
 }
 

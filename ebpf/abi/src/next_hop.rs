@@ -37,6 +37,14 @@ impl NextHop {
         self.ifindex.set(ifindex);
     }
 
+    /// Stores a resolved neighbour if it is not what is stored already: storing interrupts the fast path for a moment.
+    pub fn follow(&self, ifindex: u32, mtu: u32, source: Mac, destination: Mac) {
+        let same = self.ifindex.get() == ifindex && self.mtu.get() == mtu && self.macs() == (destination, source);
+        if !same {
+            self.resolve(ifindex, mtu, source, destination);
+        }
+    }
+
     /// Marks the neighbour as unknown: packets to it take the slow path.
     pub fn forget(&self) {
         self.ifindex.set(0);

@@ -195,6 +195,31 @@ impl Gateway {
         .unwrap()
     }
 
+    /// Removes what a gateway with this configuration has set up.
+    pub fn teardown(namespace: String, config: Config) {
+        thread::spawn(move || {
+            enter(&namespace);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(Dataplane::teardown(&config)).unwrap();
+        })
+        .join()
+        .unwrap();
+    }
+
+    /// Why a data plane cannot be opened.
+    pub fn refused(namespace: String, config: Config) -> String {
+        thread::spawn(move || {
+            enter(&namespace);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            match runtime.block_on(Dataplane::open(config)) {
+                Ok(_) => panic!("opened"),
+                Err(error) => error.to_string(),
+            }
+        })
+        .join()
+        .unwrap()
+    }
+
     pub fn plane(&self) -> &Dataplane {
         self.plane.as_ref().unwrap()
     }
