@@ -1,0 +1,310 @@
+//! What can be said on the command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done; 1 refused, not found, or the doctor found an error; 2 wrong usage or file; 3 the gateway cannot be reached.
+
+Try: basalt doctor; basalt status; basalt get ues; basalt describe ue IMSI; basalt events -f";
+
+/// Operate a Basalt gateway: subscribers, phones, base stations, sessions.
+#[derive(Parser)]
+#[command(name = "basalt", version, after_help = AFTER_HELP, propagate_version = false, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// The gateway's control socket
+    #[arg(long, global = true, value_name = "PATH", env = "BASALT_SOCKET", hide_env_values = true,
+          default_value = basalt_control_api::DEFAULT_CONTROL_SOCKET)]
+    pub(crate) socket: PathBuf,
+    /// Form of the answer: a table, JSON (stable snake_case, never with keys), or a table with more columns
+    #[arg(long, short, global = true, value_name = "FORM", value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Form of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables and sentences
+    Table,
+    /// JSON
+    Json,
+    /// Tables with more columns
+    Wide,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Subscribers: who may use the network
+    #[command(subcommand, visible_alias = "sub")]
+    Subscriber(Subscriber),
+    /// List phones, base stations, sessions, subscribers or address pools
+    Get {
+        /// What to list
+        what: What,
+    },
+    /// Show one phone or base station in full
+    #[command(subcommand)]
+    Describe(Describe),
+    /// Detach a phone from the network
+    Detach {
+        /// The phone's subscriber
+        imsi: String,
+        /// Ask it to attach again at once
+        #[arg(long)]
+        reattach: bool,
+    },
+    /// Call an idle phone
+    Page {
+        /// The phone's subscriber
+        imsi: String,
+    },
+    /// End one session of a phone
+    Deactivate {
+        /// The phone's subscriber
+        imsi: String,
+        /// EPS bearer identity of the session's default bearer, 5 to 15: see `basalt get sessions`
+        #[arg(value_parser = clap::value_parser!(u32).range(5..=15))]
+        ebi: u32,
+    },
+    /// Reset the S1 interface of a base station: its phones become idle and come back
+    #[command(subcommand)]
+    Reset(Reset),
+    /// Show what happened, and what happens
+    Events {
+        /// Only events of this phone
+        #[arg(long)]
+        imsi: Option<String>,
+        /// Stay and show events as they happen
+        #[arg(long, short)]
+        follow: bool,
+        /// How many past events to begin with
+        #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
+        last: u32,
+    },
+    /// Show what runs and how it is
+    Status,
+    /// Show the configuration in force: defaults and detected values filled in
+    Config,
+    /// Check machine, gateway and, if asked, the way of a phone's packets; every finding names its cause and its fix
+    Doctor {
+        /// Check the way of this phone, too
+        #[arg(long, value_name = "IMSI")]
+        ue: Option<String>,
+        /// The gateway's configuration, for when it does not run
+        #[arg(long, value_name = "FILE", default_value = "/etc/basalt/agwd.toml")]
+        config: PathBuf,
+    },
+    /// Write a completion script for a shell: basalt completion bash > /etc/bash_completion.d/basalt
+    Completion {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Show the versions of this command and of the gateway
+    Version,
+}
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// Phones known
+    #[value(alias = "ue", alias = "phones")]
+    Ues,
+    /// Base stations connected
+    #[value(alias = "enb")]
+    Enbs,
+    /// Sessions with their counters
+    #[value(alias = "session")]
+    Sessions,
+    /// Subscribers
+    #[value(alias = "subscriber", alias = "sub")]
+    Subscribers,
+    /// Address pools
+    #[value(alias = "pool")]
+    Pools,
+    /// The gateway itself
+    Status,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Describe {
+    /// A phone: state in words, sessions, last refusal with advice
+    #[command(alias = "phone")]
+    Ue {
+        /// The phone's subscriber
+        imsi: String,
+    },
+    /// A base station and its phones
+    Enb {
+        /// As `basalt get enbs` shows it, such as 001-01/0x19b, or its name
+        id: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Reset {
+    /// A base station
+    Enb {
+        /// As `basalt get enbs` shows it, such as 001-01/0x19b
+        id: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Subscriber {
+    /// Add a subscriber
+    #[command(after_help = KEYS_HELP)]
+    Add(Box<Add>),
+    /// List all subscribers, in order of IMSI
+    List,
+    /// Show one subscriber; keys are never shown
+    Show {
+        /// Who
+        imsi: String,
+    },
+    /// Remove a subscriber; a live phone is detached
+    #[command(visible_alias = "remove")]
+    Delete {
+        /// Who
+        imsi: String,
+    },
+    /// Keep a subscriber from using the network; a live phone is detached
+    Suspend {
+        /// Who
+        imsi: String,
+    },
+    /// Let a suspended subscriber use the network again
+    Resume {
+        /// Who
+        imsi: String,
+    },
+    /// Add many subscribers from a CSV file: all of them or none
+    #[command(after_help = IMPORT_HELP)]
+    Import {
+        /// The file; - is standard input
+        file: PathBuf,
+        /// Check everything, store nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Overwrite subscribers that are known; a row without keys keeps those it has
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Write all subscribers as CSV that `import --replace` reads again; keys are never in it
+    Export,
+}
+
+const KEYS_HELP: &str = "\
+Keys in the shell's history are keys in the open. Rather give them by a file or by standard input, one a line:
+  k=465B5CE8B199B49FAA5F0A2EE238A6BC
+  opc=E8ED289DEBA952E4283B54E88E6183CA
+(op instead of opc if that is what the vendor gave; sqn=N if the SIM was in use elsewhere)
+
+  basalt subscriber add 001010000000001 --keys-file sim.txt --name 'Water pump'";
+
+const IMPORT_HELP: &str = "\
+The first line names the columns, in any order; letter case, spaces and hyphens do not matter:
+  imsi                    6 to 15 digits; the only column that must be there
+  k (ki)                  32 hexadecimal digits (TUAK: 32 or 64)
+  opc, or op              32 hexadecimal digits (TUAK: 64, TOPc or TOP)
+  sqn                     last sequence number used, in decimal; 0 for a new SIM
+  amf                     4 hexadecimal digits; 8000 if empty
+  algorithm (alg)         milenage or tuak; milenage if empty
+  name, msisdn (phone)    for people, and the telephone number
+  apn (apns)              one, or several separated by ; the first is the default
+  static_ip (ip)          IPv4 address, in the order of apn; - for none
+  qci                     5 to 9; 9 if empty
+  ambr_dl, ambr_ul        bit rates such as 50M, or both in one column: ambr as DOWN/UP
+  state                   active or suspended
+Commas, semicolons or tabs between columns; UTF-8. Example:
+  imsi,k,opc,name,ambr_dl,ambr_ul
+  001010000000001,465B5CE8B199B49FAA5F0A2EE238A6BC,E8ED289DEBA952E4283B54E88E6183CA,Water pump,50M,10M";
+
+/// A new subscriber.
+#[derive(Args)]
+pub(crate) struct Add {
+    /// 6 to 15 digits, as on the SIM
+    pub(crate) imsi: String,
+    /// K, 32 hexadecimal digits; better given by --keys-file or --keys-from-stdin
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["keys_file", "keys_from_stdin"])]
+    pub(crate) k: Option<String>,
+    /// OPc (TUAK: TOPc)
+    #[arg(long, value_name = "HEX", conflicts_with = "op")]
+    pub(crate) opc: Option<String>,
+    /// OP (TUAK: TOP), from which OPc is computed
+    #[arg(long, value_name = "HEX")]
+    pub(crate) op: Option<String>,
+    /// File with k=HEX and opc=HEX (or op=HEX), one a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["keys_from_stdin", "opc", "op"])]
+    pub(crate) keys_file: Option<PathBuf>,
+    /// Read the same from standard input
+    #[arg(long, conflicts_with_all = ["opc", "op"])]
+    pub(crate) keys_from_stdin: bool,
+    /// Last sequence number the SIM has seen; 0 for a new SIM
+    #[arg(long, value_name = "N")]
+    pub(crate) sqn: Option<u64>,
+    /// Authentication management field
+    #[arg(long, value_name = "HEX", default_value = "8000")]
+    pub(crate) amf: String,
+    /// Authentication algorithm of the SIM
+    #[arg(long, value_enum, default_value_t = Algorithm::Milenage)]
+    pub(crate) algorithm: Algorithm,
+    /// Name for people
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) name: String,
+    /// Telephone number
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) msisdn: String,
+    /// Access points, separated by commas; the first is the default. Without it: the gateway's first
+    #[arg(long, value_name = "APN", value_delimiter = ',')]
+    pub(crate) apn: Vec<String>,
+    /// Highest bit rates DOWN/UP, such as 50M/10M: 50 Mbit/s to the phone, 10 Mbit/s from it; one value is both; unlimited if
+    /// absent
+    #[arg(long, value_name = "DOWN/UP")]
+    pub(crate) ambr: Option<String>,
+    /// IPv4 address this subscriber always gets in the first access point
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) static_ip: Option<String>,
+    /// Class of the default bearer, 5 to 9
+    #[arg(long, value_parser = clap::value_parser!(u32).range(5..=9), default_value_t = 9)]
+    pub(crate) qci: u32,
+    /// Overwrite the subscriber if it is known; without keys, those it has stay
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+/// Authentication algorithm set of a SIM (TS 35.206, TS 35.231).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Algorithm {
+    /// What nearly every SIM has
+    Milenage,
+    /// Keccak, for SIMs made for it
+    Tuak,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        let cli = Cli::try_parse_from(["basalt", "get", "ues", "-o", "json", "--socket", "/tmp/x"]).ok().unwrap();
+        assert_eq!(cli.output, Format::Json);
+        assert_eq!(cli.socket, PathBuf::from("/tmp/x"));
+    }
+
+    #[test]
+    fn a_wrong_option_does_not_repeat_keys() {
+        let arguments = ["basalt", "subscriber", "add", "001010000000001", "--k", "465B5CE8B199B49F", "--nonsense"];
+        let error = Cli::try_parse_from(arguments).err().unwrap().render().to_string();
+        assert!(!error.contains("465B5CE8"), "{error}");
+    }
+}
