@@ -107,7 +107,10 @@ fn s06_an_old_attach_and_an_old_service_request_prove_nothing() {
     attacker.open_with(&mut site, old_attach);
     // It is asked for a proof that it cannot give.
     let keys = attacker.keys.take();
-    assert!(matches!(attacker.hear_emm(&mut site), EmmMessage::AuthenticationRequest(_) | EmmMessage::IdentityRequest(_)));
+    assert!(matches!(
+        attacker.hear_emm(&mut site),
+        EmmMessage::AuthenticationRequest(_) | EmmMessage::IdentityRequest(_)
+    ));
     attacker.keys = keys;
     attacker.open_with(&mut site, old_service);
     assert!(matches!(attacker.hear_emm(&mut site), EmmMessage::ServiceReject(_)));

@@ -422,3 +422,11 @@ impl Phone {
         }
     }
 }
+
+impl Phone {
+    /// A protected message that no network understands.
+    pub fn say_octets_of_nonsense(&mut self, site: &mut Site) {
+        let nas = self.seal(&[0x07, 0x7e]);
+        self.say_octets(site, nas);
+    }
+}
