@@ -30,7 +30,7 @@ const LONGEST_CAPABILITY: usize = 16_384;
 
 impl Ran {
     /// INITIAL UE MESSAGE.
-    pub(crate) fn initial_ue(&mut self, link: LinkId, message: InitialUeMessage, cx: &mut Cx<'_>) {
+    pub(crate) fn initial_ue(&mut self, link: LinkId, stream: u16, message: InitialUeMessage, cx: &mut Cx<'_>) {
         let enb_ue_id = message.enb_ue_id;
         // The base station gives the id to someone new: what had it before is gone there (§10.6).
         if let Some(former) = self.by_enb_id(link, enb_ue_id) {
@@ -54,7 +54,7 @@ impl Ran {
         let inserted = if full { None } else { self.connections.insert(connection).ok() };
         let Some(slot) = inserted else {
             let ids = UeIds { mme: None, enb: Some(enb_ue_id) };
-            cx.error(link, 0, ids, MiscCause::ControlProcessingOverload, "InitialUEMessage beyond the limit");
+            cx.error(link, stream, ids, MiscCause::ControlProcessingOverload, "InitialUEMessage beyond the limit");
             return;
         };
         let radio = RadioId(slot);

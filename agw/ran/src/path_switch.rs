@@ -25,14 +25,14 @@ use basalt_sansio::SlotId;
 
 impl Ran {
     /// PATH SWITCH REQUEST, the first message of a UE over its new base station.
-    pub(crate) fn path_switch(&mut self, link: LinkId, request: &PathSwitchRequest, cx: &mut Cx<'_>) {
+    pub(crate) fn path_switch(&mut self, link: LinkId, stream: u16, request: &PathSwitchRequest, cx: &mut Cx<'_>) {
         let (mme, enb_ue_id) = (request.source_mme_ue_id, request.enb_ue_id);
         let radio = RadioId(SlotId(mme.0));
         let moved = match self.may_switch(link, radio, request, cx) {
             Ok(bearers) => bearers,
             Err(cause) => {
                 cx.count(Metric::Procedure { procedure: Procedure::PathSwitch, outcome: Outcome::Failure });
-                cx.send(link, 0, PathSwitchRequestFailure::new(mme, enb_ue_id, cause));
+                cx.send(link, stream, PathSwitchRequestFailure::new(mme, enb_ue_id, cause));
                 return;
             }
         };

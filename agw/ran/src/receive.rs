@@ -92,9 +92,9 @@ impl Ran {
             Pdu::ResetAcknowledge(_) => self.reset_acknowledged(link, cx),
             Pdu::InitialUeMessage(message) => {
                 self.note_stream(link, stream, cx);
-                self.initial_ue(link, message, cx);
+                self.initial_ue(link, stream, message, cx);
             }
-            Pdu::PathSwitchRequest(request) => self.path_switch(link, &request, cx),
+            Pdu::PathSwitchRequest(request) => self.path_switch(link, stream, &request, cx),
             Pdu::Other(other) => self.unsupported(link, stream, other, cx),
             pdu => self.ue_associated(link, stream, pdu, cx),
         }

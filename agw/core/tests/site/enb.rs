@@ -119,3 +119,18 @@ impl Enb {
         self.send(site, UeContextReleaseComplete::new(mme, id));
     }
 }
+
+impl Enb {
+    /// A base station that comes back while other messages wait to be read.
+    pub fn ready_among(site: &mut Site, n: u8) -> Self {
+        let enb = Self::connect(site, n);
+        enb.setup(site);
+        let at = site
+            .inbox
+            .iter()
+            .position(|(link, _, pdu)| *link == enb.link && matches!(pdu, Pdu::S1SetupResponse(_)))
+            .expect("S1 setup is answered");
+        site.inbox.remove(at);
+        enb
+    }
+}

@@ -193,45 +193,48 @@ impl Phone {
 
     /// Opens a NAS message as a phone does.
     pub fn read(&mut self, nas: &[u8]) -> Heard {
-        let plain = match Envelope::parse(nas).unwrap() {
+        self.try_read(nas).expect("the gateway's message opens and decodes")
+    }
+
+    /// The same; `None` for what a phone drops.
+    pub fn try_read(&mut self, nas: &[u8]) -> Option<Heard> {
+        let plain = match Envelope::parse(nas).ok()? {
             Envelope::Plain(Plain(plain)) => plain.to_vec(),
             Envelope::Protected(protected) if protected.header_type.is_new_context() => {
-                self.take_keys(nas, protected.payload)
+                self.take_keys(nas, protected.payload)?
             }
-            Envelope::Protected(_) => {
-                let keys = self.keys.as_mut().expect("a protected message needs keys");
-                keys.verify(nas).expect("the gateway's MAC is right").into_inner()
-            }
-            Envelope::ServiceRequest(_) => panic!("a network sends no service request"),
+            Envelope::Protected(_) => self.keys.as_mut()?.verify(nas).ok()?.into_inner(),
+            Envelope::ServiceRequest(_) => return None,
         };
-        if plain[0] & 0x0f == 2 {
-            return Heard::Esm(EsmPdu::decode(&plain, Direction::Downlink).unwrap());
+        if plain.first()? & 0x0f == 2 {
+            return EsmPdu::decode(&plain, Direction::Downlink).ok().map(Heard::Esm);
         }
-        Heard::Emm(EmmMessage::decode(&plain, Direction::Downlink).unwrap())
+        EmmMessage::decode(&plain, Direction::Downlink).ok().map(Heard::Emm)
     }
 
     /// SECURITY MODE COMMAND: the keys are made from what it names, and it is checked with them.
-    fn take_keys(&mut self, nas: &[u8], payload: &[u8]) -> Vec<u8> {
+    fn take_keys(&mut self, nas: &[u8], payload: &[u8]) -> Option<Vec<u8>> {
         let Ok(EmmMessage::SecurityModeCommand(command)) = EmmMessage::decode(payload, Direction::Downlink) else {
-            panic!("only SECURITY MODE COMMAND takes a new context into use");
+            return None;
         };
         // A repeated command comes with keys that are there already.
         if let Some(keys) = self.keys.as_mut().filter(|_| self.kasme.is_none()) {
-            return keys.verify(nas).unwrap().into_inner();
+            return Some(keys.verify(nas).ok()?.into_inner());
         }
         let algorithms = Algorithms {
-            ciphering: Ciphering::from_number(command.algorithms.ciphering).unwrap(),
-            integrity: Integrity::from_number(command.algorithms.integrity).unwrap(),
+            ciphering: Ciphering::from_number(command.algorithms.ciphering)?,
+            integrity: Integrity::from_number(command.algorithms.integrity)?,
         };
         assert_ne!(algorithms.integrity, Integrity::Eia0);
         assert_eq!(command.replayed_capability.eea(), self.capability.eea());
         assert_eq!(command.replayed_capability.eia(), self.capability.eia());
-        let (ksi, kasme) = self.kasme.take().expect("a challenge came first");
+        let (ksi, kasme) = self.kasme.clone()?;
         assert_eq!(command.ksi, KeySetIdentifier::native(ksi));
         let mut keys = NasSecurityContext::new(Side::Ue, ksi, kasme, algorithms, Provider::STANDARD);
-        let plain = keys.verify(nas).expect("the command's MAC is right").into_inner();
+        let plain = keys.verify(nas).ok()?.into_inner();
+        self.kasme = None;
         self.keys = Some(keys);
-        plain
+        Some(plain)
     }
 
     // --- procedures ---------------------------------------------------------------------------------------------------
