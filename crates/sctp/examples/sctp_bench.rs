@@ -128,10 +128,10 @@ async fn measure_keeper(backend: &str, seconds: u64) -> Outcome<()> {
         let spent = [("keeper", after.0.saturating_sub(before.0)), ("daemon", after.1.saturating_sub(before.1))];
         report(window, seconds, count, latencies, &spent);
     }
-    drop(keeping.child.stdin.take());
-    drop(daemon.child.stdin.take());
-    keeping.child.wait()?;
-    daemon.child.wait()?;
+    for mut child in [daemon.child, keeping.child] {
+        drop(child.stdin.take());
+        child.wait()?;
+    }
     std::fs::remove_dir_all(dir)?;
     Ok(())
 }

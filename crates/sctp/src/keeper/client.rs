@@ -1,14 +1,15 @@
 //! The daemon's end of the conversation.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
 use std::path::Path;
+use std::task::Poll;
 
-use bytes::BytesMut;
-use tokio::io::Interest;
+use bytes::{Buf, BytesMut};
 use tokio::net::UnixStream;
 
 use super::frame::{Limits, Report, Request, VERSION};
-use super::server::{read, same_user, write};
+use super::server::{poll_read, poll_write, same_user};
 use super::{AssociationId, Error, KeeperEvent, Live, Uplink, Welcome};
 use crate::error::SendError;
 use crate::event::{CloseReason, Message};
@@ -67,18 +68,22 @@ impl Client {
     /// # Errors
     /// No keeper there, another user's keeper, another version.
     pub async fn connect(socket: &Path) -> Result<(Self, Welcome), Error> {
-        let stream = UnixStream::connect(socket).await.map_err(Error::io("connecting to the keeper"))?;
+        let mut stream = UnixStream::connect(socket).await.map_err(Error::io("connecting to the keeper"))?;
         same_user(&stream)?;
         let mut output = BytesMut::new();
         Request::Hello { version: VERSION }.encode(&mut output);
         let mut input = BytesMut::new();
         let report = loop {
-            write(&stream, &mut output)?;
-            read(&stream, &mut input)?;
             if let Some(report) = Report::decode(&mut input)? {
                 break report;
             }
-            ready(&stream, &output).await?;
+            poll_fn(|cx| {
+                if let Poll::Ready(Err(error)) = poll_write(&mut stream, &mut output, cx) {
+                    return Poll::Ready(Err(error));
+                }
+                poll_read(&mut stream, &mut input, cx)
+            })
+            .await?;
         };
         match report {
             Report::Welcome { welcome, limits } => {
@@ -138,9 +143,10 @@ impl Client {
             return Err((message, error));
         }
         Request::Send { id, message }.encode(&mut self.output);
-        if self.output.len() >= WRITE_BATCH {
-            // A keeper that has gone is reported by the next `recv`.
-            let _ = write(&self.stream, &mut self.output);
+        if self.output.len() >= WRITE_BATCH
+            && let Ok(count) = self.stream.try_write(&self.output)
+        {
+            self.output.advance(count);
         }
         Ok(())
     }
@@ -207,14 +213,7 @@ impl Client {
     /// The keeper has gone.
     pub async fn flush(&mut self) -> Result<(), Error> {
         self.queue_ack();
-        loop {
-            write(&self.stream, &mut self.output)?;
-            if self.output.is_empty() {
-                return Ok(());
-            }
-            // The keeper reads on its own; events are not needed for it to go on.
-            self.stream.writable().await.map_err(Error::io("waiting for the keeper"))?;
-        }
+        poll_fn(|cx| poll_write(&mut self.stream, &mut self.output, cx)).await
     }
 
     fn queue_ack(&mut self) {
@@ -224,29 +223,29 @@ impl Client {
         }
     }
 
-    /// Writes and reads what can be, waiting until something has come or gone.
+    /// Writes, and reads until something has come.
     async fn exchange(&mut self) -> Result<(), Error> {
+        // Events may have come together with the welcome.
+        let before = self.events.len();
+        self.reports()?;
+        if self.events.len() > before {
+            return Ok(());
+        }
         if self.replaced {
             return Err(Error::Replaced);
         }
         self.queue_ack();
-        let written = write(&self.stream, &mut self.output);
-        // What came before the keeper closed the connection counts, and says why it did.
-        let before = (self.input.len(), self.events.len());
-        let got = read(&self.stream, &mut self.input);
-        let grown = self.input.len() > before.0;
-        self.reports()?;
-        // Events may also have come together with the welcome.
-        let progress = grown || self.events.len() > before.1;
-        if self.replaced {
-            return if self.events.is_empty() { Err(Error::Replaced) } else { Ok(()) };
-        }
-        if progress {
-            return Ok(());
-        }
-        written?;
-        got?;
-        ready(&self.stream, &self.output).await
+        poll_fn(|cx| {
+            let written = poll_write(&mut self.stream, &mut self.output, cx);
+            // What came before the keeper closed the connection counts, and says why it did.
+            let read = poll_read(&mut self.stream, &mut self.input, cx);
+            match (read, written) {
+                (Poll::Pending, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
+                (read, _) => read,
+            }
+        })
+        .await?;
+        self.reports()
     }
 
     fn reports(&mut self) -> Result<(), Error> {
@@ -286,9 +285,4 @@ impl Client {
             KeeperEvent::Message { .. } | KeeperEvent::PathChange { .. } => {}
         }
     }
-}
-
-async fn ready(stream: &UnixStream, output: &BytesMut) -> Result<(), Error> {
-    let interest = if output.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
-    stream.ready(interest).await.map(drop).map_err(Error::io("waiting for the keeper"))
 }

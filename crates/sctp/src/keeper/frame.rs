@@ -75,8 +75,12 @@ mod kind {
     pub(super) const REPLACED: u8 = 137;
 }
 
-/// Takes the next whole frame's type and body off a stream's octets.
-fn next_frame(input: &mut BytesMut) -> Result<Option<(u8, Bytes)>, Error> {
+/// Takes the next whole frame off a stream's octets and reads it. What it keeps is copied, so that one small
+/// message does not hold the whole input buffer.
+fn next_frame<T>(
+    input: &mut BytesMut,
+    read: impl FnOnce(u8, &mut Body<'_>) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
     let Some(length) = input.first_chunk::<4>() else {
         return Ok(None);
     };
@@ -84,13 +88,13 @@ fn next_frame(input: &mut BytesMut) -> Result<Option<(u8, Bytes)>, Error> {
     if length == 0 || length > MAX_FRAME {
         return Err(Error::Frame("length"));
     }
-    if input.len() < 4 + length {
+    let Some(frame) = input.get(4..4 + length) else {
         input.reserve(4 + length - input.len());
         return Ok(None);
-    }
-    input.advance(4);
-    let mut body = input.split_to(length).freeze();
-    Ok(Some((body.get_u8(), body)))
+    };
+    let got = read(frame[0], &mut Body(&frame[1..]))?;
+    input.advance(4 + length);
+    Ok(Some(got))
 }
 
 /// Writes a frame whose body `write` appends.
@@ -125,17 +129,17 @@ impl Request {
 
     /// The next request, if a whole one has come.
     pub(super) fn decode(input: &mut BytesMut) -> Result<Option<Self>, Error> {
-        let Some((kind, body)) = next_frame(input)? else {
-            return Ok(None);
-        };
-        let mut body = Body(body);
+        next_frame(input, Self::read)
+    }
+
+    fn read(kind: u8, body: &mut Body<'_>) -> Result<Self, Error> {
         let request = match kind {
             kind::HELLO => {
                 if body.array::<4>()? != MAGIC {
                     return Err(Error::Frame("not a daemon"));
                 }
                 // Later versions may say more.
-                return Ok(Some(Self::Hello { version: body.u16()? }));
+                return Ok(Self::Hello { version: body.u16()? });
             }
             kind::SEND => Self::Send { id: body.id()?, message: body.message()? },
             kind::ACK => Self::Ack { seq: body.u64()? },
@@ -144,7 +148,7 @@ impl Request {
             _ => return Err(Error::Frame("unknown request")),
         };
         body.end()?;
-        Ok(Some(request))
+        Ok(request)
     }
 }
 
@@ -166,22 +170,22 @@ impl Report {
 
     /// The next report, if a whole one has come.
     pub(super) fn decode(input: &mut BytesMut) -> Result<Option<Self>, Error> {
-        let Some((kind, body)) = next_frame(input)? else {
-            return Ok(None);
-        };
-        let mut body = Body(body);
+        next_frame(input, Self::read)
+    }
+
+    fn read(kind: u8, body: &mut Body<'_>) -> Result<Self, Error> {
         let report = match kind {
             kind::WELCOME => body.welcome()?,
             // Whatever else a later version says.
             kind::VERSION => {
-                return Ok(Some(Self::Version { version: body.u16()? }));
+                return Ok(Self::Version { version: body.u16()? });
             }
             kind::CREDIT => Self::Credit { id: body.id()?, octets: body.u32()? },
             kind::REPLACED => Self::Replaced,
             event => Self::Event(Uplink { seq: body.u64()?, event: body.event(event)? }),
         };
         body.end()?;
-        Ok(Some(report))
+        Ok(report)
     }
 }
 
@@ -300,15 +304,15 @@ fn put_reason(out: &mut BytesMut, reason: &CloseReason) {
 
 // ---- reading ----
 
-struct Body(Bytes);
+struct Body<'a>(&'a [u8]);
 
 const SHORT: Error = Error::Frame("too short");
 
-impl Body {
+impl Body<'_> {
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let array = *self.0.first_chunk::<N>().ok_or(SHORT)?;
-        self.0.advance(N);
-        Ok(array)
+        let (array, rest) = self.0.split_first_chunk::<N>().ok_or(SHORT)?;
+        self.0 = rest;
+        Ok(*array)
     }
 
     fn u8(&mut self) -> Result<u8, Error> {
@@ -337,18 +341,16 @@ impl Body {
 
     fn text(&mut self) -> Result<String, Error> {
         let length = usize::from(self.u16()?);
-        if self.0.len() < length {
-            return Err(SHORT);
-        }
-        let octets = self.0.split_to(length);
-        Ok(String::from_utf8_lossy(&octets).into_owned())
+        let (octets, rest) = self.0.split_at_checked(length).ok_or(SHORT)?;
+        self.0 = rest;
+        Ok(String::from_utf8_lossy(octets).into_owned())
     }
 
     fn message(&mut self) -> Result<Message, Error> {
         let stream = self.u16()?;
         let ppid = self.u32()?;
         let unordered = self.u8()? != 0;
-        let payload = std::mem::take(&mut self.0);
+        let payload = Bytes::copy_from_slice(std::mem::take(&mut self.0));
         Ok(Message { stream, ppid, unordered, payload })
     }
 

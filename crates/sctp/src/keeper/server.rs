@@ -1,14 +1,16 @@
 //! The keeper's tasks: one per listener, one per association, one per daemon; all on one thread.
 
+use std::future::poll_fn;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::pin::pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use socket2::SockRef;
-use tokio::io::Interest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{LocalSet, spawn_local};
 
@@ -209,15 +211,14 @@ async fn next_daemon(listener: &UnixListener) -> Result<(UnixStream, BytesMut), 
     }
 }
 
-async fn greet(stream: UnixStream) -> Result<(UnixStream, BytesMut), Error> {
+async fn greet(mut stream: UnixStream) -> Result<(UnixStream, BytesMut), Error> {
     same_user(&stream)?;
     let mut input = BytesMut::new();
     let request = loop {
         if let Some(request) = Request::decode(&mut input)? {
             break request;
         }
-        stream.readable().await.map_err(Error::io("reading"))?;
-        read(&stream, &mut input)?;
+        poll_fn(|cx| poll_read(&mut stream, &mut input, cx)).await?;
     };
     match request {
         Request::Hello { version: VERSION } => Ok((stream, input)),
@@ -245,30 +246,25 @@ impl Daemon {
         end
     }
 
-    /// Writes and reads what can be, then waits for more of either.
+    /// Writes and reads until something has come, from either side.
     async fn turn(&mut self, shared: &Shared) -> Result<(), Error> {
         self.collect(shared);
-        write(&self.stream, &mut self.output)?;
-        let more = read(&self.stream, &mut self.input)?;
-        self.requests(shared)?;
-        if more {
-            // Other tasks of this thread want their turn too.
-            tokio::task::yield_now().await;
-            return Ok(());
-        }
-        if self.output.is_empty() {
-            if shared.has_work(self.turn) {
-                return Ok(());
+        let mut work = pin!(shared.work());
+        poll_fn(|cx| {
+            if let Poll::Ready(Err(error)) = poll_write(&mut self.stream, &mut self.output, cx) {
+                return Poll::Ready(Err(error));
             }
-            tokio::select! {
-                ready = self.stream.readable() => ready,
-                () = shared.work() => Ok(()),
+            if let Poll::Ready(read) = poll_read(&mut self.stream, &mut self.input, cx) {
+                return Poll::Ready(read);
             }
-        } else {
-            let both = Interest::READABLE | Interest::WRITABLE;
-            self.stream.ready(both).await.map(drop)
-        }
-        .map_err(Error::io("waiting for the daemon"))
+            let idle = self.output.is_empty();
+            if idle && (shared.has_work(self.turn) || work.as_mut().poll(cx).is_ready()) {
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Pending
+        })
+        .await?;
+        self.requests(shared)
     }
 
     fn collect(&mut self, shared: &Shared) {
@@ -326,25 +322,31 @@ pub(super) fn same_user(stream: &UnixStream) -> Result<(), Error> {
     if other.uid() == own { Ok(()) } else { Err(Error::ForeignUser(other.uid())) }
 }
 
-/// Reads once if there is something; true when there may be more.
-pub(super) fn read(stream: &UnixStream, input: &mut BytesMut) -> Result<bool, Error> {
+/// Reads what is there, at least one octet.
+pub(super) fn poll_read(
+    stream: &mut UnixStream,
+    input: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Error>> {
     input.reserve(READ_BATCH);
-    match stream.try_read_buf(input) {
-        Ok(0) => Err(Error::Disconnected),
-        Ok(count) => Ok(count >= READ_BATCH),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-        Err(_) => Err(Error::Disconnected),
+    // A future of this kind holds nothing between polls.
+    match ready!(pin!(stream.read_buf(input)).poll(cx)) {
+        Ok(0) | Err(_) => Poll::Ready(Err(Error::Disconnected)),
+        Ok(_) => Poll::Ready(Ok(())),
     }
 }
 
-/// Writes as much as the socket takes.
-pub(super) fn write(stream: &UnixStream, output: &mut BytesMut) -> Result<(), Error> {
+/// Writes as much as the socket takes; ready when that is all.
+pub(super) fn poll_write(
+    stream: &mut UnixStream,
+    output: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Error>> {
     while !output.is_empty() {
-        match stream.try_write(output) {
-            Ok(count) => output.advance(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(_) => return Err(Error::Disconnected),
+        match ready!(pin!(stream.write_buf(output)).poll(cx)) {
+            Ok(0) | Err(_) => return Poll::Ready(Err(Error::Disconnected)),
+            Ok(_) => {}
         }
     }
-    Ok(())
+    Poll::Ready(Ok(()))
 }

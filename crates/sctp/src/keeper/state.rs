@@ -43,6 +43,8 @@ struct State {
     /// Number of the last event written to the daemon of this turn.
     written: u64,
     credits: BTreeMap<AssociationId, u32>,
+    /// So much credit is owed that it must not wait for an event to travel with.
+    credits_due: bool,
 }
 
 struct Association {
@@ -72,6 +74,7 @@ impl Shared {
                 turn: 0,
                 written: 0,
                 credits: BTreeMap::new(),
+                credits_due: false,
             }),
             work: Notify::new(),
             room: Notify::new(),
@@ -230,7 +233,7 @@ impl Shared {
     /// Whether there is something to write for the daemon of this turn.
     pub(super) fn has_work(&self, turn: Turn) -> bool {
         let state = self.0.state.borrow();
-        state.turn == turn && (!state.credits.is_empty() || state.written < state.log.last())
+        state.turn == turn && (state.credits_due || state.written < state.log.last())
     }
 
     /// What is to be written for the daemon of this turn, until `enough` says so.
@@ -239,8 +242,11 @@ impl Shared {
         if state.turn != turn {
             return;
         }
-        for (id, octets) in std::mem::take(&mut state.credits) {
-            write(&Report::Credit { id, octets });
+        if state.credits_due || state.written < state.log.last() {
+            state.credits_due = false;
+            for (id, octets) in std::mem::take(&mut state.credits) {
+                write(&Report::Credit { id, octets });
+            }
         }
         while let Some(uplink) = state.log.get(state.written + 1) {
             state.written += 1;
@@ -290,6 +296,7 @@ impl State {
             let octets = u32::try_from(octets).unwrap_or(u32::MAX);
             let owed = self.credits.entry(id).or_default();
             *owed = owed.saturating_add(octets);
+            self.credits_due |= *owed >= self.limits.window / 4;
         }
     }
 }
