@@ -121,8 +121,9 @@ fn act() -> impl Strategy<Value = Act> {
     let (phone, enb) = (0..PHONES, 0..ENBS);
     let octets = || proptest::collection::vec(any::<u8>(), 0..60);
     prop_oneof![
-        6 => (phone.clone(), enb.clone(), any::<bool>(), any::<bool>())
-            .prop_map(|(phone, enb, forget_keys, forget_guti)| Act::Attach { phone, enb, forget_keys, forget_guti }),
+        6 => (phone.clone(), enb.clone(), 0..4u8, 0..4u8).prop_map(|(phone, enb, keys, guti)| {
+            Act::Attach { phone, enb, forget_keys: keys == 0, forget_guti: guti == 0 }
+        }),
         4 => (phone.clone(), enb.clone()).prop_map(|(phone, enb)| Act::Service { phone, enb }),
         4 => (phone.clone(), enb.clone(), any::<bool>(), any::<bool>())
             .prop_map(|(phone, enb, active, over)| Act::Update { phone, enb, active, over }),
@@ -157,10 +158,18 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    /// Some of the phones are attached to begin with, every second of those idle.
+    fn new(attached: usize) -> Self {
         let mut site = Site::new();
         let enbs: Vec<_> = (1..=ENBS as u8).map(|n| Enb::ready(&mut site, n)).collect();
-        let phones = (0..PHONES).map(|n| Phone::new(n as u64 + 1, &enbs[n % ENBS])).collect();
+        let mut phones: Vec<_> = (0..PHONES).map(|n| Phone::new(n as u64 + 1, &enbs[n % ENBS])).collect();
+        for (n, phone) in phones.iter_mut().take(attached).enumerate() {
+            phone.attach(&mut site);
+            if n % 2 == 1 {
+                phone.go_idle(&mut site);
+                phone.mme_id = None;
+            }
+        }
         Self { site, enbs, phones }
     }
 
@@ -467,8 +476,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_panics_leaks_or_hangs(acts in proptest::collection::vec(act(), 1..60)) {
-        let mut world = World::new();
+    fn nothing_panics_leaks_or_hangs(attached in 0..=PHONES, acts in proptest::collection::vec(act(), 1..60)) {
+        let mut world = World::new(attached);
         for act in acts {
             world.act(act);
             world.check();
