@@ -4,7 +4,7 @@
 
 use crate::events::EventLine;
 use crate::gateway::{Gateway, Job};
-use crate::{convert, doctor, storage, subscribers};
+use crate::{convert, diagnose, storage, subscribers};
 use agw_subscribers::StoredSubscriber;
 use agw_types::{Command, ConfigDelta, Input, OperatorReply, SubscriberState};
 use anyhow::Context as _;
@@ -119,7 +119,7 @@ impl Service for Control {
 
     async fn diagnose(&self, request: Request<api::DiagnoseRequest>) -> Result<Response<api::Diagnosis>, Status> {
         let wanted = after(&request.into_inner().imsi)?;
-        self.run(move |gateway| doctor::diagnose(gateway, wanted)).await.map(Response::new)
+        self.run(move |gateway| diagnose::diagnose(gateway, wanted)).await.map(Response::new)
     }
 
     async fn add_subscriber(
@@ -161,12 +161,12 @@ impl Service for Control {
             dry_run.get_or_insert(message.dry_run);
             rows.extend(message.rows);
             if rows.len() > IMPORT {
-                return Err(Status::resource_exhausted(format!("one import has at most {IMPORT} rows; split the file")));
+                return Err(Status::resource_exhausted(format!(
+                    "one import has at most {IMPORT} rows; split the file"
+                )));
             }
         }
-        self.later(move |gateway, done| import(gateway, &rows, dry_run.unwrap_or(false), done))
-            .await
-            .map(Response::new)
+        self.later(move |gateway, done| import(gateway, &rows, dry_run.unwrap_or(false), done)).await.map(Response::new)
     }
 
     async fn list_subscribers(
@@ -181,7 +181,8 @@ impl Service for Control {
                 page.into_iter().map(|(_, stored)| subscribers::show(stored)).collect::<Vec<_>>()
             })
             .await?;
-        let next = if page.len() == size { page.last().map(|s| s.imsi.clone()).unwrap_or_default() } else { String::new() };
+        let next =
+            if page.len() == size { page.last().map(|s| s.imsi.clone()).unwrap_or_default() } else { String::new() };
         Ok(Response::new(api::ListSubscribersResponse { subscribers: page, next }))
     }
 
@@ -229,15 +230,12 @@ impl Service for Control {
     async fn get_ue(&self, request: Request<api::GetUeRequest>) -> Result<Response<api::Ue>, Status> {
         let imsi = imsi(&request.into_inner().imsi)?;
         let found = self.run(move |gateway| convert::ue(gateway, imsi)).await?;
-        found.map(Response::new).ok_or_else(|| {
-            Status::not_found(format!("phone {imsi} was not seen since the gateway's records began"))
-        })
+        found
+            .map(Response::new)
+            .ok_or_else(|| Status::not_found(format!("phone {imsi} was not seen since the gateway's records began")))
     }
 
-    async fn list_enbs(
-        &self,
-        _: Request<api::ListEnbsRequest>,
-    ) -> Result<Response<api::ListEnbsResponse>, Status> {
+    async fn list_enbs(&self, _: Request<api::ListEnbsRequest>) -> Result<Response<api::ListEnbsResponse>, Status> {
         let enbs = self.run(|gateway| convert::enbs(gateway)).await?;
         Ok(Response::new(api::ListEnbsResponse { enbs }))
     }
@@ -361,7 +359,8 @@ fn keep(gateway: &mut Gateway, prepared: Vec<Prepared>, done: impl FnOnce() + Se
                 let suspended = stored.state == SubscriberState::Suspended;
                 gateway.stored.insert(imsi, stored);
                 gateway.core.subscribers_mut().insert(wanted.subscriber, wanted.same_keys);
-                let change = if suspended { ConfigDelta::SubscriberGone { imsi } } else { ConfigDelta::Subscriber { imsi } };
+                let change =
+                    if suspended { ConfigDelta::SubscriberGone { imsi } } else { ConfigDelta::Subscriber { imsi } };
                 gateway.step(Input::Config(Box::new(change)));
             }
             done();

@@ -14,11 +14,11 @@ use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::storage;
 use agw_core::Core;
-use agw_dataplane::Dataplane;
+use agw_dataplane::{Dataplane, Usage};
 use agw_subscribers::StoredSubscriber;
-use agw_types::{Command, Effect, Effects, Input, LinkId, LinkInfo, Now, OperatorReply};
+use agw_types::{Command, Effect, Effects, Event, Input, LinkId, LinkInfo, Now, OperatorReply, Traffic};
 use anyhow::{Context as _, bail};
-use basalt_ids::Imsi;
+use basalt_ids::{GlobalEnbId, Imsi};
 use basalt_sansio::Time;
 use basalt_sctp::keeper::{AssociationId, Client, KeeperEvent, Live, Uplink};
 use basalt_sctp::{Message, SendError, ppid};
@@ -49,6 +49,10 @@ pub struct Gateway {
     pub dataplane: Dataplane,
     /// SCTP back end in use.
     pub carrier: &'static str,
+    /// What sessions carried that are gone by now.
+    departed: Usage,
+    /// When each base station connected, seconds since 1970 UTC.
+    enbs_since: BTreeMap<GlobalEnbId, u64>,
     started: Instant,
     effects: Effects,
     commits: CommitQueue<u64>,
@@ -106,6 +110,8 @@ impl Gateway {
             events: Events::new(),
             dataplane: parts.dataplane,
             carrier: parts.carrier,
+            departed: Usage::default(),
+            enbs_since: BTreeMap::new(),
             started: Instant::now(),
             effects: Effects::new(),
             commits: parts.commits,
@@ -128,6 +134,7 @@ impl Gateway {
         &mut self,
         jobs: &mut mpsc::Receiver<Job>,
         completions: &mut mpsc::UnboundedReceiver<Completion<u64>>,
+        traffic: &mut mpsc::Receiver<Traffic>,
         stopped: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         tokio::pin!(stopped);
@@ -137,7 +144,8 @@ impl Gateway {
                 bail!(reason);
             }
             self.keeper.flush().await.context("the keeper is gone; restart agwd to start another")?;
-            let wakeup = self.core.next_wakeup().map(|at| self.started + std::time::Duration::from_micros(at.as_micros()));
+            let wakeup =
+                self.core.next_wakeup().map(|at| self.started + std::time::Duration::from_micros(at.as_micros()));
             tokio::select! {
                 biased;
                 Some(completion) = completions.recv() => self.completed(completion)?,
@@ -147,7 +155,7 @@ impl Gateway {
                         self.uplink(uplink);
                     }
                 }
-                traffic = self.dataplane.traffic() => self.step(Input::Traffic(traffic)),
+                Some(traffic) = traffic.recv() => self.step(Input::Traffic(traffic)),
                 Some(job) = jobs.recv() => job(self),
                 () = sleep_until(wakeup) => self.step(Input::Wakeup),
                 () = &mut stopped => return Ok(()),
@@ -156,11 +164,10 @@ impl Gateway {
         }
     }
 
-    /// Commits what waits and gives up the loop's parts.
-    pub fn close(self) -> Dataplane {
+    /// Commits what waits and ends.
+    pub fn close(self) {
         // Batches already handed over become durable; nobody waits for their effects any more.
         drop(self.commits.close());
-        self.dataplane
     }
 
     /// Monotonic and wall-clock time.
@@ -270,14 +277,18 @@ impl Gateway {
             match effect {
                 Effect::Send { link, stream, pdu } => self.send(link, Message::new(stream, ppid::S1AP, pdu)),
                 Effect::CloseLink { link } => self.keeper.abort(association(link), "closed by the gateway"),
-                Effect::Dataplane(change) => {
-                    if let Err(error) = self.dataplane.apply(&change) {
-                        self.metrics.dataplane_errors.with_label_values(&["apply"]).inc();
+                Effect::Dataplane(change) => match self.dataplane.apply(&change) {
+                    Ok(last) => add(&mut self.departed, last.unwrap_or_default()),
+                    Err(error) => {
+                        self.metrics.dataplane_errors.inc();
                         tracing::error!(%error, "the data plane refuses a change");
                     }
-                }
+                },
                 Effect::Count(metric) => self.metrics.count(metric),
-                Effect::Tell(event) => self.events.tell(&event),
+                Effect::Tell(event) => {
+                    self.note_enb(&event);
+                    self.events.tell(&event);
+                }
                 Effect::Reply { token, reply } => {
                     if let Some(sender) = self.replies.remove(&token) {
                         // An operator who has gone does not wait for the answer.
@@ -342,11 +353,54 @@ impl Gateway {
         receiver
     }
 
+    fn note_enb(&mut self, event: &Event) {
+        match event {
+            Event::EnbConnected { enb, .. } => {
+                let now = self.now().unix_secs;
+                self.enbs_since.insert(*enb, now);
+            }
+            Event::EnbLost { enb, .. } => {
+                self.enbs_since.remove(enb);
+            }
+            _ => {}
+        }
+    }
+
+    /// Since when a base station is connected, seconds since 1970 UTC; the daemon's start for those that were there before.
+    pub fn enb_since(&self, enb: GlobalEnbId) -> u64 {
+        let start = self.now().unix_secs.saturating_sub(self.uptime_seconds());
+        self.enbs_since.get(&enb).copied().unwrap_or(start)
+    }
+
+    /// What all sessions have carried since the daemon started, and those that it took over before.
+    pub fn usage(&self) -> Usage {
+        let mut total = self.departed;
+        for (_, session) in self.core.sessions() {
+            let Some(address) = session.address.ipv4() else { continue };
+            add(&mut total, self.dataplane.usage(session.local.1, address).unwrap_or_default());
+        }
+        total
+    }
+
+    /// Data plane changes that were refused, and steps that wait for the disk.
+    pub fn troubles(&self) -> (u64, u64) {
+        (self.metrics.dataplane_errors.get(), self.waiting.len() as u64)
+    }
+
     /// Brings gauges up to date before a scrape.
     pub fn refresh(&mut self) {
         crate::convert::refresh(self);
         self.metrics.unreleased.set(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX));
     }
+}
+
+fn add(total: &mut Usage, more: Usage) {
+    total.uplink_packets += more.uplink_packets;
+    total.uplink_bytes += more.uplink_bytes;
+    total.uplink_refused += more.uplink_refused;
+    total.downlink_packets += more.downlink_packets;
+    total.downlink_bytes += more.downlink_bytes;
+    total.downlink_dropped += more.downlink_dropped;
 }
 
 /// The input for an association that is alive.

@@ -7,6 +7,7 @@
 mod config;
 mod control;
 mod convert;
+mod diagnose;
 mod doctor;
 mod events;
 mod gateway;
@@ -83,10 +84,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         eprintln!("{}: no mistakes found", arguments.config.display());
         return Ok(());
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the system gives no event loop")?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("the system gives no event loop")?;
     runtime.block_on(start::run(effective))
 }
 

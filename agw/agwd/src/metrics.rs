@@ -9,7 +9,10 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use prometheus::{Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
@@ -44,7 +47,7 @@ pub struct Metrics {
     /// Which data plane, SCTP back end and version run: always 1.
     pub info: IntGaugeVec,
     /// Data plane changes that failed.
-    pub dataplane_errors: IntCounterVec,
+    pub dataplane_errors: IntCounter,
     /// Steps waiting for the disk.
     pub unreleased: IntGauge,
 }
@@ -76,6 +79,8 @@ impl Metrics {
             &["procedure"],
         )?;
         registry.register(Box::new(durations.clone()))?;
+        let dataplane_errors = IntCounter::new("data_plane_errors_total", "Data plane changes that failed.")?;
+        registry.register(Box::new(dataplane_errors.clone()))?;
         Ok(Self {
             procedures: counter(
                 "procedures_total",
@@ -97,7 +102,7 @@ impl Metrics {
             packets: gauge("user_plane_packets_total", "User packets forwarded.", &["direction"])?,
             drops: gauge("user_plane_drops_total", "User packets dropped.", &["reason"])?,
             info: gauge("info", "What runs here; always 1.", &["version", "data_plane", "sctp_backend"])?,
-            dataplane_errors: counter("data_plane_errors_total", "Data plane changes that failed.", &["change"])?,
+            dataplane_errors,
             unreleased: single("unreleased_steps", "Steps whose effects wait for the disk.")?,
             registry,
         })

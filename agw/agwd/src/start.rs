@@ -1,15 +1,16 @@
 //! From a configuration to a running gateway: store, keeper, data plane, core, and what each knows of the past.
 
-use crate::config::Effective;
+use crate::config::{DataplaneMode, Effective, EgressMode};
 use crate::gateway::{Gateway, Parts, link_id, link_up};
 use crate::metrics::{self, Metrics};
 use crate::storage::{self, Loaded};
-use crate::{control, keeper};
+use crate::{control, convert, keeper};
 use agw_core::Core;
-use agw_dataplane::Dataplane;
+use agw_dataplane::{Dataplane, Egress, Plane};
 use agw_subscribers::{StoredSubscriber, Subscribers};
 use agw_types::Input;
 use anyhow::Context as _;
+use basalt_ebpf_abi::Prefix;
 use basalt_ids::Imsi;
 use basalt_sansio::SecureSeed;
 use basalt_sctp::Carrier;
@@ -50,8 +51,10 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
     let (client, welcome) = keeper::connect(&effective).await?;
     let carrier = carrier_name(&welcome, &effective);
     let same_keeper = loaded.keeper_instance == Some(welcome.instance);
-    let dataplane = Dataplane::open(dataplane_config(&effective)).await.context("cannot set the data plane up")?;
-    tracing::info!(mode = dataplane.mode().as_str(), sctp = carrier, "data plane and SCTP are up");
+    let plane_config = dataplane_config(&effective);
+    let (dataplane, mut traffic) =
+        Dataplane::open(plane_config.clone()).await.context("cannot set the data plane up")?;
+    tracing::info!(mode = dataplane.mode().name(), sctp = carrier, "data plane and SCTP are up");
 
     let (subscribers, stored) = subscribers(&mut loaded, &sealing)?;
     let core = Core::new(effective.gateway.clone(), effective.limits, effective.max_sessions, &seed()?, subscribers);
@@ -63,7 +66,17 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
     .context("the system gives no thread for the store")?;
     let metrics = Metrics::new().context("metrics")?;
     let (events, control_socket, listen) = (stored.len(), effective.control_socket(), effective.metrics);
-    let parts = Parts { core, effective, stored, sealing, metrics: metrics.clone(), dataplane, carrier, commits, keeper: client };
+    let parts = Parts {
+        core,
+        effective,
+        stored,
+        sealing,
+        metrics: metrics.clone(),
+        dataplane,
+        carrier,
+        commits,
+        keeper: client,
+    };
     let mut gateway = Gateway::new(parts);
     restore(&mut gateway, loaded, &welcome, same_keeper);
     tracing::info!(subscribers = events, base_stations = welcome.live.len(), "state restored");
@@ -93,12 +106,12 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
         how = stop_receiver.await.unwrap_or(Stop::Restart);
     };
     tracing::info!("ready");
-    let served = gateway.serve(&mut job_queue, &mut completions, stopped).await;
+    let served = gateway.serve(&mut job_queue, &mut completions, &mut traffic, stopped).await;
     let effective = gateway.effective.clone();
-    let dataplane = gateway.close();
+    gateway.close();
     if how == Stop::All {
         keeper::stop(&effective);
-        if let Err(error) = dataplane.teardown().await {
+        if let Err(error) = Dataplane::teardown(&plane_config).await {
             tracing::warn!(%error, "the data plane was not taken down wholly");
         }
     }
@@ -207,16 +220,32 @@ fn restore(gateway: &mut Gateway, loaded: Loaded, welcome: &Welcome, same_keeper
             gateway.step(input);
         }
     }
-    match gateway.dataplane.installed() {
-        Ok(installed) => {
-            gateway.take_effects(|core, now, effects| core.reconcile(now, &installed, effects));
-        }
-        Err(error) => tracing::error!(%error, "the data plane's tables cannot be read back"),
-    }
+    let installed = convert::installed(gateway);
+    gateway.take_effects(|core, now, effects| core.reconcile(now, &installed, effects));
 }
 
 fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
-    agw_dataplane::Config::default()
+    // Without a way to the internet, phones reach what is behind the radio interface.
+    let internet = effective.internet_interface.clone().unwrap_or_else(|| effective.radio_interface.clone());
+    let pools = effective.gateway.apns.iter().flat_map(|apn| apn.pools.iter().copied()).collect();
+    let mut config = agw_dataplane::Config::new(&effective.radio_interface, effective.user_plane, internet, pools);
+    config.egress = match effective.egress {
+        EgressMode::Nat => Egress::Nat,
+        EgressMode::Routed => Egress::Routed,
+    };
+    config.plane = match effective.dataplane {
+        DataplaneMode::Auto => Plane::Auto,
+        DataplaneMode::XdpNative => Plane::XdpNative,
+        DataplaneMode::XdpGeneric => Plane::XdpGeneric,
+        DataplaneMode::Software => Plane::Software,
+    };
+    config.sessions = effective.max_sessions;
+    config.forbidden = effective.blocked.iter().map(|(network, length)| Prefix::new(*network, *length)).collect();
+    config.phone_to_phone = effective.phone_to_phone;
+    config.bpf_directory = effective.pin_dir.clone();
+    config.buffer_per_phone = effective.buffer_packets;
+    config.tunnel_mtu = None;
+    config
 }
 
 fn watch_signals(stop: oneshot::Sender<Stop>) -> anyhow::Result<()> {

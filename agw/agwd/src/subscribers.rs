@@ -91,7 +91,10 @@ fn amf(text: &str) -> Result<[u8; 2], String> {
     }
     let value = u16::from_str_radix(text, 16).ok().filter(|_| text.len() == 4);
     value.map(u16::to_be_bytes).ok_or_else(|| {
-        format!("`{}` is not an authentication management field: 4 hexadecimal digits, such as 8000", text.escape_debug())
+        format!(
+            "`{}` is not an authentication management field: 4 hexadecimal digits, such as 8000",
+            text.escape_debug()
+        )
     })
 }
 
@@ -134,9 +137,7 @@ fn apn(wanted: &api::SubscribedApn, ue_ambr: Ambr, configured: &[ApnConfig]) -> 
     }
     let static_ipv4 = match wanted.static_ipv4.as_str() {
         "" => None,
-        text => {
-            Some(text.parse().map_err(|_| format!("`{}` is not an IPv4 address", text.escape_debug()))?)
-        }
+        text => Some(text.parse().map_err(|_| format!("`{}` is not an IPv4 address", text.escape_debug()))?),
     };
     let limit = |own: u64, ue: u64| if own == 0 { ue } else { own };
     Ok(ApnProfile {
@@ -253,9 +254,8 @@ mod tests {
 
     #[test]
     fn mistakes_say_what_to_write() {
-        let subscriber = |change: fn(&mut api::Subscriber)| {
-            refusal(|request| change(request.subscriber.as_mut().unwrap()))
-        };
+        let subscriber =
+            |change: fn(&mut api::Subscriber)| refusal(|request| change(request.subscriber.as_mut().unwrap()));
         assert!(subscriber(|s| s.imsi = "12".to_owned()).contains("6 to 15 digits"));
         assert!(subscriber(|s| s.amf = "80".to_owned()).contains("4 hexadecimal digits"));
         assert!(subscriber(|s| s.msisdn = "call me".to_owned()).contains("telephone number"));
@@ -263,12 +263,8 @@ mod tests {
             subscriber(|s| s.apns.push(api::SubscribedApn { apn: "ims".to_owned(), ..Default::default() }))
                 .contains("it has: internet")
         );
-        let apn = |qci, priority| api::SubscribedApn {
-            apn: "internet".to_owned(),
-            qci,
-            priority,
-            ..Default::default()
-        };
+        let apn =
+            |qci, priority| api::SubscribedApn { apn: "internet".to_owned(), qci, priority, ..Default::default() };
         assert!(refusal(|r| r.subscriber.as_mut().unwrap().apns.push(apn(1, 0))).contains("use 5 to 9"));
         assert!(refusal(|r| r.subscriber.as_mut().unwrap().apns.push(apn(9, 16))).contains("1 (highest) to 15"));
         assert!(refusal(|r| r.keys = None).contains("needs its keys"));

@@ -7,6 +7,7 @@ mod resolve;
 mod values;
 
 pub use detect::Machine;
-pub use file::File;
-pub use parse::{ConfigError, parse, read};
+#[cfg(test)]
+pub use parse::parse;
+pub use parse::read;
 pub use resolve::{DataplaneMode, Effective, EgressMode, SctpChoice, resolve};

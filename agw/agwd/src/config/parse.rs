@@ -89,10 +89,8 @@ fn explain(text: &str, error: &toml::de::Error) -> ConfigError {
     let mut explained = ConfigError { path: None, line, what: message.to_owned(), fix: None };
     if let Some((unknown, valid)) = unknown_field(message) {
         explained.what = format!("unknown key `{unknown}`");
-        let nearest = valid
-            .iter()
-            .map(|name| (strsim::jaro_winkler(&unknown, name), name))
-            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let nearest =
+            valid.iter().map(|name| (strsim::jaro_winkler(&unknown, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
         explained.fix = Some(match nearest {
             Some((likeness, name)) if likeness > 0.7 => format!("did you mean `{name}`?"),
             _ => format!("valid keys here: {}", valid.join(", ")),

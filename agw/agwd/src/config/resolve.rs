@@ -4,9 +4,7 @@ use super::detect::Machine;
 use super::file::{self, File};
 use super::parse::ConfigError;
 use super::values;
-use agw_types::{
-    ApnConfig, GatewayConfig, Limits, NetworkName, PagingPolicy, ProcedureTimers, SecurityOrder,
-};
+use agw_types::{ApnConfig, GatewayConfig, Limits, NetworkName, PagingPolicy, ProcedureTimers, SecurityOrder};
 use basalt_ids::{MmeCode, MmeGroupId, Tac, Tai};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -150,8 +148,7 @@ fn wrong(what: impl Into<String>) -> ConfigError {
 }
 
 fn none_of(what: &str, valid: &[&str]) -> ConfigError {
-    let nearest =
-        valid.iter().max_by(|a, b| strsim::jaro_winkler(what, a).total_cmp(&strsim::jaro_winkler(what, b)));
+    let nearest = valid.iter().max_by(|a, b| strsim::jaro_winkler(what, a).total_cmp(&strsim::jaro_winkler(what, b)));
     let fix = match nearest {
         Some(name) if strsim::jaro_winkler(what, name) > 0.7 => format!("did you mean \"{name}\"?"),
         _ => format!("one of: {}", valid.join(", ")),
@@ -270,11 +267,11 @@ fn gateway(
             .fix("use 1 to 65533 or 65535 (TS 23.003 §19.4.2.3)")
             .at_key(text, "tacs"));
     }
-    let areas =
-        plmns.iter().flat_map(|plmn| tacs.iter().map(|tac| Tai { plmn: *plmn, tac: Tac(*tac) })).collect();
-    let mtu = file.internet.mtu.unwrap_or_else(|| {
-        u16::try_from(radio_mtu.saturating_sub(TUNNEL_OVERHEAD).min(1500)).unwrap_or(1400)
-    });
+    let areas = plmns.iter().flat_map(|plmn| tacs.iter().map(|tac| Tai { plmn: *plmn, tac: Tac(*tac) })).collect();
+    let mtu = file
+        .internet
+        .mtu
+        .unwrap_or_else(|| u16::try_from(radio_mtu.saturating_sub(TUNNEL_OVERHEAD).min(1500)).unwrap_or(1400));
     if !(1280..=9000).contains(&mtu) {
         return Err(wrong(format!("an MTU of {mtu} octets for phones is out of range"))
             .fix("use 1280 to 9000, or raise the MTU of the radio interface to 1600")
@@ -304,10 +301,7 @@ fn gateway(
         security: security(file, text)?,
         timers: timers(&file.timers, text)?,
         paging: paging(&file.paging, text)?,
-        network_name: network
-            .full_name
-            .clone()
-            .map(|full| NetworkName { full, short: network.short_name.clone() }),
+        network_name: network.full_name.clone().map(|full| NetworkName { full, short: network.short_name.clone() }),
         time_zone_quarters: time_zone_quarters.ok_or_else(|| {
             wrong(format!("{minutes} minutes is no offset from UTC"))
                 .fix("use a multiple of 15 from -720 to 840")
@@ -328,8 +322,9 @@ fn apns(file: &File, text: &str) -> Result<Vec<ApnConfig>, ConfigError> {
         })?;
         let pools = each(&apn.pools, values::pool).map_err(|error| wrong(error).at_key(text, "pools"))?;
         if pools.is_empty() {
-            return Err(wrong(format!("access point `{}` has no addresses", apn.name))
-                .fix("add: pools = [\"10.45.0.0/16\"]"));
+            return Err(
+                wrong(format!("access point `{}` has no addresses", apn.name)).fix("add: pools = [\"10.45.0.0/16\"]")
+            );
         }
         if apns.iter().any(|other| other.apn == name) {
             return Err(wrong(format!("access point `{}` is there twice", apn.name)));
@@ -363,7 +358,13 @@ fn security(file: &File, text: &str) -> Result<SecurityOrder, ConfigError> {
     })
 }
 
-fn set(value: &mut Duration, text: &str, key: &str, written: Option<&String>, max: Duration) -> Result<(), ConfigError> {
+fn set(
+    value: &mut Duration,
+    text: &str,
+    key: &str,
+    written: Option<&String>,
+    max: Duration,
+) -> Result<(), ConfigError> {
     let Some(written) = written else { return Ok(()) };
     let duration = values::duration(written).map_err(|error| wrong(error).at_key(text, key))?;
     if duration > max {
@@ -498,10 +499,7 @@ impl Effective {
                 quarantine: show(gateway.timers.quarantine),
                 backoff: show(gateway.timers.backoff),
             },
-            paging: file::Paging {
-                attempts: Some(gateway.paging.attempts),
-                backoff: show(gateway.paging.backoff),
-            },
+            paging: file::Paging { attempts: Some(gateway.paging.attempts), backoff: show(gateway.paging.backoff) },
             dataplane: file::Dataplane {
                 mode: Some(
                     match self.dataplane {
@@ -592,11 +590,17 @@ mod tests {
             ("", "which network this is"),
             ("[network]\nplmns = [\"1\"]\n", "line 2: `1` is not a PLMN"),
             ("[network]\nplmns = [\"001-01\"]\ntacs = [0]\n", "line 3: tracking area code 0 is reserved"),
-            ("[network]\nplmns = [\"001-01\"]\n[radio]\nlisten = [\"10.9.9.9\"]\n", "line 4: no interface has the address"),
+            (
+                "[network]\nplmns = [\"001-01\"]\n[radio]\nlisten = [\"10.9.9.9\"]\n",
+                "line 4: no interface has the address",
+            ),
             ("[network]\nplmns = [\"001-01\"]\n[radio]\nsctp = \"kernal\"\n", "did you mean \"kernel\"?"),
             ("[network]\nplmns = [\"001-01\"]\n[security]\nintegrity = [\"EIA0\"]\n", "never accepted"),
             ("[network]\nplmns = [\"001-01\"]\n[timers]\nt3412 = \"soon\"\n", "is not a duration"),
-            ("[network]\nplmns = [\"001-01\"]\n[[apn]]\nname = \"a\"\npools = [\"10.0.0.0/8\", \"10.1.0.0/16\"]\n", "overlaps"),
+            (
+                "[network]\nplmns = [\"001-01\"]\n[[apn]]\nname = \"a\"\npools = [\"10.0.0.0/8\", \"10.1.0.0/16\"]\n",
+                "overlaps",
+            ),
         ];
         for (text, expected) in cases {
             let message = effective(text).unwrap_err().to_string();
