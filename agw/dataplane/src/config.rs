@@ -5,6 +5,7 @@ use agw_types::AddressPool;
 use basalt_ebpf_abi::{Prefix, TeidLayout};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How packets of phones leave towards the internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub struct Config {
     pub tunnel_mtu: Option<u16>,
     /// Slow path messages per second and CPU, for each kind.
     pub slow_path_rate: u32,
+    /// How long after a start base stations are not told that a tunnel is unknown, since its session may be about to be restored.
+    pub settle: Duration,
 }
 
 impl Config {
@@ -100,6 +103,7 @@ impl Config {
             buffer_total: 65_536,
             tunnel_mtu: None,
             slow_path_rate: 20_000,
+            settle: Duration::from_secs(3),
         }
     }
 

@@ -180,7 +180,7 @@ impl Dataplane {
         let hops = Hops::socket(&tables);
         let (events, receiver) = mpsc::channel(EVENTS);
         let state = state(config, &tables, hops)?;
-        let shared = Shared::new(tables, None, Outlet::None, events, config.access_address, state)?;
+        let shared = Shared::new(tables, None, Outlet::None, events, config.access_address, config.settle, state)?;
         let shared = Arc::new(shared);
         let threads = Threads::new(Arc::clone(&shared));
         let mode = PlaneMode::Memory;
@@ -206,7 +206,8 @@ impl Dataplane {
         let hops = Hops::socket(&tables);
         let state = state(&config, &tables, hops)?;
         let outlet = Outlet::Tun(device);
-        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, config.access_address, state)?);
+        let shared =
+            Arc::new(Shared::new(tables, Some(socket), outlet, events, config.access_address, config.settle, state)?);
         let (keep_open, news) = mpsc::channel(Config::NEXT_HOPS as usize);
         let mut resolver = resolver(netlink, changes, news, &shared, config, false);
         resolver.refresh(false).await;
@@ -244,7 +245,8 @@ impl Dataplane {
             hops.adopt(&tables);
         }
         let state = state(&config, &tables, hops)?;
-        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, config.access_address, state)?);
+        let shared =
+            Arc::new(Shared::new(tables, Some(socket), outlet, events, config.access_address, config.settle, state)?);
         let direct = config.internet_interface != config.access_interface;
         settle(&netlink, &config, device.index, Some(peer.mac.unwrap_or_default()), tunnel_mtu(&config, access.mtu))
             .await?;
@@ -272,6 +274,7 @@ fn attach(loaded: &mut Loaded, config: &Config, allow: &[Mode]) -> Result<PlaneM
         worst = worst.max(loaded.attach(programs::INTERNET, &config.internet_interface, allow)?);
     }
     worst = worst.max(loaded.attach(programs::ACCESS, &config.access_interface, allow)?);
+    loaded.detach_others()?;
     if worst == Mode::Generic {
         tracing::warn!("XDP runs in generic mode: the driver or the MTU of an interface does not allow native mode");
         return Ok(PlaneMode::XdpGeneric);

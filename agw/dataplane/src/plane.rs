@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Tables, sockets and what the slow path remembers. Locked is only what is not in the tables.
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) stop: Waker,
     pub(crate) stopping: AtomicBool,
     pub(crate) local: Ipv4Addr,
+    /// Until then, the sessions of before may still be on their way back into the tables.
+    pub(crate) settled: Instant,
     state: Mutex<State>,
 }
 
@@ -71,8 +73,10 @@ impl Shared {
         outlet: Outlet,
         events: mpsc::Sender<Traffic>,
         local: Ipv4Addr,
+        settle: Duration,
         state: State,
     ) -> Result<Self, Error> {
+        let settled = Instant::now() + settle;
         let stop = Waker::new().map_err(Error::system("eventfd"))?;
         Ok(Self {
             tables,
@@ -82,6 +86,7 @@ impl Shared {
             stop,
             stopping: AtomicBool::new(false),
             local,
+            settled,
             state: Mutex::new(state),
         })
     }
@@ -262,7 +267,10 @@ impl Shared {
                 let packet = frame.bytes().get(offset..).unwrap_or_default();
                 self.forward_up(record, packet, length);
             }
-            Uplinked::Punt(_) => self.give_up(state, Instant::now(), &held),
+            Uplinked::Punt(reason) => {
+                held.reason = reason;
+                self.give_up(state, Instant::now(), &held);
+            }
             Uplinked::Drop(reason) => self.tables.dropped(reason, 1),
         }
     }

@@ -69,8 +69,8 @@ impl Shared {
     }
 
     fn error_indication(&self, state: &mut State, now: Instant, held: &Held) {
-        // TEID 0 is no tunnel: there is nothing to tear down.
-        if held.teid == 0 || !state.limits.allow(now, held.peer) {
+        // TEID 0 is no tunnel: there is nothing to tear down. And right after a start, what is unknown may be known soon.
+        if held.teid == 0 || now < self.settled || !state.limits.allow(now, held.peer) {
             self.tables.dropped(DropReason::PeerRate, 1);
             return;
         }

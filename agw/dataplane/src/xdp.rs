@@ -8,13 +8,14 @@ use crate::region::{Record, Region};
 use crate::tables::{SharedRegions, Sizes};
 use aya::maps::{Map, MapData, MapInfo, PerCpuArray, RingBuf};
 use aya::programs::links::{FdLink, PinnedLink};
-use aya::programs::xdp::XdpLink;
-use aya::programs::{Xdp, XdpMode};
+use aya::programs::xdp::{XdpLink, XdpLinkId};
+use aya::programs::{ProgramError, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
 use basalt_ebpf_abi::{SCHEMA_VERSION, Settings, maps};
-use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io, thread};
 
 /// How frames reach the programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +45,8 @@ pub(crate) struct Loaded {
     pub(crate) reasons: PerCpuArray<MapData, u64>,
     /// Whether the maps were there before, with whatever tunnels they hold.
     pub(crate) reused: bool,
+    /// Pinned links that are in use.
+    links: Vec<PathBuf>,
 }
 
 /// Loads the programs of `object`. With a `directory`, maps that are pinned there are used again if they have this schema and
@@ -93,7 +96,7 @@ pub(crate) fn load(
         program.load().map_err(Error::bpf(format!("loading {name}")))?;
     }
     let directory = directory.map(Path::to_path_buf);
-    Ok((Loaded { ebpf, directory, ring: Some(ring), reasons, reused }, regions))
+    Ok((Loaded { ebpf, directory, ring: Some(ring), reasons, reused, links: Vec::new() }, regions))
 }
 
 impl Loaded {
@@ -104,6 +107,7 @@ impl Loaded {
             None => self.attach_new(program, interface, allow)?,
         };
         if let Some(directory) = &self.directory {
+            self.links.push(link_path(directory, interface, attached));
             // For people with bpftool; the links hold the programs.
             let pin = directory.join("programs").join(program);
             let _ = fs::remove_file(&pin);
@@ -111,6 +115,16 @@ impl Loaded {
             program.pin(&pin).map_err(Error::bpf(format!("pinning {}", pin.display())))?;
         }
         Ok(attached)
+    }
+
+    /// Detaches what a predecessor with another configuration has left on other interfaces.
+    pub(crate) fn detach_others(&self) -> Result<(), Error> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        let Ok(links) = fs::read_dir(directory.join("links")) else { return Ok(()) };
+        for path in links.flatten().map(|link| link.path()).filter(|path| !self.links.contains(path)) {
+            fs::remove_file(&path).map_err(Error::system(format!("removing {}", path.display())))?;
+        }
+        Ok(())
     }
 
     /// Puts the new program behind the pinned link, if there is a live one of an allowed mode.
@@ -141,7 +155,7 @@ impl Loaded {
                 Mode::Generic => XdpMode::Skb,
             };
             let what = format!("attaching {name} to {interface}, {} mode", mode.name());
-            match program.attach(interface, flag) {
+            match attach_patiently(program, interface, flag) {
                 Ok(id) => {
                     if let Some(directory) = &directory {
                         let link = program.take_link(id).map_err(Error::bpf("link"))?;
@@ -184,6 +198,23 @@ fn update(program: &mut Xdp, path: &Path) -> Result<(), Error> {
     let link = PinnedLink::from_pin(path).map_err(Error::bpf("pinned link"))?;
     let link = XdpLink::try_from(FdLink::from(link)).map_err(Error::bpf("pinned link"))?;
     program.attach_to_link(link).map_err(Error::bpf("replacing the program")).map(drop)
+}
+
+/// Attaches a program. A link of the other mode that was just removed holds the interface for a moment longer.
+fn attach_patiently(program: &mut Xdp, interface: &str, flag: XdpMode) -> Result<XdpLinkId, ProgramError> {
+    const TRIES: u32 = 200;
+    let mut tries = 0;
+    loop {
+        match program.attach(interface, flag) {
+            Err(ProgramError::SyscallError(error))
+                if error.io_error.kind() == io::ErrorKind::AlreadyExists && tries < TRIES =>
+            {
+                tries += 1;
+                thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
+    }
 }
 
 fn link_path(directory: &Path, interface: &str, mode: Mode) -> PathBuf {

@@ -73,6 +73,10 @@ pub fn downlink<'t, P: Packet, T: Tables>(
     if first >> 28 != 4 {
         return not_ours(kernel, DropReason::NotIpv4);
     }
+    if !kernel && first >> 24 != 0x45 {
+        // Options from the internet (source routes, say) are the kernel's to judge.
+        return Downlinked::Pass(None);
+    }
     let Some(slot) = settings.slot(Address(destination)) else {
         return not_ours(kernel, DropReason::UnknownPhone);
     };

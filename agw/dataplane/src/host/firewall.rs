@@ -31,46 +31,89 @@ fn apply(ruleset: &Value) -> Result<(), Error> {
 }
 
 fn ruleset(config: &Config) -> Value {
-    let (device, internet) = (config.device.as_str(), config.internet_interface.as_str());
+    let internet = config.internet_interface.as_str();
     let mut commands = vec![add(table()), json!({"delete": table()}), add(table())];
     // Before the usual priority, so that a filter of the operator's may still refuse more.
-    commands.push(chain("forward", "filter", "forward", -5));
-    commands.push(chain("input", "filter", "input", -5));
-    // Phones may reach each other only where the programs let them: then the packet leaves where it came from.
-    commands.push(rule(
-        "forward",
-        vec![interface("iifname", device), interface("oifname", device), json!({"accept": null})],
-    ));
-    commands.push(rule(
-        "forward",
-        vec![interface("iifname", device), interface("oifname", internet), json!({"accept": null})],
-    ));
-    commands.push(rule("forward", vec![interface("iifname", device), json!({"drop": null})]));
-    let mut back = vec![interface("iifname", internet), interface("oifname", device)];
-    if config.egress == Egress::Nat {
-        back.push(
-            json!({"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}}),
-        );
+    for hook in ["forward", "input", "output"] {
+        commands.push(chain(hook, "filter", hook, -5));
     }
-    back.push(json!({"accept": null}));
-    commands.push(rule("forward", back));
-    commands.push(rule("forward", vec![interface("oifname", device), json!({"drop": null})]));
-    let icmp =
-        json!({"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "protocol"}}, "right": "icmp"}});
-    let limit = json!({"limit": {"rate": 1000, "per": "second", "burst": 200}});
-    commands.push(rule("input", vec![interface("iifname", device), icmp, limit, json!({"accept": null})]));
-    commands.push(rule("input", vec![interface("iifname", device), json!({"drop": null})]));
+    commands.extend(forward(config));
+    commands.extend(input(config));
+    commands.extend(output(config));
     if config.egress == Egress::Nat {
         commands.push(chain("postrouting", "nat", "postrouting", 100));
         for pool in &config.pools {
             let pool = Prefix::new(pool.network, pool.prefix);
             commands.push(rule(
                 "postrouting",
-                vec![source_in(pool), interface("oifname", internet), json!({"masquerade": null})],
+                vec![address_in("saddr", pool), interface("oifname", internet), json!({"masquerade": null})],
             ));
         }
     }
     json!({"nftables": commands})
+}
+
+/// From phones to the internet, to what is permitted, and among each other where programs let it pass: that leaves where it came
+/// from. To phones, from the internet (behind NAT: only what they asked for) and as answers from what is permitted.
+fn forward(config: &Config) -> Vec<Value> {
+    let (device, internet) = (config.device.as_str(), config.internet_interface.as_str());
+    let from_phones = || interface("iifname", device);
+    let to_phones = || interface("oifname", device);
+    let mut rules =
+        vec![vec![from_phones(), to_phones(), accept()], vec![from_phones(), interface("oifname", internet), accept()]];
+    rules.extend(config.permitted.iter().map(|prefix| vec![from_phones(), address_in("daddr", *prefix), accept()]));
+    rules.push(vec![from_phones(), refuse()]);
+    if config.egress == Egress::Routed {
+        rules.push(vec![interface("iifname", internet), to_phones(), accept()]);
+    }
+    rules.push(vec![to_phones(), established(), accept()]);
+    rules.push(vec![to_phones(), refuse()]);
+    rules.into_iter().map(|statements| rule("forward", statements)).collect()
+}
+
+/// Phones may ping the gateway's address in their pool, and use what is permitted.
+fn input(config: &Config) -> Vec<Value> {
+    let from_phones = || interface("iifname", &config.device);
+    let limit = json!({"limit": {"rate": 1000, "per": "second", "burst": 200}});
+    let mut rules = vec![vec![from_phones(), icmp(), limit, accept()]];
+    rules.extend(config.permitted.iter().map(|prefix| vec![from_phones(), address_in("daddr", *prefix), accept()]));
+    rules.push(vec![from_phones(), refuse()]);
+    rules.into_iter().map(|statements| rule("input", statements)).collect()
+}
+
+/// No redirects to phones that talk to each other. And while this process is being replaced, base stations are not told that nobody
+/// listens to GTP-U: some would give the path up.
+fn output(config: &Config) -> Vec<Value> {
+    let of_type = |name: &str| json!({"match": {"op": "==", "left": field("icmp", "type"), "right": name}});
+    let port_unreachable = json!({"match": {"op": "==", "left": field("icmp", "code"), "right": 3}});
+    let unreachable = vec![
+        interface("oifname", &config.access_interface),
+        of_type("destination-unreachable"),
+        port_unreachable,
+        refuse(),
+    ];
+    let redirect = vec![interface("oifname", &config.device), of_type("redirect"), refuse()];
+    [redirect, unreachable].into_iter().map(|statements| rule("output", statements)).collect()
+}
+
+fn accept() -> Value {
+    json!({"accept": null})
+}
+
+fn refuse() -> Value {
+    json!({"drop": null})
+}
+
+fn field(protocol: &str, name: &str) -> Value {
+    json!({"payload": {"protocol": protocol, "field": name}})
+}
+
+fn icmp() -> Value {
+    json!({"match": {"op": "==", "left": field("ip", "protocol"), "right": "icmp"}})
+}
+
+fn established() -> Value {
+    json!({"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}})
 }
 
 fn table() -> Value {
@@ -95,8 +138,8 @@ fn interface(key: &str, name: &str) -> Value {
     json!({"match": {"op": "==", "left": {"meta": {"key": key}}, "right": name}})
 }
 
-fn source_in(prefix: Prefix) -> Value {
+fn address_in(name: &str, prefix: Prefix) -> Value {
     let first = std::net::Ipv4Addr::from(prefix.first()).to_string();
     let right = json!({"prefix": {"addr": first, "len": prefix.length()}});
-    json!({"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": right}})
+    json!({"match": {"op": "==", "left": field("ip", name), "right": right}})
 }

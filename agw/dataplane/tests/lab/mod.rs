@@ -153,6 +153,7 @@ pub fn config(plane: Plane, egress: Egress, pins: PathBuf) -> Config {
     config.egress = egress;
     config.sessions = 16;
     config.bpf_directory = pins;
+    config.settle = Duration::ZERO;
     config
 }
 

@@ -146,6 +146,18 @@ fn what_does_not_fit_takes_the_slow_path() {
 }
 
 #[test]
+fn options_from_the_internet_are_the_kernel_s_matter() {
+    let world = World::new();
+    for first in [0x44, 0x46, 0x4f] {
+        let mut frame = eth(&reply(10));
+        frame[14] = first;
+        let judge = |origin| run(&frame, |f| towards_phone(f, &world, origin)).0;
+        assert!(matches!(judge(Origin::Internet), Verdict::Pass));
+        assert!(matches!(judge(Origin::Kernel), Verdict::Redirect(40)));
+    }
+}
+
+#[test]
 fn lying_lengths_are_not_believed() {
     let world = World::new();
     for length in [0u16, 19, 39, 0xffff] {
