@@ -362,3 +362,53 @@ async fn a_keeper_that_stops_takes_leave() {
         }
     }
 }
+
+/// A daemon in a process of its own, to be killed: echoes everything, acknowledges the first fifty messages.
+#[tokio::test]
+#[ignore = "started as a process by the test that kills it"]
+async fn daemon_to_be_killed() {
+    let socket = PathBuf::from(std::env::var_os(SOCKET).unwrap());
+    let (mut client, _) = Client::connect(&socket).await.unwrap();
+    let mut count = 0;
+    loop {
+        let uplink = client.recv().await.unwrap();
+        if let KeeperEvent::Message { id, message } = uplink.event {
+            client.send(id, message).await.unwrap();
+            count += 1;
+        }
+        if count <= 50 {
+            client.ack(uplink.seq);
+        }
+        client.flush().await.unwrap();
+    }
+}
+
+const SOCKET: &str = "BASALT_TEST_KEEPER_SOCKET";
+
+#[tokio::test]
+async fn a_daemon_killed_with_kill_9_is_succeeded_without_loss() {
+    let keeper = Keeper::start(29_012, 1 << 20).await;
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "daemon_to_be_killed", "--ignored"])
+        .env(SOCKET, keeper.socket())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut enb = keeper.base_station().await;
+    for n in 0..80 {
+        enb.send(s1ap(vec![n])).await.unwrap();
+    }
+    // Its echo of the last one is out: it has seen all, and acknowledged fifty.
+    for n in 0..80 {
+        assert_eq!(message(&mut enb).await.payload, [n][..]);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    enb.send(s1ap(vec![80])).await.unwrap();
+    let (mut second, welcome) = connect(&keeper).await;
+    assert_eq!((welcome.live.len(), welcome.acked), (1, 51));
+    for n in 50..=80 {
+        assert_eq!(payload(&soon(second.recv()).await.unwrap()), [n]);
+    }
+    keeper.finish();
+}

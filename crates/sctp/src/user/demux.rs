@@ -7,8 +7,9 @@ use crate::event::CloseReason;
 use super::cookie::{MAX_ADDRESSES, Ports, Refused};
 use super::engine::{Ends, Engine};
 use super::path::{Paths, Route};
-use super::peer::{Produce, answer_init, options};
+use super::peer::Produce;
 use super::socket::Hop;
+use super::stack::{answer_init, options};
 use super::wire::{self, Chunk, Header, Init, cause, chunk};
 
 impl Engine {

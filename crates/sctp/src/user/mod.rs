@@ -3,6 +3,7 @@
 //! An [`engine`] owns packet sockets and associations; it runs as one task, on a thread of its own or in the
 //! caller's `LocalSet`. Handles outside talk to it through [`EngineShared`].
 
+mod command;
 mod cookie;
 mod crc32c;
 mod demux;
@@ -10,6 +11,8 @@ mod engine;
 mod path;
 mod peer;
 mod socket;
+mod stack;
+mod table;
 mod wire;
 
 use std::collections::BTreeMap;

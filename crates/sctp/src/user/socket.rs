@@ -1,5 +1,7 @@
 //! Packet sockets: raw IP (protocol 132) or UDP, many packets per system call.
 
+mod control;
+
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,20 +12,16 @@ use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use control::{Control, local_address, write_local_address};
+
 use crate::error::Error;
 
 /// Packets moved by one system call.
 pub(crate) const BATCH: usize = 64;
 /// Longest packet: what an IP length field can say.
 const SLOT: usize = 65536;
-/// Room for one `in6_pktinfo` with its header, aligned as a control message must be.
-const CONTROL: usize = 64;
 const PROTOCOL_SCTP: u8 = 132;
 const SOCKET_BUFFER: usize = 4 << 20;
-
-#[repr(C, align(8))]
-#[derive(Clone, Copy)]
-struct Control([u8; CONTROL]);
 
 /// How packets travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +73,7 @@ impl ReceiveBuffer {
         Self {
             data: vec![0; SLOT * BATCH],
             names: vec![name; BATCH],
-            controls: vec![Control([0; CONTROL]); BATCH],
+            controls: vec![Control::EMPTY; BATCH],
             received: Vec::with_capacity(BATCH),
         }
     }
@@ -160,7 +158,7 @@ impl PacketSocket {
             header.msg_hdr.msg_iov = slot;
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_control = (&raw mut buffer.controls[index]).cast();
-            header.msg_hdr.msg_controllen = CONTROL;
+            header.msg_hdr.msg_controllen = size_of::<Control>();
         }
         // SAFETY: every header points to memory that is live and not otherwise used during the call.
         let count = unsafe {
@@ -244,7 +242,7 @@ impl PacketSocket {
             header.msg_iov = slot;
             header.msg_iovlen = 1;
             if let Some(local) = packet.hop.local {
-                let control = controls[index].write(Control([0; CONTROL]));
+                let control = controls[index].write(Control::EMPTY);
                 write_local_address(header, control, local);
             }
         }
@@ -326,66 +324,6 @@ fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     *unsafe { storage.view_as::<libc::sockaddr_storage>() } = *name;
     // SAFETY: the kernel wrote an address of the family checked above, of that length.
     unsafe { SockAddr::new(storage, length) }.as_socket()
-}
-
-/// The destination address of a received packet, where the socket asked for it.
-fn local_address(header: &libc::msghdr) -> Option<IpAddr> {
-    if header.msg_controllen == 0 {
-        return None;
-    }
-    // SAFETY: the kernel filled the control buffer that `header` describes.
-    let first = unsafe { libc::CMSG_FIRSTHDR(header).as_ref() }?;
-    // SAFETY: `first` lies in the control buffer.
-    let data = unsafe { libc::CMSG_DATA(first) };
-    match (first.cmsg_level, first.cmsg_type) {
-        (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-            // SAFETY: a message of this type holds an `in_pktinfo`, not necessarily aligned.
-            let info = unsafe { data.cast::<libc::in_pktinfo>().read_unaligned() };
-            Some(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into())
-        }
-        (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-            // SAFETY: a message of this type holds an `in6_pktinfo`, not necessarily aligned.
-            let info = unsafe { data.cast::<libc::in6_pktinfo>().read_unaligned() };
-            Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into())
-        }
-        _ => None,
-    }
-}
-
-/// Asks for a source address.
-fn write_local_address(header: &mut libc::msghdr, control: &mut Control, local: IpAddr) {
-    header.msg_control = (&raw mut *control).cast();
-    header.msg_controllen = CONTROL;
-    match local {
-        IpAddr::V4(v4) => {
-            let info = libc::in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(v4.octets()) },
-                ipi_addr: libc::in_addr { s_addr: 0 },
-            };
-            write_control(header, libc::IPPROTO_IP, libc::IP_PKTINFO, info);
-        }
-        IpAddr::V6(v6) => {
-            let info = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: v6.octets() }, ipi6_ifindex: 0 };
-            write_control(header, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
-        }
-    }
-}
-
-fn write_control<T>(header: &mut libc::msghdr, level: libc::c_int, kind: libc::c_int, data: T) {
-    const { assert!(size_of::<T>() + size_of::<libc::cmsghdr>() <= CONTROL) };
-    // SAFETY: the control buffer of CONTROL octets is aligned and holds a header and a `T`, as asserted.
-    unsafe {
-        let first = libc::CMSG_FIRSTHDR(header);
-        if first.is_null() {
-            return;
-        }
-        (*first).cmsg_level = level;
-        (*first).cmsg_type = kind;
-        (*first).cmsg_len = libc::CMSG_LEN(size_of_u32::<T>()) as usize;
-        libc::CMSG_DATA(first).cast::<T>().write_unaligned(data);
-        header.msg_controllen = libc::CMSG_SPACE(size_of_u32::<T>()) as usize;
-    }
 }
 
 /// The address this host would use towards `peer`.
