@@ -15,10 +15,11 @@ Try: basalt doctor; basalt status; basalt get ues; basalt describe ue IMSI; basa
 pub(crate) struct Cli {
     /// The gateway's control socket
     #[arg(long, global = true, value_name = "PATH", env = "BASALT_SOCKET", hide_env_values = true,
-          default_value = basalt_control_api::DEFAULT_CONTROL_SOCKET)]
+          default_value = basalt_control_api::DEFAULT_CONTROL_SOCKET, help_heading = "Global options")]
     pub(crate) socket: PathBuf,
-    /// Form of the answer: a table, JSON (stable snake_case, never with keys), or a table with more columns
-    #[arg(long, short, global = true, value_name = "FORM", value_enum, default_value_t = Format::Table)]
+    /// Form of the answer: a table, JSON with stable names (never with keys), or a table with more columns
+    #[arg(long, short, global = true, value_name = "FORM", value_enum, default_value_t = Format::Table,
+          help_heading = "Global options")]
     pub(crate) output: Format,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -27,11 +28,9 @@ pub(crate) struct Cli {
 /// Form of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Tables and sentences
+    // Without words of their own: the help stays short.
     Table,
-    /// JSON
     Json,
-    /// Tables with more columns
     Wide,
 }
 
@@ -248,7 +247,7 @@ pub(crate) struct Add {
     /// Authentication management field
     #[arg(long, value_name = "HEX", default_value = "8000")]
     pub(crate) amf: String,
-    /// Authentication algorithm of the SIM
+    /// Authentication algorithm of the SIM; nearly every one has Milenage
     #[arg(long, value_enum, default_value_t = Algorithm::Milenage)]
     pub(crate) algorithm: Algorithm,
     /// Name for people
@@ -278,9 +277,7 @@ pub(crate) struct Add {
 /// Authentication algorithm set of a SIM (TS 35.206, TS 35.231).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Algorithm {
-    /// What nearly every SIM has
     Milenage,
-    /// Keccak, for SIMs made for it
     Tuak,
 }
 

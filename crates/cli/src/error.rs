@@ -121,6 +121,10 @@ impl From<Status> for Error {
                 };
             }
             Code::Unimplemented => "the gateway is older than this command: upgrade it, or use the basalt beside it",
+            // Most words of the gateway name the list to look into already.
+            Code::NotFound if !what.contains('`') => {
+                "`basalt get ues`, `get sessions` and `get enbs` list what there is"
+            }
             Code::PermissionDenied => "run the command as root or as a member of the socket's group",
             _ => "",
         };

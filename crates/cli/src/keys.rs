@@ -1,4 +1,4 @@
-//! Keys of SIMs on their way to the gateway. They are wiped from memory after use and never part of a message.
+//! Keys of SIMs on their way to the gateway. What holds them here wipes them, and none is ever part of a message to people.
 
 use basalt_control_api::gateway::v1 as api;
 use zeroize::{Zeroize as _, Zeroizing};

@@ -57,7 +57,12 @@ where
     let format = cli.output;
     let result = {
         let mut out = Out::new(format, environment.now, environment.stdout, environment.stderr);
-        commands::run(cli, &mut out, environment.stdin, environment.machine)
+        let result = commands::run(cli, &mut out, environment.stdin, environment.machine);
+        // A full disk is a failure even of a command that did its work; a first failure is told rather than a second.
+        match out.finish() {
+            Err(error) if result.is_ok() => Err(Error::from(error)),
+            _ => result,
+        }
     };
     let code = match &result {
         Ok(code) => *code,

@@ -73,6 +73,11 @@ impl<'a> Out<'a> {
         writeln!(self.stderr, "{}", escape::lines(text))
     }
 
+    /// Everything is out, or could not be written.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+
     /// Writes "name  value" lines with the values below each other.
     pub(crate) fn fields(&mut self, fields: &[(&str, String)]) -> io::Result<()> {
         let widest = fields.iter().map(|(name, _)| width(name)).max().unwrap_or(0);

@@ -213,6 +213,14 @@ impl<'a> From<&'a api::Enb> for Enb<'a> {
     }
 }
 
+/// A base station and its phones.
+#[derive(Serialize)]
+pub(crate) struct EnbWithUes<'a> {
+    #[serde(flatten)]
+    pub(crate) enb: Enb<'a>,
+    pub(crate) ues: Vec<Ue<'a>>,
+}
+
 /// An address pool.
 #[derive(Serialize)]
 pub(crate) struct Pool<'a> {

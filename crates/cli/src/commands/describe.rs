@@ -51,7 +51,7 @@ fn sessions(ue: &api::Ue, out: &mut Out<'_>) -> Result<()> {
         out.fields(&[
             ("session", format!("{} in {}, {}", session.address, session.apn, session.state)),
             ("bearer", format!("EBI {}, QCI {}", session.ebi, session.qci)),
-            ("most", format!("{} (down / up)", get::ambr(session.ambr_downlink, session.ambr_uplink))),
+            ("at most", format!("{} (down / up)", get::ambr(session.ambr_downlink, session.ambr_uplink))),
             ("from phone", traffic(session.uplink_bytes, session.uplink_packets)),
             ("to phone", traffic(session.downlink_bytes, session.downlink_packets)),
             ("tunnel", tunnel),
@@ -108,13 +108,8 @@ async fn enb(id: &str, client: &mut Client, out: &mut Out<'_>) -> Result<()> {
     let enb = act::find_enb(&enbs, id)?;
     let ues: Vec<api::Ue> = client.ues().await?.into_iter().filter(|ue| ue.enb == enb.id).collect();
     if out.is_json() {
-        let mut value = serde_json::to_value(view::Enb::from(enb)).map_err(std::io::Error::from)?;
-        let ues =
-            serde_json::to_value(ues.iter().map(view::Ue::from).collect::<Vec<_>>()).map_err(std::io::Error::from)?;
-        if let Some(object) = value.as_object_mut() {
-            object.insert("ues".to_owned(), ues);
-        }
-        return Ok(out.json(&value)?);
+        let ues = ues.iter().map(view::Ue::from).collect();
+        return Ok(out.json(&view::EnbWithUes { enb: view::Enb::from(enb), ues })?);
     }
     out.fields(&[
         ("base station", named(&enb.id, &enb.name)),

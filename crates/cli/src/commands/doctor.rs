@@ -2,11 +2,12 @@
 
 use super::imsi as parse_imsi;
 use crate::client::Client;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::Out;
 use crate::{text, view};
 use basalt_control_api::gateway::v1 as api;
 use basalt_doctor::{Finding, Wanted};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Checks what can be checked. The exit code is 1 when something does not work.
@@ -20,7 +21,11 @@ pub(super) async fn run(
     let imsi = ue.map(parse_imsi).transpose()?.unwrap_or_default();
     let findings = match Client::connect(socket).await {
         Ok(mut client) => with_gateway(&mut client, imsi, socket, machine).await?,
-        Err(error) => without_gateway(&error.to_string(), !imsi.is_empty(), config, machine),
+        Err(Error::Unreachable { what, fix }) => {
+            let gateway = Finding::warning("gateway", what, "only the machine can be checked", fix);
+            without_gateway(gateway, is_closed_to_us(socket), !imsi.is_empty(), config, machine)
+        }
+        Err(other) => return Err(other),
     };
     show(&findings, out)?;
     Ok(u8::from(findings.iter().any(|finding| finding.level() == api::finding::Level::Error)))
@@ -52,21 +57,22 @@ async fn with_gateway(
     Ok(findings)
 }
 
+/// Somebody serves there, but not this user.
+fn is_closed_to_us(socket: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(socket).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
 fn without_gateway(
-    reason: &str,
+    gateway: Finding,
+    gateway_running: bool,
     phone_asked_for: bool,
     config: &Path,
     machine: fn(&Wanted) -> Vec<Finding>,
 ) -> Vec<api::Finding> {
-    let mut findings = vec![Finding::warning(
-        "gateway",
-        reason,
-        "only the machine can be checked",
-        "start it: systemctl start agwd, or agwd --config FILE; give its socket by --socket if it runs",
-    )];
+    let mut findings = vec![gateway];
     let (wanted, finding) = configuration(config);
     findings.push(finding);
-    findings.extend(machine(&wanted));
+    findings.extend(machine(&Wanted { gateway_running, ..wanted }));
     if phone_asked_for {
         findings.push(Finding::error(
             "phone",

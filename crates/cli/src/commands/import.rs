@@ -308,7 +308,9 @@ impl Cells<'_> {
             1 => items[0],
             len if len == count => items[index],
             len => {
-                return Err(format!("{what} has {len} values for {count} access points: give one for each, - for none"));
+                return Err(format!(
+                    "{what} has {len} values for {count} access points: give one for each, - for none"
+                ));
             }
         };
         Ok(if item == "-" { "" } else { item })
@@ -360,8 +362,9 @@ fn tell(
     }
     if errors.is_empty() {
         if !out.is_json() {
-            let verb = if dry_run { "would be" } else { "are" };
-            out.line(&format!("{} subscribers {verb} added, {} {verb} replaced", answer.imported, answer.replaced))?;
+            let added = text::counted(answer.imported.into(), "subscriber", "subscribers");
+            let what = if dry_run { "Nothing was stored. The import would be: " } else { "" };
+            out.line(&format!("{what}{added} added, {} replaced", answer.replaced))?;
         }
         return Ok(());
     }
@@ -374,9 +377,9 @@ fn tell(
     Err(Error::Refused {
         code: "invalid_rows",
         what: format!(
-            "nothing was imported: {} of {}",
-            text::counted(errors.len() as u64, "row is wrong", "rows are wrong"),
-            total
+            "nothing was imported: {} of {} wrong",
+            errors.len(),
+            text::counted(total as u64, "row is", "rows are")
         ),
         fix: "correct the file and import it again: all rows or none are taken".to_owned(),
     })

@@ -1,0 +1,326 @@
+//! A gateway that remembers what it was asked and answers from memory, over a real Unix socket.
+
+use basalt_control_api::gateway::v1 as api;
+use basalt_control_api::gateway::v1::gateway_server::{Gateway, GatewayServer};
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use tokio::net::UnixListener;
+use tokio::sync::oneshot;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// What the gateway knows.
+#[derive(Default)]
+pub struct State {
+    pub subscribers: BTreeMap<String, api::Subscriber>,
+    /// Keys as they arrived, which a real gateway seals.
+    pub keys: BTreeMap<String, api::SimKeys>,
+    pub ues: Vec<api::Ue>,
+    pub enbs: Vec<api::Enb>,
+    pub events: Vec<api::Event>,
+    pub status: api::GatewayStatus,
+    pub findings: Vec<api::Finding>,
+    /// Commands to phones and base stations.
+    pub commands: Vec<String>,
+    /// Messages of the last import.
+    pub import_messages: usize,
+    /// Largest page given, however many are asked for.
+    pub page: usize,
+}
+
+pub type Shared = Arc<Mutex<State>>;
+
+/// A gateway that serves until it is dropped.
+pub struct FakeGateway {
+    pub state: Shared,
+    pub socket: PathBuf,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl FakeGateway {
+    /// Serves on a socket in `dir`.
+    pub fn start(dir: &Path, state: State) -> Self {
+        let socket = dir.join("agwd.sock");
+        let state = Arc::new(Mutex::new(state));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let (path, service) = (socket.clone(), Fake(state.clone()));
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = UnixListener::bind(path).unwrap();
+                ready.send(()).unwrap();
+                let server = tonic::transport::Server::builder().add_service(GatewayServer::new(service));
+                let serving = server.serve_with_incoming(UnixListenerStream::new(listener));
+                tokio::select! {
+                    result = serving => result.unwrap(),
+                    _ = stopped => {}
+                }
+            });
+        });
+        is_ready.recv().unwrap();
+        Self { state, socket, stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for FakeGateway {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+struct Fake(Shared);
+
+type Answer<T> = Result<Response<T>, Status>;
+
+impl Fake {
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> Result<T, Status>) -> Answer<T> {
+        f(&mut self.0.lock().unwrap()).map(Response::new)
+    }
+
+    fn command(&self, imsi: &str, words: String) -> Answer<api::CommandResponse> {
+        self.with(|state| {
+            if !imsi.is_empty() && !state.ues.iter().any(|ue| ue.imsi == imsi) {
+                return Err(Status::not_found("there is no such phone, session or base station"));
+            }
+            state.commands.push(words);
+            Ok(api::CommandResponse {})
+        })
+    }
+}
+
+fn unknown(imsi: &str) -> Status {
+    Status::not_found(format!("there is no subscriber {imsi}; see `basalt subscriber list`"))
+}
+
+/// What a gateway says to one row, and what it keeps.
+fn check(state: &State, request: &api::AddSubscriberRequest) -> Result<api::Subscriber, String> {
+    let mut subscriber = request.subscriber.clone().unwrap_or_default();
+    let known = state.subscribers.get(&subscriber.imsi);
+    if known.is_some() && !request.replace {
+        return Err(format!("{} is in the list already; --replace overwrites it", subscriber.imsi));
+    }
+    if known.is_none() && request.keys.is_none() {
+        return Err("a new subscriber needs its keys".to_owned());
+    }
+    if subscriber.state == 0 {
+        subscriber.state = known.map_or(1, |known| known.state);
+    }
+    if subscriber.apns.is_empty() {
+        subscriber.apns.push(api::SubscribedApn { apn: "internet".to_owned(), ..Default::default() });
+    }
+    for apn in &mut subscriber.apns {
+        if apn.apn == "nowhere" {
+            return Err("the gateway has no access point `nowhere`; it has: internet, ims".to_owned());
+        }
+        apn.qci = if apn.qci == 0 { 9 } else { apn.qci };
+        apn.priority = if apn.priority == 0 { 8 } else { apn.priority };
+        apn.ambr_uplink = if apn.ambr_uplink == 0 { subscriber.ambr_uplink } else { apn.ambr_uplink };
+        apn.ambr_downlink = if apn.ambr_downlink == 0 { subscriber.ambr_downlink } else { apn.ambr_downlink };
+    }
+    if subscriber.amf.is_empty() {
+        subscriber.amf = "8000".to_owned();
+    }
+    Ok(subscriber)
+}
+
+fn keep(state: &mut State, subscriber: api::Subscriber, keys: Option<api::SimKeys>) {
+    if let Some(keys) = keys {
+        state.keys.insert(subscriber.imsi.clone(), keys);
+    }
+    state.subscribers.insert(subscriber.imsi.clone(), subscriber);
+}
+
+/// A page of what is left, and where the next one begins.
+fn page<T>(rest: impl Iterator<Item = T>, id: impl Fn(&T) -> String, asked: u32, most: usize) -> (Vec<T>, String) {
+    let size = (asked as usize).clamp(1, if most == 0 { usize::MAX } else { most });
+    let page: Vec<T> = rest.take(size).collect();
+    let next = if page.len() == size { page.last().map(id).unwrap_or_default() } else { String::new() };
+    (page, next)
+}
+
+#[tonic::async_trait]
+impl Gateway for Fake {
+    async fn get_status(&self, _: Request<api::GetStatusRequest>) -> Answer<api::GatewayStatus> {
+        self.with(|state| {
+            Ok(api::GatewayStatus { subscribers: state.subscribers.len() as u64, ..state.status.clone() })
+        })
+    }
+
+    async fn diagnose(&self, request: Request<api::DiagnoseRequest>) -> Answer<api::Diagnosis> {
+        let imsi = request.into_inner().imsi;
+        self.with(|state| {
+            let mut findings = state.findings.clone();
+            if !imsi.is_empty() {
+                findings.push(api::Finding {
+                    check: "phone-downlink".to_owned(),
+                    level: api::finding::Level::Error.into(),
+                    found: "0 packets to the phone, 40 from it".to_owned(),
+                    cause: "its packets go out, and none comes back".to_owned(),
+                    fix: "see default-route and forward-filter".to_owned(),
+                });
+            }
+            Ok(api::Diagnosis { findings })
+        })
+    }
+
+    async fn add_subscriber(&self, request: Request<api::AddSubscriberRequest>) -> Answer<api::Subscriber> {
+        let request = request.into_inner();
+        self.with(|state| {
+            let duplicate = request.subscriber.as_ref().is_some_and(|s| state.subscribers.contains_key(&s.imsi));
+            let subscriber = check(state, &request).map_err(|words| {
+                if duplicate { Status::already_exists(words) } else { Status::invalid_argument(words) }
+            })?;
+            keep(state, subscriber.clone(), request.keys);
+            Ok(subscriber)
+        })
+    }
+
+    async fn import_subscribers(
+        &self,
+        request: Request<Streaming<api::ImportSubscribersRequest>>,
+    ) -> Answer<api::ImportSubscribersResponse> {
+        let mut stream = request.into_inner();
+        let (mut rows, mut messages, mut dry_run) = (Vec::new(), 0, false);
+        while let Some(message) = stream.message().await? {
+            dry_run = if messages == 0 { message.dry_run } else { dry_run };
+            messages += 1;
+            rows.extend(message.rows);
+        }
+        self.with(|state| {
+            state.import_messages = messages;
+            let mut answer = api::ImportSubscribersResponse::default();
+            let mut kept = Vec::new();
+            for (row, request) in (1..).zip(rows) {
+                match check(state, &request) {
+                    Ok(subscriber) => {
+                        let known = state.subscribers.contains_key(&subscriber.imsi);
+                        answer.imported += u32::from(!known);
+                        answer.replaced += u32::from(known);
+                        kept.push((subscriber, request.keys));
+                    }
+                    Err(message) => answer.errors.push(api::RowError { row, message }),
+                }
+            }
+            if !dry_run && answer.errors.is_empty() {
+                kept.into_iter().for_each(|(subscriber, keys)| keep(state, subscriber, keys));
+            }
+            Ok(answer)
+        })
+    }
+
+    async fn list_subscribers(
+        &self,
+        request: Request<api::ListSubscribersRequest>,
+    ) -> Answer<api::ListSubscribersResponse> {
+        let request = request.into_inner();
+        self.with(|state| {
+            let rest = state.subscribers.range((Excluded(request.after.clone()), Unbounded)).map(|(_, s)| s.clone());
+            let (subscribers, next) = page(rest, |s| s.imsi.clone(), request.page_size, state.page);
+            Ok(api::ListSubscribersResponse { subscribers, next })
+        })
+    }
+
+    async fn get_subscriber(&self, request: Request<api::GetSubscriberRequest>) -> Answer<api::Subscriber> {
+        let imsi = request.into_inner().imsi;
+        self.with(|state| state.subscribers.get(&imsi).cloned().ok_or_else(|| unknown(&imsi)))
+    }
+
+    async fn set_subscriber_state(&self, request: Request<api::SetSubscriberStateRequest>) -> Answer<api::Subscriber> {
+        let request = request.into_inner();
+        self.with(|state| {
+            let subscriber = state.subscribers.get_mut(&request.imsi).ok_or_else(|| unknown(&request.imsi))?;
+            subscriber.state = request.state;
+            Ok(subscriber.clone())
+        })
+    }
+
+    async fn delete_subscriber(
+        &self,
+        request: Request<api::DeleteSubscriberRequest>,
+    ) -> Answer<api::DeleteSubscriberResponse> {
+        let imsi = request.into_inner().imsi;
+        self.with(|state| {
+            state.subscribers.remove(&imsi).ok_or_else(|| unknown(&imsi))?;
+            Ok(api::DeleteSubscriberResponse { was_attached: state.ues.iter().any(|ue| ue.imsi == imsi) })
+        })
+    }
+
+    async fn list_ues(&self, request: Request<api::ListUesRequest>) -> Answer<api::ListUesResponse> {
+        let request = request.into_inner();
+        self.with(|state| {
+            let rest = state.ues.iter().filter(|ue| ue.imsi > request.after).cloned();
+            let (ues, next) = page(rest, |ue| ue.imsi.clone(), request.page_size, state.page);
+            Ok(api::ListUesResponse { ues, next })
+        })
+    }
+
+    async fn get_ue(&self, request: Request<api::GetUeRequest>) -> Answer<api::Ue> {
+        let imsi = request.into_inner().imsi;
+        self.with(|state| {
+            let found = state.ues.iter().find(|ue| ue.imsi == imsi).cloned();
+            found.ok_or_else(|| {
+                Status::not_found(format!("phone {imsi} was not seen since the gateway's records began"))
+            })
+        })
+    }
+
+    async fn list_enbs(&self, _: Request<api::ListEnbsRequest>) -> Answer<api::ListEnbsResponse> {
+        self.with(|state| Ok(api::ListEnbsResponse { enbs: state.enbs.clone() }))
+    }
+
+    async fn list_sessions(&self, request: Request<api::ListSessionsRequest>) -> Answer<api::ListSessionsResponse> {
+        let request = request.into_inner();
+        self.with(|state| {
+            let rest = state.ues.iter().flat_map(|ue| ue.sessions.clone()).filter(|s| s.imsi > request.after);
+            let (sessions, next) = page(rest, |s| s.imsi.clone(), request.page_size, state.page);
+            Ok(api::ListSessionsResponse { sessions, next })
+        })
+    }
+
+    async fn detach_ue(&self, request: Request<api::DetachUeRequest>) -> Answer<api::CommandResponse> {
+        let api::DetachUeRequest { imsi, reattach } = request.into_inner();
+        self.command(&imsi, format!("detach {imsi} reattach={reattach}"))
+    }
+
+    async fn page_ue(&self, request: Request<api::PageUeRequest>) -> Answer<api::CommandResponse> {
+        let imsi = request.into_inner().imsi;
+        self.command(&imsi, format!("page {imsi}"))
+    }
+
+    async fn deactivate_session(
+        &self,
+        request: Request<api::DeactivateSessionRequest>,
+    ) -> Answer<api::CommandResponse> {
+        let api::DeactivateSessionRequest { imsi, ebi } = request.into_inner();
+        self.command(&imsi, format!("deactivate {imsi} {ebi}"))
+    }
+
+    async fn reset_enb(&self, request: Request<api::ResetEnbRequest>) -> Answer<api::CommandResponse> {
+        self.command("", format!("reset {}", request.into_inner().id))
+    }
+
+    type WatchEventsStream = tokio_stream::Iter<std::vec::IntoIter<Result<api::Event, Status>>>;
+
+    async fn watch_events(&self, request: Request<api::WatchEventsRequest>) -> Answer<Self::WatchEventsStream> {
+        let request = request.into_inner();
+        self.with(|state| {
+            let mut events: Vec<_> = state
+                .events
+                .iter()
+                .filter(|event| request.imsi.is_empty() || event.imsi == request.imsi)
+                .cloned()
+                .map(Ok)
+                .collect();
+            let past = events.len().saturating_sub(request.past as usize);
+            Ok(tokio_stream::iter(events.split_off(past)))
+        })
+    }
+}
