@@ -133,7 +133,7 @@ impl Gateway {
     pub async fn serve(
         &mut self,
         jobs: &mut mpsc::Receiver<Job>,
-        completions: &mut mpsc::UnboundedReceiver<Completion<u64>>,
+        completions: &mut mpsc::Receiver<Completion<u64>>,
         traffic: &mut mpsc::Receiver<Traffic>,
         stopped: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {

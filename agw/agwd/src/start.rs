@@ -58,10 +58,10 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
 
     let (subscribers, stored) = subscribers(&mut loaded, &sealing)?;
     let core = Core::new(effective.gateway.clone(), effective.limits, effective.max_sessions, &seed()?, subscribers);
-    let (completed, mut completions) = mpsc::unbounded_channel();
+    let (completed, mut completions) = mpsc::channel(COMMITS);
     let commits = CommitQueue::spawn(store, COMMITS, move |completion| {
         // The loop is gone only when the daemon ends.
-        let _ = completed.send(completion);
+        let _ = completed.blocking_send(completion);
     })
     .context("the system gives no thread for the store")?;
     let metrics = Metrics::new().context("metrics")?;

@@ -114,7 +114,7 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
     let enbs = file.limits.enbs.unwrap_or(Limits::default().links);
     let ues = file.limits.ues.unwrap_or(Limits::default().ues);
     let half_open = file.limits.attaching.unwrap_or(Limits::default().half_open);
-    let blocked = each(&file.internet.blocked, |p| values::prefix(p)).map_err(|e| wrong(e).at_key(text, "blocked"))?;
+    let blocked = each(&file.internet.blocked, values::prefix).map_err(|e| wrong(e).at_key(text, "blocked"))?;
     Ok(Effective {
         gateway,
         limits: Limits { links: enbs, connections: ues, ues, half_open },

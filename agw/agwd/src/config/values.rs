@@ -36,7 +36,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     let secs = duration.as_secs();
-    if millis % 1000 != 0 {
+    if !millis.is_multiple_of(1000) {
         format!("{millis}ms")
     } else if secs >= 60 && secs.is_multiple_of(60) {
         format!("{}m", secs / 60)
