@@ -55,7 +55,7 @@ fn e_the_same_request_before_an_answer_is_ignored_and_another_starts_anew() {
     assert_eq!(site.core.counts().half_open, 1);
     // The first challenge is void.
     phone.answer_challenge(&mut site, &first);
-    assert!(matches!(phone.hear_emm(&mut site), EmmMessage::IdentityRequest(_)));
+    assert!(matches!(phone.hear_emm(&mut site), EmmMessage::AuthenticationReject(_)));
 }
 
 #[test]

@@ -126,9 +126,33 @@ fn an_answer_after_a_repetition_counts() {
     phone.accept(&mut site);
 }
 
+/// A phone that comes with a GUTI of its own and without keys.
+fn known() -> (Site, Phone) {
+    let (mut site, mut phone) = start();
+    phone.attach(&mut site);
+    let off = phone.detach_request(true);
+    phone.say(&mut site, off);
+    phone.hear_release(&mut site);
+    phone.keys = None;
+    site.clear();
+    (site, phone)
+}
+
+#[test]
+fn a_wrong_response_of_one_who_said_its_imsi_is_refused_at_once() {
+    let (mut site, mut phone) = start();
+    phone.start_attach(&mut site);
+    phone.hear_emm(&mut site);
+    let wrong = AuthenticationResponse::new(Res(vec![0xaa; 8]));
+    phone.say(&mut site, EmmMessage::AuthenticationResponse(wrong));
+    assert!(matches!(phone.hear_emm(&mut site), EmmMessage::AuthenticationReject(_)));
+    phone.hear_release(&mut site);
+    expect_gone(&site, &phone);
+}
+
 #[test]
 fn a_wrong_response_asks_who_it_is_and_then_refuses() {
-    let (mut site, mut phone) = start();
+    let (mut site, mut phone) = known();
     phone.start_attach(&mut site);
     phone.hear_emm(&mut site);
     let wrong = AuthenticationResponse::new(Res(vec![0xaa; 8]));
@@ -137,7 +161,7 @@ fn a_wrong_response_asks_who_it_is_and_then_refuses() {
     phone.identify(&mut site);
     assert!(matches!(phone.hear_emm(&mut site), EmmMessage::AuthenticationReject(_)));
     assert_eq!(phone.hear_release(&mut site), Cause::Nas(NasCause::AuthenticationFailure));
-    expect_gone(&site, &phone);
+    assert_eq!(site.core.counts().half_open, 0);
     let info = last_reject(&site);
     assert_eq!(info.emm_cause, Some(3));
     assert!(info.advice.contains("OPc"));
@@ -147,7 +171,7 @@ fn a_wrong_response_asks_who_it_is_and_then_refuses() {
 #[test]
 fn a_response_of_another_length_is_wrong() {
     for length in [4, 7, 9, 16] {
-        let (mut site, mut phone) = start();
+        let (mut site, mut phone) = known();
         phone.start_attach(&mut site);
         let EmmMessage::AuthenticationRequest(challenge) = phone.hear_emm(&mut site) else { panic!() };
         let mut res = phone.usim.answer(&challenge.rand.0, &challenge.autn.0).unwrap().res.expose().clone();
@@ -178,7 +202,7 @@ fn a_temporary_identity_that_was_another_ones_is_found_out() {
 
 #[test]
 fn a_mac_failure_of_the_right_phone_is_refused_after_its_identity() {
-    let (mut site, mut phone) = start();
+    let (mut site, mut phone) = known();
     phone.usim = Usim::new(site::functions(2), SqnTracker::new());
     phone.start_attach(&mut site);
     let EmmMessage::AuthenticationRequest(challenge) = phone.hear_emm(&mut site) else { panic!() };
@@ -187,13 +211,12 @@ fn a_mac_failure_of_the_right_phone_is_refused_after_its_identity() {
     phone.identify(&mut site);
     assert!(matches!(phone.hear_emm(&mut site), EmmMessage::AuthenticationReject(_)));
     phone.hear_release(&mut site);
-    expect_gone(&site, &phone);
     assert!(last_reject(&site).reason.contains("MAC failure"));
 }
 
 #[test]
 fn a_vector_that_is_not_for_eps_is_refused_likewise() {
-    let (mut site, mut phone) = start();
+    let (mut site, mut phone) = known();
     let mut subscriber = site::subscriber(1);
     subscriber.amf = [0, 0];
     site.core.subscribers_mut().insert(subscriber, true);

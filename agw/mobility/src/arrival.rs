@@ -11,7 +11,7 @@
 //! ```
 
 use crate::collision::{Arriving, Resolution, resolve};
-use crate::common::Proof;
+use crate::common::{Claimed, Proof};
 use crate::cx::{Cx, Refusal, Want};
 use crate::eps::{attach, detach, guti, release, service, tau};
 use crate::generation::{Eps, EpsCapability, Generation, octets};
@@ -116,7 +116,7 @@ impl Mobility {
             // The MAC proves the UE, but its keys are of no more use: it proves itself anew (§5.5.1.2.3).
             let imsi = self.ues.get(id.0).and_then(|ue| ue.imsi);
             let EmmMessage::AttachRequest(request) = message.into_inner() else { return };
-            self.claim_attach(now, from, imsi, Plain(request), out);
+            self.claim_attach(now, from, Claimed::by_imsi(imsi), Plain(request), out);
             return;
         }
         self.with(id, now, out, |ue, cx| {
@@ -155,9 +155,9 @@ impl Mobility {
     pub(crate) fn untrusted(&mut self, now: Now, from: Origin, message: Plain<EmmMessage>, out: &mut Outbox<Want>) {
         match Untrusted::admit(message) {
             Some(Untrusted::AttachRequest(request)) => {
-                let imsi = match request.0.identity {
-                    EpsMobileIdentity::Imsi(imsi) => Some(imsi),
-                    EpsMobileIdentity::Guti(guti) => self.imsi_of(guti),
+                let claimed = match request.0.identity {
+                    EpsMobileIdentity::Imsi(imsi) => Claimed::ByImsi(imsi),
+                    EpsMobileIdentity::Guti(guti) => Claimed::by_guti(self.imsi_of(guti)),
                     EpsMobileIdentity::Imei(_) => {
                         // Emergency without a SIM is not offered (§5.5.1.2.5A).
                         let reject = AttachReject::new(EmmCause::ImeiNotAccepted);
@@ -165,7 +165,7 @@ impl Mobility {
                         return;
                     }
                 };
-                self.claim_attach(now, from, imsi, request, out);
+                self.claim_attach(now, from, claimed, request, out);
             }
             Some(Untrusted::TrackingAreaUpdateRequest(request)) => self.claim_update(now, from, request, out),
             Some(Untrusted::DetachRequest(request)) => self.claim_detach(now, from, request, out),
@@ -188,10 +188,11 @@ impl Mobility {
         &mut self,
         now: Now,
         from: Origin,
-        imsi: Option<Imsi>,
+        claimed: Claimed,
         request: Plain<AttachRequest>,
         out: &mut Outbox<Want>,
     ) {
+        let imsi = claimed.imsi();
         let capability = attach::capability(&request.0);
         let home = imsi.is_none_or(|imsi| self.config.plmns.iter().any(|plmn| imsi.belongs_to(*plmn)));
         let refusal = if !self.config.areas.contains(&from.area.tai) {
@@ -212,7 +213,7 @@ impl Mobility {
             self.refuse_attach(now, from, imsi, cause, reason, out);
             return;
         }
-        let proof = Proof::new(imsi, capability, from.area.tai.plmn, ksi_in_use(request.0.ksi), now.mono);
+        let proof = Proof::new(claimed, capability, from.area.tai.plmn, ksi_in_use(request.0.ksi), now.mono);
         self.make_claim(now, from, Claim { proof, purpose: Purpose::Attach(request) }, out);
     }
 
@@ -258,7 +259,8 @@ impl Mobility {
             ms: request.0.ms_network_capability.or(ue.capability.ms),
             additional: request.0.ue_additional_security_capability.or(ue.capability.additional),
         };
-        let proof = Proof::new(ue.imsi, capability, from.area.tai.plmn, ksi_in_use(request.0.ksi), now.mono);
+        let proof =
+            Proof::new(Claimed::by_guti(ue.imsi), capability, from.area.tai.plmn, ksi_in_use(request.0.ksi), now.mono);
         self.make_claim(now, from, Claim { proof, purpose: Purpose::Update(request) }, out);
     }
 
@@ -281,7 +283,11 @@ impl Mobility {
             reject_plain(from, Procedure::Detach, EmmMessage::DetachAccept(DetachAccept::new()), out);
             return;
         };
-        let proof = Proof::new(ue.imsi, ue.capability, from.area.tai.plmn, ksi_in_use(request.0.ksi), now.mono);
+        let claimed = match request.0.identity {
+            EpsMobileIdentity::Imsi(imsi) => Claimed::ByImsi(imsi),
+            EpsMobileIdentity::Guti(_) | EpsMobileIdentity::Imei(_) => Claimed::by_guti(ue.imsi),
+        };
+        let proof = Proof::new(claimed, ue.capability, from.area.tai.plmn, ksi_in_use(request.0.ksi), now.mono);
         self.make_claim(now, from, Claim { proof, purpose: Purpose::Detach(request) }, out);
     }
 

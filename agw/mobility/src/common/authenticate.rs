@@ -131,6 +131,7 @@ impl<G: Generation> Proof<G> {
     }
 
     /// The challenge went wrong: if the identity was not the UE's own word, ask for it; else refuse (§5.4.2.5, §5.4.2.7 c, d).
+    /// A second answer about the same identity comes to [`Proof::identity`].
     fn doubted(&mut self, doubt: Doubt, line: &mut Line<'_>, cx: &mut Cx<'_>) -> Verdict {
         if self.identified {
             return self.reject(doubt.words(), line, cx);

@@ -56,8 +56,37 @@ pub(crate) struct Proof<G: Generation> {
     /// How often the message that waits for an answer was sent.
     sent: u8,
     vectors: u8,
-    /// The UE has answered an IDENTITY REQUEST: its claim is its own word, not our table's.
+    /// The claim is the UE's own word (an IMSI in its request or answer), not what our table says of a GUTI.
     identified: bool,
+}
+
+/// Whom a UE claims to be, and on whose word.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Claimed {
+    /// A temporary identity that nobody has here.
+    Nobody,
+    /// The owner of a temporary identity, as our table says; the UE may be another.
+    ByGuti(Imsi),
+    /// The UE said its IMSI, or a MAC showed whose it is.
+    ByImsi(Imsi),
+}
+
+impl Claimed {
+    pub(crate) const fn imsi(self) -> Option<Imsi> {
+        match self {
+            Claimed::Nobody => None,
+            Claimed::ByGuti(imsi) | Claimed::ByImsi(imsi) => Some(imsi),
+        }
+    }
+
+    /// What is known of whom the table says.
+    pub(crate) fn by_guti(imsi: Option<Imsi>) -> Self {
+        imsi.map_or(Claimed::Nobody, Claimed::ByGuti)
+    }
+
+    pub(crate) fn by_imsi(imsi: Option<Imsi>) -> Self {
+        imsi.map_or(Claimed::Nobody, Claimed::ByImsi)
+    }
 }
 
 /// Where a proof stands.
@@ -122,7 +151,12 @@ pub(crate) enum ProofFailure {
 
 impl<G: Generation> Proof<G> {
     /// The proof of a UE that has keys with identifier `ksi` in use (7: none).
-    pub(crate) fn new(imsi: Option<Imsi>, capability: G::Capability, serving: Plmn, ksi: u8, now: Time) -> Self {
+    pub(crate) fn new(claimed: Claimed, capability: G::Capability, serving: Plmn, ksi: u8, now: Time) -> Self {
+        let (imsi, identified) = match claimed {
+            Claimed::Nobody => (None, false),
+            Claimed::ByGuti(imsi) => (Some(imsi), false),
+            Claimed::ByImsi(imsi) => (Some(imsi), true),
+        };
         Self {
             imsi,
             capability,
@@ -132,7 +166,7 @@ impl<G: Generation> Proof<G> {
             step: Step::Begin,
             sent: 0,
             vectors: 0,
-            identified: false,
+            identified,
         }
     }
 

@@ -9,7 +9,7 @@
 //! ```
 
 use super::{detach, release};
-use crate::common::{Proof, ProofFailure, Verdict};
+use crate::common::{Claimed, Proof, ProofFailure, Verdict};
 use crate::cx::{Cx, Refusal};
 use crate::generation::Eps;
 use crate::line::Line;
@@ -21,7 +21,7 @@ use basalt_nas::ie::EmmCause;
 /// Starts for a registered, connected UE at rest.
 pub(crate) fn start(ue: &mut Ue, cx: &mut Cx<'_>) {
     let ksi = ue.keys.as_ref().map_or(7, |keys| keys.ksi());
-    let proof = Proof::<Eps>::new(ue.imsi, ue.capability, ue.area.tai.plmn, ksi, cx.now.mono);
+    let proof = Proof::<Eps>::new(Claimed::by_imsi(ue.imsi), ue.capability, ue.area.tai.plmn, ksi, cx.now.mono);
     ue.emm = Emm::Registered(Some(Task::Renewing(Box::new(proof))));
     drive(ue, cx, |proof, line, cx| proof.begin(line, cx));
 }
