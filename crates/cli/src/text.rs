@@ -86,9 +86,25 @@ pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// Something a user wrote, for a message about it: escaped, short, and hidden if it may be a key in the wrong place.
+pub(crate) fn quoted(text: &str) -> String {
+    if looks_like_key(text) {
+        return format!("a value of {} characters (not shown: it looks like a key)", text.chars().count());
+    }
+    let short: String = text.chars().take(60).collect();
+    let dots = if short.len() < text.len() { "..." } else { "" };
+    format!("`{}{dots}`", short.escape_debug())
+}
+
+/// Half a key of 128 bits or more in a row of hexadecimal digits, letters among them: no number, name or address has that.
+pub(crate) fn looks_like_key(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_hexdigit())
+        .any(|run| run.len() >= 16 && (run.len() >= 24 || run.bytes().any(|b| b.is_ascii_alphabetic())))
+}
+
 /// Reads a bit rate: "50M", "1.5G", "128k", "20 Mbit/s", a plain number of bit/s, or "unlimited" (0).
 pub(crate) fn parse_rate(text: &str) -> Result<u64, String> {
-    let hint = || format!("`{}` is not a bit rate such as 50M, 1.5G, 128k or unlimited", text.escape_debug());
+    let hint = || format!("{} is not a bit rate such as 50M, 1.5G, 128k or unlimited", quoted(text));
     let lower = text.trim().to_ascii_lowercase();
     if lower == "unlimited" {
         return Ok(0);
@@ -185,6 +201,24 @@ mod tests {
         for text in ["", "M", "-5M", "5T", "1.2.3M", "fast", "1.00000001k", "99999999999G", "1,5M", "é"] {
             assert!(parse_rate(text).unwrap_err().contains("such as 50M"), "{text}");
         }
+    }
+
+    #[test]
+    fn keys_in_the_wrong_place_are_not_repeated() {
+        for key in
+            ["465B5CE8B199B49FAA5F0A2EE238A6BC", "465b5ce8b199b49f", "k=465B5CE8B199B49F", "111111111111111111111111"]
+        {
+            assert!(
+                looks_like_key(key) && !quoted(key).contains("1111") && !quoted(key).to_lowercase().contains("465b"),
+                "{key}"
+            );
+        }
+        for other in
+            ["001010000000001", "8949101234567890123", "Water pump", "deadbeef", "", "internet.mnc001.mcc001.gprs"]
+        {
+            assert_eq!(quoted(other), format!("`{other}`"));
+        }
+        assert_eq!(quoted(&"x\u{1b}".repeat(50)).matches("x\\u{1b}").count(), 30);
     }
 
     proptest! {

@@ -13,6 +13,7 @@ use crate::args::{Cli, Command, What};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::output::Out;
+use crate::text::quoted;
 use basalt_doctor::{Finding, Wanted};
 use basalt_ids::Imsi;
 use clap::CommandFactory as _;
@@ -80,7 +81,7 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
 fn imsi(text: &str) -> Result<String> {
     let digits: Imsi = text.trim().parse().map_err(|error| {
         Error::usage(
-            format!("`{}` is not an IMSI: {error}", text.escape_debug()),
+            format!("{} is not an IMSI: {error}", quoted(text)),
             "an IMSI has 6 to 15 digits, as in 001010000000001: network code first, leading zeroes included",
         )
     })?;

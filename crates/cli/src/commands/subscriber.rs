@@ -63,6 +63,10 @@ pub(super) async fn run(task: Task, client: &mut Client, out: &mut Out<'_>) -> R
 
 fn request(add: &Add, stdin: &mut dyn Read) -> Result<api::AddSubscriberRequest> {
     let imsi = parse_imsi(&add.imsi)?;
+    if [&add.name, &add.msisdn, &add.amf].into_iter().chain(&add.apn).any(|text| text::looks_like_key(text)) {
+        let fix = "give it by --keys-file or --keys-from-stdin: elsewhere it would be stored and shown in the open";
+        return Err(Error::usage("--name, --msisdn, --amf or --apn holds what looks like a key", fix));
+    }
     let keys = keys(add, stdin)?;
     let tuak = add.algorithm == Algorithm::Tuak;
     let keys = if keys.is_empty() && add.replace {
@@ -145,10 +149,8 @@ fn apns(add: &Add) -> Result<Vec<api::SubscribedApn>> {
 
 /// Checks an address.
 pub(super) fn static_address(text: &str) -> std::result::Result<String, String> {
-    let address: Ipv4Addr = text
-        .trim()
-        .parse()
-        .map_err(|_| format!("`{}` is not an IPv4 address such as 10.45.0.10", text.escape_debug()))?;
+    let address: Ipv4Addr =
+        text.trim().parse().map_err(|_| format!("{} is not an IPv4 address such as 10.45.0.10", text::quoted(text)))?;
     Ok(address.to_string())
 }
 

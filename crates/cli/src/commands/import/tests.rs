@@ -68,6 +68,16 @@ fn wrong_rows_say_what_is_wrong_but_not_the_key() {
 }
 
 #[test]
+fn a_key_in_another_column_is_refused_and_not_repeated() {
+    for text in [format!("imsi,name,k\n001010000000001,{K},{K}\n"), format!("imsi,k,opc,apn\n{K},{K},{K},x\n")] {
+        let told = complaint(&text);
+        assert!(told.contains("looks like a key") && !told.contains("465B"), "{told}");
+    }
+    let titleless = parse(&format!("{K},001010000000001\n"), false, false).err().unwrap();
+    assert!(!titleless.0.to_uppercase().contains("465B"), "{}", titleless.0);
+}
+
+#[test]
 fn rows_and_lines_are_counted() {
     let import = parse(&format!("imsi,k,opc\n\n001010000000001,{K},{K}\nx,,\n"), false, false).ok().unwrap();
     assert_eq!(import.rows[0].place, Place { row: 1, line: 3 });
