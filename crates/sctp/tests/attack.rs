@@ -115,15 +115,7 @@ impl Raw {
         self.send(0, &[chunk(INIT, 0, &init_value(tag, 10))]);
         let got = self.receive();
         assert_eq!((got.tag, got.kind), (tag, INIT_ACK));
-        let server_tag = u32::from_be_bytes(got.value[..4].try_into().unwrap());
-        let mut parameters = &got.value[16..];
-        loop {
-            let length = usize::from(u16::from_be_bytes([parameters[2], parameters[3]]));
-            if parameters[..2] == [0, 7] {
-                return (server_tag, parameters[4..length].to_vec());
-            }
-            parameters = &parameters[length.next_multiple_of(4)..];
-        }
+        tag_and_cookie(&got.value)
     }
 
     /// The whole handshake; returns the server's tag.
@@ -140,6 +132,19 @@ impl Raw {
         self.send(77, &[chunk(HEARTBEAT, 0, &[0, 1, 0, 4])]);
         let got = self.receive();
         assert_eq!((got.tag, got.kind, got.flags), (77, ABORT, 1), "{got:?}");
+    }
+}
+
+/// The server's tag and state cookie in an INIT ACK.
+fn tag_and_cookie(init_ack: &[u8]) -> (u32, Vec<u8>) {
+    let tag = u32::from_be_bytes(init_ack[..4].try_into().unwrap());
+    let mut parameters = &init_ack[16..];
+    loop {
+        let length = usize::from(u16::from_be_bytes([parameters[2], parameters[3]]));
+        if parameters[..2] == [0, 7] {
+            return (tag, parameters[4..length].to_vec());
+        }
+        parameters = &parameters[length.next_multiple_of(4)..];
     }
 }
 
@@ -389,10 +394,7 @@ async fn garbage_costs_at_most_its_own_association() {
                 raw.send(0, &[chunk(INIT, 0, &init_value(round + 1, 10))]);
                 let got = raw.receive();
                 if got.kind == INIT_ACK && got.tag == round + 1 {
-                    let at = got.value.windows(2).position(|two| two == [0, 7]).unwrap();
-                    let length = usize::from(u16::from_be_bytes([got.value[at + 2], got.value[at + 3]]));
-                    let tag = u32::from_be_bytes(got.value[..4].try_into().unwrap());
-                    break (tag, got.value[at + 4..at + length].to_vec());
+                    break tag_and_cookie(&got.value);
                 }
             };
             raw.send(server_tag, &[chunk(COOKIE_ECHO, 0, &cookie)]);
