@@ -22,6 +22,8 @@ pub(crate) struct Connection {
     pub(crate) asked: Bearers,
     /// E-RABs that E-RAB RELEASE COMMAND takes away, answer outstanding.
     pub(crate) leaving: Bearers,
+    /// E-RABs that came with a path switch and are none of the UE's.
+    pub(crate) unknown: Bearers,
 }
 
 /// The UE context at the base station (TS 36.413 §8.3).

@@ -50,6 +50,7 @@ impl Ran {
             bearers: Bearers::default(),
             asked: Bearers::default(),
             leaving: Bearers::default(),
+            unknown: Bearers::default(),
         };
         let inserted = if full { None } else { self.connections.insert(connection).ok() };
         let Some(slot) = inserted else {

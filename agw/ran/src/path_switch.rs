@@ -18,10 +18,16 @@ use crate::{Cx, Ran};
 use agw_types::{Area, BearerEndpoint, LinkId, Metric, Outcome, Procedure, RadioEventKind, RadioId};
 use basalt_ids::{Ebi, EnbUeS1apId, MmeUeS1apId};
 use basalt_s1ap::{
-    Cause, PathSwitchRequest, PathSwitchRequestAcknowledge, PathSwitchRequestFailure, RadioNetworkCause,
+    Cause, ErabItem, PathSwitchRequest, PathSwitchRequestAcknowledge, PathSwitchRequestFailure, RadioNetworkCause,
     SecurityContext, SecurityKey, TransportCause, UeSecurityCapabilities,
 };
 use basalt_sansio::SlotId;
+
+/// The bearers of a request: the UE's own, and others.
+struct Moved {
+    bearers: Vec<BearerEndpoint>,
+    unknown: Bearers,
+}
 
 impl Ran {
     /// PATH SWITCH REQUEST, the first message of a UE over its new base station.
@@ -29,15 +35,17 @@ impl Ran {
         let (mme, enb_ue_id) = (request.source_mme_ue_id, request.enb_ue_id);
         let radio = RadioId(SlotId(mme.0));
         let moved = match self.may_switch(link, radio, request, cx) {
-            Ok(bearers) => bearers,
+            Ok(moved) => moved,
             Err(cause) => {
                 cx.count(Metric::Procedure { procedure: Procedure::PathSwitch, outcome: Outcome::Failure });
                 cx.send(link, stream, PathSwitchRequestFailure::new(mme, enb_ue_id, cause));
                 return;
             }
         };
+        let Moved { bearers: moved, unknown } = moved;
         let Some(lost) = self.move_connection(radio, link, enb_ue_id, &moved) else { return };
         let Some(connection) = self.connections.get_mut(radio.0) else { return };
+        connection.unknown = unknown;
         connection.area = Area {
             tai: request.tai.unwrap_or(connection.area.tai),
             cell: request.ecgi.unwrap_or(connection.area.cell),
@@ -50,14 +58,15 @@ impl Ran {
         }
     }
 
-    /// Whether a UE may come over: it is known and has a context, and the bearers are its own.
+    /// Whether a UE may come over: it is known and has a context, and some of the bearers are its own. Those that are not are to be
+    /// released again.
     fn may_switch(
         &mut self,
         link: LinkId,
         radio: RadioId,
         request: &PathSwitchRequest,
         cx: &Cx<'_>,
-    ) -> Result<Vec<BearerEndpoint>, Cause> {
+    ) -> Result<Moved, Cause> {
         let unknown = |cause: RadioNetworkCause| Cause::RadioNetwork(cause);
         let taken = self.by_enb_id(link, request.enb_ue_id).is_some_and(|other| other != radio);
         let Some(connection) = self.active(radio) else {
@@ -70,18 +79,20 @@ impl Ran {
             return Err(unknown(RadioNetworkCause::UnknownEnbUeS1apId));
         }
         let mut seen = Bearers::default();
+        let mut moved = Moved { bearers: Vec::new(), unknown: Bearers::default() };
         for tunnel in &request.erabs {
             if seen.contains(tunnel.ebi) {
                 return Err(unknown(RadioNetworkCause::MultipleErabIdInstances));
             }
-            if !connection.bearers.contains(tunnel.ebi) {
-                return Err(unknown(RadioNetworkCause::UnknownErabId));
-            }
             seen.insert(tunnel.ebi);
+            if connection.bearers.contains(tunnel.ebi) {
+                let endpoint = endpoint(tunnel, cx.config.user_plane);
+                moved.bearers.push(endpoint.ok_or(Cause::Transport(TransportCause::TransportResourceUnavailable))?);
+            } else {
+                moved.unknown.insert(tunnel.ebi);
+            }
         }
-        let endpoints: Option<Vec<_>> =
-            request.erabs.iter().map(|tunnel| endpoint(tunnel, cx.config.user_plane)).collect();
-        endpoints.ok_or(Cause::Transport(TransportCause::TransportResourceUnavailable))
+        if moved.bearers.is_empty() { Err(unknown(RadioNetworkCause::UnknownErabId)) } else { Ok(moved) }
     }
 
     /// Puts the connection onto its new association and says which of its bearers did not come along.
@@ -122,6 +133,9 @@ impl Ran {
         let Some(connection) = self.active(radio) else { return };
         let context = SecurityContext { next_hop_chaining_count: ncc & 7, next_hop: SecurityKey(next_hop) };
         let mut message = PathSwitchRequestAcknowledge::new(MmeUeS1apId(radio.0.0), connection.enb_id, context);
+        let cause = Cause::RadioNetwork(RadioNetworkCause::UnknownErabId);
+        message.to_be_released = connection.unknown.iter().map(|ebi| ErabItem::new(ebi, cause)).collect();
+        connection.unknown = Bearers::default();
         message.ue_security_capabilities =
             algorithms.map(|(encryption, integrity)| UeSecurityCapabilities { encryption, integrity });
         let (link, stream) = (connection.link, connection.stream);

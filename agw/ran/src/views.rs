@@ -116,6 +116,7 @@ impl Ran {
             bearers: bearers.into_iter().collect(),
             asked: Default::default(),
             leaving: Default::default(),
+            unknown: Default::default(),
         };
         if self.connections.insert_at(stored.radio, connection).is_err() {
             return false;

@@ -14,10 +14,7 @@ use crate::cx::Cx;
 use crate::line::protect;
 use crate::trust::Verified;
 use crate::ue::{Emm, Task, Ue};
-use agw_types::{
-    Ambr, Answer, BearerSetup, Metric, Outcome, Procedure, Question, RadioCommand, SessionReply, SessionRequest,
-    TimerName,
-};
+use agw_types::{Ambr, Answer, BearerSetup, Metric, Question, RadioCommand, SessionReply, SessionRequest, TimerName};
 use basalt_ids::Ebi;
 use basalt_security::Protection;
 
@@ -101,10 +98,8 @@ pub(crate) fn reply(ue: &mut Ue, reply: SessionReply, cx: &mut Cx<'_>) {
             let reason = "its last session ended";
             detach::start(ue, detach::Wish { reattach: false, cause: None, purge: false, reason }, cx);
         }
-        SessionReply::DefaultBearer { accepted, .. } => {
-            let outcome = if accepted { Outcome::Success } else { Outcome::PeerRefused };
-            cx.ended(Procedure::PdnConnectivity, outcome);
-        }
+        // Counted by the session room; what follows of a refusal comes as the end of the session.
+        SessionReply::DefaultBearer { .. } => {}
     }
 }
 
