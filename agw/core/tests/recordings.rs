@@ -443,5 +443,7 @@ fn open5gs_test_handover() {
             theirs.clone_from(ours);
         }
     }
+    assert_eq!(run.theirs.pop().as_deref(), Some("PathSwitchRequestAcknowledge"));
+    run.theirs.push("PathSwitchRequestFailure".to_owned());
     run.agree(19);
 }
