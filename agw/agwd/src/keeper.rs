@@ -7,6 +7,7 @@ use basalt_sctp::{Backend, Config};
 use clap::Args;
 use std::fs::File;
 use std::net::IpAddr;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -117,16 +118,44 @@ fn spawn(effective: &Effective, socket: &Path, log: &Path) -> anyhow::Result<Chi
     command.spawn().context("cannot start the keeper")
 }
 
-/// Ends the keeper, and with it every association.
-pub fn stop(effective: &Effective) {
+/// The keeper of this configuration, if one runs. The number in the file may be another process's by now: it must have been
+/// started as the keeper of this socket.
+fn running(effective: &Effective) -> Option<i32> {
     let socket = effective.keeper_socket();
-    let text = std::fs::read_to_string(pid_file(&socket)).unwrap_or_default();
-    let Ok(pid) = text.trim().parse::<i32>() else { return };
-    // The number may be another process's by now: it must have been started as the keeper of this socket.
-    let started_as = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let pid: i32 = std::fs::read_to_string(pid_file(&socket)).ok()?.trim().parse().ok()?;
+    let started_as = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let mut words = started_as.split(|octet| *octet == 0);
     let ours = words.any(|word| word == b"keeper") && words.any(|word| word == socket.as_os_str().as_encoded_bytes());
-    if ours {
+    ours.then_some(pid)
+}
+
+/// Enters the mount namespace of a keeper that runs: what the last daemon pinned (programs and maps that forward packets right
+/// now) is mounted there. Matters where each start has a mount namespace of its own, as under `ip netns exec`. Must be called
+/// before any thread exists; relative paths mean something else afterwards.
+pub fn join_mounts(effective: &Effective) {
+    let Some(pid) = running(effective) else { return };
+    let theirs = format!("/proc/{pid}/ns/mnt");
+    if std::fs::read_link(&theirs).ok() == std::fs::read_link("/proc/self/ns/mnt").ok() {
+        return;
+    }
+    let joined = File::open(&theirs).and_then(|namespace| {
+        // SAFETY: setns(2) takes an open descriptor and a flag.
+        match unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNS) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    });
+    match joined {
+        Ok(()) => tracing::debug!(keeper = pid, "in the keeper's mount namespace"),
+        Err(error) => {
+            tracing::warn!(%error, "cannot enter the keeper's mount namespace: what is pinned there is not seen")
+        }
+    }
+}
+
+/// Ends the keeper, and with it every association.
+pub fn stop(effective: &Effective) {
+    if let Some(pid) = running(effective) {
         // SAFETY: kill(2) takes two numbers.
         unsafe { libc::kill(pid, libc::SIGTERM) };
     }

@@ -84,6 +84,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         eprintln!("{}: no mistakes found", arguments.config.display());
         return Ok(());
     }
+    let effective = effective.absolute().context("cannot tell the current folder")?;
+    keeper::join_mounts(&effective);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("the system gives no event loop")?;
     runtime.block_on(start::run(effective))

@@ -172,8 +172,6 @@ pub struct Dataplane {
     pub pin_dir: Option<PathBuf>,
     /// Packets kept for an idle phone.
     pub buffer_packets: Option<u32>,
-    /// The compiled BPF object, if it is not beside the executable.
-    pub object: Option<PathBuf>,
 }
 
 /// `[metrics]`

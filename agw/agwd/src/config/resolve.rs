@@ -47,8 +47,6 @@ pub struct Effective {
     pub pin_dir: PathBuf,
     /// Packets kept for an idle phone.
     pub buffer_packets: u32,
-    /// The BPF object, if it is not beside the executable.
-    pub bpf_object: Option<PathBuf>,
     /// The sealing key's file.
     pub key_file: PathBuf,
     /// Where Prometheus text is served.
@@ -138,7 +136,6 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
         dataplane: dataplane_mode(file.dataplane.mode.as_deref()).map_err(|error| error.at_key(text, "mode"))?,
         max_sessions: file.dataplane.max_sessions.unwrap_or(65_536).clamp(1, 1_048_575),
         buffer_packets: file.dataplane.buffer_packets.unwrap_or(64),
-        bpf_object: file.dataplane.object.clone(),
         metrics: file.metrics.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 9105))),
     })
 }
@@ -410,6 +407,18 @@ fn paging(written: &file::Paging, text: &str) -> Result<PagingPolicy, ConfigErro
 }
 
 impl Effective {
+    /// The same with all paths absolute.
+    ///
+    /// # Errors
+    /// When there is no current folder.
+    pub fn absolute(mut self) -> std::io::Result<Self> {
+        let paths = [&mut self.state_dir, &mut self.run_dir, &mut self.pin_dir, &mut self.key_file];
+        for path in paths {
+            *path = std::path::absolute(&*path)?;
+        }
+        Ok(self)
+    }
+
     /// Where the control socket is.
     #[must_use]
     pub fn control_socket(&self) -> PathBuf {
@@ -513,7 +522,6 @@ impl Effective {
                 max_sessions: Some(self.max_sessions),
                 pin_dir: Some(self.pin_dir.clone()),
                 buffer_packets: Some(self.buffer_packets),
-                object: self.bpf_object.clone(),
             },
             metrics: file::Metrics { listen: Some(self.metrics) },
             limits: file::Limits {
