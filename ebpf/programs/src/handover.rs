@@ -42,8 +42,7 @@ fn copy<const N: usize>(frame: &Frame, packet: &HandOver<'_>) -> Option<()> {
     let words: *mut u32 = MaybeUninit::as_mut_ptr(&mut entry).cast();
     // Counted before it is visible to user space, which counts it back when it is done.
     let number = packet.record.handed.fetch_add(1).wrapping_add(1);
-    let header =
-        [packet.slot, packet.record.ue.get(), packet.record.owner.get(), number, length, packet.reason as u32];
+    let header = [packet.slot, packet.record.ue.get(), packet.record.owner.get(), number, length, packet.reason as u32];
     let mut i = 0;
     while i < header.len() {
         // SAFETY: the record has room for the header's six words.
