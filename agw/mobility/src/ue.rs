@@ -201,3 +201,17 @@ impl Ue {
         self.guti == Some(guti) || self.pending_guti == Some(guti)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a UE costs at rest: its entry and what is boxed for as long as it is registered. A million of them are to fit into a
+    /// gigabyte.
+    #[test]
+    fn a_registered_ue_at_rest_is_small() {
+        let entry = size_of::<Ue>();
+        let keys = size_of::<NasSecurityContext>();
+        assert!(entry + keys <= 1024, "{entry} + {keys}");
+    }
+}
