@@ -40,6 +40,9 @@ pub struct Rejected<T>(pub Batch, pub T);
 impl<T: Send + 'static> CommitQueue<T> {
     /// Starts the thread. At most `capacity` batches wait; `sink` is called on the thread for each group.
     ///
+    /// The sink must not wait for whoever submits: with the queue full, each would wait for the other for ever. A channel
+    /// of `capacity` completions, read between steps, is enough.
+    ///
     /// # Errors
     /// The system gives no thread.
     pub fn spawn(
