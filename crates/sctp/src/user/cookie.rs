@@ -25,7 +25,9 @@ pub(crate) const MAX_ADDRESSES: usize = 8;
 const INNER: usize = 48;
 const MAC: usize = 32;
 const ADDRESS: usize = 16;
-const FIXED: usize = 8 + 2 + 1;
+/// Time, UDP port and count of addresses. All parts are multiples of four octets, so that the parameter that carries a cookie
+/// needs no padding: as the last one of its chunk it would be the chunk's, outside of the chunk's length (RFC 9260 §3.2.1).
+const FIXED: usize = 8 + 2 + 2;
 
 /// Seals and opens cookies.
 pub(crate) struct CookieSealer {
@@ -77,7 +79,7 @@ impl CookieSealer {
         out.extend_from_slice(inner);
         out.extend_from_slice(&millis(now).to_be_bytes());
         out.extend_from_slice(&udp.to_be_bytes());
-        out.push(u8::try_from(addresses.len()).unwrap_or_default());
+        out.extend_from_slice(&u16::try_from(addresses.len()).unwrap_or_default().to_be_bytes());
         for address in addresses {
             out.extend_from_slice(&mapped(*address).octets());
         }
@@ -114,7 +116,7 @@ fn parse(body: &[u8]) -> Option<(Opened, u64)> {
     let inner = body.get(..INNER)?;
     let time = u64::from_be_bytes(body.get(INNER..INNER + 8)?.try_into().ok()?);
     let udp = u16::from_be_bytes(body.get(INNER + 8..INNER + 10)?.try_into().ok()?);
-    let count = usize::from(*body.get(INNER + 10)?);
+    let count = usize::from(u16::from_be_bytes(body.get(INNER + 10..INNER + 12)?.try_into().ok()?));
     let (addresses, rest) = body.get(INNER + FIXED..)?.as_chunks::<ADDRESS>();
     if addresses.len() != count || !rest.is_empty() {
         return None;
