@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::futures::Notified;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -22,6 +22,7 @@ use crate::event::CloseReason;
 use crate::impairment::{Fate, Impairment};
 use crate::link::{Limits, Link};
 
+use super::clock::Clock;
 use super::cookie::{CookieSealer, Ports};
 use super::path::Route;
 use super::peer::{Change, Peer, Produce};
@@ -75,7 +76,7 @@ pub(super) struct Engine {
     pub shared: Arc<EngineShared>,
     pub encapsulation: Encapsulation,
     pub sealer: CookieSealer,
-    pub epoch: Instant,
+    clock: Clock,
     pub now: Duration,
     pub sockets: Vec<PacketSocket>,
     pub listeners: Vec<Listener>,
@@ -115,7 +116,7 @@ impl Engine {
             shared,
             encapsulation,
             sealer,
-            epoch: Instant::now(),
+            clock: Clock::new(),
             now: Duration::ZERO,
             sockets: Vec::new(),
             listeners: Vec::new(),
@@ -155,9 +156,14 @@ impl Engine {
         }
     }
 
+    /// When the next turn has to be at the latest.
+    fn due(&self) -> Duration {
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        timer.unwrap_or(self.now + IDLE).max(self.now)
+    }
+
     fn poll_timer(&mut self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> bool {
-        let due = self.timers.peek().map_or(self.now + IDLE, |Reverse((at, _))| *at);
-        let due = self.epoch + due;
+        let due = self.clock.instant(self.due());
         // A later deadline is left alone: the early wake-up sets it anew.
         if due < sleep.deadline() || sleep.is_elapsed() {
             sleep.as_mut().reset(due);
@@ -172,7 +178,7 @@ impl Engine {
                 Poll::Pending => {}
                 Poll::Ready(Ok(_)) => {
                     received = true;
-                    self.now = self.epoch.elapsed();
+                    self.now = self.clock.now(self.due());
                     for (packet, hop) in buffer.packets() {
                         self.packet(packet, Route { socket, hop });
                     }
@@ -188,7 +194,7 @@ impl Engine {
     }
 
     fn turn(&mut self) {
-        self.now = self.epoch.elapsed();
+        self.now = self.clock.now(self.due());
         let (commands, ready) = {
             let mut state = self.shared.lock();
             (std::mem::take(&mut state.commands), std::mem::take(&mut state.ready))

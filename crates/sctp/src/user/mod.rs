@@ -3,6 +3,7 @@
 //! An [`engine`] owns packet sockets and associations; it runs as one task, on a thread of its own or in the
 //! caller's `LocalSet`. Handles outside talk to it through [`EngineShared`].
 
+mod clock;
 mod command;
 mod cookie;
 mod crc32c;
