@@ -10,7 +10,7 @@ use crate::object;
 use crate::peers::PeerLimits;
 use crate::plane::{Outlet, Shared, State};
 use crate::pools;
-use crate::resolver::{Resolver, rules};
+use crate::resolver::{Ask, Resolver, rules};
 use crate::sessions::{Installed, Sessions, Usage};
 use crate::sockets::{FrameSocket, GtpSocket, Tun, ethtool};
 use crate::tables::{SharedRegions, Sizes, Tables};
@@ -210,7 +210,7 @@ impl Dataplane {
             Arc::new(Shared::new(tables, Some(socket), outlet, events, config.access_address, config.settle, state)?);
         let (keep_open, news) = mpsc::channel(Config::NEXT_HOPS as usize);
         let mut resolver = resolver(netlink, changes, news, &shared, config, false);
-        resolver.refresh(false).await;
+        resolver.refresh(Ask::Nobody).await;
         let mut threads = Threads::new(Arc::clone(&shared));
         threads.serve_socket().map_err(Error::system("thread"))?;
         threads.serve_tun().map_err(Error::system("thread"))?;
@@ -251,7 +251,7 @@ impl Dataplane {
         settle(&netlink, &config, device.index, Some(peer.mac.unwrap_or_default()), tunnel_mtu(&config, access.mtu))
             .await?;
         let mut resolver = resolver(netlink, changes, news, &shared, config.clone(), direct);
-        resolver.refresh(true).await;
+        resolver.refresh(Ask::Unresolved).await;
         let mut threads = Threads::new(Arc::clone(&shared));
         threads.serve_socket().map_err(Error::system("thread"))?;
         if let Some(ring) = loaded.ring.take() {

@@ -20,6 +20,17 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Resolved ones, too, for kernels that do not keep them by themselves.
 const REFRESH: Duration = Duration::from_secs(30);
 
+/// Which neighbours the kernel shall ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// None.
+    Nobody,
+    /// Those whose address is not known.
+    Unresolved,
+    /// All that matter.
+    All,
+}
+
 /// A task that runs as long as the data plane.
 pub(crate) struct Resolver {
     pub(crate) netlink: Netlink,
@@ -48,7 +59,7 @@ impl Resolver {
                         while let Ok((peer, hop)) = self.news.try_recv() {
                             self.stations.insert(peer, hop);
                         }
-                        self.refresh(true).await;
+                        self.refresh(Ask::Unresolved).await;
                     }
                     None => return,
                 },
@@ -59,15 +70,17 @@ impl Resolver {
                     }
                     sleep(SETTLE).await;
                     while timeout(Duration::ZERO, self.changes.next()).await.is_ok_and(|change| change.is_some()) {}
-                    self.refresh(false).await;
+                    self.refresh(Ask::Nobody).await;
                 }
                 _ = tick.tick() => {
                     let all = refreshed.elapsed() >= REFRESH;
                     if all {
                         refreshed = Instant::now();
                     }
-                    if all || self.unresolved() {
-                        self.refresh(true).await;
+                    if all {
+                        self.refresh(Ask::All).await;
+                    } else if self.unresolved() {
+                        self.refresh(Ask::Unresolved).await;
                     }
                 }
             }
@@ -84,8 +97,8 @@ impl Resolver {
         all.any(|hop| self.hop(hop).is_some_and(|hop| hop.ifindex.get() == 0))
     }
 
-    /// Looks at everything once. With `ask`, neighbours that are not resolved are asked for.
-    pub(crate) async fn refresh(&mut self, ask: bool) {
+    /// Looks at everything once, and has the kernel ask for neighbours.
+    pub(crate) async fn refresh(&mut self, ask: Ask) {
         let snapshot = match self.netlink.snapshot().await {
             Ok(snapshot) => snapshot,
             Err(error) => {
@@ -98,14 +111,18 @@ impl Resolver {
         let wanted: Vec<(Ipv4Addr, u32)> = self.stations.iter().map(|(a, h)| (*a, *h)).chain(gateways).collect();
         for (address, hop) in wanted {
             let resolved = snapshot.resolved(address);
+            let known = resolved.is_some();
             if let Some(entry) = self.hop(hop) {
                 match resolved {
                     Some((link, source, destination)) => entry.follow(link.index, link.mtu, source, destination),
                     None => entry.forget(),
                 }
             }
+            if ask == Ask::Nobody || (known && ask == Ask::Unresolved) {
+                continue;
+            }
             let Some((link, neighbour)) = snapshot.way(address) else { continue };
-            if ask && let Err(error) = self.netlink.keep_resolved(link.index, neighbour).await {
+            if let Err(error) = self.netlink.keep_resolved(link.index, neighbour).await {
                 tracing::debug!(%address, %error, "asking for a neighbour");
             }
         }

@@ -50,7 +50,7 @@ impl GtpSocket {
         let to = SockAddr::from(SocketAddr::V4(to));
         match self.0.send_to_vectored(&parts, &to) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wait(&[(self.0.as_fd(), libc::POLLOUT)], Some(Duration::from_millis(50)))?;
+                wait(&[(self.0.as_fd(), libc::POLLOUT)], Some(Duration::from_millis(5)))?;
                 self.0.send_to_vectored(&parts, &to).map(drop)
             }
             other => other.map(drop),

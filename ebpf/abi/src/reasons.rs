@@ -1,6 +1,6 @@
 //! Why a packet was dropped or left the fast path. The names are label values of metrics: they never change their meaning.
 
-/// Number of counters in [`crate::maps::REASONS`]: drops from 0, punts from [`PUNTS`].
+/// Number of counters in [`crate::maps::REASONS`]: drops first, then punts.
 pub const REASON_SLOTS: u32 = 64;
 
 /// Counter of the first punt reason.
