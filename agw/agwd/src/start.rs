@@ -24,6 +24,9 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Batches that may wait for the disk before the loop waits itself.
 const COMMITS: usize = 16_384;
+/// Completions that may wait for the loop. More than batches can be under way: the store's thread never waits for a loop that
+/// itself waits for the disk.
+const COMPLETIONS: usize = 4 * COMMITS;
 /// Jobs of the control API that may wait.
 const JOBS: usize = 256;
 
@@ -58,7 +61,7 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
 
     let (subscribers, stored) = subscribers(&mut loaded, &sealing)?;
     let core = Core::new(effective.gateway.clone(), effective.limits, effective.max_sessions, &seed()?, subscribers);
-    let (completed, mut completions) = mpsc::channel(COMMITS);
+    let (completed, mut completions) = mpsc::channel(COMPLETIONS);
     let commits = CommitQueue::spawn(store, COMMITS, move |completion| {
         // The loop is gone only when the daemon ends.
         let _ = completed.blocking_send(completion);

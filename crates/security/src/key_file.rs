@@ -3,6 +3,7 @@
 //! For the daemon at its start. The file is as much part of the protection at rest as the cipher: its mode, its length and how
 //! it is made are checked here, in one place.
 // tidy: allow-file(pure): only a daemon calls this, at its start; the rest of the crate is pure
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "only a daemon calls this, at its start")]
 
 use crate::Secret;
 use crate::seal::SealingKey;

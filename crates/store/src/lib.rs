@@ -3,7 +3,7 @@
 //! A record is a value under a key in one of 256 keyspaces. Batches of puts and deletes are appended to a log of
 //! preallocated segment files; one `fdatasync` makes all that was appended durable. Memory is the truth while the gateway
 //! runs: records are read once, at start ([`Store::open`]), and old versions are cleared away piece by piece behind the
-//! writer. Why not a ready-made engine: none tried starts, and says so, after a damaged byte (see the ADR on the store).
+//! writer. Why not a ready-made engine: none tried starts, and says so, after a damaged byte (docs/adr/0007-store.md).
 //!
 //! What it deliberately is not: a database. No reads while running, no ranges, no transactions beyond one batch, no
 //! interpretation of values (whoever saves secrets seals them first).
