@@ -134,3 +134,16 @@ impl Enb {
         enb
     }
 }
+
+impl Enb {
+    /// One of many base stations, each with an address of its own.
+    pub fn numbered(n: u32) -> Self {
+        Self {
+            link: LinkId(n + 1),
+            id: GlobalEnbId { plmn: plmn(), enb: EnbId::Macro(n + 1) },
+            address: Ipv4Addr::from(0xac10_0000 + n),
+            tai: Tai { plmn: plmn(), tac: Tac(1) },
+            next_ue: 1,
+        }
+    }
+}

@@ -36,6 +36,12 @@ pub struct Site {
     pub store: BTreeMap<RecordKey, Record>,
     /// How many records were written.
     pub saves: usize,
+    /// Time spent in steps.
+    pub spent: std::time::Duration,
+    /// What the probe counted in steps.
+    pub probed: u64,
+    /// A counter to be read before and after each step.
+    pub probe: fn() -> u64,
     effects: Effects,
 }
 
@@ -108,6 +114,9 @@ impl Site {
             asked: Vec::new(),
             store: BTreeMap::new(),
             saves: 0,
+            spent: std::time::Duration::ZERO,
+            probed: 0,
+            probe: || 0,
             effects: Effects::new(),
         }
     }
@@ -115,7 +124,10 @@ impl Site {
     /// One step.
     pub fn input(&mut self, input: Input) {
         let mut effects = core::mem::take(&mut self.effects);
+        let (probed, begun) = ((self.probe)(), std::time::Instant::now());
         self.core.step(self.now, input, &mut effects);
+        self.spent += begun.elapsed();
+        self.probed += (self.probe)() - probed;
         self.take(&mut effects);
         self.effects = effects;
     }

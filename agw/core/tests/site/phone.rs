@@ -116,8 +116,9 @@ impl Phone {
     /// Opens a new connection with a first message.
     pub fn open_with(&mut self, site: &mut Site, nas: Vec<u8>) {
         self.enb_id = self.enb.new_ue_id();
-        // Numbers of one base station are shared by its phones: keep them apart.
-        self.enb_id = EnbUeS1apId::new(self.enb_id.value() + 100 * (self.imsi.value() % 1000) as u32).unwrap();
+        // Each phone has numbers of its own: the copies of a base station do not know of each other's.
+        let own = 128 * (self.imsi.value() % 131_072) as u32;
+        self.enb_id = EnbUeS1apId::new(own + self.enb_id.value() % 128).unwrap();
         self.mme_id = None;
         self.enb.initial(site, self.enb_id, nas, self.guti.map(Guti::s_tmsi));
     }
