@@ -59,7 +59,12 @@ impl<'a> Out<'a> {
         self.stdout.flush()
     }
 
-    /// Writes text as it is: it was made here, or is a file of the gateway's own making.
+    /// Writes octets as they are: only for what was made here.
+    pub(crate) fn raw(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.stdout.write_all(octets)
+    }
+
+    /// Writes text of several lines, each escaped.
     pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
         write!(self.stdout, "{}", escape::lines(text))
     }

@@ -152,7 +152,7 @@ fn drops(facts: &GatewayFacts) -> Finding {
         .filter_map(|(reason, count)| Some((count, drops::meaning(reason)?)))
         .max_by_key(|(count, _)| **count);
     let Some((count, meaning)) = worst else {
-        return Finding::ok(check, format!("{total} packets dropped, {packets} passed"));
+        return Finding::ok(check, format!("{packets} packets passed, {total} dropped"));
     };
     let finding =
         Finding::warning(check, format!("{count} packets dropped: {}", meaning.reason), meaning.cause, meaning.fix);

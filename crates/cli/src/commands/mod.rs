@@ -29,7 +29,7 @@ pub(crate) fn run(
     if let Command::Completion { shell } = cli.command {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "basalt", &mut script);
-        out.text(&String::from_utf8_lossy(&script))?;
+        out.raw(&script)?;
         return Ok(0);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

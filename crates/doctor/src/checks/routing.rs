@@ -17,17 +17,21 @@ pub(super) fn default_route(_: &Wanted, facts: &Facts) -> Option<Finding> {
 }
 
 pub(super) fn ip_forward(wanted: &Wanted, facts: &Facts) -> Option<Finding> {
+    let check = "ip-forward";
     if facts.forwarding.ip_forward? {
-        return Some(Finding::ok("ip-forward", "on"));
+        return Some(Finding::ok(check, "on"));
     }
-    let finding = Finding::warning(
-        "ip-forward",
+    if internet(wanted, facts).is_none() {
+        return Some(Finding::ok(check, "off; there is no internet side to pass packets on to"));
+    }
+    let finding = Finding::error(
+        check,
         "off",
-        "the kernel does not pass packets of phones on; agwd switches it on where it may",
+        "the kernel does not pass packets between phones and the internet",
         "sysctl -w net.ipv4.ip_forward=1, and write it to /etc/sysctl.d/basalt.conf",
     );
-    // The gateway that runs has switched it on: whoever switched it off again did so after that.
-    Some(if wanted.gateway_running { Finding { level: crate::Level::Error, ..finding } } else { finding })
+    // Before it runs there is nothing to pass on.
+    Some(if wanted.gateway_running { finding } else { finding.at_most_a_warning() })
 }
 
 pub(super) fn rp_filter(wanted: &Wanted, facts: &Facts) -> Option<Finding> {
@@ -162,13 +166,16 @@ mod tests {
     }
 
     #[test]
-    fn forwarding_that_a_running_gateway_lost_is_an_error() {
+    fn a_running_gateway_needs_forwarding() {
         let off = with(|f| f.ip_forward = Some(false));
         assert_eq!(ip_forward(&wanted(), &off).unwrap().level, Level::Warning);
         let running = Wanted { gateway_running: true, ..wanted() };
         assert_eq!(ip_forward(&running, &off).unwrap().level, Level::Error);
         assert_eq!(ip_forward(&running, &healthy()).unwrap().level, Level::Ok);
         assert_eq!(ip_forward(&running, &Facts::default()), None);
+        let alone = Wanted { internet_interface: None, ..running };
+        let inside = Facts { forwarding: Forwarding { default_route: None, ..off.forwarding }, ..off };
+        assert_eq!(ip_forward(&alone, &inside).unwrap().level, Level::Ok);
     }
 
     #[test]
