@@ -251,7 +251,7 @@ async fn set_state(imsi: String, state: api::SubscriberState, client: &mut Clien
         return Ok(out.json(&view::Subscriber::from(&subscriber))?);
     }
     let what = match state {
-        api::SubscriberState::Suspended => "is suspended; a live phone is being detached",
+        api::SubscriberState::Suspended => "is suspended; if its phone is attached, it is being detached",
         _ => "may use the network again",
     };
     Ok(out.line(&format!("{} {what}", subscriber.imsi))?)
