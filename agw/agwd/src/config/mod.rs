@@ -4,6 +4,7 @@ mod detect;
 mod file;
 mod parse;
 mod resolve;
+mod show;
 mod values;
 
 pub use detect::Machine;

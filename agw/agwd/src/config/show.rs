@@ -1,0 +1,109 @@
+//! The configuration in force as a file, for `--print-config` and `basalt config`.
+
+use super::file::{self, File};
+use super::resolve::{DataplaneMode, Effective, EgressMode, SctpChoice};
+use super::values;
+use std::time::Duration;
+
+impl Effective {
+    /// The configuration in force, as a file that gives the same again.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&self.to_file()).unwrap_or_else(|error| format!("# cannot be written: {error}\n"))
+    }
+
+    fn to_file(&self) -> File {
+        let gateway = &self.gateway;
+        let show = |duration: Duration| Some(values::show_duration(duration));
+        let names = |kind: &str, numbers: &[u8]| numbers.iter().map(|n| format!("{kind}{n}")).collect::<Vec<_>>();
+        let mut tacs: Vec<u16> = gateway.areas.iter().map(|area| area.tac.0).collect();
+        tacs.sort_unstable();
+        tacs.dedup();
+        File {
+            name: Some(gateway.name.clone()),
+            state_dir: Some(self.state_dir.clone()),
+            run_dir: Some(self.run_dir.clone()),
+            network: file::Network {
+                plmns: gateway.plmns.iter().map(ToString::to_string).collect(),
+                tacs,
+                mme_group: Some(gateway.group.0),
+                mme_code: Some(gateway.code.0),
+                relative_capacity: Some(gateway.relative_capacity),
+                full_name: gateway.network_name.as_ref().map(|name| name.full.clone()),
+                short_name: gateway.network_name.as_ref().and_then(|name| name.short.clone()),
+                utc_offset_minutes: Some(i32::from(gateway.time_zone_quarters) * 15),
+                home_only: Some(gateway.home_only),
+            },
+            radio: file::Radio {
+                listen: self.listen.clone(),
+                port: Some(self.port),
+                sctp: Some(match self.sctp {
+                    SctpChoice::Auto => "auto".to_owned(),
+                    SctpChoice::Kernel => "kernel".to_owned(),
+                    SctpChoice::RawIp => "raw-ip".to_owned(),
+                    SctpChoice::Udp(port) => format!("udp:{port}"),
+                }),
+                interface: Some(self.radio_interface.clone()),
+                user_plane: Some(self.user_plane),
+            },
+            internet: file::Internet {
+                interface: self.internet_interface.clone(),
+                mode: Some(if self.egress == EgressMode::Nat { "nat" } else { "routed" }.to_owned()),
+                dns: gateway.dns.clone(),
+                mtu: Some(gateway.mtu),
+                phone_to_phone: Some(self.phone_to_phone),
+                blocked: self.blocked.iter().map(|(network, length)| format!("{network}/{length}")).collect(),
+            },
+            apn: gateway
+                .apns
+                .iter()
+                .map(|apn| file::Apn {
+                    name: apn.apn.to_string(),
+                    pools: apn.pools.iter().map(|pool| format!("{}/{}", pool.network, pool.prefix)).collect(),
+                })
+                .collect(),
+            security: file::Security {
+                ciphering: names("EEA", &gateway.security.ciphering),
+                integrity: names("EIA", &gateway.security.integrity),
+                key_file: Some(self.key_file.clone()),
+            },
+            timers: file::Timers {
+                t3412: show(gateway.timers.t3412),
+                t3402: show(gateway.timers.t3402),
+                t3413: show(gateway.timers.t3413),
+                t3422: show(gateway.timers.t3422),
+                t3450: show(gateway.timers.t3450),
+                t3460: show(gateway.timers.t3460),
+                t3470: show(gateway.timers.t3470),
+                t3485: show(gateway.timers.t3485),
+                t3489: show(gateway.timers.t3489),
+                t3495: show(gateway.timers.t3495),
+                mobile_reachable_margin: show(gateway.timers.mobile_reachable_margin),
+                implicit_detach: show(gateway.timers.implicit_detach),
+                quarantine: show(gateway.timers.quarantine),
+                backoff: show(gateway.timers.backoff),
+            },
+            paging: file::Paging { attempts: Some(gateway.paging.attempts), backoff: show(gateway.paging.backoff) },
+            dataplane: file::Dataplane {
+                mode: Some(
+                    match self.dataplane {
+                        DataplaneMode::Auto => "auto",
+                        DataplaneMode::XdpNative => "xdp-native",
+                        DataplaneMode::XdpGeneric => "xdp-generic",
+                        DataplaneMode::Software => "software",
+                    }
+                    .to_owned(),
+                ),
+                max_sessions: Some(self.max_sessions),
+                pin_dir: Some(self.pin_dir.clone()),
+                buffer_packets: Some(self.buffer_packets),
+            },
+            metrics: file::Metrics { listen: Some(self.metrics) },
+            limits: file::Limits {
+                enbs: Some(self.limits.links),
+                ues: Some(self.limits.ues),
+                attaching: Some(self.limits.half_open),
+            },
+        }
+    }
+}
