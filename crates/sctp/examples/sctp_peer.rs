@@ -9,7 +9,7 @@
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use basalt_sctp::{
     Backend, Config, Event, Message, SctpAssociation, SctpListener, UDP_ENCAPSULATION_PORT, ppid, probe,
@@ -144,14 +144,10 @@ async fn appears(file: &Path) {
 async fn echoed(association: &mut SctpAssociation, stream: u16, size: usize) -> Outcome {
     let payload: Vec<u8> = (0..size).map(|n| n.to_le_bytes()[0].wrapping_mul(7)).collect();
     let sent = Message::new(stream, ppid::S1AP, payload);
-    let start = Instant::now();
     association.send(sent.clone()).await?;
     loop {
         match association.recv().await {
             Event::Message(got) if got.payload == sent.payload => {
-                if start.elapsed() > Duration::from_millis(150) {
-                    println!("slow {:?}", start.elapsed());
-                }
                 return Ok(());
             }
             Event::Message(got) => return Err(format!("another message came back: {got:?}").into()),
