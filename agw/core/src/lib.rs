@@ -35,6 +35,7 @@
 
 mod carry;
 mod example;
+mod noise;
 mod restart;
 mod views;
 
@@ -42,6 +43,7 @@ pub use agw_ran::EnbView;
 pub use example::example_config;
 pub use views::Counts;
 
+use crate::noise::Noise;
 use agw_mobility::{Mobility, Want};
 use agw_policy::LocalPolicy;
 use agw_ran::{Cx, Overload, Ran};
@@ -82,6 +84,7 @@ pub struct Core {
     dirty: Vec<UeId>,
     /// Effects of the step, before its records are put in front.
     effects: Effects,
+    noise: Noise,
 }
 
 impl Core {
@@ -130,6 +133,7 @@ impl Core {
             session_out: SessionOut::default(),
             dirty: Vec::new(),
             effects: Effects::new(),
+            noise: Noise::default(),
             limits,
             config,
         }
@@ -178,7 +182,8 @@ impl Core {
         self.carry_all(now);
         self.watch_load(now);
         self.write_records(out);
-        out.extend(self.effects.drain());
+        let noise = &mut self.noise;
+        out.extend(self.effects.drain().map(|effect| noise.damp(now.mono, effect)));
     }
 
     fn with_ran(&mut self, now: Now, call: impl FnOnce(&mut Ran, &mut Cx<'_>)) {
@@ -213,7 +218,8 @@ impl Core {
                 self.mobility.configure(&config);
                 self.sessions.configure(&config);
                 self.policy = LocalPolicy::new(&config.apns);
-                self.config = config;
+                let former = core::mem::replace(&mut self.config, config);
+                self.with_ran(now, |ran, cx| ran.configure(&former, cx));
             }
             // Live sessions keep what they have until the next attach.
             ConfigDelta::Subscriber { .. } => {}

@@ -16,7 +16,7 @@ impl Core {
     /// Takes the records of an earlier life.
     pub fn restore(&mut self, now: Now, links: Vec<StoredLink>, ues: Vec<StoredUe>, out: &mut Effects) {
         for link in links {
-            self.ran.restore_link(link);
+            self.ran.restore_link(link, &self.config.areas);
         }
         for stored in ues {
             self.restore_ue(now, &stored);

@@ -44,6 +44,22 @@ fn a_combined_attach_is_accepted_for_packets_only_and_says_why() {
 }
 
 #[test]
+fn a_native_identity_beside_a_mapped_one_counts() {
+    let (mut site, mut phone) = start();
+    phone.attach(&mut site);
+    phone.go_idle(&mut site);
+    let mut request = phone.attach_request();
+    let own = phone.guti.unwrap();
+    let mut mapped = own;
+    mapped.gummei.group.0 = 0x1234;
+    request.identity = EpsMobileIdentity::Guti(mapped);
+    request.additional_guti = Some(own);
+    phone.open(&mut site, &EmmMessage::AttachRequest(request));
+    // Known by its keys: no question, no challenge.
+    phone.accept(&mut site);
+}
+
+#[test]
 fn esm_information_is_asked_for_when_the_phone_has_some() {
     let (mut site, mut phone) = start();
     phone.esm_flag = true;

@@ -35,6 +35,9 @@ pub(crate) struct Origin {
     pub(crate) area: Area,
 }
 
+/// No phone's first message is longer; a claim keeps it until it is proven, so its length is bounded.
+const LONGEST_FIRST: usize = 4096;
+
 /// Message types whose reject carries a decoding error's cause.
 const ATTACH_REQUEST: u8 = 0x41;
 const TAU_REQUEST: u8 = 0x48;
@@ -52,6 +55,10 @@ impl Mobility {
         out: &mut Outbox<Want>,
     ) {
         let from = Origin { radio, area };
+        if nas.len() > LONGEST_FIRST {
+            drop_connection(from, "first message too long", out);
+            return;
+        }
         match Envelope::parse(nas) {
             Ok(Envelope::ServiceRequest(_)) => self.service_request(now, from, nas, s_tmsi, out),
             Ok(Envelope::Plain(Plain(plain))) => match EmmMessage::decode(plain, Direction::Uplink) {
@@ -157,7 +164,9 @@ impl Mobility {
             Some(Untrusted::AttachRequest(request)) => {
                 let claimed = match request.0.identity {
                     EpsMobileIdentity::Imsi(imsi) => Claimed::ByImsi(imsi),
-                    EpsMobileIdentity::Guti(guti) => Claimed::by_guti(self.imsi_of(guti)),
+                    EpsMobileIdentity::Guti(guti) => {
+                        Claimed::by_guti(self.imsi_of(guti).or_else(|| self.imsi_of(request.0.additional_guti?)))
+                    }
                     EpsMobileIdentity::Imei(_) => {
                         // Emergency without a SIM is not offered (§5.5.1.2.5A).
                         let reject = AttachReject::new(EmmCause::ImeiNotAccepted);
@@ -243,7 +252,7 @@ impl Mobility {
         out: &mut Outbox<Want>,
     ) {
         let known = match request.0.old_guti {
-            EpsMobileIdentity::Guti(guti) => self.by_guti(guti),
+            EpsMobileIdentity::Guti(guti) => self.by_guti(guti).or_else(|| self.by_guti(request.0.additional_guti?)),
             EpsMobileIdentity::Imsi(_) | EpsMobileIdentity::Imei(_) => None,
         };
         let known = known.and_then(|id| self.ues.get(id.0)).filter(|ue| ue.is_registered());
@@ -326,8 +335,15 @@ impl Mobility {
             EpsMobileIdentity::Imei(_) => None,
         };
         match message {
-            EmmMessage::AttachRequest(request) => (by_identity(&request.identity), Some(request.ksi)),
-            EmmMessage::TrackingAreaUpdateRequest(request) => (by_identity(&request.old_guti), Some(request.ksi)),
+            // An identity mapped from another system comes first there, the native one beside it.
+            EmmMessage::AttachRequest(request) => {
+                let owner = by_identity(&request.identity);
+                (owner.or_else(|| self.by_guti(request.additional_guti?)), Some(request.ksi))
+            }
+            EmmMessage::TrackingAreaUpdateRequest(request) => {
+                let owner = by_identity(&request.old_guti);
+                (owner.or_else(|| self.by_guti(request.additional_guti?)), Some(request.ksi))
+            }
             EmmMessage::DetachRequestUe(request) => (by_identity(&request.identity), Some(request.ksi)),
             EmmMessage::ExtendedServiceRequest(request) => {
                 let named = match request.m_tmsi {
@@ -400,14 +416,14 @@ fn called(ue: &Ue, s_tmsi: STmsi) -> Option<Guti> {
 
 /// The temporary identity in a message.
 fn identity(message: &EmmMessage) -> Option<Guti> {
-    let identity = match message {
-        EmmMessage::AttachRequest(request) => request.identity,
-        EmmMessage::TrackingAreaUpdateRequest(request) => request.old_guti,
-        EmmMessage::DetachRequestUe(request) => request.identity,
+    let (identity, native) = match message {
+        EmmMessage::AttachRequest(request) => (request.identity, request.additional_guti),
+        EmmMessage::TrackingAreaUpdateRequest(request) => (request.old_guti, request.additional_guti),
+        EmmMessage::DetachRequestUe(request) => (request.identity, None),
         _ => return None,
     };
     match identity {
-        EpsMobileIdentity::Guti(guti) => Some(guti),
+        EpsMobileIdentity::Guti(guti) => native.or(Some(guti)),
         EpsMobileIdentity::Imsi(_) | EpsMobileIdentity::Imei(_) => None,
     }
 }

@@ -218,7 +218,11 @@ impl Mobility {
             out,
             fate: Fate::Stay,
         };
+        let before = views::state(ue);
         let result = handler(ue, &mut cx);
+        if views::state(ue) != before {
+            ue.since = now.unix_secs;
+        }
         let fate = cx.fate;
         if fate == Fate::Stay && matches!(ue.emm, Emm::Deregistered) && !ue.retired {
             ue.retired = true;

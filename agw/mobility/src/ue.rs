@@ -12,7 +12,7 @@ use crate::eps::service::Service;
 use crate::eps::tau::Update;
 use crate::generation::{Eps, EpsCapability};
 use crate::line::Line;
-use agw_types::{Ambr, Area, Procedure, RadioCommand, RadioId, UeId};
+use agw_types::{Ambr, Area, Procedure, RadioCause, RadioCommand, RadioId, SessionRequest, UeId};
 use basalt_ids::{Guti, Imei, Imeisv, Imsi, Tai};
 use basalt_nas::emm::{AttachRequest, DetachRequestUe, TrackingAreaUpdateRequest};
 use basalt_nas::{EmmMessage, Plain};
@@ -40,6 +40,8 @@ pub(crate) struct Ue {
     pub(crate) ambr: Ambr,
     /// Seconds since 1970 of the last sign of life.
     pub(crate) last_seen: u64,
+    /// Seconds since 1970 when it came into the state it is in; shown, never decided on.
+    pub(crate) since: u64,
     /// Packets came at a time when the UE could not be paged for them; it is when that time is over.
     pub(crate) called: bool,
     /// A page failed a short while ago.
@@ -136,6 +138,7 @@ impl Ue {
             radio_capability: None,
             ambr: Ambr { uplink: 0, downlink: 0 },
             last_seen: unix_secs,
+            since: unix_secs,
             called: false,
             paging_backoff: false,
             retired: false,
@@ -165,7 +168,9 @@ impl Ue {
     /// Takes a connection over: the UE is where its last trusted message came from.
     pub(crate) fn connect(&mut self, radio: RadioId, ue: UeId, uplink_count: u32, cx: &mut Cx<'_>) {
         if let Some(old) = self.connection.take_if(|old| old.radio != radio) {
-            cx.radio(RadioCommand::Release { radio: old.radio, cause: agw_types::RadioCause::Superseded });
+            cx.radio(RadioCommand::Release { radio: old.radio, cause: RadioCause::Superseded });
+            // Nothing more goes to the old base station; what comes meanwhile waits.
+            cx.session(SessionRequest::Idle { ue: cx.id });
         }
         let connection = self.connection.get_or_insert_with(|| Connection::new(radio));
         connection.uplink_count = uplink_count;

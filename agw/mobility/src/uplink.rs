@@ -14,6 +14,9 @@ use basalt_nas::emm::{AttachRequest, DetachAccept};
 use basalt_nas::{Direction, EmmMessage, Envelope, Plain};
 use basalt_sansio::Outbox;
 
+/// No NAS message is longer than what a radio message carries (TS 36.323 §4.3.1).
+const LONGEST: usize = 8188;
+
 impl Mobility {
     /// A NAS message over the connection of `id`.
     pub(crate) fn uplink(
@@ -26,7 +29,10 @@ impl Mobility {
         out: &mut Outbox<Want>,
     ) {
         let again = self.with(id, now, out, |ue, cx| {
-            if ue.keys.is_some() {
+            if nas.len() > LONGEST {
+                cx.count(Metric::Discarded("NAS message too long"));
+                None
+            } else if ue.keys.is_some() {
                 with_keys(ue, nas, area, cx);
                 None
             } else {

@@ -6,7 +6,9 @@ use crate::generation::EpsCapability;
 use crate::ue::{Connection, Emm, Task, Ue};
 use agw_types::{Area, Event, Now, RadioId, StoredRadio, StoredSession, StoredUe, TimerName, UeId, UeState, UeView};
 use basalt_ids::Imsi;
-use basalt_nas::ie::{MsNetworkCapability, UeAdditionalSecurityCapability, UeNetworkCapability};
+use basalt_nas::ie::{
+    MsNetworkCapability, TimeZone, UeAdditionalSecurityCapability, UeNetworkCapability, UniversalTime,
+};
 use basalt_sansio::Outbox;
 
 impl Mobility {
@@ -63,7 +65,7 @@ impl Mobility {
         Some(UeView {
             imsi,
             state: state(ue),
-            description: describe(ue),
+            description: format!("{}, since {}", describe(ue), utc(ue.since)),
             guti: ue.guti.or(ue.pending_guti),
             cell: Some(ue.area.cell),
             area: Some(ue.area.tai),
@@ -167,6 +169,7 @@ impl Mobility {
             radio_capability: stored.radio_capability.clone().map(Into::into),
             ambr: stored.ambr,
             last_seen: stored.last_seen,
+            since: stored.last_seen,
             called: false,
             paging_backoff: false,
             retired: !registered,
@@ -218,7 +221,7 @@ impl Mobility {
     }
 }
 
-const fn state(ue: &Ue) -> UeState {
+pub(crate) const fn state(ue: &Ue) -> UeState {
     match &ue.emm {
         Emm::Claiming(_) | Emm::Attaching(_) => UeState::Attaching,
         Emm::Deregistered => UeState::Detached,
@@ -227,6 +230,13 @@ const fn state(ue: &Ue) -> UeState {
         Emm::Registered(_) if ue.connection.is_some() => UeState::Connected,
         Emm::Registered(_) => UeState::Idle,
     }
+}
+
+/// A point in time as people read it.
+fn utc(unix_secs: u64) -> String {
+    let time = UniversalTime::from_unix(unix_secs, TimeZone { quarters: 0 });
+    let UniversalTime { year, month, day, hour, minute, second, .. } = time;
+    format!("20{year:02}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
 fn describe(ue: &Ue) -> String {

@@ -1,4 +1,4 @@
-//! eNB Configuration Update (TS 36.413 §8.7.4).
+//! eNB and MME Configuration Update (TS 36.413 §8.7.4, §8.7.5).
 //!
 //! ```text
 //!   eNB                                        MME
@@ -8,14 +8,20 @@
 //!    │◄─────────────────────────────────────────┤  Save(link)
 //!    │ or ENB CONFIGURATION UPDATE FAILURE      │
 //!    │◄─────────────────────────────────────────┤  the old configuration holds
+//!
+//!    │                 MME CONFIGURATION UPDATE │  the gateway's own configuration changed
+//!    │◄─────────────────────────────────────────┤
+//!    │ MME CONFIGURATION UPDATE ACKNOWLEDGE     │
+//!    ├─────────────────────────────────────────►│  or FAILURE: told, nothing changes
 //! ```
 
 use crate::link::{LinkState, areas, frames};
-use crate::s1_setup::foreign;
+use crate::s1_setup::{foreign, served_gummeis};
 use crate::{Cx, Ran};
-use agw_types::{Effect, Event, LinkId, Record};
+use agw_types::{Effect, Event, GatewayConfig, LinkId, Record};
 use basalt_s1ap::{
-    EnbConfigurationUpdate, EnbConfigurationUpdateAcknowledge, EnbConfigurationUpdateFailure, TimeToWait,
+    EnbConfigurationUpdate, EnbConfigurationUpdateAcknowledge, EnbConfigurationUpdateFailure, MmeConfigurationUpdate,
+    MmeConfigurationUpdateFailure, Name, TimeToWait,
 };
 
 impl Ran {
@@ -44,10 +50,47 @@ impl Ran {
         }
         *enb = changed.clone();
         self.forget_enb(changed.id, link);
-        self.index(link, &changed);
+        self.index(link, &changed, &cx.config.areas);
         cx.effects.push(Effect::Save(Box::new(Record::Link(changed.stored(link)))));
         let mut acknowledge = EnbConfigurationUpdateAcknowledge::new();
         acknowledge.criticality_diagnostics = self.report.take();
         cx.send(link, 0, acknowledge);
+    }
+}
+
+impl Ran {
+    /// The gateway's configuration is another one now (`cx.config`): base stations are told what concerns them.
+    pub fn configure(&mut self, former: &GatewayConfig, cx: &mut Cx<'_>) {
+        let config = cx.config;
+        self.by_area.clear();
+        let ready: Vec<(LinkId, _)> =
+            self.links.iter().filter_map(|(link, state)| Some((*link, state.enb()?.clone()))).collect();
+        for (link, enb) in &ready {
+            self.index(*link, enb, &config.areas);
+        }
+        let identity = |config: &GatewayConfig| (config.plmns.clone(), config.group, config.code);
+        let mut update = MmeConfigurationUpdate::new();
+        if identity(former) != identity(config) {
+            update.served_gummeis = Some(vec![served_gummeis(config)]);
+        }
+        if former.relative_capacity != config.relative_capacity {
+            update.relative_mme_capacity = Some(config.relative_capacity);
+        }
+        if former.name != config.name {
+            update.mme_name = Name::new(config.name.as_str()).ok();
+        }
+        if update == MmeConfigurationUpdate::new() {
+            return;
+        }
+        for (link, _) in ready {
+            cx.send(link, 0, update.clone());
+        }
+    }
+
+    /// MME CONFIGURATION UPDATE FAILURE.
+    pub(crate) fn update_refused(&mut self, link: LinkId, failure: &MmeConfigurationUpdateFailure, cx: &mut Cx<'_>) {
+        let cause = failure.cause.map_or_else(|| "no cause given".to_owned(), |cause| cause.to_string());
+        let what = format!("the base station does not take the gateway's new configuration over: {cause}");
+        cx.protocol_error(link, "MMEConfigurationUpdateFailure", what);
     }
 }

@@ -90,6 +90,8 @@ impl Ran {
             Pdu::EnbConfigurationUpdate(update) => self.configuration_update(link, &update, cx),
             Pdu::Reset(reset) => self.reset_by_enb(link, reset, cx),
             Pdu::ResetAcknowledge(_) => self.reset_acknowledged(link, cx),
+            Pdu::MmeConfigurationUpdateAcknowledge(_) => {}
+            Pdu::MmeConfigurationUpdateFailure(failure) => self.update_refused(link, &failure, cx),
             Pdu::InitialUeMessage(message) => {
                 self.note_stream(link, stream, cx);
                 self.initial_ue(link, stream, message, cx);
@@ -205,8 +207,6 @@ const fn is_from_mme(pdu: &Pdu) -> bool {
             | Pdu::EnbConfigurationUpdateAcknowledge(_)
             | Pdu::EnbConfigurationUpdateFailure(_)
             | Pdu::MmeConfigurationUpdate(_)
-            | Pdu::MmeConfigurationUpdateAcknowledge(_)
-            | Pdu::MmeConfigurationUpdateFailure(_)
             | Pdu::OverloadStart(_)
             | Pdu::OverloadStop(_)
             | Pdu::DownlinkNasTransport(_)

@@ -45,7 +45,7 @@ impl Ran {
         let Some(state) = self.links.get_mut(&link) else { return };
         let peer = state.peer();
         state.state = LinkState::Ready(enb.clone());
-        self.index(link, &enb);
+        self.index(link, &enb, &cx.config.areas);
         cx.effects.push(Effect::Save(Box::new(Record::Link(enb.stored(link)))));
         let mut response = response(cx.config);
         response.criticality_diagnostics = self.report.take();
@@ -57,10 +57,10 @@ impl Ran {
         cx.tell(Event::EnbConnected { enb: enb.id, name: enb.name, link, peer, areas: enb.areas });
     }
 
-    /// Puts a base station into the indexes.
-    pub(crate) fn index(&mut self, link: LinkId, enb: &Enb) {
+    /// Puts a base station into the indexes: under the areas that the gateway serves too, since no other is ever paged.
+    pub(crate) fn index(&mut self, link: LinkId, enb: &Enb, served: &[Tai]) {
         self.by_enb.insert(enb.id, link);
-        for area in &enb.areas {
+        for area in enb.areas.iter().filter(|area| served.contains(area)) {
             let links = self.by_area.entry(*area).or_default();
             if let Err(place) = links.binary_search(&link) {
                 links.insert(place, link);
@@ -140,13 +140,17 @@ fn list(items: impl Iterator<Item = String>) -> String {
 
 /// S1 SETUP RESPONSE: who the gateway is.
 fn response(config: &GatewayConfig) -> S1SetupResponse {
-    let gummeis = ServedGummeis {
+    let mut response = S1SetupResponse::new(vec![served_gummeis(config)], config.relative_capacity);
+    response.mme_name = Name::new(config.name.as_str()).ok();
+    response
+}
+
+/// Identities the gateway serves under.
+pub(crate) fn served_gummeis(config: &GatewayConfig) -> ServedGummeis {
+    ServedGummeis {
         plmns: config.plmns.iter().take(32).copied().collect(),
         groups: vec![config.group],
         codes: vec![config.code],
         extensions: Vec::new(),
-    };
-    let mut response = S1SetupResponse::new(vec![gummeis], config.relative_capacity);
-    response.mme_name = Name::new(config.name.as_str()).ok();
-    response
+    }
 }

@@ -84,11 +84,11 @@ impl Ran {
         })
     }
 
-    /// Brings a base station back from its record; it counts as connected once the driver says that its association lives.
-    pub fn restore_link(&mut self, stored: StoredLink) {
+    /// Brings a base station back from its record, to be paged in the areas `served`; it counts as connected once the driver says that its association lives.
+    pub fn restore_link(&mut self, stored: StoredLink, served: &[Tai]) {
         let link = stored.link;
         let enb = Enb::restored(stored);
-        self.index(link, &enb);
+        self.index(link, &enb, served);
         let mut state = Link::new(LinkInfo { peers: Vec::new(), streams: 1, resumed: true });
         state.state = LinkState::Remembered(enb);
         self.links.insert(link, state);
