@@ -37,9 +37,12 @@ pub struct RadioOptions {
 /// A running radio. Dropped, it ends; its associations are shut down.
 #[derive(Debug)]
 pub struct Radio {
-    commands: Option<mpsc::UnboundedSender<Command>>,
+    commands: Option<mpsc::Sender<Command>>,
     thread: Option<JoinHandle<Result<()>>>,
 }
+
+/// Commands that may wait. Each caller waits for its answer, so this is how many callers there may be at a time.
+const CALLERS: usize = 64;
 
 impl Radio {
     /// Starts a radio without base stations.
@@ -49,7 +52,7 @@ impl Radio {
     pub fn start(options: &RadioOptions) -> Result<Self> {
         let plane =
             Plane { backend: options.backend, mme: options.mme, remote_udp_port: options.remote_udp_port };
-        let (commands, queue) = mpsc::unbounded_channel();
+        let (commands, queue) = mpsc::channel(CALLERS);
         let work = move || -> Result<()> {
             let runtime = runtime()?;
             LocalSet::new().block_on(&runtime, serve(plane, queue));
@@ -80,7 +83,7 @@ impl Radio {
             let _ = reply.send(work(shared));
         });
         let commands = self.commands.as_ref().context("the radio has ended")?;
-        commands.send(command).map_err(|_| anyhow!("the radio has ended"))?;
+        commands.blocking_send(command).map_err(|_| anyhow!("the radio has ended"))?;
         replied.recv().map_err(|_| anyhow!("the radio has ended"))
     }
 
@@ -117,7 +120,7 @@ impl Drop for Radio {
     }
 }
 
-async fn serve(plane: Plane, mut queue: mpsc::UnboundedReceiver<Command>) {
+async fn serve(plane: Plane, mut queue: mpsc::Receiver<Command>) {
     let shared = Io::new(plane);
     let alarm = tokio::task::spawn_local(wake(shared.clone()));
     while let Some(command) = queue.recv().await {
