@@ -32,6 +32,7 @@ impl Core {
         let refused = self.sessions.restore(ue, stored.imsi, stored.ambr, stored.sessions.clone());
         if !refused.is_empty() {
             self.repaired("a session's address or tunnel was given to another; the session was ended");
+            self.dirty.push(ue);
         }
         if !self.restore_radio(now, ue, stored) && stored.sessions.iter().any(|session| session.remote.is_some()) {
             self.session(now, SessionRequest::Idle { ue });

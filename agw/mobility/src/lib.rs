@@ -226,7 +226,7 @@ impl Mobility {
         let fate = cx.fate;
         if fate == Fate::Stay && matches!(ue.emm, Emm::Deregistered) && !ue.retired {
             ue.retired = true;
-            self.retired.push_back(id);
+            self.retire(id);
         }
         match fate {
             Fate::Stay => {}
@@ -268,12 +268,23 @@ impl Mobility {
     fn make_room(&mut self, now: Now, out: &mut Outbox<Want>) -> bool {
         while self.ues.len() >= self.limits.ues as usize {
             let Some(oldest) = self.retired.pop_front() else { return false };
-            let still = self.ues.get(oldest.0).is_some_and(|ue| ue.retired && matches!(ue.emm, Emm::Deregistered));
-            if still {
-                self.purge(now, oldest, out);
+            match self.ues.get_mut(oldest.0) {
+                Some(ue) if matches!(ue.emm, Emm::Deregistered) => self.purge(now, oldest, out),
+                // It came back; when it leaves again it queues again.
+                Some(ue) => ue.retired = false,
+                None => {}
             }
         }
         true
+    }
+
+    /// Queues a detached UE to make room. Those that are gone leave the queue when they are too many.
+    fn retire(&mut self, id: UeId) {
+        self.retired.push_back(id);
+        if self.retired.len() > 2 * self.ues.len() + 64 {
+            let ues = &self.ues;
+            self.retired.retain(|id| ues.contains(id.0));
+        }
     }
 }
 

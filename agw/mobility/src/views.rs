@@ -193,7 +193,7 @@ impl Mobility {
             [ue.guti, ue.pending_guti] = claims;
         }
         if !registered {
-            self.retired.push_back(id);
+            self.retire(id);
         } else {
             self.with(id, now, out, |_, cx| {
                 let timers = &cx.config.timers;

@@ -110,7 +110,9 @@ pub(crate) fn begin(ue: &mut Ue, request: AttachRequest, started: Time, cx: &mut
     ue.radio_capability = None;
     ue.called = false;
     ue.paging_backoff = false;
-    cx.arm(TimerName::Procedure, cx.config.timers.procedure);
+    // The whole of it has one guard, the proof before it included.
+    let left = cx.config.timers.procedure.saturating_sub(cx.now.mono - started);
+    cx.arm(TimerName::Procedure, left);
     let asked = cx.ask(Question::Profile { imsi, serving: ue.area.tai.plmn });
     ue.emm = Emm::Attaching(Box::new(Attach { request, started, step: Step::Profile { asked } }));
 }

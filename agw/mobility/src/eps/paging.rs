@@ -33,17 +33,15 @@ pub(crate) fn call(ue: &mut Ue, cx: &mut Cx<'_>) {
         cx.out.push(Want::Discard(cx.id));
         return;
     }
-    let idle = ue.connection.is_none();
-    if idle && ue.paging_backoff {
-        ue.called = true;
-        return;
+    let running = resolve(ue.running(), Arriving::Call) == Resolution::Continue;
+    match &ue.connection {
+        // The word crossed with the bearers that it asks for.
+        Some(connection) if connection.access_keys.is_some() && !running => {}
+        // A connection is on its way, or there without bearers. Should it end like that, the UE is called then.
+        Some(_) => ue.called = true,
+        None if running || ue.paging_backoff => ue.called |= ue.paging_backoff,
+        None => start(ue, None, cx),
     }
-    if resolve(ue.running(), Arriving::Call) == Resolution::Continue || !idle {
-        // A connection is on its way or there. Should it end without bearers, the UE is called then.
-        ue.called = true;
-        return;
-    }
-    start(ue, None, cx);
 }
 
 /// An operator wants a UE called, held back or not. False when that is not possible.
