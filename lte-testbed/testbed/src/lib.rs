@@ -6,9 +6,15 @@
 //! operator could see.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
+pub mod bench;
+pub mod capture;
 pub mod cli;
+pub mod fuzz;
+pub mod gateway;
 pub mod internet;
 pub mod lab;
 pub mod load;
+pub mod probe;
 pub mod radio;
+pub mod scenario;
 pub mod sys;

@@ -136,6 +136,16 @@ pub const TX_CHECKSUM: u32 = 0x17;
 /// `ETHTOOL_SGRO`: the receiver joins packets; on veth it also gives the peer the NAPI that XDP redirects need.
 pub const GRO: u32 = 0x2c;
 
+/// Receives into `buffer` through a raw or datagram socket.
+///
+/// # Errors
+/// As recv(2).
+pub fn receive(socket: &socket2::Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: u8 and MaybeUninit<u8> have the same layout, and recv(2) writes initialised octets only.
+    let uninit = unsafe { &mut *(std::ptr::from_mut::<[u8]>(buffer) as *mut [std::mem::MaybeUninit<u8>]) };
+    socket.recv(uninit)
+}
+
 /// Reads the CPU time a thread or process has used, in microseconds: the calling thread's.
 #[must_use]
 pub fn thread_cpu_micros() -> u64 {

@@ -1,9 +1,11 @@
 //! What can be typed.
 
 mod attach;
+mod bench;
 mod lab;
 mod load;
 mod options;
+mod scenario;
 mod subscribers;
 
 use std::process::ExitCode;
@@ -33,8 +35,18 @@ enum Command {
     Attach(attach::AttachArgs),
     /// Attach many phones at a rate and measure.
     Load(load::LoadArgs),
+    /// List, show or play scenarios.
+    Scenario {
+        #[command(subcommand)]
+        command: scenario::ScenarioCommand,
+    },
     /// Print the lab's subscribers, for the gateway's list.
     Subscribers(subscribers::SubscribersArgs),
+    /// Measure a gateway of its own, for `cargo xtask bench`.
+    Bench {
+        /// What.
+        name: bench::BenchName,
+    },
     /// The internet's services, for `lab up`.
     #[command(hide = true)]
     Internet,
@@ -57,7 +69,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Lab { command } => lab::run(command)?,
         Command::Attach(args) => return attach::run(&args),
         Command::Load(args) => return load::run(&args),
+        Command::Scenario { command } => return scenario::run(command),
         Command::Subscribers(args) => subscribers::run(&args)?,
+        Command::Bench { name } => bench::run(name)?,
         Command::Internet => {
             the_lab::netns::runtime()?.block_on(Services::serve_for_ever(the_lab::SERVER))?;
         }

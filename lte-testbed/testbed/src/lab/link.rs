@@ -53,19 +53,29 @@ pub fn join(a: &End, b: &End, mtu: u32) -> Result<()> {
         Ok(())
     })
     .with_context(|| format!("making the cable {}/{} - {}/{}", a.ns.name(), a.name, b.ns.name(), b.name))?;
-    for end in [a, b] {
-        bring_up(end).with_context(|| format!("bringing {}/{} up", end.ns.name(), end.name))?;
+    // Both ends are fitted out before either is up: an interface that comes up looks whether its peer has GRO, and
+    // only then says that frames can be redirected into it.
+    for (what, act) in [("fitting out", fit_out as fn(&End) -> Result<()>), ("bringing up", bring_up)] {
+        for end in [a, b] {
+            act(end).with_context(|| format!("{what} {}/{}", end.ns.name(), end.name))?;
+        }
     }
     Ok(())
+}
+
+fn fit_out(end: &End) -> Result<()> {
+    let name = end.name;
+    end.ns.run(move || {
+        // An interface that is up with IPv6 announces itself at once.
+        disable_ipv6(name);
+        sys::set_offload(name, sys::GRO, true).context("switching GRO on")?;
+        sys::set_offload(name, sys::TX_CHECKSUM, false).context("switching transmit checksums off")
+    })
 }
 
 fn bring_up(end: &End) -> Result<()> {
     let (name, address) = (end.name, end.address);
     end.ns.run_async(move || async move {
-        // Before the link is up: it would otherwise announce itself by IPv6 first.
-        disable_ipv6(name);
-        sys::set_offload(name, sys::GRO, true).context("switching GRO on")?;
-        sys::set_offload(name, sys::TX_CHECKSUM, false).context("switching transmit checksums off")?;
         let handle = netlink()?;
         let index = index_of(&handle, name).await?;
         handle.address().add(index, address.0.into(), address.1).execute().await?;

@@ -130,9 +130,22 @@ impl LabState {
             // Only what a lab makes; a state file that was tampered with removes nothing else.
             let own = directory.components().any(|part| part.as_os_str().to_string_lossy().contains("basalt"));
             if own {
+                unmount_below(directory);
                 let _ = remove_tree(directory);
             }
         }
+    }
+}
+
+/// Detaches what is mounted below a directory: a gateway's BPF file system.
+fn unmount_below(directory: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(Path::new);
+    let mut below: Vec<&Path> = points.filter(|point| point.starts_with(directory)).collect();
+    // The innermost first.
+    below.sort_by_key(|point| std::cmp::Reverse(point.components().count()));
+    for point in below {
+        let _ = sys::unmount(point);
     }
 }
 

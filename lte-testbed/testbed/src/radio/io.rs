@@ -19,6 +19,17 @@ use super::site::{Site, SiteEffect, Told};
 use super::tun::Tun;
 use crate::lab::NetNs;
 
+/// One S1AP message of a base station leaves damaged.
+#[derive(Clone, Copy, Debug)]
+pub struct Damage {
+    /// Whose.
+    pub enb: usize,
+    /// How many leave whole before it.
+    pub skip: u32,
+    /// What is done to it.
+    pub mutation: testbed_ue::Mutation,
+}
+
 /// What carries signalling, and where to.
 #[derive(Clone, Copy, Debug)]
 pub struct Plane {
@@ -49,6 +60,10 @@ pub struct Io {
     tuns: HashMap<usize, Tun>,
     tun_spaces: HashMap<usize, NetNs>,
     waiting: HashMap<usize, VecDeque<Vec<u8>>>,
+    /// Damage to be done to a message.
+    pub damage: Option<Damage>,
+    /// Tells a canary to stop.
+    pub canary_stopped: bool,
     /// GTP-U signalling seen: ECHO RESPONSE and ERROR INDICATION.
     pub gtpu_seen: Vec<GtpuSeen>,
     alarm: Rc<Notify>,
@@ -118,6 +133,8 @@ impl Io {
                 tuns: HashMap::new(),
                 tun_spaces: HashMap::new(),
                 waiting: HashMap::new(),
+                damage: None,
+                canary_stopped: false,
                 gtpu_seen: Vec::new(),
                 alarm: Rc::new(Notify::new()),
                 armed: None,
@@ -288,7 +305,18 @@ impl Io {
         self.armed
     }
 
-    fn send_s1ap(&mut self, enb: usize, pdu: Vec<u8>, ue: Option<u32>) {
+    fn send_s1ap(&mut self, enb: usize, mut pdu: Vec<u8>, ue: Option<u32>) {
+        if let Some(damage) = self.damage.as_mut().filter(|damage| damage.enb == enb) {
+            if damage.skip > 0 {
+                damage.skip -= 1;
+            } else {
+                damage.mutation.apply(&mut pdu);
+                self.damage = None;
+                if pdu.is_empty() {
+                    return;
+                }
+            }
+        }
         let Some(link) = self.links.get_mut(enb) else { return };
         let Some(sender) = &link.sender else { return };
         let message = Message::new(stream(sender, ue), ppid::S1AP, pdu);

@@ -9,5 +9,5 @@ pub mod subscriber;
 mod tun;
 
 pub use handle::{Radio, RadioOptions, Shared};
-pub use io::{Io, Plane};
+pub use io::{Damage, GtpuSeen, Io, Plane, Traffic};
 pub use site::{AttachStats, PhoneRecord, Site, SiteEffect, Told};

@@ -1,0 +1,451 @@
+//! From lines to steps.
+//!
+//! A scenario is a text of one sentence per line. What stands behind `#` is for people; the first such line is its title.
+//! Sentences that describe the world come first (`subscribers 10`, `ue 1 has wrong key`), then what is done and expected.
+
+use std::time::Duration;
+
+use basalt_ids::{Plmn, Tac};
+use testbed_ue::{AkaFault, Misdeed, Mutation, Timer, Uplink};
+
+use super::script::{
+    Comparison, EnbAction, Expectation, GatewayAction, PhoneAction, PhoneState, Phones, Script, Setup, Step, Trait,
+};
+
+/// A line that is no sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    /// Which line, counted from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl std::fmt::Display for ParseError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}: {}", self.line, self.what)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// Longest wait of an expectation that names none.
+const DEFAULT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Reads a scenario.
+///
+/// # Errors
+/// The first line that is no sentence.
+pub fn parse(name: &str, text: &str) -> Result<Script, ParseError> {
+    let mut script = Script {
+        name: name.to_owned(),
+        title: String::new(),
+        setup: Vec::new(),
+        steps: Vec::new(),
+        lines: text.lines().map(str::to_owned).collect(),
+    };
+    for (index, line) in text.lines().enumerate() {
+        let number = index + 1;
+        let sentence = line.split('#').next().unwrap_or_default().trim();
+        if sentence.is_empty() {
+            if script.title.is_empty() {
+                script.title = line.trim_start_matches(['#', ' ']).trim().to_owned();
+            }
+            continue;
+        }
+        let error = |what: String| ParseError { line: number, what };
+        if let Some(setup) = setup(sentence).map_err(error)? {
+            if !script.steps.is_empty() {
+                return Err(error("the world is described before anything is done".to_owned()));
+            }
+            script.setup.push(setup);
+        } else {
+            script.steps.push((number, step(sentence).map_err(error)?));
+        }
+    }
+    Ok(script)
+}
+
+type Sentence<T> = Result<T, String>;
+
+fn setup(sentence: &str) -> Sentence<Option<Setup>> {
+    if let Some(setting) = sentence.strip_prefix("gateway setting ") {
+        return Ok(Some(Setup::Setting(setting.to_owned())));
+    }
+    let words: Vec<&str> = sentence.split_ascii_whitespace().collect();
+    let setup = match words.as_slice() {
+        ["subscribers", count] => Setup::Subscribers(number(count)?),
+        ["needs", "root"] => Setup::NeedsRoot,
+        ["enb", enb, "is", "in", "area", tac] => Setup::EnbArea(index(enb)?, None, Tac(number(tac)?)),
+        ["enb", enb, "is", "of", "network", plmn] => Setup::EnbArea(index(enb)?, Some(network(plmn)?), Tac(1)),
+        ["ue", phone, rest @ ..] => match phone_trait(rest)? {
+            Some(kind) => Setup::Phone(index(phone)?, kind),
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    Ok(Some(setup))
+}
+
+fn phone_trait(words: &[&str]) -> Sentence<Option<Trait>> {
+    Ok(Some(match words {
+        ["has", "wrong", "key"] => Trait::WrongKey,
+        ["is", "unknown"] => Trait::Unknown,
+        ["is", "of", "network", plmn] => Trait::Network(network(plmn)?),
+        ["has", "algorithms", eea, eia] => Trait::Algorithms(bits(eea, "eea")?, bits(eia, "eia")?),
+        ["is", "combined"] => Trait::Combined,
+        ["conceals"] => Trait::Conceals,
+        ["wants", "access", "point", apn] => Trait::AccessPoint(access_point(apn)?),
+        ["tries", "once"] => Trait::Once,
+        ["has", timer, "of", time] => Trait::Timer(timer_of(timer)?, duration(time)?),
+        _ => return Ok(None),
+    }))
+}
+
+fn step(sentence: &str) -> Sentence<Step> {
+    let words: Vec<&str> = sentence.split_ascii_whitespace().collect();
+    match words.as_slice() {
+        ["expect", rest @ ..] => {
+            let (rest, limit) = limit(rest)?;
+            Ok(Step::Expect(expectation(rest)?, limit))
+        }
+        ["wait", time] => Ok(Step::Wait(duration(time)?)),
+        ["enb", enb, rest @ ..] => Ok(Step::Enb(index(enb)?, enb_action(rest)?)),
+        ["ue", phone, rest @ ..] => Ok(Step::Phone(one(phone)?, phone_action(rest)?)),
+        ["ues", first, "to", last, rest @ ..] => Ok(Step::Phone(several(first, last)?, phone_action(rest)?)),
+        ["gateway", rest @ ..] => Ok(Step::Gateway(gateway_action(rest)?)),
+        ["internet", "sends", count, "numbered", "packets", "to", "ue", phone] => {
+            Ok(Step::SendNumbered(index(phone)?, number(count)?))
+        }
+        ["canary", "ue", phone, "starts"] => Ok(Step::CanaryStarts(index(phone)?)),
+        ["canary", "lost", "nothing"] => Ok(Step::CanaryLostNothing),
+        _ => Err(unknown(sentence)),
+    }
+}
+
+fn enb_action(words: &[&str]) -> Sentence<EnbAction> {
+    Ok(match words {
+        ["connects"] => EnbAction::Connects,
+        ["disconnects"] => EnbAction::Disconnects,
+        ["aborts"] => EnbAction::Aborts,
+        ["resets"] => EnbAction::Resets,
+        ["resets", "ue", phone] => EnbAction::ResetsPhones(one(phone)?),
+        ["resets", "ues", first, "to", last] => EnbAction::ResetsPhones(several(first, last)?),
+        ["updates", "area", "to", tac] => EnbAction::UpdatesArea(Tac(number(tac)?)),
+        ["sends", octets] => EnbAction::Sends(hex(octets)?, None),
+        ["sends", octets, "about", "ue", phone] => EnbAction::Sends(hex(octets)?, Some(index(phone)?)),
+        ["sends", "gtpu", octets] => EnbAction::SendsGtpu(hex(octets)?),
+        ["refuses", "contexts"] => EnbAction::RefusesContexts,
+        ["ignores", "contexts"] => EnbAction::IgnoresContexts,
+        ["ignores", "releases"] => EnbAction::IgnoresReleases,
+        ["ignores", "pages"] => EnbAction::IgnoresPages,
+        ["cannot", "deliver"] => EnbAction::CannotDeliver,
+        ["loses", "downlink"] => EnbAction::LosesDownlink,
+        ["babbles", count, "times", "from", "seed", seed] => EnbAction::Babbles(number(count)?, number(seed)?),
+        ["behaves"] => EnbAction::Behaves,
+        _ => return Err(format!("a base station cannot do that: {}", words.join(" "))),
+    })
+}
+
+fn phone_action(words: &[&str]) -> Sentence<PhoneAction> {
+    Ok(match words {
+        ["attaches" | "attach"] => PhoneAction::Attaches,
+        ["attaches" | "attach", "by", "imsi"] => PhoneAction::AttachesByImsi,
+        ["detaches" | "detach"] => PhoneAction::Detaches,
+        ["switches" | "switch", "off"] => PhoneAction::SwitchesOff,
+        ["loses" | "lose", "power"] => PhoneAction::LosesPower,
+        ["goes" | "go", "idle"] => PhoneAction::GoesIdle,
+        ["loses" | "lose", "radio"] => PhoneAction::LosesRadio,
+        ["pings" | "ping"] => PhoneAction::Pings(1),
+        ["pings" | "ping", count, "times"] => PhoneAction::Pings(number(count)?),
+        ["updates" | "update"] => PhoneAction::Updates(false),
+        ["updates" | "update", "with", "bearers"] => PhoneAction::Updates(true),
+        ["moves" | "move", "to", "enb", enb] => PhoneAction::MovesTo(index(enb)?),
+        ["connects", "to", apn] => PhoneAction::ConnectsTo(access_point(apn)?),
+        ["disconnects", "bearer", ebi] => PhoneAction::DisconnectsBearer(number(ebi)?),
+        ["forgets", "keys"] => PhoneAction::ForgetsKeys,
+        ["invents", "guti"] => PhoneAction::InventsGuti,
+        ["is", "ahead", "in", "sequence"] => PhoneAction::IsAheadInSequence,
+        ["finds", "mac", "failure", count, "times"] => PhoneAction::Card(AkaFault::MacFailure, number(count)?),
+        ["finds", "synch", "failure", count, "times"] => PhoneAction::Card(AkaFault::SynchFailure, number(count)?),
+        ["forges", "resync", count, "times"] => PhoneAction::Card(AkaFault::ForgedResync, number(count)?),
+        ["behaves" | "behave"] => PhoneAction::Behaves,
+        [verb, message, rest @ ..] => misbehaviour(verb, message, rest, words)?,
+        _ => return Err(format!("a phone cannot do that: {}", words.join(" "))),
+    })
+}
+
+/// `withholds attach-complete`, `mutates identity-response from seed 7`, … with `N times` or `always` behind.
+fn misbehaviour(verb: &str, message: &str, rest: &[&str], words: &[&str]) -> Sentence<PhoneAction> {
+    let cannot = || format!("a phone cannot do that: {}", words.join(" "));
+    let message = Uplink::from_name(message).ok_or_else(cannot)?;
+    let (misdeed, rest) = match (verb, rest) {
+        ("withholds", rest) => (Misdeed::Silence, rest),
+        ("unprotects", rest) => (Misdeed::Plain, rest),
+        ("spoils", rest) => (Misdeed::WrongMac, rest),
+        ("doubles", rest) => (Misdeed::Twice, rest),
+        ("replays", rest) => (Misdeed::Replay, rest),
+        ("falsifies", rest) => (Misdeed::WrongRes, rest),
+        ("mutates", ["from", "seed", seed, rest @ ..]) => {
+            (Misdeed::Mutate(Mutation { seed: number(seed)? }), rest)
+        }
+        ("damages", ["from", "seed", seed, rest @ ..]) => {
+            (Misdeed::MutateProtected(Mutation { seed: number(seed)? }), rest)
+        }
+        _ => return Err(cannot()),
+    };
+    let times = match rest {
+        [] => 1,
+        ["always"] => 0,
+        [count, "times"] => number(count)?,
+        _ => return Err(cannot()),
+    };
+    Ok(PhoneAction::Misbehaves(message, misdeed, times))
+}
+
+fn gateway_action(words: &[&str]) -> Sentence<GatewayAction> {
+    Ok(match words {
+        ["is", "killed"] => GatewayAction::Killed,
+        ["starts"] => GatewayAction::Starts,
+        ["stops"] => GatewayAction::Stops,
+        ["detaches", "ue", phone] => GatewayAction::Detaches(index(phone)?, false),
+        ["detaches", "ue", phone, "to", "reattach"] => GatewayAction::Detaches(index(phone)?, true),
+        ["pages", "ue", phone] => GatewayAction::Pages(index(phone)?),
+        ["suspends", "ue", phone] => GatewayAction::Suspends(index(phone)?, true),
+        ["resumes", "ue", phone] => GatewayAction::Suspends(index(phone)?, false),
+        ["deletes", "ue", phone] => GatewayAction::Deletes(index(phone)?),
+        ["resets", "enb", enb] => GatewayAction::ResetsEnb(index(enb)?),
+        _ => return Err(format!("that cannot happen to the gateway: {}", words.join(" "))),
+    })
+}
+
+fn expectation(words: &[&str]) -> Sentence<Expectation> {
+    Ok(match words {
+        ["enb", enb, "in", "service"] => Expectation::EnbInService(index(enb)?),
+        ["enb", enb, "refused"] => Expectation::EnbRefused(index(enb)?),
+        ["enb", enb, "down"] => Expectation::EnbDown(index(enb)?),
+        ["enb", enb, "updated"] => Expectation::EnbUpdated(index(enb)?, true),
+        ["enb", enb, "update", "refused"] => Expectation::EnbUpdated(index(enb)?, false),
+        ["enb", enb, "reset", "done"] => Expectation::EnbResetDone(index(enb)?),
+        ["enb", enb, "was", "reset"] => Expectation::EnbWasReset(index(enb)?),
+        ["enb", enb, "error", "indication"] => Expectation::EnbErrorIndication(index(enb)?),
+        ["ue", phone, "reachable"] => Expectation::Reachable(one(phone)?, true),
+        ["ue", phone, "unreachable"] => Expectation::Reachable(one(phone)?, false),
+        ["ues", first, "to", last, "reachable"] => Expectation::Reachable(several(first, last)?, true),
+        ["ue", phone, "pings", "answered"] => Expectation::PingsAnswered(index(phone)?),
+        ["ue", phone, "got", count, "packets", "in", "order"] => {
+            Expectation::GotNumbered(index(phone)?, number(count)?)
+        }
+        ["ue", phone, state @ ..] => Expectation::Phone(one(phone)?, phone_state(state)?),
+        ["ues", first, "to", last, state @ ..] => Expectation::Phone(several(first, last)?, phone_state(state)?),
+        ["metric", name @ .., comparison, value] if !name.is_empty() => {
+            let comparison = match *comparison {
+                "=" => Comparison::Equal,
+                ">=" => Comparison::AtLeast,
+                "<=" => Comparison::AtMost,
+                other => return Err(format!("{other} compares nothing; use =, >= or <=")),
+            };
+            Expectation::Metric(name.join(" "), comparison, number(value)?)
+        }
+        ["gateway", "alive"] => Expectation::GatewayAlive,
+        _ => return Err(format!("that cannot be expected: {}", words.join(" "))),
+    })
+}
+
+fn phone_state(words: &[&str]) -> Sentence<PhoneState> {
+    Ok(match words {
+        ["registered"] => PhoneState::Registered,
+        ["connected"] => PhoneState::Connected,
+        ["idle"] => PhoneState::Idle,
+        ["deregistered"] => PhoneState::Deregistered,
+        ["off"] => PhoneState::Off,
+        ["eps", "only"] => PhoneState::EpsOnly,
+        ["rejected"] => PhoneState::Rejected(None),
+        ["rejected", "with", "cause", cause] => PhoneState::Rejected(Some(number(cause)?)),
+        ["authentication", "rejected"] => PhoneState::AuthenticationRejected,
+        ["attach", "failed"] => PhoneState::AttachFailed,
+        ["service", "rejected"] => PhoneState::ServiceRejected(None),
+        ["service", "rejected", "with", "cause", cause] => PhoneState::ServiceRejected(Some(number(cause)?)),
+        ["updated"] => PhoneState::Updated,
+        ["detached", "by", "network"] => PhoneState::DetachedByNetwork,
+        ["paged"] => PhoneState::Paged,
+        ["secured", "by", eea, eia] => PhoneState::SecuredBy(algorithm(eea, "EEA")?, algorithm(eia, "EIA")?),
+        ["has", "same", "address"] => PhoneState::SameAddress,
+        ["has", "new", "guti"] => PhoneState::NewGuti,
+        ["has", "access", "point", apn] => PhoneState::HasApn(access_point(apn)?),
+        ["has", count, "bearers" | "bearer"] => PhoneState::Bearers(number(count)?),
+        ["session", "refused", "with", "cause", cause] => PhoneState::SessionRefused(number(cause)?),
+        ["shows", "network"] => PhoneState::ShowsNetwork,
+        ["next", "hop", "agrees"] => PhoneState::NextHopAgrees,
+        ["trusts", "network"] => PhoneState::TrustsNetwork,
+        _ => return Err(format!("a phone cannot be that: {}", words.join(" "))),
+    })
+}
+
+/// Takes `within TIME` from the end.
+fn limit<'a>(words: &'a [&'a str]) -> Sentence<(&'a [&'a str], Duration)> {
+    match words {
+        [rest @ .., "within", time] => Ok((rest, duration(time)?)),
+        rest => Ok((rest, DEFAULT_LIMIT)),
+    }
+}
+
+fn unknown(sentence: &str) -> String {
+    format!("{sentence:?} is no sentence; see the other scenarios")
+}
+
+fn number<T: std::str::FromStr>(word: &str) -> Sentence<T> {
+    word.parse().map_err(|_| format!("{word:?} is not a number that fits here"))
+}
+
+/// Things are counted from 1.
+fn index(word: &str) -> Sentence<usize> {
+    match number(word)? {
+        number @ 1..=1000 => Ok(number),
+        _ => Err(format!("{word} is not from 1 to 1000")),
+    }
+}
+
+fn one(word: &str) -> Sentence<Phones> {
+    let index = index(word)?;
+    Ok(Phones { first: index, last: index })
+}
+
+fn several(first: &str, last: &str) -> Sentence<Phones> {
+    let phones = Phones { first: index(first)?, last: index(last)? };
+    if phones.first > phones.last { Err(format!("{first} to {last} is nobody")) } else { Ok(phones) }
+}
+
+fn network(word: &str) -> Sentence<Plmn> {
+    word.parse().map_err(|error| format!("{word} is no network: {error}"))
+}
+
+fn access_point(word: &str) -> Sentence<basalt_ids::Apn> {
+    word.parse().map_err(|error| format!("{word} is no access point: {error}"))
+}
+
+/// `2s`, `500ms`, `3m`.
+fn duration(word: &str) -> Sentence<Duration> {
+    let wrong = || format!("{word} is no time such as 2s, 500ms or 3m");
+    let split = word.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (amount, unit) = word.split_at(split);
+    let amount: u64 = amount.parse().map_err(|_| wrong())?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(amount)),
+        "s" => Ok(Duration::from_secs(amount)),
+        "m" => Ok(Duration::from_secs(amount * 60)),
+        _ => Err(wrong()),
+    }
+}
+
+/// `eea012` or `eia0`: capability bits.
+fn bits(word: &str, prefix: &str) -> Sentence<u8> {
+    let wrong = || format!("{word} is no list of algorithms such as {prefix}012");
+    let digits = word.strip_prefix(prefix).filter(|digits| !digits.is_empty()).ok_or_else(wrong)?;
+    digits
+        .chars()
+        .try_fold(0, |bits, digit| Some(bits | 0x80u8 >> digit.to_digit(8)?))
+        .ok_or_else(wrong)
+}
+
+fn algorithm(word: &str, prefix: &str) -> Sentence<u8> {
+    let digit = word.strip_prefix(prefix).and_then(|digit| digit.parse().ok()).filter(|digit| *digit < 4);
+    digit.ok_or_else(|| format!("{word} is none of {prefix}0 to {prefix}3"))
+}
+
+fn timer_of(word: &str) -> Sentence<Timer> {
+    let timer = match word {
+        "t3402" => Timer::T3402,
+        "t3410" => Timer::T3410,
+        "t3411" => Timer::T3411,
+        "t3417" => Timer::T3417,
+        "t3421" => Timer::T3421,
+        "t3430" => Timer::T3430,
+        "t3440" => Timer::T3440,
+        _ => return Err(format!("{word} is none of t3402, t3410, t3411, t3417, t3421, t3430, t3440")),
+    };
+    Ok(timer)
+}
+
+fn hex(word: &str) -> Sentence<Vec<u8>> {
+    let wrong = || format!("{word} is not octets in hexadecimal");
+    if !word.len().is_multiple_of(2) || !word.is_ascii() {
+        return Err(wrong());
+    }
+    (0..word.len()).step_by(2).map(|at| u8::from_str_radix(&word[at..at + 2], 16).map_err(|_| wrong())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_scenario_is_read() {
+        let text = "# Attach by IMSI\n\nsubscribers 3\nue 2 has wrong key # a comment\nenb 1 connects\n\
+                    ues 1 to 2 attach\nexpect ue 1 registered within 200ms\nue 1 mutates attach-complete from seed 7 3 times\n";
+        let script = parse("x", text).unwrap();
+        assert_eq!(script.title, "Attach by IMSI");
+        assert_eq!(script.setup, [Setup::Subscribers(3), Setup::Phone(2, Trait::WrongKey)]);
+        let phones = |first, last| Phones { first, last };
+        let mutation = Misdeed::Mutate(Mutation { seed: 7 });
+        assert_eq!(
+            script.steps,
+            [
+                (5, Step::Enb(1, EnbAction::Connects)),
+                (6, Step::Phone(phones(1, 2), PhoneAction::Attaches)),
+                (
+                    7,
+                    Step::Expect(
+                        Expectation::Phone(phones(1, 1), PhoneState::Registered),
+                        Duration::from_millis(200)
+                    )
+                ),
+                (
+                    8,
+                    Step::Phone(phones(1, 1), PhoneAction::Misbehaves(Uplink::AttachComplete, mutation, 3))
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_sentence_is_told_with_its_line() {
+        for (text, line, part) in [
+            ("# t\nenb 1 flies", 2, "cannot do that"),
+            ("ue 0 attaches", 1, "1 to 1000"),
+            ("ues 5 to 2 attach", 1, "nobody"),
+            ("expect ue 1 registered within soon", 1, "no time"),
+            ("enb 1 connects\nsubscribers 3", 2, "before anything"),
+            ("enb 1 sends 0g", 1, "hexadecimal"),
+            ("ue 1 mutates nothing from seed 1", 1, "cannot do that"),
+            ("expect metric x < 1", 1, "compares nothing"),
+        ] {
+            let error = parse("x", text).unwrap_err();
+            assert_eq!(error.line, line, "{text}");
+            assert!(error.what.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn algorithms_are_bits() {
+        assert_eq!(bits("eea012", "eea"), Ok(0xe0));
+        assert_eq!(bits("eia0", "eia"), Ok(0x80));
+        assert!(bits("eea", "eea").is_err());
+        assert_eq!(algorithm("EIA2", "EIA"), Ok(2));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC{0,80}") {
+            let _ = parse("x", &text);
+        }
+
+        #[test]
+        fn no_sentence_of_known_words_panics(words in proptest::collection::vec(
+            proptest::sample::select(vec!["ue", "ues", "enb", "expect", "1", "0", "to", "within", "2s", "gateway", "sends",
+                "00", "attaches", "has", "mutates", "attach-request", "from", "seed", "é"]), 0..8)) {
+            let _ = parse("x", &words.join(" "));
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Plays a scenario: does what it says, and waits for what it expects.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use basalt_ids::{Ebi, Guti, MTmsi, MmeCode, MmeGroupId};
+use basalt_s1ap::{MiscCause, RadioNetworkCause, SupportedTa};
+use basalt_sansio::{Rng, SimRng};
+use basalt_security::Sqn;
+use testbed_ran::PhoneId;
+use testbed_ue::{AttachKind, DetachKind, Fault, Input};
+
+use super::check;
+use super::script::{EnbAction, GatewayAction, PhoneAction, Phones, Script, Step};
+use super::world::{RunOptions, World};
+use crate::lab;
+use crate::probe;
+use crate::radio::{Io, Shared};
+
+/// How a scenario failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The line that failed; `None` if the world could not be made.
+    pub line: Option<usize>,
+    /// Why.
+    pub why: String,
+    /// The end of the gateway's output.
+    pub gateway: String,
+}
+
+/// Plays one scenario in a world of its own.
+///
+/// # Errors
+/// What failed, and where.
+pub fn play(script: &Script, options: &RunOptions) -> Result<(), Failure> {
+    let mut world = World::new(script, options).map_err(|error| Failure {
+        line: None,
+        why: format!("{error:#}"),
+        gateway: String::new(),
+    })?;
+    for (line, step) in &script.steps {
+        if let Err(error) = world.play(step) {
+            let gateway = world.gateway.last_words();
+            return Err(Failure { line: Some(*line), why: format!("{error:#}"), gateway });
+        }
+    }
+    if !world.gateway.runs() {
+        let gateway = world.gateway.last_words();
+        return Err(Failure { line: None, why: "the gateway does not run at the end".to_owned(), gateway });
+    }
+    let lab = world.lab.name().to_owned();
+    drop(world);
+    lab::Lab::down(&lab).map_err(|error| Failure { line: None, why: format!("{error:#}"), gateway: String::new() })
+}
+
+/// Between two pings of a canary.
+const CANARY_INTERVAL: Duration = Duration::from_millis(20);
+
+impl World {
+    fn play(&mut self, step: &Step) -> Result<()> {
+        match step {
+            Step::Enb(enb, action) => self.enb_acts(enb - 1, action),
+            Step::Phone(phones, action) => phones.indices().try_for_each(|phone| self.phone_acts(phone, action)),
+            Step::Gateway(action) => self.gateway_acts(action),
+            Step::SendNumbered(phone, count) => self.send_numbered(phone - 1, *count),
+            Step::CanaryStarts(phone) => self.canary_starts(phone - 1),
+            Step::CanaryLostNothing => self.canary_ends(),
+            Step::Wait(time) => {
+                std::thread::sleep(*time);
+                Ok(())
+            }
+            Step::Expect(expectation, limit) => check::wait_for(self, expectation, *limit),
+        }
+    }
+
+    fn enb_acts(&mut self, enb: usize, action: &EnbAction) -> Result<()> {
+        use testbed_ran::Input;
+        self.look()?;
+        if let Some(seen) = self.enbs.get_mut(enb) {
+            seen.clear();
+        }
+        let action = action.clone();
+        let plmn = self.radio.call(move |io| io.site.enb(enb).map(|enb| enb.config().id.plmn))?;
+        let plmn = plmn.with_context(|| format!("there is no enb {}", enb + 1))?;
+        self.radio.call(move |io| match action {
+            EnbAction::Connects => io.connect_enb(enb),
+            EnbAction::Disconnects => io.disconnect_enb(enb),
+            EnbAction::Aborts => io.abort_enb(enb),
+            EnbAction::Resets => {
+                io.enb(enb, Input::Reset { phones: Vec::new(), cause: MiscCause::OmIntervention.into() });
+            }
+            EnbAction::ResetsPhones(phones) => {
+                let phones = phones.indices().map(|phone| PhoneId(phone as u32)).collect();
+                io.enb(enb, Input::Reset { phones, cause: RadioNetworkCause::Unspecified.into() });
+            }
+            EnbAction::UpdatesArea(tac) => {
+                let supported_tas = Some(vec![SupportedTa::new(tac, vec![plmn])]);
+                io.enb(enb, Input::Update { supported_tas, name: None });
+            }
+            EnbAction::Sends(pdu, phone) => {
+                io.enb(enb, Input::Raw { pdu, phone: phone.map(|phone| PhoneId(phone as u32 - 1)) });
+            }
+            EnbAction::SendsGtpu(octets) => io.send_gtpu(enb, &octets),
+            EnbAction::Babbles(count, seed) => babble(io, enb, count, seed),
+            fault => set_fault(io, enb, &fault),
+        })
+    }
+
+    fn phone_acts(&mut self, phone: usize, action: &PhoneAction) -> Result<()> {
+        self.mark(phone)?;
+        let action = action.clone();
+        match action {
+            PhoneAction::MovesTo(enb) => self.radio.call(move |io| io.move_phone(phone, enb - 1)),
+            PhoneAction::Pings(count) => self.radio.with_shared(move |shared| {
+                shared.borrow_mut().app(phone).reset();
+                tokio::task::spawn_local(pings(shared.clone(), phone, count));
+            }),
+            PhoneAction::GoesIdle | PhoneAction::LosesRadio => self.radio.call(move |io| {
+                let Some(enb) = io.site.record(phone).map(|record| record.enb) else { return };
+                let id = PhoneId(phone as u32);
+                let lost = action == PhoneAction::LosesRadio;
+                io.enb(enb, if lost { testbed_ran::Input::RadioLost(id) } else { testbed_ran::Input::Inactive(id) });
+            }),
+            action => self.radio.call(move |io| act(io, phone, action)),
+        }
+    }
+
+    /// Begins to watch a phone anew.
+    fn mark(&mut self, phone: usize) -> Result<()> {
+        self.look()?;
+        let address = self.address(phone)?;
+        let guti = self.radio.call(move |io| io.site.record(phone).and_then(|record| record.ue.guti()))?;
+        if let Some(seen) = self.phones.get_mut(phone) {
+            seen.events.clear();
+            seen.address_before = address.or(seen.address_before);
+            seen.guti_before = guti.or(seen.guti_before);
+        }
+        Ok(())
+    }
+
+    fn gateway_acts(&mut self, action: &GatewayAction) -> Result<()> {
+        match action {
+            GatewayAction::Killed => self.gateway.kill(),
+            GatewayAction::Starts => self.gateway.launch(),
+            GatewayAction::Stops => self.gateway.stop_for_restart(),
+            GatewayAction::Detaches(phone, reattach) => {
+                self.mark(phone - 1)?;
+                let again: &[&str] = if *reattach { &["--reattach"] } else { &[] };
+                self.operator(*phone, &["detach"], again)
+            }
+            GatewayAction::Pages(phone) => {
+                self.mark(phone - 1)?;
+                self.operator(*phone, &["page"], &[])
+            }
+            GatewayAction::Suspends(phone, true) => self.operator(*phone, &["subscriber", "suspend"], &[]),
+            GatewayAction::Suspends(phone, false) => self.operator(*phone, &["subscriber", "resume"], &[]),
+            GatewayAction::Deletes(phone) => self.operator(*phone, &["subscriber", "delete"], &[]),
+            GatewayAction::ResetsEnb(enb) => {
+                let index = enb - 1;
+                let id = self.radio.call(move |io| io.site.enb(index).map(|enb| enb.config().id.to_string()))?;
+                let id = id.with_context(|| format!("there is no enb {enb}"))?;
+                self.gateway.basalt(&["reset", "enb", &id]).map(drop)
+            }
+        }
+    }
+
+    /// An operator's command about a phone.
+    fn operator(&self, phone: usize, command: &[&str], options: &[&str]) -> Result<()> {
+        let imsi = self.imsi(phone - 1)?;
+        self.gateway.basalt(&[command, &[imsi.as_str()], options].concat()).map(drop)
+    }
+
+    fn send_numbered(&mut self, phone: usize, count: u32) -> Result<()> {
+        self.mark(phone)?;
+        self.radio.call(move |io| io.app(phone).reset())?;
+        let address = self.the_address(phone)?;
+        probe::send_numbered(&self.lab.internet, address, count, Duration::from_millis(1))
+    }
+
+    fn canary_starts(&mut self, phone: usize) -> Result<()> {
+        self.canary = Some(phone);
+        self.radio.with_shared(move |shared| {
+            shared.borrow_mut().app(phone).reset();
+            tokio::task::spawn_local(canary(shared.clone(), phone));
+        })
+    }
+
+    fn canary_ends(&mut self) -> Result<()> {
+        let phone = self.canary.take().context("there is no canary")?;
+        let patience = Instant::now() + Duration::from_secs(2);
+        self.radio.call(|io| io.canary_stopped = true)?;
+        loop {
+            let (sent, received) = self.radio.call(move |io| {
+                let app = io.app(phone);
+                (app.sent, app.received)
+            })?;
+            if sent == received && sent > 0 {
+                self.radio.call(|io| io.canary_stopped = false)?;
+                return Ok(());
+            }
+            if Instant::now() >= patience {
+                bail!("the canary lost {} of {sent} pings", sent - received);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn set_fault(io: &mut Io, enb: usize, fault: &EnbAction) {
+    let Some(faults) = io.site.enb_mut(enb).map(testbed_ran::Enb::faults_mut) else { return };
+    match fault {
+        EnbAction::RefusesContexts => {
+            faults.refuse_context = Some(RadioNetworkCause::RadioResourcesNotAvailable.into());
+        }
+        EnbAction::IgnoresContexts => faults.ignore_context = true,
+        EnbAction::IgnoresReleases => faults.ignore_release = true,
+        EnbAction::IgnoresPages => faults.ignore_paging = true,
+        EnbAction::CannotDeliver => faults.undeliverable = true,
+        EnbAction::LosesDownlink => faults.lose_downlink = true,
+        _ => *faults = testbed_ran::Faults::default(),
+    }
+}
+
+/// Random octets, and random octets that begin like S1AP messages.
+fn babble(io: &mut Io, enb: usize, count: u32, seed: u64) {
+    let mut rng = SimRng::new(seed);
+    for _ in 0..count {
+        let mut pdu = vec![0; 1 + rng.below(120) as usize];
+        rng.fill(&mut pdu);
+        if rng.chance(3, 4) {
+            // A kind of message, a procedure code, a criticality.
+            let head = [[0x00, 0x20, 0x40][rng.below(3) as usize], rng.below(60) as u8, rng.below(3) as u8 * 0x40];
+            pdu.splice(0..0, head);
+        }
+        io.enb(enb, testbed_ran::Input::Raw { pdu, phone: None });
+    }
+}
+
+fn act(io: &mut Io, phone: usize, action: PhoneAction) {
+    let input = match action {
+        PhoneAction::Attaches => Input::Attach(AttachKind::Usual),
+        PhoneAction::AttachesByImsi => Input::Attach(AttachKind::Imsi),
+        PhoneAction::Detaches => Input::Detach(DetachKind::Normal),
+        PhoneAction::SwitchesOff => Input::Detach(DetachKind::SwitchOff),
+        PhoneAction::Updates(active) => Input::Update { active },
+        PhoneAction::ConnectsTo(apn) => Input::ConnectPdn(Some(apn)),
+        PhoneAction::DisconnectsBearer(ebi) => match Ebi::new(ebi) {
+            Ok(ebi) => Input::DisconnectPdn(ebi),
+            Err(_) => return,
+        },
+        PhoneAction::LosesPower => {
+            let enb = io.site.record(phone).map_or(0, |record| record.enb);
+            io.enb(enb, testbed_ran::Input::Abandon(PhoneId(phone as u32)));
+            Input::PowerCut
+        }
+        other => return tamper(io, phone, other),
+    };
+    io.phone(phone, input);
+}
+
+/// Changes to a phone itself.
+fn tamper(io: &mut Io, phone: usize, action: PhoneAction) {
+    let plmn = io.site.record(phone).and_then(|record| io.site.enb(record.enb)).map(|enb| enb.config().id.plmn);
+    let (Some(ue), Some(plmn)) = (io.site.ue_mut(phone), plmn) else { return };
+    match action {
+        PhoneAction::ForgetsKeys => ue.forget_keys(),
+        PhoneAction::InventsGuti => {
+            let gummei = basalt_ids::Gummei { plmn, group: MmeGroupId(0x7777), code: MmeCode(0x77) };
+            ue.set_guti(Some(Guti { gummei, m_tmsi: MTmsi(0x7777_7777) }));
+            ue.forget_keys();
+        }
+        PhoneAction::IsAheadInSequence => {
+            // Far beyond what a gateway has counted to, and within what a card accepts as a jump.
+            let ahead = Sqn::new(0x0001_0000_0000).unwrap_or_default();
+            ue.usim_mut().set_sqn(ahead);
+        }
+        PhoneAction::Card(fault, times) => ue.usim_mut().fail(fault, Some(times)),
+        PhoneAction::Misbehaves(at, misdeed, times) => ue.add_fault(Fault { at: Some(at), skip: 0, times, misdeed }),
+        _ => ue.clear_faults(),
+    }
+}
+
+async fn pings(shared: Shared, phone: usize, count: u32) {
+    for _ in 0..count {
+        shared.borrow_mut().ping(phone, lab::SERVER);
+        tokio::time::sleep(CANARY_INTERVAL).await;
+    }
+}
+
+async fn canary(shared: Shared, phone: usize) {
+    loop {
+        {
+            let mut io = shared.borrow_mut();
+            if io.canary_stopped {
+                return;
+            }
+            io.ping(phone, lab::SERVER);
+        }
+        tokio::time::sleep(CANARY_INTERVAL).await;
+    }
+}
+
+/// Phones as a scenario calls them.
+pub(super) fn name(phones: Phones) -> String {
+    if phones.first == phones.last {
+        format!("ue {}", phones.first)
+    } else {
+        format!("ues {} to {}", phones.first, phones.last)
+    }
+}

@@ -1,0 +1,286 @@
+//! What a scenario can say.
+
+use std::time::Duration;
+
+use basalt_ids::{Apn, Plmn, Tac};
+use testbed_ue::{AkaFault, Misdeed, Uplink};
+
+/// A scenario: what is set up, and what is done and expected, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    /// Its name: that of its file.
+    pub name: String,
+    /// Its first comment line: what it shows.
+    pub title: String,
+    /// What is set up before the gateway starts.
+    pub setup: Vec<Setup>,
+    /// What is done and expected, with the line it stands in.
+    pub steps: Vec<(usize, Step)>,
+    /// The lines themselves, for reports.
+    pub lines: Vec<String>,
+}
+
+/// Something that is set up before the gateway starts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Setup {
+    /// A setting of the gateway's configuration, as TOML: `paging.attempts = 2`.
+    Setting(String),
+    /// How many subscribers the gateway knows.
+    Subscribers(u32),
+    /// A base station stands in another area, or another network.
+    EnbArea(usize, Option<Plmn>, Tac),
+    /// A phone is of another kind.
+    Phone(usize, Trait),
+    /// The scenario needs the right to load BPF programs, or something else that only root has.
+    NeedsRoot,
+}
+
+/// In what a phone differs from the usual one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trait {
+    /// Its card has another key than the gateway's list.
+    WrongKey,
+    /// The gateway does not know it.
+    Unknown,
+    /// Its subscription is of another network.
+    Network(Plmn),
+    /// It has these algorithms only (capability bits).
+    Algorithms(u8, u8),
+    /// It attaches for EPS and non-EPS services.
+    Combined,
+    /// It keeps access point and options secret until security stands.
+    Conceals,
+    /// It asks for this access point.
+    AccessPoint(Apn),
+    /// It does not try again by itself.
+    Once,
+    /// It waits so long for answers instead of the specification's time.
+    Timer(testbed_ue::Timer, Duration),
+}
+
+/// One or several phones, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phones {
+    /// The first.
+    pub first: usize,
+    /// The last.
+    pub last: usize,
+}
+
+impl Phones {
+    /// Their indices, counted from 0.
+    pub fn indices(self) -> impl Iterator<Item = usize> {
+        self.first - 1..self.last
+    }
+}
+
+/// Something done or expected.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Base station does something.
+    Enb(usize, EnbAction),
+    /// Phones do something.
+    Phone(Phones, PhoneAction),
+    /// Something happens to the gateway.
+    Gateway(GatewayAction),
+    /// The internet sends numbered packets to a phone.
+    SendNumbered(usize, u32),
+    /// A phone begins to ping the server without end.
+    CanaryStarts(usize),
+    /// Ends the pings of the canary, and none of them may be unanswered.
+    CanaryLostNothing,
+    /// Nothing is done for a while.
+    Wait(Duration),
+    /// Something must come true within a time.
+    Expect(Expectation, Duration),
+}
+
+/// What a base station can do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EnbAction {
+    /// Associates.
+    Connects,
+    /// Ends its association in order.
+    Disconnects,
+    /// Ends its association by ABORT and associates again.
+    Aborts,
+    /// Resets the whole interface.
+    Resets,
+    /// Resets the connections of phones.
+    ResetsPhones(Phones),
+    /// Tells the gateway another area.
+    UpdatesArea(Tac),
+    /// Sends an S1AP message as it is.
+    Sends(Vec<u8>, Option<usize>),
+    /// Sends octets to the gateway's GTP-U port.
+    SendsGtpu(Vec<u8>),
+    /// Refuses contexts.
+    RefusesContexts,
+    /// Ignores contexts.
+    IgnoresContexts,
+    /// Does not answer releases.
+    IgnoresReleases,
+    /// Passes no pages on.
+    IgnoresPages,
+    /// Cannot deliver downlink NAS messages, and says so.
+    CannotDeliver,
+    /// Loses downlink NAS messages without a word.
+    LosesDownlink,
+    /// Sends random octets as S1AP messages.
+    Babbles(u32, u64),
+    /// Does everything right again.
+    Behaves,
+}
+
+/// What a phone can do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PhoneAction {
+    /// Attaches as usual.
+    Attaches,
+    /// Attaches with its IMSI.
+    AttachesByImsi,
+    /// Detaches and waits for the answer.
+    Detaches,
+    /// Detaches and is off.
+    SwitchesOff,
+    /// Its battery is taken out.
+    LosesPower,
+    /// Its base station lets it go idle.
+    GoesIdle,
+    /// Its base station loses it.
+    LosesRadio,
+    /// Has data to send: pings the server so many times.
+    Pings(u32),
+    /// Updates its area; with bearers if `true`.
+    Updates(bool),
+    /// Goes to another base station.
+    MovesTo(usize),
+    /// Asks for another connection.
+    ConnectsTo(Apn),
+    /// Ends the connection of that bearer.
+    DisconnectsBearer(u8),
+    /// Forgets its keys.
+    ForgetsKeys,
+    /// Takes a temporary identity that nobody gave it.
+    InventsGuti,
+    /// Its card has seen later sequence numbers than the gateway will use.
+    IsAheadInSequence,
+    /// Its card does something wrong with the next challenges.
+    Card(AkaFault, u32),
+    /// Does something wrong at a message.
+    Misbehaves(Uplink, Misdeed, u32),
+    /// Does everything right again.
+    Behaves,
+}
+
+/// What can happen to the gateway.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GatewayAction {
+    /// Killed as by a crash.
+    Killed,
+    /// Starts (again).
+    Starts,
+    /// Ends for a restart (SIGTERM).
+    Stops,
+    /// The operator detaches a phone; to attach again if `true`.
+    Detaches(usize, bool),
+    /// The operator pages a phone.
+    Pages(usize),
+    /// The operator suspends a subscriber, or lets it go on.
+    Suspends(usize, bool),
+    /// The operator deletes a subscriber.
+    Deletes(usize),
+    /// The operator resets a base station.
+    ResetsEnb(usize),
+}
+
+/// What can be expected.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expectation {
+    /// A base station is in service.
+    EnbInService(usize),
+    /// A base station was refused.
+    EnbRefused(usize),
+    /// A base station has no association.
+    EnbDown(usize),
+    /// A base station's update was accepted, or refused.
+    EnbUpdated(usize, bool),
+    /// A base station got RESET ACKNOWLEDGE.
+    EnbResetDone(usize),
+    /// A base station was reset by the gateway.
+    EnbWasReset(usize),
+    /// A base station got ERROR INDICATION.
+    EnbErrorIndication(usize),
+    /// Phones are in this state.
+    Phone(Phones, PhoneState),
+    /// The internet can ping phones (or cannot).
+    Reachable(Phones, bool),
+    /// All pings a phone sent are answered.
+    PingsAnswered(usize),
+    /// A phone got so many numbered packets, in order, each once.
+    GotNumbered(usize, u32),
+    /// A sample of the gateway's metrics compares with a number.
+    Metric(String, Comparison, f64),
+    /// The gateway still runs.
+    GatewayAlive,
+}
+
+/// State of a phone, or something that happened to it since its last action.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PhoneState {
+    /// Attached.
+    Registered,
+    /// Attached with radio bearers.
+    Connected,
+    /// Attached without a radio connection.
+    Idle,
+    /// Not attached.
+    Deregistered,
+    /// Not attached, and without a radio connection.
+    Off,
+    /// Attached for EPS services only, after asking for more.
+    EpsOnly,
+    /// Refused, with this EMM cause if one is named.
+    Rejected(Option<u8>),
+    /// Got AUTHENTICATION REJECT.
+    AuthenticationRejected,
+    /// Its attach ended without an answer.
+    AttachFailed,
+    /// Its service request was refused, with this EMM cause if one is named.
+    ServiceRejected(Option<u8>),
+    /// Its area update was accepted.
+    Updated,
+    /// Detached by the network.
+    DetachedByNetwork,
+    /// Was paged.
+    Paged,
+    /// Has these algorithms.
+    SecuredBy(u8, u8),
+    /// Has the address it had before.
+    SameAddress,
+    /// Has another temporary identity than before.
+    NewGuti,
+    /// Has a connection to this access point.
+    HasApn(Apn),
+    /// Has so many bearers.
+    Bearers(usize),
+    /// A connection was refused, with this ESM cause.
+    SessionRefused(u8),
+    /// The network's name was shown.
+    ShowsNetwork,
+    /// Found the network's next hop key right.
+    NextHopAgrees,
+    /// Has had no reason to distrust the network.
+    TrustsNetwork,
+}
+
+/// How a number compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// Exactly.
+    Equal,
+    /// At least.
+    AtLeast,
+    /// At most.
+    AtMost,
+}
