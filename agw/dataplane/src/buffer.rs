@@ -62,64 +62,70 @@ pub(crate) struct Held {
     pub(crate) peer: Ipv4Addr,
     pub(crate) message: Vec<u8>,
     pub(crate) reason: PuntReason,
-    due: Instant,
+}
+
+impl Held {
+    pub(crate) fn new(teid: u32, peer: Ipv4Addr, message: &[u8], reason: PuntReason) -> Self {
+        Self { teid, peer, message: message.to_vec(), reason }
+    }
 }
 
 /// Uplink messages whose tunnel may follow: user packets overtake the signalling that makes their tunnel, since that waits for the
 /// disk. Without this the first packet after an attach, a service request or a handover would be lost, or answered by an Error
 /// Indication that tears down the new bearer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Waiting {
-    messages: VecDeque<Held>,
+    time: Duration,
+    messages: VecDeque<(Instant, Held)>,
 }
 
 impl Waiting {
-    /// How long a message is held.
-    pub(crate) const TIME: Duration = Duration::from_millis(150);
     /// How many messages are held.
     const MOST: usize = 1024;
     /// How long a message may be.
     const LONGEST: usize = 2048;
 
+    /// Holds messages for this time.
+    pub(crate) fn new(time: Duration) -> Self {
+        Self { time, messages: VecDeque::new() }
+    }
+
     /// Holds a message; gives it back when there is no room.
-    pub(crate) fn push(
-        &mut self,
-        now: Instant,
-        teid: u32,
-        peer: Ipv4Addr,
-        message: &[u8],
-        reason: PuntReason,
-    ) -> Option<Held> {
-        let held = Held { teid, peer, message: message.to_vec(), reason, due: now + Self::TIME };
-        if self.messages.len() >= Self::MOST || message.len() > Self::LONGEST {
+    pub(crate) fn push(&mut self, now: Instant, held: Held) -> Option<Held> {
+        if self.messages.len() >= Self::MOST || held.message.len() > Self::LONGEST {
             return Some(held);
         }
-        self.messages.push_back(held);
+        self.messages.push_back((now + self.time, held));
         None
     }
 
     /// Takes out the messages for this tunnel, in order.
     pub(crate) fn take(&mut self, teid: u32) -> Vec<Held> {
-        if !self.messages.iter().any(|held| held.teid == teid) {
+        if !self.messages.iter().any(|(_, held)| held.teid == teid) {
             return Vec::new();
         }
-        let (wanted, rest) = core::mem::take(&mut self.messages).into_iter().partition(|held| held.teid == teid);
-        self.messages = rest;
-        let wanted: VecDeque<Held> = wanted;
-        wanted.into()
+        let mut wanted = Vec::new();
+        for (due, held) in core::mem::take(&mut self.messages) {
+            if held.teid == teid {
+                wanted.push(held);
+            } else {
+                self.messages.push_back((due, held));
+            }
+        }
+        wanted
     }
 
     /// Takes out a message whose time is over.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<Held> {
-        if self.messages.front()?.due > now {
+        if self.due()? > now {
             return None;
         }
-        self.messages.pop_front()
+        self.messages.pop_front().map(|(_, held)| held)
     }
 
     /// When the next message's time is over.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.messages.front().map(|held| held.due)
+        self.messages.front().map(|(due, _)| *due)
     }
 }
 
@@ -143,19 +149,21 @@ mod tests {
 
     #[test]
     fn messages_wait_for_their_tunnel_or_their_time() {
-        let (mut waiting, now) = (Waiting::default(), Instant::now());
-        let peer = Ipv4Addr::LOCALHOST;
+        let time = Duration::from_millis(150);
+        let (mut waiting, now) = (Waiting::new(time), Instant::now());
+        let held = |teid, message: &[u8]| Held::new(teid, Ipv4Addr::LOCALHOST, message, PuntReason::UnknownTeid);
         for (teid, message) in [(1, b"a"), (2, b"b"), (1, b"c")] {
-            assert!(waiting.push(now, teid, peer, message, PuntReason::UnknownTeid).is_none());
+            assert!(waiting.push(now, held(teid, message)).is_none());
         }
         let taken: Vec<_> = waiting.take(1).into_iter().map(|held| held.message).collect();
         assert_eq!(taken, [b"a".to_vec(), b"c".to_vec()]);
         assert!(waiting.expired(now).is_none());
-        assert_eq!(waiting.due(), Some(now + Waiting::TIME));
-        assert_eq!(waiting.expired(now + Waiting::TIME).map(|held| held.teid), Some(2));
+        assert_eq!(waiting.due(), Some(now + time));
+        assert_eq!(waiting.expired(now + time).map(|held| held.teid), Some(2));
         for _ in 0..Waiting::MOST {
-            assert!(waiting.push(now, 3, peer, b"", PuntReason::UnknownTeid).is_none());
+            assert!(waiting.push(now, held(3, b"d")).is_none());
         }
-        assert!(waiting.push(now, 3, peer, b"", PuntReason::UnknownTeid).is_some());
+        assert!(waiting.push(now, held(3, b"e")).is_some());
+        assert!(Waiting::new(time).push(now, held(3, &[0; Waiting::LONGEST + 1])).is_some());
     }
 }

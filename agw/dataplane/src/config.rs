@@ -73,6 +73,8 @@ pub struct Config {
     pub slow_path_rate: u32,
     /// How long after a start base stations are not told that a tunnel is unknown, since its session may be about to be restored.
     pub settle: Duration,
+    /// How long an uplink packet waits for the signalling that it has overtaken. Longer than the slowest save to disk.
+    pub hold: Duration,
 }
 
 impl Config {
@@ -104,6 +106,7 @@ impl Config {
             tunnel_mtu: None,
             slow_path_rate: 20_000,
             settle: Duration::from_secs(3),
+            hold: Duration::from_millis(150),
         }
     }
 

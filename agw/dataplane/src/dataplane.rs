@@ -1,6 +1,6 @@
 //! The data plane as the daemon uses it.
 
-use crate::buffer::Buffers;
+use crate::buffer::{Buffers, Waiting};
 use crate::config::{Config, Egress, Plane};
 use crate::destinations::Rules;
 use crate::error::Error;
@@ -306,7 +306,7 @@ fn state(config: &Config, tables: &Tables, hops: Hops) -> Result<State, Error> {
     sessions.sweep(tables);
     sessions.adopt(tables);
     let buffers = Buffers::new(config.buffer_per_phone, config.buffer_total);
-    Ok(State::new(sessions, hops, buffers, PeerLimits::new(100, 200)))
+    Ok(State::new(sessions, hops, buffers, Waiting::new(config.hold), PeerLimits::new(100, 200)))
 }
 
 /// Largest inner packet that the access interface takes with the tunnel's headers.

@@ -56,8 +56,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(sessions: Sessions, hops: Hops, buffers: Buffers, limits: PeerLimits) -> Self {
-        Self { sessions, hops, buffers, waiting: Waiting::default(), limits, told: BTreeSet::new() }
+    pub(crate) fn new(sessions: Sessions, hops: Hops, buffers: Buffers, waiting: Waiting, limits: PeerLimits) -> Self {
+        Self { sessions, hops, buffers, waiting, limits, told: BTreeSet::new() }
     }
 
     /// Packets kept for idle phones.
@@ -138,7 +138,9 @@ impl Shared {
             self.end_marker(left);
         }
         for held in state.waiting.take(tunnel.teid.0) {
-            self.uplink_again(state, held);
+            if let Some(refused) = self.uplink_again(held) {
+                self.give_up(state, Instant::now(), &refused);
+            }
         }
         Ok(())
     }
@@ -256,22 +258,25 @@ impl Shared {
         }
     }
 
-    /// Judges a held message once more, now that its tunnel is there.
-    fn uplink_again(&self, state: &mut State, mut held: Held) {
+    /// Judges an early message once more; gives it back, with the reason of now, when its tunnel still does not fit.
+    pub(crate) fn uplink_again(&self, mut held: Held) -> Option<Held> {
         let length = held.message.len();
-        let Some(settings) = self.tables.settings.get(0) else { return };
-        let Some(frame) = Frame::new(&mut held.message, 0, length) else { return };
+        let settings = self.tables.settings.get(0)?;
+        let frame = Frame::new(&mut held.message, 0, length)?;
         let available = u32::try_from(length).unwrap_or(u32::MAX);
         match basalt_pipeline::uplink(&frame, &self.tables, settings, 0, available, held.peer.into()) {
             Uplinked::Forward { record, offset, length, .. } => {
-                let packet = frame.bytes().get(offset..).unwrap_or_default();
-                self.forward_up(record, packet, length);
+                self.forward_up(record, frame.bytes().get(offset..).unwrap_or_default(), length);
+                None
             }
             Uplinked::Punt(reason) => {
                 held.reason = reason;
-                self.give_up(state, Instant::now(), &held);
+                Some(held)
             }
-            Uplinked::Drop(reason) => self.tables.dropped(reason, 1),
+            Uplinked::Drop(reason) => {
+                self.tables.dropped(reason, 1);
+                None
+            }
         }
     }
 

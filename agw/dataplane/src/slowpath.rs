@@ -1,6 +1,6 @@
 //! The GTP-U socket: what programs leave to user space, and everything in the software plane.
 
-use crate::buffer::{Held, Waiting};
+use crate::buffer::Held;
 use crate::plane::{Outlet, Shared, State};
 use agw_types::{Peer, Traffic};
 use basalt_ebpf_abi::{Address, DropReason, PuntReason, Uplink};
@@ -41,8 +41,11 @@ impl Shared {
     fn hold(&self, now: Instant, peer: Ipv4Addr, octets: &[u8], reason: PuntReason) {
         let Some(teid) = teid(octets) else { return };
         let mut state = self.state();
-        if let Some(held) = state.waiting.push(now, teid, peer, octets, reason) {
-            self.give_up(&mut state, now, &held);
+        // The tunnel may have been made since the message was judged: whoever made it has looked for held ones already.
+        let early = Held::new(teid, peer, octets, reason);
+        let Some(early) = self.uplink_again(early) else { return };
+        if let Some(refused) = state.waiting.push(now, early) {
+            self.give_up(&mut state, now, &refused);
         }
     }
 
@@ -156,5 +159,5 @@ fn teid(octets: &[u8]) -> Option<u32> {
 
 /// How long the socket's thread may sleep.
 pub(crate) fn patience(due: Option<Instant>, now: Instant) -> Option<std::time::Duration> {
-    due.map(|due| due.saturating_duration_since(now).min(Waiting::TIME))
+    due.map(|due| due.saturating_duration_since(now))
 }

@@ -10,6 +10,9 @@ use agw_dataplane::{Egress, Plane, PlaneMode};
 use agw_types::{DataplaneChange, Traffic};
 use basalt_ebpf_abi::{DropReason, PuntReason};
 use lab::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 const PLANES: [(Plane, PlaneMode); 3] = [
     (Plane::XdpNative, PlaneMode::XdpNative),
@@ -23,6 +26,14 @@ fn drops(gateway: &Gateway, reason: DropReason) -> u64 {
 
 fn punts(gateway: &Gateway, reason: PuntReason) -> u64 {
     gateway.plane().punts().into_iter().find(|(r, _)| *r == reason).unwrap().1
+}
+
+/// All counters that are not zero, for messages of failure.
+fn counters(gateway: &Gateway) -> String {
+    let drops = gateway.plane().drops().into_iter().map(|(reason, count)| (reason.name(), count));
+    let punts = gateway.plane().punts().into_iter().map(|(reason, count)| (reason.name(), count));
+    let all: Vec<_> = drops.chain(punts).filter(|(_, count)| *count > 0).collect();
+    format!("{:?} {all:?}", gateway.mode())
 }
 
 /// Sends a datagram up and its echo down, many times; every octet must be right.
@@ -130,21 +141,30 @@ fn an_idle_phone_is_announced_once_and_gets_everything_in_order() {
         eventually("the buffer is full", || gateway.plane().buffered() == 64);
         eventually("the rest is dropped", || drops(&gateway, DropReason::BufferFull) == 6);
         assert!(gateway.no_event(), "announced twice");
-        // The phone comes back while packets keep coming.
-        let sender = server.try_clone().unwrap();
+        // The phone comes back while packets keep coming, a few hundred ahead of it.
+        let (sender, back) = (server.try_clone().unwrap(), Arc::new(AtomicBool::new(false)));
+        let (flag, received) = (Arc::clone(&back), Arc::new(AtomicU32::new(0)));
+        let seen = Arc::clone(&received);
         let more = std::thread::spawn(move || {
-            for number in 70..400u32 {
-                sender.send_to(&number.to_be_bytes(), (UE, 5000)).unwrap();
-                if number % 16 == 0 {
+            let (mut number, mut sent) = (70u32, 0);
+            while sent < 1000 {
+                if sent > seen.load(Ordering::Relaxed) + 300 {
                     std::thread::yield_now();
+                    continue;
                 }
+                sender.send_to(&number.to_be_bytes(), (UE, 5000)).unwrap();
+                number += 1;
+                sent += u32::from(flag.load(Ordering::Relaxed));
             }
+            sender.send_to(&u32::MAX.to_be_bytes(), (UE, 5000)).unwrap();
         });
+        back.store(true, Ordering::Relaxed);
         gateway.connect();
         let mut numbers = Vec::new();
-        while numbers.last() != Some(&399) {
-            let packet = station.packet().expect("a packet for the phone");
+        while numbers.last() != Some(&u32::MAX) {
+            let Some(packet) = station.packet() else { panic!("after {numbers:?}: {}", counters(&gateway)) };
             numbers.push(u32::from_be_bytes(packet[28..32].try_into().unwrap()));
+            received.fetch_add(1, Ordering::Relaxed);
         }
         more.join().unwrap();
         let first: Vec<u32> = (0..64).collect();
@@ -185,7 +205,9 @@ fn uplink_that_overtakes_its_signalling_is_not_lost() {
     }
     for (plane, _) in PLANES {
         let lab = Lab::new();
-        let gateway = lab.open(lab.config(plane, Egress::Nat));
+        let mut config = lab.config(plane, Egress::Nat);
+        config.hold = Duration::from_secs(60);
+        let gateway = lab.open(config);
         let station = Station::new(&lab);
         let server = lab.udp("i", SERVER, 7000);
         // Before the tunnel is there at all, then while it is idle.
@@ -218,7 +240,16 @@ fn unknown_tunnels_are_indicated_and_indications_believed_from_the_peer_only() {
             std::net::UdpSocket::bind(("10.10.1.9", 2152)).unwrap()
         });
         station.send(&g_pdu(basalt_ids::Teid(0x7777_0001), &ping_packet(UE, SERVER, 1)));
-        let indication = station.receive().expect("Error Indication");
+        let indication = station.receive().unwrap_or_else(|| {
+            panic!(
+                "no Error Indication; {} DEBUG {} {} {} {}",
+                counters(&gateway),
+                lab.command("g", "ip -s neigh"),
+                lab.command("r", "ip -s neigh"),
+                lab.command("g", "nstat -asz"),
+                lab.command("r", "nstat -asz")
+            )
+        });
         assert_eq!(indication[..2], [0x32, 26]);
         assert_eq!(indication[12..], [16, 0x77, 0x77, 0, 1, 133, 0, 4, 10, 10, 1, 2]);
 
@@ -398,7 +429,8 @@ fn a_change_of_configuration_leaves_no_program_behind() {
     drop(lab.open(lab.config(Plane::XdpNative, Egress::Routed)));
     assert!(lab.command("g", "ip link show dev sgi").contains("prog/xdp"));
     drop(lab.open(lab.config(Plane::XdpNative, Egress::Nat)));
-    assert!(!lab.command("g", "ip link show dev sgi").contains("prog/xdp"));
+    // Links go a moment after their last name.
+    eventually("the program is gone", || !lab.command("g", "ip link show dev sgi").contains("prog/xdp"));
     assert!(lab.command("g", "ip link show dev s1u").contains("prog/xdp"));
     // The other mode, on the same interface.
     let gateway = lab.open(lab.config(Plane::XdpGeneric, Egress::Nat));

@@ -280,7 +280,7 @@ fn teardown_leaves_nothing() {
         let namespace = lab.namespace_path("g");
         Gateway::teardown(namespace, config);
         assert!(!lab.command("g", "ip link").contains("bslt0"));
-        assert!(!lab.command("g", "ip link").contains("xdp"));
+        eventually("the programs are gone", || !lab.command("g", "ip link").contains("xdp"));
         assert!(!lab.command("g", "ip route").contains("10.45.0.0"));
         assert!(!lab.command("g", "nft list ruleset").contains("basalt"));
         for folder in ["maps", "programs", "links"] {

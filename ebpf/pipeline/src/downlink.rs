@@ -49,7 +49,7 @@ pub struct Tunnel {
 }
 
 /// Packets that may queue up behind a full buffer while user space sends it. A process that lags by that much is dead.
-pub const FLUSH_ROOM: u32 = 1024;
+pub const FLUSH_ROOM: u32 = 2048;
 
 /// Judges the IP packet at `ip`.
 #[inline(always)]

@@ -114,6 +114,15 @@ impl Lab {
     pub fn udp(&self, which: &str, address: Ipv4Addr, port: u16) -> UdpSocket {
         let socket = self.within(which, move || UdpSocket::bind((address, port)).unwrap());
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        // A busy machine may run the sender for long before the receiver.
+        let octets: i32 = 16 << 20;
+        let length = size_of::<i32>() as u32;
+        // SAFETY: the value lives across the call and has the length given.
+        let result = unsafe {
+            let option = (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE);
+            libc::setsockopt(socket.as_raw_fd(), option.0, option.1, (&raw const octets).cast(), length)
+        };
+        assert_eq!(result, 0);
         socket
     }
 
