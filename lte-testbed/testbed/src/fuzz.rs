@@ -210,8 +210,7 @@ impl Wrong {
             0..3 => Self::Nas(Fault::nth(nth, Misdeed::Mutate(mutation))),
             3 => Self::Nas(Fault::nth(nth, Misdeed::MutateProtected(mutation))),
             4 => {
-                let misdeeds =
-                    [Misdeed::Silence, Misdeed::Plain, Misdeed::WrongMac, Misdeed::Twice, Misdeed::Replay];
+                let misdeeds = [Misdeed::Silence, Misdeed::Plain, Misdeed::WrongMac, Misdeed::Twice, Misdeed::Replay];
                 Self::Nas(Fault::nth(nth, misdeeds[rng.below(5) as usize]))
             }
             5..8 => Self::S1ap(rng.below(9) as u32, mutation),

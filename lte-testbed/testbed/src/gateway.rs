@@ -417,7 +417,8 @@ fn usage(pid: u32) -> Result<Usage> {
     // Fields 14 and 15 of proc(5), counted after the name, in ticks of 10 ms.
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let resident =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
     let resident: u64 = resident.unwrap_or(0);
     // The scheduler's own account is finer, where the kernel keeps it.
     let fine = fs::read_dir(format!("/proc/{pid}/task")).ok().and_then(|tasks| {
@@ -466,8 +467,7 @@ mod tests {
 
     #[test]
     fn the_labs_configuration_is_whole() {
-        let setup =
-            GatewaySetup { settings: Table::new(), state_dir: "/tmp/state".into(), unprivileged: true };
+        let setup = GatewaySetup { settings: Table::new(), state_dir: "/tmp/state".into(), unprivileged: true };
         let config = configuration(&setup, Path::new("/tmp/run")).unwrap();
         assert_eq!(config["radio"].as_table().unwrap()["sctp"].as_str(), Some("udp"));
         assert_eq!(config["apn"].as_array().unwrap().len(), 1);

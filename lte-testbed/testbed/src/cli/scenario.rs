@@ -99,12 +99,8 @@ fn play_all(args: &RunArgs) -> Result<ExitCode> {
         unprivileged::become_root_of_own_namespace()?;
         println!("not root: SCTP travels in UDP and the data plane is software, in a user namespace of our own");
     }
-    let options = RunOptions {
-        lab: args.lab.clone(),
-        unprivileged,
-        backend: Backend::Auto,
-        settings: args.settings.clone(),
-    };
+    let options =
+        RunOptions { lab: args.lab.clone(), unprivileged, backend: Backend::Auto, settings: args.settings.clone() };
     let (mut passed, mut failed, mut skipped) = (0u32, 0u32, 0u32);
     for (number, script) in scripts.iter().enumerate() {
         let place = format!("[{}/{}]", number + 1, scripts.len());

@@ -77,8 +77,7 @@ async fn discard(stream: &mut (impl AsyncRead + Unpin), length: u64) -> io::Resu
 }
 
 async fn download(stream: &mut (impl AsyncWrite + Unpin), length: u64, head_only: bool) -> io::Result<()> {
-    let head =
-        format!("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n");
     stream.write_all(head.as_bytes()).await?;
     let block = vec![0x42; 65536];
     let mut left = if head_only { 0 } else { length };

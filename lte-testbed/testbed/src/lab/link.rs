@@ -128,8 +128,7 @@ pub fn add_address(ns: &NetNs, interface: &'static str, address: Ipv4Addr, prefi
 /// The neighbour is not on any link.
 pub fn add_route(ns: &NetNs, prefix: (Ipv4Addr, u8), via: Ipv4Addr) -> Result<()> {
     ns.run_async(move || async move {
-        let route =
-            RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(prefix.0, prefix.1).gateway(via).build();
+        let route = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(prefix.0, prefix.1).gateway(via).build();
         netlink()?.route().add(route).execute().await?;
         Ok(())
     })

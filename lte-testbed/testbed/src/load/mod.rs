@@ -309,7 +309,9 @@ impl Course {
                     }
                 }
                 Told::Enb(_, testbed_ran::Event::ProtocolError(what)) => self.surprised(format!("eNodeB: {what}")),
-                Told::Enb(_, testbed_ran::Event::NoAnswer(what)) => self.surprised(format!("eNodeB: no answer to {what}")),
+                Told::Enb(_, testbed_ran::Event::NoAnswer(what)) => {
+                    self.surprised(format!("eNodeB: no answer to {what}"))
+                }
                 Told::Enb(_, testbed_ran::Event::ErrorIndication { cause, .. }) => {
                     let cause = cause.map_or_else(|| "no cause".to_owned(), |cause| cause.to_string());
                     self.surprised(format!("eNodeB: error indication, {cause}"));

@@ -50,8 +50,7 @@ impl Radio {
     /// # Errors
     /// No thread, or no right to enter the namespace.
     pub fn start(options: &RadioOptions) -> Result<Self> {
-        let plane =
-            Plane { backend: options.backend, mme: options.mme, remote_udp_port: options.remote_udp_port };
+        let plane = Plane { backend: options.backend, mme: options.mme, remote_udp_port: options.remote_udp_port };
         let (commands, queue) = mpsc::channel(CALLERS);
         let work = move || -> Result<()> {
             let runtime = runtime()?;

@@ -110,13 +110,7 @@ impl Site {
     pub fn add_phone(&mut self, now: Time, ue: Ue, enb: usize) -> usize {
         let number = self.phones.len();
         self.by_imsi.insert(ue.imsi(), number);
-        self.phones.push(PhoneRecord {
-            ue,
-            enb,
-            stats: AttachStats::default(),
-            s_tmsi: None,
-            coming_from: None,
-        });
+        self.phones.push(PhoneRecord { ue, enb, stats: AttachStats::default(), s_tmsi: None, coming_from: None });
         if let Some(tai) = self.area(enb) {
             self.phone(now, number, testbed_ue::Input::Camp(tai));
         }

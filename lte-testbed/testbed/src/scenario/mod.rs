@@ -18,10 +18,7 @@ include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
 /// # Errors
 /// One of them is not well-formed; that is a mistake of the testbed's.
 pub fn all() -> Result<Vec<Script>, (String, ParseError)> {
-    SCENARIOS
-        .iter()
-        .map(|(name, text)| parse(name, text).map_err(|error| ((*name).to_owned(), error)))
-        .collect()
+    SCENARIOS.iter().map(|(name, text)| parse(name, text).map_err(|error| ((*name).to_owned(), error))).collect()
 }
 
 #[cfg(test)]

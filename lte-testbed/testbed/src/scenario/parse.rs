@@ -186,9 +186,7 @@ fn misbehaviour(verb: &str, message: &str, rest: &[&str], words: &[&str]) -> Sen
         ("doubles", rest) => (Misdeed::Twice, rest),
         ("replays", rest) => (Misdeed::Replay, rest),
         ("falsifies", rest) => (Misdeed::WrongRes, rest),
-        ("mutates", ["from", "seed", seed, rest @ ..]) => {
-            (Misdeed::Mutate(Mutation { seed: number(seed)? }), rest)
-        }
+        ("mutates", ["from", "seed", seed, rest @ ..]) => (Misdeed::Mutate(Mutation { seed: number(seed)? }), rest),
         ("damages", ["from", "seed", seed, rest @ ..]) => {
             (Misdeed::MutateProtected(Mutation { seed: number(seed)? }), rest)
         }
@@ -342,10 +340,7 @@ fn duration(word: &str) -> Sentence<Duration> {
 fn bits(word: &str, prefix: &str) -> Sentence<u8> {
     let wrong = || format!("{word} is no list of algorithms such as {prefix}012");
     let digits = word.strip_prefix(prefix).filter(|digits| !digits.is_empty()).ok_or_else(wrong)?;
-    digits
-        .chars()
-        .try_fold(0, |bits, digit| Some(bits | 0x80u8 >> digit.to_digit(8)?))
-        .ok_or_else(wrong)
+    digits.chars().try_fold(0, |bits, digit| Some(bits | 0x80u8 >> digit.to_digit(8)?)).ok_or_else(wrong)
 }
 
 fn algorithm(word: &str, prefix: &str) -> Sentence<u8> {
@@ -394,17 +389,8 @@ mod tests {
             [
                 (5, Step::Enb(1, EnbAction::Connects)),
                 (6, Step::Phone(phones(1, 2), PhoneAction::Attaches)),
-                (
-                    7,
-                    Step::Expect(
-                        Expectation::Phone(phones(1, 1), PhoneState::Registered),
-                        Duration::from_millis(200)
-                    )
-                ),
-                (
-                    8,
-                    Step::Phone(phones(1, 1), PhoneAction::Misbehaves(Uplink::AttachComplete, mutation, 3))
-                ),
+                (7, Step::Expect(Expectation::Phone(phones(1, 1), PhoneState::Registered), Duration::from_millis(200))),
+                (8, Step::Phone(phones(1, 1), PhoneAction::Misbehaves(Uplink::AttachComplete, mutation, 3))),
             ]
         );
     }

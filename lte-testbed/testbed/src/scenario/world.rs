@@ -76,15 +76,8 @@ impl World {
             mme: (lab::GATEWAY_S1, port::S1AP).into(),
             remote_udp_port: UDP_ENCAPSULATION_PORT,
         })?;
-        let mut world = Self {
-            lab,
-            radio,
-            gateway,
-            phones: Vec::new(),
-            enbs: Vec::new(),
-            canary: None,
-            _internet: internet,
-        };
+        let mut world =
+            Self { lab, radio, gateway, phones: Vec::new(), enbs: Vec::new(), canary: None, _internet: internet };
         world.subscribe(script)?;
         world.add_enbs(script)?;
         world.add_phones(script)?;
@@ -93,9 +86,7 @@ impl World {
 
     fn subscribe(&self, script: &Script) -> Result<()> {
         let count = script.subscribers();
-        let unknown = |number: u32| {
-            script.traits(number as usize).any(|kind| matches!(kind, Trait::Unknown))
-        };
+        let unknown = |number: u32| script.traits(number as usize).any(|kind| matches!(kind, Trait::Unknown));
         let known: Vec<Subscriber> = (1..=count)
             .filter(|number| !unknown(*number))
             .map(|number| subscriber(script, number))

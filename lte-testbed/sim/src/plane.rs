@@ -1,0 +1,210 @@
+//! The data plane as a table in memory: what a packet meets, and what waits for idle phones.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+
+use agw_types::{DataplaneChange, Peer, Tunnel, TunnelState};
+use basalt_ids::{Imsi, Teid};
+
+/// Packets kept for one idle phone.
+pub(crate) const BUFFER: usize = 8;
+
+/// A downlink packet: a number, so that its fate can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Packet {
+    pub to: Ipv4Addr,
+    pub number: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Plane {
+    tunnels: BTreeMap<Teid, Tunnel>,
+    by_address: BTreeMap<Ipv4Addr, Teid>,
+    buffers: BTreeMap<Ipv4Addr, Buffer>,
+}
+
+#[derive(Debug, Default)]
+struct Buffer {
+    packets: VecDeque<Packet>,
+    /// The core was told that packets wait.
+    told: bool,
+}
+
+/// What becomes of a phone's packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Uplinked {
+    Forwarded(Imsi),
+    /// The base station is told by an Error Indication.
+    UnknownTunnel,
+    Refused(&'static str),
+}
+
+/// What becomes of a packet for a phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Downlinked {
+    Sent(Teid, Peer),
+    Kept {
+        /// The first one of an idle period: the core must hear of it.
+        tell: bool,
+    },
+    Full,
+    NoPhone,
+}
+
+/// What a change of the tables brought about.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// Packets that waited and go out now.
+    pub flushed: Vec<Packet>,
+    /// What must never happen: somebody else had the tunnel or the address.
+    pub clash: Option<String>,
+}
+
+impl Plane {
+    pub(crate) fn apply(&mut self, change: &DataplaneChange) -> Applied {
+        let mut applied = Applied::default();
+        match change {
+            DataplaneChange::Set(tunnel) => {
+                applied.clash = self.clash(tunnel);
+                self.set(tunnel);
+                if matches!(tunnel.state, TunnelState::Connected(_))
+                    && let Some(buffer) = self.buffers.remove(&tunnel.ue_ipv4)
+                {
+                    applied.flushed = buffer.packets.into();
+                }
+            }
+            DataplaneChange::Remove { teid, ue_ipv4 } => {
+                if self.tunnels.get(teid).is_some_and(|tunnel| tunnel.ue_ipv4 == *ue_ipv4) {
+                    self.tunnels.remove(teid);
+                }
+                if self.by_address.get(ue_ipv4) == Some(teid) {
+                    self.by_address.remove(ue_ipv4);
+                    self.buffers.remove(ue_ipv4);
+                }
+            }
+            DataplaneChange::Discard { ue_ipv4 } => drop(self.buffers.remove(ue_ipv4)),
+        }
+        applied
+    }
+
+    fn clash(&self, tunnel: &Tunnel) -> Option<String> {
+        if let Some(other) = self.tunnels.get(&tunnel.teid)
+            && (other.imsi != tunnel.imsi || other.ue_ipv4 != tunnel.ue_ipv4)
+        {
+            return Some(format!("tunnel {:?} of {:?} is set for {:?}", tunnel.teid, other, tunnel));
+        }
+        let owner = self.by_address.get(&tunnel.ue_ipv4).and_then(|teid| self.tunnels.get(teid));
+        let other = owner.filter(|other| other.teid != tunnel.teid)?;
+        Some(format!("address {} of {other:?} is set for {tunnel:?}", tunnel.ue_ipv4))
+    }
+
+    fn set(&mut self, tunnel: &Tunnel) {
+        if let Some(former) = self.by_address.insert(tunnel.ue_ipv4, tunnel.teid)
+            && former != tunnel.teid
+        {
+            self.tunnels.remove(&former);
+        }
+        if let Some(former) = self.tunnels.insert(tunnel.teid, tunnel.clone())
+            && former.ue_ipv4 != tunnel.ue_ipv4
+        {
+            self.by_address.remove(&former.ue_ipv4);
+        }
+    }
+
+    pub(crate) fn uplink(&self, from: Ipv4Addr, teid: Teid, source: Ipv4Addr) -> Uplinked {
+        let Some(tunnel) = self.tunnels.get(&teid) else { return Uplinked::UnknownTunnel };
+        match tunnel.state {
+            TunnelState::Idle => Uplinked::Refused("the tunnel is idle"),
+            TunnelState::Connected(peer) if peer.address != IpAddr::V4(from) => {
+                Uplinked::Refused("another base station")
+            }
+            TunnelState::Connected(_) if tunnel.ue_ipv4 != source => {
+                Uplinked::Refused("a source that is not the phone's")
+            }
+            TunnelState::Connected(_) => Uplinked::Forwarded(tunnel.imsi),
+        }
+    }
+
+    pub(crate) fn downlink(&mut self, packet: Packet) -> Downlinked {
+        let tunnel = self.by_address.get(&packet.to).and_then(|teid| self.tunnels.get(teid));
+        let Some(tunnel) = tunnel else { return Downlinked::NoPhone };
+        if let TunnelState::Connected(peer) = tunnel.state {
+            return Downlinked::Sent(tunnel.teid, peer);
+        }
+        let buffer = self.buffers.entry(packet.to).or_default();
+        if buffer.packets.len() >= BUFFER {
+            return Downlinked::Full;
+        }
+        buffer.packets.push_back(packet);
+        let tell = !std::mem::replace(&mut buffer.told, true);
+        Downlinked::Kept { tell }
+    }
+
+    /// The daemon that kept packets is dead, and they with it; the tables live on.
+    pub(crate) fn daemon_died(&mut self) {
+        self.buffers.clear();
+    }
+
+    pub(crate) fn power_lost(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(crate) fn installed(&self) -> Vec<Tunnel> {
+        self.tunnels.values().cloned().collect()
+    }
+
+    pub(crate) fn tunnel(&self, teid: Teid) -> Option<&Tunnel> {
+        self.tunnels.get(&teid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tunnel(teid: u32, last: u8, state: TunnelState) -> Tunnel {
+        let ue_ipv4 = Ipv4Addr::new(10, 45, 0, last);
+        let imsi = format!("0010100000000{last:02}").parse().unwrap();
+        Tunnel { teid: Teid(teid), ue_ipv4, ebi: basalt_ids::Ebi::new(5).unwrap(), imsi, state }
+    }
+
+    fn connected() -> TunnelState {
+        TunnelState::Connected(Peer { address: IpAddr::V4(Ipv4Addr::new(10, 1, 0, 1)), teid: Teid(9) })
+    }
+
+    #[test]
+    fn packets_for_an_idle_phone_wait_and_go_out_in_order() {
+        let mut plane = Plane::default();
+        plane.apply(&DataplaneChange::Set(tunnel(1, 7, TunnelState::Idle)));
+        let to = Ipv4Addr::new(10, 45, 0, 7);
+        let told: Vec<_> = (0..BUFFER as u64 + 1).map(|number| plane.downlink(Packet { to, number })).collect();
+        assert_eq!(told[0], Downlinked::Kept { tell: true });
+        assert_eq!(told[1], Downlinked::Kept { tell: false });
+        assert_eq!(told[BUFFER], Downlinked::Full);
+        let applied = plane.apply(&DataplaneChange::Set(tunnel(1, 7, connected())));
+        assert!(applied.clash.is_none());
+        assert_eq!(applied.flushed.iter().map(|packet| packet.number).collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+        assert!(matches!(plane.downlink(Packet { to, number: 9 }), Downlinked::Sent(Teid(1), _)));
+    }
+
+    #[test]
+    fn nobody_gets_what_another_has() {
+        let mut plane = Plane::default();
+        plane.apply(&DataplaneChange::Set(tunnel(1, 7, connected())));
+        assert!(plane.apply(&DataplaneChange::Set(tunnel(1, 7, TunnelState::Idle))).clash.is_none());
+        assert!(plane.apply(&DataplaneChange::Set(tunnel(2, 7, connected()))).clash.is_some(), "an address twice");
+        assert!(plane.apply(&DataplaneChange::Set(tunnel(2, 8, connected()))).clash.is_some(), "a tunnel twice");
+        assert_eq!(plane.installed().len(), 1);
+    }
+
+    #[test]
+    fn a_packet_passes_only_from_the_right_place() {
+        let mut plane = Plane::default();
+        plane.apply(&DataplaneChange::Set(tunnel(1, 7, connected())));
+        let (station, phone) = (Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 45, 0, 7));
+        assert!(matches!(plane.uplink(station, Teid(1), phone), Uplinked::Forwarded(_)));
+        assert!(matches!(plane.uplink(phone, Teid(1), phone), Uplinked::Refused(_)));
+        assert!(matches!(plane.uplink(station, Teid(1), station), Uplinked::Refused(_)));
+        assert_eq!(plane.uplink(station, Teid(2), phone), Uplinked::UnknownTunnel);
+    }
+}
