@@ -43,6 +43,9 @@ pub(crate) struct Checks {
     pub counts: BTreeMap<&'static str, u64>,
 }
 
+/// Faults of the gateway that are known and written down (notes on bugs B2, B3, B4, B6, B7, B8): a run goes on after them.
+pub(crate) const KNOWN: bool = true;
+
 /// What is watched of one phone.
 #[derive(Debug)]
 struct Watched {
@@ -99,6 +102,11 @@ impl Checks {
             let at = self.now.as_micros();
             self.failure = Some(format!("at {}.{:06} s: {what}", at / 1_000_000, at % 1_000_000));
         }
+    }
+
+    /// Whether what the disk called durable is.
+    pub(crate) fn disk_is_honest(&self) -> bool {
+        self.honest_disk
     }
 
     pub(crate) fn failure(&self) -> Option<&str> {
@@ -220,10 +228,9 @@ impl Checks {
                 self.fail(format!("{imsi:?} was given {guti:?}, and no durable record has it"));
             }
             Event::SessionUp(session) => {
-                if let Some(address) = session
-                    .address
-                    .filter(|address| address.octets()[1] != 61 && !self.promises.holds_address(imsi, *address))
+                if let Some(address) = session.address.filter(|address| !self.promises.holds_address(imsi, *address))
                     && self.honest_disk
+                    && !(KNOWN && address.octets()[1] == 61)
                 {
                     self.fail(format!("{imsi:?} was given {address}, and no durable record has it"));
                 }
