@@ -3,7 +3,7 @@
 
 mod site;
 
-use agw_types::{Command, Event, Input, Limits, LinkId, Metric, OperatorReply, RecordKey, UeState};
+use agw_types::{Command, Event, Input, Metric, OperatorReply, RecordKey, UeState};
 use basalt_ids::{EnbId, EnbUeS1apId, MmeUeS1apId, Tac};
 use basalt_s1ap::{
     Cause, Criticality, EnbConfigurationUpdate, ErrorIndication, InitialContextSetupResponse, MiscCause, Name,
@@ -134,27 +134,6 @@ fn the_first_message_must_be_setup() {
     assert_eq!(error(&mut site).cause, Some(Cause::Protocol(ProtocolCause::MessageNotCompatibleWithReceiverState)));
     assert_eq!((site.core.counts().ues, site.core.counts().connections), (0, 0));
     assert_eq!(site.core.counts().links, 1);
-}
-
-#[test]
-fn associations_beyond_the_limit_are_closed() {
-    let mut site = Site::with(site::config(), Limits { links: 2, ..Limits::default() });
-    for n in 1..=3 {
-        Enb::connect(&mut site, n);
-    }
-    assert_eq!(site.closed, [LinkId(3)]);
-    assert_eq!(site.core.counts().links, 2);
-}
-
-#[test]
-fn connections_beyond_the_limit_are_refused() {
-    let mut site = Site::with(site::config(), Limits { connections: 1, ..Limits::default() });
-    let enb = Enb::ready(&mut site, 1);
-    let mut first = Phone::new(1, &enb);
-    first.attach(&mut site);
-    let mut second = Phone::new(2, &enb);
-    second.start_attach(&mut site);
-    assert_eq!(error(&mut site).cause, Some(Cause::Misc(MiscCause::ControlProcessingOverload)));
 }
 
 #[test]
@@ -433,71 +412,4 @@ fn an_id_that_a_base_station_gives_again_ends_the_former_connection() {
     enb.initial(&mut site, first.enb_id, EmmOctets::attach(&second), None);
     assert_eq!(site.core.ue(first.imsi).unwrap().state, UeState::Idle);
     assert!(matches!(site.next(), Some(Pdu::DownlinkNasTransport(_))));
-}
-
-#[test]
-fn two_hundred_and_fifty_six_areas_are_taken_if_one_of_them_is_served() {
-    let mut site = Site::new();
-    let enb = Enb::connect(&mut site, 1);
-    let mut request = enb.setup_request();
-    request.supported_tas =
-        (0..256).map(|tac| SupportedTa::new(Tac(tac), vec![enb.tai.plmn, "999-99".parse().unwrap()])).collect();
-    enb.send(&mut site, request);
-    assert!(matches!(site.next(), Some(Pdu::S1SetupResponse(_))));
-    assert_eq!(site.core.enbs().next().unwrap().areas.len(), 512);
-}
-
-#[test]
-fn a_new_configuration_is_told_to_base_stations_as_far_as_it_concerns_them() {
-    let mut site = Site::new();
-    let enb = Enb::ready(&mut site, 1);
-    let mut config = site::config();
-    config.mtu = 1300;
-    let configure = |site: &mut Site, config: &agw_types::GatewayConfig| {
-        site.input(Input::Config(Box::new(agw_types::ConfigDelta::Gateway(config.clone()))));
-    };
-    configure(&mut site, &config);
-    site.assert_quiet();
-    config.plmns.push("999-99".parse().unwrap());
-    config.relative_capacity = 10;
-    configure(&mut site, &config);
-    let Some(Pdu::MmeConfigurationUpdate(update)) = site.next() else { panic!() };
-    assert_eq!(update.served_gummeis.unwrap()[0].plmns, config.plmns);
-    assert_eq!((update.relative_mme_capacity, update.mme_name), (Some(10), None));
-    enb.send(&mut site, basalt_s1ap::MmeConfigurationUpdateAcknowledge::new());
-    let refusal = basalt_s1ap::MmeConfigurationUpdateFailure::new(Cause::Misc(MiscCause::Unspecified));
-    enb.send(&mut site, refusal);
-    site.assert_quiet();
-    // A phone is paged in an area that was added later.
-    let mut phone = Phone::new(1, &enb);
-    phone.attach(&mut site);
-}
-
-#[test]
-fn huge_nas_messages_are_dropped() {
-    let mut site = Site::new();
-    let enb = Enb::ready(&mut site, 1);
-    let mut phone = Phone::new(1, &enb);
-    let mut nas = EmmOctets::attach(&phone);
-    nas.resize(60_000, 0);
-    phone.open_with(&mut site, nas);
-    phone.hear_release(&mut site);
-    assert_eq!(site.core.counts().ues, 0);
-    phone.attach(&mut site);
-    let huge = phone.seal(&vec![0x07; 60_000]);
-    phone.say_octets(&mut site, huge);
-    phone.hear_nothing(&mut site);
-    assert_eq!(site.counted(Metric::Discarded("NAS message too long")), 1);
-}
-
-#[test]
-fn a_flood_of_nonsense_is_not_a_flood_of_events() {
-    let mut site = Site::new();
-    let enb = Enb::ready(&mut site, 1);
-    for _ in 0..1000 {
-        enb.send_raw(&mut site, vec![0xff; 20]);
-    }
-    let told = site.events.iter().filter(|event| matches!(event, Event::EnbProtocolError { .. })).count();
-    assert_eq!(told, 100);
-    assert_eq!(site.counted(Metric::Discarded("event beyond the rate that is told")), 900);
 }

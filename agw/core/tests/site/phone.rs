@@ -179,6 +179,14 @@ impl Phone {
         }
     }
 
+    /// The next NAS message, which must be plain.
+    pub fn hear_plain(&mut self, site: &mut Site) -> EmmMessage {
+        let keys = self.keys.take();
+        let message = self.hear_emm(site);
+        self.keys = keys;
+        message
+    }
+
     pub fn hear_release(&mut self, site: &mut Site) -> basalt_s1ap::Cause {
         match self.hear(site) {
             Some(Heard::Released(cause)) => cause,
