@@ -3,7 +3,7 @@
 
 mod site;
 
-use agw_types::{Command, ConfigDelta, Input, OperatorReply, Traffic, UeState};
+use agw_types::{Command, ConfigDelta, Input, OperatorReply, UeState};
 use basalt_ids::Ebi;
 use basalt_nas::EmmMessage;
 use basalt_nas::emm::{DetachAccept, EmmStatus};
@@ -33,11 +33,6 @@ fn idle() -> (Site, Phone) {
 
 fn state(site: &Site, phone: &Phone) -> UeState {
     site.core.ue(phone.imsi).unwrap().state
-}
-
-fn waiting(site: &mut Site, phone: &Phone) {
-    let ue_ipv4 = site.core.ue(phone.imsi).unwrap().sessions[0].address.ipv4().unwrap();
-    site.input(Input::Traffic(Traffic::DownlinkWaiting { ue_ipv4 }));
 }
 
 fn pages(site: &mut Site) -> usize {
