@@ -90,7 +90,12 @@ fn two_addresses(lab: &Lab) {
     lab.ip(&["-n", &lab.radio, "link", "set", "va", "down"]);
     client.line("path 10.98.0.1");
     server.line("path 10.98.0.2");
+    // And back again.
     lab.ip(&["-n", &lab.radio, "link", "set", "va", "up"]);
+    lab.ip(&["-n", &lab.radio, "link", "set", "vb", "down"]);
+    client.line("path 10.99.0.1");
+    server.line("path 10.99.0.2");
+    lab.ip(&["-n", &lab.radio, "link", "set", "vb", "up"]);
 }
 
 fn any_address(lab: &Lab) {

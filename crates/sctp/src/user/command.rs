@@ -89,9 +89,8 @@ impl Engine {
         };
         let routes = peer.iter().filter_map(|address| {
             let peer = address.ip();
-            let reaches = |socket: &&usize| self.sockets[**socket].reaches(peer);
             let hop = Hop { peer, udp, local: None };
-            sockets.iter().find(reaches).map(|socket| Route { socket: *socket, hop })
+            self.socket_towards(&sockets, peer).map(|socket| Route { socket, hop })
         });
         let paths = Paths::new(routes).ok_or(Error::PeerAddress("no local address of its family"))?;
         let ends = |engine: &Self, local_port| {
@@ -113,6 +112,17 @@ impl Engine {
             config.port
         };
         Ok((ends(self, local_port), paths, self.addresses_of(&sockets)))
+    }
+
+    /// Of these sockets, the one with the address that the system would send from, else any that can reach the peer.
+    pub(super) fn socket_towards(&self, sockets: &[usize], peer: IpAddr) -> Option<usize> {
+        let mut able = sockets.iter().copied().filter(|socket| self.sockets[*socket].reaches(peer));
+        let first = able.next()?;
+        if able.clone().next().is_none() {
+            return Some(first);
+        }
+        let preferred = source_towards(peer).ok();
+        able.find(|socket| Some(self.sockets[*socket].local()) == preferred).or(Some(first))
     }
 
     fn free_port(&self, free: impl Fn(&Self, u16) -> bool) -> Result<u16, Error> {

@@ -72,19 +72,40 @@ impl Engine {
 
     /// A server that lists further addresses in its INIT ACK can be reached there too.
     fn learn_addresses(&mut self, id: u64, header: Header, init_ack: Chunk<'_>, route: Route) {
-        let reachable: Vec<IpAddr> = wire::listed_addresses(init_ack.value, MAX_ADDRESSES)
-            .into_iter()
-            .filter(|address| self.sockets[route.socket].reaches(*address))
-            .collect();
-        let Some(entry) = self.entries.get_mut(&id) else {
+        let Some(entry) = self.entries.get(&id) else {
             return;
         };
-        if header.tag == entry.peer.tag && entry.peer.link.is_none() {
-            for peer in reachable {
-                let hop = Hop { peer, ..route.hop };
-                entry.peer.paths.add(Route { hop, ..route });
+        if header.tag != entry.peer.tag || entry.peer.link.is_some() {
+            return;
+        }
+        let listed = wire::listed_addresses(init_ack.value, MAX_ADDRESSES);
+        let routes = self.routes_towards(&listed, &entry.own, route);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            for route in routes {
+                entry.peer.paths.add(route);
             }
         }
+    }
+
+    /// Ways to the addresses that a peer lists: from the socket that the system would take, of our own addresses,
+    /// or the one the list came over where we have but one.
+    fn routes_towards(&self, listed: &[IpAddr], own: &[IpAddr], came: Route) -> Vec<Route> {
+        let route = |peer: &IpAddr| {
+            let peer = *peer;
+            if peer == came.hop.peer {
+                return None;
+            }
+            let socket = if own.is_empty() {
+                Some(came.socket)
+            } else {
+                let mine: Vec<usize> =
+                    (0..self.sockets.len()).filter(|socket| own.contains(&self.sockets[*socket].local())).collect();
+                self.socket_towards(&mine, peer)
+            };
+            let socket = socket.filter(|socket| self.sockets[*socket].reaches(peer))?;
+            Some(Route { socket, hop: Hop { peer, ..came.hop } })
+        };
+        listed.iter().filter_map(route).collect()
     }
 
     fn feed(&mut self, id: u64, packet: &[u8], header: Header, route: Route, ends: Ends) {
@@ -232,14 +253,11 @@ impl Engine {
             self.send(route, abort, None);
             return None;
         }
-        let others = addresses
-            .iter()
-            .filter(|address| self.sockets[route.socket].reaches(**address))
-            .map(|address| Route { hop: Hop { peer: *address, ..route.hop }, ..route });
+        let own = self.addresses_of(&listener.sockets);
+        let others = self.routes_towards(addresses, &own, route);
         let paths = Paths::new(std::iter::once(route).chain(others))?;
         let config = listener.config.clone();
         let origin = self.listener_origin(index);
-        let own = self.addresses_of(&self.listeners[index].sockets);
         Some(self.insert(&config, ends, paths, origin, own))
     }
 

@@ -1,6 +1,6 @@
 //! One association: the stack's socket, its paths and its mailboxes.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,11 +136,15 @@ impl Peer {
 
     /// Whether a path heard for the first time, and what to call data on a path change.
     pub(crate) fn heard(&mut self, now: Duration, route: Route, packet: &[u8]) -> bool {
-        let data = |found: wire::Chunk<'_>| matches!(found.kind, chunk::DATA | chunk::SACK);
-        let carried =
-            if self.paths.several() && wire::chunks(packet).any(data) { Carried::Data } else { Carried::Control };
+        let mut carried = Carried::default();
+        if self.paths.several() {
+            for found in wire::chunks(packet) {
+                carried.data |= matches!(found.kind, chunk::DATA | chunk::SACK);
+                carried.answer |= matches!(found.kind, chunk::SACK | chunk::HEARTBEAT_ACK);
+            }
+        }
         let before = self.paths.active();
-        let first = self.paths.heard(now, route, carried).is_some();
+        let first = self.paths.heard(now, route, carried);
         self.note_path_change(before);
         first
     }
@@ -171,7 +175,7 @@ impl Peer {
         AssociationInfo {
             peer: PeerInfo {
                 primary: SocketAddr::new(path, self.peer_port),
-                addresses: self.paths.addresses().collect(),
+                addresses: unique(self.paths.addresses()),
                 out_streams: self.out_streams,
                 in_streams: self.in_streams,
             },
@@ -395,6 +399,16 @@ impl Peer {
 
 fn is_abort(reason: &CloseReason) -> bool {
     !matches!(reason, CloseReason::Shutdown)
+}
+
+fn unique(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut out = Vec::new();
+    for address in addresses {
+        if !out.contains(&address) {
+            out.push(address);
+        }
+    }
+    out
 }
 
 /// Whether silence after this packet means something (RFC 9260 §8.2).

@@ -14,6 +14,7 @@ pub(crate) mod chunk {
     pub(crate) const INIT_ACK: u8 = 2;
     pub(crate) const SACK: u8 = 3;
     pub(crate) const HEARTBEAT: u8 = 4;
+    pub(crate) const HEARTBEAT_ACK: u8 = 5;
     pub(crate) const ABORT: u8 = 6;
     pub(crate) const SHUTDOWN: u8 = 7;
     pub(crate) const SHUTDOWN_ACK: u8 = 8;
