@@ -49,10 +49,7 @@ impl Guti {
     /// The short form.
     #[must_use]
     pub const fn s_tmsi(self) -> STmsi {
-        STmsi {
-            mme_code: self.gummei.code,
-            m_tmsi: self.m_tmsi,
-        }
+        STmsi { mme_code: self.gummei.code, m_tmsi: self.m_tmsi }
     }
 }
 
@@ -60,10 +57,6 @@ impl fmt::Display for Guti {
     /// `001-01/0002/01/c0000001`: network, group, code, M-TMSI in hexadecimal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Gummei { plmn, group, code } = self.gummei;
-        write!(
-            f,
-            "{plmn}/{:04x}/{:02x}/{:08x}",
-            group.0, code.0, self.m_tmsi.0
-        )
+        write!(f, "{plmn}/{:04x}/{:02x}/{:08x}", group.0, code.0, self.m_tmsi.0)
     }
 }

@@ -10,15 +10,7 @@
 //! assert_eq!(format!("{imsi:?}"), "Imsi(00101…0001)");
 //! assert_eq!(Plmn::new(310, 410, 3).unwrap().to_nas(), [0x13, 0x00, 0x14]);
 //! ```
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        reason = "tests"
-    )
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
 mod equipment;
 mod guti;

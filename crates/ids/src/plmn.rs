@@ -30,11 +30,7 @@ impl Plmn {
         if mcc > 999 || !fits {
             return Err(InvalidId::Range);
         }
-        Ok(Self {
-            mcc,
-            mnc,
-            mnc_digits,
-        })
+        Ok(Self { mcc, mnc, mnc_digits })
     }
 
     /// Mobile country code, 0 to 999.
@@ -108,17 +104,9 @@ impl Plmn {
         let mcc = c1 as u16 * 100 + c2 as u16 * 10 + c3 as u16;
         let two = n1 as u16 * 10 + n2 as u16;
         if n3 == 15 {
-            Ok(Self {
-                mcc,
-                mnc: two,
-                mnc_digits: 2,
-            })
+            Ok(Self { mcc, mnc: two, mnc_digits: 2 })
         } else {
-            Ok(Self {
-                mcc,
-                mnc: two * 10 + n3 as u16,
-                mnc_digits: 3,
-            })
+            Ok(Self { mcc, mnc: two * 10 + n3 as u16, mnc_digits: 3 })
         }
     }
 }
@@ -128,24 +116,14 @@ const fn digits(number: u16, count: u8) -> [u8; 3] {
     if count == 2 {
         [(number / 10 % 10) as u8, (number % 10) as u8, 15]
     } else {
-        [
-            (number / 100 % 10) as u8,
-            (number / 10 % 10) as u8,
-            (number % 10) as u8,
-        ]
+        [(number / 100 % 10) as u8, (number / 10 % 10) as u8, (number % 10) as u8]
     }
 }
 
 impl fmt::Display for Plmn {
     /// `001-01`, `310-410`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:03}-{:0width$}",
-            self.mcc,
-            self.mnc,
-            width = usize::from(self.mnc_digits)
-        )
+        write!(f, "{:03}-{:0width$}", self.mcc, self.mnc, width = usize::from(self.mnc_digits))
     }
 }
 
@@ -177,11 +155,7 @@ impl FromStr for Plmn {
 
 impl Serialize for Plmn {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        if s.is_human_readable() {
-            s.collect_str(self)
-        } else {
-            self.to_nas().serialize(s)
-        }
+        if s.is_human_readable() { s.collect_str(self) } else { self.to_nas().serialize(s) }
     }
 }
 
@@ -189,9 +163,9 @@ impl<'de> Deserialize<'de> for Plmn {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         if d.is_human_readable() {
-            String::deserialize(d)?.parse().map_err(|e| {
-                D::Error::custom(format!("not a PLMN such as \"001-01\" or \"310-410\": {e}"))
-            })
+            String::deserialize(d)?
+                .parse()
+                .map_err(|e| D::Error::custom(format!("not a PLMN such as \"001-01\" or \"310-410\": {e}")))
         } else {
             Self::from_nas(<[u8; 3]>::deserialize(d)?).map_err(D::Error::custom)
         }

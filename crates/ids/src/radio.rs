@@ -70,11 +70,7 @@ impl Eci {
     /// # Errors
     /// [`InvalidId::Range`] above 28 bits.
     pub const fn new(value: u32) -> Result<Self, InvalidId> {
-        if value >> 28 == 0 {
-            Ok(Self(value))
-        } else {
-            Err(InvalidId::Range)
-        }
+        if value >> 28 == 0 { Ok(Self(value)) } else { Err(InvalidId::Range) }
     }
 
     /// The 28 bits.
@@ -113,11 +109,7 @@ impl EnbUeS1apId {
     /// # Errors
     /// [`InvalidId::Range`] above 24 bits.
     pub const fn new(value: u32) -> Result<Self, InvalidId> {
-        if value >> 24 == 0 {
-            Ok(Self(value))
-        } else {
-            Err(InvalidId::Range)
-        }
+        if value >> 24 == 0 { Ok(Self(value)) } else { Err(InvalidId::Range) }
     }
 
     /// The 24 bits.

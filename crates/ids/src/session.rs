@@ -28,11 +28,7 @@ impl Ebi {
     /// # Errors
     /// [`InvalidId::Range`] for 0 and above 15.
     pub const fn new(value: u8) -> Result<Self, InvalidId> {
-        if value == 0 || value > 15 {
-            Err(InvalidId::Range)
-        } else {
-            Ok(Self(value))
-        }
+        if value == 0 || value > 15 { Err(InvalidId::Range) } else { Ok(Self(value)) }
     }
 
     /// The number, 1 to 15.
@@ -93,10 +89,7 @@ impl FromStr for Apn {
             if label.is_empty() || label.len() > 63 {
                 return Err(InvalidId::Length);
             }
-            if !label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            {
+            if !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
                 return Err(InvalidId::Range);
             }
         }
@@ -119,9 +112,7 @@ impl Serialize for Apn {
 impl<'de> Deserialize<'de> for Apn {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         use serde::de::Error;
-        String::deserialize(d)?
-            .parse()
-            .map_err(|e| D::Error::custom(format!("not an access point name: {e}")))
+        String::deserialize(d)?.parse().map_err(|e| D::Error::custom(format!("not an access point name: {e}")))
     }
 }
 

@@ -151,9 +151,7 @@ impl Imsi {
     /// True when the leading digits are those of `plmn`.
     #[must_use]
     pub fn belongs_to(self, plmn: Plmn) -> bool {
-        let mcc = u16::from(self.digit(0)) * 100
-            + u16::from(self.digit(1)) * 10
-            + u16::from(self.digit(2));
+        let mcc = u16::from(self.digit(0)) * 100 + u16::from(self.digit(1)) * 10 + u16::from(self.digit(2));
         let mnc = (0..plmn.mnc_digits()).fold(0u16, |n, i| n * 10 + u16::from(self.digit(3 + i)));
         mcc == plmn.mcc() && mnc == plmn.mnc()
     }
@@ -163,9 +161,7 @@ impl Imsi {
     /// # Errors
     /// [`InvalidId::Range`] for another digit count.
     pub fn home_plmn(self, mnc_digits: u8) -> Result<Plmn, InvalidId> {
-        let mcc = u16::from(self.digit(0)) * 100
-            + u16::from(self.digit(1)) * 10
-            + u16::from(self.digit(2));
+        let mcc = u16::from(self.digit(0)) * 100 + u16::from(self.digit(1)) * 10 + u16::from(self.digit(2));
         let mnc = (0..mnc_digits.min(3)).fold(0u16, |n, i| n * 10 + u16::from(self.digit(3 + i)));
         Plmn::new(mcc, mnc, mnc_digits)
     }

@@ -358,7 +358,7 @@ fn an_unknown_id_told_by_the_mme_ends_the_connection_here_too() {
 #[test]
 fn an_overloaded_mme_gets_less() {
     let mut lab = Lab::new().ready();
-    lab.mme(OverloadStart::new(OverloadAction::RejectSignalling.into()));
+    lab.mme(OverloadStart::new(OverloadAction::RejectSignalling));
     assert_eq!(lab.step(Input::Connect(connect_request())), [Effect::Refuse { phone: PHONE }]);
     let answer = ConnectRequest { cause: RrcEstablishmentCause::MtAccess, ..connect_request() };
     assert_eq!(names(&lab.step(Input::Connect(answer))), ["InitialUEMessage"]);
