@@ -93,7 +93,7 @@ impl Bench {
         state.clear();
         let setup = GatewaySetup { settings: Table::new(), state_dir: state.0.clone(), unprivileged: false };
         let gateway = Gateway::start(&lab, &setup)?;
-        gateway.import(&subscribers(plmn()?, 1, phones)?)?;
+        gateway.import(&subscribers(plmn()?, 1, phones)?, &[])?;
         Ok(Self { gateway, lab, _state: state })
     }
 

@@ -103,7 +103,7 @@ impl Fuzzer {
         let gateway = Gateway::start(&lab, &setup)?;
         let plmn = Plmn::new(1, 1, 2)?;
         let phones = subscribers(plmn, 1, SUBJECTS as u32 + 1)?;
-        gateway.import(&phones)?;
+        gateway.import(&phones, &[])?;
         let radio = Radio::start(&RadioOptions {
             ns: Some(lab.ran),
             backend: if plan.unprivileged { Backend::Udp { port: 0 } } else { Backend::Auto },

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use basalt_ids::Plmn;
+use basalt_ids::{Apn, Plmn};
 use toml::{Table, Value};
 
 use crate::lab::{self, Lab, NetNs, Process};
@@ -217,15 +217,19 @@ impl Gateway {
         serde_json::from_str(&text).with_context(|| format!("basalt {} printed no JSON", arguments.join(" ")))
     }
 
-    /// Puts subscribers into the gateway's list, through a file as an operator would.
+    /// Puts subscribers into the gateway's list, through a file as an operator would. They may use `apns`, the first by
+    /// default; none leaves that to the gateway.
     ///
     /// # Errors
     /// The gateway refuses them.
-    pub fn import(&self, subscribers: &[Subscriber]) -> Result<()> {
+    pub fn import(&self, subscribers: &[Subscriber], apns: &[Apn]) -> Result<()> {
         let path = self.directory.join("subscribers.csv");
-        let mut text = String::from("imsi,k,opc\n");
+        let apns: Vec<&str> = apns.iter().map(Apn::as_str).collect();
+        let apns = apns.join(";");
+        let mut text = String::from("imsi,k,opc,apn\n");
         for subscriber in subscribers {
-            text += &format!("{},{},{}\n", subscriber.imsi, subscriber.k_hex(), subscriber.opc_hex());
+            let (imsi, k, opc) = (subscriber.imsi, subscriber.k_hex(), subscriber.opc_hex());
+            text += &format!("{imsi},{k},{opc},{apns}\n");
         }
         write_private(&path, &text)?;
         let imported = self.basalt(&["subscriber", "import", "--replace", &path.to_string_lossy()]);

@@ -1,10 +1,11 @@
 //! What the radio is told, compared with what the phone knows (TS 33.401 §7.2).
 
+use basalt_ids::Ebi;
 use basalt_sansio::Time;
 use basalt_security::Secret;
 
 use crate::io::{Configuration, Effect, Event, ProtocolSurprise, RadioSecurity};
-use crate::ue::{Out, Ue};
+use crate::ue::{EmmState, Out, Ue};
 
 impl Ue {
     pub(crate) fn configure(&mut self, now: Time, configuration: Configuration, out: &mut Out) {
@@ -30,10 +31,22 @@ impl Ue {
         }
         if !configuration.added.is_empty() && !self.bearers_up {
             self.bearers_up = true;
+            if self.state == EmmState::ServiceRequestInitiated {
+                self.drop_bearers_without_radio(&configuration.added, out);
+            }
             self.running.stop(crate::Timer::T3440);
             self.postponed.data = None;
             self.tell(Event::BearersUp, out);
             self.service_accepted(now, out);
+        }
+    }
+
+    /// What got no radio bearer by a service request does not stand any more (TS 24.301 §5.6.1.4.1).
+    fn drop_bearers_without_radio(&mut self, added: &[Ebi], out: &mut Out) {
+        let gone: Vec<Ebi> =
+            self.sessions.iter().map(|session| session.ebi).filter(|ebi| !added.contains(ebi)).collect();
+        for ebi in gone {
+            self.remove_session(ebi, out);
         }
     }
 

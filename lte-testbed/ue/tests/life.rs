@@ -210,6 +210,23 @@ fn a_second_connection_comes_and_goes() {
 }
 
 #[test]
+fn what_a_service_request_does_not_bring_back_is_gone() {
+    let mut pair = Pair::attached(Profile::default());
+    pair.step(Input::ConnectPdn(Some("ims".parse().unwrap())));
+    let request = pair.next_esm();
+    pair.protected(default_bearer(6, request.pti, "ims", [10, 94, 0, 1]));
+    pair.next_esm();
+    assert_eq!(pair.ue.sessions().len(), 2);
+    pair.step(Input::Released);
+    pair.step(Input::UplinkData);
+    pair.service_request();
+    // The context brings bearer 5 only.
+    pair.context(Vec::new());
+    assert_eq!(pair.ue.sessions().len(), 1);
+    assert!(pair.saw(&Event::SessionDown(Ebi::new(6).unwrap())));
+}
+
+#[test]
 fn an_unanswered_connection_is_asked_for_five_times() {
     let mut pair = Pair::attached(Profile::default());
     pair.step(Input::ConnectPdn(None));

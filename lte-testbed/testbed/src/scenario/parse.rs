@@ -75,6 +75,7 @@ fn setup(sentence: &str) -> Sentence<Option<Setup>> {
     let words: Vec<&str> = sentence.split_ascii_whitespace().collect();
     let setup = match words.as_slice() {
         ["subscribers", count] => Setup::Subscribers(number(count)?),
+        ["subscribers", "may", "use", apn] => Setup::AccessPoint(access_point(apn)?),
         ["needs", "root"] => Setup::NeedsRoot,
         ["enb", enb, "is", "in", "area", tac] => Setup::EnbArea(index(enb)?, None, Tac(number(tac)?)),
         ["enb", enb, "is", "of", "network", plmn] => Setup::EnbArea(index(enb)?, Some(network(plmn)?), Tac(1)),

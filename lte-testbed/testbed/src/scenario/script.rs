@@ -27,6 +27,8 @@ pub enum Setup {
     Setting(String),
     /// How many subscribers the gateway knows.
     Subscribers(u32),
+    /// An access point that all subscribers may use; the first one named is their default.
+    AccessPoint(Apn),
     /// A base station stands in another area, or another network.
     EnbArea(usize, Option<Plmn>, Tac),
     /// A phone is of another kind.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use basalt_ids::{EnbId, GlobalEnbId, Guti, Plmn, Tac};
+use basalt_ids::{Apn, EnbId, GlobalEnbId, Guti, Plmn, Tac};
 use basalt_s1ap::SupportedTa;
 use basalt_sctp::{Backend, UDP_ENCAPSULATION_PORT, port};
 use testbed_ran::EnbConfig;
@@ -91,10 +91,11 @@ impl World {
             .filter(|number| !unknown(*number))
             .map(|number| subscriber(script, number))
             .collect::<Result<_>>()?;
-        if known.is_empty() { Ok(()) } else { self.gateway.import(&known) }
+        if known.is_empty() { Ok(()) } else { self.gateway.import(&known, &script.access_points()) }
     }
 
     fn add_enbs(&mut self, script: &Script) -> Result<()> {
+        self.radio.call(|io| io.record = true)?;
         for number in 1..=script.highest("enb", "enbs").max(1) {
             let config = enb_config(script, number)?;
             self.radio.call(move |io| io.add_enb(config))??;
@@ -109,10 +110,7 @@ impl World {
             let wrong_key = script.traits(number).any(|kind| matches!(kind, Trait::WrongKey));
             let usim = if wrong_key { subscriber.forged_usim() } else { subscriber.usim() };
             let ue = Ue::new(Arc::new(profile(script, number)), usim, subscriber.imeisv);
-            self.radio.call(move |io| {
-                io.record = true;
-                io.add_phone(ue, 0)
-            })?;
+            self.radio.call(move |io| io.add_phone(ue, 0))?;
             self.phones.push(Seen::default());
         }
         Ok(())
@@ -173,6 +171,17 @@ impl Script {
             _ => None,
         });
         said.unwrap_or_else(|| u32::try_from(self.highest("ue", "ues")).unwrap_or(u32::MAX))
+    }
+
+    /// What subscribers may use; empty for the gateway's own choice.
+    fn access_points(&self) -> Vec<Apn> {
+        self.setup
+            .iter()
+            .filter_map(|setup| match setup {
+                Setup::AccessPoint(apn) => Some(apn.clone()),
+                _ => None,
+            })
+            .collect()
     }
 
     fn traits(&self, phone: usize) -> impl Iterator<Item = &Trait> {
