@@ -5,7 +5,7 @@
 //! one of the addresses that the INIT named:
 //!
 //! ```text
-//! cookie of dcsctp (48) | time (8) | UDP port (2) | n (1) | n addresses (16 each, IPv4 mapped) | HMAC-SHA-256 (32)
+//! cookie of dcsctp (48) | time (8) | UDP port (2) | n (2) | n addresses (16 each, IPv4 mapped) | HMAC-SHA-256 (32)
 //! ```
 //!
 //! The key is random, one per process and never leaves it.
@@ -25,8 +25,7 @@ pub(crate) const MAX_ADDRESSES: usize = 8;
 const INNER: usize = 48;
 const MAC: usize = 32;
 const ADDRESS: usize = 16;
-/// Time, UDP port and count of addresses. All parts are multiples of four octets, so that the parameter that carries a cookie
-/// needs no padding: as the last one of its chunk it would be the chunk's, outside of the chunk's length (RFC 9260 §3.2.1).
+/// Octets of time, UDP port and count of addresses.
 const FIXED: usize = 8 + 2 + 2;
 
 /// Seals and opens cookies.

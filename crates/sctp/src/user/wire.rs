@@ -170,6 +170,7 @@ fn packet(header: Header, body: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out.extend_from_slice(&header.tag.to_be_bytes());
     out.extend_from_slice(&[0; 4]);
     body(&mut out);
+    pad(&mut out);
     seal_checksum(&mut out);
     out
 }
@@ -179,9 +180,11 @@ fn seal_checksum(packet: &mut [u8]) {
     packet[8..HEADER].copy_from_slice(&checksum);
 }
 
-/// Appends a type-length-value with padding: a chunk (`kind` = type and flags) or a parameter. What does not fit
-/// the 16-bit length is cut.
+/// Appends a type-length-value (`kind` = type and flags of a chunk, type of a parameter or cause), padding what stands
+/// before it. Its own padding is left to what follows: that of the last parameter is its chunk's, outside of the
+/// chunk's length (RFC 9260 §3.2.1). What does not fit the 16-bit length is cut.
 fn tlv(out: &mut Vec<u8>, kind: [u8; 2], value: &[&[u8]]) {
+    pad(out);
     let start = out.len();
     out.extend_from_slice(&kind);
     out.extend_from_slice(&[0; 2]);
@@ -191,7 +194,10 @@ fn tlv(out: &mut Vec<u8>, kind: [u8; 2], value: &[&[u8]]) {
     out.truncate(start + usize::from(u16::MAX));
     let length = u16::try_from(out.len() - start).unwrap_or(u16::MAX);
     out[start + 2..start + 4].copy_from_slice(&length.to_be_bytes());
-    out.resize(start + usize::from(length).next_multiple_of(4), 0);
+}
+
+fn pad(out: &mut Vec<u8>) {
+    out.resize(out.len().next_multiple_of(4), 0);
 }
 
 fn error_cause(code: u16, info: &[u8]) -> Vec<u8> {
@@ -263,6 +269,7 @@ pub(crate) fn replace_cookie_echo(original: &[u8], cookie: &[u8]) -> Option<Vec<
     let rest = original.get(behind..).unwrap_or_default();
     Some(packet(header, |out| {
         tlv(out, [first.kind, first.flags], &[cookie]);
+        pad(out);
         out.extend_from_slice(rest);
     }))
 }
@@ -287,7 +294,8 @@ mod tests {
         assert!(checksum_ok(&sent));
         let only = chunks(&sent).next().unwrap();
         assert_eq!((only.kind, only.flags), (chunk::ABORT, 1));
-        assert_eq!(only.value, [0, 12, 0, 7, b'b', b'y', b'e', 0]);
+        assert_eq!(only.value, [0, 12, 0, 7, b'b', b'y', b'e']);
+        assert_eq!(sent.len() % 4, 0);
         let mut damaged = sent;
         damaged[14] ^= 4;
         assert!(!checksum_ok(&damaged));
