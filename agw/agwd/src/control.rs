@@ -53,6 +53,8 @@ pub async fn serve(socket: &Path, jobs: mpsc::Sender<Job>) -> anyhow::Result<()>
 const MESSAGE: usize = 16 << 20;
 /// Most subscribers of one import.
 const IMPORT: usize = 1_000_000;
+/// More octets than a subscriber's record has without its name and with a few access points.
+const RECORD: usize = 384;
 const PAGE: u32 = 250;
 const MAX_PAGE: u32 = 1_000;
 
@@ -166,7 +168,10 @@ impl Service for Control {
                 )));
             }
         }
-        self.later(move |gateway, done| import(gateway, &rows, dry_run.unwrap_or(false), done)).await.map(Response::new)
+        let imported = self.later(move |gateway, done| import(gateway, &rows, dry_run.unwrap_or(false), done)).await?;
+        imported.map(Response::new).ok_or_else(|| {
+            Status::resource_exhausted("one import becomes durable as a whole and this one is too long: split the file")
+        })
     }
 
     async fn list_subscribers(
@@ -372,7 +377,7 @@ fn import(
     gateway: &mut Gateway,
     rows: &[api::AddSubscriberRequest],
     dry_run: bool,
-    done: oneshot::Sender<api::ImportSubscribersResponse>,
+    done: oneshot::Sender<Option<api::ImportSubscribersResponse>>,
 ) {
     let mut response = api::ImportSubscribersResponse::default();
     let mut prepared = Vec::with_capacity(rows.len());
@@ -397,11 +402,17 @@ fn import(
         (response.imported, response.replaced) = (0, 0);
     }
     if dry_run || !response.errors.is_empty() || prepared.is_empty() {
-        let _ = done.send(response);
+        let _ = done.send(Some(response));
+        return;
+    }
+    // Names are the only part of a record whose length a client chooses.
+    let octets: usize = prepared.iter().map(|one| RECORD + one.stored.name.len()).sum();
+    if octets > storage::LARGEST_BATCH {
+        let _ = done.send(None);
         return;
     }
     keep(gateway, prepared, move || {
-        let _ = done.send(response);
+        let _ = done.send(Some(response));
     });
 }
 

@@ -18,6 +18,7 @@ use basalt_sctp::keeper::Welcome;
 use basalt_security::{SealingKey, Sqn};
 use basalt_store::{Batch, CommitQueue, OpenReport};
 use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -44,8 +45,8 @@ enum Stop {
 /// # Errors
 /// Whatever keeps it from serving, with cause and fix.
 pub async fn run(effective: Effective) -> anyhow::Result<()> {
-    make_folder(&effective.state_dir)?;
-    make_folder(&effective.run_dir)?;
+    make_folder(&effective.state_dir, 0o700)?;
+    make_folder(&effective.run_dir, 0o755)?;
     let (store, mut loaded, report) = storage::open(&effective.state_dir)?;
     tell_damage(&report, &loaded);
     let sealing = SealingKey::load_or_create(&effective.key_file, |key| {
@@ -121,8 +122,12 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
     served
 }
 
-fn make_folder(path: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(path)
+/// Makes a folder with these rights, unless it is there.
+fn make_folder(path: &Path, mode: u32) -> anyhow::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
         .with_context(|| format!("cannot make {}: run as root, or set state_dir and run_dir", path.display()))
 }
 

@@ -39,6 +39,11 @@ pub struct Loaded {
     pub unreadable: Vec<String>,
 }
 
+/// Octets of a segment: one import of a hundred thousand subscribers is one batch, and fits.
+const SEGMENT: u64 = 64 << 20;
+/// Octets of the largest batch that is handed to the store.
+pub const LARGEST_BATCH: usize = 48 << 20;
+
 /// Opens the store below `state_dir` and reads everything.
 ///
 /// # Errors
@@ -47,7 +52,8 @@ pub fn open(state_dir: &Path) -> anyhow::Result<(Store, Loaded, OpenReport)> {
     let folder = state_dir.join("store");
     let hint = || format!("cannot use {}: check that it is writable and that no other agwd runs", folder.display());
     let disk = FileDisk::open(&folder).with_context(hint)?;
-    let (store, records, report) = Store::open(disk, Config::default()).with_context(hint)?;
+    let (store, records, report) =
+        Store::open(disk, Config { segment_bytes: SEGMENT, ..Config::default() }).with_context(hint)?;
     Ok((store, load(&records), report))
 }
 

@@ -45,8 +45,13 @@ impl Machine {
     pub fn detect() -> Self {
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
         let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
-        let resolv = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-        Self { name, interfaces: interfaces(), default_route: default_route(&routes), dns: name_servers(&resolv) }
+        let read = |path: &str| name_servers(&std::fs::read_to_string(path).unwrap_or_default());
+        let mut dns = read("/etc/resolv.conf");
+        if dns.is_empty() {
+            // systemd-resolved shows programs itself, on loopback; the servers behind it are here.
+            dns = read("/run/systemd/resolve/resolv.conf");
+        }
+        Self { name, interfaces: interfaces(), default_route: default_route(&routes), dns }
     }
 }
 
