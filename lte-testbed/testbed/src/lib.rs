@@ -9,6 +9,7 @@
 pub mod bench;
 pub mod capture;
 pub mod cli;
+pub mod demo;
 pub mod fuzz;
 pub mod gateway;
 pub mod internet;

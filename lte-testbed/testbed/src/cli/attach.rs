@@ -161,7 +161,7 @@ fn leave(radio: &Radio, ues: u32) -> Result<()> {
 }
 
 /// A channel that gets a word at Ctrl-C, or when the process is asked to end.
-fn ctrl_c() -> Result<std::sync::mpsc::Receiver<()>> {
+pub(super) fn ctrl_c() -> Result<std::sync::mpsc::Receiver<()>> {
     let (tell, told) = std::sync::mpsc::channel();
     let (ready, is_ready) = std::sync::mpsc::channel();
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod attach;
 mod bench;
+mod demo;
 mod lab;
 mod load;
 mod options;
@@ -42,6 +43,8 @@ enum Command {
     },
     /// Print the lab's subscribers, for the gateway's list.
     Subscribers(subscribers::SubscribersArgs),
+    /// Bring a whole network up, show that it works, and stay for exploring.
+    Demo(demo::DemoArgs),
     /// Measure a gateway of its own, for `cargo xtask bench`.
     Bench {
         /// What.
@@ -71,6 +74,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Load(args) => return load::run(&args),
         Command::Scenario { command } => return scenario::run(command),
         Command::Subscribers(args) => subscribers::run(&args)?,
+        Command::Demo(args) => return demo::run(&args),
         Command::Bench { name } => bench::run(name)?,
         Command::Internet => {
             the_lab::netns::runtime()?.block_on(Services::serve_for_ever(the_lab::SERVER))?;

@@ -1,0 +1,379 @@
+//! The demonstration: a whole network on one machine, step by step, with timings.
+//!
+//! Everything is real: a base station's S1AP over SCTP, a phone that authenticates, packets of ordinary sockets through the
+//! gateway's data plane to a server and back. What works is printed as it happens; what does not ends up in
+//! [`Summary::failures`], and with it in the exit code.
+
+mod summary;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use basalt_ids::{Plmn, Tac};
+use basalt_sctp::{Backend, UDP_ENCAPSULATION_PORT, port};
+use serde_json::Value;
+use testbed_ue::{AttachKind, DetachKind, EmmState, Input, Profile, Ue};
+use toml::Table;
+
+use crate::gateway::{Gateway, GatewaySetup, subscribers};
+use crate::internet::Services;
+use crate::lab::{self, Lab, NetNs};
+use crate::load::{self, LoadPlan, Percentiles, Traffic};
+use crate::probe;
+use crate::radio::{Io, Radio, RadioOptions};
+pub use summary::Summary;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct DemoPlan {
+    /// Name of the lab.
+    pub lab: String,
+    /// Phones.
+    pub ues: u32,
+    /// SCTP over UDP and the software data plane.
+    pub unprivileged: bool,
+}
+
+/// How long all phones together may take to attach.
+const ATTACH_LIMIT: Duration = Duration::from_secs(20);
+/// Octets of the HTTP download.
+const DOWNLOAD: u64 = 20_000_000;
+/// Pings of each phone.
+const PINGS: u32 = 5;
+/// Seconds without traffic after which the base station lets a phone go idle, while the demo stays up.
+const INACTIVITY: Duration = Duration::from_secs(10);
+
+/// A demonstration that is on.
+pub struct Demo {
+    plan: DemoPlan,
+    begin: Instant,
+    summary: Summary,
+    phones: Vec<NetNs>,
+    // In the order in which they must go.
+    radio: Radio,
+    gateway: Gateway,
+    _internet: Services,
+    lab: Lab,
+}
+
+/// Prints a step with the time since the start.
+fn say(begin: Instant, what: &str) {
+    println!("{:>7.2} s  {what}", begin.elapsed().as_secs_f64());
+}
+
+impl Demo {
+    /// Brings the network up: lab, internet, gateway, base station, subscribers.
+    ///
+    /// # Errors
+    /// Anything that cannot be brought up.
+    pub fn start(plan: DemoPlan) -> Result<Self> {
+        let begin = Instant::now();
+        let lab = Lab::up(&plan.lab)?;
+        lab.occupy()?;
+        say(begin, &format!("lab: namespaces {0}-ran, {0}-agw, {0}-internet, joined by veth", lab.name()));
+        let internet = Services::start(&lab.internet, lab::SERVER)?;
+        say(begin, &format!("internet: a server at {} (HTTP, echo, sink, source, DNS)", lab::SERVER));
+        let state_dir = Path::new("/run/basalt-lab").join(lab.name()).join("state");
+        let setup = GatewaySetup { settings: Table::new(), state_dir, unprivileged: plan.unprivileged };
+        let gateway = Gateway::start(&lab, &setup)?;
+        let summary = Summary { ues_requested: plan.ues, ..Summary::default() };
+        say(begin, "gateway: agwd is ready");
+        gateway.import(&subscribers(plmn()?, 1, plan.ues)?, &[])?;
+        say(begin, &format!("subscribers: {} SIMs imported with `basalt subscriber import`", plan.ues));
+        let radio = Radio::start(&RadioOptions {
+            ns: Some(lab.ran.clone()),
+            backend: if plan.unprivileged { Backend::Udp { port: 0 } } else { Backend::Auto },
+            mme: (lab::GATEWAY_S1, port::S1AP).into(),
+            remote_udp_port: UDP_ENCAPSULATION_PORT,
+        })?;
+        let mut demo = Self { plan, begin, summary, phones: Vec::new(), radio, gateway, _internet: internet, lab };
+        demo.base_station()?;
+        Ok(demo)
+    }
+
+    fn say(&self, what: &str) {
+        say(self.begin, what);
+    }
+
+    fn fail(&mut self, what: String) {
+        self.say(&format!("FAILED: {what}"));
+        self.summary.failures.push(what);
+    }
+
+    fn base_station(&mut self) -> Result<()> {
+        let plan = LoadPlan {
+            enbs: 1,
+            ues: self.plan.ues,
+            first: 1,
+            rate: 0.0,
+            hold: None,
+            rounds: 1,
+            traffic: Traffic::None,
+            plmn: plmn()?,
+            tac: Tac(1),
+            profile: Arc::new(Profile::default()),
+            patience: ATTACH_LIMIT,
+            enb_address: None,
+        };
+        load::bring_up_enbs(&self.radio, &plan)?;
+        let carrier = self.radio.call(|io| io.carrier(0).unwrap_or("?"))?;
+        self.say(&format!("base station: S1 set up over SCTP ({carrier})"));
+        Ok(())
+    }
+
+    /// Runs all of it.
+    ///
+    /// # Errors
+    /// The radio or the gateway ended; what merely did not work is in the summary.
+    pub fn play(&mut self) -> Result<()> {
+        self.attach()?;
+        if self.summary.ues_attached > 0 {
+            self.ping();
+            self.transfers();
+            self.page()?;
+        }
+        self.counters()?;
+        self.summary.seconds = (self.begin.elapsed().as_secs_f64() * 100.0).round() / 100.0;
+        Ok(())
+    }
+
+    fn attach(&mut self) -> Result<()> {
+        let profile = Arc::new(Profile::default());
+        for (number, subscriber) in (1..).zip(subscribers(plmn()?, 1, self.plan.ues)?) {
+            let ns = self.lab.phone(number)?;
+            self.phones.push(ns.clone());
+            let ue = Ue::new(profile.clone(), subscriber.usim(), subscriber.imeisv);
+            self.radio.call(move |io| {
+                io.record = true;
+                let phone = io.add_phone(ue, 0);
+                io.give_tun(phone, ns);
+                io.phone(phone, Input::Attach(AttachKind::Usual));
+            })?;
+        }
+        let count = self.plan.ues as usize;
+        self.radio
+            .wait(ATTACH_LIMIT, move |io| (0..count).all(|phone| attach_time(io, phone).is_some()).then_some(()))?;
+        let times =
+            self.radio.call(move |io| (0..count).filter_map(|phone| attach_time(io, phone)).collect::<Vec<u32>>())?;
+        let mut sorted = times.clone();
+        let percentiles = Percentiles::of(&mut sorted);
+        self.summary.ues_attached = times.len() as u32;
+        self.summary.attach_ms.p50 = percentiles.p50_ms;
+        self.summary.attach_ms.p99 = percentiles.p99_ms;
+        self.say(&format!("phones: {} of {} attached, {percentiles}", times.len(), self.plan.ues));
+        for ue in self.gateway.json(&["get", "ues"])?.as_array().into_iter().flatten() {
+            let text = |key: &str| ue.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+            self.say(&format!(
+                "         {} {}, {}/{}",
+                text("imsi"),
+                text("state"),
+                text("ciphering"),
+                text("integrity")
+            ));
+        }
+        if self.summary.ues_attached < self.plan.ues {
+            self.fail(format!("{} phones did not attach", self.plan.ues - self.summary.ues_attached));
+        }
+        Ok(())
+    }
+
+    fn ping(&mut self) {
+        for (number, ns) in (1..).zip(self.phones.clone()) {
+            let interval = Duration::from_millis(50);
+            match probe::ping(&ns, lab::SERVER, PINGS, interval, Duration::from_secs(2)) {
+                Ok(pings) => {
+                    self.summary.ping.sent += pings.sent;
+                    self.summary.ping.received += pings.received;
+                    let (received, sent, median) = (pings.received, pings.sent, pings.median_ms());
+                    self.say(&format!(
+                        "ping: phone {number} reached {}: {received} of {sent}, {median:.2} ms",
+                        lab::SERVER
+                    ));
+                    if pings.lost() > 0 {
+                        self.fail(format!("phone {number} lost {} of {sent} pings", pings.lost()));
+                    }
+                }
+                Err(error) => self.fail(format!("phone {number} cannot ping: {error:#}")),
+            }
+        }
+    }
+
+    fn transfers(&mut self) {
+        let Some(ns) = self.phones.first().cloned() else { return };
+        match probe::resolve(&ns, lab::SERVER, "www.example.net") {
+            Ok(address) => self.say(&format!("DNS: www.example.net is {address}")),
+            Err(error) => self.fail(format!("DNS: {error:#}")),
+        }
+        match probe::download(&ns, lab::SERVER, DOWNLOAD) {
+            Ok(transfer) => {
+                self.summary.http_mbit_s = transfer.mbit_s().round();
+                self.say(&format!(
+                    "HTTP: {} MB in {:.2} s, {:.0} Mbit/s",
+                    DOWNLOAD / 1_000_000,
+                    transfer.seconds,
+                    transfer.mbit_s()
+                ));
+            }
+            Err(error) => self.fail(format!("HTTP download: {error:#}")),
+        }
+        for (uplink, name) in [(true, "uplink"), (false, "downlink")] {
+            match probe::throughput(&ns, lab::SERVER, Duration::from_secs(1), uplink) {
+                Ok(transfer) if uplink => {
+                    self.summary.uplink_mbit_s = transfer.mbit_s().round();
+                    self.say(&format!("TCP {name}: {:.0} Mbit/s for one second", transfer.mbit_s()));
+                }
+                Ok(transfer) => {
+                    self.summary.downlink_mbit_s = transfer.mbit_s().round();
+                    self.say(&format!("TCP {name}: {:.0} Mbit/s for one second", transfer.mbit_s()));
+                }
+                Err(error) => self.fail(format!("TCP {name}: {error:#}")),
+            }
+        }
+    }
+
+    /// The first phone goes idle, is called from the gateway's side, and answers the waiting packets.
+    fn page(&mut self) -> Result<()> {
+        let connected = |io: &mut Io| io.site.record(0).is_some_and(|record| record.ue.is_connected());
+        self.radio.call(|io| io.release_silent(Duration::ZERO))?;
+        let idle = self.radio.wait(Duration::from_secs(5), move |io| (!connected(io)).then_some(()))?;
+        let address = self.radio.call(|io| io.app(0).address())?;
+        let (Some(()), Some(address)) = (idle, address) else {
+            self.fail("the first phone does not go idle".to_owned());
+            return Ok(());
+        };
+        self.say("idle: the base station let the first phone go");
+        match probe::ping(&self.lab.agw, address, 3, Duration::from_millis(20), Duration::from_secs(5)) {
+            Ok(pings) if pings.lost() == 0 => {
+                self.summary.paged = true;
+                let first = pings.round_trip_ms.first().copied().unwrap_or(0.0);
+                self.say(&format!(
+                    "paging: {} packets waited for it, none was lost; the first took {first:.0} ms",
+                    pings.sent
+                ));
+            }
+            Ok(pings) => self.fail(format!("{} of {} packets for an idle phone were lost", pings.lost(), pings.sent)),
+            Err(error) => self.fail(format!("paging: {error:#}")),
+        }
+        Ok(())
+    }
+
+    fn counters(&mut self) -> Result<()> {
+        let status = self.gateway.json(&["status"])?;
+        let text = |key: &str| status.get(key).and_then(Value::as_str).unwrap_or("unknown").to_owned();
+        let number = |key: &str| status.get(key).and_then(Value::as_u64).unwrap_or(0);
+        self.summary.data_plane = text("data_plane");
+        self.summary.sctp_backend = text("sctp_backend");
+        self.summary.uplink_bytes.gateway = number("uplink_bytes");
+        self.summary.downlink_bytes.gateway = number("downlink_bytes");
+        for ns in &self.phones {
+            let (up, down) = device_octets(ns)?;
+            self.summary.uplink_bytes.phone += up;
+            self.summary.downlink_bytes.phone += down;
+        }
+        for (reason, count) in status.get("drops").and_then(Value::as_object).into_iter().flatten() {
+            self.summary.drops.insert(reason.clone(), count.as_u64().unwrap_or(0));
+        }
+        let Summary { data_plane, sctp_backend, uplink_bytes, downlink_bytes, drops, .. } = self.summary.clone();
+        self.say(&format!("data plane: {data_plane}; SCTP: {sctp_backend}; drops: {drops:?}"));
+        self.say(&format!(
+            "counted: up {} B by phones, {} B by the gateway; down {} B by phones, {} B by the gateway",
+            uplink_bytes.phone, uplink_bytes.gateway, downlink_bytes.phone, downlink_bytes.gateway
+        ));
+        if self.plan.unprivileged {
+            self.summary.skipped.push("XDP and raw-IP SCTP: they need root".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Writes the summary, and gives it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_summary(&self, path: &Path) -> Result<&Summary> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        }
+        let text = serde_json::to_string_pretty(&self.summary)? + "\n";
+        fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+        self.say(&format!("summary: {}", path.display()));
+        Ok(&self.summary)
+    }
+
+    /// Stays up until `stop` says so; phones that are silent go idle.
+    ///
+    /// # Errors
+    /// The radio ended, or the gateway did.
+    pub fn stay(&mut self, stop: &Receiver<()>) -> Result<()> {
+        let socket = self.gateway.socket();
+        let basalt = format!("target/fast/basalt --socket {}", socket.display());
+        println!("\nThe network stays up. In another terminal, try:");
+        println!("  sudo ip netns exec {} ping {}", self.phones.first().map_or("?", |ns| ns.name()), lab::SERVER);
+        println!("  sudo {basalt} get ues");
+        println!("  sudo {basalt} describe ue 001010000000001");
+        println!("  sudo {basalt} doctor");
+        println!("Ctrl-C ends it and leaves nothing behind.");
+        loop {
+            if stop.recv_timeout(Duration::from_millis(100)).is_ok() {
+                return Ok(());
+            }
+            self.radio.call(|io| io.release_silent(INACTIVITY))?;
+            if !self.gateway.runs() {
+                bail!("agwd ended:\n{}", self.gateway.last_words());
+            }
+        }
+    }
+
+    /// Switches the phones off and takes everything down.
+    ///
+    /// # Errors
+    /// Something cannot be removed.
+    pub fn end(mut self) -> Result<()> {
+        let count = self.plan.ues as usize;
+        self.radio.call(move |io| {
+            for phone in 0..count {
+                io.phone(phone, Input::Detach(DetachKind::SwitchOff));
+            }
+        })?;
+        let off = move |io: &mut Io| {
+            let gone =
+                |phone: usize| io.site.record(phone).is_none_or(|record| record.ue.state() != EmmState::Registered);
+            (0..count).all(gone).then_some(())
+        };
+        self.radio.wait(Duration::from_secs(2), off)?;
+        let stopped = self.gateway.stop();
+        let name = self.lab.name().to_owned();
+        drop(self);
+        Lab::down(&name)?;
+        stopped
+    }
+}
+
+/// Microseconds from ATTACH REQUEST to ATTACH COMPLETE; `None` until the phone is attached.
+fn attach_time(io: &Io, phone: usize) -> Option<u32> {
+    let stats = &io.site.record(phone)?.stats;
+    u32::try_from(stats.completed?.since(stats.started?).as_micros()).ok()
+}
+
+fn plmn() -> Result<Plmn> {
+    Ok(Plmn::new(1, 1, 2)?)
+}
+
+/// Octets of IP that a phone's TUN devices have sent and received.
+fn device_octets(ns: &NetNs) -> Result<(u64, u64)> {
+    let table = ns.run(|| Ok(fs::read_to_string("/proc/thread-self/net/dev")?))?;
+    let mut sum = (0, 0);
+    for line in table.lines().skip(2) {
+        let Some((device, numbers)) = line.split_once(':') else { continue };
+        let numbers: Vec<u64> = numbers.split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect();
+        if device.trim() == "lo" {
+            continue;
+        }
+        sum.0 += numbers.get(8).copied().unwrap_or(0);
+        sum.1 += numbers.first().copied().unwrap_or(0);
+    }
+    Ok(sum)
+}
