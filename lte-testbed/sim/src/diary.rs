@@ -6,7 +6,7 @@ use basalt_nas::{Direction, Envelope, NasMessage};
 use basalt_sansio::Time;
 
 /// Lines kept.
-const LINES: usize = 400;
+const LINES: usize = 2_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Diary {
@@ -31,11 +31,6 @@ impl Diary {
         if self.phone == Some(phone) {
             self.put(now, line());
         }
-    }
-
-    /// Whether it is this phone's.
-    pub(crate) fn is_of(&self, phone: usize) -> bool {
-        self.phone == Some(phone)
     }
 
     fn put(&mut self, now: Time, line: String) {

@@ -1,22 +1,32 @@
-//! Nobody shares: temporary identities, addresses and tunnels belong to one phone at a time, and an address rests before
-//! another phone gets it.
+//! Nobody shares: temporary identities, addresses and tunnels belong to one phone at a time, and addresses and places in the
+//! data plane's table of tunnels rest before another phone gets them.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use agw_types::{Record, RecordKey, StoredUe};
+use basalt_ebpf_abi::TeidLayout;
 use basalt_ids::{Imsi, MTmsi, Teid};
 use basalt_sansio::{Duration, Time};
 
 #[derive(Debug)]
 pub(super) struct Identities {
     quarantine: Duration,
+    layout: TeidLayout,
     held: BTreeMap<Imsi, Held>,
     by_tmsi: BTreeMap<MTmsi, Imsi>,
     by_address: BTreeMap<Ipv4Addr, Imsi>,
-    by_teid: BTreeMap<Teid, Imsi>,
-    /// When an address was given back, and by whom.
-    resting: BTreeMap<Ipv4Addr, (Time, Imsi)>,
+    /// By the tunnel's place in the table: tunnels of one place differ only in their generation.
+    by_place: BTreeMap<u32, Imsi>,
+    /// When an address or a place was given back, and by whom.
+    resting: BTreeMap<Shared, (Time, Imsi)>,
+}
+
+/// What has to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Shared {
+    Address(Ipv4Addr),
+    Place(u32),
 }
 
 /// What a record promises its phone.
@@ -38,9 +48,9 @@ impl Held {
 }
 
 impl Identities {
-    pub(super) fn new(quarantine: Duration) -> Self {
-        let (by_tmsi, by_address, by_teid) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { quarantine, held: BTreeMap::new(), by_tmsi, by_address, by_teid, resting: BTreeMap::new() }
+    pub(super) fn new(quarantine: Duration, layout: TeidLayout) -> Self {
+        let (held, by_tmsi, by_address) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { quarantine, layout, held, by_tmsi, by_address, by_place: BTreeMap::new(), resting: BTreeMap::new() }
     }
 
     /// A record is written.
@@ -60,6 +70,10 @@ impl Identities {
         }
     }
 
+    fn place(&self, teid: Teid) -> u32 {
+        teid.0 & self.layout.mask()
+    }
+
     /// What a phone had and has no more.
     fn give_back(&mut self, now: Time, imsi: Imsi, kept: Option<&Held>) {
         let Some(former) = self.held.remove(&imsi) else { return };
@@ -67,12 +81,16 @@ impl Identities {
             self.by_tmsi.remove(&tmsi);
         }
         for teid in former.teids {
-            self.by_teid.remove(&teid);
+            let place = self.place(teid);
+            self.by_place.remove(&place);
+            if !kept.is_some_and(|kept| kept.teids.contains(&teid)) {
+                self.resting.insert(Shared::Place(place), (now, imsi));
+            }
         }
         for address in former.addresses {
             self.by_address.remove(&address);
             if !kept.is_some_and(|kept| kept.addresses.contains(&address)) {
-                self.resting.insert(address, (now, imsi));
+                self.resting.insert(Shared::Address(address), (now, imsi));
             }
         }
     }
@@ -85,37 +103,44 @@ impl Identities {
             }
         }
         for teid in &held.teids {
-            if let Some(other) = self.by_teid.insert(*teid, imsi).filter(|other| *other != imsi) {
-                problem = Some(format!("{imsi:?} and {other:?} share the tunnel {teid:?}"));
+            let place = self.place(*teid);
+            if let Some(other) = self.by_place.insert(place, imsi).filter(|other| *other != imsi) {
+                problem = Some(format!("{imsi:?} and {other:?} share place {place} of tunnels ({teid:?})"));
             }
+            problem = problem.or(self.rested(now, imsi, Shared::Place(place)));
         }
         for address in &held.addresses {
             if let Some(other) = self.by_address.insert(*address, imsi).filter(|other| *other != imsi) {
                 problem = Some(format!("{imsi:?} and {other:?} share {address}"));
             }
-            if let Some((since, former)) = self.resting.remove(address)
-                && former != imsi
-                && false
-                && now.since(since) < self.quarantine
-            {
-                let rested = now.since(since);
-                problem = Some(format!("{imsi:?} got {address} that {former:?} gave back {rested:?} ago"));
-            }
+            problem = problem.or(self.rested(now, imsi, Shared::Address(*address)));
         }
         problem
+    }
+
+    /// Whether what a phone gets has rested since another had it.
+    fn rested(&mut self, now: Time, imsi: Imsi, shared: Shared) -> Option<String> {
+        let (since, former) = self.resting.remove(&shared)?;
+        let rested = now.since(since);
+        let early = former != imsi && rested < self.quarantine && !super::KNOWN;
+        early.then(|| format!("{imsi:?} got {shared:?} that {former:?} gave back {rested:?} ago"))
     }
 
     /// A new process begins with these records. What an earlier one did beyond them never happened.
     pub(super) fn found(&mut self, now: Time, ues: &[StoredUe]) -> Option<String> {
         let resting = std::mem::take(&mut self.resting);
-        *self = Self::new(self.quarantine);
+        *self = Self::new(self.quarantine, self.layout);
         let mut problem = None;
         for ue in ues {
             let held = Held::of(ue);
             problem = problem.or(self.take(now, ue.imsi, &held));
             self.held.insert(ue.imsi, held);
         }
-        self.resting = resting.into_iter().filter(|(address, _)| !self.by_address.contains_key(address)).collect();
+        self.resting = resting;
+        self.resting.retain(|shared, _| match shared {
+            Shared::Address(address) => !self.by_address.contains_key(address),
+            Shared::Place(place) => !self.by_place.contains_key(place),
+        });
         problem
     }
 }

@@ -10,6 +10,7 @@ mod sequence;
 use std::collections::BTreeMap;
 
 use agw_types::{Effect, Metric, Outcome, Procedure, Tunnel};
+use basalt_ebpf_abi::TeidLayout;
 use basalt_ids::Imsi;
 use basalt_nas::ie::EmmCause;
 use basalt_nas::{Direction, EmmMessage, NasMessage};
@@ -43,7 +44,7 @@ pub(crate) struct Checks {
     pub counts: BTreeMap<&'static str, u64>,
 }
 
-/// Faults of the gateway that are known and written down (notes on bugs B2, B3, B4, B6, B7, B8): a run goes on after them.
+/// Faults of the gateway that are known and written down (notes on bugs B2, B3, B4, B6 to B12): a run goes on after them.
 pub(crate) const KNOWN: bool = true;
 
 /// What is watched of one phone.
@@ -70,14 +71,14 @@ const NEVER_DUE: [EmmCause; 11] = [
 ];
 
 impl Checks {
-    pub(crate) fn new(honest_disk: bool, quarantine: Duration) -> Self {
+    pub(crate) fn new(honest_disk: bool, quarantine: Duration, layout: TeidLayout) -> Self {
         Self {
             now: Time::ZERO,
             failure: None,
             honest_disk,
             fingerprint: Fingerprint::new(),
             effects: 0,
-            identities: Identities::new(quarantine),
+            identities: Identities::new(quarantine, layout),
             promises: Promises::default(),
             progress: Progress::default(),
             packets: packets::Packets::default(),
@@ -257,6 +258,7 @@ impl Checks {
             | ProtocolSurprise::UnknownKeySet
             | ProtocolSurprise::WrongTransaction => true,
             ProtocolSurprise::SynchFailure => !self.honest_disk,
+            ProtocolSurprise::AccessKey | ProtocolSurprise::NextHop => KNOWN,
             _ => false,
         };
         self.count("distrust");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use agw_core::example_config;
 use agw_subscribers::{Credentials, StoredAlgorithm, Subscriber};
 use agw_types::{Ambr, ApnProfile, Arp, BearerQos, GatewayConfig, Limits, Profile, SubscriberState};
+use basalt_ebpf_abi::TeidLayout;
 use basalt_ids::{EnbId, GlobalEnbId, Imsi, Plmn, Qci, Tac, Tai};
 use basalt_sansio::{Duration, Outbox, Rng, SimRng, Time, Timers};
 use basalt_security::{AkaAlgorithm, Provider, Secret, Sqn};
@@ -54,7 +55,7 @@ impl World {
             connections: BTreeMap::new(),
             links: BTreeMap::new(),
             by_tmsi: BTreeMap::new(),
-            checks: Checks::new(!scenario.faults.lying_disk, quarantine),
+            checks: Checks::new(!scenario.faults.lying_disk, quarantine, TeidLayout::for_sessions(max_sessions)?),
             mood: Mood::Lively,
             doom: None,
             effects_left: 0,

@@ -347,8 +347,11 @@ impl World {
         });
         match owner {
             Some(Some(phone)) => self.diary.one(now, phone, line),
-            Some(None) => {}
-            None => self.diary.all(now, line),
+            None if ids.enb.is_none() && ids.mme.is_none() && decoded.pdu.name() != basalt_s1ap::Paging::NAME => {
+                self.diary.all(now, line);
+            }
+            // Of a connection without a phone, or one that is over.
+            Some(None) | None => {}
         }
     }
 
