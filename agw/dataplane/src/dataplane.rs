@@ -146,6 +146,13 @@ impl Dataplane {
         PuntReason::ALL.iter().map(|reason| (*reason, self.reason(reason.slot()))).collect()
     }
 
+    /// Base stations whose neighbour (they themselves, or the router towards them) does not answer, so that packets to them take the
+    /// slow path. Always 0 in a software plane.
+    #[must_use]
+    pub fn unresolved(&self) -> usize {
+        self.shared.state().hops.unresolved(&self.shared.tables)
+    }
+
     /// Packets kept for idle phones now.
     #[must_use]
     pub fn buffered(&self) -> usize {

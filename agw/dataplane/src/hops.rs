@@ -1,6 +1,7 @@
 //! Which next hop leads to which base station.
 
 use crate::error::Error;
+use crate::host::Snapshot;
 use crate::tables::Tables;
 use basalt_ebpf_abi::{Address, DownlinkState};
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ pub(crate) struct Hops {
     of: BTreeMap<Ipv4Addr, u32>,
     next: u32,
     end: u32,
+    /// What the kernel knew when somebody looked last.
+    snapshot: Snapshot,
     /// Whoever resolves neighbours learns of new ones here; `None` where nothing is resolved (software plane).
     news: Option<mpsc::Sender<(Ipv4Addr, u32)>>,
 }
@@ -25,7 +28,7 @@ impl Hops {
 
     /// For a plane in which programs need resolved neighbours. `end` bounds the entries; `news` must have room for as many.
     pub(crate) fn resolved(end: u32, news: mpsc::Sender<(Ipv4Addr, u32)>) -> Self {
-        Self { of: BTreeMap::new(), next: Self::FIRST, end, news: Some(news) }
+        Self { of: BTreeMap::new(), next: Self::FIRST, end, snapshot: Snapshot::default(), news: Some(news) }
     }
 
     /// For a plane that sends through a socket: one entry for all.
@@ -33,7 +36,7 @@ impl Hops {
         if let Some(hop) = tables.next_hops.get(Self::SOCKET as usize) {
             hop.resolve(u32::MAX, u32::MAX, basalt_ebpf_abi::Mac::default(), basalt_ebpf_abi::Mac::default());
         }
-        Self { of: BTreeMap::new(), next: Self::SOCKET, end: Self::SOCKET, news: None }
+        Self { of: BTreeMap::new(), next: Self::SOCKET, end: Self::SOCKET, snapshot: Snapshot::default(), news: None }
     }
 
     /// Takes over the entries that sessions of before refer to.
@@ -50,8 +53,19 @@ impl Hops {
         }
     }
 
-    /// The entry towards a base station.
-    pub(crate) fn towards(&mut self, peer: Ipv4Addr) -> Result<u32, Error> {
+    /// Remembers what the kernel knows.
+    pub(crate) fn learn(&mut self, snapshot: Snapshot) {
+        self.snapshot = snapshot;
+    }
+
+    /// Base stations whose neighbour is not resolved: packets to them take the slow path.
+    pub(crate) fn unresolved(&self, tables: &Tables) -> usize {
+        let open = |hop: &&u32| tables.next_hops.get(**hop as usize).is_some_and(|hop| hop.ifindex.get() == 0);
+        self.of.values().filter(open).count()
+    }
+
+    /// The entry towards a base station; resolved at once if its neighbour is known already, as it is where S1AP takes the same way.
+    pub(crate) fn towards(&mut self, tables: &Tables, peer: Ipv4Addr) -> Result<u32, Error> {
         if self.news.is_none() {
             return Ok(Self::SOCKET);
         }
@@ -64,6 +78,11 @@ impl Hops {
         let hop = self.next;
         self.next += 1;
         self.of.insert(peer, hop);
+        if let (Some(entry), Some((link, source, destination))) =
+            (tables.next_hops.get(hop as usize), self.snapshot.resolved(peer))
+        {
+            entry.follow(link.index, link.mtu, source, destination);
+        }
         self.tell(peer, hop);
         Ok(hop)
     }

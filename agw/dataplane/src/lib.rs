@@ -50,6 +50,8 @@
 //!   the S1-U and SGi interfaces. Without it, redirected frames vanish and nothing counts them. Real NICs need nothing.
 //! - *Checksums of veth senders.* XDP forwards frames as they are: `ethtool -K PEER tx off` where senders sit behind a veth towards the
 //!   SGi interface (routed mode) or the S1-U interface, else packets arrive with half-made checksums.
+//! - *Links take their time.* After `ip link set up`, packets vanish until the kernel's link watch has switched the transmit queue on,
+//!   which takes seconds where many namespaces come and go: wait for `state UP`.
 //! - *Room for the tunnel.* S1-U MTU at least 1536 for phones with 1500; otherwise tell phones a smaller MTU (PCO). Native XDP needs
 //!   an MTU of at most about 3500 on both sides of a veth; above, generic mode is used and announced.
 //! - *BPF file system.* Start the gateway with `nsenter --net=…`, not `ip netns exec`: that hides `/sys/fs/bpf` behind a new `/sys`,

@@ -123,7 +123,7 @@ impl Shared {
             TunnelState::Idle => None,
         };
         let hop = match peer {
-            Some((address, _)) => state.hops.towards(address)?,
+            Some((address, _)) => state.hops.towards(&self.tables, address)?,
             None => 0,
         };
         let Outcome { slot, left, new } = state.sessions.set(&self.tables, tunnel, hop)?;

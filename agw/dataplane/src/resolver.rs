@@ -126,6 +126,7 @@ impl Resolver {
                 tracing::debug!(%address, %error, "asking for a neighbour");
             }
         }
+        self.shared.state().hops.learn(snapshot);
     }
 
     /// Compiles the destination rules, if they have changed.

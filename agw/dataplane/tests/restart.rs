@@ -82,7 +82,11 @@ fn gateway_process() {
     println!("gateway: adopted {} {} {packets:?}", gateway.plane().adopted(), state == Some(connected()));
     for line in std::io::stdin().lines() {
         match line.unwrap().as_str() {
-            "connect" => gateway.connect(),
+            "connect" => {
+                gateway.connect();
+                // From here on, nothing needs this process.
+                eventually("the base station's neighbour is resolved", || gateway.plane().unresolved() == 0);
+            }
             "idle" => gateway.idle(),
             "event" => {
                 let waiting = gateway.event() == Some(Traffic::DownlinkWaiting { ue_ipv4: UE });

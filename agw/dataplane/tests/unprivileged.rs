@@ -75,6 +75,11 @@ fn site() {
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         sockets.push((socket, jobs));
     }
+    // Until the kernel has switched the transmit queues on, packets vanish.
+    for interface in ["s1u", "sgi"] {
+        let state = || Command::new("ip").args(["link", "show", "dev", interface]).output().unwrap().stdout;
+        eventually("the link is up", || String::from_utf8_lossy(&state()).contains("state UP"));
+    }
     let (station, server) = (Station(sockets[0].0.try_clone().unwrap()), &sockets[1].0);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let config = config(Plane::Auto, Egress::Nat, "/proc/nonexistent".into());

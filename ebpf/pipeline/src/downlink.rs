@@ -172,6 +172,7 @@ pub fn towards_phone<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T, or
             if !kernel && decrement_ttl(packet, ETH).is_none() {
                 return drop(tables, DropReason::NoRoom);
             }
+            tables.count(handover.reason.slot());
             Verdict::HandOver(handover)
         }
         Downlinked::Pass(reason) => {

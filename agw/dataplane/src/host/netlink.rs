@@ -6,15 +6,18 @@ use basalt_ebpf_abi::{Mac, Prefix};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::AddressAttribute;
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, State};
 use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteType};
 use rtnetlink::{Handle, LinkUnspec, LinkVeth, MulticastGroup, RouteMessageBuilder, new_multicast_connection};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
+use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 /// Says that the kernel has told something unasked. What it was, a snapshot shows.
 pub(crate) type Changes = Pin<Box<dyn Stream<Item = ()> + Send>>;
@@ -33,7 +36,7 @@ impl Drop for Netlink {
 
 fn failed(what: impl Into<String>) -> impl FnOnce(rtnetlink::Error) -> Error {
     let what = what.into();
-    move |error| Error::System { what, cause: std::io::Error::other(error.to_string()) }
+    move |error| Error::System { what, cause: io::Error::other(error.to_string()) }
 }
 
 impl Netlink {
@@ -83,10 +86,27 @@ impl Netlink {
         }
         let (one, other) = find(&self.snapshot().await?).ok_or_else(|| Error::NoInterface(name.into()))?;
         for end in [&one, &other] {
-            let request = self.handle.link().set(LinkUnspec::new_with_index(end.index).mtu(mtu).up().build());
-            request.execute().await.map_err(failed(format!("bringing {} up", end.name)))?;
+            self.up(end.index, mtu).await?;
         }
+        self.ready(&[one.index, other.index]).await?;
         Ok((one, other))
+    }
+
+    /// Waits until the kernel has switched the transmit queues of these interfaces on, which it does in its own time after they are
+    /// brought up.
+    async fn ready(&self, indices: &[u32]) -> Result<(), Error> {
+        const TRIES: u32 = 500;
+        for _ in 0..TRIES {
+            let links = self.snapshot().await?.links;
+            if indices.iter().all(|index| links.get(index).is_some_and(|link| link.ready)) {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Err(Error::System {
+            what: "waiting for the gateway's own device".into(),
+            cause: io::ErrorKind::TimedOut.into(),
+        })
     }
 
     /// Brings an interface up with this MTU.
@@ -157,11 +177,13 @@ fn link(message: &LinkMessage) -> Link {
         mac: None,
         mtu: 1500,
         up: message.header.flags.contains(LinkFlags::Up),
+        ready: false,
     };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::OperState(state) => link.ready = matches!(state, State::Up | State::Unknown),
             LinkAttribute::Address(octets) => link.mac = <[u8; 6]>::try_from(octets.as_slice()).ok().map(Mac),
             _ => {}
         }

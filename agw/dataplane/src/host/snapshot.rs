@@ -12,6 +12,8 @@ pub(crate) struct Link {
     pub(crate) mac: Option<Mac>,
     pub(crate) mtu: u32,
     pub(crate) up: bool,
+    /// The link is there and the kernel has switched its transmit queue on: until then, packets vanish.
+    pub(crate) ready: bool,
 }
 
 /// A unicast route of the main table.
@@ -58,7 +60,7 @@ mod tests {
     use super::*;
 
     fn link(index: u32, up: bool) -> (u32, Link) {
-        (index, Link { index, name: format!("eth{index}"), mac: Some(Mac([index as u8; 6])), mtu: 1500, up })
+        (index, Link { index, name: format!("eth{index}"), mac: Some(Mac([index as u8; 6])), mtu: 1500, up, ready: up })
     }
 
     fn route(network: [u8; 4], length: u8, output: u32, gateway: Option<[u8; 4]>, priority: u32) -> Route {

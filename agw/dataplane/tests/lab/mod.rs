@@ -92,6 +92,11 @@ impl Lab {
             run(&format!("ip netns exec {namespace} ethtool -K eth0 gro on"));
             run(&format!("ip netns exec {namespace} ethtool -K eth0 tx off"));
         }
+        // Until the kernel has switched the transmit queues on, packets vanish.
+        for (which, interface) in [("r", "eth0"), ("g", "s1u"), ("g", "sgi"), ("i", "eth0")] {
+            let link = format!("ip link show dev {interface}");
+            eventually("the link is up", || lab.command(which, &link).contains("state UP"));
+        }
         lab
     }
 
