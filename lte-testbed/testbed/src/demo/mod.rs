@@ -7,6 +7,7 @@
 mod summary;
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -237,11 +238,13 @@ impl Demo {
 
     /// The first phone goes idle, is called from the gateway's side, and answers the waiting packets.
     fn page(&mut self) -> Result<()> {
-        let connected = |io: &mut Io| io.site.record(0).is_some_and(|record| record.ue.is_connected());
-        self.radio.call(|io| io.release_silent(Duration::ZERO))?;
-        let idle = self.radio.wait(Duration::from_secs(5), move |io| (!connected(io)).then_some(()))?;
-        let address = self.radio.call(|io| io.app(0).address())?;
-        let (Some(()), Some(address)) = (idle, address) else {
+        // What is left of the transfers may still travel: the base station lets a phone go when it is silent.
+        let let_go = |io: &mut Io| {
+            io.release_silent(Duration::from_millis(300));
+            io.site.record(0).is_some_and(|record| !record.ue.is_connected()).then_some(())
+        };
+        let idle = self.radio.wait(Duration::from_secs(10), let_go)?;
+        let (Some(()), Some(address)) = (idle, self.address_of_first()?) else {
             self.fail("the first phone does not go idle".to_owned());
             return Ok(());
         };
@@ -259,6 +262,12 @@ impl Demo {
             Err(error) => self.fail(format!("paging: {error:#}")),
         }
         Ok(())
+    }
+
+    fn address_of_first(&self) -> Result<Option<Ipv4Addr>> {
+        let sessions = self.gateway.json(&["get", "sessions"])?;
+        let first = sessions.as_array().and_then(|sessions| sessions.first()?.get("address")?.as_str());
+        Ok(first.and_then(|address| address.parse().ok()))
     }
 
     fn counters(&mut self) -> Result<()> {
