@@ -21,6 +21,9 @@ const PAUSE: Duration = Duration::from_secs(45);
 /// Users who wait for service look again.
 const PATIENCE: Duration = Duration::from_secs(7);
 
+/// A phone that has said nothing for so long is in the middle of nothing.
+const SETTLED: Duration = Duration::from_secs(30);
+
 impl World {
     pub(super) fn user_acts(&mut self, phone: usize) {
         match self.mood {
@@ -259,6 +262,10 @@ impl World {
         let mut problems = Vec::new();
         for handset in &self.handsets {
             let imsi = handset.ue.imsi();
+            if handset.last_signalling + SETTLED > self.now {
+                // A periodic update is on its way.
+                continue;
+            }
             let Some(view) = core.ue(imsi) else {
                 problems.push(format!("{imsi:?} is attached and the gateway does not know it"));
                 continue;

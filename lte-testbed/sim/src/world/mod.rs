@@ -338,7 +338,9 @@ impl World {
         use agw_types::Event;
         self.note_event(event);
         match event {
-            Event::Repaired { what } if what.contains("another") && self.checks.disk_is_honest() && !crate::check::KNOWN => {
+            Event::Repaired { what }
+                if what.contains("another") && self.checks.disk_is_honest() && !crate::check::KNOWN =>
+            {
                 self.checks.fail(format!("a repair that should never be needed: {what}"));
             }
             Event::Repaired { .. } => self.checks.count("repairs"),
