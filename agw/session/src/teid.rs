@@ -81,15 +81,20 @@ impl Teids {
         Some(index)
     }
 
-    /// Takes the TEID of a stored session. False when its slot is taken or it is none of ours.
-    pub(crate) fn restore(&mut self, teid: Teid) -> bool {
+    /// Takes the TEID of a stored session. False when its slot is taken or it is none of ours. Slots that nobody restores are
+    /// given out from `rested` on.
+    pub(crate) fn restore(&mut self, rested: Time, teid: Teid) -> bool {
         let index = self.index(teid);
         if index == 0 || index > self.limit {
             return false;
         }
-        while (self.slots.len() as u32) < index {
+        // Slots in between may have been somebody's until a moment ago.
+        while (self.slots.len() as u32) + 1 < index {
             self.slots.push(Slot { generation: 0, used: false });
-            self.resting.push_front((Time::ZERO, self.slots.len() as u32));
+            self.resting.push_back((rested, self.slots.len() as u32));
+        }
+        if (self.slots.len() as u32) < index {
+            self.slots.push(Slot { generation: 0, used: false });
         }
         let generation = teid.0 >> self.index_bits;
         match self.slot(index) {
@@ -103,8 +108,9 @@ impl Teids {
 
     /// Gives a TEID back; its slot rests until `now + quarantine`.
     pub(crate) fn release(&mut self, now: Time, quarantine: Duration, teid: Teid) {
-        let index = self.index(teid);
-        if let Some(slot) = self.slot(index).filter(|slot| slot.used) {
+        let (index, generation) = (self.index(teid), teid.0 >> self.index_bits);
+        // An older TEID of the slot is nobody's any more: the slot's present holder keeps it.
+        if let Some(slot) = self.slot(index).filter(|slot| slot.used && slot.generation == generation) {
             slot.used = false;
             self.resting.push_back((now + quarantine, index));
         }
@@ -147,12 +153,34 @@ mod tests {
     fn restored_ones_are_not_given_again() {
         let mut rng = SimRng::new(3);
         let mut teids = Teids::new(3);
-        assert!(teids.restore(Teid(0x1230_0002)));
-        assert!(!teids.restore(Teid(0x4560_0002)));
-        assert!(!teids.restore(Teid(0x1230_0000)));
+        assert!(teids.restore(Time::ZERO, Teid(0x1230_0002)));
+        assert!(!teids.restore(Time::ZERO, Teid(0x4560_0002)));
+        assert!(!teids.restore(Time::ZERO, Teid(0x1230_0000)));
         let mut given: Vec<u32> = (0..2).map(|_| teids.take(Time::ZERO, &mut rng).unwrap().0 & 0xf).collect();
         given.sort_unstable();
         assert_eq!(given, [1, 3]);
         assert_eq!(teids.take(Time::ZERO, &mut rng), None);
+    }
+
+    #[test]
+    fn an_old_teid_does_not_free_its_slots_next_holder() {
+        let mut rng = SimRng::new(4);
+        let mut teids = Teids::new(1);
+        let old = teids.take(Time::ZERO, &mut rng).unwrap();
+        teids.release(Time::ZERO, REST, old);
+        teids.take(Time::from_secs(60), &mut rng).unwrap();
+        teids.release(Time::from_secs(60), REST, old);
+        assert_eq!(teids.take(Time::from_secs(600), &mut rng), None);
+    }
+
+    #[test]
+    fn slots_of_a_past_life_rest_before_they_are_used() {
+        let mut rng = SimRng::new(5);
+        let mut teids = Teids::new(2);
+        assert!(teids.restore(Time::from_secs(60), Teid(0x1230_0002)));
+        assert_eq!(teids.take(Time::from_secs(59), &mut rng), None);
+        assert!(teids.take(Time::from_secs(60), &mut rng).is_some());
+        teids.release(Time::from_secs(61), REST, Teid(0x1230_0002));
+        assert_eq!(teids.take(Time::from_secs(62), &mut rng), None, "a restored slot rests as others do");
     }
 }
