@@ -17,6 +17,7 @@
 //! assert!(report.count("attaches") >= 5);
 //! # Ok::<(), testbed_sim::Failure>(())
 //! ```
+#![allow(clippy::wrong_self_convention, reason = "`to_` and `from_` say where a message goes and where it comes from")]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 

@@ -82,7 +82,7 @@ impl Scenario {
     /// hide each other's consequences in every run.
     #[must_use]
     pub fn rough(seed: u64, phones: u32, minutes: u32) -> Self {
-        let mut rng = SimRng::new(seed ^ 0x5eed_0f_5ce7a210);
+        let mut rng = SimRng::new(seed ^ 0x005e_ed0f_5ce7_a210);
         let mut often = |least: u64, most: u64| {
             let interval = Duration::from_secs(least + rng.below(most - least + 1));
             (!rng.chance(1, 5)).then_some(interval)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// See the [module](self).
+/// See the module's description.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
     /// Phones that were to attach.

@@ -59,7 +59,7 @@ impl Process {
     }
 }
 
-/// See the [module](self).
+/// See the module's description.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LabState {
     name: String,

@@ -38,7 +38,7 @@ impl fmt::Display for Percentiles {
     }
 }
 
-/// See the [module](self).
+/// See the module's description.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Base stations.

@@ -41,7 +41,7 @@ pub struct Plane {
     pub remote_udp_port: u16,
 }
 
-/// See the [module](self).
+/// See the module's description.
 #[derive(Debug)]
 pub struct Io {
     /// Base stations and phones.

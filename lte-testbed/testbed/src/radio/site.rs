@@ -67,7 +67,7 @@ pub struct AttachStats {
     pub detach_started: Option<Time>,
 }
 
-/// See the [module](self).
+/// See the module's description.
 #[derive(Debug, Default)]
 pub struct Site {
     enbs: Vec<Enb>,

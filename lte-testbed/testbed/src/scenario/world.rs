@@ -33,7 +33,7 @@ pub struct RunOptions {
     pub settings: Vec<String>,
 }
 
-/// See the [module](self).
+/// See the module's description.
 #[derive(Debug)]
 pub(super) struct World {
     pub lab: Lab,
