@@ -22,8 +22,11 @@ fn main() -> std::process::ExitCode {
 }
 
 fn json(report: &Report, rounds: u32) -> String {
-    let mut lines =
-        vec![format!("  \"empty_ns\": {:.1}", report.empty_ns), format!("  \"shift_ns\": {:.1}", report.shift_ns)];
+    let mut lines = vec![
+        format!("  \"empty_ns\": {:.1}", report.empty_ns),
+        format!("  \"shift_ns\": {:.1}", report.shift_ns),
+        format!("  \"memory_miss_ns\": {:.1}", report.miss_ns),
+    ];
     for (figures, (_, name)) in report.figures.iter().zip(SIZES) {
         lines.push(format!("  \"uplink_ns_{name}\": {:.1}", figures.uplink_ns));
         lines.push(format!("  \"uplink_kernel_ns_{name}\": {:.1}", figures.uplink_kernel_ns));
