@@ -1,5 +1,8 @@
 //! The data plane as the daemon uses it.
 
+#[cfg(test)]
+mod tests;
+
 use crate::buffer::{Buffers, Waiting};
 use crate::config::{Config, Egress, Plane};
 use crate::destinations::Rules;

@@ -11,7 +11,8 @@ use basalt_ebpf_abi::{
     Address, Class, Downlink, DownlinkState, HandoverHeader, Mac, REASON_SLOTS, TeidLayout, Uplink, programs,
 };
 use basalt_pipeline::{Frame, Origin, Verdict, access, towards_phone};
-use packets::{Generator, World};
+pub(crate) use packets::Generator;
+use packets::World;
 use std::net::Ipv4Addr;
 
 const DROP: u32 = 1;

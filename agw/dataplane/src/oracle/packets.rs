@@ -20,10 +20,10 @@ impl World {
 }
 
 /// A source of packets: xorshift64*, so that a seed is all there is to repeat a failure.
-pub(super) struct Generator(u64);
+pub(crate) struct Generator(u64);
 
 impl Generator {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
@@ -51,7 +51,7 @@ impl Generator {
     }
 
     /// A frame as a base station, or an attacker, might send it.
-    pub(super) fn uplink(&mut self) -> Vec<u8> {
+    pub(crate) fn uplink(&mut self) -> Vec<u8> {
         let index = self.below(16) as u32;
         let ue = u32::from(World::UE) + index;
         let source = if self.one_in(12) { self.next() as u32 } else { ue };

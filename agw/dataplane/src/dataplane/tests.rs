@@ -1,0 +1,150 @@
+//! The bookkeeping of sessions, over tables without packets.
+
+use super::*;
+use crate::oracle::Generator;
+use agw_types::{AddressPool, Peer, Tunnel, TunnelState};
+use basalt_ebpf_abi::HandoverHeader;
+use basalt_ids::Ebi;
+use std::net::SocketAddrV4;
+use std::time::Instant;
+
+const STATION: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 1);
+const UE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 7);
+
+fn memory() -> (Dataplane, mpsc::Receiver<Traffic>) {
+    let pool = AddressPool { network: [10, 45, 0, 0].into(), prefix: 24, gateway: Some([10, 45, 0, 1].into()) };
+    let mut config = Config::new("s1", [172, 16, 0, 2].into(), "sgi", vec![pool]);
+    config.plane = Plane::Memory;
+    config.sessions = 16;
+    Dataplane::memory(&config).unwrap()
+}
+
+fn tunnel(teid: u32, ue: Ipv4Addr, state: TunnelState) -> Tunnel {
+    Tunnel { teid: Teid(teid), ue_ipv4: ue, ebi: Ebi::FIRST, imsi: "001010000000001".parse().unwrap(), state }
+}
+
+fn connected(teid: u32) -> TunnelState {
+    TunnelState::Connected(Peer { address: STATION.into(), teid: Teid(teid) })
+}
+
+fn set(plane: &Dataplane, tunnel: Tunnel) -> Result<Option<Usage>, Error> {
+    plane.apply(&DataplaneChange::Set(tunnel))
+}
+
+/// What a program does with a packet for an idle phone.
+fn hand_over(plane: &Dataplane, ue: Ipv4Addr) {
+    let slot = plane.shared.tables.settings.get(0).unwrap().slot(ue.into()).unwrap();
+    let record = plane.shared.tables.downlink.get(slot as usize).unwrap();
+    let number = record.handed.fetch_add(1).wrapping_add(1);
+    let (ue, owner) = (record.ue.get(), record.owner.get());
+    let header = HandoverHeader { slot, ue, owner, number, length: 4, reason: 0 };
+    plane.shared.handed_over(&mut plane.shared.state(), header, b"down");
+}
+
+#[test]
+fn a_session_is_what_was_set_last() {
+    let (plane, _traffic) = memory();
+    assert_eq!(plane.mode().name(), "memory");
+    for state in [TunnelState::Idle, connected(7), connected(8), TunnelState::Idle, connected(8)] {
+        set(&plane, tunnel(0x10_0003, UE, state)).unwrap();
+        set(&plane, tunnel(0x10_0003, UE, state)).unwrap();
+        let installed = Installed { teid: Teid(0x10_0003), ue_ipv4: UE, ebi: Some(Ebi::FIRST), state };
+        assert_eq!(plane.installed(), [installed]);
+    }
+    let remove = DataplaneChange::Remove { teid: Teid(0x10_0003), ue_ipv4: UE };
+    assert_eq!(plane.apply(&remove).unwrap(), Some(Usage::default()));
+    assert_eq!(plane.apply(&remove).unwrap(), None);
+    assert!(plane.installed().is_empty());
+}
+
+#[test]
+fn a_new_owner_takes_both_halves_and_no_counters() {
+    let (plane, _traffic) = memory();
+    set(&plane, tunnel(0x10_0003, UE, connected(7))).unwrap();
+    let record = plane.shared.tables.uplink.get(3).unwrap();
+    record.packets.add(5);
+    // The same address with another TEID: the old tunnel is gone.
+    set(&plane, tunnel(0x20_0004, UE, connected(7))).unwrap();
+    assert_eq!(plane.installed().iter().map(|session| session.teid.0).collect::<Vec<_>>(), [0x20_0004]);
+    assert_eq!(record.teid.get(), 0);
+    // The same index with another generation: the old phone is gone.
+    let other = Ipv4Addr::new(10, 45, 0, 9);
+    set(&plane, tunnel(0x30_0004, other, connected(9))).unwrap();
+    assert_eq!(plane.installed().iter().map(|session| session.ue_ipv4).collect::<Vec<_>>(), [other]);
+    assert_eq!(plane.usage(Teid(0x30_0004), other), Some(Usage::default()));
+    assert_eq!(plane.usage(Teid(0x20_0004), UE), None);
+    // Removing someone who is gone changes nothing.
+    assert_eq!(plane.apply(&DataplaneChange::Remove { teid: Teid(0x20_0004), ue_ipv4: UE }).unwrap(), None);
+    assert_eq!(plane.installed().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_is_refused_and_changes_nothing() {
+    let (plane, _traffic) = memory();
+    let ipv6 = TunnelState::Connected(Peer { address: std::net::Ipv6Addr::LOCALHOST.into(), teid: Teid(1) });
+    assert!(matches!(set(&plane, tunnel(0x10_0003, UE, ipv6)), Err(Error::Ipv6Peer)));
+    for teid in [0, u32::MAX] {
+        assert!(matches!(set(&plane, tunnel(teid, UE, connected(1))), Err(Error::Teid(_))));
+    }
+    // Outside of the pool, and the gateway's own address in it.
+    for address in [[10, 46, 0, 1], [10, 45, 0, 1]] {
+        assert!(matches!(set(&plane, tunnel(0x10_0003, address.into(), connected(1))), Err(Error::OutsidePools(_))));
+    }
+    assert!(plane.installed().is_empty());
+}
+
+#[test]
+fn an_idle_period_is_told_once_and_a_discard_opens_a_new_one() {
+    let (plane, mut traffic) = memory();
+    let waiting = Ok(Traffic::DownlinkWaiting { ue_ipv4: UE });
+    set(&plane, tunnel(0x10_0003, UE, TunnelState::Idle)).unwrap();
+    for _ in 0..70 {
+        hand_over(&plane, UE);
+    }
+    assert_eq!(traffic.try_recv(), waiting);
+    assert!(traffic.try_recv().is_err());
+    assert_eq!(plane.buffered(), 64);
+    assert_eq!(plane.usage(Teid(0x10_0003), UE).unwrap().downlink_dropped, 6);
+    plane.apply(&DataplaneChange::Discard { ue_ipv4: UE }).unwrap();
+    assert_eq!(plane.buffered(), 0);
+    hand_over(&plane, UE);
+    assert_eq!(traffic.try_recv(), waiting);
+    // The phone leaves, another one gets the address: nothing of the old one's reaches it.
+    set(&plane, tunnel(0x20_0004, UE, TunnelState::Idle)).unwrap();
+    assert_eq!(plane.buffered(), 0);
+    assert!(traffic.try_recv().is_err());
+}
+
+#[test]
+fn configurations_that_contradict_themselves_are_refused() {
+    let pool = AddressPool { network: [10, 45, 0, 0].into(), prefix: 24, gateway: None };
+    let good = Config::new("s1", [172, 16, 0, 2].into(), "sgi", vec![pool]);
+    assert!(good.check().is_ok());
+    let refused = |change: &dyn Fn(&mut Config)| {
+        let mut config = good.clone();
+        change(&mut config);
+        assert!(config.check().is_err());
+    };
+    refused(&|config| config.pools.push(AddressPool { prefix: 16, ..pool }));
+    refused(&|config| config.pools.clear());
+    refused(&|config| config.device = "a-name-too-long".into());
+    refused(&|config| config.sessions = (1 << 20) + 1);
+    refused(&|config| config.buffer_per_phone = 0);
+    refused(&|config| config.peer_prefix = 33);
+}
+
+#[test]
+fn hostile_datagrams_cost_nothing_but_counters() {
+    let (plane, _traffic) = memory();
+    set(&plane, tunnel(0x10_0003, UE, connected(7))).unwrap();
+    let mut generator = Generator::new(4);
+    let now = Instant::now();
+    for _ in 0..20_000 {
+        let mut frame = generator.uplink();
+        let message = frame.get_mut(42..).unwrap_or_default();
+        plane.shared.datagram(now, SocketAddrV4::new(STATION, 2152), message);
+    }
+    plane.shared.expire(now + std::time::Duration::from_secs(60));
+    assert_eq!(plane.installed().len(), 1);
+    assert!(plane.drops().iter().map(|(_, count)| count).sum::<u64>() > 1000);
+}
