@@ -61,6 +61,18 @@ const ROUND: Duration = Duration::from_millis(40);
 /// Rounds between two looks at the health of everything.
 const CHECK_EVERY: u64 = 100;
 
+/// Settings that let a gateway forget half-done attaches soon, so that many rounds fit into a short time.
+///
+/// # Errors
+/// None: the settings are constant and well-formed.
+pub fn settings() -> Result<Table> {
+    let mut settings = Table::new();
+    for timer in ["t3450", "t3460", "t3470", "t3485", "t3489", "t3495", "t3422"] {
+        crate::gateway::set(&mut settings, &format!("timers.{timer}"), "1s".into())?;
+    }
+    Ok(settings)
+}
+
 /// Plays the rounds.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 mod attach;
 mod bench;
 mod demo;
+mod fuzz;
 mod lab;
 mod load;
 mod options;
@@ -41,6 +42,8 @@ enum Command {
         #[command(subcommand)]
         command: scenario::ScenarioCommand,
     },
+    /// Attach with any one message damaged, while a canary phone pings without loss.
+    Fuzz(fuzz::FuzzArgs),
     /// Print the lab's subscribers, for the gateway's list.
     Subscribers(subscribers::SubscribersArgs),
     /// Bring a whole network up, show that it works, and stay for exploring.
@@ -73,6 +76,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Attach(args) => return attach::run(&args),
         Command::Load(args) => return load::run(&args),
         Command::Scenario { command } => return scenario::run(command),
+        Command::Fuzz(args) => return fuzz::run(&args),
         Command::Subscribers(args) => subscribers::run(&args)?,
         Command::Demo(args) => return demo::run(&args),
         Command::Bench { name } => bench::run(name)?,

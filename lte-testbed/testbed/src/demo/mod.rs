@@ -165,6 +165,7 @@ impl Demo {
         self.summary.ues_attached = times.len() as u32;
         self.summary.attach_ms.p50 = percentiles.p50_ms;
         self.summary.attach_ms.p99 = percentiles.p99_ms;
+        (self.summary.attach_ms_p50, self.summary.attach_ms_p99) = (percentiles.p50_ms, percentiles.p99_ms);
         self.say(&format!("phones: {} of {} attached, {percentiles}", times.len(), self.plan.ues));
         for ue in self.gateway.json(&["get", "ues"])?.as_array().into_iter().flatten() {
             let text = |key: &str| ue.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();

@@ -13,6 +13,10 @@ pub struct Summary {
     pub ues_attached: u32,
     /// Milliseconds from ATTACH REQUEST to ATTACH COMPLETE.
     pub attach_ms: AttachMs,
+    /// The same, flat.
+    pub attach_ms_p50: f64,
+    /// The same, flat.
+    pub attach_ms_p99: f64,
     /// Pings of all phones.
     pub ping: PingCount,
     /// Octets of user packets, counted by the phones' TUN devices and by the gateway.

@@ -62,8 +62,8 @@ pub struct Io {
     waiting: HashMap<usize, VecDeque<Vec<u8>>>,
     /// Damage to be done to a message.
     pub damage: Option<Damage>,
-    /// Tells a canary to stop.
-    pub canary_stopped: bool,
+    /// The canary that sings; one that finds another number here falls silent.
+    pub canary: Option<u64>,
     /// GTP-U signalling seen: ECHO RESPONSE and ERROR INDICATION.
     pub gtpu_seen: Vec<GtpuSeen>,
     alarm: Rc<Notify>,
@@ -134,7 +134,7 @@ impl Io {
                 tun_spaces: HashMap::new(),
                 waiting: HashMap::new(),
                 damage: None,
-                canary_stopped: false,
+                canary: None,
                 gtpu_seen: Vec::new(),
                 alarm: Rc::new(Notify::new()),
                 armed: None,

@@ -179,23 +179,26 @@ impl World {
 
     fn canary_starts(&mut self, phone: usize) -> Result<()> {
         self.canary = Some(phone);
+        self.canaries += 1;
+        let number = self.canaries;
         self.radio.with_shared(move |shared| {
-            shared.borrow_mut().app(phone).reset();
-            tokio::task::spawn_local(canary(shared.clone(), phone));
+            let mut io = shared.borrow_mut();
+            io.app(phone).reset();
+            io.canary = Some(number);
+            tokio::task::spawn_local(canary(shared.clone(), phone, number));
         })
     }
 
     fn canary_ends(&mut self) -> Result<()> {
         let phone = self.canary.take().context("there is no canary")?;
         let patience = Instant::now() + Duration::from_secs(2);
-        self.radio.call(|io| io.canary_stopped = true)?;
+        self.radio.call(|io| io.canary = None)?;
         loop {
             let (sent, received) = self.radio.call(move |io| {
                 let app = io.app(phone);
                 (app.sent, app.received)
             })?;
             if sent == received && sent > 0 {
-                self.radio.call(|io| io.canary_stopped = false)?;
                 return Ok(());
             }
             if Instant::now() >= patience {
@@ -287,11 +290,11 @@ async fn pings(shared: Shared, phone: usize, count: u32) {
     }
 }
 
-async fn canary(shared: Shared, phone: usize) {
+async fn canary(shared: Shared, phone: usize, number: u64) {
     loop {
         {
             let mut io = shared.borrow_mut();
-            if io.canary_stopped {
+            if io.canary != Some(number) {
                 return;
             }
             io.ping(phone, lab::SERVER);

@@ -42,6 +42,8 @@ pub(super) struct World {
     pub phones: Vec<Seen>,
     pub enbs: Vec<Vec<testbed_ran::Event>>,
     pub canary: Option<usize>,
+    /// How many canaries there were.
+    pub canaries: u64,
     _internet: Services,
 }
 
@@ -77,7 +79,7 @@ impl World {
             remote_udp_port: UDP_ENCAPSULATION_PORT,
         })?;
         let mut world =
-            Self { lab, radio, gateway, phones: Vec::new(), enbs: Vec::new(), canary: None, _internet: internet };
+            Self { lab, radio, gateway, phones: Vec::new(), enbs: Vec::new(), canary: None, canaries: 0, _internet: internet };
         world.subscribe(script)?;
         world.add_enbs(script)?;
         world.add_phones(script)?;
