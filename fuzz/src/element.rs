@@ -72,6 +72,19 @@ impl Elements {
         &self.list
     }
 
+    /// The code of the procedure.
+    #[must_use]
+    pub const fn procedure(&self) -> u8 {
+        self.head[1]
+    }
+
+    /// Gives every element of this number another value.
+    pub fn set(&mut self, id: u16, value: &[u8]) {
+        for element in self.list.iter_mut().filter(|element| element.id == id) {
+            element.value = value.to_vec();
+        }
+    }
+
     /// Carries a change out; elements to borrow come from `other`.
     pub fn change(&mut self, change: &ElementChange, other: &Self) {
         let count = self.list.len().max(1);

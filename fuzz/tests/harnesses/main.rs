@@ -8,6 +8,7 @@ mod gtp;
 mod nas;
 mod pipeline;
 mod s1ap;
+mod stateful;
 mod store;
 
 use std::time::Duration;

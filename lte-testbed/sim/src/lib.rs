@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
+mod canary;
 mod check;
 mod diary;
 mod gateway;
@@ -30,8 +31,11 @@ mod report;
 mod scenario;
 mod world;
 
+pub use canary::{CanaryReport, with_canary};
 pub use report::{Failure, Report, run};
 pub use scenario::{Faults, Scenario};
+
+use basalt_ids::{Guti, MmeUeS1apId};
 
 /// Comes between phones, base stations and the gateway, and changes what passes: for fuzzing. What it returns is sent in place
 /// of what it was given; nothing is silence.
@@ -40,4 +44,8 @@ pub trait Tap {
     fn nas(&mut self, phone: usize, nas: Vec<u8>) -> Vec<Vec<u8>>;
     /// An S1AP message leaves a base station.
     fn s1ap(&mut self, station: usize, pdu: Vec<u8>) -> Vec<Vec<u8>>;
+    /// What an attacker may learn of the canary: its temporary identity, and the gateway's number for its connection.
+    fn canary(&mut self, guti: Option<Guti>, mme_ue_id: Option<MmeUeS1apId>) {
+        let _ = (guti, mme_ue_id);
+    }
 }

@@ -70,6 +70,11 @@ impl Identities {
         }
     }
 
+    /// Whether a phone's record has a temporary identity, the old or the new one.
+    pub(super) fn holds(&self, imsi: Imsi, tmsi: MTmsi) -> bool {
+        self.held.get(&imsi).is_some_and(|held| held.tmsis.contains(&tmsi))
+    }
+
     fn place(&self, teid: Teid) -> u32 {
         teid.0 & self.layout.mask()
     }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use agw_types::{Effect, Metric, Outcome, Procedure, Tunnel};
 use basalt_ebpf_abi::TeidLayout;
-use basalt_ids::Imsi;
+use basalt_ids::{Guti, Imsi};
 use basalt_nas::ie::EmmCause;
 use basalt_nas::{Direction, EmmMessage, NasMessage};
 use basalt_sansio::{Duration, Fingerprint, Time};
@@ -40,6 +40,7 @@ pub(crate) struct Checks {
     progress: Progress,
     pub packets: packets::Packets,
     phones: Vec<Watched>,
+    exempt: Option<usize>,
     by_imsi: BTreeMap<Imsi, usize>,
     pub counts: BTreeMap<&'static str, u64>,
 }
@@ -83,6 +84,7 @@ impl Checks {
             progress: Progress::default(),
             packets: packets::Packets::default(),
             phones: Vec::new(),
+            exempt: None,
             by_imsi: BTreeMap::new(),
             counts: BTreeMap::new(),
         }
@@ -95,6 +97,16 @@ impl Checks {
 
     pub(crate) fn phone_of(&self, imsi: Imsi) -> Option<usize> {
         self.by_imsi.get(&imsi).copied()
+    }
+
+    /// Whether a phone's record has this temporary identity, as its own or as the one it was promised.
+    pub(crate) fn knows(&self, imsi: Imsi, guti: Guti) -> bool {
+        self.identities.holds(imsi, guti.m_tmsi)
+    }
+
+    /// This phone misbehaves: what happens to it is its own fault.
+    pub(crate) fn exempt(&mut self, phone: usize) {
+        self.exempt = Some(phone);
     }
 
     /// Something does not hold. Only the first is kept: the rest may follow from it.
@@ -143,6 +155,7 @@ impl Checks {
             }
             Effect::Count(Metric::Procedure { procedure, outcome }) => self.procedure(*procedure, *outcome),
             Effect::Count(Metric::Retransmitted(_)) => self.count("retransmissions"),
+            Effect::Tell(event) if is_complaint(event) => self.count("complaints"),
             Effect::Count(Metric::Discarded(_)) => self.count("discarded"),
             Effect::Count(Metric::Unexpected(_)) => self.count("unexpected"),
             _ => {}
@@ -217,14 +230,16 @@ impl Checks {
     /// A phone told something.
     pub(crate) fn phone_told(&mut self, phone: usize, ue: &Ue, event: &Event) {
         let imsi = ue.imsi();
-        match event {
-            Event::Secured(_) => {
-                let problem =
-                    self.phones.get_mut(phone).and_then(|watched| watched.keys.secured(ue.security_context()));
-                if let Some(problem) = problem.filter(|_| self.honest_disk) {
-                    self.fail(format!("{imsi:?}: {problem}"));
-                }
+        if matches!(event, Event::Secured(_)) {
+            let problem = self.phones.get_mut(phone).and_then(|watched| watched.keys.secured(ue.security_context()));
+            if let Some(problem) = problem.filter(|_| self.honest_disk) {
+                self.fail(format!("{imsi:?}: {problem}"));
             }
+        }
+        if self.exempt == Some(phone) {
+            return;
+        }
+        match event {
             Event::NewGuti(Some(guti)) if self.honest_disk && !self.promises.holds_guti(imsi, *guti) => {
                 self.fail(format!("{imsi:?} was given {guti:?}, and no durable record has it"));
             }
@@ -281,4 +296,13 @@ impl Checks {
     pub(crate) fn process_ended(&mut self) {
         self.progress = Progress::default();
     }
+}
+
+/// Whether an event says that somebody did something that is not right.
+fn is_complaint(event: &agw_types::Event) -> bool {
+    use agw_types::Event;
+    matches!(
+        event,
+        Event::Rejected(_) | Event::EnbProtocolError { .. } | Event::EnbRefused { .. } | Event::Security { .. }
+    )
 }

@@ -14,6 +14,8 @@ pub(crate) enum Mood {
     Lively,
     /// They want service and nothing else.
     Steady,
+    /// They do what they are told.
+    Told,
 }
 
 /// Most users do something within so long.
@@ -39,6 +41,7 @@ impl World {
                     self.arm(Turn::User(phone), next);
                 }
             }
+            Mood::Told => {}
         }
     }
 
@@ -105,16 +108,20 @@ impl World {
     }
 
     /// Somebody on the internet sends to the phone.
-    fn call(&mut self, phone: usize) {
+    pub(crate) fn call(&mut self, phone: usize) {
         let Some((_, address)) = self.address_of(phone) else { return };
         for _ in 0..=self.draw(phone, 10) {
             self.send_to(address);
         }
     }
 
-    /// To another cell: by handover when connected, else by choosing it.
     fn walk(&mut self, phone: usize) {
         let target = self.draw(phone, self.stations.len() as u64) as usize;
+        self.walk_to(phone, target);
+    }
+
+    /// To another cell: by handover when connected, else by choosing it.
+    pub(crate) fn walk_to(&mut self, phone: usize, target: usize) {
         let handset = &mut self.handsets[phone];
         if target == handset.station || handset.coming_from.is_some() {
             return;
@@ -270,7 +277,8 @@ impl World {
                 problems.push(format!("{imsi:?} is attached and the gateway does not know it"));
                 continue;
             };
-            if !matches!(view.state, UeState::Connected | UeState::Idle) || view.guti != handset.ue.guti() {
+            let known = handset.ue.guti().is_some_and(|guti| self.checks.knows(imsi, guti));
+            if !matches!(view.state, UeState::Connected | UeState::Idle) || !known {
                 problems.push(format!(
                     "{imsi:?} has {:?}, the gateway has {:?} in state {:?}",
                     handset.ue.guti(),

@@ -106,8 +106,18 @@ impl World {
         Some(())
     }
 
-    /// Switches everything on.
+    /// Switches everything on, and lets users and faults go.
     pub(crate) fn begin(&mut self) {
+        self.switch_on();
+        for phone in 0..self.handsets.len() {
+            let first = Time::from_millis(1_000 + self.rng.below(40_000));
+            self.arm(Turn::User(phone), first);
+        }
+        self.plan_faults();
+    }
+
+    /// Switches gateway and base stations on; phones find their cells.
+    pub(crate) fn switch_on(&mut self) {
         self.gateway.disk.lie_about_sync(self.scenario.faults.lying_disk);
         if let Err(problem) = self.gateway.start(self.now, &[], &mut self.checks) {
             self.checks.fail(problem);
@@ -120,10 +130,7 @@ impl World {
         for phone in 0..self.handsets.len() {
             let tai = self.stations[self.handsets[phone].station].enb.config().tai();
             self.phone(phone, testbed_ue::Input::Camp(tai));
-            let first = Time::from_millis(1_000 + self.rng.below(40_000));
-            self.arm(Turn::User(phone), first);
         }
-        self.plan_faults();
         self.arm(Turn::Sweep, Time::from_secs(5));
     }
 }

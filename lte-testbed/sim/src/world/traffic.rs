@@ -38,12 +38,12 @@ impl World {
     }
 
     /// The first PDN connection of a phone, and its address.
-    pub(super) fn address_of(&self, phone: usize) -> Option<(Ebi, Ipv4Addr)> {
+    pub(crate) fn address_of(&self, phone: usize) -> Option<(Ebi, Ipv4Addr)> {
         let default = self.handsets[phone].ue.sessions().iter().find(|session| session.linked.is_none())?;
         Some((default.ebi, default.address?))
     }
 
-    fn send_packet(&mut self, phone: usize) {
+    pub(crate) fn send_packet(&mut self, phone: usize) {
         let now = self.now;
         let Some((ebi, source)) = self.address_of(phone) else { return };
         let Some(connection) = self.handsets[phone].connection else { return };
@@ -79,7 +79,7 @@ impl World {
     }
 
     /// A packet from the internet. True when a phone got it at once.
-    pub(super) fn send_to(&mut self, to: Ipv4Addr) -> bool {
+    pub(crate) fn send_to(&mut self, to: Ipv4Addr) -> bool {
         let packet = Packet { to, number: self.number() };
         match self.plane.downlink(packet) {
             Downlinked::Sent(teid, peer) => self.deliver(teid, peer, packet),
