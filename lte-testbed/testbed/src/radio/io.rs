@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use basalt_ids::{Ebi, Teid};
+use basalt_ids::Teid;
 use basalt_sansio::Time;
 use basalt_sctp::{Backend, CloseReason, Config, Event, Message, SctpAssociation, SctpReceiver, SctpSender, ppid};
 use testbed_ran::gtpu::{self, Received};
@@ -337,7 +337,7 @@ impl Io {
     fn notice(&mut self, told: Told) {
         if let Told::Phone(phone, event) = &told {
             match event {
-                testbed_ue::Event::SessionUp(session) if session.linked.is_none() => {
+                testbed_ue::Event::SessionUp(session) if self.site.first_bearer(*phone) == Some(session.ebi) => {
                     self.session_up(*phone, session.address, session.mtu);
                 }
                 testbed_ue::Event::BearersUp => self.send_waiting(*phone),
@@ -390,7 +390,8 @@ impl Io {
 
     fn forward(&mut self, phone: usize, packet: &[u8]) -> bool {
         let now = self.now();
-        let Some((address, bearer)) = self.site.uplink(now, phone, Ebi::FIRST) else { return false };
+        let Some(ebi) = self.site.first_bearer(phone) else { return false };
+        let Some((address, bearer)) = self.site.uplink(now, phone, ebi) else { return false };
         let Some(socket) = self.sockets.get(&address) else { return false };
         self.scratch.clear();
         self.scratch.extend_from_slice(&gtpu::packet_header(bearer.uplink, packet.len()));

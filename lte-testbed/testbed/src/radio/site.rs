@@ -219,6 +219,13 @@ impl Site {
         self.effects.pop_front()
     }
 
+    /// The default bearer of a phone's first connection: the one its programs use.
+    #[must_use]
+    pub fn first_bearer(&self, phone: usize) -> Option<Ebi> {
+        let sessions = self.phones.get(phone)?.ue.sessions();
+        sessions.iter().find(|session| session.linked.is_none()).map(|session| session.ebi)
+    }
+
     /// Where a phone's packet leaves: the base station's address, and the tunnel.
     pub fn uplink(&mut self, now: Time, phone: usize, ebi: Ebi) -> Option<(Ipv4Addr, Bearer)> {
         let record = self.phones.get(phone)?;
