@@ -117,10 +117,10 @@ impl Core {
             rng.fill(&mut seed);
             SecureSeed(seed)
         };
-        let (for_mobility, for_sessions) = (branch(), branch());
+        let (for_mobility, for_sessions, for_ran) = (branch(), branch(), branch());
         let (layout, shard) = (IdLayout::DEFAULT, 0);
         Self {
-            ran: Ran::new(limits, layout, shard),
+            ran: Ran::new(limits, layout, shard, &for_ran),
             mobility: Mobility::new(&config, limits, layout, shard, &for_mobility, provider),
             sessions: Sessions::new(&config, max_sessions, &for_sessions),
             policy: LocalPolicy::new(&config.apns),

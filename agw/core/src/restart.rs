@@ -2,7 +2,8 @@
 //!
 //! 1. [`Core::restore`] takes the records. UEs with a radio connection are connected again if their base station has a record.
 //! 2. The driver tells of associations: `LinkUp` with `resumed` for those that live, `LinkDown` for those that do not.
-//! 3. [`Core::reconcile`] ends what no association was named for, and makes the data plane what the sessions say.
+//! 3. [`Core::reconcile`] ends what no association was named for, has base stations release what was not taken over, and makes
+//!    the data plane what the sessions say.
 
 use crate::Core;
 use agw_types::{
@@ -46,7 +47,12 @@ impl Core {
         let bearers: Vec<_> = connected.map(|session| session.ebi).collect();
         let (Some(radio), Some(tai)) = (stored.radio, stored.areas.first().copied()) else { return false };
         let area = Area { tai, cell: stored.cell };
-        if bearers.is_empty() || !self.ran.restore_connection(radio, ue, area, bearers) {
+        if bearers.is_empty() {
+            // The base station had a connection, but nothing that could be gone on with.
+            self.ran.restore_stale(radio, area);
+            return false;
+        }
+        if !self.ran.restore_connection(radio, ue, area, bearers) {
             return false;
         }
         self.mobility.restore_connection(now, ue, stored, RadioId(radio.radio), &mut self.wants);

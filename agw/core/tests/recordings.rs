@@ -17,7 +17,7 @@ use basalt_ids::{EnbUeS1apId, Guti, Imsi, MmeUeS1apId, Plmn};
 use basalt_nas::ie::{AuthenticationFailureParameter, EpsMobileIdentity, KeySetIdentifier, MobileIdentity, Res};
 use basalt_nas::{Direction, EmmMessage, Envelope, EsmPdu, Plain, SecurityHeaderType};
 use basalt_s1ap::{Pdu, decode, encode};
-use basalt_sansio::SecureSeed;
+use basalt_sansio::{Duration, SecureSeed};
 use basalt_security::{
     AkaAlgorithm, Algorithms, Ciphering, Integrity, NasSecurityContext, Protection, Provider, Secret, Side, Sqn, kasme,
 };
@@ -168,6 +168,8 @@ impl Run {
                 let peer = agw_types::Peer { address, teid };
                 self.site.input(Input::Traffic(Traffic::ErrorIndication { teid: session.local.1, peer }));
             }
+            // A phone that has just gone idle is not called at once.
+            self.site.advance(Duration::from_millis(200));
             let ue_ipv4 = session.address.ipv4().unwrap();
             self.site.input(Input::Traffic(Traffic::DownlinkWaiting { ue_ipv4 }));
             self.hear();

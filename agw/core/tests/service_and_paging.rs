@@ -227,8 +227,10 @@ fn packets_for_a_phone_on_its_way_do_not_page_it() {
     waiting(&mut site, &phone);
     assert_eq!(pages(&mut site), 0);
     let setup = phone.context(&mut site);
-    // The radio is lost before the bearers stand: now it is called.
+    // The radio is lost before the bearers stand: it is called as soon as it listens to pages again.
     phone.enb.clone().request_release(&mut site, setup.mme_ue_id, setup.enb_ue_id);
+    assert_eq!(pages(&mut site), 0);
+    site.advance(Duration::from_millis(200));
     assert_eq!(pages(&mut site), 1);
 }
 

@@ -210,6 +210,7 @@ fn an_update_accept_is_sent_five_times_and_then_both_identities_stay_valid() {
     phone.hear_release(&mut site);
     assert_eq!(state(&site, &phone), UeState::Idle);
     // Pages go to either, in turns.
+    site.advance(Duration::from_millis(200));
     waiting(&mut site, &phone);
     site.advance(Duration::from_secs(7));
     let identities: Vec<_> = site
@@ -254,14 +255,32 @@ fn a_reallocation_that_is_never_confirmed_is_given_up() {
 }
 
 #[test]
-fn packets_during_an_update_bring_the_bearers_up_or_page_after_it() {
+fn packets_during_an_update_bring_the_bearers_up_after_it() {
     let (mut site, mut phone) = idle();
     update(&mut phone, &mut site, false);
     waiting(&mut site, &phone);
     assert_eq!(pages(&mut site), 0);
     phone.complete_tau(&mut site);
+    let setup = phone.context(&mut site);
+    phone.enb.clone().context_ready(&mut site, &setup);
+    phone.hear_nothing(&mut site);
+    assert_eq!(state(&site, &phone), UeState::Connected);
+    assert!(site.core.ue(phone.imsi).unwrap().sessions[0].remote.is_some());
+}
+
+#[test]
+fn packets_just_after_a_release_page_when_the_phone_listens_again() {
+    let (mut site, mut phone) = idle();
+    update(&mut phone, &mut site, false);
+    phone.complete_tau(&mut site);
     phone.hear_release(&mut site);
+    waiting(&mut site, &phone);
+    waiting(&mut site, &phone);
+    assert_eq!(pages(&mut site), 0);
+    site.advance(Duration::from_millis(200));
     assert_eq!(pages(&mut site), 1);
+    phone.service(&mut site);
+    assert_eq!(state(&site, &phone), UeState::Connected);
 }
 
 #[test]

@@ -24,7 +24,7 @@ use basalt_nas::emm::{
     AttachReject, AttachRequest, DetachAccept, DetachRequestUe, ServiceReject, TrackingAreaUpdateReject,
     TrackingAreaUpdateRequest,
 };
-use basalt_nas::ie::{EmmCause, EpsMobileIdentity, GprsTimer2, KeySetIdentifier, MobileIdentity};
+use basalt_nas::ie::{AttachType, EmmCause, EpsMobileIdentity, GprsTimer2, KeySetIdentifier, MobileIdentity};
 use basalt_nas::{DecodeError, Direction, EmmMessage, Envelope, Header, Plain};
 use basalt_sansio::Outbox;
 
@@ -206,6 +206,8 @@ impl Mobility {
         let home = imsi.is_none_or(|imsi| self.config.plmns.iter().any(|plmn| imsi.belongs_to(*plmn)));
         let refusal = if !self.config.areas.contains(&from.area.tai) {
             Some((EmmCause::NoSuitableCellsInTrackingArea, "the cell's tracking area is not served here"))
+        } else if let Some(refusal) = not_offered(request.0.attach_type) {
+            Some(refusal)
         } else if self.config.home_only && !home {
             Some((EmmCause::PlmnNotAllowed, crate::reject::words_for(AuthFailure::RoamingNotAllowed)))
         } else if Eps::select(&self.algorithms, &capability).is_err() {
@@ -383,6 +385,18 @@ impl Mobility {
     }
 }
 
+/// Kinds of attach that are not offered (§5.5.1.1, §5.5.1.2.5A, §5.5.1.2.5C).
+const fn not_offered(kind: AttachType) -> Option<(EmmCause, &'static str)> {
+    match kind {
+        AttachType::Emergency => Some((EmmCause::ImeiNotAccepted, "emergency attach is not offered here")),
+        AttachType::Rlos => Some((
+            EmmCause::ServiceOptionNotAuthorizedInPlmn,
+            "restricted local operator services are not offered here",
+        )),
+        _ => None,
+    }
+}
+
 /// A known UE attaches with keys that are good: nothing needs to be proven.
 fn attach_again(ue: &mut Ue, request: AttachRequest, from: Origin, count: u32, cx: &mut Cx<'_>) {
     if resolve(ue.running(), Arriving::Attach) == Resolution::Continue {
@@ -390,6 +404,11 @@ fn attach_again(ue: &mut Ue, request: AttachRequest, from: Origin, count: u32, c
         return;
     }
     ue.connect(from.radio, cx.id, count, cx);
+    if let Some((cause, reason)) = not_offered(request.attach_type) {
+        release::abort_running(ue, Some(agw_types::Outcome::Superseded), cx);
+        attach::reject(ue, cause, reason.to_owned(), cx);
+        return;
+    }
     if !cx.config.areas.contains(&from.area.tai) {
         release::abort_running(ue, Some(agw_types::Outcome::Superseded), cx);
         let reason = "the cell's tracking area is not served here".to_owned();
@@ -404,6 +423,8 @@ fn attach_again(ue: &mut Ue, request: AttachRequest, from: Origin, count: u32, c
 fn heard(ue: &mut Ue, area: Area, guti: Option<Guti>, cx: &mut Cx<'_>) {
     ue.area = area;
     ue.last_seen = cx.now.unix_secs;
+    // Its count is used up: also after a crash nobody can say the same again (TS 24.301 §4.4.3.2).
+    cx.save();
     if let Some(guti) = guti {
         guti::used(ue, guti, cx);
     }

@@ -16,6 +16,7 @@ use agw_types::{Ambr, Area, Procedure, RadioCause, RadioCommand, RadioId, Sessio
 use basalt_ids::{Guti, Imei, Imeisv, Imsi, Tai};
 use basalt_nas::emm::{AttachRequest, DetachRequestUe, TrackingAreaUpdateRequest};
 use basalt_nas::{EmmMessage, Plain};
+use basalt_sansio::Time;
 use basalt_security::{AccessKeyChain, NasSecurityContext};
 
 /// A UE: who it is, whether it is trusted, where it is, what runs for it.
@@ -44,8 +45,10 @@ pub(crate) struct Ue {
     pub(crate) since: u64,
     /// Packets came at a time when the UE could not be paged for them; it is when that time is over.
     pub(crate) called: bool,
-    /// A page failed a short while ago.
+    /// Pages are held back: one failed, or the UE is just leaving its connection.
     pub(crate) paging_backoff: bool,
+    /// When it went idle last.
+    pub(crate) idle_since: Time,
     /// It is in the queue of detached UEs that make room.
     pub(crate) retired: bool,
     pub(crate) waiting_esm: Option<Box<Waiting>>,
@@ -141,6 +144,7 @@ impl Ue {
             since: unix_secs,
             called: false,
             paging_backoff: false,
+            idle_since: Time::ZERO,
             retired: false,
             waiting_esm: None,
             emm: Emm::Claiming(Box::new(claim)),

@@ -139,6 +139,10 @@ fn with_keys(ue: &mut Ue, nas: &[u8], area: Area, cx: &mut Cx<'_>) {
         Ok(verified) => {
             ue.area = area;
             ue.last_seen = cx.now.unix_secs;
+            if ue.is_registered() {
+                // Its count is used up, also after a crash.
+                cx.save();
+            }
             trusted(ue, verified, cx);
             settled(ue, cx);
         }
@@ -197,7 +201,7 @@ fn trusted(ue: &mut Ue, verified: Verified<Vec<u8>>, cx: &mut Cx<'_>) {
         }
         EmmMessage::AttachRequest(_) => {
             let EmmMessage::AttachRequest(request) = message.into_inner() else { return };
-            attach_over_connection(ue, request, cx);
+            attach_over_connection(ue, request, count, cx);
         }
         EmmMessage::TrackingAreaUpdateRequest(_) => {
             let EmmMessage::TrackingAreaUpdateRequest(request) = message.into_inner() else { return };
@@ -232,13 +236,16 @@ fn trusted(ue: &mut Ue, verified: Verified<Vec<u8>>, cx: &mut Cx<'_>) {
 }
 
 /// ATTACH REQUEST over the connection that the UE has.
-fn attach_over_connection(ue: &mut Ue, request: AttachRequest, cx: &mut Cx<'_>) {
+fn attach_over_connection(ue: &mut Ue, request: AttachRequest, count: u32, cx: &mut Cx<'_>) {
     use crate::collision::{Arriving, Resolution, resolve};
     let same = matches!(&ue.emm, Emm::Attaching(attach) if attach.request == request);
     match resolve(ue.running(), if same { Arriving::SameAttach } else { Arriving::Attach }) {
         Resolution::Continue => cx.count(Metric::Unexpected("ATTACH REQUEST again")),
         Resolution::Resend => attach::resend(ue, cx),
         Resolution::Progress | Resolution::Complete => {
+            if let Some(connection) = &mut ue.connection {
+                connection.uplink_count = count;
+            }
             let started = cx.now.mono;
             attach::begin(ue, request, started, cx);
         }

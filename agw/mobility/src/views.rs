@@ -9,7 +9,7 @@ use basalt_ids::Imsi;
 use basalt_nas::ie::{
     MsNetworkCapability, TimeZone, UeAdditionalSecurityCapability, UeNetworkCapability, UniversalTime,
 };
-use basalt_sansio::Outbox;
+use basalt_sansio::{Outbox, Time};
 
 impl Mobility {
     /// How many UEs are known, attached or not.
@@ -124,7 +124,7 @@ impl Mobility {
             cell: ue.area.cell,
             drx: ue.drx,
             radio_capability: ue.radio_capability.as_ref().map(|octets| octets.to_vec()),
-            radio: radio.filter(|_| ue.is_registered()),
+            radio,
             access_keys: connection.and_then(|connection| connection.access_keys.as_deref().cloned()),
             ambr: ue.ambr,
             sessions,
@@ -172,6 +172,7 @@ impl Mobility {
             since: stored.last_seen,
             called: false,
             paging_backoff: false,
+            idle_since: Time::ZERO,
             retired: !registered,
             waiting_esm: None,
         };
@@ -253,7 +254,6 @@ fn describe(ue: &Ue) -> String {
             Task::Paging(_) => "attached; idle, being called".to_owned(),
         },
         Emm::Registered(None) if ue.connection.is_some() => "attached and connected".to_owned(),
-        Emm::Registered(None) if ue.paging_backoff => "attached and idle; it did not answer the last call".to_owned(),
         Emm::Registered(None) => "attached and idle".to_owned(),
     }
 }

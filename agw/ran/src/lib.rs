@@ -8,7 +8,8 @@
 //! Invariants:
 //! - a UE message is acted on only when both of its ids name one connection, and that over the association it came on;
 //! - an error is never answered with an error; every other message has at most one answer;
-//! - an MME-UE-S1AP-ID is a slot with a generation: an id from a past life finds nothing;
+//! - an MME-UE-S1AP-ID is a slot with a generation that begins by chance: an id from a past life of the slot finds nothing, one
+//!   from a past life of the gateway hardly ever, and connections that a restart does not take over are released;
 //! - a connection that is being released is gone at the latest when its guard expires.
 //!
 //! One file per procedure, each with its ladder. Unlisted procedures are answered by their criticality (TS 36.413 §10.3).
@@ -44,7 +45,7 @@ use agw_types::{
 };
 use basalt_ids::{EnbUeS1apId, GlobalEnbId, Tai};
 use basalt_s1ap::CriticalityDiagnostics;
-use basalt_sansio::{IdLayout, SlotTable, Time, Timers};
+use basalt_sansio::{IdLayout, IdParts, Rng, SecureRng, SecureSeed, SlotTable, Time, Timers};
 use std::collections::BTreeMap;
 
 /// All S1 associations of one shard and the UE connections over them.
@@ -62,6 +63,8 @@ pub struct Ran {
     overload: Option<Overload>,
     /// What the answer to the message in hand shall say about faults in it.
     report: Option<CriticalityDiagnostics>,
+    /// Where a slot's generations begin.
+    rng: SecureRng,
 }
 
 /// What waits for a base station's answer.
@@ -74,9 +77,9 @@ enum Guard {
 }
 
 impl Ran {
-    /// No associations yet.
+    /// No associations yet. `seed` differs from life to life, so that ids of the last one find nothing.
     #[must_use]
-    pub fn new(limits: Limits, layout: IdLayout, shard: u32) -> Self {
+    pub fn new(limits: Limits, layout: IdLayout, shard: u32, seed: &SecureSeed) -> Self {
         Self {
             limits,
             links: BTreeMap::new(),
@@ -86,6 +89,7 @@ impl Ran {
             guards: Timers::new(),
             overload: None,
             report: None,
+            rng: SecureRng::new(seed),
         }
     }
 
@@ -213,6 +217,24 @@ impl Ran {
                 Guard::Reset(link) => self.reset_expired(link, cx),
             }
         }
+    }
+
+    /// Makes a connection with an id of its own. `None` when there are no more.
+    ///
+    /// A slot's first generation is drawn by chance: a process that begins anew would otherwise give the ids of its last life
+    /// again, and what a base station still says about one of those would concern somebody else.
+    fn open(&mut self, connection: Connection) -> Option<RadioId> {
+        const FIRST: u32 = 1;
+        let next = self.connections.next_id()?;
+        let layout = self.connections.layout();
+        let parts = layout.unpack(next)?;
+        if parts.generation != FIRST {
+            return self.connections.insert(connection).ok().map(RadioId);
+        }
+        let generation = FIRST + self.rng.below(layout.last_generation().into()) as u32;
+        let id = layout.pack(IdParts { generation, ..parts });
+        self.connections.insert_at(id, connection).ok()?;
+        Some(RadioId(id))
     }
 
     /// The connection of a UE's message, when it is not being released.

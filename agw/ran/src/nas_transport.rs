@@ -52,14 +52,15 @@ impl Ran {
             leaving: Bearers::default(),
             unknown: Bearers::default(),
         };
-        let inserted = if full { None } else { self.connections.insert(connection).ok() };
-        let Some(slot) = inserted else {
+        let opened = if full { None } else { self.open(connection) };
+        let Some(radio) = opened else {
             let ids = UeIds { mme: None, enb: Some(enb_ue_id) };
             cx.error(link, stream, ids, MiscCause::ControlProcessingOverload, "InitialUEMessage beyond the limit");
             return;
         };
-        let radio = RadioId(slot);
-        state.connections.insert(enb_ue_id.value(), radio);
+        if let Some(state) = self.links.get_mut(&link) {
+            state.connections.insert(enb_ue_id.value(), radio);
+        }
         let cause = establishment_cause(message.rrc_establishment_cause);
         let kind = RadioEventKind::Initial { nas: message.nas_pdu, area, cause, s_tmsi: message.s_tmsi };
         cx.event(radio, None, kind);

@@ -34,6 +34,11 @@ impl Ran {
         let Some(connection) = self.active(radio) else { return };
         connection.context = Context::Releasing;
         connection.ue = None;
+        self.send_release(radio, cause, cx);
+    }
+
+    pub(crate) fn send_release(&mut self, radio: RadioId, cause: RadioCause, cx: &mut Cx<'_>) {
+        let Some(connection) = self.connections.get(radio.0) else { return };
         let ids = UeS1apIds::Pair(MmeUeS1apId(radio.0.0), connection.enb_id);
         let (link, stream) = (connection.link, connection.stream);
         self.guards.arm(Guard::Release(radio), cx.now.mono + cx.config.timers.radio);

@@ -1,10 +1,11 @@
 //! What an operator sees of base stations, and what a restart brings back.
 
-use crate::connection::{Connection, Context};
+use crate::connection::{Bearers, Connection, Context};
 use crate::link::{Enb, Link, LinkState};
-use crate::{Cx, Ran};
+use crate::{Cx, Guard, Ran};
 use agw_types::{Area, LinkId, LinkInfo, RadioCause, RadioId, StoredLink, StoredRadio, UeId};
 use basalt_ids::{Ebi, GlobalEnbId, Tai};
+use basalt_sansio::SlotId;
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
@@ -72,11 +73,11 @@ impl Ran {
         Some(self.links.get(&connection.link)?.enb()?.id)
     }
 
-    /// What is kept of a connection across a restart; `None` when it is gone or going.
+    /// What is kept of a connection across a restart, whether to take it over or to release it; `None` when it is gone or going.
     #[must_use]
     pub fn stored(&self, radio: RadioId) -> Option<StoredRadio> {
         let connection = self.connections.get(radio.0)?;
-        (connection.context == Context::Established).then_some(StoredRadio {
+        (connection.context != Context::Releasing).then_some(StoredRadio {
             link: connection.link,
             radio: radio.0,
             enb_id: connection.enb_id,
@@ -102,6 +103,24 @@ impl Ran {
         area: Area,
         bearers: impl IntoIterator<Item = Ebi>,
     ) -> bool {
+        let bearers = bearers.into_iter().collect();
+        self.restore(stored, area, Some(ue), Context::Established, bearers)
+    }
+
+    /// Remembers a connection that its UE's record does not take over: the base station may still have it, and is told to let it
+    /// go once all associations are known ([`Ran::end_remembered`]). Until then its id is nobody else's.
+    pub fn restore_stale(&mut self, stored: StoredRadio, area: Area) {
+        self.restore(stored, area, None, Context::Releasing, Bearers::default());
+    }
+
+    fn restore(
+        &mut self,
+        stored: StoredRadio,
+        area: Area,
+        ue: Option<UeId>,
+        context: Context,
+        bearers: Bearers,
+    ) -> bool {
         let Some(link) = self.links.get_mut(&stored.link) else { return false };
         if link.connections.contains_key(&stored.enb_id.value()) {
             return false;
@@ -110,13 +129,13 @@ impl Ran {
             link: stored.link,
             enb_id: stored.enb_id,
             stream: stored.stream,
-            ue: Some(ue),
+            ue,
             area,
-            context: Context::Established,
-            bearers: bearers.into_iter().collect(),
-            asked: Default::default(),
-            leaving: Default::default(),
-            unknown: Default::default(),
+            context,
+            bearers,
+            asked: Bearers::default(),
+            leaving: Bearers::default(),
+            unknown: Bearers::default(),
         };
         if self.connections.insert_at(stored.radio, connection).is_err() {
             return false;
@@ -125,7 +144,8 @@ impl Ran {
         true
     }
 
-    /// The driver has told of every association that lives: those it did not name are gone.
+    /// The driver has told of every association that lives: those it did not name are gone, and over the others what nobody took
+    /// over is released.
     pub fn end_remembered(&mut self, cx: &mut Cx<'_>) {
         let remembered = |link: &Link| matches!(link.state, LinkState::Remembered(_));
         let gone: Vec<LinkId> =
@@ -133,6 +153,15 @@ impl Ran {
         for link in gone {
             self.end_link(link, RadioCause::LinkLost, cx);
             self.links.remove(&link);
+        }
+        let stale = |(slot, connection): (SlotId, &Connection)| {
+            let radio = RadioId(slot);
+            let told = self.guards.is_armed(&Guard::Release(radio));
+            (connection.context == Context::Releasing && !told).then_some(radio)
+        };
+        let stale: Vec<RadioId> = self.connections.iter().filter_map(stale).collect();
+        for radio in stale {
+            self.send_release(radio, RadioCause::Unspecified, cx);
         }
     }
 }

@@ -18,6 +18,7 @@ use basalt_nas::ie::{
 };
 use basalt_nas::{Direction, EmmMessage, Envelope, Plain};
 use basalt_s1ap::{InitialContextSetupRequest, Pdu, UeCapabilityInfoIndication};
+use basalt_sansio::Duration;
 use basalt_security::{
     Algorithms, Ciphering, Integrity, NasSecurityContext, Protection, Provider, Secret, Side, SqnTracker, Usim,
     UsimFailure,
@@ -234,11 +235,13 @@ impl Phone {
             ciphering: Ciphering::from_number(command.algorithms.ciphering)?,
             integrity: Integrity::from_number(command.algorithms.integrity)?,
         };
-        assert_ne!(algorithms.integrity, Integrity::Eia0);
-        assert_eq!(command.replayed_capability.eea(), self.capability.eea());
-        assert_eq!(command.replayed_capability.eia(), self.capability.eia());
+        // A phone takes no command that replays other capabilities than its own, or that names null integrity.
+        let own = (self.capability.eea(), self.capability.eia());
+        let replayed = (command.replayed_capability.eea(), command.replayed_capability.eia());
         let (ksi, kasme) = self.kasme.clone()?;
-        assert_eq!(command.ksi, KeySetIdentifier::native(ksi));
+        if algorithms.integrity == Integrity::Eia0 || replayed != own || command.ksi != KeySetIdentifier::native(ksi) {
+            return None;
+        }
         let mut keys = NasSecurityContext::new(Side::Ue, ksi, kasme, algorithms, Provider::STANDARD);
         let plain = keys.verify(nas).ok()?.into_inner();
         self.kasme = None;
@@ -364,11 +367,12 @@ impl Phone {
         }
     }
 
-    /// The base station lets the phone go idle.
+    /// The base station lets the phone go idle, and it listens to pages again.
     pub fn go_idle(&mut self, site: &mut Site) {
         let mme = self.mme_id.unwrap();
         self.enb.request_release(site, mme, self.enb_id);
         self.hear_release(site);
+        site.advance(Duration::from_millis(200));
     }
 
     pub fn start_service(&mut self, site: &mut Site) {

@@ -113,15 +113,22 @@ impl<G: Generation> Proof<G> {
             cx.count(Metric::Unexpected("AUTHENTICATION FAILURE"));
             return Verdict::Wait;
         };
+        let auts = failure.0.auts.map(|auts| auts.0);
+        if auts.is_some() && auts == self.resynchronised_with {
+            // It was made for the challenge before; the outstanding one is still to be answered.
+            cx.count(Metric::Unexpected("AUTHENTICATION FAILURE again"));
+            return Verdict::Wait;
+        }
         cx.stop(TimerName::T3460);
         match failure.0.cause {
             EmmCause::SynchFailure => {
                 // §5.4.2.7 e and its note: a second one in a row ends it.
-                let Some(auts) = failure.0.auts.filter(|_| !resynchronised) else {
+                let Some(auts) = auts.filter(|_| !resynchronised) else {
                     return self.reject("the SIM found the sequence number out of range again", line, cx);
                 };
-                let resync = Resync { rand: vector.rand, auts: auts.0 };
+                let resync = Resync { rand: vector.rand, auts };
                 let Some(imsi) = self.imsi else { return Verdict::Wait };
+                self.resynchronised_with = Some(auts);
                 cx.ended(Procedure::Authentication, Outcome::EmmCause(EmmCause::SynchFailure.code()));
                 self.ask_vector(imsi, Some(resync), cx)
             }

@@ -58,6 +58,8 @@ pub(crate) struct Proof<G: Generation> {
     vectors: u8,
     /// The claim is the UE's own word (an IMSI in its request or answer), not what our table says of a GUTI.
     identified: bool,
+    /// The re-synchronisation token that was acted on last: the same again is an echo of it, not a second failure.
+    resynchronised_with: Option<[u8; 14]>,
 }
 
 /// Whom a UE claims to be, and on whose word.
@@ -167,6 +169,7 @@ impl<G: Generation> Proof<G> {
             sent: 0,
             vectors: 0,
             identified,
+            resynchronised_with: None,
         }
     }
 

@@ -103,6 +103,8 @@ pub(crate) fn begin(ue: &mut Ue, request: AttachRequest, started: Time, cx: &mut
     let Some(imsi) = ue.imsi else { return };
     release::abort_running(ue, Some(Outcome::Superseded), cx);
     cx.session(SessionRequest::Release { ue: cx.id });
+    // Its address and tunnel may soon be another's: its record must not have them any more.
+    cx.save();
     stop_idle_timers(cx);
     ue.capability = capability(&request);
     ue.drx = request.drx.and_then(|drx| drx_frames(drx.0));

@@ -109,6 +109,8 @@ fn bearer_ready(ue: &mut Ue, esm: &[u8], mut bearer: BearerSetup, ambr: Ambr, cx
     let radio = connection.radio;
     let Some(nas) = protect(keys, Protection::IntegrityCiphered, esm, cx) else { return };
     bearer.nas = Some(nas);
+    // The message promises an address.
+    cx.save();
     cx.radio(RadioCommand::SetupBearers { radio, ambr: Some(ambr), bearers: vec![bearer] });
 }
 

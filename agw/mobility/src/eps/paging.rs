@@ -15,7 +15,10 @@ use crate::collision::{Arriving, Resolution, resolve};
 use crate::cx::{Cx, Want};
 use crate::ue::{Emm, Task, Ue};
 use agw_types::{Event, Metric, Outcome, PagingId, Procedure, RadioCommand, TimerName};
-use basalt_sansio::Time;
+use basalt_sansio::{Duration, Time};
+
+/// How long a UE is on its way from its connection to listening for pages: a page in that time is not heard.
+const SETTLE: Duration = Duration::from_millis(200);
 
 /// A page that runs.
 #[derive(Debug, Clone)]
@@ -40,7 +43,16 @@ pub(crate) fn call(ue: &mut Ue, cx: &mut Cx<'_>) {
         // A connection is on its way, or there without bearers. Should it end like that, the UE is called then.
         Some(_) => ue.called = true,
         None if running || ue.paging_backoff => ue.called |= ue.paging_backoff,
-        None => start(ue, None, cx),
+        None => {
+            let idle_for = cx.now.mono - ue.idle_since;
+            if idle_for < SETTLE {
+                ue.called = true;
+                ue.paging_backoff = true;
+                cx.arm(TimerName::PagingBackoff, SETTLE - idle_for);
+            } else {
+                start(ue, None, cx);
+            }
+        }
     }
 }
 

@@ -58,6 +58,7 @@ fn at_rest(ue: &mut Ue, outcome: Option<Outcome>, cx: &mut Cx<'_>) {
 /// A registered UE went idle.
 fn idle(ue: &mut Ue, cx: &mut Cx<'_>) {
     let timers = &cx.config.timers;
+    ue.idle_since = cx.now.mono;
     cx.session(SessionRequest::Idle { ue: cx.id });
     cx.arm(TimerName::MobileReachable, timers.t3412 + timers.mobile_reachable_margin);
     cx.save();

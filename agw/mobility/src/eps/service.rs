@@ -63,6 +63,11 @@ pub(crate) fn requested(ue: &mut Ue, radio: RadioId, uplink_count: u32, cx: &mut
     for timer in [TimerName::MobileReachable, TimerName::ImplicitDetach] {
         cx.stop(timer);
     }
+    serve(ue, then, cx);
+}
+
+/// Brings the bearers of a registered UE up over the connection it has.
+pub(crate) fn serve(ue: &mut Ue, then: Option<Box<detach::Wish>>, cx: &mut Cx<'_>) {
     ue.emm = Emm::Registered(Some(Task::Serving(Service { started: cx.now.mono, then })));
     cx.arm(TimerName::RadioSetup, cx.config.timers.radio);
     cx.session(SessionRequest::Resume { ue: cx.id });

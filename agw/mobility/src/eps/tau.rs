@@ -96,17 +96,13 @@ pub(crate) fn requested(
             release::abort_running(ue, Some(Outcome::Superseded), cx);
         }
     }
-    ue.connect(radio, cx.id, if same_connection { same_count(ue) } else { uplink_count }, cx);
+    // K_eNB comes from the count of the request that brings the bearers (TS 33.401 §7.2.6.2).
+    ue.connect(radio, cx.id, uplink_count, cx);
     if !ue.is_registered() {
         reject(ue, EmmCause::ImplicitlyDetached, "the phone was detached meanwhile", cx);
         return;
     }
     begin(ue, request, then, cx);
-}
-
-/// The NAS COUNT that K_eNB comes from stays that of the message that opened the connection.
-fn same_count(ue: &Ue) -> u32 {
-    ue.connection.as_ref().map_or(0, |connection| connection.uplink_count)
 }
 
 /// Goes through with the update of a registered UE whose connection is in place.
@@ -269,7 +265,13 @@ fn finish_if_done(ue: &mut Ue, cx: &mut Cx<'_>) {
     }
     settled(ue, cx);
     let has_context = ue.connection.as_ref().is_some_and(|connection| connection.access_keys.is_some());
-    if matches!(ue.emm, Emm::Registered(None)) && !has_context && !keep {
+    if !matches!(ue.emm, Emm::Registered(None)) || has_context {
+        return;
+    }
+    if ue.called {
+        // Packets came meanwhile: the bearers are set up over the connection there is (TS 33.401 §7.2.6.2).
+        service::serve(ue, None, cx);
+    } else if !keep {
         // Nothing is left to say (TS 23.401 §5.3.3.1).
         release::disconnect(ue, RadioCause::NormalRelease, cx);
     }
