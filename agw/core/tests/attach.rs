@@ -240,6 +240,46 @@ fn an_attach_without_a_sim_is_not_offered() {
 }
 
 #[test]
+fn emergency_and_restricted_services_are_not_offered_to_strangers_nor_to_known_phones() {
+    for (kind, cause) in [
+        (AttachType::Emergency, EmmCause::ImeiNotAccepted),
+        (AttachType::Rlos, EmmCause::ServiceOptionNotAuthorizedInPlmn),
+    ] {
+        let (mut site, mut phone) = start();
+        let mut request = phone.attach_request();
+        request.attach_type = kind;
+        phone.open(&mut site, &EmmMessage::AttachRequest(request));
+        assert_eq!(rejected_with(&mut phone, &mut site), cause);
+        phone.attach(&mut site);
+        phone.go_idle(&mut site);
+        let mut request = phone.attach_request();
+        request.attach_type = kind;
+        phone.open(&mut site, &EmmMessage::AttachRequest(request));
+        assert_eq!(rejected_with(&mut phone, &mut site), cause);
+    }
+}
+
+#[test]
+fn a_phone_that_attaches_again_has_no_old_sessions_in_its_record() {
+    let (mut site, mut phone) = start();
+    phone.attach(&mut site);
+    phone.go_idle(&mut site);
+    phone.keys = None;
+    phone.esm_flag = true;
+    phone.start_attach(&mut site);
+    let EmmMessage::AuthenticationRequest(challenge) = phone.hear_emm(&mut site) else { panic!() };
+    phone.answer_challenge(&mut site, &challenge);
+    phone.hear_emm(&mut site);
+    assert_eq!(site.ue_record(phone.imsi).unwrap().sessions.len(), 1);
+    phone.complete_security(&mut site);
+    // It is asked for ESM information now, and the old address rests.
+    assert_eq!((site.core.counts().sessions, site.ue_record(phone.imsi).unwrap().sessions.len()), (0, 0));
+    phone.prove(&mut site);
+    phone.accept(&mut site);
+    assert_eq!(site.ue_record(phone.imsi).unwrap().sessions.len(), 1);
+}
+
+#[test]
 fn a_cell_in_an_area_that_is_not_served_takes_nobody_in() {
     let (mut site, mut phone) = start();
     phone.enb.tai.tac = basalt_ids::Tac(500);

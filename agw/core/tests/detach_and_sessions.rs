@@ -174,6 +174,17 @@ fn a_second_session_comes_and_goes() {
 }
 
 #[test]
+fn the_address_of_a_second_session_is_durable_before_it_is_told() {
+    let (mut site, mut phone) = attached();
+    let mut request = PdnConnectivityRequest::new(RequestType::Initial, PdnType::Ipv4);
+    request.apn = Some(AccessPointName::from(&"ims".parse::<basalt_ids::Apn>().unwrap()));
+    phone.say_esm(&mut site, None, 7, EsmMessage::PdnConnectivityRequest(request));
+    // Saves come before sends in a step: see `Site::take`.
+    assert!(matches!(phone.s1ap(&mut site), Some(Pdu::ErabSetupRequest(_))));
+    assert_eq!(site.ue_record(phone.imsi).unwrap().sessions.len(), 2);
+}
+
+#[test]
 fn an_operator_ends_one_session_also_of_an_idle_phone() {
     let (mut site, mut phone) = attached();
     let ebi = second_session(&mut phone, &mut site);

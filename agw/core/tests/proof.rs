@@ -246,6 +246,23 @@ fn a_sim_that_is_ahead_is_brought_into_step() {
 }
 
 #[test]
+fn an_echo_of_a_synch_failure_is_no_second_failure() {
+    let (mut site, mut phone) = start();
+    phone.start_attach(&mut site);
+    let EmmMessage::AuthenticationRequest(first) = phone.hear_emm(&mut site) else { panic!() };
+    let mut failure = AuthenticationFailure::new(EmmCause::SynchFailure);
+    failure.auts = Some(phone.usim_auts(&first));
+    phone.say(&mut site, EmmMessage::AuthenticationFailure(failure.clone()));
+    phone.say(&mut site, EmmMessage::AuthenticationFailure(failure));
+    let EmmMessage::AuthenticationRequest(second) = phone.hear_emm(&mut site) else { panic!() };
+    phone.hear_nothing(&mut site);
+    assert_eq!(site.counted(agw_types::Metric::Unexpected("AUTHENTICATION FAILURE again")), 1);
+    phone.answer_challenge(&mut site, &second);
+    phone.prove(&mut site);
+    phone.accept(&mut site);
+}
+
+#[test]
 fn a_sim_that_stays_out_of_step_is_refused_the_second_time() {
     let (mut site, mut phone) = start();
     let mut questions = 0;

@@ -198,6 +198,57 @@ fn a_handover_goes_on_where_it_was_after_a_restart() {
 }
 
 #[test]
+fn a_request_that_was_served_before_the_restart_is_not_served_again() {
+    let (mut site, mut phone) = attached();
+    phone.go_idle(&mut site);
+    let nas = phone.keys.as_mut().unwrap().protect_service_request().unwrap().to_vec();
+    phone.open_with(&mut site, nas.clone());
+    phone.context(&mut site);
+    site.restart();
+    site.clear();
+    phone.open_with(&mut site, nas);
+    assert!(matches!(phone.hear_plain(&mut site), EmmMessage::ServiceReject(_)));
+}
+
+#[test]
+fn a_connection_that_is_not_taken_over_is_released() {
+    // The base station has the context, the gateway heard nothing of it before it died.
+    let mut site = Site::new();
+    let enb = Enb::ready(&mut site, 1);
+    let mut phone = Phone::new(1, &enb);
+    phone.start_attach(&mut site);
+    phone.prove(&mut site);
+    phone.accept(&mut site);
+    site.restart();
+    let Some(Pdu::UeContextReleaseCommand(_)) = phone.s1ap(&mut site) else { panic!() };
+    // Whoever comes now gets another id, also before the base station has answered.
+    let mut other = Phone::new(2, &enb);
+    other.attach(&mut site);
+    assert_ne!(other.mme_id, phone.mme_id);
+    phone.enb.clone().release_complete(&mut site, phone.mme_id.unwrap(), phone.enb_id);
+    assert_eq!(site.core.counts().connections, 1);
+    site.assert_quiet();
+    phone.service(&mut site);
+}
+
+#[test]
+fn ids_of_connections_differ_from_life_to_life() {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut site = Site::new();
+    let enb = Enb::ready(&mut site, 1);
+    let lives = 8;
+    for _ in 0..lives {
+        let mut phone = Phone::new(1, &enb);
+        phone.start_attach(&mut site);
+        phone.hear_emm(&mut site);
+        seen.insert(phone.mme_id.unwrap());
+        site.restart();
+    }
+    // By chance, one in 255: these seeds have none.
+    assert_eq!(seen.len(), lives);
+}
+
+#[test]
 fn a_detached_phone_is_still_known_by_its_keys() {
     let (mut site, mut phone) = attached();
     let off = phone.detach_request(true);

@@ -284,6 +284,19 @@ fn packets_just_after_a_release_page_when_the_phone_listens_again() {
 }
 
 #[test]
+fn the_key_comes_from_the_count_of_the_request_that_brings_the_bearers() {
+    let (mut site, mut phone) = idle();
+    // The complete of a first update is lost; the second one comes over the connection that is still there.
+    update(&mut phone, &mut site, false);
+    let request = EmmMessage::TrackingAreaUpdateRequest(phone.tau_request(true));
+    let count = phone.keys.as_ref().unwrap().send_count();
+    phone.say(&mut site, request);
+    let setup = phone.context(&mut site);
+    let expected = phone.keys.as_ref().unwrap().access_keys(count);
+    assert_eq!(setup.security_key.0, *expected.kenb().expose());
+}
+
+#[test]
 fn a_handover_moves_the_tunnel_and_gives_the_next_key() {
     let (mut site, mut phone) = attached();
     let target = Enb::ready(&mut site, 2);

@@ -42,6 +42,8 @@ pub struct Site {
     pub probed: u64,
     /// A counter to be read before and after each step.
     pub probe: fn() -> u64,
+    /// How many gateways there were.
+    lives: u8,
     effects: Effects,
 }
 
@@ -117,6 +119,7 @@ impl Site {
             spent: std::time::Duration::ZERO,
             probed: 0,
             probe: || 0,
+            lives: 1,
             effects: Effects::new(),
         }
     }
@@ -249,7 +252,8 @@ impl Site {
     pub fn restart_with(&mut self, alive: &[LinkId]) {
         let peers: BTreeMap<LinkId, _> = self.core.enbs().map(|enb| (enb.link, enb.peer)).collect();
         let installed = self.installed();
-        let seed = SecureSeed([9; 32]);
+        self.lives += 1;
+        let seed = SecureSeed([100 + self.lives; 32]);
         let mut subscribers = Subscribers::new(&seed);
         for number in 1..=20 {
             subscribers.insert(subscriber(number), false);
