@@ -92,7 +92,7 @@ pub fn with_canary(seed: u64, tap: Box<dyn Tap>, faults: &[Fault]) -> Result<Can
     let failure = |what: String, world: Option<&World>| Failure {
         what,
         command: format!("the canary's story with seed {seed}"),
-        diary: world.map(|world| world.diary.lines()).unwrap_or_default(),
+        diary: world.map(|world| world.checks.diary.lines()).unwrap_or_default(),
     };
     let mut world = World::new(&scenario).ok_or_else(|| failure("no world".to_owned(), None))?;
     world.mood = Mood::Told;

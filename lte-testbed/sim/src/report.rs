@@ -92,7 +92,7 @@ pub fn run(scenario: &Scenario) -> Result<Report, Failure> {
     world.run_until(quiet);
     world.check_agreement();
     match world.checks.failure() {
-        Some(what) => Err(failure(what, world.diary.lines())),
+        Some(what) => Err(failure(what, world.checks.diary.lines())),
         None => Ok(report(&world, recovery)),
     }
 }

@@ -11,10 +11,14 @@ fn passes(scenario: &Scenario) -> Report {
 fn in_a_smooth_network_nothing_is_lost_and_nobody_complains() {
     let report = passes(&Scenario::smooth(1, 60, 5));
     assert_eq!(report.lives, 1);
-    for never in ["failed attaches", "failed service requests", "failed updates", "unanswered pages", "repairs", "rejects"] {
+    for never in
+        ["failed attaches", "failed service requests", "failed updates", "unanswered pages", "repairs", "rejects"]
+    {
         assert_eq!(report.count(never), 0, "{never}: {report}");
     }
-    for always in ["attaches", "service requests", "updates", "detaches", "answered pages", "handovers", "flushed packets"] {
+    for always in
+        ["attaches", "service requests", "updates", "detaches", "answered pages", "handovers", "flushed packets"]
+    {
         assert!(report.count(always) > 0, "{always}: {report}");
     }
     assert_eq!(report.count("buffered packets"), report.count("flushed packets"), "{report}");
@@ -79,7 +83,8 @@ fn with_a_disk_that_lies_everybody_gets_service_again() {
 fn a_thousand_phones() {
     let everything = (0..).map(|seed| Scenario::rough(seed, 1_000, 5)).find(|scenario| {
         let faults = &scenario.faults;
-        let all = [faults.kill, faults.power_cut, faults.failed_save, faults.link_lost, faults.station_restart, faults.reset];
+        let all =
+            [faults.kill, faults.power_cut, faults.failed_save, faults.link_lost, faults.station_restart, faults.reset];
         all.iter().all(Option::is_some) && !faults.lying_disk && faults.operator.is_some()
     });
     let report = passes(&everything.unwrap());
@@ -98,5 +103,14 @@ fn what_failed_once_does_not_fail_again() {
 }
 
 /// Seed, phones, minutes; in the order in which they were found.
-const REGRESSIONS: [(u64, u32, u32); 9] =
-    [(1, 30, 5), (2, 30, 5), (5, 30, 5), (64, 30, 5), (107, 30, 5), (148, 30, 5), (158, 30, 5), (283, 30, 5), (14, 30, 5)];
+const REGRESSIONS: [(u64, u32, u32); 9] = [
+    (1, 30, 5),
+    (2, 30, 5),
+    (5, 30, 5),
+    (64, 30, 5),
+    (107, 30, 5),
+    (148, 30, 5),
+    (158, 30, 5),
+    (283, 30, 5),
+    (14, 30, 5),
+];

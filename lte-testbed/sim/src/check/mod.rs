@@ -9,7 +9,7 @@ mod sequence;
 
 use std::collections::BTreeMap;
 
-use agw_types::{Effect, Metric, Outcome, Procedure, Tunnel};
+use agw_types::{Effect, Metric, Outcome, Procedure, Record, Tunnel};
 use basalt_ebpf_abi::TeidLayout;
 use basalt_ids::{Guti, Imsi};
 use basalt_nas::ie::EmmCause;
@@ -18,6 +18,7 @@ use basalt_sansio::{Duration, Fingerprint, Time};
 use basalt_security::{AkaAlgorithm, Sqn};
 use testbed_ue::{Event, ProtocolSurprise, Ue};
 
+use crate::diary::Diary;
 use crate::gateway::Start;
 use identity::Identities;
 use keys::KeyWatch;
@@ -30,6 +31,7 @@ use sequence::Sequence;
 #[derive(Debug)]
 pub(crate) struct Checks {
     pub now: Time,
+    pub diary: Diary,
     failure: Option<String>,
     /// What the disk called durable is. With a disk that lies nobody can keep promises, but everybody can come back.
     honest_disk: bool,
@@ -72,9 +74,10 @@ const NEVER_DUE: [EmmCause; 11] = [
 ];
 
 impl Checks {
-    pub(crate) fn new(honest_disk: bool, quarantine: Duration, layout: TeidLayout) -> Self {
+    pub(crate) fn new(diary_of: Option<u32>, honest_disk: bool, quarantine: Duration, layout: TeidLayout) -> Self {
         Self {
             now: Time::ZERO,
+            diary: Diary::of(diary_of),
             failure: None,
             honest_disk,
             fingerprint: Fingerprint::new(),
@@ -145,6 +148,7 @@ impl Checks {
         self.fingerprint.update(&octets);
         match effect {
             Effect::Save(record) => {
+                self.note_record(record);
                 self.promises.saved(batch, record, &octets);
                 let problem = self.identities.saved(self.now, record);
                 problem.into_iter().for_each(|problem| self.fail(problem));
@@ -160,6 +164,17 @@ impl Checks {
             Effect::Count(Metric::Unexpected(_)) => self.count("unexpected"),
             _ => {}
         }
+    }
+
+    fn note_record(&mut self, record: &Record) {
+        let Record::Ue(ue) = record else { return };
+        let Some(phone) = self.phone_of(ue.imsi) else { return };
+        let sessions = || ue.sessions.iter().map(|it| (it.ebi, it.address, it.local.1, it.remote)).collect::<Vec<_>>();
+        self.diary.one(self.now, phone, || {
+            let tmsis = (ue.guti.m_tmsi, ue.pending_guti.map(|guti| guti.m_tmsi));
+            let count = ue.security.receive_count();
+            format!("record: registered {}, {tmsis:?}, uplink {count}, {:?}, {:?}", ue.registered, ue.radio, sessions())
+        });
     }
 
     fn procedure(&mut self, procedure: Procedure, outcome: Outcome) {

@@ -120,7 +120,7 @@ impl World {
         }
         self.checks.count("deaths of the process");
         let now = self.now;
-        self.diary.all(now, || "the process dies".to_owned());
+        self.checks.diary.all(now, || "the process dies".to_owned());
         self.steady = self.steady_ways();
         self.process_ends();
         let after = Duration::from_millis(100 + self.rng.below(2_500));
@@ -157,7 +157,7 @@ impl World {
         }
         self.checks.count("losses of power");
         let now = self.now;
-        self.diary.all(now, || "power is lost".to_owned());
+        self.checks.diary.all(now, || "power is lost".to_owned());
         self.powered = false;
         self.steady.clear();
         self.gateway.disk.power_cut();
@@ -192,7 +192,7 @@ impl World {
             }
         }
         let now = self.now;
-        self.diary.all(now, || "the process begins".to_owned());
+        self.checks.diary.all(now, || "the process begins".to_owned());
         let installed = self.plane.installed();
         if let Err(problem) = self.gateway.start(self.now, &installed, &mut self.checks) {
             self.checks.fail(problem);
@@ -209,7 +209,7 @@ impl World {
         let Some(link) = self.stations[station].link else { return };
         self.checks.count("lost associations");
         let now = self.now;
-        self.diary.all(now, || format!("station {station} loses its association {link:?}"));
+        self.checks.diary.all(now, || format!("station {station} loses its association {link:?}"));
         if self.once_in(2) {
             self.station_cut_off(station);
             return;
@@ -227,7 +227,7 @@ impl World {
         let Some(link) = self.stations[station].link else { return };
         self.checks.count("restarted base stations");
         let now = self.now;
-        self.diary.all(now, || format!("station {station} restarts"));
+        self.checks.diary.all(now, || format!("station {station} restarts"));
         self.clear_lines(station);
         let config = self.stations[station].enb.config().clone();
         self.stations[station].enb = Enb::new(config);

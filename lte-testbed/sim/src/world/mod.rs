@@ -18,7 +18,6 @@ use testbed_ran::Enb;
 use testbed_ue::Ue;
 
 use crate::check::{Checks, Steady};
-use crate::diary::Diary;
 use crate::gateway::{Gateway, KeeperEvent, Outgoing, Ready};
 use crate::plane::Plane;
 use crate::radio::{Air, Connection, Down, Up};
@@ -170,7 +169,6 @@ pub(crate) struct World {
     last_number: u64,
     enb_out: Outbox<testbed_ran::Effect>,
     ue_out: Outbox<testbed_ue::Effect>,
-    pub diary: Diary,
     /// Changes what goes to the gateway, for fuzzing.
     pub tap: Option<Box<dyn crate::Tap>>,
 }
@@ -330,7 +328,7 @@ impl World {
             _ => teid.and_then(|teid| self.plane.tunnel(teid)).map(|tunnel| tunnel.imsi),
         };
         if let Some(phone) = owner.and_then(|imsi| self.checks.phone_of(imsi)) {
-            self.diary.one(now, phone, || format!("gateway: {change:?}"));
+            self.checks.diary.one(now, phone, || format!("gateway: {change:?}"));
         }
     }
 
@@ -366,8 +364,8 @@ impl World {
             _ => None,
         };
         match imsi.and_then(|imsi| self.checks.phone_of(imsi)) {
-            Some(phone) => self.diary.one(now, phone, || format!("gateway tells {event:?}")),
-            None => self.diary.all(now, || format!("gateway tells {event:?}")),
+            Some(phone) => self.checks.diary.one(now, phone, || format!("gateway tells {event:?}")),
+            None => self.checks.diary.all(now, || format!("gateway tells {event:?}")),
         }
     }
 

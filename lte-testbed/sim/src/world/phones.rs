@@ -21,7 +21,7 @@ impl World {
         if !matches!(input, Input::Wakeup | Input::UplinkData) {
             self.handsets[phone].last_signalling = now;
         }
-        self.diary.one(now, phone, || phone_hears(&input));
+        self.checks.diary.one(now, phone, || phone_hears(&input));
         let ue = &mut self.handsets[phone].ue;
         let mut out = std::mem::take(&mut self.ue_out);
         ue.step(now, input, &mut out);
@@ -36,7 +36,7 @@ impl World {
 
     fn phone_effect(&mut self, phone: usize, effect: Effect) {
         let now = self.now;
-        self.diary.one(now, phone, || phone_says(&effect));
+        self.checks.diary.one(now, phone, || phone_says(&effect));
         match effect {
             Effect::Connect(connect) => self.phone_connects(phone, connect),
             Effect::Uplink(nas) => {

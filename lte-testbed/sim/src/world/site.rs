@@ -17,7 +17,6 @@ use testbed_ue::{TimerValues, Ue, Usim};
 
 use super::{Handset, Mood, Proof, STREAMS, Station, Turn, World};
 use crate::check::Checks;
-use crate::diary::Diary;
 use crate::gateway::{Gateway, Setup};
 use crate::plane::Plane;
 use crate::radio::Air;
@@ -55,7 +54,12 @@ impl World {
             connections: BTreeMap::new(),
             links: BTreeMap::new(),
             by_tmsi: BTreeMap::new(),
-            checks: Checks::new(!scenario.faults.lying_disk, quarantine, TeidLayout::for_sessions(max_sessions)?),
+            checks: Checks::new(
+                scenario.diary_of,
+                !scenario.faults.lying_disk,
+                quarantine,
+                TeidLayout::for_sessions(max_sessions)?,
+            ),
             mood: Mood::Lively,
             doom: None,
             effects_left: 0,
@@ -65,7 +69,6 @@ impl World {
             last_number: 0,
             enb_out: Outbox::new(),
             ue_out: Outbox::new(),
-            diary: Diary::of(scenario.diary_of),
             tap: None,
             rng,
         };

@@ -346,9 +346,9 @@ impl World {
             (Some(info.enb_ue_id) == ids.enb).then_some(bearer.phone)
         });
         match owner {
-            Some(Some(phone)) => self.diary.one(now, phone, line),
+            Some(Some(phone)) => self.checks.diary.one(now, phone, line),
             None if ids.enb.is_none() && ids.mme.is_none() && decoded.pdu.name() != basalt_s1ap::Paging::NAME => {
-                self.diary.all(now, line);
+                self.checks.diary.all(now, line);
             }
             // Of a connection without a phone, or one that is over.
             Some(None) | None => {}
