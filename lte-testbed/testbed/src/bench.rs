@@ -11,12 +11,10 @@ use anyhow::{Result, bail};
 use basalt_ids::{Plmn, Tac};
 use serde_json::{Map, Value, json};
 use testbed_ue::Profile;
-use toml::Table;
 
-use crate::gateway::{Gateway, GatewaySetup, subscribers};
-use crate::lab::{self, Lab};
+use crate::gateway::subscribers;
 use crate::load::{self, LoadPlan, Report, Traffic};
-use crate::radio::{Radio, RadioOptions};
+use crate::network::{Network, NetworkPlan};
 
 /// The lab's name, so that a demo may stand beside it.
 const LAB: &str = "basalt-bench";
@@ -61,8 +59,8 @@ pub fn attach() -> Result<Map<String, Value>> {
 /// No lab or no gateway.
 pub fn idle() -> Result<Map<String, Value>> {
     let bench = Bench::start(1)?;
-    let usage = bench.gateway.usage()?;
-    let binary = std::fs::metadata(bench.gateway.program())?.len();
+    let usage = bench.network.gateway.usage()?;
+    let binary = std::fs::metadata(bench.network.gateway.program())?.len();
     let mut figures = Map::new();
     figures.insert("agwd_idle_rss_mb".to_owned(), json!(megabytes(usage.resident)));
     figures.insert("agwd_binary_mb".to_owned(), json!(megabytes(binary)));
@@ -75,9 +73,7 @@ fn megabytes(octets: u64) -> f64 {
 }
 
 struct Bench {
-    // In the order in which they must go: the gateway ends before its lab does.
-    gateway: Gateway,
-    lab: Lab,
+    network: Network,
     _state: StateDir,
 }
 
@@ -88,13 +84,12 @@ struct Run {
 
 impl Bench {
     fn start(phones: u32) -> Result<Self> {
-        let lab = Lab::up(LAB)?;
         let state = StateDir(PathBuf::from("target/bench/state"));
         state.clear();
-        let setup = GatewaySetup { settings: Table::new(), state_dir: state.0.clone(), unprivileged: false };
-        let gateway = Gateway::start(&lab, &setup)?;
-        gateway.import(&subscribers(plmn()?, 1, phones)?, &[])?;
-        Ok(Self { gateway, lab, _state: state })
+        let plan = NetworkPlan { state_dir: Some(state.0.clone()), ..NetworkPlan::new(LAB, false) };
+        let network = Network::start(&plan)?;
+        network.gateway.import(&subscribers(plmn()?, 1, phones)?, &[])?;
+        Ok(Self { network, _state: state })
     }
 
     /// Attaches `ues` phones from number `first`; all must succeed.
@@ -113,30 +108,16 @@ impl Bench {
             patience: Duration::from_secs(60),
             enb_address: None,
         };
-        let options = RadioOptions {
-            ns: Some(self.lab.ran.clone()),
-            backend: basalt_sctp::Backend::Auto,
-            mme: (lab::GATEWAY_S1, basalt_sctp::port::S1AP).into(),
-            remote_udp_port: basalt_sctp::UDP_ENCAPSULATION_PORT,
-        };
-        let radio = Radio::start(&options)?;
+        let radio = self.network.radio()?;
         load::bring_up_enbs(&radio, &plan)?;
-        let (before, started) = (self.gateway.cpu_with_keeper()?, Instant::now());
+        let (before, started) = (self.network.gateway.cpu_with_keeper()?, Instant::now());
         let report = load::run(&radio, &plan, true)?;
-        let cpu = self.gateway.cpu_with_keeper()?.saturating_sub(before);
+        let cpu = self.network.gateway.cpu_with_keeper()?.saturating_sub(before);
         eprintln!("{report}in {:.1} s, gateway CPU {} us", started.elapsed().as_secs_f64(), cpu);
         if report.attaches_done != ues {
             bail!("{} of {ues} phones attached: {:?}", report.attaches_done, report.failures);
         }
         Ok(Run { cpu_us_per_attach: cpu as f64 / f64::from(ues), report })
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        // The gateway is told first; what is left of it goes with the lab.
-        let _ = self.gateway.stop();
-        let _ = Lab::down(self.lab.name());
     }
 }
 

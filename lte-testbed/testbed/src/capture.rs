@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::lab::NetNs;
@@ -21,6 +22,51 @@ const SNAP: usize = 65536;
 /// Ethernet (pcap's list of link types).
 const ETHERNET: u32 = 1;
 
+/// Which frames are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// All.
+    All,
+    /// SCTP, SCTP in UDP, and tunnelled ICMP: what is worth a look beside megabytes of user packets.
+    Signalling,
+}
+
+/// Classic BPF: IPv4 with SCTP inside, or with UDP port 9899, or with GTP-U port 2152 and ICMP in the tunnel.
+const SIGNALLING: [(u16, u8, u8, u32); 12] = [
+    (0x28, 0, 0, 12),                  // ldh [12]: EtherType
+    (0x15, 0, 9, 0x0800),              // IPv4, else drop
+    (0x30, 0, 0, 23),                  // ldb [23]: protocol
+    (0x15, 6, 0, 132),                 // SCTP: keep
+    (0x15, 0, 6, 17),                  // UDP, else drop
+    (0x28, 0, 0, 36),                  // ldh [36]: destination port (no IP options in the lab)
+    (0x15, 3, 0, 9899),                // SCTP in UDP: keep
+    (0x15, 0, 3, 2152),                // GTP-U, else drop
+    (0x30, 0, 0, 14 + 20 + 8 + 8 + 9), // ldb: protocol inside the tunnel
+    (0x15, 0, 1, 1),                   // ICMP, else drop
+    (0x06, 0, 0, SNAP as u32),         // keep
+    (0x06, 0, 0, 0),                   // drop
+];
+
+/// What tshark finds wrong in a recording: malformed packets, and what its experts warn of in S1AP, NAS, SCTP and GTP.
+/// `None` where there is no tshark. NAS messages are read through their envelopes when `null_ciphered` says that they can be.
+///
+/// # Errors
+/// tshark cannot read the file.
+pub fn complaints(path: &Path, null_ciphered: bool) -> Result<Option<Vec<String>>> {
+    const WRONG: &str = "_ws.malformed || (_ws.expert.severity >= 0x600000 && (s1ap || nas-eps || gtp) && !icmp)";
+    let decipher = if null_ciphered { "nas-eps.null_decipher:TRUE" } else { "nas-eps.null_decipher:FALSE" };
+    let mut command = Command::new("tshark");
+    command.args(["-o", decipher, "-r"]).arg(path).args(["-Y", WRONG]);
+    let output = match command.stdin(Stdio::null()).output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        output => output.context("running tshark")?,
+    };
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(Some(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()))
+}
+
 /// A recording that goes on until it is stopped.
 #[derive(Debug)]
 pub struct Capture {
@@ -29,15 +75,15 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Records all Ethernet frames that a namespace sends and receives.
+    /// Records Ethernet frames that a namespace sends and receives.
     ///
     /// # Errors
     /// The file cannot be made.
-    pub fn start(ns: &NetNs, path: &Path) -> Result<Self> {
+    pub fn start(ns: &NetNs, path: &Path, kept: Kept) -> Result<Self> {
         let file = File::create(path).with_context(|| format!("making {}", path.display()))?;
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
-        let thread = ns.spawn("capture", move || record(BufWriter::new(file), &told))?;
+        let thread = ns.spawn("capture", move || record(BufWriter::new(file), kept, &told))?;
         Ok(Self { stop, thread })
     }
 
@@ -51,9 +97,12 @@ impl Capture {
     }
 }
 
-fn record(mut out: impl Write, stop: &AtomicBool) -> Result<u64> {
+fn record(mut out: impl Write, kept: Kept, stop: &AtomicBool) -> Result<u64> {
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(ALL_PROTOCOLS)))
         .context("opening a packet socket")?;
+    if kept == Kept::Signalling {
+        sys::filter(&socket, &SIGNALLING)?;
+    }
     socket.set_recv_buffer_size(16 << 20)?;
     socket.set_read_timeout(Some(Duration::from_millis(20)))?;
     out.write_all(&file_header())?;

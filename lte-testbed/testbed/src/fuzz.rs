@@ -2,23 +2,21 @@
 //!
 //! Every round is made from the seed and its own number, so a finding is played again by naming both.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use basalt_ids::{Plmn, Tac};
 use basalt_sansio::{Rng, SimRng};
-use basalt_sctp::{Backend, UDP_ENCAPSULATION_PORT, port};
 use testbed_ran::{Input as EnbInput, LinkState, PhoneId};
 use testbed_ue::{AttachKind, DetachKind, EmmState, Fault, Input, Misdeed, Mutation, Profile, Ue};
 use toml::Table;
 
-use crate::gateway::{Gateway, GatewaySetup, subscribers};
-use crate::internet::Services;
-use crate::lab::{self, Lab};
+use crate::gateway::subscribers;
+use crate::lab;
 use crate::load::enb_config;
-use crate::radio::{Damage, Io, Radio, RadioOptions};
+use crate::network::{Network, NetworkPlan};
+use crate::radio::{Damage, Io, Radio};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -80,7 +78,7 @@ pub fn settings() -> Result<Table> {
 /// last time all was well.
 pub fn run(plan: &FuzzPlan, mut progress: impl FnMut(u64, u64)) -> Result<FuzzReport> {
     let mut fuzzer = Fuzzer::start(plan)?;
-    let before = fuzzer.gateway.usage()?.resident;
+    let before = fuzzer.network.gateway.usage()?.resident;
     let mut report = FuzzReport::default();
     let mut well = plan.first;
     for round in plan.first..plan.first + plan.rounds {
@@ -93,35 +91,28 @@ pub fn run(plan: &FuzzPlan, mut progress: impl FnMut(u64, u64)) -> Result<FuzzRe
             progress(report.rounds, report.attached);
         }
     }
-    report.growth = fuzzer.gateway.usage()?.resident.saturating_sub(before);
-    drop(fuzzer);
-    Lab::down(&plan.lab)?;
+    report.growth = fuzzer.network.gateway.usage()?.resident.saturating_sub(before);
+    let Fuzzer { radio, network } = fuzzer;
+    drop(radio);
+    network.end()?;
     Ok(report)
 }
 
 struct Fuzzer {
     radio: Radio,
-    gateway: Gateway,
-    _internet: Services,
+    network: Network,
 }
 
 impl Fuzzer {
     fn start(plan: &FuzzPlan) -> Result<Self> {
-        let lab = Lab::up(&plan.lab)?;
-        lab.occupy()?;
-        let internet = Services::start(&lab.internet, lab::SERVER)?;
-        let state_dir = PathBuf::from("/run/basalt-lab").join(lab.name()).join("state");
-        let setup = GatewaySetup { settings: plan.settings.clone(), state_dir, unprivileged: plan.unprivileged };
-        let gateway = Gateway::start(&lab, &setup)?;
+        let network = Network::start(&NetworkPlan {
+            settings: plan.settings.clone(),
+            ..NetworkPlan::new(&plan.lab, plan.unprivileged)
+        })?;
         let plmn = Plmn::new(1, 1, 2)?;
         let phones = subscribers(plmn, 1, SUBJECTS as u32 + 1)?;
-        gateway.import(&phones, &[])?;
-        let radio = Radio::start(&RadioOptions {
-            ns: Some(lab.ran),
-            backend: if plan.unprivileged { Backend::Udp { port: 0 } } else { Backend::Auto },
-            mme: (lab::GATEWAY_S1, port::S1AP).into(),
-            remote_udp_port: UDP_ENCAPSULATION_PORT,
-        })?;
+        network.gateway.import(&phones, &[])?;
+        let radio = network.radio()?;
         let profile = Arc::new(Profile { persistent: false, ..Profile::default() });
         radio.call(move |io| -> Result<()> {
             for enb in [CALM, WILD] {
@@ -134,7 +125,7 @@ impl Fuzzer {
             }
             Ok(())
         })??;
-        let fuzzer = Self { radio, gateway, _internet: internet };
+        let fuzzer = Self { radio, network };
         fuzzer.until("base stations in service", |io| in_service(io, CALM) && in_service(io, WILD))?;
         fuzzer.radio.call(|io| io.phone(CANARY, Input::Attach(AttachKind::Imsi)))?;
         fuzzer.until("the canary attached", |io| registered(io, CANARY))?;
@@ -181,11 +172,11 @@ impl Fuzzer {
 
     /// The gateway runs, no ping is lost, and a good phone gets in. How many pings there were.
     fn all_well(&mut self) -> Result<u64> {
-        if !self.gateway.runs() {
-            bail!("the gateway died:\n{}", self.gateway.last_words());
+        if !self.network.gateway.runs() {
+            bail!("the gateway died:\n{}", self.network.gateway.last_words());
         }
-        if self.gateway.log_lines_with("panicked") > 0 {
-            bail!("something panicked:\n{}", self.gateway.last_words());
+        if self.network.gateway.log_lines_with("panicked") > 0 {
+            bail!("something panicked:\n{}", self.network.gateway.last_words());
         }
         self.radio.call(|io| (1..=SUBJECTS).for_each(|phone| reset(io, phone)))?;
         self.until("the base stations in service", |io| in_service(io, CALM) && in_service(io, WILD))?;

@@ -60,7 +60,7 @@ impl Gateway {
     /// # Errors
     /// The executables are not there, or the daemon does not come up; its last words are in the error.
     pub fn start(lab: &Lab, setup: &GatewaySetup) -> Result<Self> {
-        let directory = PathBuf::from("/run/basalt-lab").join(lab.name());
+        let directory = lab.directory();
         fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
         fs::create_dir_all(&setup.state_dir).with_context(|| format!("making {}", setup.state_dir.display()))?;
         lab.remember_directory(directory.clone())?;
@@ -150,6 +150,11 @@ impl Gateway {
         child.kill()?;
         child.wait()?;
         bail!("agwd did not end within 5 s of signal {signal}:\n{}", self.last_words())
+    }
+
+    /// Leaves the daemon to itself: it runs on when this value is gone, until its lab goes.
+    pub fn leave_running(mut self) {
+        drop(self.child.take());
     }
 
     /// Whether the daemon still runs.
@@ -259,7 +264,7 @@ impl Gateway {
     /// # Errors
     /// It is not running.
     pub fn cpu_with_keeper(&self) -> Result<u64> {
-        let pids = processes_in(&self.ns, "agwd")?;
+        let pids = self.ns.processes("agwd")?;
         pids.into_iter().map(|pid| usage(pid).map(|usage| usage.cpu_us)).sum()
     }
 }
@@ -277,12 +282,6 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         if self.child.is_some() {
             let _ = self.stop();
-        }
-        // A daemon that was killed leaves its keeper; the lab's end is its end.
-        for pid in processes_in(&self.ns, "agwd").unwrap_or_default() {
-            if let Some(process) = Process::find(pid, "agwd") {
-                process.end();
-            }
         }
     }
 }
@@ -396,23 +395,6 @@ fn parse_metrics(text: &str) -> BTreeMap<String, f64> {
         Some((name.to_owned(), value.parse().ok()?))
     };
     text.lines().filter(|line| !line.starts_with('#')).filter_map(sample).collect()
-}
-
-/// Processes of a name whose network namespace is `ns`.
-fn processes_in(ns: &NetNs, name: &str) -> Result<Vec<u32>> {
-    use std::os::unix::fs::MetadataExt;
-    let wanted = ns.file().metadata()?.ino();
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let Ok(pid) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
-        let directory = PathBuf::from(format!("/proc/{pid}"));
-        let named = fs::read_to_string(directory.join("comm")).is_ok_and(|comm| comm.trim() == name);
-        let inside = fs::metadata(directory.join("ns/net")).is_ok_and(|link| link.ino() == wanted);
-        if named && inside {
-            found.push(pid);
-        }
-    }
-    Ok(found)
 }
 
 fn usage(pid: u32) -> Result<Usage> {

@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod internet;
 pub mod lab;
 pub mod load;
+pub mod network;
 pub mod probe;
 pub mod radio;
 pub mod scenario;

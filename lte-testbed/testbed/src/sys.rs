@@ -73,17 +73,6 @@ pub fn signal(pid: u32, signal: libc::c_int) -> io::Result<()> {
     check(unsafe { libc::kill(pid, signal) })
 }
 
-/// Makes the kernel send `signal` to this process when its parent dies, so that no child outlives a killed testbed.
-///
-/// Async-signal-safe: may be called between fork and exec.
-///
-/// # Errors
-/// An unknown signal.
-pub fn die_with_parent(signal: libc::c_int) -> io::Result<()> {
-    // SAFETY: PR_SET_PDEATHSIG takes one number.
-    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal as libc::c_ulong, 0, 0, 0) })
-}
-
 /// Opens a TUN device of the calling thread's network namespace: one IP packet per read and write, no header.
 ///
 /// # Errors
@@ -135,6 +124,27 @@ pub fn set_offload(interface: &str, command: u32, on: bool) -> io::Result<()> {
 pub const TX_CHECKSUM: u32 = 0x17;
 /// `ETHTOOL_SGRO`: the receiver joins packets; on veth it also gives the peer the NAPI that XDP redirects need.
 pub const GRO: u32 = 0x2c;
+
+/// Lets a socket receive only what a classic BPF program keeps: code, jump if true, jump if false, operand.
+///
+/// # Errors
+/// As setsockopt(2).
+pub fn filter(socket: &socket2::Socket, program: &[(u16, u8, u8, u32)]) -> io::Result<()> {
+    let mut code: Vec<libc::sock_filter> =
+        program.iter().map(|&(code, jt, jf, k)| libc::sock_filter { code, jt, jf, k }).collect();
+    let len = u16::try_from(code.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog { len, filter: code.as_mut_ptr() };
+    // SAFETY: `program` points to `len` instructions; both outlive the call, which copies them.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    })
+}
 
 /// Receives into `buffer` through a raw or datagram socket.
 ///

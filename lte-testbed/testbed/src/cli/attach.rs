@@ -8,9 +8,10 @@ use anyhow::{Result, bail};
 use clap::Args;
 use testbed_ue::{AttachKind, DetachKind, EmmState, Event, Input, Profile, Ue};
 
-use super::options::{GatewayArgs, PhoneArgs};
-use crate::lab::{self, Lab};
+use super::options::{Found, GatewayArgs, PhoneArgs};
+use crate::lab;
 use crate::load::{self, LoadPlan, Traffic};
+use crate::network::Network;
 use crate::radio::subscriber::Subscriber;
 use crate::radio::{Io, Radio, Told};
 
@@ -53,18 +54,25 @@ pub(super) fn run(args: &AttachArgs) -> Result<ExitCode> {
         patience: Duration::from_secs(20),
         enb_address: args.gateway.enb_address,
     };
-    let radio = Radio::start(&args.gateway.radio()?)?;
-    load::bring_up_enbs(&radio, &plan)?;
+    let found = args.gateway.find(args.first, args.ues)?;
+    let result = stay(args, &plan, &found);
+    found.network.map_or(Ok(()), Network::end)?;
+    result
+}
+
+fn stay(args: &AttachArgs, plan: &LoadPlan, found: &Found) -> Result<ExitCode> {
+    let radio = Radio::start(&found.radio)?;
+    load::bring_up_enbs(&radio, plan)?;
     println!("base station in service, SCTP over {}", radio.call(|io| io.carrier(0).unwrap_or("?"))?);
-    let lab = if args.no_tun || args.gateway.no_lab { None } else { Some(Lab::open(&args.gateway.lab.name)?) };
+    let lab = found.lab.as_ref().filter(|_| !args.no_tun);
     for number in 0..args.ues {
-        let ns = lab.as_ref().map(|lab| lab.phone(args.first + number)).transpose()?;
+        let ns = lab.map(|lab| lab.phone(args.first + number)).transpose()?;
         let subscriber = Subscriber::new(plan.plmn, args.first + number)?;
         add(&radio, &plan.profile, &subscriber, ns)?;
     }
     let result = watch(&radio, args);
     leave(&radio, args.ues)?;
-    if let Some(lab) = &lab {
+    if let Some(lab) = lab {
         for number in 0..args.ues {
             lab.remove_phone(args.first + number)?;
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 
 use super::attach::ctrl_c;
@@ -34,8 +34,11 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
         unprivileged::become_root_of_own_namespace()?;
     }
     let stop = ctrl_c()?;
+    if let Some(folder) = Path::new(SUMMARY).parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
     let mut demo = Demo::start(DemoPlan { lab: args.lab.clone(), ues: args.ues.max(1), unprivileged })?;
-    demo.play()?;
+    demo.play(&stop)?;
     let worked = demo.write_summary(Path::new(SUMMARY))?.failures.is_empty();
     if !args.once {
         demo.stay(&stop)?;

@@ -3,22 +3,34 @@
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
+use basalt_ids::Plmn;
 use clap::{Args, Subcommand};
 
 use super::options::LabName;
+use crate::gateway::{Gateway, GatewaySetup, subscribers};
 use crate::lab::{self, Lab, NetNs, Process};
 
 /// `testbed lab …`
 #[derive(Debug, Subcommand)]
 pub enum LabCommand {
     /// Make the namespaces and start the internet's services in them.
-    Up(LabName),
+    Up(UpArgs),
     /// Remove everything `up` made, and what a killed command left behind.
     Down(LabName),
     /// Show what is there.
     Status(LabName),
     /// Run a program in one of the lab's namespaces.
     Exec(ExecArgs),
+}
+
+/// `testbed lab up …`
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    #[command(flatten)]
+    lab: LabName,
+    /// Also start a gateway that knows so many subscribers; it runs until `down`.
+    #[arg(long, value_name = "SUBSCRIBERS")]
+    gateway: Option<u32>,
 }
 
 /// `testbed lab exec NAMESPACE -- PROGRAM …`
@@ -35,16 +47,30 @@ pub struct ExecArgs {
 
 pub(super) fn run(command: LabCommand) -> Result<()> {
     match command {
-        LabCommand::Up(LabName { name }) => {
-            let lab = Lab::up(&name)?;
-            start_internet(&lab)?;
-            println!("{}", lab::status(&name)?);
-            println!("try: ip netns exec {name}-internet ping {}", lab::GATEWAY_SGI);
-        }
+        LabCommand::Up(args) => up(&args)?,
         LabCommand::Down(LabName { name }) => Lab::down(&name)?,
         LabCommand::Status(LabName { name }) => println!("{}", lab::status(&name)?),
         LabCommand::Exec(args) => exec(&args)?,
     }
+    Ok(())
+}
+
+fn up(args: &UpArgs) -> Result<()> {
+    let name = &args.lab.name;
+    let lab = Lab::up(name)?;
+    start_internet(&lab)?;
+    if let Some(count) = args.gateway {
+        let state_dir = lab.directory().join("state");
+        let setup = GatewaySetup { settings: toml::Table::new(), state_dir, unprivileged: false };
+        let gateway = Gateway::start(&lab, &setup)?;
+        gateway.import(&subscribers(Plmn::new(1, 1, 2)?, 1, count)?, &[])?;
+        println!("try: testbed attach --lab {name} --ues {}", count.min(3));
+        println!("     basalt --socket {} get ues", gateway.socket().display());
+        gateway.leave_running();
+    } else {
+        println!("try: ip netns exec {name}-internet ping {}", lab::GATEWAY_SGI);
+    }
+    println!("{}", lab::status(name)?);
     Ok(())
 }
 

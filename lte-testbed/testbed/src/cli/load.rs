@@ -10,6 +10,7 @@ use clap::Args;
 use super::options::{GatewayArgs, PhoneArgs};
 use crate::lab;
 use crate::load::{self, LoadPlan, Traffic};
+use crate::network::Network;
 use crate::radio::Radio;
 
 /// `testbed load …`
@@ -69,9 +70,13 @@ pub(super) fn run(args: &LoadArgs) -> Result<ExitCode> {
         patience: Duration::from_secs(args.patience),
         enb_address: args.gateway.enb_address,
     };
-    let radio = Radio::start(&args.gateway.radio()?)?;
-    load::bring_up_enbs(&radio, &plan)?;
-    let report = load::run(&radio, &plan, args.quiet || args.json)?;
+    let found = args.gateway.find(plan.first, plan.ues)?;
+    let report = {
+        let radio = Radio::start(&found.radio)?;
+        load::bring_up_enbs(&radio, &plan)?;
+        load::run(&radio, &plan, args.quiet || args.json)?
+    };
+    found.network.map_or(Ok(()), Network::end)?;
     let json = serde_json::to_string_pretty(&report)?;
     if let Some(path) = &args.summary {
         std::fs::write(path, format!("{json}\n")).with_context(|| format!("writing {}", path.display()))?;

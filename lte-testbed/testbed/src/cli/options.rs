@@ -4,13 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use basalt_ids::{Apn, Plmn, Tac};
 use basalt_sctp::{Backend, UDP_ENCAPSULATION_PORT, port};
 use clap::Args;
 use testbed_ue::{Capability, Profile};
 
-use crate::lab::{self, Lab};
+use crate::gateway;
+use crate::lab::{self, Lab, NetNs, unprivileged};
+use crate::network::{Network, NetworkPlan};
 use crate::radio::RadioOptions;
 
 /// Which lab.
@@ -50,24 +52,58 @@ pub struct GatewayArgs {
 }
 
 impl GatewayArgs {
-    /// Where and how the radio runs.
-    pub(super) fn radio(&self) -> Result<RadioOptions> {
-        let ns = if self.no_lab { None } else { Some(Lab::open(&self.lab.name)?.ran) };
-        let mme = match (self.mme, self.no_lab) {
-            (Some(mme), _) => mme,
-            (None, false) => lab::GATEWAY_S1.into(),
-            (None, true) => bail!("--no-lab needs --mme ADDRESS"),
-        };
-        if self.no_lab && self.enb_address.is_none() {
-            bail!("--no-lab needs --enb-address ADDRESS");
+    /// Finds the gateway: the one of the lab that is up, the one that was named, or, where there is neither, one in a lab
+    /// made for this command alone, which knows `phones` subscribers from number `first`.
+    pub(super) fn find(&self, first: u32, phones: u32) -> Result<Found> {
+        if self.no_lab {
+            let mme = self.mme.context("--no-lab needs --mme ADDRESS")?;
+            if self.enb_address.is_none() {
+                bail!("--no-lab needs --enb-address ADDRESS");
+            }
+            return Ok(Found { network: None, lab: None, radio: self.radio(mme, None) });
         }
+        if let Ok(lab) = Lab::open(&self.lab.name) {
+            let radio = self.radio(self.mme.unwrap_or(lab::GATEWAY_S1.into()), Some(lab.ran.clone()));
+            return Ok(Found { network: None, lab: Some(lab), radio });
+        }
+        let network = self.own_network(first, phones)?;
+        let (lab, radio) = (network.lab.clone(), network.radio_options().clone());
+        Ok(Found { network: Some(network), lab: Some(lab), radio })
+    }
+
+    fn radio(&self, mme: IpAddr, ns: Option<NetNs>) -> RadioOptions {
         let mme = SocketAddr::new(mme, self.mme_port);
-        Ok(RadioOptions { ns, backend: self.sctp.backend, mme, remote_udp_port: self.sctp.remote_udp_port })
+        RadioOptions { ns, backend: self.sctp.backend, mme, remote_udp_port: self.sctp.remote_udp_port }
+    }
+
+    fn own_network(&self, first: u32, phones: u32) -> Result<Network> {
+        let unprivileged = !unprivileged::is_privileged();
+        if unprivileged {
+            unprivileged::become_root_of_own_namespace()?;
+        }
+        let mut plan = NetworkPlan { backend: self.sctp.backend, ..NetworkPlan::new(&self.lab.name, unprivileged) };
+        gateway::set(&mut plan.settings, "network.plmns", vec![self.plmn.to_string()].into())?;
+        gateway::set(&mut plan.settings, "network.tacs", vec![i64::from(self.tac)].into())?;
+        let network = Network::start(&plan)?;
+        network.gateway.import(&gateway::subscribers(self.plmn, first, phones)?, &[])?;
+        eprintln!("no lab {} was up: made one with a gateway and {phones} subscribers for this run", self.lab.name);
+        Ok(network)
     }
 
     pub(super) fn tac(&self) -> Tac {
         Tac(self.tac)
     }
+}
+
+/// A gateway that was found or made.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The network made for this command; to be dropped last.
+    pub network: Option<Network>,
+    /// The lab, if it is in one.
+    pub lab: Option<Lab>,
+    /// Where and how its radio runs.
+    pub radio: RadioOptions,
 }
 
 /// `--sctp`.

@@ -15,17 +15,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use basalt_ids::{Plmn, Tac};
-use basalt_sctp::{Backend, UDP_ENCAPSULATION_PORT, port};
 use serde_json::Value;
 use testbed_ue::{AttachKind, DetachKind, EmmState, Input, Profile, Ue};
-use toml::Table;
 
-use crate::gateway::{Gateway, GatewaySetup, subscribers};
-use crate::internet::Services;
-use crate::lab::{self, Lab, NetNs};
+use crate::capture::{self, Capture, Kept};
+use crate::gateway::subscribers;
+use crate::lab::{self, NetNs};
 use crate::load::{self, LoadPlan, Percentiles, Traffic};
+use crate::network::{Network, NetworkPlan};
 use crate::probe;
-use crate::radio::{Io, Radio, RadioOptions};
+use crate::radio::{Io, Radio};
 pub use summary::Summary;
 
 /// What is asked for.
@@ -45,6 +44,10 @@ const ATTACH_LIMIT: Duration = Duration::from_secs(20);
 const DOWNLOAD: u64 = 20_000_000;
 /// Pings of each phone.
 const PINGS: u32 = 5;
+/// What was said between base station and gateway, for tshark.
+const CAPTURE: &str = "target/demo/signalling.pcap";
+/// How long after its release a phone is left alone before it is called.
+const SETTLED: Duration = Duration::from_millis(500);
 /// Seconds without traffic after which the base station lets a phone go idle, while the demo stays up.
 const INACTIVITY: Duration = Duration::from_secs(10);
 
@@ -54,11 +57,10 @@ pub struct Demo {
     begin: Instant,
     summary: Summary,
     phones: Vec<NetNs>,
+    capture: Option<Capture>,
     // In the order in which they must go.
     radio: Radio,
-    gateway: Gateway,
-    _internet: Services,
-    lab: Lab,
+    network: Network,
 }
 
 /// Prints a step with the time since the start.
@@ -73,25 +75,16 @@ impl Demo {
     /// Anything that cannot be brought up.
     pub fn start(plan: DemoPlan) -> Result<Self> {
         let begin = Instant::now();
-        let lab = Lab::up(&plan.lab)?;
-        lab.occupy()?;
-        say(begin, &format!("lab: namespaces {0}-ran, {0}-agw, {0}-internet, joined by veth", lab.name()));
-        let internet = Services::start(&lab.internet, lab::SERVER)?;
+        let network = Network::start(&NetworkPlan::new(&plan.lab, plan.unprivileged))?;
+        say(begin, &format!("lab: namespaces {0}-ran, {0}-agw, {0}-internet, joined by veth", plan.lab));
         say(begin, &format!("internet: a server at {} (HTTP, echo, sink, source, DNS)", lab::SERVER));
-        let state_dir = Path::new("/run/basalt-lab").join(lab.name()).join("state");
-        let setup = GatewaySetup { settings: Table::new(), state_dir, unprivileged: plan.unprivileged };
-        let gateway = Gateway::start(&lab, &setup)?;
-        let summary = Summary { ues_requested: plan.ues, ..Summary::default() };
         say(begin, "gateway: agwd is ready");
-        gateway.import(&subscribers(plmn()?, 1, plan.ues)?, &[])?;
+        network.gateway.import(&subscribers(plmn()?, 1, plan.ues)?, &[])?;
         say(begin, &format!("subscribers: {} SIMs imported with `basalt subscriber import`", plan.ues));
-        let radio = Radio::start(&RadioOptions {
-            ns: Some(lab.ran.clone()),
-            backend: if plan.unprivileged { Backend::Udp { port: 0 } } else { Backend::Auto },
-            mme: (lab::GATEWAY_S1, port::S1AP).into(),
-            remote_udp_port: UDP_ENCAPSULATION_PORT,
-        })?;
-        let mut demo = Self { plan, begin, summary, phones: Vec::new(), radio, gateway, _internet: internet, lab };
+        let summary = Summary { ues_requested: plan.ues, ..Summary::default() };
+        let capture = Capture::start(&network.lab.ran, Path::new(CAPTURE), Kept::Signalling)?;
+        let radio = network.radio()?;
+        let mut demo = Self { plan, begin, summary, phones: Vec::new(), capture: Some(capture), radio, network };
         demo.base_station()?;
         Ok(demo)
     }
@@ -126,18 +119,19 @@ impl Demo {
         Ok(())
     }
 
-    /// Runs all of it.
+    /// Runs all of it, up to the step in which `stop` says so.
     ///
     /// # Errors
-    /// The radio or the gateway ended; what merely did not work is in the summary.
-    pub fn play(&mut self) -> Result<()> {
-        self.attach()?;
-        if self.summary.ues_attached > 0 {
-            self.ping();
-            self.transfers();
-            self.page()?;
+    /// The radio or the gateway ended, or it was stopped; what merely did not work is in the summary.
+    pub fn play(&mut self, stop: &Receiver<()>) -> Result<()> {
+        let steps: [fn(&mut Self) -> Result<()>; 6] =
+            [Self::attach, Self::ping, Self::transfers, Self::page, Self::counters, Self::judge];
+        for step in steps {
+            step(self)?;
+            if stop.try_recv().is_ok() {
+                bail!("stopped");
+            }
         }
-        self.counters()?;
         self.summary.seconds = (self.begin.elapsed().as_secs_f64() * 100.0).round() / 100.0;
         Ok(())
     }
@@ -145,7 +139,7 @@ impl Demo {
     fn attach(&mut self) -> Result<()> {
         let profile = Arc::new(Profile::default());
         for (number, subscriber) in (1..).zip(subscribers(plmn()?, 1, self.plan.ues)?) {
-            let ns = self.lab.phone(number)?;
+            let ns = self.network.lab.phone(number)?;
             self.phones.push(ns.clone());
             let ue = Ue::new(profile.clone(), subscriber.usim(), subscriber.imeisv);
             self.radio.call(move |io| {
@@ -167,7 +161,7 @@ impl Demo {
         self.summary.attach_ms.p99 = percentiles.p99_ms;
         (self.summary.attach_ms_p50, self.summary.attach_ms_p99) = (percentiles.p50_ms, percentiles.p99_ms);
         self.say(&format!("phones: {} of {} attached, {percentiles}", times.len(), self.plan.ues));
-        for ue in self.gateway.json(&["get", "ues"])?.as_array().into_iter().flatten() {
+        for ue in self.network.gateway.json(&["get", "ues"])?.as_array().into_iter().flatten() {
             let text = |key: &str| ue.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
             self.say(&format!(
                 "         {} {}, {}/{}",
@@ -183,7 +177,7 @@ impl Demo {
         Ok(())
     }
 
-    fn ping(&mut self) {
+    fn ping(&mut self) -> Result<()> {
         for (number, ns) in (1..).zip(self.phones.clone()) {
             let interval = Duration::from_millis(50);
             match probe::ping(&ns, lab::SERVER, PINGS, interval, Duration::from_secs(2)) {
@@ -202,10 +196,11 @@ impl Demo {
                 Err(error) => self.fail(format!("phone {number} cannot ping: {error:#}")),
             }
         }
+        Ok(())
     }
 
-    fn transfers(&mut self) {
-        let Some(ns) = self.phones.first().cloned() else { return };
+    fn transfers(&mut self) -> Result<()> {
+        let Some(ns) = self.phones.first().cloned() else { return Ok(()) };
         match probe::resolve(&ns, lab::SERVER, "www.example.net") {
             Ok(address) => self.say(&format!("DNS: www.example.net is {address}")),
             Err(error) => self.fail(format!("DNS: {error:#}")),
@@ -235,6 +230,7 @@ impl Demo {
                 Err(error) => self.fail(format!("TCP {name}: {error:#}")),
             }
         }
+        Ok(())
     }
 
     /// The first phone goes idle, is called from the gateway's side, and answers the waiting packets.
@@ -250,7 +246,9 @@ impl Demo {
             return Ok(());
         };
         self.say("idle: the base station let the first phone go");
-        match probe::ping(&self.lab.agw, address, 3, Duration::from_millis(20), Duration::from_secs(5)) {
+        // A gateway does not call a phone that has only just left.
+        std::thread::sleep(SETTLED);
+        match probe::ping(&self.network.lab.internet, address, 3, Duration::from_millis(20), Duration::from_secs(5)) {
             Ok(pings) if pings.lost() == 0 => {
                 self.summary.paged = true;
                 let first = pings.round_trip_ms.first().copied().unwrap_or(0.0);
@@ -266,13 +264,13 @@ impl Demo {
     }
 
     fn address_of_first(&self) -> Result<Option<Ipv4Addr>> {
-        let sessions = self.gateway.json(&["get", "sessions"])?;
+        let sessions = self.network.gateway.json(&["get", "sessions"])?;
         let first = sessions.as_array().and_then(|sessions| sessions.first()?.get("address")?.as_str());
         Ok(first.and_then(|address| address.parse().ok()))
     }
 
     fn counters(&mut self) -> Result<()> {
-        let status = self.gateway.json(&["status"])?;
+        let status = self.network.gateway.json(&["status"])?;
         let text = |key: &str| status.get(key).and_then(Value::as_str).unwrap_or("unknown").to_owned();
         let number = |key: &str| status.get(key).and_then(Value::as_u64).unwrap_or(0);
         self.summary.data_plane = text("data_plane");
@@ -299,6 +297,24 @@ impl Demo {
         Ok(())
     }
 
+    /// Lets tshark read what was said, where there is a tshark.
+    fn judge(&mut self) -> Result<()> {
+        let Some(capture) = self.capture.take() else { return Ok(()) };
+        let frames = capture.stop()?;
+        match capture::complaints(Path::new(CAPTURE), false) {
+            Ok(Some(complaints)) if complaints.is_empty() => {
+                self.say(&format!("tshark: nothing to complain about in {frames} packets of signalling ({CAPTURE})"));
+            }
+            Ok(Some(complaints)) => self.fail(format!("tshark complains:\n{}", complaints.join("\n"))),
+            Ok(None) => {
+                self.say("tshark: not installed, so nobody judged the signalling");
+                self.summary.skipped.push("judgement of the signalling: tshark is not installed".to_owned());
+            }
+            Err(error) => self.fail(format!("tshark: {error:#}")),
+        }
+        Ok(())
+    }
+
     /// Writes the summary, and gives it.
     ///
     /// # Errors
@@ -318,7 +334,7 @@ impl Demo {
     /// # Errors
     /// The radio ended, or the gateway did.
     pub fn stay(&mut self, stop: &Receiver<()>) -> Result<()> {
-        let socket = self.gateway.socket();
+        let socket = self.network.gateway.socket();
         let basalt = format!("target/fast/basalt --socket {}", socket.display());
         println!("\nThe network stays up. In another terminal, try:");
         println!("  sudo ip netns exec {} ping {}", self.phones.first().map_or("?", |ns| ns.name()), lab::SERVER);
@@ -331,8 +347,8 @@ impl Demo {
                 return Ok(());
             }
             self.radio.call(|io| io.release_silent(INACTIVITY))?;
-            if !self.gateway.runs() {
-                bail!("agwd ended:\n{}", self.gateway.last_words());
+            if !self.network.gateway.runs() {
+                bail!("agwd ended:\n{}", self.network.gateway.last_words());
             }
         }
     }
@@ -341,7 +357,7 @@ impl Demo {
     ///
     /// # Errors
     /// Something cannot be removed.
-    pub fn end(mut self) -> Result<()> {
+    pub fn end(self) -> Result<()> {
         let count = self.plan.ues as usize;
         self.radio.call(move |io| {
             for phone in 0..count {
@@ -354,11 +370,9 @@ impl Demo {
             (0..count).all(gone).then_some(())
         };
         self.radio.wait(Duration::from_secs(2), off)?;
-        let stopped = self.gateway.stop();
-        let name = self.lab.name().to_owned();
-        drop(self);
-        Lab::down(&name)?;
-        stopped
+        let Self { radio, network, .. } = self;
+        drop(radio);
+        network.end()
     }
 }
 

@@ -125,6 +125,7 @@ impl Lab {
         if let Some(state) = &state {
             state.end_processes();
         }
+        end_gateways(name);
         for ns in namespaces(name) {
             NetNs::delete(&ns)?;
         }
@@ -138,6 +139,12 @@ impl Lab {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where files of its gateway are; removed with the lab.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        LabState::directory(&self.name)
     }
 
     /// Makes (or finds) the namespace of phone `number`.
@@ -201,6 +208,23 @@ impl Lab {
         let host = (index % 254) as u8 + 1;
         let [a, b, c, _] = ENB_PREFIX.0.octets();
         Ipv4Addr::new(a, b, c, host)
+    }
+}
+
+/// Ends the daemon and the keeper of its associations, which outlives a daemon that was killed: they are known by the lab's
+/// directory in their command lines.
+fn end_gateways(name: &str) {
+    let directory = format!("{}/", LabState::directory(name).display());
+    let Ok(processes) = std::fs::read_dir("/proc") else { return };
+    for entry in processes.filter_map(Result::ok) {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let text = |file: &str| std::fs::read(entry.path().join(file)).unwrap_or_default();
+        let is_gateway = text("comm").trim_ascii() == b"agwd";
+        if is_gateway && String::from_utf8_lossy(&text("cmdline")).contains(&directory) {
+            if let Some(process) = Process::find(pid, "agwd") {
+                process.end();
+            }
+        }
     }
 }
 

@@ -82,6 +82,26 @@ impl NetNs {
         &self.name
     }
 
+    /// Processes with this name that began in it.
+    ///
+    /// # Errors
+    /// `/proc` cannot be read.
+    pub fn processes(&self, name: &str) -> Result<Vec<u32>> {
+        use std::os::unix::fs::MetadataExt;
+        let wanted = self.file.metadata()?.ino();
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc")? {
+            let Ok(pid) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
+            let directory = PathBuf::from(format!("/proc/{pid}"));
+            let named = fs::read_to_string(directory.join("comm")).is_ok_and(|comm| comm.trim() == name);
+            // The namespace of a process that just ended is nobody's.
+            if named && fs::metadata(directory.join("ns/net")).is_ok_and(|link| link.ino() == wanted) {
+                found.push(pid);
+            }
+        }
+        Ok(found)
+    }
+
     /// Its descriptor.
     #[must_use]
     pub fn file(&self) -> &File {

@@ -87,6 +87,12 @@ impl LabState {
         serde_json::from_slice(&fs::read(path_of(name)).ok()?).ok()
     }
 
+    /// Where the files of a lab's gateway are.
+    #[must_use]
+    pub fn directory(name: &str) -> PathBuf {
+        Path::new(DIRECTORY).join(name)
+    }
+
     /// Writes the file.
     ///
     /// # Errors

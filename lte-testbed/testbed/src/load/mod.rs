@@ -95,7 +95,7 @@ fn why_not_ready(io: &Io, count: usize) -> String {
             Some(LinkState::SettingUp) => return format!("base station {} gets no answer to S1 SETUP", number + 1),
             Some(LinkState::Down) => {
                 let why = io.link_closed(number).unwrap_or("no association yet");
-                return format!("base station {} has no association: {why}", number + 1);
+                return format!("base station {} has no association ({why}); does a gateway run there?", number + 1);
             }
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn wait_for(world: &mut World, expectation: &Expectation, limit: Dura
             return phones.indices().try_for_each(|phone| reachable(world, phone, *wanted, limit));
         }
         Expectation::GatewayAlive => {
-            if !world.gateway.runs() {
+            if !world.network.gateway.runs() {
                 bail!("the gateway does not run");
             }
             return Ok(());
@@ -169,7 +169,7 @@ fn got_numbered(world: &World, phone: usize, count: u32) -> Result<Option<String
 }
 
 fn metric(world: &World, name: &str, comparison: Comparison, wanted: f64) -> Result<Option<String>> {
-    let metrics = world.gateway.metrics()?;
+    let metrics = world.network.gateway.metrics()?;
     let value = metrics.get(name).copied().unwrap_or(0.0);
     let met = match comparison {
         Comparison::Equal => (value - wanted).abs() < 1e-9,
@@ -191,7 +191,7 @@ fn reachable(world: &World, phone: usize, wanted: bool, limit: Duration) -> Resu
         None => bail!("ue {} has no address", phone + 1),
     };
     if !wanted {
-        let pings = probe::ping(&world.lab.internet, address, 3, Duration::from_millis(50), PATIENCE)?;
+        let pings = probe::ping(&world.network.lab.internet, address, 3, Duration::from_millis(50), PATIENCE)?;
         if pings.received > 0 {
             bail!("ue {} answers at {address}", phone + 1);
         }
@@ -199,7 +199,7 @@ fn reachable(world: &World, phone: usize, wanted: bool, limit: Duration) -> Resu
     }
     let deadline = Instant::now() + limit;
     loop {
-        let pings = probe::ping(&world.lab.internet, address, 1, PATIENCE, PATIENCE)?;
+        let pings = probe::ping(&world.network.lab.internet, address, 1, PATIENCE, PATIENCE)?;
         if pings.received > 0 {
             return Ok(());
         }

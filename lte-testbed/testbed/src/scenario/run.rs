@@ -40,17 +40,17 @@ pub fn play(script: &Script, options: &RunOptions) -> Result<(), Failure> {
     })?;
     for (line, step) in &script.steps {
         if let Err(error) = world.play(step) {
-            let gateway = world.gateway.last_words();
+            let gateway = world.network.gateway.last_words();
             return Err(Failure { line: Some(*line), why: format!("{error:#}"), gateway });
         }
     }
-    if !world.gateway.runs() {
-        let gateway = world.gateway.last_words();
+    if !world.network.gateway.runs() {
+        let gateway = world.network.gateway.last_words();
         return Err(Failure { line: None, why: "the gateway does not run at the end".to_owned(), gateway });
     }
-    let lab = world.lab.name().to_owned();
-    drop(world);
-    lab::Lab::down(&lab).map_err(|error| Failure { line: None, why: format!("{error:#}"), gateway: String::new() })
+    let World { radio, network, .. } = world;
+    drop(radio);
+    network.end().map_err(|error| Failure { line: None, why: format!("{error:#}"), gateway: String::new() })
 }
 
 /// Between two pings of a canary.
@@ -140,9 +140,9 @@ impl World {
 
     fn gateway_acts(&mut self, action: &GatewayAction) -> Result<()> {
         match action {
-            GatewayAction::Killed => self.gateway.kill(),
-            GatewayAction::Starts => self.gateway.launch(),
-            GatewayAction::Stops => self.gateway.stop_for_restart(),
+            GatewayAction::Killed => self.network.gateway.kill(),
+            GatewayAction::Starts => self.network.gateway.launch(),
+            GatewayAction::Stops => self.network.gateway.stop_for_restart(),
             GatewayAction::Detaches(phone, reattach) => {
                 self.mark(phone - 1)?;
                 let again: &[&str] = if *reattach { &["--reattach"] } else { &[] };
@@ -159,7 +159,7 @@ impl World {
                 let index = enb - 1;
                 let id = self.radio.call(move |io| io.site.enb(index).map(|enb| enb.config().id.to_string()))?;
                 let id = id.with_context(|| format!("there is no enb {enb}"))?;
-                self.gateway.basalt(&["reset", "enb", &id]).map(drop)
+                self.network.gateway.basalt(&["reset", "enb", &id]).map(drop)
             }
         }
     }
@@ -167,14 +167,14 @@ impl World {
     /// An operator's command about a phone.
     fn operator(&self, phone: usize, command: &[&str], options: &[&str]) -> Result<()> {
         let imsi = self.imsi(phone - 1)?;
-        self.gateway.basalt(&[command, &[imsi.as_str()], options].concat()).map(drop)
+        self.network.gateway.basalt(&[command, &[imsi.as_str()], options].concat()).map(drop)
     }
 
     fn send_numbered(&mut self, phone: usize, count: u32) -> Result<()> {
         self.mark(phone)?;
         self.radio.call(move |io| io.app(phone).reset())?;
         let address = self.the_address(phone)?;
-        probe::send_numbered(&self.lab.internet, address, count, Duration::from_millis(1))
+        probe::send_numbered(&self.network.lab.internet, address, count, Duration::from_millis(1))
     }
 
     fn canary_starts(&mut self, phone: usize) -> Result<()> {

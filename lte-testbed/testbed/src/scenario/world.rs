@@ -1,24 +1,22 @@
 //! The world a scenario plays in: lab, gateway, radio, and what was seen so far.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use basalt_ids::{Apn, EnbId, GlobalEnbId, Guti, Plmn, Tac};
 use basalt_s1ap::SupportedTa;
-use basalt_sctp::{Backend, UDP_ENCAPSULATION_PORT, port};
+use basalt_sctp::Backend;
 use testbed_ran::EnbConfig;
 use testbed_ue::{Capability, Event, Profile, Timer, TimerValues, Ue};
 use toml::Table;
 
 use super::script::{Script, Setup, Trait};
-use crate::gateway::{Gateway, GatewaySetup};
-use crate::internet::Services;
-use crate::lab::{self, Lab};
+use crate::lab::Lab;
+use crate::network::{Network, NetworkPlan};
 use crate::radio::subscriber::Subscriber;
-use crate::radio::{Radio, RadioOptions, Told};
+use crate::radio::{Radio, Told};
 
 /// How scenarios are run.
 #[derive(Clone, Debug)]
@@ -36,15 +34,13 @@ pub struct RunOptions {
 /// See the module's description.
 #[derive(Debug)]
 pub(super) struct World {
-    pub lab: Lab,
     pub radio: Radio,
-    pub gateway: Gateway,
+    pub network: Network,
     pub phones: Vec<Seen>,
     pub enbs: Vec<Vec<testbed_ran::Event>>,
     pub canary: Option<usize>,
     /// How many canaries there were.
     pub canaries: u64,
-    _internet: Services,
 }
 
 /// What was seen of a phone.
@@ -62,24 +58,17 @@ pub(super) struct Seen {
 impl World {
     /// Makes the world a script asks for and starts the gateway. Base stations do not associate yet.
     pub fn new(script: &Script, options: &RunOptions) -> Result<Self> {
-        let lab = Lab::up(&options.lab)?;
-        lab.occupy()?;
-        let internet = Services::start(&lab.internet, lab::SERVER)?;
         let mut settings = Table::new();
         for setting in script.settings().chain(options.settings.iter().map(String::as_str)) {
             apply(&mut settings, setting)?;
         }
-        let state_dir = PathBuf::from("/run/basalt-lab").join(lab.name()).join("state");
-        let setup = GatewaySetup { settings, state_dir, unprivileged: options.unprivileged };
-        let gateway = Gateway::start(&lab, &setup)?;
-        let radio = Radio::start(&RadioOptions {
-            ns: Some(lab.ran.clone()),
-            backend: if options.unprivileged { Backend::Udp { port: 0 } } else { options.backend },
-            mme: (lab::GATEWAY_S1, port::S1AP).into(),
-            remote_udp_port: UDP_ENCAPSULATION_PORT,
+        let network = Network::start(&NetworkPlan {
+            settings,
+            backend: options.backend,
+            ..NetworkPlan::new(&options.lab, options.unprivileged)
         })?;
-        let mut world =
-            Self { lab, radio, gateway, phones: Vec::new(), enbs: Vec::new(), canary: None, canaries: 0, _internet: internet };
+        let radio = network.radio()?;
+        let mut world = Self { radio, network, phones: Vec::new(), enbs: Vec::new(), canary: None, canaries: 0 };
         world.subscribe(script)?;
         world.add_enbs(script)?;
         world.add_phones(script)?;
@@ -93,7 +82,7 @@ impl World {
             .filter(|number| !unknown(*number))
             .map(|number| subscriber(script, number))
             .collect::<Result<_>>()?;
-        if known.is_empty() { Ok(()) } else { self.gateway.import(&known, &script.access_points()) }
+        if known.is_empty() { Ok(()) } else { self.network.gateway.import(&known, &script.access_points()) }
     }
 
     fn add_enbs(&mut self, script: &Script) -> Result<()> {
