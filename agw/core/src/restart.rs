@@ -19,40 +19,49 @@ impl Core {
         for link in links {
             self.ran.restore_link(link, &self.config.areas);
         }
-        for stored in ues {
-            self.restore_ue(now, &stored);
+        // Connections that go on take their ids first: a record may still name one whose end it did not hear of, and by then its
+        // ids may be another's.
+        let mut stale = Vec::new();
+        for stored in &ues {
+            if let Some(ue) = self.restore_ue(now, stored) {
+                stale.push((ue, stored));
+            }
+        }
+        for (ue, stored) in stale {
+            if let (Some(radio), Some(area)) = (stored.radio, last_area(stored)) {
+                self.ran.restore_stale(radio, area);
+            }
+            // The next life must not look for it again.
+            self.dirty.push(ue);
         }
         self.finish(now, out);
     }
 
-    fn restore_ue(&mut self, now: Now, stored: &StoredUe) {
+    /// Takes one record. Gives the UE back if the record names a connection that does not go on.
+    fn restore_ue(&mut self, now: Now, stored: &StoredUe) -> Option<UeId> {
         let Some(ue) = self.mobility.restore(now, stored, &mut self.wants) else {
             self.repaired("a phone's record could not be used and was left out; the phone attaches again");
-            return;
+            return None;
         };
         let refused = self.sessions.restore(ue, stored.imsi, stored.ambr, stored.sessions.clone());
         if !refused.is_empty() {
             self.repaired("a session's address or tunnel was given to another; the session was ended");
             self.dirty.push(ue);
         }
-        if !self.restore_radio(now, ue, stored) && stored.sessions.iter().any(|session| session.remote.is_some()) {
+        let connected = self.restore_radio(now, ue, stored);
+        if !connected && stored.sessions.iter().any(|session| session.remote.is_some()) {
             self.session(now, SessionRequest::Idle { ue });
         }
         self.carry_all(now);
+        (!connected && stored.radio.is_some()).then_some(ue)
     }
 
-    /// Brings a UE's connection back. False when there is none to bring back.
+    /// Brings a UE's connection back. False when there is none to bring back, or nothing of it that could be gone on with.
     fn restore_radio(&mut self, now: Now, ue: UeId, stored: &StoredUe) -> bool {
         let connected = stored.sessions.iter().filter(|session| session.remote.is_some());
         let bearers: Vec<_> = connected.map(|session| session.ebi).collect();
-        let (Some(radio), Some(tai)) = (stored.radio, stored.areas.first().copied()) else { return false };
-        let area = Area { tai, cell: stored.cell };
-        if bearers.is_empty() {
-            // The base station had a connection, but nothing that could be gone on with.
-            self.ran.restore_stale(radio, area);
-            return false;
-        }
-        if !self.ran.restore_connection(radio, ue, area, bearers) {
+        let (Some(radio), Some(area)) = (stored.radio, last_area(stored)) else { return false };
+        if bearers.is_empty() || !self.ran.restore_connection(radio, ue, area, bearers) {
             return false;
         }
         self.mobility.restore_connection(now, ue, stored, RadioId(radio.radio), &mut self.wants);
@@ -104,4 +113,9 @@ impl Core {
     fn repaired(&mut self, what: &str) {
         self.effects.push(Effect::Tell(Box::new(Event::Repaired { what: what.to_owned() })));
     }
+}
+
+/// Where a UE was last.
+fn last_area(stored: &StoredUe) -> Option<Area> {
+    stored.areas.first().map(|tai| Area { tai: *tai, cell: stored.cell })
 }

@@ -232,6 +232,43 @@ fn a_connection_that_is_not_taken_over_is_released() {
 }
 
 #[test]
+fn a_connection_that_was_not_taken_over_is_not_looked_for_again() {
+    let mut site = Site::new();
+    let enb = Enb::ready(&mut site, 1);
+    let mut phone = Phone::new(1, &enb);
+    phone.start_attach(&mut site);
+    phone.prove(&mut site);
+    phone.accept(&mut site);
+    site.restart();
+    assert_eq!(site.ue_record(phone.imsi).unwrap().radio, None);
+    phone.s1ap(&mut site);
+    phone.enb.clone().release_complete(&mut site, phone.mme_id.unwrap(), phone.enb_id);
+    // Another phone gets its place in the table, and keeps it.
+    let mut other = Phone::new(2, &enb);
+    other.attach(&mut site);
+    site.restart();
+    assert_eq!(site.core.ue(other.imsi).unwrap().state, UeState::Connected);
+    assert_eq!(site.core.ue(phone.imsi).unwrap().state, UeState::Idle);
+    site.assert_quiet();
+}
+
+#[test]
+fn a_connection_that_goes_on_has_its_ids_before_one_that_a_record_names_in_vain() {
+    let (mut site, phone) = attached();
+    let connected = site.ue_record(phone.imsi).unwrap().clone();
+    // An idle phone whose record names the same place in the table, in an earlier life of it, and comes first.
+    let stale = connected.radio.map(|radio| agw_types::StoredRadio {
+        radio: basalt_sansio::SlotId(radio.radio.0 ^ 0x0100_0000),
+        enb_id: basalt_ids::EnbUeS1apId::new(4711).unwrap(),
+        ..radio
+    });
+    let idle = StoredUe { imsi: site::imsi(0), sessions: Vec::new(), radio: stale, ..connected };
+    site.store.insert(agw_types::RecordKey::Ue(idle.imsi), agw_types::Record::Ue(Box::new(idle)));
+    site.restart();
+    assert_eq!(site.core.ue(phone.imsi).unwrap().state, UeState::Connected);
+}
+
+#[test]
 fn ids_of_connections_differ_from_life_to_life() {
     let mut seen = std::collections::BTreeSet::new();
     let mut site = Site::new();
