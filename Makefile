@@ -9,6 +9,11 @@
 
 ARGS ?=
 
+# The toolchain that rust-toolchain.toml pins; where it is not there and cannot be fetched, the stable one that is.
+ifneq ($(shell cargo --version >/dev/null 2>&1 || echo missing),)
+export RUSTUP_TOOLCHAIN := stable
+endif
+
 .PHONY: help demo test clean-lab xtask
 
 help:
