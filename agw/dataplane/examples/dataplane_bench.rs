@@ -31,6 +31,8 @@ fn json(report: &Report, rounds: u32) -> String {
         lines.push(format!("  \"uplink_ns_{name}\": {:.1}", figures.uplink_ns));
         lines.push(format!("  \"uplink_kernel_ns_{name}\": {:.1}", figures.uplink_kernel_ns));
         lines.push(format!("  \"downlink_ns_{name}\": {:.1}", figures.downlink_ns));
+        lines.push(format!("  \"uplink_limited_ns_{name}\": {:.1}", figures.uplink_limited_ns));
+        lines.push(format!("  \"downlink_limited_ns_{name}\": {:.1}", figures.downlink_limited_ns));
     }
     lines.push(format!("  \"runs\": {rounds}"));
     lines.push(format!("  \"method\": \"{METHOD}\""));

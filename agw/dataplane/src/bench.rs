@@ -17,7 +17,10 @@ use crate::tables::{SharedRegions, Sizes, Tables};
 use aya::maps::Map;
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
-use basalt_ebpf_abi::{Address, BenchPlan, Class, DownlinkState, KERNEL_NEXT_HOP, Mac, TeidLayout, Uplink, maps};
+use basalt_ebpf_abi::{
+    Address, BenchPlan, Class, DownlinkFlags, DownlinkState, KERNEL_NEXT_HOP, Mac, TeidLayout, Uplink, UplinkFlags,
+    maps,
+};
 use basalt_pipeline::{TUNNEL_OVERHEAD, Tunnel, encapsulation};
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
@@ -43,6 +46,10 @@ pub struct Figures {
     pub uplink_ns: f64,
     /// Uplink to the kernel (NAT mode): the same without lifetime.
     pub uplink_kernel_ns: f64,
+    /// Uplink with a limit of the session.
+    pub uplink_limited_ns: f64,
+    /// Downlink with a limit of the session.
+    pub downlink_limited_ns: f64,
     /// Downlink: lookup, encapsulation with checksum, count, lifetime, next hop, redirect.
     pub downlink_ns: f64,
 }
@@ -73,7 +80,14 @@ pub fn measure(sessions: &[u32], rounds: u32, repeat: u32) -> Result<Report, Err
         let mut bench = Bench::new(&object, wanted, rounds, repeat)?;
         report.empty_ns = bench.run(BenchPlan::EMPTY, &uplink_frame(bench.teids))?;
         report.shift_ns = (bench.run(BenchPlan::SHIFT, &uplink_frame(bench.teids))? - report.empty_ns) / 2.0;
-        let mut figures = Figures { sessions: bench.sessions, uplink_ns: 0.0, uplink_kernel_ns: 0.0, downlink_ns: 0.0 };
+        let mut figures = Figures {
+            sessions: bench.sessions,
+            uplink_ns: 0.0,
+            uplink_kernel_ns: 0.0,
+            downlink_ns: 0.0,
+            uplink_limited_ns: 0.0,
+            downlink_limited_ns: 0.0,
+        };
         let base = bench.run(BenchPlan::UPLINK_BASE, &uplink_frame(bench.teids))?;
         bench.destination(Class(DIRECT_HOP as u8));
         figures.uplink_ns = bench.run(BenchPlan::UPLINK, &uplink_frame(bench.teids))? - base + report.shift_ns;
@@ -81,6 +95,11 @@ pub fn measure(sessions: &[u32], rounds: u32, repeat: u32) -> Result<Report, Err
         figures.uplink_kernel_ns = bench.run(BenchPlan::UPLINK, &uplink_frame(bench.teids))? - base + report.shift_ns;
         let base = bench.run(BenchPlan::DOWNLINK_BASE, &downlink_frame())?;
         figures.downlink_ns = bench.run(BenchPlan::DOWNLINK, &downlink_frame())? - base + report.shift_ns;
+        bench.limit();
+        figures.downlink_limited_ns = bench.run(BenchPlan::DOWNLINK, &downlink_frame())? - base + report.shift_ns;
+        let base = bench.run(BenchPlan::UPLINK_BASE, &uplink_frame(bench.teids))?;
+        bench.destination(Class(DIRECT_HOP as u8));
+        figures.uplink_limited_ns = bench.run(BenchPlan::UPLINK, &uplink_frame(bench.teids))? - base + report.shift_ns;
         report.figures.push(figures);
     }
     Ok(report)
@@ -121,12 +140,13 @@ impl Bench {
     fn new(object: &[u8], wanted: u32, rounds: u32, repeat: u32) -> Result<Self, Error> {
         let sessions = wanted.next_power_of_two();
         let teids = TeidLayout::for_sessions(sessions).ok_or(Error::Full("sessions"))?;
-        let sizes = Sizes { teids, downlink: sessions, next_hops: 512 };
+        let sizes = Sizes { teids, downlink: sessions, next_hops: 512, ue_meters: 16 };
         let mut loader = EbpfLoader::new();
         loader
             .map_max_entries(maps::UPLINK, teids.slots())
             .map_max_entries(maps::DOWNLINK, sessions)
-            .map_max_entries(maps::NEXT_HOPS, sizes.next_hops);
+            .map_max_entries(maps::NEXT_HOPS, sizes.next_hops)
+            .map_max_entries(maps::UE_METERS, sizes.ue_meters);
         let mut ebpf = loader.load(object).map_err(Error::bpf("loading the measuring programs"))?;
         for (name, program) in ebpf.programs_mut() {
             let program: &mut Xdp = program.try_into().map_err(Error::bpf(name))?;
@@ -138,6 +158,7 @@ impl Bench {
             downlink: region(&ebpf, maps::DOWNLINK, sessions)?,
             next_hops: region(&ebpf, maps::NEXT_HOPS, sizes.next_hops)?,
             destinations: region(&ebpf, maps::DESTINATIONS, 1)?,
+            ue_meters: region(&ebpf, maps::UE_METERS, sizes.ue_meters)?,
         };
         let plan: Region<BenchPlan> = region(&ebpf, BenchPlan::MAP, 1)?;
         let tables = Tables::new(regions, sizes).map_err(Error::system("tables"))?;
@@ -155,6 +176,19 @@ impl Bench {
     fn destination(&self, class: Class) {
         if let Some(destinations) = self.tables.destinations.get(0) {
             destinations.set([203, 0], class);
+        }
+    }
+
+    /// Limits every session to a rate that nothing here reaches: a limit costs the same whether it lets pass or not.
+    fn limit(&self) {
+        const FAST: u64 = 100_000_000_000;
+        for record in self.tables.uplink.iter() {
+            record.meter.limit(Some((FAST, u32::MAX)), 0);
+            record.flags.set(record.flags.get() | UplinkFlags::METERED);
+        }
+        for record in self.tables.downlink.iter() {
+            record.meter.limit(Some((FAST, u32::MAX)), 0);
+            record.flags.set(record.flags.get() | DownlinkFlags::METERED);
         }
     }
 
@@ -209,13 +243,13 @@ fn fill(tables: &Tables, layout: TeidLayout, sessions: u32) {
             record.peer.set(Address::new(BASE_STATION).0);
             record.peer_mask.set(u32::MAX);
             record.ue.set(ue);
+            record.home.set(session);
             record.teid.set(teid);
         }
         if let Some(record) = tables.downlink.get(session as usize) {
             record.ue.set(ue);
             record.owner.set(teid);
             record.peer.set(Address::new(BASE_STATION).0);
-            record.local.set(Address::new(GATEWAY).0);
             record.teid.set(teid.to_be());
             record.next_hop.set(STATION_HOP);
             record.state.set(DownlinkState::ACTIVE);

@@ -49,6 +49,11 @@ impl Buffers {
         queue
     }
 
+    /// Packets that may be kept for all phones together.
+    pub(crate) fn room(&self) -> usize {
+        self.total
+    }
+
     /// Packets kept now.
     pub(crate) fn len(&self) -> usize {
         self.held

@@ -9,6 +9,7 @@ use crate::destinations::Rules;
 use crate::error::Error;
 use crate::hops::Hops;
 use crate::host::{self, Changes, Firewall, Link, Netlink, Snapshot};
+use crate::limits::Limits;
 use crate::object;
 use crate::peers::PeerLimits;
 use crate::plane::{Outlet, Shared, State};
@@ -21,7 +22,7 @@ use crate::threads::Threads;
 use crate::xdp::{self, Loaded, Mode};
 use agw_types::{DataplaneChange, Traffic};
 use basalt_ebpf_abi::{Address, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, programs};
-use basalt_ids::Teid;
+use basalt_ids::{Imsi, Teid};
 use basalt_pipeline::TUNNEL_OVERHEAD;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -113,6 +114,22 @@ impl Dataplane {
         self.shared.apply(change)
     }
 
+    /// Limits a session, and its UE over all its sessions; setting the same again changes nothing. The session must have been set by
+    /// [`Dataplane::apply`]; its limits go with it. Limits of the UE hold for the sessions that were set with them.
+    ///
+    /// # Errors
+    /// [`Error::NoSession`], [`Error::OutsidePools`], [`Error::Teid`]; [`Error::Full`] when there is no room for one more UE with a limit
+    /// of its own. Nothing has changed then.
+    pub fn limit(
+        &self,
+        teid: Teid,
+        ue_ipv4: Ipv4Addr,
+        session: &Limits,
+        ue: Option<(Imsi, Limits)>,
+    ) -> Result<(), Error> {
+        self.shared.state().sessions.limit(&self.shared.tables, teid, ue_ipv4, session, ue)
+    }
+
     /// What carries packets.
     #[must_use]
     pub fn mode(&self) -> PlaneMode {
@@ -154,6 +171,21 @@ impl Dataplane {
     #[must_use]
     pub fn unresolved(&self) -> usize {
         self.shared.state().hops.unresolved(&self.shared.tables)
+    }
+
+    /// How full the tables are: the name, entries in use, and entries there are. What does not fit any more is refused with
+    /// [`Error::Full`].
+    #[must_use]
+    pub fn occupancy(&self) -> Vec<(&'static str, u64, u64)> {
+        let (state, tables) = (self.shared.state(), &self.shared.tables);
+        let row = |name, used: usize, room: usize| (name, used as u64, room as u64);
+        let sessions = tables.uplink.iter().filter(|record| record.teid.get() != 0).count();
+        vec![
+            row("tunnels", sessions, tables.uplink.iter().len()),
+            row("base_stations", state.hops.used(), state.hops.room()),
+            row("ue_limits", state.sessions.ue_limits.used(), tables.ue_meters.iter().len() - 1),
+            row("buffered", state.buffered(), state.buffer_room()),
+        ]
     }
 
     /// Packets kept for idle phones now.
@@ -293,7 +325,10 @@ fn attach(loaded: &mut Loaded, config: &Config, allow: &[Mode]) -> Result<PlaneM
 }
 
 fn sizes(config: &Config) -> Result<Sizes, Error> {
-    Ok(Sizes { teids: config.teids()?, downlink: pools::slots(config)?, next_hops: Config::NEXT_HOPS })
+    let teids = config.teids()?;
+    // The first is never used: it stands for "none".
+    let ue_meters = teids.slots() + 1;
+    Ok(Sizes { teids, downlink: pools::slots(config)?, next_hops: Config::NEXT_HOPS, ue_meters })
 }
 
 fn tables(config: &Config, regions: SharedRegions, sizes: Sizes, access_mtu: u32) -> Result<Tables, Error> {
@@ -312,7 +347,7 @@ fn tables(config: &Config, regions: SharedRegions, sizes: Sizes, access_mtu: u32
 
 fn state(config: &Config, tables: &Tables, hops: Hops) -> Result<State, Error> {
     let teids = config.teids()?;
-    let mut sessions = Sessions::new(teids, config.access_address, config.peer_prefix, config.phone_to_phone);
+    let mut sessions = Sessions::new(teids, config.peer_prefix, config.phone_to_phone);
     sessions.sweep(tables);
     sessions.adopt(tables);
     let buffers = Buffers::new(config.buffer_per_phone, config.buffer_total);

@@ -42,6 +42,9 @@ pub enum Error {
     /// A TEID that no layout composes, or one beyond the table.
     #[error("TEID {0:#010x} is not one of this gateway's")]
     Teid(u32),
+    /// No such session in the tables.
+    #[error("no session with TEID {0:#010x}")]
+    NoSession(u32),
     /// Base stations are reached over IPv4 only.
     #[error("a base station with an IPv6 transport address")]
     Ipv6Peer,

@@ -53,6 +53,16 @@ impl Hops {
         }
     }
 
+    /// Base stations that have an entry.
+    pub(crate) fn used(&self) -> usize {
+        self.of.len()
+    }
+
+    /// Base stations that may have one.
+    pub(crate) fn room(&self) -> usize {
+        self.end.saturating_sub(Self::FIRST) as usize
+    }
+
     /// Remembers what the kernel knows.
     pub(crate) fn learn(&mut self, snapshot: Snapshot) {
         self.snapshot = snapshot;

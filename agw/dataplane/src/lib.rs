@@ -40,6 +40,7 @@
 //!   records are only written where they differ. Packets for idle phones wait in the pinned ring.
 //! - Packets for a phone leave in the order they came, also when buffered ones are flushed (`basalt_ebpf_abi::Downlink`).
 //! - Whatever is dropped is counted under a [`basalt_ebpf_abi::DropReason`]; nothing is dropped without.
+//! - A limit counts octets of inner IP packets, and holds over all bearers, flows and processors ([`Rate`]).
 //! - Every queue is bounded: the ring, buffers per phone and in total, held uplink messages, events to the core.
 //! - Nothing a base station, a phone or the internet sends reaches a panic or grows memory.
 //!
@@ -70,6 +71,7 @@ mod destinations;
 mod error;
 mod hops;
 mod host;
+mod limits;
 pub mod object;
 #[cfg(test)]
 mod oracle;
@@ -88,4 +90,5 @@ mod xdp;
 pub use config::{Config, Egress, Plane};
 pub use dataplane::{Dataplane, PlaneMode};
 pub use error::Error;
+pub use limits::{Limits, Rate};
 pub use sessions::{Installed, Usage};

@@ -3,12 +3,13 @@
 mod packets;
 
 use crate::object;
-use crate::tables::{SharedRegions, Sizes, Tables};
+use crate::tables::{SharedRegions, Sizes, Tables, tick};
 use crate::xdp::{self, Loaded};
 use aya::maps::{MapData, RingBuf};
 use aya::programs::{TestRun, TestRunOptions};
 use basalt_ebpf_abi::{
-    Address, Class, Downlink, DownlinkState, HandoverHeader, Mac, REASON_SLOTS, TeidLayout, Uplink, programs,
+    Address, Class, Downlink, DownlinkFlags, DownlinkState, HandoverHeader, Mac, Meter, REASON_SLOTS, TeidLayout,
+    Uplink, UplinkFlags, programs,
 };
 use basalt_pipeline::{Frame, Origin, Verdict, access, towards_phone};
 pub(crate) use packets::Generator;
@@ -25,6 +26,7 @@ struct Pair {
     ring: RingBuf<MapData>,
     kernel: Tables,
     native: Tables,
+    start: u64,
 }
 
 /// `None`, with a word about why, where programs cannot be loaded.
@@ -41,15 +43,18 @@ fn pair() -> Option<Pair> {
             return None;
         }
     };
-    let sizes = Sizes { teids: TeidLayout::new(4).unwrap(), downlink: 64, next_hops: 512 };
+    let sizes = Sizes { teids: TeidLayout::new(4).unwrap(), downlink: 64, next_hops: 512, ue_meters: 16 };
     let (mut loaded, regions) = xdp::load(&object, sizes, 1 << 20, None).unwrap();
     let ring = loaded.ring.take().unwrap();
     let kernel = Tables::new(regions, sizes).unwrap();
     let native = Tables::new(SharedRegions::anonymous(sizes).unwrap(), sizes).unwrap();
+    let start = tick();
     for tables in [&kernel, &native] {
         fill(tables);
+        limit(tables);
+        refill(tables, start);
     }
-    Some(Pair { loaded, ring, kernel, native })
+    Some(Pair { loaded, ring, kernel, native, start })
 }
 
 fn fill(tables: &Tables) {
@@ -84,6 +89,7 @@ fn fill(tables: &Tables) {
         uplink.peer.set(Address::new(World::STATION).0);
         uplink.peer_mask.set(u32::MAX);
         uplink.ue.set(Address::from_host(u32::from(World::UE) + index).0);
+        uplink.home.set(index);
         // Even ones may talk to phones, every fifth is idle, the last slot is free.
         uplink.flags.set(u32::from(index % 2 == 0) | u32::from(index % 5 == 4) << 1);
         uplink.teid.set(if index == 15 { 0 } else { World::teid(index) });
@@ -93,7 +99,6 @@ fn fill(tables: &Tables) {
         let first = if slot < 16 { World::UE } else { World::SECOND_POOL };
         downlink.ue.set(Address::from_host(u32::from(first) + slot % 16).0);
         downlink.peer.set(Address::new(World::STATION).0);
-        downlink.local.set(Address::new(World::GATEWAY).0);
         downlink.teid.set((slot + 77).to_be());
         downlink.owner.set(slot + 1);
         // One in eight has an unresolved neighbour, one is under change.
@@ -105,13 +110,59 @@ fn fill(tables: &Tables) {
     }
 }
 
+/// Limits on some sessions and UEs. An octet takes two seconds and meters start far ahead of the clock, so the time that the test
+/// takes is no part of the outcome.
+fn limit(tables: &Tables) {
+    let meter = |meter: &Meter, octets: u64| {
+        meter.rate.set(1 << (6 + 20) | (31 - 4));
+        let octet = Meter::cost(meter.rate.get()) >> 16;
+        meter.burst.set(u32::try_from((AHEAD + octets * octet) / 1000).unwrap());
+    };
+    for index in (0..16usize).filter(|index| index % 3 == 1) {
+        let (uplink, downlink) = (tables.uplink.get(index).unwrap(), tables.downlink.get(index).unwrap());
+        uplink.flags.set(uplink.flags.get() | UplinkFlags::METERED);
+        downlink.flags.set(DownlinkFlags::METERED);
+        // Of the last one's UE alone.
+        if index != 13 {
+            meter(&uplink.meter, 1_400);
+            meter(&downlink.meter, 1_900);
+        }
+        if index > 6 {
+            uplink.ue_meter.set(2);
+            downlink.ue_meter.set(2);
+        }
+    }
+    let ue = tables.ue_meters.get(2).unwrap();
+    meter(&ue.uplink, 1_700);
+    meter(&ue.downlink, 1_600);
+}
+
+/// How far meters start ahead of the clock, nanoseconds: longer than the test takes.
+const AHEAD: u64 = 200_000_000_000;
+
+/// Puts all meters to their start.
+fn refill(tables: &Tables, start: u64) {
+    for record in tables.uplink.iter() {
+        record.meter.due.set((start + AHEAD) * Meter::UNITS);
+    }
+    for record in tables.downlink.iter() {
+        record.meter.due.set((start + AHEAD) * Meter::UNITS);
+    }
+    for meters in tables.ue_meters.iter() {
+        meters.uplink.due.set((start + AHEAD) * Meter::UNITS);
+        meters.downlink.due.set((start + AHEAD) * Meter::UNITS);
+    }
+}
+
 /// What can be seen of the tables after a packet.
 fn counters(tables: &Tables) -> Vec<u64> {
-    let uplink = |r: &Uplink| [r.packets.get(), r.bytes.get(), r.refused.get()];
-    let downlink = |r: &Downlink| [r.packets.get(), r.bytes.get(), r.dropped.get(), u64::from(r.handed.get())];
+    let uplink = |r: &Uplink| [r.packets.get(), r.bytes.get(), r.refused.get(), r.meter.due.get()];
+    let downlink =
+        |r: &Downlink| [r.packets.get(), r.bytes.get(), r.dropped.get(), u64::from(r.handed.get()), r.meter.due.get()];
     let up = tables.uplink.iter().flat_map(uplink);
     let down = tables.downlink.iter().flat_map(downlink);
-    up.chain(down).collect()
+    let ue = tables.ue_meters.iter().flat_map(|meters| [meters.uplink.due.get(), meters.downlink.due.get()]);
+    up.chain(down).chain(ue).collect()
 }
 
 impl Pair {
@@ -179,6 +230,7 @@ impl Pair {
         // What user space does with handed-over packets, now and then: so the buffer is empty, filling and full in turn.
         if frame.last().is_some_and(|octet| octet % 3 == 0) {
             for tables in [&self.kernel, &self.native] {
+                refill(tables, self.start);
                 for record in tables.downlink.iter().filter(|record| record.state.get() == DownlinkState::IDLE) {
                     record.drained.set(record.handed.get());
                 }

@@ -64,6 +64,11 @@ impl State {
     pub(crate) fn buffered(&self) -> usize {
         self.buffers.len()
     }
+
+    /// Packets that may be kept.
+    pub(crate) fn buffer_room(&self) -> usize {
+        self.buffers.room()
+    }
 }
 
 impl Shared {

@@ -82,13 +82,19 @@ fn restore(to: &Downlink, from: &Downlink) {
         (&to.ue, &from.ue),
         (&to.teid, &from.teid),
         (&to.peer, &from.peer),
-        (&to.local, &from.local),
+        (&to.flags, &from.flags),
         (&to.next_hop, &from.next_hop),
         (&to.owner, &from.owner),
     ] {
         to.set(from.get());
     }
     for (to, from) in [(&to.packets, &from.packets), (&to.bytes, &from.bytes), (&to.dropped, &from.dropped)] {
+        to.set(from.get());
+    }
+    to.meter.due.set(from.meter.due.get());
+    for (to, from) in
+        [(&to.meter.rate, &from.meter.rate), (&to.meter.burst, &from.meter.burst), (&to.ue_meter, &from.ue_meter)]
+    {
         to.set(from.get());
     }
     to.drained.set(to.handed.get());

@@ -41,6 +41,8 @@ unsafe impl Record for basalt_ebpf_abi::Destinations {}
 unsafe impl Record for basalt_ebpf_abi::Bucket {}
 // SAFETY: shared cells only.
 unsafe impl Record for basalt_ebpf_abi::BenchPlan {}
+// SAFETY: shared cells only.
+unsafe impl Record for basalt_ebpf_abi::UeMeters {}
 // SAFETY: a shared cell.
 unsafe impl Record for basalt_ebpf_abi::Shared64 {}
 
@@ -79,8 +81,9 @@ impl<T: Record> Region<T> {
     }
 
     /// All values.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        (0..self.length).filter_map(|index| self.get(index))
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &T> {
+        // SAFETY: as in `get`, for every index.
+        (0..self.length).map(|index| unsafe { self.memory.add(index).as_ref() })
     }
 }
 

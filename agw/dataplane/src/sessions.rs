@@ -1,6 +1,7 @@
 //! Writes sessions into the tables and reads them back.
 
 use crate::error::Error;
+use crate::limits::UeLimits;
 use crate::tables::Tables;
 use agw_types::{Peer, Tunnel, TunnelState};
 use basalt_ebpf_abi::{Address, Downlink, DownlinkState, Prefix, TeidLayout, Uplink, UplinkFlags};
@@ -52,27 +53,28 @@ pub(crate) struct Outcome {
 /// Who owns which record. The records themselves are in the tables.
 pub(crate) struct Sessions {
     layout: TeidLayout,
-    local: Address,
     peer_mask: u32,
     flags: u32,
     /// Base station and its TEID → our TEID.
     by_peer: BTreeMap<(Ipv4Addr, u32), u32>,
+    pub(crate) ue_limits: UeLimits,
 }
 
 impl Sessions {
-    pub(crate) fn new(layout: TeidLayout, local: Ipv4Addr, peer_prefix: u8, phone_to_phone: bool) -> Self {
+    pub(crate) fn new(layout: TeidLayout, peer_prefix: u8, phone_to_phone: bool) -> Self {
         let mask = Prefix::new(Ipv4Addr::UNSPECIFIED, peer_prefix).mask();
         Self {
             layout,
-            local: Address::new(local),
             peer_mask: Address::from_host(mask).0,
             flags: if phone_to_phone { UplinkFlags::PHONE_TO_PHONE } else { 0 },
             by_peer: BTreeMap::new(),
+            ue_limits: UeLimits::default(),
         }
     }
 
     /// Takes over the sessions that the tables hold from before.
     pub(crate) fn adopt(&mut self, tables: &Tables) {
+        self.ue_limits.adopt(tables);
         for installed in self.installed(tables) {
             if let TunnelState::Connected(Peer { address: IpAddr::V4(address), teid }) = installed.state {
                 self.by_peer.insert((address, teid.0), installed.teid.0);
@@ -89,7 +91,9 @@ impl Sessions {
         let new = uplink.teid.get() != tunnel.teid.0 || downlink.owner.get() != tunnel.teid.0;
         if new {
             self.evict(tables, uplink, downlink);
+            self.unlimit(tables, uplink, downlink);
             clear_counters(uplink, downlink);
+            uplink.home.set(self.layout.index(tunnel.teid.0));
         }
         self.write_uplink(uplink, tunnel, ue, peer);
         self.write_downlink(downlink, tunnel.teid, ue, peer, hop);
@@ -110,6 +114,9 @@ impl Sessions {
         let (uplink, slot, downlink) = self.records(tables, teid, ue).ok()?;
         let ours = (uplink.teid.get() == teid.0, downlink.owner.get() == teid.0);
         let mut usage = Usage::default();
+        if ours.0 && ours.1 {
+            self.unlimit(tables, uplink, downlink);
+        }
         if ours.0 {
             uplink.teid.set(0);
             uplink_usage(uplink, &mut usage);
@@ -179,7 +186,7 @@ impl Sessions {
         Some(Installed { teid: Teid(teid), ue_ipv4: Address(downlink.ue.get()).to_ipv4(), ebi, state })
     }
 
-    fn records<'t>(
+    pub(crate) fn records<'t>(
         &self,
         tables: &'t Tables,
         teid: Teid,
@@ -208,12 +215,16 @@ impl Sessions {
             other.state.set(DownlinkState::NONE);
             other.owner.set(0);
         }
+        self.ue_limits.leave(tables, uplink.teid.get(), uplink.ue_meter.get());
+        uplink.ue_meter.set(0);
         uplink.teid.set(0);
         let owner = downlink.owner.get();
         if let Some(other) = tables.uplink.get(self.layout.index(owner) as usize)
             && owner != 0
             && other.teid.get() == owner
         {
+            self.ue_limits.leave(tables, owner, other.ue_meter.get());
+            other.ue_meter.set(0);
             other.teid.set(0);
         }
         self.forget_peer(downlink);
@@ -230,7 +241,8 @@ impl Sessions {
 
     fn write_uplink(&self, record: &Uplink, tunnel: &Tunnel, ue: Address, peer: Option<(Ipv4Addr, u32)>) {
         // Under change, a record of the same session counts as idle: packets are held for a moment, not lost.
-        record.flags.set(self.flags | UplinkFlags::IDLE);
+        let flags = self.flags | record.flags.get() & UplinkFlags::SERVICE;
+        record.flags.set(flags | UplinkFlags::IDLE);
         record.bearer.set(u32::from(tunnel.ebi.value()));
         record.ue.set(ue.0);
         if let Some((address, _)) = peer {
@@ -239,7 +251,7 @@ impl Sessions {
         }
         record.teid.set(tunnel.teid.0);
         if peer.is_some() {
-            record.flags.set(self.flags);
+            record.flags.set(flags);
         }
     }
 
@@ -255,7 +267,6 @@ impl Sessions {
         record.ue.set(ue.0);
         record.teid.set(peer_teid.to_be());
         record.peer.set(Address::new(address).0);
-        record.local.set(self.local.0);
         record.next_hop.set(hop);
         record.owner.set(teid.0);
         record.sequence.set(sequence.wrapping_add(1));

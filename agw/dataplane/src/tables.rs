@@ -3,7 +3,7 @@
 use crate::region::Region;
 use basalt_ebpf_abi::{
     Bucket, Destinations, Downlink, DropReason, NextHop, PuntReason, REASON_SLOTS, SCHEMA_VERSION, Settings, Shared64,
-    TeidLayout, Uplink,
+    TeidLayout, UeMeters, Uplink,
 };
 use std::io;
 use std::time::Instant;
@@ -17,6 +17,8 @@ pub struct Sizes {
     pub downlink: u32,
     /// Number of next hops: egress ones from [`basalt_ebpf_abi::Class::FIRST_HOP`] to 255, base stations from 256.
     pub next_hops: u32,
+    /// Number of UEs with a limit of their own.
+    pub ue_meters: u32,
 }
 
 /// Records in shared memory, and the counters of user space. The same pipeline that runs in the kernel runs over them.
@@ -26,6 +28,7 @@ pub(crate) struct Tables {
     pub(crate) downlink: Region<Downlink>,
     pub(crate) next_hops: Region<NextHop>,
     pub(crate) destinations: Region<Destinations>,
+    pub(crate) ue_meters: Region<UeMeters>,
     buckets: Region<Bucket>,
     reasons: Region<Shared64>,
     started: Instant,
@@ -38,6 +41,7 @@ pub(crate) struct SharedRegions {
     pub(crate) downlink: Region<Downlink>,
     pub(crate) next_hops: Region<NextHop>,
     pub(crate) destinations: Region<Destinations>,
+    pub(crate) ue_meters: Region<UeMeters>,
 }
 
 impl SharedRegions {
@@ -49,6 +53,7 @@ impl SharedRegions {
             downlink: Region::anonymous(sizes.downlink as usize)?,
             next_hops: Region::anonymous(sizes.next_hops as usize)?,
             destinations: Region::anonymous(1)?,
+            ue_meters: Region::anonymous(sizes.ue_meters as usize)?,
         })
     }
 }
@@ -56,13 +61,14 @@ impl SharedRegions {
 impl Tables {
     /// Tables over these regions.
     pub(crate) fn new(regions: SharedRegions, sizes: Sizes) -> io::Result<Self> {
-        let SharedRegions { settings, uplink, downlink, next_hops, destinations } = regions;
+        let SharedRegions { settings, uplink, downlink, next_hops, destinations, ue_meters } = regions;
         let tables = Self {
             settings,
             uplink,
             downlink,
             next_hops,
             destinations,
+            ue_meters,
             buckets: Region::anonymous(PuntReason::BUCKETS as usize)?,
             reasons: Region::anonymous(REASON_SLOTS as usize)?,
             started: Instant::now(),
@@ -91,6 +97,14 @@ impl Tables {
     }
 }
 
+/// The kernel's monotonic clock at its last tick, nanoseconds: the same that programs read, since they share the meters.
+pub(crate) fn tick() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is ours; a clock that every Linux since 2.6.32 has.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut time) };
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+}
+
 impl basalt_pipeline::Tables for Tables {
     fn settings(&self) -> Option<&Settings> {
         self.settings.get(0)
@@ -116,6 +130,10 @@ impl basalt_pipeline::Tables for Tables {
         self.buckets.get(index as usize)
     }
 
+    fn ue_meters(&self, index: u32) -> Option<&UeMeters> {
+        self.ue_meters.get(index as usize)
+    }
+
     fn count(&self, slot: u32) {
         if let Some(counter) = self.reasons.get(slot as usize) {
             counter.add(1);
@@ -124,5 +142,9 @@ impl basalt_pipeline::Tables for Tables {
 
     fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn tick(&self) -> u64 {
+        tick()
     }
 }

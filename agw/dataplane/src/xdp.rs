@@ -88,6 +88,7 @@ pub(crate) fn load(
         downlink: region(&ebpf, maps::DOWNLINK, sizes.downlink)?,
         next_hops: region(&ebpf, maps::NEXT_HOPS, sizes.next_hops)?,
         destinations: region(&ebpf, maps::DESTINATIONS, 1)?,
+        ue_meters: region(&ebpf, maps::UE_METERS, sizes.ue_meters)?,
     };
     let ring = RingBuf::try_from(take(&mut ebpf, maps::HANDOVER)?).map_err(Error::bpf("ring"))?;
     let reasons = PerCpuArray::try_from(take(&mut ebpf, maps::REASONS)?).map_err(Error::bpf("counters"))?;
@@ -238,11 +239,12 @@ fn region<T: Record>(ebpf: &Ebpf, name: &str, length: u32) -> Result<Region<T>, 
 }
 
 /// Sizes that are not fixed in the object.
-fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 4] {
+fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 5] {
     [
         (maps::UPLINK, sizes.teids.slots()),
         (maps::DOWNLINK, sizes.downlink),
         (maps::NEXT_HOPS, sizes.next_hops),
+        (maps::UE_METERS, sizes.ue_meters),
         (maps::HANDOVER, ring_octets),
     ]
 }

@@ -1,20 +1,21 @@
 //! The downlink record: how to reach a phone.
 
-use crate::{Shared32, Shared64};
+use crate::{Meter, Shared32, Shared64};
 
-/// One phone, in the slot of its address (see [`crate::Settings::slot`]). One cache line.
+/// One phone, in the slot of its address (see [`crate::Settings::slot`]). Two cache lines that lie together, the second touched only by
+/// packets of sessions with limits.
 ///
 /// Hand-over to user space. A packet that cannot go out at once (phone idle, base station's neighbour unknown) is copied into the
 /// ring and counted in `handed`; user space counts in `drained` what it has finished with. A program sends directly only when the
 /// two are equal. So newer packets never overtake buffered ones, and the change back to the fast path happens between two
 /// packets, without a lock. An active phone never loses a packet by this: where user space lags by far more than a buffer (it
 /// was killed), programs send directly all the same.
-#[repr(C, align(64))]
+#[repr(C, align(128))]
 #[derive(Debug, Default)]
 pub struct Downlink {
     /// [`DownlinkState`].
     pub state: Shared32,
-    /// Odd while user space changes the five fields below; changes with every change of them.
+    /// Odd while user space changes the fields from `ue` to `owner`; changes with every change of them.
     pub sequence: Shared32,
     /// The phone's address ([`crate::Address`]); 0 in a free slot.
     pub ue: Shared32,
@@ -22,8 +23,8 @@ pub struct Downlink {
     pub teid: Shared32,
     /// The base station's address ([`crate::Address`]), outer destination.
     pub peer: Shared32,
-    /// Our address towards it ([`crate::Address`]), outer source.
-    pub local: Shared32,
+    /// [`DownlinkFlags`].
+    pub flags: Shared32,
     /// Index into [`crate::maps::NEXT_HOPS`].
     pub next_hop: Shared32,
     /// Our own TEID of the session ([`crate::Uplink::teid`]): tells this owner of the address from the next one.
@@ -38,6 +39,30 @@ pub struct Downlink {
     pub bytes: Shared64,
     /// Packets for this phone that were dropped because its buffer or the ring was full.
     pub dropped: Shared64,
+    /// The session's downlink limit (APN-AMBR, session AMBR), when [`DownlinkFlags::METERED`].
+    pub meter: Meter,
+    /// Index into [`crate::maps::UE_METERS`]; 0 for a UE without a limit of its own.
+    pub ue_meter: Shared32,
+    /// Zero.
+    pub reserved: Shared32,
+    /// Zero.
+    pub reserved2: [Shared64; 5],
+}
+
+/// Bits of [`Downlink::flags`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DownlinkFlags(pub u32);
+
+impl DownlinkFlags {
+    /// The session or its UE has a downlink limit that applies to the default bearer.
+    pub const METERED: u32 = 1 << 0;
+
+    /// Whether all bits of `flag` are set.
+    #[must_use]
+    #[inline(always)]
+    pub const fn has(self, flag: u32) -> bool {
+        self.0 & flag == flag
+    }
 }
 
 /// Values of [`Downlink::state`].

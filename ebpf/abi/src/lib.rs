@@ -28,6 +28,7 @@ mod bench;
 mod destinations;
 mod downlink;
 mod handover;
+mod meter;
 mod next_hop;
 mod reasons;
 mod settings;
@@ -38,8 +39,9 @@ mod uplink;
 pub use address::{Address, Prefix};
 pub use bench::BenchPlan;
 pub use destinations::{Class, Destinations};
-pub use downlink::{Downlink, DownlinkState};
+pub use downlink::{Downlink, DownlinkFlags, DownlinkState};
 pub use handover::{HANDOVER_CLASSES, HandoverHeader};
+pub use meter::Meter;
 pub use next_hop::{KERNEL_NEXT_HOP, Mac, NextHop};
 pub use reasons::{DropReason, PuntReason, REASON_SLOTS};
 pub use settings::{MAX_POOLS, MAX_RULES, Pool, Rule, SettingFlags, Settings};
@@ -48,7 +50,7 @@ pub use teid::TeidLayout;
 pub use uplink::{Uplink, UplinkFlags};
 
 /// Version of everything in this crate. Raised with every change of layout or meaning.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Names of the maps, as in the object file and as pinned.
 pub mod maps {
@@ -62,6 +64,8 @@ pub mod maps {
     pub const NEXT_HOPS: &str = "NEXT_HOPS";
     /// Array of one [`super::Destinations`].
     pub const DESTINATIONS: &str = "DESTINATIONS";
+    /// Array of [`super::UeMeters`]; entry 0 is never used.
+    pub const UE_METERS: &str = "UE_METERS";
     /// Per-CPU array of [`super::REASON_SLOTS`] counters.
     pub const REASONS: &str = "REASONS";
     /// Per-CPU array of the slow path's token buckets.
@@ -69,7 +73,8 @@ pub mod maps {
     /// Ring buffer of packets handed to user space.
     pub const HANDOVER: &str = "HANDOVER";
     /// All of them, in the order above.
-    pub const ALL: [&str; 8] = [SETTINGS, UPLINK, DOWNLINK, NEXT_HOPS, DESTINATIONS, REASONS, BUCKETS, HANDOVER];
+    pub const ALL: [&str; 9] =
+        [SETTINGS, UPLINK, DOWNLINK, NEXT_HOPS, DESTINATIONS, UE_METERS, REASONS, BUCKETS, HANDOVER];
 }
 
 /// Names of the XDP programs in the object file.
@@ -92,11 +97,23 @@ pub struct Bucket {
     pub level: Shared64,
 }
 
+/// The limits of one UE over all its sessions (UE-AMBR, TS 23.401 §4.7.3).
+#[repr(C, align(32))]
+#[derive(Debug, Default)]
+pub struct UeMeters {
+    /// From the UE.
+    pub uplink: Meter,
+    /// To the UE.
+    pub downlink: Meter,
+}
+
 const _: () = {
     assert!(size_of::<BenchPlan>() == 16);
     assert!(size_of::<Bucket>() == 16);
-    assert!(size_of::<Uplink>() == 64);
-    assert!(size_of::<Downlink>() == 64);
+    assert!(size_of::<Uplink>() == 128);
+    assert!(size_of::<Downlink>() == 128);
+    assert!(size_of::<Meter>() == 16);
+    assert!(size_of::<UeMeters>() == 32);
     assert!(size_of::<NextHop>() == 32);
     assert!(size_of::<Pool>() == 16);
     assert!(size_of::<Rule>() == 16);

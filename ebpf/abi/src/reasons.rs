@@ -1,10 +1,10 @@
 //! Why a packet was dropped or left the fast path. The names are label values of metrics: they never change their meaning.
 
 /// Number of counters in [`crate::maps::REASONS`]: drops first, then punts.
-pub const REASON_SLOTS: u32 = 64;
+pub const REASON_SLOTS: u32 = 128;
 
 /// Counter of the first punt reason.
-const PUNTS: u32 = 40;
+const PUNTS: u32 = 80;
 
 macro_rules! reasons {
     ($(#[$doc:meta])* $type:ident from $base:expr; $($(#[$variant_doc:meta])* $variant:ident = $number:literal $name:literal,)*) => {
@@ -90,6 +90,10 @@ reasons! {
     ForgedControl = 25 "forged_control",
     /// A packet on the gateway's internal interface that is no IPv4.
     NotIpv4 = 26 "not_ipv4",
+    /// Beyond the session's limit (APN-AMBR, session AMBR).
+    SessionRate = 27 "session_rate",
+    /// Beyond the UE's limit over all its sessions (UE-AMBR).
+    UeRate = 28 "ue_rate",
 }
 
 reasons! {

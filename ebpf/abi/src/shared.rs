@@ -73,6 +73,12 @@ impl Shared64 {
     pub fn add(&self, value: u64) {
         self.0.fetch_add(value, Ordering::Relaxed);
     }
+
+    /// Stores `new` if the value is `expected`; gives the value before, which is `expected` when it has stored.
+    #[inline]
+    pub fn swap_if(&self, expected: u64, new: u64) -> u64 {
+        self.0.compare_exchange(expected, new, Ordering::AcqRel, Ordering::Relaxed).unwrap_or_else(|before| before)
+    }
 }
 
 // `core` offers neither compare-and-swap nor fetch-and-add for the BPF target, but the instructions exist.
@@ -149,6 +155,23 @@ impl Shared64 {
                 options(nostack)
             );
         }
+    }
+
+    /// Stores `new` if the value is `expected`; gives the value before, which is `expected` when it has stored.
+    #[inline(always)]
+    pub fn swap_if(&self, expected: u64, new: u64) -> u64 {
+        let before: u64;
+        // SAFETY: as in `add`. The instruction compares with and answers in r0.
+        unsafe {
+            core::arch::asm!(
+                "r0 = cmpxchg_64({p} + 0, r0, {n})",
+                p = in(reg) self.0.get(),
+                n = in(reg) new,
+                inout("r0") expected => before,
+                options(nostack)
+            );
+        }
+        before
     }
 }
 

@@ -1,12 +1,14 @@
 //! The uplink record: what to know about a packet that comes out of a tunnel.
 
-use crate::{Shared32, Shared64};
+use crate::{Meter, Shared32, Shared64};
 
-/// One tunnel from a base station, in the slot of its TEID's index. One cache line.
+/// One tunnel from a base station, in the slot of its TEID's index. Two cache lines that lie together: the first is all that a packet
+/// of a session without limits, rules and quota touches; the second holds those, and counts in the record of the session's default
+/// bearer only.
 ///
 /// Written by user space: first `teid` = 0, then the other fields, `teid` last. A program takes a record only when the whole TEID
 /// matches, so a slot under change belongs to nobody.
-#[repr(C, align(64))]
+#[repr(C, align(128))]
 #[derive(Debug, Default)]
 pub struct Uplink {
     /// The TEID, host order; 0 in a free slot.
@@ -17,7 +19,7 @@ pub struct Uplink {
     pub peer: Shared32,
     /// Mask of `peer` in wire order: all ones for exactly one address, 0 as long as the base station has not told its address.
     pub peer_mask: Shared32,
-    /// The phone's IPv4 address ([`crate::Address`]): the only inner source address allowed.
+    /// The phone's IPv4 address ([`crate::Address`]): the only inner IPv4 source address allowed.
     pub ue: Shared32,
     /// EPS bearer identity, for reports.
     pub bearer: Shared32,
@@ -27,8 +29,20 @@ pub struct Uplink {
     pub packets: Shared64,
     /// Octets forwarded, counted as inner IP total length.
     pub bytes: Shared64,
-    /// Zero; for what comes next in this line (rate bucket, rule set).
-    pub reserved: [Shared64; 2],
+    /// TEID index of the session's default bearer: this record's own for a default bearer.
+    pub home: Shared32,
+    /// Zero.
+    pub reserved: Shared32,
+    /// Zero.
+    pub reserved2: Shared64,
+    /// The session's uplink limit (APN-AMBR, session AMBR), when [`UplinkFlags::METERED`].
+    pub meter: Meter,
+    /// Index into [`crate::maps::UE_METERS`]; 0 for a UE without a limit of its own.
+    pub ue_meter: Shared32,
+    /// Zero.
+    pub reserved3: Shared32,
+    /// Zero.
+    pub reserved4: [Shared64; 5],
 }
 
 /// Bits of [`Uplink::flags`].
@@ -40,6 +54,10 @@ impl UplinkFlags {
     pub const PHONE_TO_PHONE: u32 = 1 << 0;
     /// The phone is idle: it has no bearer on the radio, so nothing can come from it.
     pub const IDLE: u32 = 1 << 1;
+    /// The session or its UE has an uplink limit that applies to this bearer.
+    pub const METERED: u32 = 1 << 2;
+    /// What belongs to the session's service, not to its tunnel.
+    pub const SERVICE: u32 = Self::METERED;
 
     /// Whether all bits of `flag` are set.
     #[must_use]

@@ -3,7 +3,7 @@
 use crate::wire::{
     ETH, ETHERTYPE_IPV4, G_PDU, GTP_HEADER, GTP_PORT, IPV4, PROTO_UDP, TUNNEL_OVERHEAD, UDP, decrement_ttl, fold,
 };
-use crate::{HandOver, Packet, Tables, Verdict, drop};
+use crate::{HandOver, Packet, Tables, Verdict, drop, meter};
 use basalt_ebpf_abi::{Address, Downlink, DownlinkState, DropReason, NextHop, PuntReason, Settings};
 
 /// Where a packet for a phone comes from.
@@ -107,6 +107,13 @@ pub fn downlink<'t, P: Packet, T: Tables>(
             return Downlinked::Pass(reason);
         }
     }
+    // What waits for an idle phone is bounded by its buffer; the limit is for what flows.
+    if state == DownlinkState::ACTIVE
+        && let Err(reason) = meter::downlink(tables, record, length)
+    {
+        record.dropped.add(1);
+        return Downlinked::Drop(reason);
+    }
     let outstanding = record.outstanding();
     let mut room = outstanding < settings.buffer_limit.get();
     if state == DownlinkState::IDLE {
@@ -118,8 +125,8 @@ pub fn downlink<'t, P: Packet, T: Tables>(
         }
     }
     let hop = tables.next_hop(record.next_hop.get()).filter(|hop| hop.ifindex.get() != 0);
-    let tunnel =
-        Tunnel { peer: Address(record.peer.get()), local: Address(record.local.get()), teid: record.teid.get() };
+    let local = Address(settings.local.get());
+    let tunnel = Tunnel { peer: Address(record.peer.get()), local, teid: record.teid.get() };
     let steady = sequence & 1 == 0 && record.sequence.get() == sequence;
     if reason.is_none() {
         match hop {

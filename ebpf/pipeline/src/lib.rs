@@ -27,6 +27,7 @@ mod bucket;
 mod downlink;
 mod frame;
 mod inner;
+mod meter;
 mod uplink;
 mod wire;
 
@@ -39,7 +40,7 @@ pub use frame::Frame;
 pub use uplink::{Uplinked, uplink};
 pub use wire::{GTP_HEADER, GTP_PORT, TUNNEL_OVERHEAD};
 
-use basalt_ebpf_abi::{Bucket, Destinations, Downlink, DropReason, NextHop, PuntReason, Settings, Uplink};
+use basalt_ebpf_abi::{Bucket, Destinations, Downlink, DropReason, NextHop, PuntReason, Settings, UeMeters, Uplink};
 
 /// The octets of a packet. Words are in memory order (loaded natively), offsets count from the front. A word that does not lie
 /// inside the packet is `None`. There is no access to single octets: a one-octet bound is what BPF verifiers get wrong.
@@ -82,10 +83,14 @@ pub trait Tables {
     fn destinations(&self) -> Option<&Destinations>;
     /// A token bucket ([`PuntReason::bucket`]).
     fn bucket(&self, index: u32) -> Option<&Bucket>;
+    /// The limits of a UE.
+    fn ue_meters(&self, index: u32) -> Option<&UeMeters>;
     /// Adds one to a counter ([`DropReason::slot`], [`PuntReason::slot`]).
     fn count(&self, slot: u32);
     /// Monotonic clock, nanoseconds. Asked on the slow path only.
     fn now(&self) -> u64;
+    /// The same clock at the kernel's last tick, which is far cheaper. Asked once for a packet to which a limit applies.
+    fn tick(&self) -> u64;
 }
 
 /// What becomes of a packet.

@@ -1,5 +1,6 @@
 //! Checks of the pipeline against packets made octet by octet.
 
 mod downlink;
+mod rates;
 mod support;
 mod uplink;

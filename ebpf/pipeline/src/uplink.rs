@@ -2,7 +2,7 @@
 
 use crate::inner::{self, Inner};
 use crate::wire::{G_PDU, GTP_HEADER, PROTO_ICMP};
-use crate::{Packet, Tables};
+use crate::{Packet, Tables, meter};
 use basalt_ebpf_abi::{
     Address, Class, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, Settings, Uplink, UplinkFlags,
 };
@@ -106,8 +106,12 @@ fn tunnelled<'t, P: Packet, T: Tables>(
         Ok(inner) => inner,
         Err(reason) => return Uplinked::Drop(reason),
     };
-    match way(tables, settings, rights, inner) {
-        Ok(next_hop) => Uplinked::Forward { record, offset, length: inner.length, next_hop, ttl: inner.ttl },
+    let next_hop = match way(tables, settings, rights, inner) {
+        Ok(next_hop) => next_hop,
+        Err(reason) => return Uplinked::Drop(reason),
+    };
+    match meter::uplink(tables, record, rights, inner.length) {
+        Ok(()) => Uplinked::Forward { record, offset, length: inner.length, next_hop, ttl: inner.ttl },
         Err(reason) => Uplinked::Drop(reason),
     }
 }

@@ -1,15 +1,15 @@
 //! The maps.
 
-use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
-use basalt_ebpf_abi::{Bucket, Destinations, Downlink, NextHop, PuntReason, REASON_SLOTS, Settings, Uplink};
+use basalt_ebpf_abi::{Bucket, Destinations, Downlink, NextHop, PuntReason, REASON_SLOTS, Settings, UeMeters, Uplink};
 use basalt_pipeline::Tables;
 
 /// User space maps the values into its memory: records are changed by plain stores, in place, without a system call.
 const MMAPABLE: u32 = 1 << 10;
 
-// Sizes of UPLINK, DOWNLINK, NEXT_HOPS and HANDOVER are set by the loader.
+// Sizes of UPLINK, DOWNLINK, NEXT_HOPS, UE_METERS and HANDOVER are set by the loader.
 #[map]
 static SETTINGS: Array<Settings> = Array::with_max_entries(1, MMAPABLE);
 #[map]
@@ -20,6 +20,8 @@ static DOWNLINK: Array<Downlink> = Array::with_max_entries(16, MMAPABLE);
 static NEXT_HOPS: Array<NextHop> = Array::with_max_entries(256, MMAPABLE);
 #[map]
 static DESTINATIONS: Array<Destinations> = Array::with_max_entries(1, MMAPABLE);
+#[map]
+static UE_METERS: Array<UeMeters> = Array::with_max_entries(16, MMAPABLE);
 #[map]
 static REASONS: PerCpuArray<u64> = PerCpuArray::with_max_entries(REASON_SLOTS, 0);
 #[map]
@@ -62,6 +64,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn ue_meters(&self, index: u32) -> Option<&UeMeters> {
+        UE_METERS.get(index)
+    }
+
+    #[inline(always)]
     fn count(&self, slot: u32) {
         if let Some(counter) = REASONS.get_ptr_mut(slot) {
             // SAFETY: this CPU's own counter; XDP programs of one CPU do not interrupt each other.
@@ -73,5 +80,11 @@ impl Tables for Maps {
     fn now(&self) -> u64 {
         // SAFETY: the helper has no arguments and no effect.
         unsafe { bpf_ktime_get_ns() }
+    }
+
+    #[inline(always)]
+    fn tick(&self) -> u64 {
+        // SAFETY: as above.
+        unsafe { bpf_ktime_get_coarse_ns() }
     }
 }

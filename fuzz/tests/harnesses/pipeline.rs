@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use basalt_ebpf_abi::{
     Address, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, Mac, NextHop, PuntReason, REASON_SLOTS,
-    Settings, Uplink, UplinkFlags,
+    Settings, UeMeters, Uplink, UplinkFlags,
 };
 use basalt_fuzz::Changes;
 use basalt_pipeline::{Frame, Origin, Tables, Verdict, access, towards_phone};
@@ -84,7 +84,6 @@ impl World {
         let down = &self.downlink[usize::from(ue.octets()[3])];
         down.ue.set(Address::new(ue).0);
         down.peer.set(Address::new(ENB).0);
-        down.local.set(Address::new(GATEWAY).0);
         down.teid.set(ENB_TEID.to_be());
         down.next_hop.set(300);
         down.state.set(state);
@@ -121,6 +120,12 @@ impl Tables for World {
     }
     fn count(&self, slot: u32) {
         self.counts.borrow_mut()[slot as usize] += 1;
+    }
+    fn ue_meters(&self, _: u32) -> Option<&UeMeters> {
+        None
+    }
+    fn tick(&self) -> u64 {
+        self.now.get()
     }
     fn now(&self) -> u64 {
         self.now.set(self.now.get() + 1_000_000);

@@ -1,9 +1,10 @@
 //! The bookkeeping of sessions, over tables without packets.
 
 use super::*;
+use crate::limits::Rate;
 use crate::oracle::Generator;
 use agw_types::{AddressPool, Peer, Tunnel, TunnelState};
-use basalt_ebpf_abi::HandoverHeader;
+use basalt_ebpf_abi::{DownlinkFlags, HandoverHeader, Meter, UplinkFlags};
 use basalt_ids::Ebi;
 use std::net::SocketAddrV4;
 use std::time::Instant;
@@ -147,4 +148,45 @@ fn hostile_datagrams_cost_nothing_but_counters() {
     plane.shared.expire(now + std::time::Duration::from_secs(60));
     assert_eq!(plane.installed().len(), 1);
     assert!(plane.drops().iter().map(|(_, count)| count).sum::<u64>() > 1000);
+}
+
+#[test]
+fn limits_belong_to_a_session_and_its_ue() {
+    let (plane, _traffic) = memory();
+    let imsi: Imsi = "001010000000001".parse().unwrap();
+    let (one, two) = (Teid(0x10_0003), Teid(0x10_0004));
+    let other = Ipv4Addr::new(10, 45, 0, 9);
+    let limits = Limits { uplink: Some(Rate::new(1_000_000)), downlink: Some(Rate::new(64_000)) };
+    assert!(matches!(plane.limit(one, UE, &limits, None), Err(Error::NoSession(_))));
+    set(&plane, tunnel(one.0, UE, connected(7))).unwrap();
+    set(&plane, tunnel(two.0, other, connected(8))).unwrap();
+    plane.limit(one, UE, &limits, Some((imsi, limits))).unwrap();
+    plane.limit(two, other, &Limits::NONE, Some((imsi, limits))).unwrap();
+    let tables = &plane.shared.tables;
+    let (up, slot) = (tables.uplink.get(3).unwrap(), tables.settings.get(0).unwrap().slot(UE.into()).unwrap());
+    let down = tables.downlink.get(slot as usize).unwrap();
+    assert_eq!((up.ue_meter.get(), tables.uplink.get(4).unwrap().ue_meter.get()), (1, 1), "one UE");
+    assert_eq!(Meter::decode(up.meter.rate.get()), Some(1_000_000));
+    assert_eq!((up.meter.burst.get(), down.meter.burst.get()), (100_000, 375_000), "a tenth of a second, or a packet");
+    // A path switch and an idle period change no limit.
+    up.meter.due.set(77);
+    for state in [TunnelState::Idle, connected(9)] {
+        set(&plane, tunnel(one.0, UE, state)).unwrap();
+        plane.limit(one, UE, &limits, Some((imsi, limits))).unwrap();
+        assert_eq!(up.flags.get() & UplinkFlags::METERED, UplinkFlags::METERED);
+        assert_eq!((up.meter.due.get(), down.flags.get()), (77, DownlinkFlags::METERED));
+    }
+    plane.apply(&DataplaneChange::Remove { teid: one, ue_ipv4: UE }).unwrap();
+    assert_eq!((up.ue_meter.get(), up.meter.rate.get(), down.flags.get()), (0, 0, 0));
+    assert_eq!(plane.shared.state().sessions.ue_limits.used(), 1);
+    plane.limit(two, other, &Limits::NONE, None).unwrap();
+    assert_eq!(plane.shared.state().sessions.ue_limits.used(), 0);
+    assert_eq!(tables.ue_meters.get(1).unwrap().uplink.rate.get(), 0);
+    // The address's next owner has no limit.
+    plane.limit(two, other, &limits, None).unwrap();
+    set(&plane, tunnel(0x20_0005, other, connected(8))).unwrap();
+    assert_eq!(tables.uplink.get(4).unwrap().teid.get(), 0);
+    let slot = tables.settings.get(0).unwrap().slot(other.into()).unwrap();
+    let down = tables.downlink.get(slot as usize).unwrap();
+    assert_eq!((down.flags.get(), down.meter.rate.get()), (0, 0));
 }

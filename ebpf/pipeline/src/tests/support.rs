@@ -3,7 +3,7 @@
 use crate::{Frame, Tables, Verdict};
 use basalt_ebpf_abi::{
     Address, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, Mac, NextHop, PuntReason, REASON_SLOTS,
-    Settings, Uplink,
+    Settings, UeMeters, Uplink,
 };
 use core::cell::{Cell, RefCell};
 use core::net::Ipv4Addr;
@@ -25,6 +25,7 @@ pub(super) struct World {
     pub(super) downlink: Vec<Downlink>,
     pub(super) hops: Vec<NextHop>,
     pub(super) destinations: Box<Destinations>,
+    pub(super) ue_meters: Vec<UeMeters>,
     buckets: Vec<Bucket>,
     counts: RefCell<Vec<u64>>,
     pub(super) now: Cell<u64>,
@@ -40,6 +41,7 @@ impl World {
             hops: (0..512).map(|_| NextHop::default()).collect(),
             // SAFETY: all octets zero is a valid table.
             destinations: unsafe { Box::new_zeroed().assume_init() },
+            ue_meters: (0..4).map(|_| UeMeters::default()).collect(),
             buckets: (0..PuntReason::BUCKETS).map(|_| Bucket::default()).collect(),
             counts: RefCell::new(vec![0; REASON_SLOTS as usize]),
             now: Cell::new(1 << 40),
@@ -63,11 +65,11 @@ impl World {
         record.peer.set(Address::new(ENB).0);
         record.peer_mask.set(u32::MAX);
         record.ue.set(Address::new(UE).0);
+        record.home.set(3);
         record.teid.set(TEID);
         let record = &world.downlink[7];
         record.ue.set(Address::new(UE).0);
         record.peer.set(Address::new(ENB).0);
-        record.local.set(Address::new(GATEWAY).0);
         record.teid.set(ENB_TEID.to_be());
         record.next_hop.set(ENB_HOP);
         record.state.set(DownlinkState::ACTIVE);
@@ -106,11 +108,18 @@ impl Tables for World {
     fn bucket(&self, index: u32) -> Option<&Bucket> {
         self.buckets.get(index as usize)
     }
+    fn ue_meters(&self, index: u32) -> Option<&UeMeters> {
+        self.ue_meters.get(index as usize)
+    }
     fn count(&self, slot: u32) {
         self.counts.borrow_mut()[slot as usize] += 1;
     }
     fn now(&self) -> u64 {
         self.now.get()
+    }
+    fn tick(&self) -> u64 {
+        // As coarse as a kernel's clock is with 250 ticks a second.
+        self.now.get() / 4_000_000 * 4_000_000
     }
 }
 

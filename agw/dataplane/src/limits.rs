@@ -1,0 +1,190 @@
+//! Rate limits of sessions and UEs, as they are set.
+
+use crate::error::Error;
+use crate::sessions::Sessions;
+use crate::tables::{Tables, tick};
+use basalt_ebpf_abi::{Downlink, DownlinkFlags, Meter, UeMeters, Uplink, UplinkFlags};
+use basalt_ids::{Imsi, Teid};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+/// A rate that packets may have on average. Octets of inner IP packets count, without any tunnel or link header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Bits a second, 1 to 100 Gbit/s. Kept within 0.003 %.
+    pub bits_per_second: u64,
+    /// Octets that may come at once. Never less than what the rate carries in [`Rate::LEAST_BURST_MS`], nor than the largest packet
+    /// that fits into a tunnel, which could never pass otherwise. `None`: what it carries in [`Rate::BURST_MS`].
+    pub burst: Option<u32>,
+}
+
+impl Rate {
+    /// The usual burst, milliseconds at the rate: enough for TCP over the internet, 1 % too much in ten seconds.
+    pub const BURST_MS: u64 = 100;
+    /// The smallest burst, milliseconds at the rate: the clock of the programs steps by up to ten.
+    pub const LEAST_BURST_MS: u64 = 25;
+    /// Octets of the largest packet.
+    const PACKET: u64 = 3_000;
+
+    /// A rate with the usual burst.
+    #[must_use]
+    pub const fn new(bits_per_second: u64) -> Self {
+        Self { bits_per_second, burst: None }
+    }
+
+    fn octets(self) -> u32 {
+        let carried = |milliseconds: u64| self.bits_per_second.saturating_mul(milliseconds) / 8_000;
+        let wanted = self.burst.map_or_else(|| carried(Self::BURST_MS), u64::from);
+        let octets = wanted.max(carried(Self::LEAST_BURST_MS)).max(Self::PACKET);
+        u32::try_from(octets).unwrap_or(u32::MAX)
+    }
+}
+
+/// Limits of both directions; `None` is without limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// From the phone.
+    pub uplink: Option<Rate>,
+    /// To the phone.
+    pub downlink: Option<Rate>,
+}
+
+impl Limits {
+    /// No limit in either direction.
+    pub const NONE: Limits = Limits { uplink: None, downlink: None };
+
+    fn is_none(&self) -> bool {
+        *self == Self::NONE
+    }
+}
+
+/// Which entries of the UEs' meters belong to whom. What programs read is in the tables.
+#[derive(Debug, Default)]
+pub(crate) struct UeLimits {
+    of: BTreeMap<Imsi, u32>,
+    users: BTreeMap<u32, BTreeSet<u32>>,
+    free: Vec<u32>,
+    next: u32,
+}
+
+impl UeLimits {
+    /// Takes over the entries that sessions of before refer to.
+    pub(crate) fn adopt(&mut self, tables: &Tables) {
+        for record in tables.uplink.iter().filter(|record| record.teid.get() != 0 && record.ue_meter.get() != 0) {
+            self.users.entry(record.ue_meter.get()).or_default().insert(record.teid.get());
+        }
+        self.next = self.users.keys().next_back().copied().unwrap_or(0);
+    }
+
+    /// The entry of a UE, for one more of its sessions, which may refer to one already.
+    fn join(&mut self, tables: &Tables, imsi: Imsi, teid: u32, has: u32) -> Result<u32, Error> {
+        let known = self.of.get(&imsi).copied();
+        let adopted = (has != 0 && !self.of.values().any(|index| *index == has)).then_some(has);
+        let index = match known.or(adopted) {
+            Some(index) => index,
+            None => self.take(tables)?,
+        };
+        if has != 0 && has != index {
+            self.leave(tables, teid, has);
+        }
+        self.of.insert(imsi, index);
+        self.users.entry(index).or_default().insert(teid);
+        Ok(index)
+    }
+
+    fn take(&mut self, tables: &Tables) -> Result<u32, Error> {
+        let index = self.free.pop().unwrap_or(self.next + 1);
+        if tables.ue_meters.get(index as usize).is_none() {
+            return Err(Error::Full("UE limits"));
+        }
+        self.next = self.next.max(index);
+        Ok(index)
+    }
+
+    /// A session needs its UE's entry no more. The entry of the last one is free.
+    pub(crate) fn leave(&mut self, tables: &Tables, teid: u32, index: u32) {
+        let Some(users) = self.users.get_mut(&index) else { return };
+        users.remove(&teid);
+        if users.is_empty() {
+            self.users.remove(&index);
+            self.of.retain(|_, of| *of != index);
+            if let Some(UeMeters { uplink, downlink }) = tables.ue_meters.get(index as usize) {
+                for meter in [uplink, downlink] {
+                    meter.rate.set(0);
+                    meter.due.set(0);
+                }
+            }
+            self.free.push(index);
+        }
+    }
+
+    /// Entries in use.
+    pub(crate) fn used(&self) -> usize {
+        self.users.len()
+    }
+}
+
+impl Sessions {
+    /// Limits a session, and its UE over all its sessions.
+    pub(crate) fn limit(
+        &mut self,
+        tables: &Tables,
+        teid: Teid,
+        ue_ipv4: Ipv4Addr,
+        session: &Limits,
+        ue: Option<(Imsi, Limits)>,
+    ) -> Result<(), Error> {
+        let (uplink, _, downlink) = self.records(tables, teid, ue_ipv4)?;
+        if uplink.teid.get() != teid.0 || downlink.owner.get() != teid.0 {
+            return Err(Error::NoSession(teid.0));
+        }
+        let now = tick();
+        let ue = ue.filter(|(_, limits)| !limits.is_none());
+        let index = match ue {
+            Some((imsi, limits)) => {
+                let index = self.ue_limits.join(tables, imsi, teid.0, uplink.ue_meter.get())?;
+                if let Some(meters) = tables.ue_meters.get(index as usize) {
+                    write(&meters.uplink, limits.uplink, now);
+                    write(&meters.downlink, limits.downlink, now);
+                }
+                index
+            }
+            None => {
+                self.ue_limits.leave(tables, teid.0, uplink.ue_meter.get());
+                0
+            }
+        };
+        write(&uplink.meter, session.uplink, now);
+        write(&downlink.meter, session.downlink, now);
+        uplink.ue_meter.set(index);
+        downlink.ue_meter.set(index);
+        let limited = |session: Option<Rate>, ue: Option<Rate>| session.is_some() || ue.is_some();
+        let of_ue = ue.map_or(Limits::NONE, |(_, limits)| limits);
+        mark(&uplink.flags, UplinkFlags::METERED, limited(session.uplink, of_ue.uplink));
+        mark(&downlink.flags, DownlinkFlags::METERED, limited(session.downlink, of_ue.downlink));
+        Ok(())
+    }
+
+    /// Takes the limits off records that get a new owner, or none.
+    pub(crate) fn unlimit(&mut self, tables: &Tables, uplink: &Uplink, downlink: &Downlink) {
+        self.ue_limits.leave(tables, uplink.teid.get(), uplink.ue_meter.get());
+        uplink.ue_meter.set(0);
+        downlink.ue_meter.set(0);
+        for meter in [&uplink.meter, &downlink.meter] {
+            meter.rate.set(0);
+            meter.due.set(0);
+        }
+        mark(&uplink.flags, UplinkFlags::METERED, false);
+        mark(&downlink.flags, DownlinkFlags::METERED, false);
+    }
+}
+
+fn write(meter: &Meter, rate: Option<Rate>, now: u64) {
+    meter.limit(rate.map(|rate| (rate.bits_per_second, rate.octets())), now);
+}
+
+/// Sets or clears a flag that only user space writes.
+pub(crate) fn mark(flags: &basalt_ebpf_abi::Shared32, flag: u32, on: bool) {
+    let others = flags.get() & !flag;
+    flags.set(if on { others | flag } else { others });
+}

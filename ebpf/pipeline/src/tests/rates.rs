@@ -1,0 +1,199 @@
+//! Limits: what comes through is the rate, whatever the packets are like.
+
+use super::support::*;
+use crate::meter::take;
+use crate::{Origin, Verdict, access, towards_phone};
+use basalt_ebpf_abi::{DownlinkFlags, DropReason, Meter, Shared64, UplinkFlags};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const SECOND: u64 = 1_000_000_000;
+
+fn burst(rate: u64) -> u32 {
+    // A tenth of a second, but never less than a packet.
+    u32::try_from((rate / 80).max(3_000)).unwrap()
+}
+
+/// A source of numbers that a seed repeats.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+fn meter(rate: u64) -> Meter {
+    let meter = Meter::default();
+    meter.limit(Some((rate, burst(rate))), 0);
+    meter
+}
+
+/// G18. Twice the rate is offered by many flows of unlike sizes; what passes after the first burst is the rate.
+#[test]
+fn g18_a_rate_is_kept_for_any_mix_of_sizes_and_flows() {
+    let sizes: [&[u64]; 5] = [&[40], &[1400], &[2900], &[40, 576, 1400], &[28, 29, 101, 999, 1500, 2999]];
+    for rate in [64_000, 1_000_000, 20_000_000, 150_000_000, 1_000_000_000] {
+        for (mix, sizes) in sizes.iter().enumerate() {
+            if sizes.iter().any(|octets| octets * 2 > u64::from(burst(rate))) {
+                // A burst of one such packet lends nothing to the one that comes late.
+                continue;
+            }
+            for flows in [1u64, 7, 100] {
+                let (meter, mut random) = (meter(rate), Random(rate ^ (mix as u64 + 1) << 40 ^ flows));
+                let (mut now, mut next) = (SECOND, vec![SECOND; flows as usize]);
+                // Until enough packets for one percent have passed, and ten seconds of the slow ones.
+                let most_packets = 60_000;
+                let (mut offered, mut passed, mut first) = (0u64, 0u64, 0u64);
+                for _ in 0..most_packets {
+                    let flow = (0..next.len()).min_by_key(|flow| next[*flow]).unwrap();
+                    now = now.max(next[flow]);
+                    let octets = sizes[random.below(sizes.len() as u64) as usize];
+                    // Each flow offers its share of the double rate, unevenly.
+                    let gap = octets * 8 * SECOND * flows / (2 * rate);
+                    next[flow] = now + gap / 2 + random.below(gap + 1);
+                    offered += octets;
+                    let tick = now / 4_000_000 * 4_000_000;
+                    if take(&meter, tick, octets as u32) {
+                        passed += octets;
+                    }
+                    if now < SECOND + SECOND / 5 {
+                        first = passed;
+                    }
+                }
+                let time = (now - SECOND) as f64 / 1e9;
+                let most = rate as f64 / 8.0 * (time + 0.004) + f64::from(burst(rate));
+                assert!(passed as f64 <= most, "{rate} {sizes:?} {flows}: {passed} of {most}");
+                if time < 0.6 {
+                    continue;
+                }
+                let measured = (passed - first) as f64 * 8.0 / (time - 0.2);
+                let error = (measured / rate as f64 - 1.0).abs();
+                assert!(offered * 8 > rate);
+                assert!(error < 0.05, "{rate} {sizes:?} {flows} flows: {measured:.0}, {error:.3}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_stays_below_the_rate_loses_nothing() {
+    let meter = meter(1_000_000);
+    let mut now = SECOND;
+    for _ in 0..10_000 {
+        assert!(take(&meter, now, 1_200));
+        now += 1_200 * 8 * SECOND / 990_000;
+    }
+    // A pause gives one burst and no more.
+    now += 3600 * SECOND;
+    let passed = (0..100).filter(|_| take(&meter, now, 1_250)).count();
+    assert_eq!(passed, 12_500 / 1_250);
+}
+
+#[test]
+fn no_limit_is_no_limit() {
+    let meter = Meter::default();
+    assert!((0..1_000_000).all(|_| take(&meter, 0, 65_535)));
+    assert_eq!(meter.due.get(), 0);
+}
+
+#[test]
+fn processors_that_share_a_meter_share_the_rate() {
+    const EACH: u64 = 200_000;
+    let (meter, clock, passed) = (meter(100_000_000), AtomicU64::new(SECOND), Shared64::default());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..EACH {
+                    // Offered is 400 Mbit/s: a thousand octets every 20 µs.
+                    let now = clock.fetch_add(20_000, Ordering::Relaxed);
+                    if take(&meter, now, 1_000) {
+                        passed.add(1_000);
+                    }
+                }
+            });
+        }
+    });
+    let time = (clock.load(Ordering::Relaxed) - SECOND) as f64 / 1e9;
+    let rate = passed.get() as f64 * 8.0 / time;
+    assert!((rate / 100_000_000.0 - 1.0).abs() < 0.02, "{rate}");
+}
+
+fn uplink_passes(world: &World) -> Verdict<'_> {
+    run(&g_pdu(&ipv4(UE, SERVER, 17, 0, &udp(5000, 53, &[0; 972]))), |f| access(f, world)).0
+}
+
+fn downlink_passes(world: &World) -> Verdict<'_> {
+    run(&eth(&ipv4(SERVER, UE, 17, 0, &udp(53, 5000, &[0; 972]))), |f| towards_phone(f, world, Origin::Kernel)).0
+}
+
+#[test]
+fn a_session_s_limit_holds_in_its_direction_only() {
+    let world = World::new();
+    world.uplink[3].meter.limit(Some((8_000_000, 3_000)), world.now.get());
+    world.uplink[3].flags.set(UplinkFlags::METERED);
+    let seen: Vec<bool> = (0..5).map(|_| matches!(uplink_passes(&world), Verdict::Redirect(20))).collect();
+    assert_eq!(seen, [true, true, true, false, false], "three packets of a thousand octets are the burst");
+    assert_eq!(world.dropped(DropReason::SessionRate), 2);
+    assert_eq!((world.uplink[3].packets.get(), world.uplink[3].refused.get()), (3, 2));
+    assert!(matches!(downlink_passes(&world), Verdict::Redirect(40)));
+    world.now.set(world.now.get() + 4_000_000);
+    assert!(matches!(uplink_passes(&world), Verdict::Redirect(20)));
+
+    world.downlink[7].meter.limit(Some((8_000_000, 3_000)), world.now.get());
+    world.downlink[7].flags.set(DownlinkFlags::METERED);
+    let seen: Vec<bool> = (0..4).map(|_| matches!(downlink_passes(&world), Verdict::Redirect(40))).collect();
+    assert_eq!(seen, [true, true, true, false]);
+    assert_eq!(world.downlink[7].dropped.get(), 1);
+    assert_eq!(world.dropped(DropReason::SessionRate), 3);
+}
+
+#[test]
+fn a_further_bearer_shares_the_limit_of_its_session() {
+    let world = World::new();
+    world.uplink[3].meter.limit(Some((8_000_000, 3_000)), world.now.get());
+    let bearer = &world.uplink[4];
+    bearer.peer.set(world.uplink[3].peer.get());
+    bearer.peer_mask.set(u32::MAX);
+    bearer.ue.set(world.uplink[3].ue.get());
+    bearer.home.set(3);
+    bearer.flags.set(UplinkFlags::METERED);
+    bearer.teid.set(0xabc0_0004);
+    let packet = ipv4(UE, SERVER, 17, 0, &udp(5000, 53, &[0; 972]));
+    let frame = from_enb(&gtp(0x30, 255, 0xabc0_0004, &[], &packet));
+    let passed = (0..5).filter(|_| matches!(run(&frame, |f| access(f, &world)).0, Verdict::Redirect(_))).count();
+    assert_eq!(passed, 3);
+    world.uplink[3].flags.set(UplinkFlags::METERED);
+    assert!(matches!(uplink_passes(&world), Verdict::Drop(DropReason::SessionRate)));
+    // Without the flag (a GBR bearer) the limit is not for it.
+    bearer.flags.set(0);
+    assert!(matches!(run(&frame, |f| access(f, &world)).0, Verdict::Redirect(_)));
+}
+
+#[test]
+fn a_packet_that_the_ue_s_limit_refuses_costs_the_session_nothing() {
+    let world = World::new();
+    let now = world.now.get();
+    for (meter, ue) in
+        [(&world.uplink[3].meter, &world.ue_meters[2].uplink), (&world.downlink[7].meter, &world.ue_meters[2].downlink)]
+    {
+        meter.limit(Some((80_000_000, 100_000)), now);
+        ue.limit(Some((8_000_000, 2_000)), now);
+    }
+    world.uplink[3].ue_meter.set(2);
+    world.downlink[7].ue_meter.set(2);
+    world.uplink[3].flags.set(UplinkFlags::METERED);
+    world.downlink[7].flags.set(DownlinkFlags::METERED);
+    for _ in 0..2 {
+        assert!(matches!(uplink_passes(&world), Verdict::Redirect(20)));
+        assert!(matches!(downlink_passes(&world), Verdict::Redirect(40)));
+    }
+    let due = [world.uplink[3].meter.due.get(), world.downlink[7].meter.due.get()];
+    for _ in 0..3 {
+        assert!(matches!(uplink_passes(&world), Verdict::Drop(DropReason::UeRate)));
+        assert!(matches!(downlink_passes(&world), Verdict::Drop(DropReason::UeRate)));
+    }
+    assert_eq!([world.uplink[3].meter.due.get(), world.downlink[7].meter.due.get()], due);
+}
