@@ -94,21 +94,21 @@ impl Core {
     }
 
     /// The records of UEs that changed in this step, each once and as it is at the end of it.
-    pub(crate) fn write_records(&mut self, out: &mut Effects) {
+    pub(crate) fn write_records(&mut self, now: Now, out: &mut Effects) {
         let mut dirty = core::mem::take(&mut self.dirty);
         dirty.sort_unstable();
         dirty.dedup();
         for ue in dirty.drain(..) {
-            if let Some(record) = self.record(ue) {
+            if let Some(record) = self.record(now, ue) {
                 out.push(Effect::Save(Box::new(record)));
             }
         }
         self.dirty = dirty;
     }
 
-    fn record(&self, ue: UeId) -> Option<Record> {
+    fn record(&self, now: Now, ue: UeId) -> Option<Record> {
         let radio = self.mobility.radio_of(ue).and_then(|radio| self.ran.stored(radio));
-        let stored = self.mobility.stored(ue, self.sessions.stored(ue), radio)?;
+        let stored = self.mobility.stored(ue, self.sessions.stored(ue), self.sessions.resting(now, ue), radio)?;
         Some(Record::Ue(Box::new(stored)))
     }
 }

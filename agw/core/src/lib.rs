@@ -181,7 +181,7 @@ impl Core {
     fn finish(&mut self, now: Now, out: &mut Effects) {
         self.carry_all(now);
         self.watch_load(now);
-        self.write_records(out);
+        self.write_records(now, out);
         let noise = &mut self.noise;
         out.extend(self.effects.drain().map(|effect| noise.damp(now.mono, effect)));
     }

@@ -21,24 +21,20 @@ impl Core {
         }
         // Connections that go on take their ids first: a record may still name one whose end it did not hear of, and by then its
         // ids may be another's.
-        let mut stale = Vec::new();
-        for stored in &ues {
-            if let Some(ue) = self.restore_ue(now, stored) {
-                stale.push((ue, stored));
-            }
-        }
-        for (ue, stored) in stale {
-            if let (Some(radio), Some(area)) = (stored.radio, last_area(stored)) {
+        let restored: Vec<_> = ues.iter().filter_map(|stored| Some((stored, self.restore_ue(now, stored)?))).collect();
+        for (stored, (ue, connected)) in restored {
+            self.sessions.restore_resting(now, ue, &stored.resting);
+            if let (false, Some(radio), Some(area)) = (connected, stored.radio, last_area(stored)) {
                 self.ran.restore_stale(radio, area);
+                // The next life must not look for it again.
+                self.dirty.push(ue);
             }
-            // The next life must not look for it again.
-            self.dirty.push(ue);
         }
         self.finish(now, out);
     }
 
-    /// Takes one record. Gives the UE back if the record names a connection that does not go on.
-    fn restore_ue(&mut self, now: Now, stored: &StoredUe) -> Option<UeId> {
+    /// Takes one record. Gives the UE and whether its connection goes on.
+    fn restore_ue(&mut self, now: Now, stored: &StoredUe) -> Option<(UeId, bool)> {
         let Some(ue) = self.mobility.restore(now, stored, &mut self.wants) else {
             self.repaired("a phone's record could not be used and was left out; the phone attaches again");
             return None;
@@ -53,7 +49,7 @@ impl Core {
             self.session(now, SessionRequest::Idle { ue });
         }
         self.carry_all(now);
-        (!connected && stored.radio.is_some()).then_some(ue)
+        Some((ue, connected))
     }
 
     /// Brings a UE's connection back. False when there is none to bring back, or nothing of it that could be gone on with.

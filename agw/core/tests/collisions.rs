@@ -300,6 +300,10 @@ fn whatever_a_paged_phone_sends_answers_the_page() {
         };
         phone.open(&mut site, &message);
         assert_ne!(state(&site, &phone), UeState::Paging);
+        if which == 1 {
+            let setup = phone.context(&mut site);
+            phone.enb.clone().context_ready(&mut site, &setup);
+        }
         site.inbox.clear();
         site.advance(Duration::from_secs(7));
         assert!(!site.inbox.iter().any(|(_, _, pdu)| matches!(pdu, Pdu::Paging(_))));

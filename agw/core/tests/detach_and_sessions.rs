@@ -127,10 +127,14 @@ fn the_radio_lost_in_a_detach_is_a_detach() {
     assert_eq!(site.core.counts().timers, 0);
 }
 
-fn second_session(phone: &mut Phone, site: &mut Site) -> Ebi {
+fn ask_for_ims(phone: &mut Phone, site: &mut Site) {
     let mut request = PdnConnectivityRequest::new(RequestType::Initial, PdnType::Ipv4);
     request.apn = Some(AccessPointName::from(&"ims".parse::<basalt_ids::Apn>().unwrap()));
     phone.say_esm(site, None, 7, EsmMessage::PdnConnectivityRequest(request));
+}
+
+fn second_session(phone: &mut Phone, site: &mut Site) -> Ebi {
+    ask_for_ims(phone, site);
     let Some(Pdu::ErabSetupRequest(setup)) = phone.s1ap(site) else { panic!() };
     let erab = &setup.erabs[0];
     let Heard::Esm(esm) = phone.read(&erab.nas_pdu.clone().unwrap()) else { panic!() };
@@ -176,12 +180,36 @@ fn a_second_session_comes_and_goes() {
 #[test]
 fn the_address_of_a_second_session_is_durable_before_it_is_told() {
     let (mut site, mut phone) = attached();
-    let mut request = PdnConnectivityRequest::new(RequestType::Initial, PdnType::Ipv4);
-    request.apn = Some(AccessPointName::from(&"ims".parse::<basalt_ids::Apn>().unwrap()));
-    phone.say_esm(&mut site, None, 7, EsmMessage::PdnConnectivityRequest(request));
+    ask_for_ims(&mut phone, &mut site);
     // Saves come before sends in a step: see `Site::take`.
     assert!(matches!(phone.s1ap(&mut site), Some(Pdu::ErabSetupRequest(_))));
     assert_eq!(site.ue_record(phone.imsi).unwrap().sessions.len(), 2);
+}
+
+#[test]
+fn a_second_session_asked_for_before_the_base_station_has_answered_comes_after_it() {
+    let (mut site, mut phone) = idle();
+    phone.start_service(&mut site);
+    let setup = phone.context(&mut site);
+    ask_for_ims(&mut phone, &mut site);
+    phone.hear_nothing(&mut site);
+    phone.enb.clone().context_ready(&mut site, &setup);
+    assert!(matches!(phone.s1ap(&mut site), Some(Pdu::ErabSetupRequest(_))));
+    assert_eq!(site.core.ue(phone.imsi).unwrap().sessions.len(), 2);
+}
+
+#[test]
+fn a_second_session_over_a_connection_without_bearers_brings_all_of_them_up() {
+    let (mut site, mut phone) = idle();
+    let request = EmmMessage::TrackingAreaUpdateRequest(phone.tau_request(false));
+    phone.open(&mut site, &request);
+    let EmmMessage::TrackingAreaUpdateAccept(accept) = phone.hear_emm(&mut site) else { panic!() };
+    phone.guti = accept.guti;
+    ask_for_ims(&mut phone, &mut site);
+    let Some(Heard::Esm(esm)) = phone.hear(&mut site) else { panic!() };
+    assert!(matches!(esm.message, EsmMessage::ActivateDefaultEpsBearerContextRequest(_)));
+    phone.complete_tau(&mut site);
+    assert_eq!(phone.context(&mut site).erabs.len(), 2);
 }
 
 #[test]

@@ -269,6 +269,50 @@ fn packets_during_an_update_bring_the_bearers_up_after_it() {
 }
 
 #[test]
+fn an_update_that_crosses_a_page_brings_the_bearers_up_though_the_phone_did_not_ask() {
+    let (mut site, mut phone) = idle();
+    site.advance(Duration::from_secs(1));
+    waiting(&mut site, &phone);
+    assert_eq!(pages(&mut site), 1);
+    let request = EmmMessage::TrackingAreaUpdateRequest(phone.tau_request(false));
+    phone.open(&mut site, &request);
+    let setup = phone.context(&mut site);
+    phone.enb.clone().context_ready(&mut site, &setup);
+    phone.complete_tau(&mut site);
+    phone.hear_nothing(&mut site);
+    assert_eq!(state(&site, &phone), UeState::Connected);
+    assert!(site.core.ue(phone.imsi).unwrap().sessions[0].remote.is_some());
+    site.advance(Duration::from_secs(10));
+    assert_eq!(pages(&mut site), 0);
+}
+
+#[test]
+fn a_page_that_was_answered_in_vain_is_repeated() {
+    let (mut site, mut phone) = idle();
+    site.advance(Duration::from_secs(1));
+    waiting(&mut site, &phone);
+    let request = EmmMessage::TrackingAreaUpdateRequest(phone.tau_request(false));
+    site.clear();
+    phone.open(&mut site, &request);
+    let setup = phone.context(&mut site);
+    // The radio is lost before the bearers stand.
+    phone.enb.clone().request_release(&mut site, setup.mme_ue_id, setup.enb_ue_id);
+    site.advance(Duration::from_millis(200));
+    assert_eq!(pages(&mut site), 1);
+}
+
+#[test]
+fn after_every_connection_the_data_plane_tells_anew_of_packets() {
+    let (mut site, mut phone) = idle();
+    let before = site.dataplane.len();
+    update(&mut phone, &mut site, false);
+    phone.complete_tau(&mut site);
+    phone.hear_release(&mut site);
+    let [agw_types::DataplaneChange::Set(tunnel)] = &site.dataplane[before..] else { panic!() };
+    assert_eq!(tunnel.state, agw_types::TunnelState::Idle);
+}
+
+#[test]
 fn packets_just_after_a_release_page_when_the_phone_listens_again() {
     let (mut site, mut phone) = idle();
     update(&mut phone, &mut site, false);

@@ -4,7 +4,9 @@ use crate::Mobility;
 use crate::cx::Want;
 use crate::generation::EpsCapability;
 use crate::ue::{Connection, Emm, Task, Ue};
-use agw_types::{Area, Event, Now, RadioId, StoredRadio, StoredSession, StoredUe, TimerName, UeId, UeState, UeView};
+use agw_types::{
+    Area, Event, Now, RadioId, StoredRadio, StoredRest, StoredSession, StoredUe, TimerName, UeId, UeState, UeView,
+};
 use basalt_ids::Imsi;
 use basalt_nas::ie::{
     MsNetworkCapability, TimeZone, UeAdditionalSecurityCapability, UeNetworkCapability, UniversalTime,
@@ -102,7 +104,13 @@ impl Mobility {
     /// What is kept of a UE, with what the other rooms keep of it. `None` for one that is not worth keeping: not proven, without
     /// keys, or never given a temporary identity.
     #[must_use]
-    pub fn stored(&self, id: UeId, sessions: Vec<StoredSession>, radio: Option<StoredRadio>) -> Option<StoredUe> {
+    pub fn stored(
+        &self,
+        id: UeId,
+        sessions: Vec<StoredSession>,
+        resting: Vec<StoredRest>,
+        radio: Option<StoredRadio>,
+    ) -> Option<StoredUe> {
         let ue = self.ues.get(id.0)?;
         if matches!(ue.emm, Emm::Claiming(_)) {
             return None;
@@ -128,6 +136,7 @@ impl Mobility {
             access_keys: connection.and_then(|connection| connection.access_keys.as_deref().cloned()),
             ambr: ue.ambr,
             sessions,
+            resting,
             last_seen: ue.last_seen,
             last_reject: self.rejections.of(imsi).cloned(),
         })

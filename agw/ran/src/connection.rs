@@ -1,6 +1,6 @@
 //! A UE's logical S1 connection.
 
-use agw_types::{Area, BearerEndpoint, LinkId, UeId};
+use agw_types::{Ambr, Area, BearerEndpoint, BearerSetup, LinkId, UeId};
 use basalt_ids::{Ebi, EnbUeS1apId};
 use basalt_s1ap::{ErabTunnel, TransportAddress};
 use core::net::IpAddr;
@@ -20,10 +20,19 @@ pub(crate) struct Connection {
     pub(crate) bearers: Bearers,
     /// E-RABs asked for by E-RAB SETUP REQUEST, answer outstanding.
     pub(crate) asked: Bearers,
+    /// What E-RAB SETUP REQUEST asks for as soon as the base station has the context.
+    pub(crate) deferred: Option<Box<Deferred>>,
     /// E-RABs that E-RAB RELEASE COMMAND takes away, answer outstanding.
     pub(crate) leaving: Bearers,
     /// E-RABs that came with a path switch and are none of the UE's.
     pub(crate) unknown: Bearers,
+}
+
+/// Bearers that wait for the context.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Deferred {
+    pub(crate) ambr: Option<Ambr>,
+    pub(crate) bearers: Vec<BearerSetup>,
 }
 
 /// The UE context at the base station (TS 36.413 §8.3).

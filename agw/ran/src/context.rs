@@ -59,7 +59,11 @@ impl Ran {
         connection.bearers = answer.established.iter().map(|bearer| bearer.ebi).collect();
         let kind =
             RadioEventKind::BearersReady { initial: true, established: answer.established, failed: answer.failed };
+        let deferred = connection.deferred.take();
         cx.event(radio, connection.ue, kind);
+        if let Some(deferred) = deferred {
+            self.setup_bearers(radio, deferred.ambr, deferred.bearers, cx);
+        }
     }
 
     /// INITIAL CONTEXT SETUP FAILURE.
@@ -71,6 +75,7 @@ impl Ran {
         }
         connection.context = Context::None;
         connection.asked = Bearers::default();
+        connection.deferred = None;
         cx.event(radio, connection.ue, RadioEventKind::ContextFailed { cause: from_s1ap(message.cause) });
     }
 }

@@ -15,7 +15,7 @@
 //!    ├────────────────────────────────────►│  ─► BearersReleased (not asked)
 //! ```
 
-use crate::connection::Bearers;
+use crate::connection::{Bearers, Context, Deferred};
 use crate::context::{answered, erab, ue_ambr};
 use crate::{Cx, Ran};
 use agw_types::{Ambr, BearerSetup, Metric, RadioEventKind, RadioId};
@@ -35,6 +35,13 @@ impl Ran {
         cx: &mut Cx<'_>,
     ) {
         let Some(connection) = self.active(radio) else { return };
+        if connection.context == Context::Requested {
+            // A phone that was quick asks before the base station has answered: what it gets comes after the context.
+            let deferred = connection.deferred.get_or_insert_with(|| Box::new(Deferred { ambr, bearers: Vec::new() }));
+            deferred.ambr = ambr.or(deferred.ambr);
+            deferred.bearers.extend(bearers);
+            return;
+        }
         bearers.iter().for_each(|bearer| connection.asked.insert(bearer.ebi));
         let mut request =
             ErabSetupRequest::new(MmeUeS1apId(radio.0.0), connection.enb_id, bearers.into_iter().map(erab).collect());

@@ -47,6 +47,16 @@ pub(crate) struct Connecting {
     pub(crate) phase: Phase,
 }
 
+impl Connecting {
+    /// The bearer of the session that was offered, if it is so far.
+    pub(crate) const fn offers(&self) -> Option<Ebi> {
+        match self.phase {
+            Phase::Information(_) => None,
+            Phase::Activation { ebi, .. } => Some(ebi),
+        }
+    }
+}
+
 /// What the UE named as access point.
 #[derive(Debug)]
 enum Requested {
@@ -236,7 +246,7 @@ impl Sessions {
         let esm =
             encode(Some(session.ebi), connecting.pti, EsmMessage::ActivateDefaultEpsBearerContextRequest(message));
         let (Some(esm), Some(held)) = (esm, self.ues.get_mut(&ue)) else {
-            self.forget(now, connecting.profile.imsi, &session, "the offer cannot be encoded", out);
+            self.forget(now, ue, connecting.profile.imsi, &session, "the offer cannot be encoded", out);
             return;
         };
         let bearer = bearer_setup(&session);
@@ -395,8 +405,7 @@ impl Sessions {
     /// The UE accepted its default bearer.
     pub(crate) fn accepted(&mut self, ue: UeId, ebi: Ebi, out: &mut SessionOut) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
-        held.connecting
-            .take_if(|running| matches!(running.phase, Phase::Activation { ebi: running, .. } if running == ebi));
+        held.connecting.take_if(|running| running.offers() == Some(ebi));
         let imsi = held.imsi;
         let Some(session) = held.session_mut(ebi) else { return };
         out.stop(ue, TimerName::T3485);
@@ -419,8 +428,7 @@ impl Sessions {
     /// The UE refused its default bearer.
     pub(crate) fn refused(&mut self, now: Time, ue: UeId, ebi: Ebi, out: &mut SessionOut) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
-        held.connecting
-            .take_if(|running| matches!(running.phase, Phase::Activation { ebi: running, .. } if running == ebi));
+        held.connecting.take_if(|running| running.offers() == Some(ebi));
         out.stop(ue, TimerName::T3485);
         out.ended(Procedure::PdnConnectivity, Outcome::PeerRefused);
         out.reply(SessionReply::DefaultBearer { ue, accepted: false });

@@ -20,7 +20,7 @@ use basalt_sansio::Time;
 /// A session on its way out.
 #[derive(Debug)]
 pub(crate) struct Ending {
-    ebi: Ebi,
+    pub(crate) ebi: Ebi,
     /// The request, for repetition.
     esm: Vec<u8>,
     sent: u8,

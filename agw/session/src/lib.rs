@@ -14,6 +14,7 @@ mod connectivity;
 mod ending;
 mod pco;
 mod pool;
+mod rest;
 mod teid;
 mod tunnel;
 mod uplink;
@@ -31,6 +32,7 @@ use std::collections::BTreeMap;
 use connectivity::Connecting;
 use ending::Ending;
 use pool::Addresses;
+use rest::{Rest, Resting};
 use teid::Teids;
 
 /// What handling a request gave.
@@ -94,6 +96,7 @@ pub struct Sessions {
     by_imsi: BTreeMap<Imsi, UeId>,
     by_address: BTreeMap<Ipv4Addr, UeId>,
     by_teid: BTreeMap<Teid, UeId>,
+    resting: Resting,
 }
 
 /// What one UE has.
@@ -140,6 +143,7 @@ impl Sessions {
             by_imsi: BTreeMap::new(),
             by_address: BTreeMap::new(),
             by_teid: BTreeMap::new(),
+            resting: Resting::default(),
         }
     }
 
@@ -273,7 +277,7 @@ impl Sessions {
     /// Takes a new configuration. Sessions keep their addresses, also those whose pool is gone, until they end.
     pub fn configure(&mut self, config: &GatewayConfig) {
         self.config = config.clone();
-        self.pools = make_pools(&config.apns);
+        let former = core::mem::replace(&mut self.pools, make_pools(&config.apns));
         for ((apn, address), owner) in &self.reserved {
             if let Some(pool) = self.pools.get_mut(apn) {
                 pool.reserve(*owner, *address);
@@ -286,10 +290,15 @@ impl Sessions {
                 }
             }
         }
+        for (apn, former) in former {
+            if let Some(pool) = self.pools.get_mut(&apn) {
+                pool.inherit(&former);
+            }
+        }
     }
 
     /// Ends one session: address and tunnel rest, the data plane forgets it.
-    fn forget(&mut self, now: Time, imsi: Imsi, session: &Session, reason: &str, out: &mut SessionOut) {
+    fn forget(&mut self, now: Time, ue: UeId, imsi: Imsi, session: &Session, reason: &str, out: &mut SessionOut) {
         let quarantine = self.config.timers.quarantine;
         self.by_teid.remove(&session.local.1);
         self.teids.release(now, quarantine, session.local.1);
@@ -298,6 +307,8 @@ impl Sessions {
             if let Some(pool) = self.pools.get_mut(&session.apn) {
                 pool.release(now, quarantine, address);
             }
+            let rest = Rest { until: now + quarantine, apn: session.apn.clone(), address, teid: session.local.1 };
+            self.resting.add(now, ue, rest);
             out.dataplane(DataplaneChange::Remove { teid: session.local.1, ue_ipv4: address });
         }
         if session.confirmed {
@@ -311,7 +322,7 @@ impl Sessions {
             self.by_imsi.remove(&held.imsi);
         }
         for session in &held.list {
-            self.forget(now, held.imsi, session, reason, out);
+            self.forget(now, ue, held.imsi, session, reason, out);
         }
         for timer in [TimerName::T3485, TimerName::T3489, TimerName::T3495] {
             out.stop(ue, timer);

@@ -111,6 +111,30 @@ impl Addresses {
         }
     }
 
+    /// Lets an address rest that was given back before the gateway started. One that is in use again is left alone.
+    pub(crate) fn rest(&mut self, until: Time, address: Ipv4Addr) {
+        match self.fixed.get_mut(&address) {
+            Some(fixed) => fixed.rests_until = fixed.rests_until.max(until),
+            None if self.pools.iter_mut().any(|pool| pool.mark(address)) => {
+                let place = self.resting.partition_point(|(other, _)| *other <= until);
+                self.resting.insert(place, (until, address));
+            }
+            None => {}
+        }
+    }
+
+    /// Takes over what rested in the pools that these replace.
+    pub(crate) fn inherit(&mut self, former: &Self) {
+        for (until, address) in &former.resting {
+            self.rest(*until, *address);
+        }
+        for (address, fixed) in &former.fixed {
+            if let Some(known) = self.fixed.get_mut(address) {
+                known.rests_until = known.rests_until.max(fixed.rests_until);
+            }
+        }
+    }
+
     /// Addresses that can be given out now, and all addresses of the pools.
     pub(crate) fn room(&mut self, now: Time) -> (u32, u32) {
         self.wake(now);
@@ -275,6 +299,21 @@ mod tests {
         addresses.release(Time::ZERO, REST, fixed);
         assert_eq!(addresses.take(Time::from_secs(59), 2, Some(fixed)), Err(NoAddress::StaticInUse));
         assert_eq!(addresses.take(Time::from_secs(60), 2, Some(fixed)), Ok(fixed));
+    }
+
+    #[test]
+    fn what_rested_before_a_restart_or_under_another_configuration_goes_on_resting() {
+        let mut addresses = pool(30);
+        let only = Ipv4Addr::new(10, 45, 0, 2);
+        addresses.rest(Time::from_secs(7), only);
+        assert_eq!(addresses.take(Time::from_secs(6), 1, None), Err(NoAddress::Exhausted));
+        let mut others = pool(30);
+        others.inherit(&addresses);
+        assert_eq!(others.take(Time::from_secs(6), 1, None), Err(NoAddress::Exhausted));
+        assert_eq!(others.take(Time::from_secs(7), 1, None), Ok(only));
+        // What is in use does not begin to rest.
+        others.rest(Time::from_secs(8), only);
+        assert_eq!(others.take(Time::from_secs(9), 2, None), Err(NoAddress::Exhausted));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(crate) struct Teids {
 struct Slot {
     generation: u32,
     used: bool,
+    /// When it may be used again; what `resting` says of another time is out of date.
+    rests_until: Time,
 }
 
 impl Teids {
@@ -55,7 +57,7 @@ impl Teids {
         let slot = self.slot(index)?;
         let generation = (u64::from(slot.generation) + draw) % count + 1;
         let generation = generation as u32;
-        *slot = Slot { generation, used: true };
+        *slot = Slot { generation, used: true, ..*slot };
         Some(Teid(generation << index_bits | index))
     }
 
@@ -65,7 +67,7 @@ impl Teids {
                 return None;
             }
             self.resting.pop_front();
-            if self.slot(index).is_some_and(|slot| !slot.used) {
+            if self.slot(index).is_some_and(|slot| !slot.used && slot.rests_until == until) {
                 return Some(index);
             }
         }
@@ -77,7 +79,7 @@ impl Teids {
         if index > self.limit {
             return None;
         }
-        self.slots.push(Slot { generation: 0, used: false });
+        self.slots.push(Slot { generation: 0, used: false, rests_until: Time::ZERO });
         Some(index)
     }
 
@@ -88,21 +90,33 @@ impl Teids {
         if index == 0 || index > self.limit {
             return false;
         }
-        // Slots in between may have been somebody's until a moment ago.
-        while (self.slots.len() as u32) + 1 < index {
-            self.slots.push(Slot { generation: 0, used: false });
-            self.resting.push_back((rested, self.slots.len() as u32));
-        }
+        self.rest_below(rested, index);
         if (self.slots.len() as u32) < index {
-            self.slots.push(Slot { generation: 0, used: false });
+            self.slots.push(Slot { generation: 0, used: false, rests_until: Time::ZERO });
         }
         let generation = teid.0 >> self.index_bits;
         match self.slot(index) {
             Some(slot) if !slot.used => {
-                *slot = Slot { generation, used: true };
+                *slot = Slot { generation, used: true, ..*slot };
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Lets the slot of a TEID rest that was given back before the gateway started. One that is in use again is left alone.
+    pub(crate) fn rest(&mut self, rested: Time, teid: Teid) {
+        let index = self.index(teid);
+        if index <= self.limit {
+            self.rest_below(rested, index + 1);
+        }
+    }
+
+    /// Slots below `index` that nobody has may have been somebody's until a moment ago.
+    fn rest_below(&mut self, rested: Time, index: u32) {
+        while (self.slots.len() as u32) + 1 < index {
+            self.slots.push(Slot { generation: 0, used: false, rests_until: rested });
+            self.resting.push_back((rested, self.slots.len() as u32));
         }
     }
 
@@ -112,6 +126,7 @@ impl Teids {
         // An older TEID of the slot is nobody's any more: the slot's present holder keeps it.
         if let Some(slot) = self.slot(index).filter(|slot| slot.used && slot.generation == generation) {
             slot.used = false;
+            slot.rests_until = now + quarantine;
             self.resting.push_back((now + quarantine, index));
         }
     }
@@ -170,6 +185,31 @@ mod tests {
         teids.release(Time::ZERO, REST, old);
         teids.take(Time::from_secs(60), &mut rng).unwrap();
         teids.release(Time::from_secs(60), REST, old);
+        assert_eq!(teids.take(Time::from_secs(600), &mut rng), None);
+    }
+
+    #[test]
+    fn a_slot_between_restored_ones_rests_anew_when_it_is_given_back() {
+        let mut rng = SimRng::new(6);
+        let mut teids = Teids::new(2);
+        assert!(teids.restore(Time::from_secs(60), Teid(0x1230_0002)));
+        assert!(teids.restore(Time::from_secs(60), Teid(0x1230_0001)));
+        teids.release(Time::from_secs(30), REST, Teid(0x1230_0001));
+        assert_eq!(teids.take(Time::from_secs(89), &mut rng), None);
+        assert!(teids.take(Time::from_secs(90), &mut rng).is_some());
+    }
+
+    #[test]
+    fn a_slot_that_was_given_back_in_a_past_life_rests() {
+        let mut rng = SimRng::new(7);
+        let mut teids = Teids::new(2);
+        teids.rest(Time::from_secs(60), Teid(0x1230_0002));
+        assert_eq!(teids.take(Time::from_secs(59), &mut rng), None);
+        assert!(teids.take(Time::from_secs(60), &mut rng).is_some());
+        // In use again, it is left alone.
+        let mut teids = Teids::new(1);
+        assert!(teids.restore(Time::ZERO, Teid(0x1230_0001)));
+        teids.rest(Time::ZERO, Teid(0x4560_0001));
         assert_eq!(teids.take(Time::from_secs(600), &mut rng), None);
     }
 

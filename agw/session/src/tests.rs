@@ -363,6 +363,67 @@ fn sessions_survive_as_records() {
 }
 
 #[test]
+fn what_was_given_back_rests_over_a_restart_and_not_for_longer() {
+    let now = |secs: u64| agw_types::Now { mono: Time::from_secs(secs), unix_secs: 1_700_000_000 + secs };
+    let mut desk = Desk::new();
+    let session = desk.attached(1);
+    desk.ask(SessionRequest::Release { ue: ue(1) });
+    let kept = desk.sessions.resting(now(20), ue(1));
+    let [rest] = kept.as_slice() else { panic!("{kept:?}") };
+    assert_eq!((Some(rest.address), rest.teid), (session.address.ipv4(), session.local.1));
+    assert!(desk.sessions.resting(now(3600), ue(1)).is_empty());
+    // Another gateway, whose clock begins anew: 5 of 6 addresses of the pool are free.
+    let addresses_at = |secs: u64| {
+        let mut fresh = Desk::new();
+        let restored = agw_types::Now { mono: Time::ZERO, unix_secs: 1_700_000_000 + secs };
+        fresh.sessions.restore_resting(restored, ue(7), &kept);
+        assert_eq!(
+            fresh.sessions.resting(restored, ue(7)).len(),
+            usize::from(secs < 60),
+            "its record tells of it again"
+        );
+        let given: Vec<_> = (1..=5).map(|number| fresh.attached(number).address).collect();
+        given.contains(&session.address)
+    };
+    assert!(!addresses_at(21));
+    assert!(addresses_at(70));
+}
+
+#[test]
+fn a_session_that_the_phone_does_not_have_is_not_offered_again() {
+    let mut desk = Desk::new();
+    desk.attached(1);
+    let out = desk.uplink(1, None, 2, EsmMessage::PdnConnectivityRequest(named("ims")));
+    assert!(matches!(out.replies.as_slice(), [SessionReply::BearerReady { .. }]), "{out:?}");
+    let out = desk.ask(SessionRequest::Synchronise { ue: ue(1), active: 1 << 5 });
+    assert!(out.timers.contains(&(ue(1), TimerName::T3485, None)), "{out:?}");
+    let out = desk.ask(SessionRequest::Expired { ue: ue(1), timer: TimerName::T3485 });
+    assert!(out.replies.is_empty(), "{out:?}");
+    // It may ask anew.
+    let out = desk.uplink(1, None, 3, EsmMessage::PdnConnectivityRequest(named("ims")));
+    assert!(matches!(out.replies.as_slice(), [SessionReply::BearerReady { .. }]), "{out:?}");
+    // The same for one on its way out.
+    desk.uplink(1, Some(6), 0, accept());
+    let Some(linked) = Ebi::new(6).ok() else { panic!() };
+    desk.ask(SessionRequest::Deactivate { ue: ue(1), ebi: linked });
+    desk.ask(SessionRequest::Synchronise { ue: ue(1), active: 1 << 5 });
+    assert!(desk.ask(SessionRequest::Expired { ue: ue(1), timer: TimerName::T3495 }).replies.is_empty());
+}
+
+#[test]
+fn an_idle_session_whose_bearer_never_stood_is_told_too() {
+    let mut desk = Desk::new();
+    let session = desk.attached(1);
+    let idle = |out: &SessionOut| {
+        let idle = |effect: &&Effect| matches!(effect, Effect::Dataplane(DataplaneChange::Set(tunnel)) if tunnel.teid == session.local.1 && tunnel.state == TunnelState::Idle);
+        out.effects.iter().filter(idle).count()
+    };
+    assert_eq!(idle(&desk.ask(SessionRequest::Idle { ue: ue(1) })), 1);
+    // Again after a connection without bearers: packets may have been told of meanwhile.
+    assert_eq!(idle(&desk.ask(SessionRequest::Idle { ue: ue(1) })), 1);
+}
+
+#[test]
 fn strangers_and_garbage_are_answered_by_status() {
     let mut desk = Desk::new();
     desk.attached(1);

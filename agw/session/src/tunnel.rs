@@ -1,7 +1,10 @@
 //! The radio's side of a session: endpoints come with a connection and go with it.
 
 use crate::{SessionOut, Sessions, bearer_setup};
-use agw_types::{BearerEndpoint, DataplaneChange, Peer, Policy, Session, SessionReply, Tunnel, TunnelState, UeId};
+use agw_types::{
+    BearerEndpoint, DataplaneChange, Outcome, Peer, Policy, Procedure, Session, SessionReply, TimerName, Tunnel,
+    TunnelState, UeId,
+};
 use basalt_ids::{Ebi, Imsi};
 use basalt_sansio::Time;
 
@@ -27,11 +30,13 @@ impl Sessions {
         out.reply(SessionReply::Changed { ue });
     }
 
-    /// The connection is gone: packets for the UE are kept, and raise a page.
+    /// The connection is gone: packets for the UE are kept, and raise a page. The data plane hears it of every session, also of one
+    /// whose bearer never stood, and of one that was idle before: what it told of waiting packets was answered by the connection
+    /// that ended, so it tells again.
     pub(crate) fn idle(&mut self, ue: UeId, out: &mut SessionOut) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
         let imsi = held.imsi;
-        for session in held.list.iter_mut().filter(|session| session.remote.is_some()) {
+        for session in &mut held.list {
             session.remote = None;
             set_tunnel(imsi, session, out);
         }
@@ -71,8 +76,17 @@ impl Sessions {
         if gone.is_empty() {
             return;
         }
+        // What was still being said about them is said no more.
+        let is_gone = |ebi: Ebi| gone.iter().any(|session| session.ebi == ebi);
+        if held.connecting.take_if(|running| running.offers().is_some_and(is_gone)).is_some() {
+            out.stop(ue, TimerName::T3485);
+            out.ended(Procedure::PdnConnectivity, Outcome::Failure);
+        }
+        if held.ending.take_if(|ending| is_gone(ending.ebi)).is_some() {
+            out.stop(ue, TimerName::T3495);
+        }
         for session in &gone {
-            self.forget(now, imsi, session, reason, out);
+            self.forget(now, ue, imsi, session, reason, out);
         }
         out.reply(SessionReply::Changed { ue });
         if none_left {

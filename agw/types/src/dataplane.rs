@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// One change. Each is complete in itself and may be applied again without harm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum DataplaneChange {
-    /// The tunnel shall be exactly so, whether it existed or not.
+    /// The tunnel shall be exactly so, whether it existed or not. What was told of waiting packets is forgotten.
     Set(Tunnel),
     /// The tunnel shall not be. Its counters are read one last time.
     Remove {
@@ -59,7 +59,7 @@ pub struct Peer {
 /// What the data plane tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Traffic {
-    /// Packets wait for an idle UE. Told once an idle period, and again if packets still come after `Discard`.
+    /// Packets wait for an idle UE. Told once, and again if packets still come after `Set` or `Discard`.
     DownlinkWaiting {
         /// For whom.
         ue_ipv4: Ipv4Addr,

@@ -48,7 +48,7 @@ pub use radio::{
     RadioCommand, RadioEvent, RadioEventKind,
 };
 pub use session::{Ambr, Arp, BearerQos, Session, SessionReply, SessionRequest, UeAddress, status_bit};
-pub use stored::{StoredLink, StoredRadio, StoredSession, StoredUe};
+pub use stored::{StoredLink, StoredRadio, StoredRest, StoredSession, StoredUe};
 pub use subscriber::{
     Answer, ApnProfile, AuthFailure, AuthMaterial, Profile, Question, Resync, SubscriberState, Unavailable,
 };

@@ -48,6 +48,8 @@ pub struct StoredUe {
     pub ambr: Ambr,
     /// Sessions.
     pub sessions: Vec<StoredSession>,
+    /// What it gave back a short while ago.
+    pub resting: Vec<StoredRest>,
     /// Seconds since 1970 UTC of the last sign of life.
     pub last_seen: u64,
     /// The last refusal, for `basalt describe ue`.
@@ -65,6 +67,20 @@ pub struct StoredRadio {
     pub enb_id: EnbUeS1apId,
     /// SCTP stream of the connection.
     pub stream: u16,
+}
+
+/// An address and a tunnel that were given back: nobody else gets them before their rest is over, also when the gateway was
+/// started again meanwhile (TS 33.250 §4.2.6.3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredRest {
+    /// Network.
+    pub apn: Apn,
+    /// Address.
+    pub address: Ipv4Addr,
+    /// The gateway's tunnel endpoint.
+    pub teid: Teid,
+    /// Seconds since 1970 UTC of the end of the rest.
+    pub until: u64,
 }
 
 /// A session.

@@ -67,10 +67,17 @@ impl Plane {
             DataplaneChange::Set(tunnel) => {
                 applied.clash = self.clash(tunnel);
                 self.set(tunnel);
-                if matches!(tunnel.state, TunnelState::Connected(_))
-                    && let Some(buffer) = self.buffers.remove(&tunnel.ue_ipv4)
-                {
-                    applied.flushed = buffer.packets.into();
+                match tunnel.state {
+                    TunnelState::Connected(_) => {
+                        let buffer = self.buffers.remove(&tunnel.ue_ipv4).unwrap_or_default();
+                        applied.flushed = buffer.packets.into();
+                    }
+                    // Word that was given before is answered; what comes now is told again.
+                    TunnelState::Idle => {
+                        if let Some(buffer) = self.buffers.get_mut(&tunnel.ue_ipv4) {
+                            buffer.told = false;
+                        }
+                    }
                 }
             }
             DataplaneChange::Remove { teid, ue_ipv4 } => {

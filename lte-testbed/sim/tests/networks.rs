@@ -81,7 +81,7 @@ fn with_a_disk_that_lies_everybody_gets_service_again() {
 /// The scenario: a thousand phones, loss, doubling, overtaking, failed saves, crashes.
 #[test]
 fn a_thousand_phones() {
-    let everything = (0..).map(|seed| Scenario::rough(seed, 1_000, 5)).find(|scenario| {
+    let everything = (0..).map(|seed| Scenario::rough(seed, 1_000, 10)).find(|scenario| {
         let faults = &scenario.faults;
         let all =
             [faults.kill, faults.power_cut, faults.failed_save, faults.link_lost, faults.station_restart, faults.reset];
@@ -103,7 +103,7 @@ fn what_failed_once_does_not_fail_again() {
 }
 
 /// Seed, phones, minutes; in the order in which they were found.
-const REGRESSIONS: [(u64, u32, u32); 9] = [
+const REGRESSIONS: [(u64, u32, u32); 14] = [
     (1, 30, 5),
     (2, 30, 5),
     (5, 30, 5),
@@ -113,4 +113,9 @@ const REGRESSIONS: [(u64, u32, u32); 9] = [
     (158, 30, 5),
     (283, 30, 5),
     (14, 30, 5),
+    (12, 40, 3),
+    (1, 1_000, 3),
+    (178, 30, 5),
+    (405, 30, 5),
+    (895, 30, 5),
 ];

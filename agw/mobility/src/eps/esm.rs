@@ -103,15 +103,25 @@ pub(crate) fn reply(ue: &mut Ue, reply: SessionReply, cx: &mut Cx<'_>) {
     }
 }
 
-/// A further session: its bearer is set up with the message in it.
+/// A further session: its bearer is set up with the message in it, or with the others after it.
 fn bearer_ready(ue: &mut Ue, esm: &[u8], mut bearer: BearerSetup, ambr: Ambr, cx: &mut Cx<'_>) {
     let (Some(keys), Some(connection)) = (ue.keys.as_deref_mut(), ue.connection.as_ref()) else { return };
     let radio = connection.radio;
     let Some(nas) = protect(keys, Protection::IntegrityCiphered, esm, cx) else { return };
-    bearer.nas = Some(nas);
     // The message promises an address.
     cx.save();
-    cx.radio(RadioCommand::SetupBearers { radio, ambr: Some(ambr), bearers: vec![bearer] });
+    if connection.access_keys.is_some() {
+        bearer.nas = Some(nas);
+        cx.radio(RadioCommand::SetupBearers { radio, ambr: Some(ambr), bearers: vec![bearer] });
+        return;
+    }
+    // The connection carries signalling only: the base station gets a context, with this bearer among the others.
+    cx.radio(RadioCommand::Downlink { radio, nas });
+    if matches!(ue.emm, Emm::Registered(None)) {
+        service::serve(ue, None, cx);
+    } else {
+        ue.called = true;
+    }
 }
 
 /// A session ends: its bearer is released with the message in it. An idle UE is called first; the message is sent again when its

@@ -92,7 +92,10 @@ pub(crate) fn requested(
         }
         Resolution::Complete => attach::complete_implicitly(ue, cx),
         Resolution::Progress => {
+            let paged = matches!(ue.emm, Emm::Registered(Some(Task::Paging(_))));
             then = paging::answered(ue, cx);
+            // The update crossed the page, or answers it: packets wait, flag or not (TS 23.401 §5.3.3.1).
+            ue.called |= paged;
             release::abort_running(ue, Some(Outcome::Superseded), cx);
         }
     }

@@ -127,8 +127,13 @@ impl Identities {
     fn rested(&mut self, now: Time, imsi: Imsi, shared: Shared) -> Option<String> {
         let (since, former) = self.resting.remove(&shared)?;
         let rested = now.since(since);
-        let early = former != imsi && rested < self.quarantine && !super::KNOWN;
+        let early = former != imsi && rested < self.quarantine;
         early.then(|| format!("{imsi:?} got {shared:?} that {former:?} gave back {rested:?} ago"))
+    }
+
+    /// The disk lost what was given back.
+    pub(super) fn lose_rests(&mut self) {
+        self.resting.clear();
     }
 
     /// A new process begins with these records. What an earlier one did beyond them never happened.

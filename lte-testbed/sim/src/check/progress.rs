@@ -59,7 +59,7 @@ pub(super) fn compare(core: &Core, tunnels: &[Tunnel]) -> Option<String> {
             Some(tunnel) if *tunnel == wanted => {}
             // A session whose base station has not answered for the first time has no tunnel yet; the phone's own answer may
             // have overtaken it.
-            None if session.remote.is_none() && (super::KNOWN || is_connected(core, imsi)) => {}
+            None if session.remote.is_none() && is_connected(core, imsi) => {}
             other => return Some(format!("the data plane has {other:?} for the session {wanted:?}")),
         }
     }
@@ -67,5 +67,5 @@ pub(super) fn compare(core: &Core, tunnels: &[Tunnel]) -> Option<String> {
 }
 
 fn is_connected(core: &Core, imsi: Imsi) -> bool {
-    core.ue(imsi).is_some_and(|view| matches!(view.state, UeState::Connected | UeState::Attaching))
+    core.ue(imsi).is_some_and(|view| matches!(view.state, UeState::Connected | UeState::Attaching | UeState::Detaching))
 }

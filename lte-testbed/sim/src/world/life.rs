@@ -286,8 +286,7 @@ impl World {
                     view.state
                 ));
             }
-            let most = if crate::check::KNOWN { 1 } else { usize::MAX };
-            for session in handset.ue.sessions().iter().filter(|session| session.linked.is_none()).take(most) {
+            for session in handset.ue.sessions().iter().filter(|session| session.linked.is_none()) {
                 let same =
                     |other: &agw_types::Session| other.ebi == session.ebi && other.address.ipv4() == session.address;
                 if !view.sessions.iter().any(same) {

@@ -89,11 +89,10 @@ impl World {
     /// proved something on its own.
     fn served(&mut self, connection: Connection) {
         let Some(bearer) = self.connections.get_mut(&connection) else { return };
-        bearer.served = Some(self.gateway.lives);
-        let (twin, spoke, life) = (bearer.twin, bearer.spoke, bearer.served);
+        bearer.served = true;
+        let (twin, spoke) = (bearer.twin, bearer.spoke);
         let twin = twin.and_then(|twin| self.connections.get(&twin));
-        let again = |twin: &Bearer| twin.served == life || (twin.served.is_some() && !crate::check::KNOWN);
-        if twin.is_some_and(|twin| again(twin) && !twin.spoke && !spoke) {
+        if twin.is_some_and(|twin| twin.served && !twin.spoke && !spoke) {
             self.checks
                 .fail(format!("one first message got two contexts: its count was accepted twice ({connection:?})"));
         }
@@ -190,7 +189,7 @@ impl World {
             opened: false,
             configuring: std::collections::BTreeSet::new(),
             twin: None,
-            served: None,
+            served: false,
             spoke: false,
         };
         self.connections.insert(connection, bearer);

@@ -72,7 +72,7 @@ impl World {
         if !self.gateway.is_alive() {
             return;
         }
-        if let Some(dark) = self.checks.packets.refused(self.now, phone).filter(|_| !crate::check::KNOWN) {
+        if let Some(dark) = self.checks.packets.refused(self.now, phone) {
             let imsi = self.handsets[phone].ue.imsi();
             self.checks.fail(format!("{imsi:?} is connected and for {dark:?} none of its packets passed: {why}"));
         }
