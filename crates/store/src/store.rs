@@ -150,7 +150,32 @@ impl Store {
         if recovered.new_head {
             store.begin_segment(recovered.next_segment)?;
         }
+        store.settle(&recovered.records, &recovered.report)?;
         Ok((store, recovered.records, recovered.report))
+    }
+
+    /// Writes down what damage cost. The next start may not be able to read which keys were lost, once what stood around them is
+    /// gone too, and would take older versions for the newest.
+    fn settle(&mut self, records: &Records, report: &OpenReport) -> Result<(), Error> {
+        let lost = report.damage.iter().flat_map(|damage| &damage.keys);
+        let room = self.config.segment_bytes as usize / 4;
+        let mut batch = Batch::new();
+        for (keyspace, key) in lost.filter(|(keyspace, key)| records.get(*keyspace, key).is_none()) {
+            batch.add_delete(*keyspace, key);
+            if batch.encoded_len() > room {
+                self.append_if_it_fits(&core::mem::take(&mut batch))?;
+            }
+        }
+        self.append_if_it_fits(&batch)?;
+        self.commit().map(drop)
+    }
+
+    /// A key that was written with larger segments than there are now stays as it is.
+    fn append_if_it_fits(&mut self, batch: &Batch) -> Result<(), Error> {
+        match self.append(batch) {
+            Ok(_) | Err(Error::TooLarge { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Adds a batch after all others. It is durable when a later [`commit`](Self::commit) returns.

@@ -297,6 +297,37 @@ fn a_damaged_batch_does_not_bring_the_version_before_it_back() {
 
 /// A disk that says "durable" without it being so can lose anything; what is left is still whole batches, and loss in the
 /// middle is noticed.
+/// The first start reads which keys a damaged batch was about; at the second, nothing of it can be read any more.
+#[test]
+fn a_version_that_was_lost_stays_lost_when_the_damage_grows() {
+    let disk = MemDisk::new(1);
+    let key = b"a phone".to_vec();
+    let change = |value: &[u8]| vec![(1, key.clone(), Some(value.to_vec()))];
+    let (mut store, ..) = open(&disk);
+    for value in [&b"older"[..], b"newest"] {
+        store.append(&batch(&change(value))).unwrap();
+        store.commit().unwrap();
+    }
+    store.append(&batch(&vec![(1, b"another".to_vec(), Some(b"it".to_vec()))])).unwrap();
+    store.commit().unwrap();
+    drop(store);
+    let name = "00000001.log";
+    let octets = disk.clone().read(name).unwrap();
+    let at = octets.windows(6).position(|window| window == b"newest").unwrap();
+    disk.damage(name, at, 1);
+    let (store, found, _) = open(&disk);
+    assert_eq!(found.get(&(1, key.clone())), None);
+    drop(store);
+    // The frame's header, and the entry's.
+    let frame = octets[..at].windows(4).rposition(|window| window == b"BsF\x01").unwrap();
+    disk.damage(name, frame, 0xff);
+    disk.damage(name, at - 8, 0xff);
+    let (_, found, report) = open(&disk);
+    assert!(report.damage.iter().all(|damage| damage.keys.is_empty()), "{report:?}");
+    assert_eq!(found.get(&(1, key)), None, "an older version came back");
+    assert_eq!(found.len(), 1);
+}
+
 #[test]
 fn a_lying_disk_loses_batches_but_never_parts_of_them() {
     for seed in 0..300 {
