@@ -14,7 +14,7 @@ const CORE_LINTS: &str = "xtask/clippy/core";
 /// What a step does.
 type Run = fn(&mut Step) -> Result<Outcome>;
 
-const STEPS: [(&str, Run); 14] = [
+const STEPS: [(&str, Run); 16] = [
     ("setup", set_up),
     ("format", format),
     ("tidy", laws),
@@ -28,6 +28,8 @@ const STEPS: [(&str, Run); 14] = [
     ("fuzz harnesses", fuzz),
     ("build programs", demo::build_programs),
     ("demo", run_demo),
+    ("demo without root", rootless_demo),
+    ("demo read by tshark", readable_demo),
     ("scenarios", scenarios),
 ];
 
@@ -159,6 +161,35 @@ fn run_demo(step: &mut Step) -> Result<Outcome> {
     testbed.args(["demo", "--once"]);
     step.run(testbed)?;
     Ok(Outcome::Passed(String::new()))
+}
+
+/// The same in a user namespace, as a user without root has it.
+fn rootless_demo(step: &mut Step) -> Result<Outcome> {
+    let probe = ["--user", "--map-root-user", "--net", "--mount", "true"];
+    if env::output("unshare", &probe).is_none() {
+        return Ok(Outcome::Skipped("user namespaces are forbidden here".to_owned()));
+    }
+    step.run(demo_apart("rootless", "--rootless")?)?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+/// The same with phones that do not cipher: tshark reads (and the demo fails for what it finds wrong in) S1AP, all of NAS,
+/// and GTP-U.
+fn readable_demo(step: &mut Step) -> Result<Outcome> {
+    if !env::has_program("tshark") {
+        return Ok(Outcome::Skipped("tshark is not installed".to_owned()));
+    }
+    step.run(demo_apart("readable", "--null-ciphering")?)?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+/// A demo of another kind, with its own summary.
+fn demo_apart(name: &str, option: &str) -> Result<Command> {
+    let mut testbed = demo::testbed()?;
+    testbed
+        .args(["demo", "--once", option, "--into", &format!("target/demo/{name}"), "--lab"])
+        .arg(format!("basalt-{name}"));
+    Ok(testbed)
 }
 
 fn scenarios(step: &mut Step) -> Result<Outcome> {

@@ -32,7 +32,7 @@ pub(crate) fn clean() -> Result<bool> {
         println!("the testbed was never built here: there is nothing to clean");
         return Ok(true);
     }
-    let status = testbed()?.args(["lab", "down"]).status().context("cannot run the testbed")?;
+    let status = testbed()?.args(["lab", "down", "--all"]).status().context("cannot run the testbed")?;
     Ok(status.success())
 }
 

@@ -16,7 +16,7 @@ use crate::plane::{Outlet, Shared, State};
 use crate::pools;
 use crate::resolver::{Ask, Resolver, rules};
 use crate::sessions::{Installed, Sessions, Usage};
-use crate::sockets::{FrameSocket, GtpSocket, Tun, ethtool};
+use crate::sockets::{Device, FrameSocket, GtpSocket, ethtool};
 use crate::tables::{SharedRegions, Sizes, Tables};
 use crate::threads::Threads;
 use crate::xdp::{self, Loaded, Mode};
@@ -238,16 +238,12 @@ impl Dataplane {
         // What an XDP plane may have left would take the packets away.
         xdp::remove_pins(&config.bpf_directory)?;
         netlink.delete_link(&config.device).await?;
-        let device = Tun::create(&config.device)?;
-        let snapshot = netlink.snapshot().await?;
-        let link = snapshot.link(&config.device).ok_or_else(|| Error::NoInterface(config.device.clone()))?;
-        netlink.up(link.index, DEVICE_MTU).await?;
-        settle(&netlink, &config, link.index, None, tunnel_mtu(&config, access.mtu)).await?;
+        let device = software_device(&netlink, &config, tunnel_mtu(&config, access.mtu)).await?;
         let socket = GtpSocket::bind(config.access_address)?;
         let (events, receiver) = mpsc::channel(EVENTS);
         let hops = Hops::socket(&tables);
         let state = state(&config, &tables, hops)?;
-        let outlet = Outlet::Tun(device);
+        let outlet = Outlet::Device(device);
         let shared =
             Arc::new(Shared::new(tables, Some(socket), outlet, events, config.access_address, config.settle, state)?);
         let (keep_open, news) = mpsc::channel(Config::NEXT_HOPS as usize);
@@ -255,7 +251,7 @@ impl Dataplane {
         resolver.refresh(Ask::Nobody).await;
         let mut threads = Threads::new(Arc::clone(&shared));
         threads.serve_socket().map_err(Error::system("thread"))?;
-        threads.serve_tun().map_err(Error::system("thread"))?;
+        threads.serve_device().map_err(Error::system("thread"))?;
         let resolver = tokio::spawn(async move {
             resolver.run().await;
             drop(keep_open);
@@ -365,6 +361,28 @@ async fn access_link(netlink: &Netlink, config: &Config) -> Result<Link, Error> 
     let link = |name: &str| snapshot.link(name).cloned().ok_or_else(|| Error::NoInterface(name.into()));
     link(&config.internet_interface)?;
     link(&config.access_interface)
+}
+
+/// The software plane's own device, with all around it: a TUN device, or a veth pair where none may be made.
+async fn software_device(netlink: &Netlink, config: &Config, mtu: u32) -> Result<Device, Error> {
+    match Device::tun_maker() {
+        Ok(maker) => {
+            let device = Device::tun(maker, &config.device)?;
+            let snapshot = netlink.snapshot().await?;
+            let link = snapshot.link(&config.device).ok_or_else(|| Error::NoInterface(config.device.clone()))?;
+            netlink.up(link.index, DEVICE_MTU).await?;
+            settle(netlink, config, link.index, None, mtu).await?;
+            Ok(device)
+        }
+        Err(error) => {
+            tracing::info!(%error, "/dev/net/tun cannot be opened: a veth pair stands in for the TUN device");
+            let (near, far) = own_device(netlink, config).await?;
+            let device = Device::pair(&near, &far)?;
+            // Frames for the near end's own address are nobody's at the far end, where only the socket takes them.
+            settle(netlink, config, near.index, Some(near.mac.unwrap_or_default()), mtu).await?;
+            Ok(device)
+        }
+    }
 }
 
 /// The veth pair between the kernel and the programs.

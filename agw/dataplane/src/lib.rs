@@ -33,7 +33,8 @@
 //!
 //! The kernel sees phones behind an ordinary interface, `bslt0`: packets from phones come in there, the pools are routed there, so
 //! routing, NAT, `tcpdump` and the operator's own filters work as anywhere. The route carries the tunnel's MTU, so that the kernel
-//! fragments or answers "too big". In the software plane `bslt0` is a TUN device.
+//! fragments or answers "too big". In the software plane `bslt0` is a TUN device, or a
+//! veth pair where `/dev/net/tun` cannot be opened.
 //!
 //! # Invariants
 //! - A restart loses no packet of a connected phone: maps, programs and links stay pinned, programs are replaced behind their links,

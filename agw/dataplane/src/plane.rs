@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::hops::Hops;
 use crate::peers::PeerLimits;
 use crate::sessions::{Outcome, Sessions, Usage};
-use crate::sockets::{FrameSocket, GtpSocket, Tun, Waker};
+use crate::sockets::{Device, FrameSocket, GtpSocket, Waker};
 use crate::tables::Tables;
 use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState};
 use basalt_ebpf_abi::{Downlink, DownlinkState, DropReason, HandoverHeader};
@@ -41,7 +41,7 @@ pub(crate) enum Outlet {
     /// The veth peer, as XDP does.
     Frames(FrameSocket),
     /// The software plane's own device.
-    Tun(Tun),
+    Device(Device),
 }
 
 /// What the slow path remembers.
@@ -290,7 +290,7 @@ impl Shared {
         let sent = match &self.outlet {
             Outlet::None => return,
             Outlet::Frames(socket) => socket.send(packet),
-            Outlet::Tun(device) => device.send(packet),
+            Outlet::Device(device) => device.send(packet),
         };
         match sent {
             Ok(()) => Uplinked::account(record, length),

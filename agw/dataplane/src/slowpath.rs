@@ -22,7 +22,7 @@ impl Shared {
         let Some(frame) = Frame::new(octets, 0, length) else { return };
         let available = u32::try_from(length).unwrap_or(u32::MAX);
         let verdict = basalt_pipeline::uplink(&frame, &self.tables, settings, 0, available, peer.into());
-        if let (Uplinked::Punt(reason), Outlet::Tun(_)) = (verdict, &self.outlet) {
+        if let (Uplinked::Punt(reason), Outlet::Device(_)) = (verdict, &self.outlet) {
             // In an XDP plane the program has counted it.
             self.tables.count(reason.slot());
         }

@@ -1,10 +1,12 @@
 //! File descriptors that the standard library has no type for. All the system calls of the slow path are here.
 
+mod device;
+
 use crate::error::Error;
 use basalt_ebpf_abi::Mac;
+pub(crate) use device::Device;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -35,9 +37,7 @@ impl GtpSocket {
 
     /// A datagram, if there is one.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddrV4)>> {
-        // SAFETY: octets are valid as possibly uninitialised ones, and the call writes octets only.
-        let target = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
-        match self.0.recv_from(target) {
+        match self.0.recv_from(uninitialised(buffer)) {
             Ok((length, from)) => Ok(from.as_socket_ipv4().map(|from| (length, from))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
@@ -73,20 +73,8 @@ pub(crate) struct FrameSocket {
 impl FrameSocket {
     /// Sends IPv4 out of interface `index`, from and to these addresses.
     pub(crate) fn open(index: u32, source: Mac, destination: Mac) -> Result<Self, Error> {
-        let open = || {
-            // Protocol 0: it receives nothing.
-            let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
-            // SAFETY: all octets zero is a valid address of this family.
-            let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-            address.sll_family = libc::AF_PACKET as u16;
-            address.sll_ifindex = i32::try_from(index).map_err(io::Error::other)?;
-            let length = u32::try_from(size_of::<libc::sockaddr_ll>()).map_err(io::Error::other)?;
-            // SAFETY: the address lives across the call and has the length given.
-            let result = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
-            checked(result)?;
-            Ok(socket)
-        };
-        let socket = open().map_err(Error::system("packet socket"))?;
+        // Protocol 0: it receives nothing.
+        let socket = packet_socket(Type::RAW, 0, index).map_err(Error::system("packet socket"))?;
         let mut header = [0; 14];
         for (octet, value) in header.iter_mut().zip(destination.0.into_iter().chain(source.0).chain([8, 0])) {
             *octet = value;
@@ -100,45 +88,18 @@ impl FrameSocket {
     }
 }
 
-/// A TUN device: IP packets without any header.
-pub(crate) struct Tun(File);
-
-impl Tun {
-    /// Makes the device; it is gone when this value is.
-    pub(crate) fn create(name: &str) -> Result<Self, Error> {
-        let open = || {
-            let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
-            // SAFETY: all octets zero is a valid request.
-            let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-            set_name(&mut request, name);
-            request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as i16;
-            // SAFETY: the request lives across the call.
-            checked(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) })?;
-            nonblocking(file.as_raw_fd())?;
-            Ok(file)
-        };
-        open().map(Self).map_err(Error::system(format!("TUN device {name}")))
-    }
-
-    /// A packet, if there is one.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        match (&self.0).read(buffer) {
-            Ok(length) => Ok(Some(length)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Hands a packet to the kernel.
-    pub(crate) fn send(&self, packet: &[u8]) -> io::Result<()> {
-        (&self.0).write(packet).map(drop)
-    }
-}
-
-impl AsFd for Tun {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
+/// A packet socket on interface `index` that receives frames of this EtherType; of none with 0.
+fn packet_socket(kind: Type, protocol: u16, index: u32) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::PACKET, kind, None)?;
+    // SAFETY: all octets zero is a valid address of this family.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = protocol.to_be();
+    address.sll_ifindex = i32::try_from(index).map_err(io::Error::other)?;
+    let length = u32::try_from(size_of::<libc::sockaddr_ll>()).map_err(io::Error::other)?;
+    // SAFETY: the address lives across the call and has the length given.
+    checked(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })?;
+    Ok(socket)
 }
 
 /// Wakes threads that wait, for good: once called, nobody waits again.
@@ -194,6 +155,11 @@ pub(crate) fn ethtool(interface: &str, command: u32, value: u32) -> io::Result<(
     const SIOCETHTOOL: libc::Ioctl = 0x8946;
     // SAFETY: the request points to the two words of `struct ethtool_value`, both alive.
     checked(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) })
+}
+
+fn uninitialised(buffer: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+    // SAFETY: octets are valid as possibly uninitialised ones, and what receives into them writes octets only.
+    unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) }
 }
 
 fn set_name(request: &mut libc::ifreq, name: &str) {

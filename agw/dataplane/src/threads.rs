@@ -39,8 +39,8 @@ impl Threads {
     }
 
     /// Serves the TUN device of the software plane.
-    pub(crate) fn serve_tun(&mut self) -> io::Result<()> {
-        self.start("tun", serve_tun)
+    pub(crate) fn serve_device(&mut self) -> io::Result<()> {
+        self.start("device", serve_device)
     }
 
     fn start(&mut self, name: &str, serve: impl FnOnce(&Shared) + Send + 'static) -> io::Result<()> {
@@ -149,8 +149,8 @@ fn catch_up(shared: &Shared, ring: &mut RingBuf<MapData>) {
     }
 }
 
-fn serve_tun(shared: &Shared) {
-    let Outlet::Tun(device) = &shared.outlet else { return };
+fn serve_device(shared: &Shared) {
+    let Outlet::Device(device) = &shared.outlet else { return };
     let mut buffer = vec![0; 1 << 16];
     while running(shared) {
         if let Err(error) = wait(&[(device.as_fd(), libc::POLLIN), (shared.stop.as_fd(), libc::POLLIN)], None) {
@@ -171,7 +171,7 @@ fn serve_tun(shared: &Shared) {
 }
 
 impl Shared {
-    /// A packet that the kernel routed to a phone: what the XDP program does, over the TUN device.
+    /// A packet that the kernel routed to a phone: what the XDP program does, over the plane's own device.
     pub(crate) fn downlink(&self, octets: &mut [u8]) {
         let Some(settings) = self.tables.settings.get(0) else { return };
         let length = octets.len();

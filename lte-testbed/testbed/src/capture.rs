@@ -22,38 +22,41 @@ const SNAP: usize = 65536;
 /// Ethernet (pcap's list of link types).
 const ETHERNET: u32 = 1;
 
-/// Which frames are recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// All.
-    All,
-    /// SCTP, SCTP in UDP, and tunnelled ICMP: what is worth a look beside megabytes of user packets.
-    Signalling,
-}
-
-/// Classic BPF: IPv4 with SCTP inside, or with UDP port 9899, or with GTP-U port 2152 and ICMP in the tunnel.
-const SIGNALLING: [(u16, u8, u8, u32); 12] = [
-    (0x28, 0, 0, 12),                  // ldh [12]: EtherType
-    (0x15, 0, 9, 0x0800),              // IPv4, else drop
-    (0x30, 0, 0, 23),                  // ldb [23]: protocol
-    (0x15, 6, 0, 132),                 // SCTP: keep
-    (0x15, 0, 6, 17),                  // UDP, else drop
-    (0x28, 0, 0, 36),                  // ldh [36]: destination port (no IP options in the lab)
-    (0x15, 3, 0, 9899),                // SCTP in UDP: keep
-    (0x15, 0, 3, 2152),                // GTP-U, else drop
-    (0x30, 0, 0, 14 + 20 + 8 + 8 + 9), // ldb: protocol inside the tunnel
-    (0x15, 0, 1, 1),                   // ICMP, else drop
-    (0x06, 0, 0, SNAP as u32),         // keep
-    (0x06, 0, 0, 0),                   // drop
+/// What is worth a look beside megabytes of user packets, as classic BPF: IPv4 with SCTP inside, or from or to UDP port
+/// 9899, or GTP-U signalling, or GTP-U with ICMP in the tunnel. There are no IP options in a lab, so that everything has its
+/// fixed place.
+const SIGNALLING: [(u16, u8, u8, u32); 16] = [
+    (0x28, 0, 0, 12),          // ldh [12]: EtherType
+    (0x15, 0, 13, 0x0800),     // IPv4, else drop
+    (0x30, 0, 0, IP + 9),      // ldb: protocol
+    (0x15, 10, 0, 132),        // SCTP: keep
+    (0x15, 0, 10, 17),         // UDP, else drop
+    (0x28, 0, 0, IP + 20),     // ldh: source port
+    (0x15, 7, 0, SCTP_IN_UDP), // SCTP in UDP: keep
+    (0x28, 0, 0, IP + 22),     // ldh: destination port
+    (0x15, 5, 0, SCTP_IN_UDP), // SCTP in UDP: keep
+    (0x15, 0, 5, 2152),        // GTP-U, else drop
+    (0x30, 0, 0, GTP + 1),     // ldb: message type
+    (0x15, 0, 2, 255),         // a packet of a user, else keep
+    (0x30, 0, 0, GTP + 8 + 9), // ldb: protocol inside the tunnel
+    (0x15, 0, 1, 1),           // ICMP: keep, else drop
+    (0x06, 0, 0, SNAP as u32), // keep
+    (0x06, 0, 0, 0),           // drop
 ];
+/// Where the IP header begins.
+const IP: u32 = 14;
+/// Where the GTP-U header begins, behind IP and UDP.
+const GTP: u32 = IP + 20 + 8;
+/// The UDP port of encapsulated SCTP (RFC 6951 §5.1).
+const SCTP_IN_UDP: u32 = basalt_sctp::UDP_ENCAPSULATION_PORT as u32;
 
-/// What tshark finds wrong in a recording: malformed packets, and what its experts warn of in S1AP, NAS, SCTP and GTP.
+/// What tshark finds wrong in a recording: malformed packets, and what its experts warn of, whatever the protocol.
 /// `None` where there is no tshark. NAS messages are read through their envelopes when `null_ciphered` says that they can be.
 ///
 /// # Errors
 /// tshark cannot read the file.
 pub fn complaints(path: &Path, null_ciphered: bool) -> Result<Option<Vec<String>>> {
-    const WRONG: &str = "_ws.malformed || (_ws.expert.severity >= 0x600000 && (s1ap || nas-eps || gtp) && !icmp)";
+    const WRONG: &str = "_ws.malformed || _ws.expert.severity >= 0x600000";
     let decipher = if null_ciphered { "nas-eps.null_decipher:TRUE" } else { "nas-eps.null_decipher:FALSE" };
     let mut command = Command::new("tshark");
     command.args(["-o", decipher, "-r"]).arg(path).args(["-Y", WRONG]);
@@ -75,15 +78,17 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Records Ethernet frames that a namespace sends and receives.
+    /// Records signalling and tunnelled pings that a namespace sends and receives.
     ///
     /// # Errors
     /// The file cannot be made.
-    pub fn start(ns: &NetNs, path: &Path, kept: Kept) -> Result<Self> {
+    pub fn start(ns: &NetNs, path: &Path) -> Result<Self> {
         let file = File::create(path).with_context(|| format!("making {}", path.display()))?;
+        // Open before anybody speaks.
+        let socket = ns.run(open)?;
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
-        let thread = ns.spawn("capture", move || record(BufWriter::new(file), kept, &told))?;
+        let thread = ns.spawn("capture", move || record(&socket, BufWriter::new(file), &told))?;
         Ok(Self { stop, thread })
     }
 
@@ -97,19 +102,21 @@ impl Capture {
     }
 }
 
-fn record(mut out: impl Write, kept: Kept, stop: &AtomicBool) -> Result<u64> {
+fn open() -> Result<Socket> {
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(ALL_PROTOCOLS)))
         .context("opening a packet socket")?;
-    if kept == Kept::Signalling {
-        sys::filter(&socket, &SIGNALLING)?;
-    }
+    sys::filter(&socket, &SIGNALLING)?;
     socket.set_recv_buffer_size(16 << 20)?;
     socket.set_read_timeout(Some(Duration::from_millis(20)))?;
+    Ok(socket)
+}
+
+fn record(socket: &Socket, mut out: impl Write, stop: &AtomicBool) -> Result<u64> {
     out.write_all(&file_header())?;
     let mut buffer = vec![0; SNAP];
     let mut frames = 0;
     loop {
-        match sys::receive(&socket, &mut buffer) {
+        match sys::receive(socket, &mut buffer) {
             Ok(length) if is_loopback(&buffer[..length]) => {}
             Ok(length) => {
                 out.write_all(&frame_header(length, SystemTime::now()))?;

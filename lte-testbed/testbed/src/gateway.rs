@@ -18,7 +18,7 @@ use toml::{Table, Value};
 
 use crate::lab::{self, Lab, NetNs, Process};
 use crate::radio::subscriber::Subscriber;
-use crate::sys;
+use crate::{stop, sys};
 
 /// Where Prometheus text is served, inside the gateway's namespace.
 const METRICS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9105);
@@ -60,6 +60,7 @@ impl Gateway {
     /// # Errors
     /// The executables are not there, or the daemon does not come up; its last words are in the error.
     pub fn start(lab: &Lab, setup: &GatewaySetup) -> Result<Self> {
+        let making = stop::making();
         let directory = lab.directory();
         fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
         fs::create_dir_all(&setup.state_dir).with_context(|| format!("making {}", setup.state_dir.display()))?;
@@ -69,6 +70,7 @@ impl Gateway {
         let log = directory.join("agwd.log");
         let mut gateway =
             Self { ns: lab.agw.clone(), child: None, directory, programs: Programs::find()?, lab: lab.clone(), log };
+        drop(making);
         gateway.launch()?;
         Ok(gateway)
     }
@@ -80,6 +82,7 @@ impl Gateway {
     pub fn launch(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
         let (agwd, config) = (self.programs.agwd.clone(), self.directory.join("agwd.toml"));
+        let making = stop::making();
         let child = self.ns.run(move || {
             let mut command = Command::new(&agwd);
             command.arg("--config").arg(&config).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
@@ -90,6 +93,7 @@ impl Gateway {
         if let Some(process) = Process::find(child.id(), "agwd") {
             self.lab.remember(process)?;
         }
+        drop(making);
         self.child = Some(child);
         self.wait_until_ready()
     }
@@ -186,6 +190,12 @@ impl Gateway {
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.directory.join("agwd.sock")
+    }
+
+    /// The executable of the `basalt` command.
+    #[must_use]
+    pub fn command(&self) -> &Path {
+        &self.programs.basalt
     }
 
     /// The executable of the daemon.

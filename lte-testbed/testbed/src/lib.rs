@@ -19,4 +19,5 @@ pub mod network;
 pub mod probe;
 pub mod radio;
 pub mod scenario;
+pub mod stop;
 pub mod sys;

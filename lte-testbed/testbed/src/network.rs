@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use basalt_sctp::{Backend, UDP_ENCAPSULATION_PORT, port};
 use toml::Table;
 
@@ -10,6 +10,7 @@ use crate::gateway::{Gateway, GatewaySetup};
 use crate::internet::Services;
 use crate::lab::{self, Lab};
 use crate::radio::{Radio, RadioOptions};
+use crate::{stop, sys};
 
 /// What a network is to be like.
 #[derive(Clone, Debug)]
@@ -52,11 +53,17 @@ impl Network {
     /// # Errors
     /// The lab or the gateway cannot be brought up; nothing stays then.
     pub fn start(plan: &NetworkPlan) -> Result<Self> {
-        let lab = Lab::up(&plan.lab)?;
-        let built = Self::build(plan, lab);
+        // Before there is anything: signals may come at any time.
+        stop::take_down(&plan.lab)?;
+        sys::adopt_orphans().context("adopting what a gateway leaves behind")?;
+        let built = Lab::up(&plan.lab).and_then(|lab| {
+            Self::build(plan, lab).inspect_err(|_| {
+                // The first error is the one to tell.
+                let _ = Lab::down(&plan.lab);
+            })
+        });
         if built.is_err() {
-            // The first error is the one to tell.
-            let _ = Lab::down(&plan.lab);
+            stop::forget(&plan.lab);
         }
         built
     }
@@ -103,7 +110,9 @@ impl Network {
     fn remove(&mut self) -> Result<()> {
         self.up = false;
         drop(self.internet.take());
-        Lab::down(self.lab.name())
+        let removed = Lab::down(self.lab.name());
+        stop::forget(self.lab.name());
+        removed
     }
 }
 

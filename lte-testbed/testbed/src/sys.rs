@@ -73,23 +73,67 @@ pub fn signal(pid: u32, signal: libc::c_int) -> io::Result<()> {
     check(unsafe { libc::kill(pid, signal) })
 }
 
-/// Opens a TUN device of the calling thread's network namespace: one IP packet per read and write, no header.
+/// From now on, what a child leaves behind when it ends becomes this process's child.
 ///
 /// # Errors
-/// No `/dev/net/tun`, no `CAP_NET_ADMIN`, a name in use.
-pub fn open_tun(name: &str) -> io::Result<OwnedFd> {
-    const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
+/// As prctl(2).
+pub fn adopt_orphans() -> io::Result<()> {
+    // SAFETY: this option takes a number, and none of the other arguments.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })
+}
+
+/// Forgets a child that has ended. Nothing happens if it lives, or is somebody else's.
+pub fn reap(pid: u32) {
+    if let Ok(pid) = libc::pid_t::try_from(pid) {
+        // SAFETY: no status is asked for; a positive number means exactly that child.
+        unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+    }
+}
+
+/// What lets TUN devices be made.
+///
+/// # Errors
+/// There is no `/dev/net/tun` here, or no right to open it.
+pub fn tun_maker() -> io::Result<OwnedFd> {
     let device = CString::new("/dev/net/tun")?;
-    // SAFETY: a NUL-terminated path; the returned descriptor is checked below before it is owned.
+    // SAFETY: a NUL-terminated path; the returned descriptor is checked before it is owned.
     let fd = unsafe { libc::open(device.as_ptr(), libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC) };
     check(fd)?;
     // SAFETY: `fd` was just opened and belongs to nobody else.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Makes a TUN device of the calling thread's network namespace: one IP packet per read and write, no header.
+///
+/// # Errors
+/// No `CAP_NET_ADMIN`, a name in use.
+pub fn open_tun(maker: OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
     let mut request = Interface::named(name)?;
     request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short;
     // SAFETY: `request` is a complete ifreq that outlives the call.
-    check(unsafe { libc::ioctl(fd.as_raw_fd(), TUNSETIFF, &raw mut request) })?;
-    Ok(fd)
+    check(unsafe { libc::ioctl(maker.as_raw_fd(), TUNSETIFF, &raw mut request) })?;
+    Ok(maker)
+}
+
+/// Opens an interface of the calling thread's network namespace for IPv4: one Ethernet frame per read and write.
+///
+/// # Errors
+/// No `CAP_NET_RAW`, no such interface.
+pub fn open_frames(index: u32) -> io::Result<OwnedFd> {
+    let socket = socket2::Socket::new(socket2::Domain::PACKET, socket2::Type::RAW, None)?;
+    socket.set_nonblocking(true)?;
+    // A phone may be sent a burst; the kernel takes less where it must.
+    let _ = socket.set_recv_buffer_size(4 << 20);
+    // SAFETY: sockaddr_ll is plain old data; all zero is a valid value of it.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as libc::c_ushort;
+    address.sll_protocol = (libc::ETH_P_IP as u16).to_be();
+    address.sll_ifindex = index.cast_signed();
+    let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: `address` outlives the call and has that length.
+    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })?;
+    Ok(socket.into())
 }
 
 /// Makes a device's descriptor known to the calling runtime.

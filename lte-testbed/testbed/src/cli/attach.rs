@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use testbed_ue::{AttachKind, DetachKind, EmmState, Event, Input, Profile, Ue};
 
@@ -14,6 +15,7 @@ use crate::load::{self, LoadPlan, Traffic};
 use crate::network::Network;
 use crate::radio::subscriber::Subscriber;
 use crate::radio::{Io, Radio, Told};
+use crate::stop;
 
 /// `testbed attach …`
 #[derive(Debug, Args)]
@@ -64,13 +66,15 @@ fn stay(args: &AttachArgs, plan: &LoadPlan, found: &Found) -> Result<ExitCode> {
     let radio = Radio::start(&found.radio)?;
     load::bring_up_enbs(&radio, plan)?;
     println!("base station in service, SCTP over {}", radio.call(|io| io.carrier(0).unwrap_or("?"))?);
+    // From here on it ends in its own order.
+    let stop = stop::requests()?;
     let lab = found.lab.as_ref().filter(|_| !args.no_tun);
     for number in 0..args.ues {
         let ns = lab.map(|lab| lab.phone(args.first + number)).transpose()?;
         let subscriber = Subscriber::new(plan.plmn, args.first + number)?;
         add(&radio, &plan.profile, &subscriber, ns)?;
     }
-    let result = watch(&radio, args);
+    let result = watch(&radio, args, &stop);
     leave(&radio, args.ues)?;
     if let Some(lab) = lab {
         for number in 0..args.ues {
@@ -93,8 +97,7 @@ fn add(radio: &Radio, profile: &Arc<Profile>, subscriber: &Subscriber, ns: Optio
 }
 
 /// Prints what happens until the end.
-fn watch(radio: &Radio, args: &AttachArgs) -> Result<ExitCode> {
-    let ctrl_c = ctrl_c()?;
+fn watch(radio: &Radio, args: &AttachArgs, stop: &Receiver<()>) -> Result<ExitCode> {
     let end = args.duration.map(|seconds| std::time::Instant::now() + Duration::from_secs_f64(seconds));
     let idle_after = Duration::from_secs(args.inactivity);
     loop {
@@ -108,7 +111,7 @@ fn watch(radio: &Radio, args: &AttachArgs) -> Result<ExitCode> {
             radio.call(move |io| io.release_silent(idle_after))?;
         }
         let over = end.is_some_and(|end| std::time::Instant::now() >= end);
-        if over || ctrl_c.recv_timeout(Duration::from_millis(20)).is_ok() {
+        if over || stop.recv_timeout(Duration::from_millis(20)).is_ok() {
             let registered = move |io: &Io, number: usize| {
                 io.site.record(number).is_some_and(|record| record.ue.state() == EmmState::Registered)
             };
@@ -166,27 +169,4 @@ fn leave(radio: &Radio, ues: u32) -> Result<()> {
     };
     radio.wait(Duration::from_secs(2), gone)?;
     Ok(())
-}
-
-/// A channel that gets a word at Ctrl-C, or when the process is asked to end.
-pub(super) fn ctrl_c() -> Result<std::sync::mpsc::Receiver<()>> {
-    let (tell, told) = std::sync::mpsc::channel();
-    let (ready, is_ready) = std::sync::mpsc::channel();
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || -> Result<()> {
-        lab::netns::runtime()?.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-            let _ = ready.send(());
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            let _ = tell.send(());
-            Ok(())
-        })
-    })?;
-    if is_ready.recv().is_err() {
-        bail!("signals cannot be watched");
-    }
-    Ok(told)
 }

@@ -1,47 +1,61 @@
 //! `testbed demo`.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
 
-use super::attach::ctrl_c;
-use crate::demo::{Demo, DemoPlan};
-use crate::lab::unprivileged;
+use super::options::{LabName, Rights};
+use crate::demo::{Demo, DemoPlan, Summary};
+use crate::stop;
 
 /// `testbed demo …`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Go through it once, write target/demo/summary.json and end; the exit code says whether everything worked.
+    /// Go through it once, write summary.json and end; the exit code says whether everything worked.
     #[arg(long)]
     once: bool,
     /// Phones.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=200))]
     ues: u32,
-    /// Name of the lab.
-    #[arg(long, default_value = "basalt", env = "BASALT_LAB")]
-    lab: String,
+    /// Phones without ciphering, so that tshark also reads (and judges) what NAS messages carry.
+    #[arg(long)]
+    null_ciphering: bool,
+    /// Where summary.json and signalling.pcap go.
+    #[arg(long, value_name = "DIRECTORY", default_value = "target/demo")]
+    into: PathBuf,
+    #[command(flatten)]
+    rights: Rights,
+    #[command(flatten)]
+    lab: LabName,
 }
 
-const SUMMARY: &str = "target/demo/summary.json";
-
 pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
-    let unprivileged = !unprivileged::is_privileged();
+    let unprivileged = args.rights.settle()?;
     if unprivileged {
-        println!("Not root: SCTP travels in UDP, packets go through the software data plane, in a user namespace.");
-        println!("Skipped: XDP and raw-IP SCTP. `sudo make demo` shows them.");
-        unprivileged::become_root_of_own_namespace()?;
+        println!("Without root: SCTP travels in UDP, packets go through the software data plane, in a user namespace.");
+        println!("Skipped: XDP, and SCTP over raw IP or in the kernel. `sudo make demo` shows them.");
     }
-    let stop = ctrl_c()?;
-    if let Some(folder) = Path::new(SUMMARY).parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    }
-    let mut demo = Demo::start(DemoPlan { lab: args.lab.clone(), ues: args.ues.max(1), unprivileged })?;
-    demo.play(&stop)?;
-    let worked = demo.write_summary(Path::new(SUMMARY))?.failures.is_empty();
+    std::fs::create_dir_all(&args.into).with_context(|| format!("making {}", args.into.display()))?;
+    let plan = DemoPlan {
+        lab: args.lab.name.clone(),
+        ues: args.ues,
+        unprivileged,
+        null_ciphering: args.null_ciphering,
+        into: args.into.clone(),
+    };
+    let mut demo = match Demo::start(plan) {
+        Ok(demo) => demo,
+        Err(error) => {
+            let failures = vec![format!("{error:#}")];
+            Summary { ues_requested: args.ues, failures, ..Summary::default() }.write(&args.into)?;
+            return Err(error);
+        }
+    };
+    let worked = demo.play()?;
     if !args.once {
-        demo.stay(&stop)?;
+        demo.stay(&stop::requests()?)?;
     }
     demo.end()?;
     println!(

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::options::Rights;
 use crate::fuzz::{self, FuzzPlan};
-use crate::lab::unprivileged;
 
 /// `testbed fuzz …`
 #[derive(Debug, Args)]
@@ -24,13 +24,12 @@ pub struct FuzzArgs {
     /// Name of the lab.
     #[arg(long, default_value = "basalt-fuzz")]
     lab: String,
+    #[command(flatten)]
+    rights: Rights,
 }
 
 pub(super) fn run(args: &FuzzArgs) -> Result<ExitCode> {
-    let unprivileged = !unprivileged::is_privileged();
-    if unprivileged {
-        unprivileged::become_root_of_own_namespace()?;
-    }
+    let unprivileged = args.rights.settle()?;
     let plan = FuzzPlan {
         lab: args.lab.clone(),
         unprivileged,

@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 
 use super::options::LabName;
 use crate::gateway::{Gateway, GatewaySetup, subscribers};
-use crate::lab::{self, Lab, NetNs, Process};
+use crate::lab::{self, Lab, LabState, NetNs, Process};
+use crate::stop;
 
 /// `testbed lab …`
 #[derive(Debug, Subcommand)]
@@ -16,7 +17,7 @@ pub enum LabCommand {
     /// Make the namespaces and start the internet's services in them.
     Up(UpArgs),
     /// Remove everything `up` made, and what a killed command left behind.
-    Down(LabName),
+    Down(DownArgs),
     /// Show what is there.
     Status(LabName),
     /// Run a program in one of the lab's namespaces.
@@ -31,6 +32,16 @@ pub struct UpArgs {
     /// Also start a gateway that knows so many subscribers; it runs until `down`.
     #[arg(long, value_name = "SUBSCRIBERS")]
     gateway: Option<u32>,
+}
+
+/// `testbed lab down …`
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    #[command(flatten)]
+    lab: LabName,
+    /// All labs of this machine, whatever their names.
+    #[arg(long)]
+    all: bool,
 }
 
 /// `testbed lab exec NAMESPACE -- PROGRAM …`
@@ -48,7 +59,8 @@ pub struct ExecArgs {
 pub(super) fn run(command: LabCommand) -> Result<()> {
     match command {
         LabCommand::Up(args) => up(&args)?,
-        LabCommand::Down(LabName { name }) => Lab::down(&name)?,
+        LabCommand::Down(args) if args.all => LabState::names().iter().try_for_each(|name| Lab::down(name))?,
+        LabCommand::Down(args) => Lab::down(&args.lab.name)?,
         LabCommand::Status(LabName { name }) => println!("{}", lab::status(&name)?),
         LabCommand::Exec(args) => exec(&args)?,
     }
@@ -57,6 +69,7 @@ pub(super) fn run(command: LabCommand) -> Result<()> {
 
 fn up(args: &UpArgs) -> Result<()> {
     let name = &args.lab.name;
+    stop::take_down(name)?;
     let lab = Lab::up(name)?;
     start_internet(&lab)?;
     if let Some(count) = args.gateway {
@@ -71,12 +84,15 @@ fn up(args: &UpArgs) -> Result<()> {
         println!("try: ip netns exec {name}-internet ping {}", lab::GATEWAY_SGI);
     }
     println!("{}", lab::status(name)?);
+    // It stays from now on.
+    stop::forget(name);
     Ok(())
 }
 
 /// Starts the internet's services as a process of their own, which stays when this one ends.
 fn start_internet(lab: &Lab) -> Result<()> {
     let own = std::env::current_exe()?;
+    let _making = stop::making();
     let child = lab.internet.run(move || {
         let mut command = std::process::Command::new(own);
         command.arg("internet").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

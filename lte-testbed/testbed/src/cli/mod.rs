@@ -16,7 +16,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::internet::Services;
-use crate::lab as the_lab;
+use crate::{lab as the_lab, stop};
 
 /// The other side of the air: eNodeBs, phones, an internet, and the lab they meet in.
 #[derive(Debug, Parser)]
@@ -61,7 +61,10 @@ enum Command {
 /// Reads the command line, does what it says and turns the result into an exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let result = run(Cli::parse());
+    // Who takes everything down also ends the process: what fails meanwhile is of no interest.
+    let _making = stop::making();
+    match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("testbed: {error:#}");

@@ -23,6 +23,26 @@ pub struct LabName {
     pub name: String,
 }
 
+/// With or without root.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Rights {
+    /// Do without root even as root: a user namespace, SCTP over UDP, the software data plane.
+    #[arg(long)]
+    rootless: bool,
+}
+
+impl Rights {
+    /// Whether it goes without root. If it does, this process, which must still have one thread, is root of a user
+    /// namespace of its own from now on.
+    pub(super) fn settle(self) -> Result<bool> {
+        let without = self.rootless || !unprivileged::is_privileged();
+        if without {
+            unprivileged::become_root_of_own_namespace()?;
+        }
+        Ok(without)
+    }
+}
+
 /// Where the gateway is, and how to speak to it.
 #[derive(Clone, Debug, Args)]
 pub struct GatewayArgs {
@@ -43,6 +63,8 @@ pub struct GatewayArgs {
     /// How SCTP travels: auto, kernel, raw-ip, udp, or udp:PORT for the gateway's UDP port.
     #[arg(long, default_value = "auto")]
     pub sctp: SctpArg,
+    #[command(flatten)]
+    pub rights: Rights,
     /// The network.
     #[arg(long, default_value = "001-01")]
     pub plmn: Plmn,
@@ -77,10 +99,7 @@ impl GatewayArgs {
     }
 
     fn own_network(&self, first: u32, phones: u32) -> Result<Network> {
-        let unprivileged = !unprivileged::is_privileged();
-        if unprivileged {
-            unprivileged::become_root_of_own_namespace()?;
-        }
+        let unprivileged = self.rights.settle()?;
         let mut plan = NetworkPlan { backend: self.sctp.backend, ..NetworkPlan::new(&self.lab.name, unprivileged) };
         gateway::set(&mut plan.settings, "network.plmns", vec![self.plmn.to_string()].into())?;
         gateway::set(&mut plan.settings, "network.tacs", vec![i64::from(self.tac)].into())?;

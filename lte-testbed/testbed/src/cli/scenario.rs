@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use basalt_sctp::Backend;
 use clap::{Args, Subcommand};
 
-use crate::lab::unprivileged;
+use super::options::Rights;
 use crate::scenario::{self, RunOptions, Script};
 
 /// `testbed scenario …`
@@ -40,6 +40,8 @@ pub struct RunArgs {
     /// Name of the lab they are played in.
     #[arg(long, default_value = "basalt-scenario")]
     lab: String,
+    #[command(flatten)]
+    rights: Rights,
     /// A gateway setting for all of them, such as `dataplane.mode = "software"`.
     #[arg(long = "set", value_name = "KEY = VALUE")]
     settings: Vec<String>,
@@ -94,10 +96,9 @@ fn chosen(args: &RunArgs) -> Result<Vec<Script>> {
 
 fn play_all(args: &RunArgs) -> Result<ExitCode> {
     let scripts = chosen(args)?;
-    let unprivileged = !unprivileged::is_privileged();
+    let unprivileged = args.rights.settle()?;
     if unprivileged {
-        unprivileged::become_root_of_own_namespace()?;
-        println!("not root: SCTP travels in UDP and the data plane is software, in a user namespace of our own");
+        println!("without root: SCTP travels in UDP and the data plane is software, in a user namespace");
     }
     let options =
         RunOptions { lab: args.lab.clone(), unprivileged, backend: Backend::Auto, settings: args.settings.clone() };

@@ -6,25 +6,25 @@
 
 mod summary;
 
-use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use basalt_ids::{Plmn, Tac};
 use serde_json::Value;
 use testbed_ue::{AttachKind, DetachKind, EmmState, Input, Profile, Ue};
 
-use crate::capture::{self, Capture, Kept};
+use crate::capture::{self, Capture};
 use crate::gateway::subscribers;
 use crate::lab::{self, NetNs};
 use crate::load::{self, LoadPlan, Percentiles, Traffic};
 use crate::network::{Network, NetworkPlan};
 use crate::probe;
-use crate::radio::{Io, Radio};
+use crate::radio::{Io, Radio, tun};
+use crate::sys;
 pub use summary::Summary;
 
 /// What is asked for.
@@ -36,6 +36,10 @@ pub struct DemoPlan {
     pub ues: u32,
     /// SCTP over UDP and the software data plane.
     pub unprivileged: bool,
+    /// Phones can be read along.
+    pub null_ciphering: bool,
+    /// Where summary and recording go.
+    pub into: PathBuf,
 }
 
 /// How long all phones together may take to attach.
@@ -45,7 +49,7 @@ const DOWNLOAD: u64 = 20_000_000;
 /// Pings of each phone.
 const PINGS: u32 = 5;
 /// What was said between base station and gateway, for tshark.
-const CAPTURE: &str = "target/demo/signalling.pcap";
+const CAPTURE: &str = "signalling.pcap";
 /// How long after its release a phone is left alone before it is called.
 const SETTLED: Duration = Duration::from_millis(500);
 /// Seconds without traffic after which the base station lets a phone go idle, while the demo stays up.
@@ -81,8 +85,8 @@ impl Demo {
         say(begin, "gateway: agwd is ready");
         network.gateway.import(&subscribers(plmn()?, 1, plan.ues)?, &[])?;
         say(begin, &format!("subscribers: {} SIMs imported with `basalt subscriber import`", plan.ues));
-        let summary = Summary { ues_requested: plan.ues, ..Summary::default() };
-        let capture = Capture::start(&network.lab.ran, Path::new(CAPTURE), Kept::Signalling)?;
+        let summary = Summary { ues_requested: plan.ues, skipped: skipped(&plan), ..Summary::default() };
+        let capture = Capture::start(&network.lab.ran, &plan.into.join(CAPTURE))?;
         let radio = network.radio()?;
         let mut demo = Self { plan, begin, summary, phones: Vec::new(), capture: Some(capture), radio, network };
         demo.base_station()?;
@@ -119,25 +123,30 @@ impl Demo {
         Ok(())
     }
 
-    /// Runs all of it, up to the step in which `stop` says so.
+    /// Runs all of it and writes the summary; whether everything worked.
     ///
     /// # Errors
-    /// The radio or the gateway ended, or it was stopped; what merely did not work is in the summary.
-    pub fn play(&mut self, stop: &Receiver<()>) -> Result<()> {
+    /// The summary cannot be written. What did not work is in it.
+    pub fn play(&mut self) -> Result<bool> {
         let steps: [fn(&mut Self) -> Result<()>; 6] =
             [Self::attach, Self::ping, Self::transfers, Self::page, Self::counters, Self::judge];
         for step in steps {
-            step(self)?;
-            if stop.try_recv().is_ok() {
-                bail!("stopped");
+            if let Err(error) = step(self) {
+                self.fail(format!("{error:#}"));
+                break;
             }
         }
         self.summary.seconds = (self.begin.elapsed().as_secs_f64() * 100.0).round() / 100.0;
-        Ok(())
+        let path = self.summary.write(&self.plan.into)?;
+        for skipped in &self.summary.skipped {
+            self.say(&format!("skipped: {skipped}"));
+        }
+        self.say(&format!("summary: {}", path.display()));
+        Ok(self.summary.failures.is_empty())
     }
 
     fn attach(&mut self) -> Result<()> {
-        let profile = Arc::new(Profile::default());
+        let profile = Arc::new(profile(self.plan.null_ciphering));
         for (number, subscriber) in (1..).zip(subscribers(plmn()?, 1, self.plan.ues)?) {
             let ns = self.network.lab.phone(number)?;
             self.phones.push(ns.clone());
@@ -278,7 +287,7 @@ impl Demo {
         self.summary.uplink_bytes.gateway = number("uplink_bytes");
         self.summary.downlink_bytes.gateway = number("downlink_bytes");
         for ns in &self.phones {
-            let (up, down) = device_octets(ns)?;
+            let (up, down) = tun::octets(ns)?;
             self.summary.uplink_bytes.phone += up;
             self.summary.downlink_bytes.phone += down;
         }
@@ -291,8 +300,8 @@ impl Demo {
             "counted: up {} B by phones, {} B by the gateway; down {} B by phones, {} B by the gateway",
             uplink_bytes.phone, uplink_bytes.gateway, downlink_bytes.phone, downlink_bytes.gateway
         ));
-        if self.plan.unprivileged {
-            self.summary.skipped.push("XDP and raw-IP SCTP: they need root".to_owned());
+        if !self.plan.unprivileged && self.summary.data_plane == "software" {
+            self.summary.skipped.push("XDP: the gateway found that it does not work here, and said why".to_owned());
         }
         Ok(())
     }
@@ -301,9 +310,13 @@ impl Demo {
     fn judge(&mut self) -> Result<()> {
         let Some(capture) = self.capture.take() else { return Ok(()) };
         let frames = capture.stop()?;
-        match capture::complaints(Path::new(CAPTURE), false) {
+        let path = self.plan.into.join(CAPTURE);
+        match capture::complaints(&path, self.plan.null_ciphering) {
             Ok(Some(complaints)) if complaints.is_empty() => {
-                self.say(&format!("tshark: nothing to complain about in {frames} packets of signalling ({CAPTURE})"));
+                self.say(&format!(
+                    "tshark: nothing to complain about in {frames} packets of signalling ({})",
+                    path.display()
+                ));
             }
             Ok(Some(complaints)) => self.fail(format!("tshark complains:\n{}", complaints.join("\n"))),
             Ok(None) => {
@@ -315,33 +328,12 @@ impl Demo {
         Ok(())
     }
 
-    /// Writes the summary, and gives it.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write_summary(&self, path: &Path) -> Result<&Summary> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        }
-        let text = serde_json::to_string_pretty(&self.summary)? + "\n";
-        fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
-        self.say(&format!("summary: {}", path.display()));
-        Ok(&self.summary)
-    }
-
     /// Stays up until `stop` says so; phones that are silent go idle.
     ///
     /// # Errors
     /// The radio ended, or the gateway did.
     pub fn stay(&mut self, stop: &Receiver<()>) -> Result<()> {
-        let socket = self.network.gateway.socket();
-        let basalt = format!("target/fast/basalt --socket {}", socket.display());
-        println!("\nThe network stays up. In another terminal, try:");
-        println!("  sudo ip netns exec {} ping {}", self.phones.first().map_or("?", |ns| ns.name()), lab::SERVER);
-        println!("  sudo {basalt} get ues");
-        println!("  sudo {basalt} describe ue 001010000000001");
-        println!("  sudo {basalt} doctor");
-        println!("Ctrl-C ends it and leaves nothing behind.");
+        self.invite();
         loop {
             if stop.recv_timeout(Duration::from_millis(100)).is_ok() {
                 return Ok(());
@@ -351,6 +343,28 @@ impl Demo {
                 bail!("agwd ended:\n{}", self.network.gateway.last_words());
             }
         }
+    }
+
+    /// Says what to try next.
+    fn invite(&self) {
+        let gateway = &self.network.gateway;
+        let basalt = format!("{} --socket {}", gateway.command().display(), gateway.socket().display());
+        let phone = format!("{}-ue1", self.plan.lab);
+        let inside = if self.plan.unprivileged {
+            // Our namespaces have names in our own /run only.
+            format!("nsenter --target {} --user --mount --preserve-credentials ", std::process::id())
+        } else if std::env::var_os("SUDO_USER").is_some() {
+            "sudo ".to_owned()
+        } else {
+            String::new()
+        };
+        println!("\nThe network stays up. In another terminal, try:");
+        println!("  {inside}nsenter --net=/run/netns/{phone} ping {}        # as the first phone", lab::SERVER);
+        println!("  {inside}nsenter --net=/run/netns/{phone} curl http://{}/ # or any other program", lab::SERVER);
+        for words in ["get ues", "describe ue 001010000000001", "doctor", "status"] {
+            println!("  {inside}{basalt} {words}");
+        }
+        println!("Ctrl-C ends it and leaves nothing behind.");
     }
 
     /// Switches the phones off and takes everything down.
@@ -382,22 +396,28 @@ fn attach_time(io: &Io, phone: usize) -> Option<u32> {
     u32::try_from(stats.completed?.since(stats.started?).as_micros()).ok()
 }
 
-fn plmn() -> Result<Plmn> {
-    Ok(Plmn::new(1, 1, 2)?)
+/// What a demonstration of this kind leaves out, and why.
+fn skipped(plan: &DemoPlan) -> Vec<String> {
+    let mut skipped = Vec::new();
+    if plan.unprivileged {
+        skipped.push("XDP, and SCTP over raw IP or in the kernel: they need root".to_owned());
+    }
+    if let Err(error) = sys::tun_maker() {
+        skipped.push(format!("TUN devices: /dev/net/tun cannot be opened ({error}); veth pairs stood in for them"));
+    }
+    skipped
 }
 
-/// Octets of IP that a phone's TUN devices have sent and received.
-fn device_octets(ns: &NetNs) -> Result<(u64, u64)> {
-    let table = ns.run(|| Ok(fs::read_to_string("/proc/thread-self/net/dev")?))?;
-    let mut sum = (0, 0);
-    for line in table.lines().skip(2) {
-        let Some((device, numbers)) = line.split_once(':') else { continue };
-        let numbers: Vec<u64> = numbers.split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect();
-        if device.trim() == "lo" {
-            continue;
-        }
-        sum.0 += numbers.get(8).copied().unwrap_or(0);
-        sum.1 += numbers.first().copied().unwrap_or(0);
+/// Usual phones, or those whose messages anybody reads.
+fn profile(null_ciphering: bool) -> Profile {
+    const EEA0_ONLY: u8 = 0x80;
+    let mut profile = Profile::default();
+    if null_ciphering {
+        profile.capability.eea = EEA0_ONLY;
     }
-    Ok(sum)
+    profile
+}
+
+fn plmn() -> Result<Plmn> {
+    Ok(Plmn::new(1, 1, 2)?)
 }

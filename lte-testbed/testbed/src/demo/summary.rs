@@ -1,7 +1,10 @@
-//! `target/demo/summary.json`: what was asked for, what came of it.
+//! `summary.json`: what was asked for, what came of it.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 /// See the module's description.
@@ -43,6 +46,19 @@ pub struct Summary {
     pub failures: Vec<String>,
     /// How long it all took, seconds.
     pub seconds: f64,
+}
+
+impl Summary {
+    /// Writes `summary.json` into a directory; where it is.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, directory: &Path) -> Result<PathBuf> {
+        let path = directory.join("summary.json");
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        Ok(path)
+    }
 }
 
 /// Percentiles, milliseconds.

@@ -10,12 +10,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
 use futures_util::TryStreamExt;
-use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth};
+use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkMessage};
 use rtnetlink::packet_route::route::{RouteScope, RouteType};
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
 use super::netns::NetNs;
 use crate::sys;
+
+/// MTU of the far end of a phone's device: more than a phone is ever told.
+const LOOSE_MTU: u32 = 9000;
 
 /// One end of a veth pair.
 #[derive(Clone, Debug)]
@@ -157,7 +160,40 @@ pub fn add_local_prefix(ns: &NetNs, prefix: (Ipv4Addr, u8)) -> Result<()> {
     .with_context(|| format!("making {}/{} local to {}", prefix.0, prefix.1, ns.name()))
 }
 
-/// Gives a phone's TUN device its address and MTU and sends everything through it.
+/// A veth pair of one namespace, for a program that plays the other side of the near end.
+#[derive(Clone, Debug)]
+pub struct LoosePair {
+    /// Index of the far end.
+    pub far: u32,
+    /// Hardware address of the near end.
+    pub near_mac: Vec<u8>,
+}
+
+/// Makes a veth pair in a namespace: the near end without ARP and with whole checksums, the far end up. What the near end
+/// sends is addressed to itself, so that nobody but the far end's reader takes it.
+///
+/// # Errors
+/// The kernel refuses: no right, or a name in use.
+pub fn loose_pair(ns: &NetNs, near: &'static str, far: &'static str) -> Result<LoosePair> {
+    ns.run_async(move || async move {
+        let handle = netlink()?;
+        handle.link().add(LinkVeth::new(near, far).build()).execute().await?;
+        disable_ipv6(far);
+        sys::set_offload(near, sys::TX_CHECKSUM, false).context("switching transmit checksums off")?;
+        let (near_end, far_end) = (find(&handle, near).await?, find(&handle, far).await?);
+        let (near, far) = (near_end.header.index, far_end.header.index);
+        handle.link().set(LinkUnspec::new_with_index(near).arp(false).build()).execute().await?;
+        handle.link().set(LinkUnspec::new_with_index(far).mtu(LOOSE_MTU).arp(false).up().build()).execute().await?;
+        let near_mac = near_end.attributes.into_iter().find_map(|attribute| match attribute {
+            LinkAttribute::Address(address) => Some(address),
+            _ => None,
+        });
+        Ok(LoosePair { far, near_mac: near_mac.context("the device has no address")? })
+    })
+    .with_context(|| format!("making the cable {near} - {far} in {}", ns.name()))
+}
+
+/// Gives a phone's network device its address and MTU and sends everything through it.
 ///
 /// # Errors
 /// The kernel refuses.
@@ -197,8 +233,12 @@ fn netlink() -> Result<Handle> {
 }
 
 async fn index_of(handle: &Handle, name: &str) -> Result<u32> {
+    Ok(find(handle, name).await?.header.index)
+}
+
+async fn find(handle: &Handle, name: &str) -> Result<LinkMessage> {
     let found = handle.link().get().match_name(name.to_owned()).execute().try_next().await?;
-    Ok(found.ok_or_else(|| anyhow!("there is no interface {name}"))?.header.index)
+    found.ok_or_else(|| anyhow!("there is no interface {name}"))
 }
 
 async fn set_up(handle: &Handle, index: u32) -> Result<()> {

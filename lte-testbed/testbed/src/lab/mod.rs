@@ -20,6 +20,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
+use crate::stop;
 use link::End;
 pub use netns::NetNs;
 pub use state::{LabState, Process};
@@ -66,9 +67,8 @@ impl Lab {
     /// A name that cannot be used, a lab of that name in use by another process, or the kernel refuses.
     pub fn up(name: &str) -> Result<Self> {
         check_name(name)?;
-        if let Some(old) = LabState::load(name)
-            && let Some(owner) = old.living_owner()
-        {
+        let _making = stop::making();
+        if let Some(owner) = Self::owner(name) {
             bail!("lab {name} is in use by process {owner}; choose another --lab name, or end that process");
         }
         Self::down(name).context("removing what an earlier lab left behind")?;
@@ -126,13 +126,21 @@ impl Lab {
             state.end_processes();
         }
         end_gateways(name);
-        for ns in namespaces(name) {
-            NetNs::delete(&ns)?;
-        }
+        state::reap("agwd");
+        // What cannot be removed keeps nothing else from it.
+        let deleted: Vec<Result<()>> = namespaces(name).iter().map(|ns| NetNs::delete(ns)).collect();
         if let Some(state) = &state {
             state.remove_directories();
         }
+        state::remove_directory(&LabState::directory(name));
+        deleted.into_iter().collect::<Result<()>>()?;
         LabState::remove(name)
+    }
+
+    /// The other process that works with the lab of this name.
+    #[must_use]
+    pub fn owner(name: &str) -> Option<u32> {
+        LabState::load(name)?.living_owner()
     }
 
     /// Its name.
@@ -156,6 +164,7 @@ impl Lab {
         if let Ok(ns) = NetNs::open(&name) {
             return Ok(ns);
         }
+        let _making = stop::making();
         let ns = NetNs::create(&name)?;
         link::prepare(&ns)?;
         Ok(ns)
@@ -185,6 +194,7 @@ impl Lab {
     /// # Errors
     /// The state file cannot be written.
     pub fn occupy(&self) -> Result<()> {
+        let _making = stop::making();
         let mut state = LabState::load(&self.name).unwrap_or_else(|| LabState::new(&self.name));
         state.owner = Some(Process::current("testbed"));
         state.save()
@@ -211,19 +221,18 @@ impl Lab {
     }
 }
 
-/// Ends the daemon and the keeper of its associations, which outlives a daemon that was killed: they are known by the lab's
-/// directory in their command lines.
+/// Ends the daemon, the keeper of its associations, which outlives a daemon that was killed, and commands on their way: they
+/// are known by the lab's directory in their command lines.
 fn end_gateways(name: &str) {
     let directory = format!("{}/", LabState::directory(name).display());
     let Ok(processes) = std::fs::read_dir("/proc") else { return };
     for entry in processes.filter_map(Result::ok) {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
         let text = |file: &str| std::fs::read(entry.path().join(file)).unwrap_or_default();
-        let is_gateway = text("comm").trim_ascii() == b"agwd";
-        if is_gateway && String::from_utf8_lossy(&text("cmdline")).contains(&directory) {
-            if let Some(process) = Process::find(pid, "agwd") {
-                process.end();
-            }
+        let is_gateway = [&b"agwd"[..], b"basalt"].contains(&text("comm").trim_ascii());
+        let is_gateway = is_gateway && String::from_utf8_lossy(&text("cmdline")).contains(&directory);
+        if let Some(process) = Process::find(pid, "agwd").filter(|_| is_gateway) {
+            process.end();
         }
     }
 }

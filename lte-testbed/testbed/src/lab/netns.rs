@@ -56,12 +56,14 @@ impl NetNs {
     /// The name cannot be removed.
     pub fn delete(name: &str) -> Result<()> {
         let path = path_of(name);
-        if !path.exists() {
-            return Ok(());
-        }
         // A file left over by a killed `create` has nothing mounted on it; removing it is what matters.
         let _ = sys::unmount(&path);
-        fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("removing {}", path.display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Names of all namespaces that begin with `prefix`.

@@ -87,6 +87,16 @@ impl LabState {
         serde_json::from_slice(&fs::read(path_of(name)).ok()?).ok()
     }
 
+    /// Names of all labs that have a file.
+    #[must_use]
+    pub fn names() -> Vec<String> {
+        let Ok(entries) = fs::read_dir(DIRECTORY) else { return Vec::new() };
+        let name = |entry: io::Result<fs::DirEntry>| {
+            Some(entry.ok()?.file_name().to_string_lossy().strip_suffix(".json")?.to_owned())
+        };
+        entries.filter_map(name).collect()
+    }
+
     /// Where the files of a lab's gateway are.
     #[must_use]
     pub fn directory(name: &str) -> PathBuf {
@@ -114,9 +124,12 @@ impl LabState {
     /// It cannot be removed.
     pub fn remove(name: &str) -> Result<()> {
         match fs::remove_file(path_of(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context("removing the lab's file"),
-            _ => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context("removing the lab's file")?,
+            _ => {}
         }
+        // Stays where there is another lab.
+        let _ = fs::remove_dir(DIRECTORY);
+        Ok(())
     }
 
     /// The process that works with the lab, if it lives and is another one.
@@ -136,9 +149,30 @@ impl LabState {
             // Only what a lab makes; a state file that was tampered with removes nothing else.
             let own = directory.components().any(|part| part.as_os_str().to_string_lossy().contains("basalt"));
             if own {
-                unmount_below(directory);
-                let _ = remove_tree(directory);
+                remove_directory(directory);
             }
+        }
+    }
+}
+
+/// Removes a directory with all that is in it and mounted below it, as far as that goes.
+pub fn remove_directory(directory: &Path) {
+    unmount_below(directory);
+    let _ = remove_tree(directory);
+}
+
+/// Forgets ended children of this process with this name: a keeper is its child since the gateway that started it ended.
+pub fn reap(name: &str) {
+    let Ok(processes) = fs::read_dir("/proc") else { return };
+    for entry in processes.filter_map(Result::ok) {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Some((head, tail)) = stat.rsplit_once(')') else { continue };
+        let mut fields = tail.split_ascii_whitespace();
+        let is_ended = fields.next() == Some("Z");
+        let is_ours = fields.next().and_then(|parent| parent.parse().ok()) == Some(std::process::id());
+        if is_ended && is_ours && head.split_once('(').is_some_and(|(_, comm)| comm == name) {
+            sys::reap(pid);
         }
     }
 }

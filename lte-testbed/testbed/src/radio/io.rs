@@ -268,12 +268,6 @@ impl Io {
         self.tun_spaces.insert(phone, ns);
     }
 
-    /// Takes a phone's TUN device away.
-    pub fn take_tun(&mut self, phone: usize) {
-        self.tun_spaces.remove(&phone);
-        self.tuns.remove(&phone);
-    }
-
     /// The built-in programs of a phone.
     pub fn app(&mut self, phone: usize) -> &mut App {
         self.apps.entry(phone).or_default()
@@ -357,7 +351,7 @@ impl Io {
         }
         let (Some(ns), Some(address)) = (self.tun_spaces.get(&phone).cloned(), address) else { return };
         if let Err(error) = self.raise_tun(phone, &ns, address, mtu) {
-            eprintln!("phone {}: no TUN device: {error:#}", phone + 1);
+            eprintln!("phone {}: no network device: {error:#}", phone + 1);
         }
     }
 
@@ -594,7 +588,7 @@ async fn read_tun(io: Rc<RefCell<Io>>, phone: usize, tun: Tun) {
         }
         for _ in 0..BATCH {
             match tun.try_read(&mut buffer) {
-                Ok(length) => io.send_packet(phone, &buffer[..length]),
+                Ok(packet) => io.send_packet(phone, &buffer[packet]),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                 Err(_) => return,
             }

@@ -6,7 +6,7 @@ mod io;
 pub mod packet;
 mod site;
 pub mod subscriber;
-mod tun;
+pub mod tun;
 
 pub use handle::{Radio, RadioOptions, Shared};
 pub use io::{Damage, GtpuSeen, Io, Plane, Traffic};
