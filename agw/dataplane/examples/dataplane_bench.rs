@@ -28,11 +28,19 @@ fn json(report: &Report, rounds: u32) -> String {
         format!("  \"memory_miss_ns\": {:.1}", report.miss_ns),
     ];
     for (figures, (_, name)) in report.figures.iter().zip(SIZES) {
-        lines.push(format!("  \"uplink_ns_{name}\": {:.1}", figures.uplink_ns));
-        lines.push(format!("  \"uplink_kernel_ns_{name}\": {:.1}", figures.uplink_kernel_ns));
-        lines.push(format!("  \"downlink_ns_{name}\": {:.1}", figures.downlink_ns));
-        lines.push(format!("  \"uplink_limited_ns_{name}\": {:.1}", figures.uplink_limited_ns));
-        lines.push(format!("  \"downlink_limited_ns_{name}\": {:.1}", figures.downlink_limited_ns));
+        for (what, value) in [
+            ("uplink", figures.uplink_ns),
+            ("uplink_kernel", figures.uplink_kernel_ns),
+            ("downlink", figures.downlink_ns),
+            ("uplink_limited", figures.uplink_limited_ns),
+            ("downlink_limited", figures.downlink_limited_ns),
+            ("uplink_one_rule", figures.uplink_one_rule_ns),
+            ("downlink_one_rule", figures.downlink_one_rule_ns),
+            ("uplink_64_rules", figures.uplink_64_rules_ns),
+            ("downlink_64_rules", figures.downlink_64_rules_ns),
+        ] {
+            lines.push(format!("  \"{what}_ns_{name}\": {value:.1}"));
+        }
     }
     lines.push(format!("  \"runs\": {rounds}"));
     lines.push(format!("  \"method\": \"{METHOD}\""));

@@ -13,13 +13,14 @@
 use crate::error::Error;
 use crate::object;
 use crate::region::Region;
+use crate::rules::{Compiled, Rule};
 use crate::tables::{SharedRegions, Sizes, Tables};
 use aya::maps::Map;
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use basalt_ebpf_abi::{
-    Address, BenchPlan, Class, DownlinkFlags, DownlinkState, KERNEL_NEXT_HOP, Mac, TeidLayout, Uplink, UplinkFlags,
-    maps,
+    Address, BenchPlan, Class, DownlinkFlags, DownlinkState, KERNEL_NEXT_HOP, Mac, Prefix, TeidLayout, Uplink,
+    UplinkFlags, maps,
 };
 use basalt_pipeline::{TUNNEL_OVERHEAD, Tunnel, encapsulation};
 use std::net::Ipv4Addr;
@@ -38,7 +39,7 @@ const DIRECT_HOP: u32 = 5;
 const STATION_HOP: u32 = 256;
 
 /// Nanoseconds per packet with a number of sessions of which a random one is hit each time.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Figures {
     /// Sessions.
     pub sessions: u32,
@@ -50,6 +51,14 @@ pub struct Figures {
     pub uplink_limited_ns: f64,
     /// Downlink with a limit of the session.
     pub downlink_limited_ns: f64,
+    /// Uplink with a limit and one rule, counted in the rule, too.
+    pub uplink_one_rule_ns: f64,
+    /// Downlink with a limit and one rule.
+    pub downlink_one_rule_ns: f64,
+    /// Uplink with a limit and 64 rules of different ports and prefixes.
+    pub uplink_64_rules_ns: f64,
+    /// Downlink with a limit and 64 rules.
+    pub downlink_64_rules_ns: f64,
     /// Downlink: lookup, encapsulation with checksum, count, lifetime, next hop, redirect.
     pub downlink_ns: f64,
 }
@@ -80,26 +89,20 @@ pub fn measure(sessions: &[u32], rounds: u32, repeat: u32) -> Result<Report, Err
         let mut bench = Bench::new(&object, wanted, rounds, repeat)?;
         report.empty_ns = bench.run(BenchPlan::EMPTY, &uplink_frame(bench.teids))?;
         report.shift_ns = (bench.run(BenchPlan::SHIFT, &uplink_frame(bench.teids))? - report.empty_ns) / 2.0;
-        let mut figures = Figures {
-            sessions: bench.sessions,
-            uplink_ns: 0.0,
-            uplink_kernel_ns: 0.0,
-            downlink_ns: 0.0,
-            uplink_limited_ns: 0.0,
-            downlink_limited_ns: 0.0,
-        };
-        let base = bench.run(BenchPlan::UPLINK_BASE, &uplink_frame(bench.teids))?;
-        bench.destination(Class(DIRECT_HOP as u8));
-        figures.uplink_ns = bench.run(BenchPlan::UPLINK, &uplink_frame(bench.teids))? - base + report.shift_ns;
-        bench.destination(Class::KERNEL);
-        figures.uplink_kernel_ns = bench.run(BenchPlan::UPLINK, &uplink_frame(bench.teids))? - base + report.shift_ns;
-        let base = bench.run(BenchPlan::DOWNLINK_BASE, &downlink_frame())?;
-        figures.downlink_ns = bench.run(BenchPlan::DOWNLINK, &downlink_frame())? - base + report.shift_ns;
+        let mut figures = Figures { sessions: bench.sessions, ..Figures::default() };
+        let shift = report.shift_ns;
+        figures.uplink_ns = bench.uplink(Class(DIRECT_HOP as u8), shift)?;
+        figures.uplink_kernel_ns = bench.uplink(Class::KERNEL, shift)?;
+        figures.downlink_ns = bench.downlink(shift)?;
         bench.limit();
-        figures.downlink_limited_ns = bench.run(BenchPlan::DOWNLINK, &downlink_frame())? - base + report.shift_ns;
-        let base = bench.run(BenchPlan::UPLINK_BASE, &uplink_frame(bench.teids))?;
-        bench.destination(Class(DIRECT_HOP as u8));
-        figures.uplink_limited_ns = bench.run(BenchPlan::UPLINK, &uplink_frame(bench.teids))? - base + report.shift_ns;
+        figures.uplink_limited_ns = bench.uplink(Class(DIRECT_HOP as u8), shift)?;
+        figures.downlink_limited_ns = bench.downlink(shift)?;
+        bench.rules(1);
+        figures.uplink_one_rule_ns = bench.uplink(Class(DIRECT_HOP as u8), shift)?;
+        figures.downlink_one_rule_ns = bench.downlink(shift)?;
+        bench.rules(64);
+        figures.uplink_64_rules_ns = bench.uplink(Class(DIRECT_HOP as u8), shift)?;
+        figures.downlink_64_rules_ns = bench.downlink(shift)?;
         report.figures.push(figures);
     }
     Ok(report)
@@ -140,13 +143,24 @@ impl Bench {
     fn new(object: &[u8], wanted: u32, rounds: u32, repeat: u32) -> Result<Self, Error> {
         let sessions = wanted.next_power_of_two();
         let teids = TeidLayout::for_sessions(sessions).ok_or(Error::Full("sessions"))?;
-        let sizes = Sizes { teids, downlink: sessions, next_hops: 512, ue_meters: 16 };
+        let sizes = Sizes {
+            teids,
+            downlink: sessions,
+            next_hops: 512,
+            ue_meters: 16,
+            policies: 4,
+            rule_states: sessions.max(64),
+            bearers: 32,
+        };
         let mut loader = EbpfLoader::new();
         loader
             .map_max_entries(maps::UPLINK, teids.slots())
             .map_max_entries(maps::DOWNLINK, sessions)
             .map_max_entries(maps::NEXT_HOPS, sizes.next_hops)
-            .map_max_entries(maps::UE_METERS, sizes.ue_meters);
+            .map_max_entries(maps::UE_METERS, sizes.ue_meters)
+            .map_max_entries(maps::POLICIES, sizes.policies)
+            .map_max_entries(maps::RULE_STATES, sizes.rule_states)
+            .map_max_entries(maps::BEARERS, sizes.bearers);
         let mut ebpf = loader.load(object).map_err(Error::bpf("loading the measuring programs"))?;
         for (name, program) in ebpf.programs_mut() {
             let program: &mut Xdp = program.try_into().map_err(Error::bpf(name))?;
@@ -159,6 +173,9 @@ impl Bench {
             next_hops: region(&ebpf, maps::NEXT_HOPS, sizes.next_hops)?,
             destinations: region(&ebpf, maps::DESTINATIONS, 1)?,
             ue_meters: region(&ebpf, maps::UE_METERS, sizes.ue_meters)?,
+            policies: region(&ebpf, maps::POLICIES, sizes.policies)?,
+            rule_states: region(&ebpf, maps::RULE_STATES, sizes.rule_states)?,
+            bearers: region(&ebpf, maps::BEARERS, sizes.bearers)?,
         };
         let plan: Region<BenchPlan> = region(&ebpf, BenchPlan::MAP, 1)?;
         let tables = Tables::new(regions, sizes).map_err(Error::system("tables"))?;
@@ -172,10 +189,50 @@ impl Bench {
         Ok(Self { ebpf, tables, teids, sessions, rounds, repeat, _plan: plan })
     }
 
+    /// Nanoseconds of an uplink packet that goes this way.
+    fn uplink(&mut self, way: Class, shift: f64) -> Result<f64, Error> {
+        self.destination(way);
+        let frame = uplink_frame(self.teids);
+        Ok(self.run(BenchPlan::UPLINK, &frame)? - self.run(BenchPlan::UPLINK_BASE, &frame)? + shift)
+    }
+
+    /// Nanoseconds of a downlink packet.
+    fn downlink(&mut self, shift: f64) -> Result<f64, Error> {
+        let frame = downlink_frame();
+        Ok(self.run(BenchPlan::DOWNLINK, &frame)? - self.run(BenchPlan::DOWNLINK_BASE, &frame)? + shift)
+    }
+
     /// Sends the packets' destination this way.
     fn destination(&self, class: Class) {
         if let Some(destinations) = self.tables.destinations.get(0) {
             destinations.set([203, 0], class);
+        }
+    }
+
+    /// Gives every session this set of rules, the last of which is for the packet.
+    fn rules(&self, count: u32) {
+        let rules: Vec<Rule> = (0..count)
+            .map(|id| Rule {
+                remote: Prefix::new(Ipv4Addr::from(0xcb00_0000 | id << 9), if id + 1 == count { 0 } else { 24 }),
+                remote_ports: (id + 1 != count).then_some((id as u16 * 100, id as u16 * 100 + 10)),
+                local_ports: (id % 2 == 1 && id + 1 != count).then_some((5000, 5000 + id as u16)),
+                protocol: (id % 3 == 0).then_some(17),
+                ..Rule::any(id, id)
+            })
+            .collect();
+        let rows: Vec<(&Rule, u8, u8)> = rules.iter().map(|rule| (rule, 0, 0)).collect();
+        if let Some(policy) = self.tables.policies.get(1) {
+            Compiled::new(&rows, false).write(policy);
+        }
+        for (index, record) in (0u32..).zip(self.tables.uplink.iter()) {
+            record.policy.set(1);
+            record.states.set(index);
+            record.flags.set(record.flags.get() | UplinkFlags::RULES);
+        }
+        for (index, record) in (0u32..).zip(self.tables.downlink.iter()) {
+            record.policy.set(1);
+            record.states.set(index);
+            record.flags.set(record.flags.get() | DownlinkFlags::RULES);
         }
     }
 
@@ -276,7 +333,8 @@ fn ethernet() -> Vec<u8> {
 /// A G-PDU of the first session; the programs put in the others.
 fn uplink_frame(teids: TeidLayout) -> Vec<u8> {
     let first = teid(teids, 0);
-    let tunnel = Tunnel { peer: Address::new(GATEWAY), local: Address::new(BASE_STATION), teid: first.to_be() };
+    let tunnel =
+        Tunnel { peer: Address::new(GATEWAY), local: Address::new(BASE_STATION), teid: first.to_be(), tos: 0, qfi: 0 };
     let mut frame = ethernet();
     frame.extend(encapsulation(tunnel, INNER, 0).iter().flat_map(|word| word.to_ne_bytes()));
     debug_assert_eq!(frame.len(), 14 + TUNNEL_OVERHEAD);

@@ -71,6 +71,12 @@ pub struct Config {
     pub tunnel_mtu: Option<u16>,
     /// Slow path messages per second and CPU, for each kind.
     pub slow_path_rate: u32,
+    /// Different sets of rules at the same time, 14 KB each: sessions with equal rules share one.
+    pub policies: u32,
+    /// Rules of all sessions together, 128 octets each. A session takes 8, 16, 32 or 64.
+    pub rules: u32,
+    /// Sessions with dedicated bearers, 1 KB each.
+    pub multi_bearer_sessions: u32,
     /// How long after a start base stations are not told that a tunnel is unknown, since its session may be about to be restored.
     pub settle: Duration,
     /// How long an uplink packet waits for the signalling that it has overtaken. Longer than the slowest save to disk.
@@ -105,6 +111,9 @@ impl Config {
             buffer_total: 65_536,
             tunnel_mtu: None,
             slow_path_rate: 20_000,
+            policies: 255,
+            rules: 1 << 16,
+            multi_bearer_sessions: 4095,
             settle: Duration::from_secs(3),
             hold: Duration::from_millis(150),
         }
@@ -140,6 +149,9 @@ impl Config {
         }
         if self.buffer_per_phone == 0 || self.buffer_per_phone > 4096 {
             return refuse("buffer_per_phone must be 1 to 4096");
+        }
+        if self.policies > 1 << 14 || self.rules > 1 << 24 || self.multi_bearer_sessions > 1 << 20 {
+            return refuse("at most 16384 policies, 2^24 rules and 2^20 sessions with dedicated bearers");
         }
         if self.pools.is_empty() || self.pools.len() > basalt_ebpf_abi::MAX_POOLS {
             return refuse("there must be 1 to 16 address pools");

@@ -14,14 +14,17 @@ use crate::object;
 use crate::peers::PeerLimits;
 use crate::plane::{Outlet, Shared, State};
 use crate::pools;
+use crate::reports::Report;
 use crate::resolver::{Ask, Resolver, rules};
+use crate::rules::Service;
+use crate::service::Parts;
 use crate::sessions::{Installed, Sessions, Usage};
 use crate::sockets::{Device, FrameSocket, GtpSocket, ethtool};
 use crate::tables::{SharedRegions, Sizes, Tables};
 use crate::threads::Threads;
 use crate::xdp::{self, Loaded, Mode};
 use agw_types::{DataplaneChange, Traffic};
-use basalt_ebpf_abi::{Address, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, programs};
+use basalt_ebpf_abi::{Address, BEARER_BLOCK, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, programs};
 use basalt_ids::{Imsi, Teid};
 use basalt_pipeline::TUNNEL_OVERHEAD;
 use std::collections::BTreeMap;
@@ -130,6 +133,30 @@ impl Dataplane {
         self.shared.state().sessions.limit(&self.shared.tables, teid, ue_ipv4, session, ue)
     }
 
+    /// Makes a session's rules, dedicated bearers, quotas and marking exactly so; setting the same again changes nothing but what quotas
+    /// are left, unless [`Service::keep_quota`]. The session must have been set by [`Dataplane::apply`]; its service goes with it, and
+    /// its dedicated tunnels are lost when it becomes idle. Gives the last counters of the rules and bearers that are no more.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] for a service that contradicts itself or has more than 64 rules or ten dedicated bearers;
+    /// [`Error::NoSession`]; [`Error::Teid`] for a bearer's TEID that is in use; [`Error::Ipv6Peer`]; [`Error::Full`] with the name of the table
+    /// that is. The session is then as it was.
+    pub fn serve(&self, teid: Teid, ue_ipv4: Ipv4Addr, service: &Service) -> Result<Parts, Error> {
+        self.shared.serve(teid, ue_ipv4, service)
+    }
+
+    /// What the data plane tells besides [`Traffic`]: once, to whoever asks first.
+    #[must_use]
+    pub fn reports(&self) -> Option<mpsc::Receiver<Report>> {
+        self.shared.listener.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+
+    /// What the dedicated bearers and the rules of a session have carried; `None` if it is not in the tables.
+    #[must_use]
+    pub fn parts(&self, teid: Teid, ue_ipv4: Ipv4Addr) -> Option<Parts> {
+        self.shared.state().sessions.parts(&self.shared.tables, teid, ue_ipv4)
+    }
+
     /// What carries packets.
     #[must_use]
     pub fn mode(&self) -> PlaneMode {
@@ -179,11 +206,15 @@ impl Dataplane {
     pub fn occupancy(&self) -> Vec<(&'static str, u64, u64)> {
         let (state, tables) = (self.shared.state(), &self.shared.tables);
         let row = |name, used: usize, room: usize| (name, used as u64, room as u64);
+        let (policies, states, blocks) = state.sessions.rooms.used();
         let sessions = tables.uplink.iter().filter(|record| record.teid.get() != 0).count();
         vec![
             row("tunnels", sessions, tables.uplink.iter().len()),
             row("base_stations", state.hops.used(), state.hops.room()),
             row("ue_limits", state.sessions.ue_limits.used(), tables.ue_meters.iter().len() - 1),
+            row("policies", policies, tables.policies.iter().len() - 1),
+            row("rule_states", states as usize, tables.rule_states.iter().len()),
+            row("multi_bearer_sessions", blocks as usize, tables.bearers.iter().len() / BEARER_BLOCK as usize - 1),
             row("buffered", state.buffered(), state.buffer_room()),
         ]
     }
@@ -324,7 +355,15 @@ fn sizes(config: &Config) -> Result<Sizes, Error> {
     let teids = config.teids()?;
     // The first is never used: it stands for "none".
     let ue_meters = teids.slots() + 1;
-    Ok(Sizes { teids, downlink: pools::slots(config)?, next_hops: Config::NEXT_HOPS, ue_meters })
+    Ok(Sizes {
+        teids,
+        downlink: pools::slots(config)?,
+        next_hops: Config::NEXT_HOPS,
+        ue_meters,
+        policies: config.policies + 1,
+        rule_states: config.rules,
+        bearers: (config.multi_bearer_sessions + 1) * BEARER_BLOCK,
+    })
 }
 
 fn tables(config: &Config, regions: SharedRegions, sizes: Sizes, access_mtu: u32) -> Result<Tables, Error> {

@@ -179,7 +179,7 @@ impl Sessions {
     }
 }
 
-fn write(meter: &Meter, rate: Option<Rate>, now: u64) {
+pub(crate) fn write(meter: &Meter, rate: Option<Rate>, now: u64) {
     meter.limit(rate.map(|rate| (rate.bits_per_second, rate.octets())), now);
 }
 

@@ -1,6 +1,7 @@
 //! The loaded object against the native pipeline: the same packets, verdicts, octets, counters and handed-over packets.
 
 mod packets;
+mod services;
 
 use crate::object;
 use crate::tables::{SharedRegions, Sizes, Tables, tick};
@@ -8,8 +9,8 @@ use crate::xdp::{self, Loaded};
 use aya::maps::{MapData, RingBuf};
 use aya::programs::{TestRun, TestRunOptions};
 use basalt_ebpf_abi::{
-    Address, Class, Downlink, DownlinkFlags, DownlinkState, HandoverHeader, Mac, Meter, REASON_SLOTS, TeidLayout,
-    Uplink, UplinkFlags, programs,
+    Address, Class, Downlink, DownlinkFlags, DownlinkState, HandoverHeader, Mac, Meter, Notice, REASON_SLOTS,
+    RuleState, TeidLayout, Uplink, UplinkFlags, programs,
 };
 use basalt_pipeline::{Frame, Origin, Verdict, access, towards_phone};
 pub(crate) use packets::Generator;
@@ -43,7 +44,15 @@ fn pair() -> Option<Pair> {
             return None;
         }
     };
-    let sizes = Sizes { teids: TeidLayout::new(4).unwrap(), downlink: 64, next_hops: 512, ue_meters: 16 };
+    let sizes = Sizes {
+        teids: TeidLayout::new(5).unwrap(),
+        downlink: 64,
+        next_hops: 512,
+        ue_meters: 16,
+        policies: 16,
+        rule_states: 128,
+        bearers: 64,
+    };
     let (mut loaded, regions) = xdp::load(&object, sizes, 1 << 20, None).unwrap();
     let ring = loaded.ring.take().unwrap();
     let kernel = Tables::new(regions, sizes).unwrap();
@@ -52,6 +61,7 @@ fn pair() -> Option<Pair> {
     for tables in [&kernel, &native] {
         fill(tables);
         limit(tables);
+        services::serve(tables, sizes);
         refill(tables, start);
     }
     Some(Pair { loaded, ring, kernel, native, start })
@@ -100,7 +110,7 @@ fn fill(tables: &Tables) {
         downlink.ue.set(Address::from_host(u32::from(first) + slot % 16).0);
         downlink.peer.set(Address::new(World::STATION).0);
         downlink.teid.set((slot + 77).to_be());
-        downlink.owner.set(slot + 1);
+        downlink.owner.set(if slot < 15 { World::teid(slot) } else { slot + 1 });
         // One in eight has an unresolved neighbour, one is under change.
         downlink.next_hop.set(if slot % 8 == 5 { 257 } else { 256 });
         downlink.sequence.set(u32::from(slot == 6));
@@ -148,6 +158,12 @@ fn refill(tables: &Tables, start: u64) {
     for record in tables.downlink.iter() {
         record.meter.due.set((start + AHEAD) * Meter::UNITS);
     }
+    for record in tables.uplink.iter() {
+        record.quota.left.set(record.quota.threshold.get() * 2);
+    }
+    for state in tables.rule_states.iter() {
+        state.quota.left.set(state.quota.threshold.get() * 2);
+    }
     for meters in tables.ue_meters.iter() {
         meters.uplink.due.set((start + AHEAD) * Meter::UNITS);
         meters.downlink.due.set((start + AHEAD) * Meter::UNITS);
@@ -156,13 +172,19 @@ fn refill(tables: &Tables, start: u64) {
 
 /// What can be seen of the tables after a packet.
 fn counters(tables: &Tables) -> Vec<u64> {
-    let uplink = |r: &Uplink| [r.packets.get(), r.bytes.get(), r.refused.get(), r.meter.due.get()];
+    let uplink = |r: &Uplink| [r.packets.get(), r.bytes.get(), r.refused.get(), r.meter.due.get(), r.quota.left.get()];
     let downlink =
         |r: &Downlink| [r.packets.get(), r.bytes.get(), r.dropped.get(), u64::from(r.handed.get()), r.meter.due.get()];
     let up = tables.uplink.iter().flat_map(uplink);
     let down = tables.downlink.iter().flat_map(downlink);
     let ue = tables.ue_meters.iter().flat_map(|meters| [meters.uplink.due.get(), meters.downlink.due.get()]);
-    up.chain(down).chain(ue).collect()
+    let state = |s: &RuleState| {
+        let [a, b] = [s.uplink_packets.get(), s.uplink_bytes.get()];
+        [a, b, s.downlink_packets.get(), s.downlink_bytes.get(), s.uplink.due.get(), s.quota.left.get()]
+    };
+    let states = tables.rule_states.iter().flat_map(state);
+    let bearers = tables.bearers.iter().flat_map(|bearer| [bearer.packets.get(), bearer.bytes.get()]);
+    up.chain(down).chain(ue).chain(states).chain(bearers).collect()
 }
 
 impl Pair {
@@ -216,13 +238,16 @@ impl Pair {
         let context = || format!("{program}: {frame:02x?}");
         assert_eq!(kernel_action, action, "verdict, {}", context());
         assert_eq!(kernel_bytes, bytes, "octets, {}", context());
-        let record = self.ring.next();
-        let kernel_handed = record.as_deref().map(|record| {
-            let (header, packet) = HandoverHeader::split(record).unwrap();
-            [&header.to_bytes(), packet].concat()
-        });
-        assert_eq!(kernel_handed, handed, "handed over, {}", context());
-        drop(record);
+        let (mut packets, mut notices) = (Vec::new(), Vec::new());
+        while let Some(record) = self.ring.next() {
+            let (header, packet) = HandoverHeader::split(&record).unwrap();
+            match Notice::of(&header) {
+                Some(notice) => notices.push(notice),
+                None => packets.push([&header.to_bytes(), packet].concat()),
+            }
+        }
+        assert_eq!(packets, Vec::from_iter(handed), "handed over, {}", context());
+        assert_eq!(notices, Vec::from(self.native.take_notices()), "notices, {}", context());
         assert_eq!(counters(&self.kernel), counters(&self.native), "counters, {}", context());
         for slot in 0..REASON_SLOTS {
             assert_eq!(self.loaded.reason(slot), self.native.reason(slot), "reason {slot}, {}", context());

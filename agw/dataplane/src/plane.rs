@@ -4,14 +4,17 @@ use crate::buffer::{Buffers, Held, Refusal, Waiting};
 use crate::error::Error;
 use crate::hops::Hops;
 use crate::peers::PeerLimits;
+use crate::reports::{REPORTS, Report};
+use crate::rules::Service;
+use crate::service::Parts;
 use crate::sessions::{Outcome, Sessions, Usage};
 use crate::sockets::{Device, FrameSocket, GtpSocket, Waker};
 use crate::tables::Tables;
 use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState};
-use basalt_ebpf_abi::{Downlink, DownlinkState, DropReason, HandoverHeader};
+use basalt_ebpf_abi::{Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice};
 use basalt_gtp::{Datagram, Header, Message};
 use basalt_ids::Teid;
-use basalt_pipeline::{Downlinked, Frame, Uplinked};
+use basalt_pipeline::{Charge, Downlinked, Frame, Uplinked};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::AtomicBool;
@@ -25,6 +28,9 @@ pub(crate) struct Shared {
     pub(crate) socket: Option<GtpSocket>,
     pub(crate) outlet: Outlet,
     pub(crate) events: mpsc::Sender<Traffic>,
+    pub(crate) reports: mpsc::Sender<Report>,
+    /// Where reports come out, until somebody takes it.
+    pub(crate) listener: Mutex<Option<mpsc::Receiver<Report>>>,
     /// Wakes the threads when they shall end.
     pub(crate) stop: Waker,
     pub(crate) stopping: AtomicBool,
@@ -82,12 +88,15 @@ impl Shared {
         state: State,
     ) -> Result<Self, Error> {
         let settled = Instant::now() + settle;
+        let (reports, listener) = mpsc::channel(REPORTS);
         let stop = Waker::new().map_err(Error::system("eventfd"))?;
         Ok(Self {
             tables,
             socket,
             outlet,
             events,
+            reports,
+            listener: Mutex::new(Some(listener)),
             stop,
             stopping: AtomicBool::new(false),
             local,
@@ -121,6 +130,18 @@ impl Shared {
         }
     }
 
+    /// Makes a session's service exactly so.
+    pub(crate) fn serve(&self, teid: Teid, ue_ipv4: Ipv4Addr, service: &Service) -> Result<Parts, Error> {
+        let mut state = self.state();
+        let mut hops = Vec::new();
+        for peer in service.bearers.iter().filter_map(|bearer| bearer.peer) {
+            if let IpAddr::V4(address) = peer.address {
+                hops.push((address, state.hops.towards(&self.tables, address)?));
+            }
+        }
+        state.sessions.serve(&self.tables, teid, ue_ipv4, service, &hops)
+    }
+
     fn set(&self, state: &mut State, tunnel: &Tunnel) -> Result<(), Error> {
         let peer = match tunnel.state {
             TunnelState::Connected(Peer { address: IpAddr::V4(address), teid }) => Some((address, teid)),
@@ -137,8 +158,10 @@ impl Shared {
             self.discard(state, slot);
         }
         state.told.remove(&slot);
-        let Some((address, teid)) = peer else { return Ok(()) };
-        self.flush(state, slot, address, teid);
+        if peer.is_none() {
+            return Ok(());
+        }
+        self.flush(state, slot);
         if let Some(left) = left {
             self.end_marker(left);
         }
@@ -151,10 +174,10 @@ impl Shared {
     }
 
     /// Sends what was buffered for a phone, before anything newer: programs hand packets over until all is sent.
-    fn flush(&self, state: &mut State, slot: u32, peer: Ipv4Addr, teid: Teid) {
+    fn flush(&self, state: &mut State, slot: u32) {
         let Some(record) = self.tables.downlink.get(slot as usize) else { return };
         for packet in state.buffers.take(slot) {
-            self.send_down(record, peer, teid, &packet);
+            self.send_down(record, packet);
             record.drained.fetch_add(1);
         }
     }
@@ -175,6 +198,10 @@ impl Shared {
 
     /// A packet for a phone that a program, or the software plane, could not send at once.
     pub(crate) fn handed_over(&self, state: &mut State, header: HandoverHeader, packet: &[u8]) {
+        if let Some(notice) = Notice::of(&header) {
+            self.noticed(notice);
+            return;
+        }
         let Some(record) = self.tables.downlink.get(header.slot as usize) else { return };
         if record.owner.get() != header.owner || record.ue.get() != header.ue {
             // For someone who has left; its counters were reset with it.
@@ -186,11 +213,9 @@ impl Shared {
                 record.drained.fetch_add(1);
             }
             DownlinkState::ACTIVE => {
-                let peer = basalt_ebpf_abi::Address(record.peer.get()).to_ipv4();
-                let teid = Teid(u32::from_be(record.teid.get()));
                 // What was buffered before comes first, although `flush` leaves nothing.
-                self.flush(state, header.slot, peer, teid);
-                self.send_down(record, peer, teid, packet);
+                self.flush(state, header.slot);
+                self.send_down(record, packet.to_vec());
                 record.drained.fetch_add(1);
             }
             DownlinkState::IDLE => self.keep(state, record, header.slot, packet),
@@ -222,24 +247,47 @@ impl Shared {
         }
     }
 
-    /// Sends a packet into a tunnel through the socket, and counts it.
-    pub(crate) fn send_down(&self, record: &Downlink, peer: Ipv4Addr, teid: Teid, packet: &[u8]) {
-        let Some(socket) = &self.socket else { return };
-        let mut header = [0x30, 255, 0, 0, 0, 0, 0, 0];
-        let length = u16::try_from(packet.len()).unwrap_or(u16::MAX);
-        for (octet, value) in
-            header.iter_mut().skip(2).zip(length.to_be_bytes().into_iter().chain(teid.0.to_be_bytes()))
-        {
-            *octet = value;
+    /// Sends a packet to a phone through the socket, by the bearer of its rule, and counts it.
+    pub(crate) fn send_down(&self, record: &Downlink, mut packet: Vec<u8>) {
+        let (Some(settings), whole) = (self.tables.settings.get(0), packet.len()) else { return };
+        let length = u32::try_from(whole).unwrap_or(u32::MAX);
+        let Some(frame) = Frame::new(&mut packet, 0, whole) else { return };
+        match basalt_pipeline::select(&frame, &self.tables, settings, record, length) {
+            Ok((tunnel, bearer, charge)) => self.send_into(record, tunnel, bearer, &charge, frame.bytes()),
+            Err(reason) => {
+                self.tables.dropped(reason, 1);
+                record.dropped.add(1);
+            }
         }
+    }
+
+    /// Sends a packet into a tunnel through the socket, and counts it. The socket marks nothing: ToS is the programs' alone.
+    pub(crate) fn send_into(
+        &self,
+        record: &Downlink,
+        tunnel: basalt_pipeline::Tunnel,
+        bearer: Option<&Bearer>,
+        charge: &Charge<'_>,
+        packet: &[u8],
+    ) {
+        let Some(socket) = &self.socket else { return };
+        let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
+        // From the UDP header on; the socket makes its own.
+        let words = basalt_pipeline::encapsulation(tunnel, length, 0);
+        let mut header: Vec<u8> = words.iter().skip(7).flat_map(|word| word.to_ne_bytes()).collect();
+        if tunnel.qfi != 0 {
+            header.extend(basalt_pipeline::container(tunnel.qfi).iter().flat_map(|word| word.to_ne_bytes()));
+        }
+        let peer = tunnel.peer.to_ipv4();
         match socket.send(SocketAddrV4::new(peer, basalt_gtp::PORT), [&header, packet]) {
-            Ok(()) => Downlinked::account(record, u32::from(length)),
+            Ok(()) => Downlinked::account(&self.tables, record, bearer, charge, length),
             Err(error) => {
                 tracing::debug!(%peer, %error, "sending into a tunnel");
                 self.tables.dropped(DropReason::SendFailed, 1);
                 record.dropped.add(1);
             }
         }
+        self.notices();
     }
 
     /// Tells the base station that a phone has left that nothing follows (TS 29.281 §7.3.2, TS 36.300 §10.1.2.2).
@@ -270,8 +318,8 @@ impl Shared {
         let frame = Frame::new(&mut held.message, 0, length)?;
         let available = u32::try_from(length).unwrap_or(u32::MAX);
         match basalt_pipeline::uplink(&frame, &self.tables, settings, 0, available, held.peer.into()) {
-            Uplinked::Forward { record, offset, length, .. } => {
-                self.forward_up(record, frame.bytes().get(offset..).unwrap_or_default(), length);
+            Uplinked::Forward { record, charge, offset, length, .. } => {
+                self.forward_up(record, &charge, frame.bytes().get(offset..).unwrap_or_default(), length);
                 None
             }
             Uplinked::Punt(reason) => {
@@ -286,18 +334,19 @@ impl Shared {
     }
 
     /// Hands a phone's packet to the kernel, and counts it.
-    pub(crate) fn forward_up(&self, record: &basalt_ebpf_abi::Uplink, packet: &[u8], length: u32) {
+    pub(crate) fn forward_up(&self, record: &basalt_ebpf_abi::Uplink, charge: &Charge<'_>, packet: &[u8], length: u32) {
         let sent = match &self.outlet {
             Outlet::None => return,
             Outlet::Frames(socket) => socket.send(packet),
             Outlet::Device(device) => device.send(packet),
         };
         match sent {
-            Ok(()) => Uplinked::account(record, length),
+            Ok(()) => Uplinked::account(&self.tables, record, charge, length),
             Err(error) => {
                 tracing::debug!(%error, "handing a packet to the kernel");
                 self.tables.dropped(DropReason::SendFailed, 1);
             }
         }
+        self.notices();
     }
 }

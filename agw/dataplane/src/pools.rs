@@ -88,13 +88,24 @@ fn restore(to: &Downlink, from: &Downlink) {
     ] {
         to.set(from.get());
     }
-    for (to, from) in [(&to.packets, &from.packets), (&to.bytes, &from.bytes), (&to.dropped, &from.dropped)] {
+    for (to, from) in [
+        (&to.packets, &from.packets),
+        (&to.bytes, &from.bytes),
+        (&to.dropped, &from.dropped),
+        (&to.departed_packets, &from.departed_packets),
+        (&to.departed_bytes, &from.departed_bytes),
+    ] {
         to.set(from.get());
     }
     to.meter.due.set(from.meter.due.get());
-    for (to, from) in
-        [(&to.meter.rate, &from.meter.rate), (&to.meter.burst, &from.meter.burst), (&to.ue_meter, &from.ue_meter)]
-    {
+    for (to, from) in [
+        (&to.meter.rate, &from.meter.rate),
+        (&to.meter.burst, &from.meter.burst),
+        (&to.ue_meter, &from.ue_meter),
+        (&to.policy, &from.policy),
+        (&to.states, &from.states),
+        (&to.bearers, &from.bearers),
+    ] {
         to.set(from.get());
     }
     to.drained.set(to.handed.get());

@@ -43,6 +43,12 @@ unsafe impl Record for basalt_ebpf_abi::Bucket {}
 unsafe impl Record for basalt_ebpf_abi::BenchPlan {}
 // SAFETY: shared cells only.
 unsafe impl Record for basalt_ebpf_abi::UeMeters {}
+// SAFETY: as above.
+unsafe impl Record for basalt_ebpf_abi::Policy {}
+// SAFETY: as above.
+unsafe impl Record for basalt_ebpf_abi::RuleState {}
+// SAFETY: as above.
+unsafe impl Record for basalt_ebpf_abi::Bearer {}
 // SAFETY: a shared cell.
 unsafe impl Record for basalt_ebpf_abi::Shared64 {}
 

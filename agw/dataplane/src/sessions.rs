@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::limits::UeLimits;
+use crate::service::{Rooms, Volume};
 use crate::tables::Tables;
 use agw_types::{Peer, Tunnel, TunnelState};
 use basalt_ebpf_abi::{Address, Downlink, DownlinkState, Prefix, TeidLayout, Uplink, UplinkFlags};
@@ -24,6 +25,15 @@ pub struct Usage {
     pub downlink_bytes: u64,
     /// Packets for the phone lost because a buffer was full.
     pub downlink_dropped: u64,
+}
+
+impl Usage {
+    fn add(&mut self, volume: Volume) {
+        self.uplink_packets += volume.uplink_packets;
+        self.uplink_bytes += volume.uplink_bytes;
+        self.downlink_packets += volume.downlink_packets;
+        self.downlink_bytes += volume.downlink_bytes;
+    }
 }
 
 /// A session as the tables have it.
@@ -52,12 +62,13 @@ pub(crate) struct Outcome {
 
 /// Who owns which record. The records themselves are in the tables.
 pub(crate) struct Sessions {
-    layout: TeidLayout,
-    peer_mask: u32,
-    flags: u32,
+    pub(crate) layout: TeidLayout,
+    pub(crate) peer_mask: u32,
+    pub(crate) flags: u32,
     /// Base station and its TEID → our TEID.
     by_peer: BTreeMap<(Ipv4Addr, u32), u32>,
     pub(crate) ue_limits: UeLimits,
+    pub(crate) rooms: Rooms,
 }
 
 impl Sessions {
@@ -69,12 +80,14 @@ impl Sessions {
             flags: if phone_to_phone { UplinkFlags::PHONE_TO_PHONE } else { 0 },
             by_peer: BTreeMap::new(),
             ue_limits: UeLimits::default(),
+            rooms: Rooms::default(),
         }
     }
 
     /// Takes over the sessions that the tables hold from before.
     pub(crate) fn adopt(&mut self, tables: &Tables) {
         self.ue_limits.adopt(tables);
+        self.rooms.adopt(tables);
         for installed in self.installed(tables) {
             if let TunnelState::Connected(Peer { address: IpAddr::V4(address), teid }) = installed.state {
                 self.by_peer.insert((address, teid.0), installed.teid.0);
@@ -92,10 +105,14 @@ impl Sessions {
         if new {
             self.evict(tables, uplink, downlink);
             self.unlimit(tables, uplink, downlink);
+            self.unserve(tables, uplink, downlink);
             clear_counters(uplink, downlink);
             uplink.home.set(self.layout.index(tunnel.teid.0));
         }
         self.write_uplink(uplink, tunnel, ue, peer);
+        if peer.is_none() {
+            self.idle_bearers(tables, downlink);
+        }
         self.write_downlink(downlink, tunnel.teid, ue, peer, hop);
         let left = if new { None } else { before.filter(|before| Some(*before) != peer) };
         if let Some((address, teid)) = left {
@@ -115,7 +132,10 @@ impl Sessions {
         let ours = (uplink.teid.get() == teid.0, downlink.owner.get() == teid.0);
         let mut usage = Usage::default();
         if ours.0 && ours.1 {
+            usage.uplink_refused += self.dedicated_refused(tables, downlink);
+            usage.add(self.dedicated_volume(tables, uplink, downlink));
             self.unlimit(tables, uplink, downlink);
+            self.unserve(tables, uplink, downlink);
         }
         if ours.0 {
             uplink.teid.set(0);
@@ -139,6 +159,8 @@ impl Sessions {
         let mut usage = Usage::default();
         uplink_usage(uplink, &mut usage);
         downlink_usage(downlink, &mut usage);
+        usage.uplink_refused += self.dedicated_refused(tables, downlink);
+        usage.add(self.dedicated_volume(tables, uplink, downlink));
         Some(usage)
     }
 
@@ -164,11 +186,29 @@ impl Sessions {
         }
         for uplink in tables.uplink.iter() {
             let teid = uplink.teid.get();
+            if self.dedicated_of(tables, uplink) {
+                continue;
+            }
             let whole = || self.records(tables, Teid(teid), Address(uplink.ue.get()).to_ipv4());
             if teid != 0 && !whole().is_ok_and(|(_, _, downlink)| downlink.owner.get() == teid) {
                 uplink.teid.set(0);
             }
         }
+    }
+
+    /// Whether a tunnel is a dedicated bearer of a session that is there.
+    fn dedicated_of(&self, tables: &Tables, uplink: &Uplink) -> bool {
+        let (teid, home) = (uplink.teid.get(), uplink.home.get());
+        if teid == 0 || home == self.layout.index(teid) {
+            return false;
+        }
+        let Some(home) = tables.uplink.get(home as usize) else { return false };
+        let session = self.records(tables, Teid(home.teid.get()), Address(home.ue.get()).to_ipv4());
+        let Ok((_, _, downlink)) = session else { return false };
+        let block = downlink.bearers.get() * basalt_ebpf_abi::BEARER_BLOCK;
+        let number = uplink.bearer.get() >> 8;
+        let bearer = tables.bearers.get((block + number) as usize);
+        block != 0 && downlink.owner.get() == home.teid.get() && bearer.is_some_and(|b| b.owner.get() == teid)
     }
 
     fn read(&self, tables: &Tables, downlink: &Downlink) -> Option<Installed> {
@@ -300,13 +340,13 @@ fn clear_counters(uplink: &Uplink, downlink: &Downlink) {
 }
 
 fn uplink_usage(record: &Uplink, usage: &mut Usage) {
-    usage.uplink_packets = record.packets.get();
-    usage.uplink_bytes = record.bytes.get();
-    usage.uplink_refused = record.refused.get();
+    usage.uplink_packets += record.packets.get();
+    usage.uplink_bytes += record.bytes.get();
+    usage.uplink_refused += record.refused.get();
 }
 
 fn downlink_usage(record: &Downlink, usage: &mut Usage) {
-    usage.downlink_packets = record.packets.get();
-    usage.downlink_bytes = record.bytes.get();
-    usage.downlink_dropped = record.dropped.get();
+    usage.downlink_packets += record.packets.get();
+    usage.downlink_bytes += record.bytes.get();
+    usage.downlink_dropped += record.dropped.get();
 }

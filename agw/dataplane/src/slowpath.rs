@@ -27,8 +27,8 @@ impl Shared {
             self.tables.count(reason.slot());
         }
         match verdict {
-            Uplinked::Forward { record, offset, length, .. } => {
-                self.forward_up(record, frame.bytes().get(offset..).unwrap_or_default(), length);
+            Uplinked::Forward { record, charge, offset, length, .. } => {
+                self.forward_up(record, &charge, frame.bytes().get(offset..).unwrap_or_default(), length);
             }
             Uplinked::Drop(reason) => self.tables.dropped(reason, 1),
             Uplinked::Punt(PuntReason::GtpControl) => self.control(now, from, frame.bytes()),

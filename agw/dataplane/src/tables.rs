@@ -2,10 +2,12 @@
 
 use crate::region::Region;
 use basalt_ebpf_abi::{
-    Bucket, Destinations, Downlink, DropReason, NextHop, PuntReason, REASON_SLOTS, SCHEMA_VERSION, Settings, Shared64,
-    TeidLayout, UeMeters, Uplink,
+    Bearer, Bucket, Destinations, Downlink, DropReason, NextHop, Notice, Policy, PuntReason, REASON_SLOTS, RuleState,
+    SCHEMA_VERSION, Settings, Shared64, TeidLayout, UeMeters, Uplink,
 };
+use std::collections::VecDeque;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// How large the tables are.
@@ -19,6 +21,12 @@ pub struct Sizes {
     pub next_hops: u32,
     /// Number of UEs with a limit of their own.
     pub ue_meters: u32,
+    /// Number of different sets of rules, and one.
+    pub policies: u32,
+    /// Number of rules of all sessions together.
+    pub rule_states: u32,
+    /// Number of sessions with dedicated bearers, and one, times [`basalt_ebpf_abi::BEARER_BLOCK`].
+    pub bearers: u32,
 }
 
 /// Records in shared memory, and the counters of user space. The same pipeline that runs in the kernel runs over them.
@@ -29,6 +37,10 @@ pub(crate) struct Tables {
     pub(crate) next_hops: Region<NextHop>,
     pub(crate) destinations: Region<Destinations>,
     pub(crate) ue_meters: Region<UeMeters>,
+    pub(crate) policies: Region<Policy>,
+    pub(crate) rule_states: Region<RuleState>,
+    pub(crate) bearers: Region<Bearer>,
+    notices: Mutex<VecDeque<Notice>>,
     buckets: Region<Bucket>,
     reasons: Region<Shared64>,
     started: Instant,
@@ -42,6 +54,9 @@ pub(crate) struct SharedRegions {
     pub(crate) next_hops: Region<NextHop>,
     pub(crate) destinations: Region<Destinations>,
     pub(crate) ue_meters: Region<UeMeters>,
+    pub(crate) policies: Region<Policy>,
+    pub(crate) rule_states: Region<RuleState>,
+    pub(crate) bearers: Region<Bearer>,
 }
 
 impl SharedRegions {
@@ -54,6 +69,9 @@ impl SharedRegions {
             next_hops: Region::anonymous(sizes.next_hops as usize)?,
             destinations: Region::anonymous(1)?,
             ue_meters: Region::anonymous(sizes.ue_meters as usize)?,
+            policies: Region::anonymous(sizes.policies as usize)?,
+            rule_states: Region::anonymous(sizes.rule_states as usize)?,
+            bearers: Region::anonymous(sizes.bearers as usize)?,
         })
     }
 }
@@ -61,7 +79,17 @@ impl SharedRegions {
 impl Tables {
     /// Tables over these regions.
     pub(crate) fn new(regions: SharedRegions, sizes: Sizes) -> io::Result<Self> {
-        let SharedRegions { settings, uplink, downlink, next_hops, destinations, ue_meters } = regions;
+        let SharedRegions {
+            settings,
+            uplink,
+            downlink,
+            next_hops,
+            destinations,
+            ue_meters,
+            policies,
+            rule_states,
+            bearers,
+        } = regions;
         let tables = Self {
             settings,
             uplink,
@@ -69,6 +97,10 @@ impl Tables {
             next_hops,
             destinations,
             ue_meters,
+            policies,
+            rule_states,
+            bearers,
+            notices: Mutex::default(),
             buckets: Region::anonymous(PuntReason::BUCKETS as usize)?,
             reasons: Region::anonymous(REASON_SLOTS as usize)?,
             started: Instant::now(),
@@ -91,11 +123,19 @@ impl Tables {
         }
     }
 
+    /// What the pipeline had to tell when it ran in this process.
+    pub(crate) fn take_notices(&self) -> VecDeque<Notice> {
+        std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// A counter of user space.
     pub(crate) fn reason(&self, slot: u32) -> u64 {
         self.reasons.get(slot as usize).map_or(0, Shared64::get)
     }
 }
+
+/// Notices that may wait to be taken.
+const NOTICES: usize = 4096;
 
 /// The kernel's monotonic clock at its last tick, nanoseconds: the same that programs read, since they share the meters.
 pub(crate) fn tick() -> u64 {
@@ -132,6 +172,25 @@ impl basalt_pipeline::Tables for Tables {
 
     fn ue_meters(&self, index: u32) -> Option<&UeMeters> {
         self.ue_meters.get(index as usize)
+    }
+
+    fn policy(&self, index: u32) -> Option<&Policy> {
+        self.policies.get(index as usize)
+    }
+
+    fn rule_state(&self, index: u32) -> Option<&RuleState> {
+        self.rule_states.get(index as usize)
+    }
+
+    fn bearer(&self, index: u32) -> Option<&Bearer> {
+        self.bearers.get(index as usize)
+    }
+
+    fn notice(&self, notice: Notice) {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if notices.len() < NOTICES {
+            notices.push_back(notice);
+        }
     }
 
     fn count(&self, slot: u32) {

@@ -177,10 +177,9 @@ impl Shared {
         let length = octets.len();
         let Some(frame) = Frame::new(octets, 0, length) else { return };
         match basalt_pipeline::downlink(&frame, &self.tables, settings, 0, Origin::Kernel) {
-            Downlinked::Tunnel { record, tunnel, length, .. } => {
+            Downlinked::Tunnel { record, bearer, charge, tunnel, length, .. } => {
                 let packet = frame.bytes().get(..length as usize).unwrap_or_default();
-                let teid = basalt_ids::Teid(u32::from_be(tunnel.teid));
-                self.send_down(record, tunnel.peer.to_ipv4(), teid, packet);
+                self.send_into(record, tunnel, bearer, &charge, packet);
             }
             Downlinked::HandOver(handover) => {
                 let record = handover.record;

@@ -89,6 +89,9 @@ pub(crate) fn load(
         next_hops: region(&ebpf, maps::NEXT_HOPS, sizes.next_hops)?,
         destinations: region(&ebpf, maps::DESTINATIONS, 1)?,
         ue_meters: region(&ebpf, maps::UE_METERS, sizes.ue_meters)?,
+        policies: region(&ebpf, maps::POLICIES, sizes.policies)?,
+        rule_states: region(&ebpf, maps::RULE_STATES, sizes.rule_states)?,
+        bearers: region(&ebpf, maps::BEARERS, sizes.bearers)?,
     };
     let ring = RingBuf::try_from(take(&mut ebpf, maps::HANDOVER)?).map_err(Error::bpf("ring"))?;
     let reasons = PerCpuArray::try_from(take(&mut ebpf, maps::REASONS)?).map_err(Error::bpf("counters"))?;
@@ -239,12 +242,15 @@ fn region<T: Record>(ebpf: &Ebpf, name: &str, length: u32) -> Result<Region<T>, 
 }
 
 /// Sizes that are not fixed in the object.
-fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 5] {
+fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 8] {
     [
         (maps::UPLINK, sizes.teids.slots()),
         (maps::DOWNLINK, sizes.downlink),
         (maps::NEXT_HOPS, sizes.next_hops),
         (maps::UE_METERS, sizes.ue_meters),
+        (maps::POLICIES, sizes.policies),
+        (maps::RULE_STATES, sizes.rule_states),
+        (maps::BEARERS, sizes.bearers),
         (maps::HANDOVER, ring_octets),
     ]
 }

@@ -43,10 +43,18 @@ pub struct Downlink {
     pub meter: Meter,
     /// Index into [`crate::maps::UE_METERS`]; 0 for a UE without a limit of its own.
     pub ue_meter: Shared32,
+    /// Index into [`crate::maps::POLICIES`], when [`DownlinkFlags::RULES`].
+    pub policy: Shared32,
+    /// The session's first record in [`crate::maps::RULE_STATES`].
+    pub states: Shared32,
+    /// The session's block in [`crate::maps::BEARERS`]; 0 for none.
+    pub bearers: Shared32,
+    /// Packets of dedicated bearers that are no more.
+    pub departed_packets: Shared64,
+    /// Their octets.
+    pub departed_bytes: Shared64,
     /// Zero.
-    pub reserved: Shared32,
-    /// Zero.
-    pub reserved2: [Shared64; 5],
+    pub reserved: [Shared64; 2],
 }
 
 /// Bits of [`Downlink::flags`].
@@ -56,6 +64,30 @@ pub struct DownlinkFlags(pub u32);
 impl DownlinkFlags {
     /// The session or its UE has a downlink limit that applies to the default bearer.
     pub const METERED: u32 = 1 << 0;
+    /// The session has rules.
+    pub const RULES: u32 = 1 << 1;
+    /// The session has a quota, in its uplink record.
+    pub const QUOTA: u32 = 1 << 2;
+    /// What belongs to the session's service.
+    pub const SERVICE: u32 = Self::METERED | Self::RULES | Self::QUOTA;
+    /// Where the ToS octet of the outer header stands, eight bits (RFC 2474; TS 23.401 §4.7.3, TS 29.281 §4.2.6).
+    pub const TOS_SHIFT: u32 = 8;
+    /// Where the QoS flow identifier stands, six bits: written into a PDU Session Container, if not 0 (TS 38.415 §5.5.3.6).
+    pub const QFI_SHIFT: u32 = 16;
+
+    /// The ToS octet of the outer header.
+    #[must_use]
+    #[inline(always)]
+    pub const fn tos(self) -> u32 {
+        self.0 >> Self::TOS_SHIFT & 0xff
+    }
+
+    /// The QoS flow identifier; 0 for a tunnel without.
+    #[must_use]
+    #[inline(always)]
+    pub const fn qfi(self) -> u32 {
+        self.0 >> Self::QFI_SHIFT & 0x3f
+    }
 
     /// Whether all bits of `flag` are set.
     #[must_use]

@@ -21,6 +21,40 @@ pub struct HandoverHeader {
     pub reason: u32,
 }
 
+/// What programs tell user space at the packet, once: a ring record without packet. `owner` is the TEID of the session's default
+/// bearer, `slot` is [`Notice::SLOT`], `number` a rule's record in [`crate::maps::RULE_STATES`] or [`Notice::SESSION`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    /// TEID of the session's default bearer.
+    pub owner: u32,
+    /// Whose quota: a rule's record, or [`Notice::SESSION`].
+    pub state: u32,
+    /// Used up, not only down to its threshold.
+    pub exhausted: bool,
+}
+
+impl Notice {
+    /// Stands where a packet's downlink slot would.
+    pub const SLOT: u32 = u32::MAX;
+    /// The session's own quota.
+    pub const SESSION: u32 = u32::MAX;
+
+    /// The ring record.
+    #[must_use]
+    #[inline(always)]
+    pub const fn header(self) -> HandoverHeader {
+        let reason = self.exhausted as u32;
+        HandoverHeader { slot: Self::SLOT, ue: 0, owner: self.owner, number: self.state, length: 0, reason }
+    }
+
+    /// What a ring record tells, if it is no packet.
+    #[must_use]
+    pub fn of(header: &HandoverHeader) -> Option<Self> {
+        let notice = Self { owner: header.owner, state: header.number, exhausted: header.reason != 0 };
+        (header.slot == Self::SLOT).then_some(notice)
+    }
+}
+
 impl HandoverHeader {
     /// Octets of the header.
     pub const SIZE: usize = 24;

@@ -30,6 +30,7 @@ mod downlink;
 mod handover;
 mod meter;
 mod next_hop;
+mod policy;
 mod reasons;
 mod settings;
 mod shared;
@@ -40,9 +41,10 @@ pub use address::{Address, Prefix};
 pub use bench::BenchPlan;
 pub use destinations::{Class, Destinations};
 pub use downlink::{Downlink, DownlinkFlags, DownlinkState};
-pub use handover::{HANDOVER_CLASSES, HandoverHeader};
+pub use handover::{HANDOVER_CLASSES, HandoverHeader, Notice};
 pub use meter::Meter;
 pub use next_hop::{KERNEL_NEXT_HOP, Mac, NextHop};
+pub use policy::{BEARER_BLOCK, Bearer, Intervals, MAX_DEDICATED, MAX_FLOWS, Policy, PolicyFlags, Quota, RuleState};
 pub use reasons::{DropReason, PuntReason, REASON_SLOTS};
 pub use settings::{MAX_POOLS, MAX_RULES, Pool, Rule, SettingFlags, Settings};
 pub use shared::{Shared32, Shared64};
@@ -66,6 +68,12 @@ pub mod maps {
     pub const DESTINATIONS: &str = "DESTINATIONS";
     /// Array of [`super::UeMeters`]; entry 0 is never used.
     pub const UE_METERS: &str = "UE_METERS";
+    /// Array of [`super::Policy`]; entry 0 is never used.
+    pub const POLICIES: &str = "POLICIES";
+    /// Array of [`super::RuleState`], a run of them for a session.
+    pub const RULE_STATES: &str = "RULE_STATES";
+    /// Array of [`super::Bearer`], [`super::BEARER_BLOCK`] for a session; block 0 is never used.
+    pub const BEARERS: &str = "BEARERS";
     /// Per-CPU array of [`super::REASON_SLOTS`] counters.
     pub const REASONS: &str = "REASONS";
     /// Per-CPU array of the slow path's token buckets.
@@ -73,8 +81,20 @@ pub mod maps {
     /// Ring buffer of packets handed to user space.
     pub const HANDOVER: &str = "HANDOVER";
     /// All of them, in the order above.
-    pub const ALL: [&str; 9] =
-        [SETTINGS, UPLINK, DOWNLINK, NEXT_HOPS, DESTINATIONS, UE_METERS, REASONS, BUCKETS, HANDOVER];
+    pub const ALL: [&str; 12] = [
+        SETTINGS,
+        UPLINK,
+        DOWNLINK,
+        NEXT_HOPS,
+        DESTINATIONS,
+        UE_METERS,
+        POLICIES,
+        RULE_STATES,
+        BEARERS,
+        REASONS,
+        BUCKETS,
+        HANDOVER,
+    ];
 }
 
 /// Names of the XDP programs in the object file.
@@ -112,6 +132,9 @@ const _: () = {
     assert!(size_of::<Bucket>() == 16);
     assert!(size_of::<Uplink>() == 128);
     assert!(size_of::<Downlink>() == 128);
+    assert!(size_of::<RuleState>() == 128);
+    assert!(size_of::<Bearer>() == 64);
+    assert!(size_of::<Policy>() == 64 + 256 + 4096 + 3 * 3072);
     assert!(size_of::<Meter>() == 16);
     assert!(size_of::<UeMeters>() == 32);
     assert!(size_of::<NextHop>() == 32);

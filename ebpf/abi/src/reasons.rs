@@ -94,6 +94,16 @@ reasons! {
     SessionRate = 27 "session_rate",
     /// Beyond the UE's limit over all its sessions (UE-AMBR).
     UeRate = 28 "ue_rate",
+    /// Beyond the limit of its rule (MBR).
+    RuleRate = 29 "rule_rate",
+    /// The rule's gate is closed in this direction (TS 29.212 §5.3.20).
+    GateClosed = 30 "gate_closed",
+    /// From a phone by another bearer than its rule's (TS 23.401 §4.7.2.2), or no rule's.
+    WrongBearer = 31 "wrong_bearer",
+    /// Of no rule, in a session that has rules for all it may have.
+    NoRule = 32 "no_rule",
+    /// The session's or the rule's quota is used up.
+    QuotaExhausted = 33 "quota_exhausted",
 }
 
 reasons! {

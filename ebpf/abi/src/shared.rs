@@ -74,6 +74,12 @@ impl Shared64 {
         self.0.fetch_add(value, Ordering::Relaxed);
     }
 
+    /// Adds, wrapping, and gives the value before.
+    #[inline]
+    pub fn fetch_add(&self, value: u64) -> u64 {
+        self.0.fetch_add(value, Ordering::AcqRel)
+    }
+
     /// Stores `new` if the value is `expected`; gives the value before, which is `expected` when it has stored.
     #[inline]
     pub fn swap_if(&self, expected: u64, new: u64) -> u64 {
@@ -155,6 +161,22 @@ impl Shared64 {
                 options(nostack)
             );
         }
+    }
+
+    /// Adds, wrapping, and gives the value before.
+    #[inline(always)]
+    pub fn fetch_add(&self, value: u64) -> u64 {
+        let mut before = value;
+        // SAFETY: as in `add`.
+        unsafe {
+            core::arch::asm!(
+                "{v} = atomic_fetch_add((u64 *)({p} + 0), {v})",
+                p = in(reg) self.0.get(),
+                v = inout(reg) before,
+                options(nostack)
+            );
+        }
+        before
     }
 
     /// Stores `new` if the value is `expected`; gives the value before, which is `expected` when it has stored.

@@ -1,6 +1,6 @@
 //! The uplink record: what to know about a packet that comes out of a tunnel.
 
-use crate::{Meter, Shared32, Shared64};
+use crate::{Meter, Quota, Shared32, Shared64};
 
 /// One tunnel from a base station, in the slot of its TEID's index. Two cache lines that lie together: the first is all that a packet
 /// of a session without limits, rules and quota touches; the second holds those, and counts in the record of the session's default
@@ -21,7 +21,7 @@ pub struct Uplink {
     pub peer_mask: Shared32,
     /// The phone's IPv4 address ([`crate::Address`]): the only inner IPv4 source address allowed.
     pub ue: Shared32,
-    /// EPS bearer identity, for reports.
+    /// EPS bearer identity in bits 0 to 7; number of a dedicated bearer in its session, 1 to 10, in bits 8 to 15.
     pub bearer: Shared32,
     /// G-PDUs refused by a check (their reasons are counted per gateway).
     pub refused: Shared64,
@@ -39,10 +39,18 @@ pub struct Uplink {
     pub meter: Meter,
     /// Index into [`crate::maps::UE_METERS`]; 0 for a UE without a limit of its own.
     pub ue_meter: Shared32,
-    /// Zero.
-    pub reserved3: Shared32,
-    /// Zero.
-    pub reserved4: [Shared64; 5],
+    /// Index into [`crate::maps::POLICIES`], when [`UplinkFlags::RULES`].
+    pub policy: Shared32,
+    /// The session's first record in [`crate::maps::RULE_STATES`].
+    pub states: Shared32,
+    /// How many it has there.
+    pub state_count: Shared32,
+    /// Octets that the session may still have, when [`UplinkFlags::QUOTA`].
+    pub quota: Quota,
+    /// Packets of dedicated bearers that are no more.
+    pub departed_packets: Shared64,
+    /// Their octets.
+    pub departed_bytes: Shared64,
 }
 
 /// Bits of [`Uplink::flags`].
@@ -56,8 +64,12 @@ impl UplinkFlags {
     pub const IDLE: u32 = 1 << 1;
     /// The session or its UE has an uplink limit that applies to this bearer.
     pub const METERED: u32 = 1 << 2;
+    /// The session has rules.
+    pub const RULES: u32 = 1 << 3;
+    /// The session has a quota.
+    pub const QUOTA: u32 = 1 << 4;
     /// What belongs to the session's service, not to its tunnel.
-    pub const SERVICE: u32 = Self::METERED;
+    pub const SERVICE: u32 = Self::METERED | Self::RULES | Self::QUOTA;
 
     /// Whether all bits of `flag` are set.
     #[must_use]

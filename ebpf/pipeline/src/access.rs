@@ -1,5 +1,6 @@
 //! The radio side: frames that may be GTP-U to us.
 
+use crate::service::Charge;
 use crate::uplink::{Uplinked, uplink};
 use crate::wire::{ETH, ETHERTYPE_IPV4, FRAGMENT, GTP_HEADER, GTP_PORT, IPV4, PROTO_UDP, UDP, decrement_ttl};
 use crate::{Packet, Tables, Verdict, drop, punt};
@@ -31,8 +32,8 @@ pub fn access<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T) -> Verdic
     }
     let decision = uplink(packet, tables, settings, ETH + IPV4 + UDP, udp - UDP as u32, outer.source);
     match decision {
-        Uplinked::Forward { record, offset, length, next_hop, ttl } => {
-            forward(packet, tables, record, offset, length, next_hop, ttl)
+        Uplinked::Forward { record, charge, offset, length, next_hop, ttl } => {
+            forward(packet, tables, record, &charge, offset, length, next_hop, ttl)
         }
         Uplinked::Punt(reason) => punt(tables, settings, reason),
         Uplinked::Drop(reason) => drop(tables, reason),
@@ -67,10 +68,12 @@ fn outer<P: Packet>(packet: &P, settings: &Settings) -> Option<Outer> {
 
 /// Sends the inner packet on its way.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "inlined into one program")]
 fn forward<'t, P: Packet, T: Tables>(
     packet: &mut P,
     tables: &'t T,
     record: &Uplink,
+    charge: &Charge<'_>,
     offset: usize,
     length: u32,
     next_hop: u32,
@@ -98,7 +101,7 @@ fn forward<'t, P: Packet, T: Tables>(
     {
         return drop(tables, DropReason::NoRoom);
     }
-    Uplinked::account(record, length);
+    Uplinked::account(tables, record, charge, length);
     Verdict::Redirect(ifindex)
 }
 

@@ -1,10 +1,13 @@
 //! Downlink: from a packet for a phone to a GTP-U tunnel.
 
+use crate::service::{self, Charge};
 use crate::wire::{
     ETH, ETHERTYPE_IPV4, G_PDU, GTP_HEADER, GTP_PORT, IPV4, PROTO_UDP, TUNNEL_OVERHEAD, UDP, decrement_ttl, fold,
 };
-use crate::{HandOver, Packet, Tables, Verdict, drop, meter};
-use basalt_ebpf_abi::{Address, Downlink, DownlinkState, DropReason, NextHop, PuntReason, Settings};
+use crate::{HandOver, Packet, Tables, Verdict, drop};
+use basalt_ebpf_abi::{
+    Address, Bearer, Downlink, DownlinkFlags, DownlinkState, DropReason, NextHop, PuntReason, Settings,
+};
 
 /// Where a packet for a phone comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,10 @@ pub enum Downlinked<'t> {
     Tunnel {
         /// The phone's record; count with [`Downlinked::account`] what was really sent.
         record: &'t Downlink,
+        /// Its dedicated bearer, if it has one.
+        bearer: Option<&'t Bearer>,
+        /// What else it is counted in.
+        charge: Charge<'t>,
         /// The tunnel.
         tunnel: Tunnel,
         /// The resolved next hop towards the base station.
@@ -46,7 +53,23 @@ pub struct Tunnel {
     pub local: Address,
     /// The base station's TEID.
     pub teid: u32,
+    /// ToS octet of the outer header.
+    pub tos: u32,
+    /// QoS flow identifier; 0 for a tunnel without PDU Session Containers.
+    pub qfi: u32,
 }
+
+impl Tunnel {
+    /// Octets in front of the inner packet.
+    #[must_use]
+    #[inline(always)]
+    pub const fn overhead(&self) -> u32 {
+        TUNNEL_OVERHEAD as u32 + if self.qfi == 0 { 0 } else { CONTAINER as u32 }
+    }
+}
+
+/// Octets of the optional fields and a PDU Session Container.
+const CONTAINER: usize = 8;
 
 /// Packets that may queue up behind a full buffer while user space sends it. A process that lags by that much is dead.
 pub const FLUSH_ROOM: u32 = 2048;
@@ -108,12 +131,15 @@ pub fn downlink<'t, P: Packet, T: Tables>(
         }
     }
     // What waits for an idle phone is bounded by its buffer; the limit is for what flows.
-    if state == DownlinkState::ACTIVE
-        && let Err(reason) = meter::downlink(tables, record, length)
-    {
-        record.dropped.add(1);
-        return Downlinked::Drop(reason);
-    }
+    let active = state == DownlinkState::ACTIVE;
+    let served = service::downlink(packet, tables, record, settings.teid_mask.get(), ip, length, active);
+    let (charge, bearer) = match served {
+        Ok(served) => served,
+        Err(reason) => {
+            record.dropped.add(1);
+            return Downlinked::Drop(reason);
+        }
+    };
     let outstanding = record.outstanding();
     let mut room = outstanding < settings.buffer_limit.get();
     if state == DownlinkState::IDLE {
@@ -124,14 +150,21 @@ pub fn downlink<'t, P: Packet, T: Tables>(
             reason = Some(PuntReason::Flushing);
         }
     }
-    let hop = tables.next_hop(record.next_hop.get()).filter(|hop| hop.ifindex.get() != 0);
     let local = Address(settings.local.get());
-    let tunnel = Tunnel { peer: Address(record.peer.get()), local, teid: record.teid.get() };
-    let steady = sequence & 1 == 0 && record.sequence.get() == sequence;
+    let (tunnel, next_hop, steady) = match bearer {
+        None => {
+            let flags = DownlinkFlags(record.flags.get());
+            let (peer, teid, hop) = (Address(record.peer.get()), record.teid.get(), record.next_hop.get());
+            let steady = sequence & 1 == 0 && record.sequence.get() == sequence;
+            (Tunnel { peer, local, teid, tos: flags.tos(), qfi: flags.qfi() }, hop, steady)
+        }
+        Some(bearer) => bearer_tunnel(bearer, local),
+    };
+    let hop = tables.next_hop(next_hop).filter(|hop| hop.ifindex.get() != 0);
     if reason.is_none() {
         match hop {
             Some(hop) if steady => {
-                return Downlinked::Tunnel { record, tunnel, hop, length };
+                return Downlinked::Tunnel { record, bearer, charge, tunnel, hop, length };
             }
             Some(_) => reason = Some(PuntReason::Changing),
             None => {}
@@ -149,12 +182,55 @@ fn not_ours<'t>(kernel: bool, reason: DropReason) -> Downlinked<'t> {
     if kernel { Downlinked::Drop(reason) } else { Downlinked::Pass(None) }
 }
 
+/// The tunnel of a dedicated bearer, its next hop, and whether it was at rest while it was read.
+#[inline(always)]
+fn bearer_tunnel(bearer: &Bearer, local: Address) -> (Tunnel, u32, bool) {
+    let sequence = bearer.sequence.get();
+    let flags = DownlinkFlags(bearer.flags.get());
+    let (peer, teid, hop) = (Address(bearer.peer.get()), bearer.teid.get(), bearer.next_hop.get());
+    let steady = sequence & 1 == 0 && bearer.sequence.get() == sequence;
+    (Tunnel { peer, local, teid, tos: flags.tos(), qfi: flags.qfi() }, hop, steady)
+}
+
+/// The way of a packet that user space sends itself, as it is now: charged to no limit, which the program has done before or, for an
+/// idle phone, the buffer's bound does.
+pub fn select<'t, P: Packet, T: Tables>(
+    packet: &P,
+    tables: &'t T,
+    settings: &Settings,
+    record: &'t Downlink,
+    length: u32,
+) -> Result<(Tunnel, Option<&'t Bearer>, Charge<'t>), DropReason> {
+    let (charge, bearer) = service::downlink(packet, tables, record, settings.teid_mask.get(), 0, length, false)?;
+    let local = Address(settings.local.get());
+    let flags = DownlinkFlags(record.flags.get());
+    let (peer, teid) = (Address(record.peer.get()), record.teid.get());
+    let tunnel = match bearer {
+        None => Tunnel { peer, local, teid, tos: flags.tos(), qfi: flags.qfi() },
+        Some(bearer) => bearer_tunnel(bearer, local).0,
+    };
+    Ok((tunnel, bearer, charge))
+}
+
 impl Downlinked<'_> {
-    /// Counts a packet that was sent to the phone.
+    /// Counts a packet that was sent to the phone, in its bearer, rule and quotas.
     #[inline(always)]
-    pub fn account(record: &Downlink, length: u32) {
-        record.packets.add(1);
-        record.bytes.add(u64::from(length));
+    pub fn account<T: Tables>(
+        tables: &T,
+        record: &Downlink,
+        bearer: Option<&Bearer>,
+        charge: &Charge<'_>,
+        length: u32,
+    ) {
+        let (packets, bytes) = match bearer {
+            None => (&record.packets, &record.bytes),
+            Some(bearer) => (&bearer.packets, &bearer.bytes),
+        };
+        packets.add(1);
+        bytes.add(u64::from(length));
+        if charge.any {
+            service::account(tables, charge, record.owner.get(), false, length);
+        }
     }
 }
 
@@ -169,11 +245,15 @@ pub fn towards_phone<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T, or
         return if kernel { drop(tables, DropReason::NotIpv4) } else { Verdict::Pass };
     }
     match downlink(packet, tables, settings, ETH, origin) {
-        Downlinked::Tunnel { record, tunnel, hop, length } => {
+        Downlinked::Tunnel { record, bearer, charge, tunnel, hop, length } => {
             if !kernel && decrement_ttl(packet, ETH).is_none() {
                 return drop(tables, DropReason::NoRoom);
             }
-            encapsulate(packet, tables, record, tunnel, hop, length)
+            let verdict = encapsulate(packet, tables, record, tunnel, hop, length);
+            if matches!(verdict, Verdict::Redirect(_)) {
+                Downlinked::account(tables, record, bearer, &charge, length);
+            }
+            verdict
         }
         Downlinked::HandOver(handover) => {
             if !kernel && decrement_ttl(packet, ETH).is_none() {
@@ -206,17 +286,29 @@ fn encapsulate<'t, P: Packet, T: Tables>(
     let macs = [hop.macs[0].get(), hop.macs[1].get(), hop.macs[2].get()];
     let identification = record.packets.get() as u16;
     let headers = encapsulation(tunnel, length, identification);
-    if packet.shift(-(TUNNEL_OVERHEAD as i32)).is_none() {
-        return drop(tables, DropReason::NoRoom);
-    }
-    if packet.store_words(0, macs).is_none()
+    let moved = if tunnel.qfi == 0 {
+        packet.shift(-(TUNNEL_OVERHEAD as i32))
+    } else {
+        packet.shift(-((TUNNEL_OVERHEAD + CONTAINER) as i32))
+    };
+    if moved.is_none()
+        || packet.store_words(0, macs).is_none()
         || packet.store16(ETH - 2, ETHERTYPE_IPV4.to_be()).is_none()
         || packet.store_words(ETH, headers).is_none()
     {
         return drop(tables, DropReason::NoRoom);
     }
-    Downlinked::account(record, length);
+    if tunnel.qfi != 0 && packet.store_words(ETH + TUNNEL_OVERHEAD, container(tunnel.qfi)).is_none() {
+        return drop(tables, DropReason::NoRoom);
+    }
     Verdict::Redirect(ifindex)
+}
+
+/// Sequence number and N-PDU number, not used, and a DL PDU Session Information with this QFI (TS 29.281 §5.2.2.7; TS 38.415 §5.5.2.1).
+#[must_use]
+#[inline(always)]
+pub fn container(qfi: u32) -> [u32; 2] {
+    [0x0000_0085_u32.to_be(), (0x0100_0000 | (qfi & 0x3f) << 8).to_be()]
 }
 
 /// Outer IPv4, UDP and GTP-U header for an inner packet of `length` octets: nine words in memory order. The UDP checksum is zero, as
@@ -224,11 +316,13 @@ fn encapsulate<'t, P: Packet, T: Tables>(
 #[must_use]
 #[inline(always)]
 pub fn encapsulation(tunnel: Tunnel, length: u32, identification: u16) -> [u32; 9] {
-    let total = length + TUNNEL_OVERHEAD as u32;
+    let extra = tunnel.overhead() - TUNNEL_OVERHEAD as u32;
+    let total = length + tunnel.overhead();
+    let version = 0x4500 | tunnel.tos;
     let word = |high: u32, low: u32| (high << 16 | (low & 0xffff)).to_be();
     let (source, destination) = (tunnel.local.to_host(), tunnel.peer.to_host());
     let lifetime = 64 << 8 | u32::from(PROTO_UDP);
-    let sum = 0x4500
+    let sum = version
         + (total & 0xffff)
         + u32::from(identification)
         + lifetime
@@ -238,14 +332,14 @@ pub fn encapsulation(tunnel: Tunnel, length: u32, identification: u16) -> [u32; 
         + (destination & 0xffff);
     let port = u32::from(GTP_PORT);
     [
-        word(0x4500, total),
+        word(version, total),
         word(u32::from(identification), 0),
         word(lifetime, u32::from(fold(sum))),
         tunnel.local.0,
         tunnel.peer.0,
         word(port, port),
-        word(length + (UDP + GTP_HEADER) as u32, 0),
-        word(0x3000 | u32::from(G_PDU), length),
+        word(length + extra + (UDP + GTP_HEADER) as u32, 0),
+        word(if extra == 0 { 0x3000 } else { 0x3400 } | u32::from(G_PDU), length + extra),
         tunnel.teid,
     ]
 }

@@ -28,6 +28,7 @@ mod downlink;
 mod frame;
 mod inner;
 mod meter;
+mod service;
 mod uplink;
 mod wire;
 
@@ -35,12 +36,16 @@ mod wire;
 mod tests;
 
 pub use access::access;
-pub use downlink::{Downlinked, FLUSH_ROOM, Origin, Tunnel, downlink, encapsulation, towards_phone};
+pub use downlink::{Downlinked, FLUSH_ROOM, Origin, Tunnel, container, downlink, encapsulation, select, towards_phone};
 pub use frame::Frame;
+pub use service::Charge;
 pub use uplink::{Uplinked, uplink};
 pub use wire::{GTP_HEADER, GTP_PORT, TUNNEL_OVERHEAD};
 
-use basalt_ebpf_abi::{Bucket, Destinations, Downlink, DropReason, NextHop, PuntReason, Settings, UeMeters, Uplink};
+use basalt_ebpf_abi::{
+    Bearer, Bucket, Destinations, Downlink, DropReason, NextHop, Notice, Policy, PuntReason, RuleState, Settings,
+    UeMeters, Uplink,
+};
 
 /// The octets of a packet. Words are in memory order (loaded natively), offsets count from the front. A word that does not lie
 /// inside the packet is `None`. There is no access to single octets: a one-octet bound is what BPF verifiers get wrong.
@@ -85,6 +90,14 @@ pub trait Tables {
     fn bucket(&self, index: u32) -> Option<&Bucket>;
     /// The limits of a UE.
     fn ue_meters(&self, index: u32) -> Option<&UeMeters>;
+    /// Rules.
+    fn policy(&self, index: u32) -> Option<&Policy>;
+    /// A session's state of a rule.
+    fn rule_state(&self, index: u32) -> Option<&RuleState>;
+    /// A dedicated bearer.
+    fn bearer(&self, index: u32) -> Option<&Bearer>;
+    /// Tells user space of a quota. Rare; lost when nobody listens.
+    fn notice(&self, notice: Notice);
     /// Adds one to a counter ([`DropReason::slot`], [`PuntReason::slot`]).
     fn count(&self, slot: u32);
     /// Monotonic clock, nanoseconds. Asked on the slow path only.

@@ -4,59 +4,47 @@
 //! the coarse one, which steps with the kernel's tick (1 to 10 ms): a burst must be longer than that, the rate is exact all the same.
 
 use crate::Tables;
-use basalt_ebpf_abi::{Downlink, DownlinkFlags, DropReason, Meter, Uplink, UplinkFlags};
+use basalt_ebpf_abi::{DropReason, Meter};
 
 /// How often another CPU may get in between. Whoever loses that often pays without looking again.
 const TRIES: usize = 4;
 
-/// Limits of a packet from a phone.
+/// Charges a packet to its rule's limit, and to the session's and the UE's where they hold for its bearer (`session`: the meter, and the
+/// UE's entry or 0).
 #[inline(always)]
-pub(crate) fn uplink<T: Tables>(
+pub(crate) fn charge<T: Tables>(
     tables: &T,
-    record: &Uplink,
-    flags: UplinkFlags,
+    rule: Option<&Meter>,
+    session: Option<(&Meter, u32)>,
+    uplink: bool,
     octets: u32,
 ) -> Result<(), DropReason> {
-    if !flags.has(UplinkFlags::METERED) {
+    let rule = rule.filter(|meter| meter.rate.get() != 0);
+    if rule.is_none() && session.is_none() {
         return Ok(());
     }
-    // The session's limit is one for all its bearers. Where there is no such record, there is no session.
-    let Some(home) = tables.uplink(record.home.get()) else {
-        return Err(DropReason::SessionRate);
-    };
-    let ue = match home.ue_meter.get() {
-        0 => None,
-        index => tables.ue_meters(index).map(|meters| &meters.uplink),
-    };
-    both(&home.meter, ue, tables.tick(), octets)
-}
-
-/// Limits of a packet to a phone.
-#[inline(always)]
-pub(crate) fn downlink<T: Tables>(tables: &T, record: &Downlink, octets: u32) -> Result<(), DropReason> {
-    if !DownlinkFlags(record.flags.get()).has(DownlinkFlags::METERED) {
-        return Ok(());
+    let now = tables.tick();
+    if let Some(rule) = rule
+        && !take(rule, now, octets)
+    {
+        return Err(DropReason::RuleRate);
     }
-    let ue = match record.ue_meter.get() {
-        0 => None,
-        index => tables.ue_meters(index).map(|meters| &meters.downlink),
-    };
-    both(&record.meter, ue, tables.tick(), octets)
-}
-
-/// The session's and the UE's limit, together.
-#[inline(always)]
-fn both(session: &Meter, ue: Option<&Meter>, now: u64, octets: u32) -> Result<(), DropReason> {
+    let Some((session, ue)) = session else { return Ok(()) };
+    let mut refused = None;
     if !take(session, now, octets) {
-        return Err(DropReason::SessionRate);
-    }
-    if let Some(ue) = ue
-        && !take(ue, now, octets)
+        refused = Some(DropReason::SessionRate);
+    } else if ue != 0
+        && let Some(meters) = tables.ue_meters(ue)
+        && !take(if uplink { &meters.uplink } else { &meters.downlink }, now, octets)
     {
         refund(session, octets);
-        return Err(DropReason::UeRate);
+        refused = Some(DropReason::UeRate);
     }
-    Ok(())
+    let Some(reason) = refused else { return Ok(()) };
+    if let Some(rule) = rule {
+        refund(rule, octets);
+    }
+    Err(reason)
 }
 
 /// Time that `octets` take at the meter's rate, in its units; 0 for no limit.

@@ -1,8 +1,9 @@
 //! Uplink: from a GTP-U message to an inner packet that may go out.
 
 use crate::inner::{self, Inner};
+use crate::service::{self, Charge};
 use crate::wire::{G_PDU, GTP_HEADER, PROTO_ICMP};
-use crate::{Packet, Tables, meter};
+use crate::{Packet, Tables};
 use basalt_ebpf_abi::{
     Address, Class, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, Settings, Uplink, UplinkFlags,
 };
@@ -14,6 +15,8 @@ pub enum Uplinked<'t> {
     Forward {
         /// Its tunnel; the caller counts with [`Uplinked::account`] what it really sent.
         record: &'t Uplink,
+        /// What else it is counted in.
+        charge: Charge<'t>,
         /// Where the inner packet starts.
         offset: usize,
         /// Its total length.
@@ -78,7 +81,7 @@ pub fn uplink<'t, P: Packet, T: Tables>(
 #[expect(clippy::too_many_arguments, reason = "inlined into one program")]
 fn tunnelled<'t, P: Packet, T: Tables>(
     packet: &P,
-    tables: &T,
+    tables: &'t T,
     settings: &Settings,
     record: &'t Uplink,
     gtp: usize,
@@ -110,8 +113,8 @@ fn tunnelled<'t, P: Packet, T: Tables>(
         Ok(next_hop) => next_hop,
         Err(reason) => return Uplinked::Drop(reason),
     };
-    match meter::uplink(tables, record, rights, inner.length) {
-        Ok(()) => Uplinked::Forward { record, offset, length: inner.length, next_hop, ttl: inner.ttl },
+    match service::uplink(packet, tables, record, rights, offset, inner.length) {
+        Ok(charge) => Uplinked::Forward { record, charge, offset, length: inner.length, next_hop, ttl: inner.ttl },
         Err(reason) => Uplinked::Drop(reason),
     }
 }
@@ -198,10 +201,14 @@ fn way<T: Tables>(tables: &T, settings: &Settings, rights: UplinkFlags, inner: I
 }
 
 impl Uplinked<'_> {
-    /// Counts a forwarded packet in its session.
+    /// Counts a forwarded packet in its bearer, rule and quotas.
     #[inline(always)]
-    pub fn account(record: &Uplink, length: u32) {
+    pub fn account<T: Tables>(tables: &T, record: &Uplink, charge: &Charge<'_>, length: u32) {
         record.packets.add(1);
         record.bytes.add(u64::from(length));
+        if charge.any {
+            let owner = tables.uplink(record.home.get()).map_or(0, |home| home.teid.get());
+            service::account(tables, charge, owner, true, length);
+        }
     }
 }

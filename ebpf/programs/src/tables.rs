@@ -3,13 +3,16 @@
 use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
-use basalt_ebpf_abi::{Bucket, Destinations, Downlink, NextHop, PuntReason, REASON_SLOTS, Settings, UeMeters, Uplink};
+use basalt_ebpf_abi::{
+    Bearer, Bucket, Destinations, Downlink, HandoverHeader, NextHop, Notice, Policy, PuntReason, REASON_SLOTS,
+    RuleState, Settings, UeMeters, Uplink,
+};
 use basalt_pipeline::Tables;
 
 /// User space maps the values into its memory: records are changed by plain stores, in place, without a system call.
 const MMAPABLE: u32 = 1 << 10;
 
-// Sizes of UPLINK, DOWNLINK, NEXT_HOPS, UE_METERS and HANDOVER are set by the loader.
+// Sizes of the arrays of records and of HANDOVER are set by the loader.
 #[map]
 static SETTINGS: Array<Settings> = Array::with_max_entries(1, MMAPABLE);
 #[map]
@@ -22,6 +25,12 @@ static NEXT_HOPS: Array<NextHop> = Array::with_max_entries(256, MMAPABLE);
 static DESTINATIONS: Array<Destinations> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 static UE_METERS: Array<UeMeters> = Array::with_max_entries(16, MMAPABLE);
+#[map]
+static POLICIES: Array<Policy> = Array::with_max_entries(2, MMAPABLE);
+#[map]
+static RULE_STATES: Array<RuleState> = Array::with_max_entries(16, MMAPABLE);
+#[map]
+static BEARERS: Array<Bearer> = Array::with_max_entries(32, MMAPABLE);
 #[map]
 static REASONS: PerCpuArray<u64> = PerCpuArray::with_max_entries(REASON_SLOTS, 0);
 #[map]
@@ -66,6 +75,30 @@ impl Tables for Maps {
     #[inline(always)]
     fn ue_meters(&self, index: u32) -> Option<&UeMeters> {
         UE_METERS.get(index)
+    }
+
+    #[inline(always)]
+    fn policy(&self, index: u32) -> Option<&Policy> {
+        POLICIES.get(index)
+    }
+
+    #[inline(always)]
+    fn rule_state(&self, index: u32) -> Option<&RuleState> {
+        RULE_STATES.get(index)
+    }
+
+    #[inline(always)]
+    fn bearer(&self, index: u32) -> Option<&Bearer> {
+        BEARERS.get(index)
+    }
+
+    #[inline(always)]
+    fn notice(&self, notice: Notice) {
+        let header = notice.header();
+        if let Some(mut entry) = HANDOVER.reserve::<[u32; HandoverHeader::SIZE / 4]>(0) {
+            entry.write([header.slot, header.ue, header.owner, header.number, header.length, header.reason]);
+            entry.submit(0);
+        }
     }
 
     #[inline(always)]

@@ -6,8 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
 
 use basalt_ebpf_abi::{
-    Address, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, Mac, NextHop, PuntReason, REASON_SLOTS,
-    Settings, UeMeters, Uplink, UplinkFlags,
+    Address, Bearer, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, Mac, NextHop, Notice, Policy,
+    PuntReason, REASON_SLOTS, RuleState, Settings, UeMeters, Uplink, UplinkFlags,
 };
 use basalt_fuzz::Changes;
 use basalt_pipeline::{Frame, Origin, Tables, Verdict, access, towards_phone};
@@ -124,6 +124,16 @@ impl Tables for World {
     fn ue_meters(&self, _: u32) -> Option<&UeMeters> {
         None
     }
+    fn policy(&self, _: u32) -> Option<&Policy> {
+        None
+    }
+    fn rule_state(&self, _: u32) -> Option<&RuleState> {
+        None
+    }
+    fn bearer(&self, _: u32) -> Option<&Bearer> {
+        None
+    }
+    fn notice(&self, _: Notice) {}
     fn tick(&self) -> u64 {
         self.now.get()
     }

@@ -1,5 +1,7 @@
 //! The bookkeeping of sessions, over tables without packets.
 
+mod service;
+
 use super::*;
 use crate::limits::Rate;
 use crate::oracle::Generator;
@@ -17,6 +19,7 @@ fn memory() -> (Dataplane, mpsc::Receiver<Traffic>) {
     let mut config = Config::new("s1", [172, 16, 0, 2].into(), "sgi", vec![pool]);
     config.plane = Plane::Memory;
     config.sessions = 16;
+    config.policies = 6;
     Dataplane::memory(&config).unwrap()
 }
 

@@ -10,6 +10,8 @@ pub(super) struct World;
 impl World {
     pub(super) const STATION: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 1);
     pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 2);
+    /// A base station that no default bearer has.
+    pub(super) const STRANGER: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 9);
     pub(super) const UE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 0);
     pub(super) const SECOND_POOL: Ipv4Addr = Ipv4Addr::new(10, 46, 0, 0);
 
@@ -56,12 +58,15 @@ impl Generator {
         let ue = u32::from(World::UE) + index;
         let source = if self.one_in(12) { self.next() as u32 } else { ue };
         let inner = self.inner(source.into());
-        let message = self.message(index, inner);
+        // Now and then by a dedicated bearer of that session.
+        let dedicated = [(2, 16), (6, 17), (6, 18), (8, 19)].into_iter().find(|(home, _)| *home == index);
+        let tunnel = dedicated.filter(|_| self.one_in(2)).map_or(index, |(_, tunnel)| tunnel);
+        let message = self.message(tunnel, inner);
         let message = match message.encode() {
             Ok(octets) => octets,
             Err(error) => panic!("{error}"),
         };
-        let station = if self.one_in(15) { Ipv4Addr::new(172, 16, 0, 9) } else { World::STATION };
+        let station = if self.one_in(15) { World::STRANGER } else { World::STATION };
         let gateway = if self.one_in(30) { Ipv4Addr::new(172, 16, 0, 3) } else { World::GATEWAY };
         let port = if self.one_in(40) { 36412 } else { 2152 };
         let flags = if self.one_in(30) { self.pick(&[0x4000, 0x2000, 1]) } else { 0 };
@@ -79,8 +84,12 @@ impl Generator {
         }
         let length = self.pick(&[0, 1, 20, 100, 300, 1300, 1400, 2000]);
         let payload = self.octets(length);
+        let protocol = self.pick(&[17, 17, 17, 6, 1]);
+        let port = self.pick(&[53, 80, 443, 5000, 8080]);
+        let server = self.pick(&[[203, 0, 113, 5], [203, 1, 113, 12], [203, 0, 113, 60]]);
+        let fragment = self.pick(&[0, 0, 0, 0, 0, 0x2000, 0x4000, 7]);
         let options: &[u8] = if self.one_in(15) { &[7, 7, 4, 0, 0, 0, 0, 0] } else { &[] };
-        let mut packet = ipv4(Ipv4Addr::new(203, 0, 113, 5), ue, 17, 0, options, &udp(53, 4000, &payload));
+        let mut packet = ipv4(server.into(), ue, protocol, fragment, options, &udp(port, 5000, &payload));
         packet[8] = self.pick(&[64, 64, 64, 2, 1, 0]);
         let mut frame = ethernet(&packet);
         if self.one_in(20) {

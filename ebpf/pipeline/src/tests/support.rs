@@ -2,8 +2,8 @@
 
 use crate::{Frame, Tables, Verdict};
 use basalt_ebpf_abi::{
-    Address, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, Mac, NextHop, PuntReason, REASON_SLOTS,
-    Settings, UeMeters, Uplink,
+    Address, Bearer, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, Mac, NextHop, Notice, Policy,
+    PuntReason, REASON_SLOTS, RuleState, Settings, UeMeters, Uplink,
 };
 use core::cell::{Cell, RefCell};
 use core::net::Ipv4Addr;
@@ -26,6 +26,10 @@ pub(super) struct World {
     pub(super) hops: Vec<NextHop>,
     pub(super) destinations: Box<Destinations>,
     pub(super) ue_meters: Vec<UeMeters>,
+    pub(super) policies: Vec<Box<Policy>>,
+    pub(super) states: Vec<RuleState>,
+    pub(super) bearers: Vec<Bearer>,
+    pub(super) notices: RefCell<Vec<Notice>>,
     buckets: Vec<Bucket>,
     counts: RefCell<Vec<u64>>,
     pub(super) now: Cell<u64>,
@@ -42,6 +46,11 @@ impl World {
             // SAFETY: all octets zero is a valid table.
             destinations: unsafe { Box::new_zeroed().assume_init() },
             ue_meters: (0..4).map(|_| UeMeters::default()).collect(),
+            // SAFETY: as above.
+            policies: (0..3).map(|_| unsafe { Box::new_zeroed().assume_init() }).collect(),
+            states: (0..128).map(|_| RuleState::default()).collect(),
+            bearers: (0..32).map(|_| Bearer::default()).collect(),
+            notices: RefCell::default(),
             buckets: (0..PuntReason::BUCKETS).map(|_| Bucket::default()).collect(),
             counts: RefCell::new(vec![0; REASON_SLOTS as usize]),
             now: Cell::new(1 << 40),
@@ -110,6 +119,18 @@ impl Tables for World {
     }
     fn ue_meters(&self, index: u32) -> Option<&UeMeters> {
         self.ue_meters.get(index as usize)
+    }
+    fn policy(&self, index: u32) -> Option<&Policy> {
+        self.policies.get(index as usize).map(|policy| &**policy)
+    }
+    fn rule_state(&self, index: u32) -> Option<&RuleState> {
+        self.states.get(index as usize)
+    }
+    fn bearer(&self, index: u32) -> Option<&Bearer> {
+        self.bearers.get(index as usize)
+    }
+    fn notice(&self, notice: Notice) {
+        self.notices.borrow_mut().push(notice);
     }
     fn count(&self, slot: u32) {
         self.counts.borrow_mut()[slot as usize] += 1;

@@ -1,0 +1,52 @@
+//! What the data plane tells besides [`agw_types::Traffic`].
+
+use crate::plane::Shared;
+use basalt_ebpf_abi::Notice;
+use basalt_ids::Teid;
+
+/// Something that happened at a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Report {
+    /// A quota is down to its threshold or used up. Each is told once.
+    Quota {
+        /// The session: the gateway's endpoint of its default bearer.
+        teid: Teid,
+        /// The rule's number; `None` for the session's own quota.
+        rule: Option<u32>,
+        /// Used up: packets are dropped from now on.
+        exhausted: bool,
+    },
+}
+
+/// Reports that may wait.
+pub(crate) const REPORTS: usize = 4096;
+
+impl Shared {
+    /// Passes on what the pipeline told.
+    pub(crate) fn noticed(&self, notice: Notice) {
+        let rule = match notice.state {
+            Notice::SESSION => None,
+            index => {
+                let state = self.tables.rule_states.get(index as usize);
+                // The rule may have gone since.
+                let Some(state) = state.filter(|state| state.owner.get() == notice.owner) else { return };
+                Some(state.rule.get())
+            }
+        };
+        self.report(Report::Quota { teid: Teid(notice.owner), rule, exhausted: notice.exhausted });
+    }
+
+    /// Passes on what the pipeline told while it ran in this process.
+    pub(crate) fn notices(&self) {
+        for notice in self.tables.take_notices() {
+            self.noticed(notice);
+        }
+    }
+
+    /// Tells whoever listens. What finds no room is lost: the state that it tells of stays to be read.
+    pub(crate) fn report(&self, report: Report) {
+        if self.reports.try_send(report).is_err() {
+            tracing::debug!(?report, "nobody takes reports");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Rules and bearers of a session, as they are asked for, and their compiled form.
+
+use crate::error::Error;
+use crate::limits::Limits;
+use agw_types::Peer;
+use basalt_ebpf_abi::{Intervals, MAX_DEDICATED, MAX_FLOWS, Policy, PolicyFlags, Prefix};
+use basalt_ids::{Ebi, Teid};
+use std::collections::BTreeSet;
+
+/// Which packets a rule is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the phone.
+    Uplink,
+    /// To the phone.
+    Downlink,
+    /// Both.
+    Both,
+}
+
+/// One service data flow (TS 23.203 §6.2.2.2; a TFT's packet filter, TS 24.008 §10.5.6.12). A field that is `None` fits all packets.
+/// IPv4; a rule that asks for ports fits TCP, UDP and SCTP, and no fragment behind the first, which has no ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its number, unique in the session. A rule that is set again under its number keeps what it has counted and used.
+    pub id: u32,
+    /// Lower is looked at first; equal ones in order of number.
+    pub precedence: u32,
+    /// Direction.
+    pub way: Way,
+    /// The far end's address.
+    pub remote: Prefix,
+    /// The far end's port, first and last.
+    pub remote_ports: Option<(u16, u16)>,
+    /// The phone's port, first and last.
+    pub local_ports: Option<(u16, u16)>,
+    /// Protocol number of the IP header.
+    pub protocol: Option<u8>,
+    /// ToS octet and the mask of the bits that count.
+    pub tos: Option<(u8, u8)>,
+    /// The dedicated bearer that carries it; `None` for the default bearer.
+    pub bearer: Option<Ebi>,
+    /// Whether packets from the phone may pass.
+    pub uplink_open: bool,
+    /// Whether packets to the phone may pass.
+    pub downlink_open: bool,
+    /// Maximum bit rates (MBR).
+    pub limits: Limits,
+    /// What it may have.
+    pub quota: Option<Allowance>,
+}
+
+impl Rule {
+    /// A rule for all packets of both directions, open, on the default bearer.
+    #[must_use]
+    pub const fn any(id: u32, precedence: u32) -> Self {
+        Self {
+            id,
+            precedence,
+            way: Way::Both,
+            remote: Prefix::ALL,
+            remote_ports: None,
+            local_ports: None,
+            protocol: None,
+            tos: None,
+            bearer: None,
+            uplink_open: true,
+            downlink_open: true,
+            limits: Limits::NONE,
+            quota: None,
+        }
+    }
+}
+
+/// Octets granted, both directions together. The packet that uses up the last one passes, the next is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Octets that may pass from now on.
+    pub octets: u64,
+    /// A report comes when so many are left; 0 for none but the one at the end.
+    pub threshold: u64,
+}
+
+/// A dedicated bearer (TS 23.401 §4.7.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dedicated {
+    /// Its identity.
+    pub ebi: Ebi,
+    /// The gateway's endpoint.
+    pub teid: Teid,
+    /// The base station's; `None` as long as there is none: its packets then take the default bearer.
+    pub peer: Option<Peer>,
+    /// ToS octet of the outer header.
+    pub tos: u8,
+    /// With a guaranteed bit rate: the session's and the UE's limits are not for it (TS 23.401 §4.7.3).
+    pub guaranteed: bool,
+}
+
+/// What a session has besides a tunnel and limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Up to 64 rules. What none of them names goes by the default bearer.
+    pub rules: Vec<Rule>,
+    /// What no rule names is dropped instead.
+    pub strict: bool,
+    /// Up to ten bearers besides the default one.
+    pub bearers: Vec<Dedicated>,
+    /// What the session may have; `None` without bound. As it stands on every call: to leave it as it is, see
+    /// [`Service::keep_quota`].
+    pub quota: Option<Allowance>,
+    /// Leave the quotas of session and known rules as the packets have left them.
+    pub keep_quota: bool,
+    /// ToS octet of the outer header on the default bearer.
+    pub tos: u8,
+    /// QoS flow identifier written into PDU Session Containers, 0 for none (LTE).
+    pub qfi: u8,
+}
+
+/// The ToS octet that marks the packets of a QCI: the DSCP that GSMA IR.34 table 6 gives its traffic class.
+#[must_use]
+pub const fn tos_of_qci(qci: u8) -> u8 {
+    let dscp = match qci {
+        // Conversational: EF.
+        1 | 2 | 3 | 65 | 66 | 67 => 46,
+        // Streaming: AF41.
+        4 | 71..=76 => 36,
+        // Interactive, signalling first: AF31, AF21, AF11.
+        5 | 69 => 26,
+        6 | 70 => 18,
+        7 => 18,
+        8 => 10,
+        // Background.
+        _ => 0,
+    };
+    dscp << 2
+}
+
+impl Service {
+    /// Whether it can be set at all.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let refuse = |text: &str| Err(Error::Configuration(text.into()));
+        if self.rules.len() > MAX_FLOWS {
+            return refuse("more than 64 rules in a session");
+        }
+        if self.bearers.len() > MAX_DEDICATED {
+            return refuse("more than ten dedicated bearers in a session");
+        }
+        let bearers: BTreeSet<u8> = self.bearers.iter().map(|bearer| bearer.ebi.value()).collect();
+        if bearers.len() != self.bearers.len() {
+            return refuse("two bearers with the same identity");
+        }
+        let ids: BTreeSet<u32> = self.rules.iter().map(|rule| rule.id).collect();
+        if ids.len() != self.rules.len() {
+            return refuse("two rules with the same number");
+        }
+        if self.qfi > 63 {
+            return refuse("a QoS flow identifier has six bits");
+        }
+        for rule in &self.rules {
+            if rule.bearer.is_some_and(|ebi| !bearers.contains(&ebi.value())) {
+                return refuse("a rule names a bearer that the session has not");
+            }
+            let upside_down = |range: Option<(u16, u16)>| range.is_some_and(|(first, last)| first > last);
+            if upside_down(rule.remote_ports) || upside_down(rule.local_ports) {
+                return refuse("a port range ends before it begins");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A policy as programs read it. Equal ones of many sessions share an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Compiled {
+    /// Uplink, downlink, open uplink, open downlink, portless.
+    masks: [u64; 5],
+    flags: u32,
+    actions: Vec<u32>,
+    protocol: Vec<u64>,
+    tos: Vec<u64>,
+    remote: Table,
+    remote_port: Table,
+    local_port: Table,
+}
+
+/// The intervals of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Table {
+    starts: Vec<u32>,
+    rules: Vec<u64>,
+}
+
+impl Compiled {
+    /// Compiles rules that stand in order of precedence, each with its bearer's number and its place among the session's states.
+    pub(crate) fn new(rules: &[(&Rule, u8, u8)], strict: bool) -> Self {
+        let mask = |test: &dyn Fn(&Rule) -> bool| mask(rules.iter().map(|(rule, _, _)| test(rule)));
+        let range = |ports: Option<(u16, u16)>| ports.map_or((0, u32::MAX), |(a, b)| (u32::from(a), u32::from(b)));
+        let table = |range: &dyn Fn(&Rule) -> (u32, u32)| {
+            let ranges: Vec<(u32, u32)> = rules.iter().map(|(rule, _, _)| range(rule)).collect();
+            Table::new(&ranges)
+        };
+        Self {
+            masks: [
+                mask(&|rule| rule.way != Way::Downlink),
+                mask(&|rule| rule.way != Way::Uplink),
+                mask(&|rule| rule.uplink_open),
+                mask(&|rule| rule.downlink_open),
+                mask(&|rule| rule.remote_ports.is_none() && rule.local_ports.is_none()),
+            ],
+            flags: if strict { PolicyFlags::STRICT } else { 0 },
+            actions: rules.iter().map(|(_, bearer, state)| u32::from(*bearer) | u32::from(*state) << 8).collect(),
+            protocol: (0..=255).map(|p| mask(&|rule| rule.protocol.is_none_or(|wanted| wanted == p))).collect(),
+            tos: (0..=255)
+                .map(|t| mask(&|rule| rule.tos.is_none_or(|(value, bits)| t & bits == value & bits)))
+                .collect(),
+            remote: table(&|rule| (rule.remote.first(), rule.remote.last())),
+            remote_port: table(&|rule| range(rule.remote_ports)),
+            local_port: table(&|rule| range(rule.local_ports)),
+        }
+    }
+
+    /// Writes it into an entry that no session refers to.
+    pub(crate) fn write(&self, policy: &Policy) {
+        let [uplink, downlink, open_uplink, open_downlink, portless] = self.masks;
+        policy.uplink.set(uplink);
+        policy.downlink.set(downlink);
+        policy.open_uplink.set(open_uplink);
+        policy.open_downlink.set(open_downlink);
+        policy.portless.set(portless);
+        policy.flags.set(self.flags);
+        let steps = self.remote.step() | self.remote_port.step() << 10 | self.local_port.step() << 20;
+        policy.steps.set(steps);
+        for (index, cell) in policy.actions.iter().enumerate() {
+            cell.set(self.actions.get(index).copied().unwrap_or(0));
+        }
+        for (cells, rules) in [(&policy.protocol, &self.protocol), (&policy.tos, &self.tos)] {
+            cells.iter().zip(rules).for_each(|(cell, rules)| cell.set(*rules));
+        }
+        self.remote.write(&policy.remote);
+        self.remote_port.write(&policy.remote_port);
+        self.local_port.write(&policy.local_port);
+    }
+}
+
+/// A bit for each that is true.
+fn mask(bits: impl Iterator<Item = bool>) -> u64 {
+    bits.enumerate().fold(0, |mask, (index, bit)| mask | u64::from(bit) << (index & 63))
+}
+
+impl Table {
+    fn new(ranges: &[(u32, u32)]) -> Self {
+        let mut edges = BTreeSet::from([0]);
+        for (first, last) in ranges {
+            edges.insert(*first);
+            edges.extend(last.checked_add(1));
+        }
+        let starts: Vec<u32> = edges.into_iter().collect();
+        let rules =
+            starts.iter().map(|at| mask(ranges.iter().map(|(first, last)| first <= at && at <= last))).collect();
+        Self { starts, rules }
+    }
+
+    /// Half the intervals, a power of two.
+    fn step(&self) -> u32 {
+        u32::try_from(self.starts.len().next_power_of_two() / 2).unwrap_or(0)
+    }
+
+    fn write(&self, intervals: &Intervals) {
+        let last = self.rules.last().copied().unwrap_or(0);
+        for (index, (start, rules)) in intervals.starts.iter().zip(&intervals.rules).enumerate() {
+            start.set(self.starts.get(index).copied().unwrap_or(u32::MAX));
+            rules.set(self.rules.get(index).copied().unwrap_or(last));
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Service data flows: which packets belong to which bearer and rule, and what a rule allows.
+//!
+//! A packet is matched by intersecting bit vectors, one bit for each rule: every field of the packet names, in a table made for it, the
+//! rules that its value satisfies; the lowest bit that is left is the rule of highest precedence. Fields with few values have a
+//! vector for each value; addresses and ports have one for each interval between the edges that rules draw, found by bisection. So 64
+//! rules cost three bisections of at most eight steps, and one rule costs three of two.
+
+use crate::{Meter, Shared32, Shared64};
+
+/// Most rules of a session. One bit each.
+pub const MAX_FLOWS: usize = 64;
+/// Most dedicated bearers of a session (EBI 5 to 15, TS 24.301 §9.3.2, less the default one).
+pub const MAX_DEDICATED: usize = 10;
+/// Records that [`crate::maps::BEARERS`] keeps for one session.
+pub const BEARER_BLOCK: u32 = 16;
+/// Most intervals of a field: 64 ranges have up to 128 edges.
+const INTERVALS: usize = 256;
+
+/// Intervals of a field's values, and the rules that each satisfies.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Intervals {
+    /// Where an interval begins, ascending; the first is 0, unused ones repeat the largest number.
+    pub starts: [Shared32; INTERVALS],
+    /// The rules of an interval; unused ones repeat the last.
+    pub rules: [Shared64; INTERVALS],
+}
+
+impl Intervals {
+    /// The rules that `value` satisfies. `first_step` is half the number of intervals in use, a power of two.
+    #[must_use]
+    #[inline(always)]
+    pub fn rules(&self, value: u32, first_step: u32) -> u64 {
+        let mut at = 0usize;
+        let mut step = first_step as usize & (INTERVALS - 1);
+        let mut i = 0;
+        while i < 8 {
+            if step == 0 {
+                break;
+            }
+            let next = (at + step) & (INTERVALS - 1);
+            if self.starts[next].get() <= value {
+                at = next;
+            }
+            step >>= 1;
+            i += 1;
+        }
+        self.rules[at & (INTERVALS - 1)].get()
+    }
+}
+
+/// The rules of one or many sessions with the same rules: it holds nothing of a session. Not changed while a session refers to it.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Policy {
+    /// Rules that apply to packets from the phone.
+    pub uplink: Shared64,
+    /// Rules that apply to packets to the phone.
+    pub downlink: Shared64,
+    /// Rules whose gate is open for packets from the phone.
+    pub open_uplink: Shared64,
+    /// Rules whose gate is open for packets to the phone.
+    pub open_downlink: Shared64,
+    /// Rules that ask for no port.
+    pub portless: Shared64,
+    /// [`PolicyFlags`].
+    pub flags: Shared32,
+    /// Half the intervals in use of `remote`, `remote_port` and `local_port`, ten bits each.
+    pub steps: Shared32,
+    /// Sessions that refer to it; user space's.
+    pub users: Shared32,
+    /// Zero.
+    pub reserved: Shared32,
+    /// What each rule means: bearer number (0 for the default bearer) in bits 0 to 7, its [`RuleState`] after the session's first in
+    /// bits 8 to 15.
+    pub actions: [Shared32; MAX_FLOWS],
+    /// By protocol.
+    pub protocol: [Shared64; 256],
+    /// By ToS or traffic class.
+    pub tos: [Shared64; 256],
+    /// By the far end's IPv4 address, host order.
+    pub remote: Intervals,
+    /// By the far end's port.
+    pub remote_port: Intervals,
+    /// By the phone's port.
+    pub local_port: Intervals,
+}
+
+/// Bits of [`Policy::flags`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PolicyFlags(pub u32);
+
+impl PolicyFlags {
+    /// What no rule names is dropped, on the default bearer, too.
+    pub const STRICT: u32 = 1 << 0;
+
+    /// Whether all bits of `flag` are set.
+    #[must_use]
+    #[inline(always)]
+    pub const fn has(self, flag: u32) -> bool {
+        self.0 & flag == flag
+    }
+}
+
+/// Octets that may still pass.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Quota {
+    /// Octets left, both directions together; at 0 or below (two's complement) nothing passes. Counted down by programs.
+    pub left: Shared64,
+    /// User space is told when `left` falls to this.
+    pub threshold: Shared64,
+}
+
+impl Quota {
+    /// Whether something may pass.
+    #[must_use]
+    #[inline(always)]
+    pub fn open(&self) -> bool {
+        self.left.get() as i64 > 0
+    }
+}
+
+/// What one session has of one rule: counters, limit, quota.
+#[repr(C, align(128))]
+#[derive(Debug, Default)]
+pub struct RuleState {
+    /// Packets from the phone.
+    pub uplink_packets: Shared64,
+    /// Their octets.
+    pub uplink_bytes: Shared64,
+    /// Packets to the phone.
+    pub downlink_packets: Shared64,
+    /// Their octets.
+    pub downlink_bytes: Shared64,
+    /// Maximum bit rate from the phone.
+    pub uplink: Meter,
+    /// Maximum bit rate to the phone.
+    pub downlink: Meter,
+    /// Octets left, when [`RuleState::QUOTA`].
+    pub quota: Quota,
+    /// [`RuleState::QUOTA`] or 0.
+    pub flags: Shared32,
+    /// The rule's number, as user space knows it.
+    pub rule: Shared32,
+    /// TEID of the session's default bearer; 0 in a free record.
+    pub owner: Shared32,
+    /// Zero.
+    pub reserved: Shared32,
+}
+
+impl RuleState {
+    /// Flag: `quota` holds.
+    pub const QUOTA: u32 = 1 << 0;
+}
+
+/// The way to a phone by a dedicated bearer. Guarded by `sequence` as [`crate::Downlink`] is.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct Bearer {
+    /// Odd while user space changes the fields below.
+    pub sequence: Shared32,
+    /// [`crate::DownlinkFlags`], of which marking and the session's limits apply.
+    pub flags: Shared32,
+    /// The base station's TEID in wire order.
+    pub teid: Shared32,
+    /// The base station's address ([`crate::Address`]); 0 while the bearer has no tunnel.
+    pub peer: Shared32,
+    /// Index into [`crate::maps::NEXT_HOPS`].
+    pub next_hop: Shared32,
+    /// Our own TEID of this bearer; 0 in a free record.
+    pub owner: Shared32,
+    /// EPS bearer identity.
+    pub bearer: Shared32,
+    /// Zero.
+    pub reserved: Shared32,
+    /// Packets sent to the base station.
+    pub packets: Shared64,
+    /// Octets sent.
+    pub bytes: Shared64,
+    /// Zero.
+    pub reserved2: [Shared64; 2],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_finds_its_interval() {
+        // SAFETY: all octets zero is a value of shared cells.
+        let table: Box<Intervals> = unsafe { Box::new_zeroed().assume_init() };
+        for (starts, step) in [(vec![0u32], 0u32), (vec![0, 80, 81], 2), ((0..256).map(|i| i * 1000).collect(), 128)] {
+            for i in 0..INTERVALS {
+                table.starts[i].set(starts.get(i).copied().unwrap_or(u32::MAX));
+                table.rules[i].set(1 + i.min(starts.len() - 1) as u64);
+            }
+            for value in [0, 1, 79, 80, 81, 82, 999, 1000, 1001, 65_535, 254_999, 255_000, u32::MAX - 1, u32::MAX] {
+                let expected = starts.iter().rposition(|start| *start <= value).unwrap() as u64 + 1;
+                assert_eq!(table.rules(value, step), expected, "{value} in {} intervals", starts.len());
+            }
+        }
+    }
+}

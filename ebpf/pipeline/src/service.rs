@@ -1,0 +1,252 @@
+//! What a session's service says to a packet: its rule and bearer, gates, quotas, limits; and what it has used.
+//!
+//! Order: rule, gate, quota, limits. A packet that is refused is charged nowhere. Fragments behind the first have no ports: they belong
+//! to the first rule that asks for none, and come through whatever bearer the phone sends them by.
+
+use crate::meter;
+use crate::wire::{FRAGMENT_OFFSET, IPV4, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
+use crate::{Packet, Tables};
+use basalt_ebpf_abi::{
+    BEARER_BLOCK, Bearer, Downlink, DownlinkFlags, DropReason, MAX_DEDICATED, MAX_FLOWS, Notice, Policy, PolicyFlags,
+    Quota, RuleState, Shared64, Uplink, UplinkFlags,
+};
+
+/// What a rule looks at.
+#[derive(Clone, Copy)]
+struct Flow {
+    remote: u32,
+    protocol: u32,
+    tos: u32,
+    /// Source port in the high half, destination port in the low one.
+    ports: Option<u32>,
+    later_fragment: bool,
+}
+
+/// Reads the IPv4 packet at `offset`, whose lengths have been checked.
+#[inline(always)]
+fn flow<P: Packet>(packet: &P, offset: usize, uplink: bool) -> Option<Flow> {
+    let first = u64::from_be(packet.load64(offset)?);
+    let protocol = u32::from_be(packet.load32(offset + 8)?) >> 16 & 0xff;
+    let remote = u32::from_be(packet.load32(offset + if uplink { 16 } else { 12 })?);
+    let later_fragment = first as u16 & FRAGMENT_OFFSET != 0;
+    let mut ports = None;
+    if !later_fragment && matches!(protocol as u8, PROTO_TCP | PROTO_UDP | PROTO_SCTP) {
+        let header = (first >> 56) as usize & 0xf;
+        // Without options nearly always, and then the offset is a constant.
+        let start = if header == 5 { IPV4 } else { header * 4 };
+        ports = packet.load32(offset + start).map(u32::from_be);
+    }
+    Some(Flow { remote, protocol, tos: (first >> 48) as u32 & 0xff, ports, later_fragment })
+}
+
+/// The rules that a packet satisfies.
+#[inline(always)]
+fn classify(policy: &Policy, flow: &Flow, uplink: bool) -> u64 {
+    let steps = policy.steps.get();
+    let mut rules = if uplink { policy.uplink.get() } else { policy.downlink.get() };
+    rules &= policy.protocol[flow.protocol as usize & 0xff].get();
+    rules &= policy.tos[flow.tos as usize & 0xff].get();
+    rules &= policy.remote.rules(flow.remote, steps & 0xff);
+    match flow.ports {
+        Some(ports) => {
+            let (source, destination) = (ports >> 16, ports & 0xffff);
+            let (remote, local) = if uplink { (destination, source) } else { (source, destination) };
+            rules &= policy.remote_port.rules(remote, steps >> 10 & 0xff);
+            rules & policy.local_port.rules(local, steps >> 20 & 0xff)
+        }
+        None => rules & policy.portless.get(),
+    }
+}
+
+/// A rule that matched.
+#[derive(Clone, Copy)]
+struct Matched<'t> {
+    bearer: u32,
+    open: bool,
+    index: u32,
+    state: &'t RuleState,
+}
+
+/// The rule of highest precedence among `rules`.
+#[inline(always)]
+fn first<'t, T: Tables>(tables: &'t T, policy: &Policy, rules: u64, states: u32, uplink: bool) -> Option<Matched<'t>> {
+    let number = rules.trailing_zeros();
+    let action = policy.actions[number as usize & (MAX_FLOWS - 1)].get();
+    let gates = if uplink { policy.open_uplink.get() } else { policy.open_downlink.get() };
+    let open = gates & (rules & rules.wrapping_neg()) != 0;
+    let index = states.wrapping_add(action >> 8 & 0xff);
+    Some(Matched { bearer: action & 0xff, open, index, state: tables.rule_state(index)? })
+}
+
+/// What to charge a packet to, besides its bearer.
+#[derive(Debug, Clone, Copy)]
+pub struct Charge<'t> {
+    /// Whether there is anything. A flag of its own, because compilers test two pointers at once, which verifiers do not let them.
+    pub(crate) any: bool,
+    /// Its rule.
+    pub(crate) rule: Option<&'t RuleState>,
+    /// Where that is.
+    pub(crate) index: u32,
+    /// The session's quota.
+    pub(crate) quota: Option<&'t Quota>,
+}
+
+impl Charge<'_> {
+    /// Nothing but its bearer.
+    pub const NONE: Charge<'static> = Charge { any: false, rule: None, index: 0, quota: None };
+}
+
+/// A packet from a phone whose checks are passed.
+#[inline(always)]
+pub(crate) fn uplink<'t, P: Packet, T: Tables>(
+    packet: &P,
+    tables: &'t T,
+    record: &Uplink,
+    flags: UplinkFlags,
+    offset: usize,
+    octets: u32,
+) -> Result<Charge<'t>, DropReason> {
+    if flags.0 & UplinkFlags::SERVICE == 0 {
+        return Ok(Charge::NONE);
+    }
+    // Where there is no such record, there is no session.
+    let Some(home) = tables.uplink(record.home.get()) else { return Err(DropReason::WrongBearer) };
+    let mut charge = Charge::NONE;
+    if flags.has(UplinkFlags::RULES) {
+        let (Some(policy), Some(flow)) = (tables.policy(home.policy.get()), flow(packet, offset, true)) else {
+            return Err(DropReason::NoRule);
+        };
+        let bearer = record.bearer.get() >> 8;
+        let rules = classify(policy, &flow, true);
+        if rules == 0 {
+            if bearer != 0 && !flow.later_fragment {
+                return Err(DropReason::WrongBearer);
+            }
+            if PolicyFlags(policy.flags.get()).has(PolicyFlags::STRICT) {
+                return Err(DropReason::NoRule);
+            }
+        } else {
+            let Some(rule) = first(tables, policy, rules, home.states.get(), true) else {
+                return Err(DropReason::NoRule);
+            };
+            if rule.bearer != bearer && !flow.later_fragment {
+                return Err(DropReason::WrongBearer);
+            }
+            charge = allowed(rule)?;
+        }
+    }
+    if flags.has(UplinkFlags::QUOTA) {
+        charge.quota = Some(session_quota(home)?);
+        charge.any = true;
+    }
+    let session = if flags.has(UplinkFlags::METERED) { Some((&home.meter, home.ue_meter.get())) } else { None };
+    meter::charge(tables, charge.rule.map(|rule| &rule.uplink), session, true, octets)?;
+    Ok(charge)
+}
+
+/// A packet to a phone: what to charge it to, and the bearer to send it by, if not the default one.
+#[inline(always)]
+pub(crate) fn downlink<'t, P: Packet, T: Tables>(
+    packet: &P,
+    tables: &'t T,
+    record: &'t Downlink,
+    mask: u32,
+    offset: usize,
+    octets: u32,
+    limited: bool,
+) -> Result<(Charge<'t>, Option<&'t Bearer>), DropReason> {
+    let mut flags = DownlinkFlags(record.flags.get());
+    if flags.0 & DownlinkFlags::SERVICE == 0 {
+        return Ok((Charge::NONE, None));
+    }
+    let mut charge = Charge::NONE;
+    let mut bearer = None;
+    if flags.has(DownlinkFlags::RULES) {
+        let (Some(policy), Some(flow)) = (tables.policy(record.policy.get()), flow(packet, offset, false)) else {
+            return Err(DropReason::NoRule);
+        };
+        let rules = classify(policy, &flow, false);
+        if rules != 0 {
+            let Some(rule) = first(tables, policy, rules, record.states.get(), false) else {
+                return Err(DropReason::NoRule);
+            };
+            charge = allowed(rule)?;
+            bearer = dedicated(tables, record, rule.bearer);
+        } else if PolicyFlags(policy.flags.get()).has(PolicyFlags::STRICT) {
+            return Err(DropReason::NoRule);
+        }
+    }
+    if flags.has(DownlinkFlags::QUOTA) {
+        let Some(home) = tables.uplink(record.owner.get() & mask) else { return Err(DropReason::QuotaExhausted) };
+        charge.quota = Some(session_quota(home)?);
+        charge.any = true;
+    }
+    if let Some(bearer) = bearer {
+        flags = DownlinkFlags(bearer.flags.get());
+    }
+    if limited {
+        let session =
+            if flags.has(DownlinkFlags::METERED) { Some((&record.meter, record.ue_meter.get())) } else { None };
+        meter::charge(tables, charge.rule.map(|rule| &rule.downlink), session, false, octets)?;
+    }
+    Ok((charge, bearer))
+}
+
+/// A dedicated bearer that has a tunnel. Without one, its packets take the default bearer.
+#[inline(always)]
+fn dedicated<'t, T: Tables>(tables: &'t T, record: &Downlink, number: u32) -> Option<&'t Bearer> {
+    let block = record.bearers.get();
+    if number == 0 || number > MAX_DEDICATED as u32 || block == 0 {
+        return None;
+    }
+    tables.bearer(block.wrapping_mul(BEARER_BLOCK) + number).filter(|bearer| bearer.peer.get() != 0)
+}
+
+/// Gate and quota of a rule.
+#[inline(always)]
+fn allowed(rule: Matched<'_>) -> Result<Charge<'_>, DropReason> {
+    if !rule.open {
+        return Err(DropReason::GateClosed);
+    }
+    if rule.state.flags.get() & RuleState::QUOTA != 0 && !rule.state.quota.open() {
+        return Err(DropReason::QuotaExhausted);
+    }
+    Ok(Charge { any: true, rule: Some(rule.state), index: rule.index, quota: None })
+}
+
+#[inline(always)]
+fn session_quota(home: &Uplink) -> Result<&Quota, DropReason> {
+    if home.quota.open() { Ok(&home.quota) } else { Err(DropReason::QuotaExhausted) }
+}
+
+/// Counts a packet that was sent in its rule and quotas.
+#[inline(always)]
+pub(crate) fn account<T: Tables>(tables: &T, charge: &Charge<'_>, owner: u32, uplink: bool, octets: u32) {
+    if let Some(rule) = charge.rule {
+        let (packets, bytes): (&Shared64, &Shared64) = if uplink {
+            (&rule.uplink_packets, &rule.uplink_bytes)
+        } else {
+            (&rule.downlink_packets, &rule.downlink_bytes)
+        };
+        packets.add(1);
+        bytes.add(u64::from(octets));
+        if rule.flags.get() & RuleState::QUOTA != 0 {
+            spend(tables, &rule.quota, owner, charge.index, octets);
+        }
+    }
+    if let Some(quota) = charge.quota {
+        spend(tables, quota, owner, Notice::SESSION, octets);
+    }
+}
+
+/// Takes octets off a quota. Exactly one packet sees it fall to its threshold, and exactly one sees its end.
+#[inline(always)]
+fn spend<T: Tables>(tables: &T, quota: &Quota, owner: u32, state: u32, octets: u32) {
+    let before = quota.left.fetch_add(u64::from(octets).wrapping_neg()) as i64;
+    let after = before.wrapping_sub(i64::from(octets));
+    let threshold = quota.threshold.get() as i64;
+    let exhausted = before > 0 && after <= 0;
+    if exhausted || (before > threshold && after <= threshold) {
+        tables.notice(Notice { owner, state, exhausted });
+    }
+}
