@@ -154,6 +154,9 @@ fn hex(octets: &[u8]) -> String {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use basalt_ids::{EnbId, GlobalEnbId, Tac, Tai};

@@ -74,6 +74,44 @@ fn an_area_that_nobody_serves_is_refused() {
 }
 
 #[test]
+fn a_setup_request_without_usable_ids_is_refused_with_a_time_to_wait() {
+    let mut site = Site::new();
+    let enb = Enb::connect(&mut site, 1);
+    let octets = basalt_s1ap::encode(&enb.setup_request().into()).unwrap();
+    // GLOBAL ENB ID (59) and SUPPORTED TAS (64) in turn under an id that nobody knows: mandatory and absent.
+    for missing in [59_u8, 64] {
+        let at = octets.windows(3).position(|window| window == [0, missing, 0]).unwrap();
+        let mut broken = octets.clone();
+        broken[at] = 0x7f;
+        enb.send_raw(&mut site, broken);
+        let Some(Pdu::S1SetupFailure(failure)) = site.next() else { panic!("{missing}") };
+        assert!(matches!(failure.cause, Some(Cause::Protocol(_))), "{failure:?}");
+        assert!(failure.time_to_wait.is_some() && failure.criticality_diagnostics.is_some());
+        assert!(site.next().is_none());
+    }
+    assert_eq!(site.core.enbs().count(), 0);
+    enb.setup(&mut site);
+    assert!(matches!(site.next(), Some(Pdu::S1SetupResponse(_))));
+}
+
+#[test]
+fn what_could_not_be_delivered_is_sent_again_by_its_timer() {
+    let mut site = Site::new();
+    let enb = Enb::ready(&mut site, 1);
+    let mut phone = Phone::new(1, &enb);
+    phone.attach(&mut site);
+    site.command(agw_types::Command::Detach { imsi: phone.imsi, reattach: false });
+    let Some(Pdu::DownlinkNasTransport(message)) = phone.s1ap(&mut site) else { panic!() };
+    let cause = Cause::RadioNetwork(RadioNetworkCause::X2HandoverTriggered);
+    let (mme, id) = (phone.mme_id.unwrap(), phone.enb_id);
+    enb.send(&mut site, basalt_s1ap::NasNonDeliveryIndication::new(mme, id, message.nas_pdu, cause));
+    phone.hear_nothing(&mut site);
+    assert_eq!(site.counted(agw_types::Metric::Unexpected("NAS message not delivered")), 1);
+    site.advance(basalt_sansio::Duration::from_secs(6));
+    assert!(matches!(phone.hear_emm(&mut site), basalt_nas::EmmMessage::DetachRequestNetwork(_)));
+}
+
+#[test]
 fn a_second_base_station_with_one_identity_is_refused_while_the_first_lives() {
     let mut site = Site::new();
     let first = Enb::ready(&mut site, 1);

@@ -4,6 +4,7 @@
 //! done; does it fit the state of the association; and, when it is about a UE, do its ids name a connection over it.
 
 use crate::connection::Context;
+use crate::s1_setup::TIME_TO_WAIT;
 use crate::{Cx, Ran};
 use agw_types::{LinkId, Metric, RadioCause, RadioEventKind, RadioId};
 use basalt_s1ap::{
@@ -37,7 +38,7 @@ impl Ran {
                     }
                     Reaction::Reject(answer) => {
                         cx.protocol_error(link, decoded.pdu.name(), format!("{} was refused", decoded.pdu.name()));
-                        cx.send(link, stream, *answer);
+                        cx.send(link, stream, with_time_to_wait(*answer));
                         false
                     }
                     Reaction::LocalError => false,
@@ -56,7 +57,7 @@ impl Ran {
         match reaction(error) {
             Reaction::Reject(answer) => {
                 cx.protocol_error(link, "undecodable", error.to_string());
-                cx.send(link, stream, *answer);
+                cx.send(link, stream, with_time_to_wait(*answer));
             }
             Reaction::LocalError => self.failed_locally(link, error, cx),
             Reaction::Ignore | Reaction::Report(_) | Reaction::Notify(_) => {}
@@ -222,4 +223,12 @@ const fn is_from_mme(pdu: &Pdu) -> bool {
             | Pdu::HandoverPreparationFailure(_)
             | Pdu::HandoverFailure(_)
     )
+}
+
+/// A base station whose setup request is broken is told to wait too, or it would ask without end (TS 36.413 §8.7.3.3).
+fn with_time_to_wait(mut answer: Pdu) -> Pdu {
+    if let Pdu::S1SetupFailure(failure) = &mut answer {
+        failure.time_to_wait.get_or_insert(TIME_TO_WAIT);
+    }
+    answer
 }

@@ -18,6 +18,9 @@ use basalt_s1ap::{
     Cause, MiscCause, Name, S1SetupFailure, S1SetupRequest, S1SetupResponse, ServedGummeis, SupportedTa, TimeToWait,
 };
 
+/// How long a base station that is refused waits before it asks again: time enough for people to read why.
+pub(crate) const TIME_TO_WAIT: TimeToWait = TimeToWait::S20;
+
 /// Why a base station is not taken in.
 pub(crate) struct Refusal {
     pub(crate) cause: Cause,
@@ -95,7 +98,7 @@ impl Ran {
 
     fn refuse_setup(&mut self, link: LinkId, enb: GlobalEnbId, refusal: Refusal, cx: &mut Cx<'_>) {
         let mut failure = S1SetupFailure::new(refusal.cause);
-        failure.time_to_wait = Some(TimeToWait::S20);
+        failure.time_to_wait = Some(TIME_TO_WAIT);
         cx.send(link, 0, failure);
         cx.count(Metric::Procedure { procedure: Procedure::S1Setup, outcome: Outcome::Failure });
         let peer = self.links.get(&link).and_then(|link| link.peer());

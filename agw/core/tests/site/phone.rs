@@ -1,6 +1,6 @@
 //! A phone that says what it is told to, with keys and counts of its own.
 
-use super::enb::{Enb, plmn};
+use super::enb::Enb;
 use super::{Site, functions, imsi};
 use basalt_ids::{EnbUeS1apId, Guti, Imsi, MmeUeS1apId, Pti};
 use basalt_nas::emm::{
@@ -255,7 +255,7 @@ impl Phone {
     pub fn answer_challenge(&mut self, site: &mut Site, request: &AuthenticationRequest) {
         match self.usim.answer(&request.rand.0, &request.autn.0) {
             Ok(response) => {
-                self.kasme = Some((request.ksi.value, response.kasme(plmn())));
+                self.kasme = Some((request.ksi.value, response.kasme(self.enb.tai.plmn)));
                 let res = Res(response.res.expose().clone());
                 self.say(site, EmmMessage::AuthenticationResponse(AuthenticationResponse::new(res)));
             }

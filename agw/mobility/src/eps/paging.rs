@@ -72,20 +72,22 @@ pub(crate) fn call_to_detach(ue: &mut Ue, wish: Wish, cx: &mut Cx<'_>) {
 
 fn start(ue: &mut Ue, then: Option<Box<Wish>>, cx: &mut Cx<'_>) {
     ue.emm = Emm::Registered(Some(Task::Paging(Paging { started: cx.now.mono, sent: 1, then })));
-    page(ue, 1, cx);
+    page(ue, cx);
 }
 
-fn page(ue: &Ue, attempt: u8, cx: &mut Cx<'_>) {
-    let (Some(imsi), Some(guti)) = (ue.imsi, ue.guti.or(ue.pending_guti)) else { return };
-    // With a promise that was never confirmed, the UE may listen to either identity (§5.4.1.4): in turns.
-    let guti = ue.pending_guti.filter(|_| attempt.is_multiple_of(2)).unwrap_or(guti);
+fn page(ue: &Ue, cx: &mut Cx<'_>) {
+    let Some(imsi) = ue.imsi else { return };
     cx.arm(TimerName::T3413, cx.config.timers.t3413);
-    cx.radio(RadioCommand::Page(agw_types::Paging {
-        id: PagingId::STmsi(guti.s_tmsi()),
-        ue_index: (imsi.value() % 1024) as u16,
-        areas: ue.areas.to_vec(),
-        drx: ue.drx,
-    }));
+    // With a promise that was never confirmed, the UE may listen to either identity (§5.4.1.4, §5.4.1.6): to both at once, since
+    // one after the other would take T3413 longer.
+    for guti in [ue.guti, ue.pending_guti].into_iter().flatten() {
+        cx.radio(RadioCommand::Page(agw_types::Paging {
+            id: PagingId::STmsi(guti.s_tmsi()),
+            ue_index: (imsi.value() % 1024) as u16,
+            areas: ue.areas.to_vec(),
+            drx: ue.drx,
+        }));
+    }
 }
 
 /// A trusted message of the UE ends a page. Gives what the UE was called for, if not for packets.
@@ -104,9 +106,8 @@ pub(crate) fn t3413(ue: &mut Ue, cx: &mut Cx<'_>) {
     let Emm::Registered(Some(Task::Paging(paging))) = &mut ue.emm else { return };
     if paging.sent < cx.config.paging.attempts {
         paging.sent += 1;
-        let attempt = paging.sent;
         cx.count(Metric::Retransmitted("Paging"));
-        page(ue, attempt, cx);
+        page(ue, cx);
         return;
     }
     let (attempts, then) = (paging.sent, paging.then.take());

@@ -1,0 +1,215 @@
+//! Golden files: every kind of record in every format that was ever written, and what it says.
+//!
+//! A file of `fixtures/records` holds the octets of one record as hexadecimal digits. They are never changed: a gateway that is
+//! upgraded finds such octets on its disk. A change of a record's layout is a new version with a folder of its own, and the files
+//! of the versions before it go on being read here.
+
+use super::{Loaded, Record, decode, load, put_keeper_instance, put_subscriber, stage};
+use agw_subscribers::{Credentials, StoredAlgorithm, StoredSubscriber, Subscriber};
+use agw_types::{
+    Ambr, ApnProfile, Arp, BearerQos, Effect, LinkId, Profile, RejectInfo, StoredLink, StoredRadio, StoredRest,
+    StoredSession, StoredUe, SubscriberState,
+};
+use basalt_ids::{Ebi, Eci, Qci, Tac, Tai, Teid};
+use basalt_ids::{Ecgi, EnbId, EnbUeS1apId, GlobalEnbId, Gummei, Guti, Imsi, MTmsi, MmeCode, MmeGroupId, Plmn};
+use basalt_sansio::SlotId;
+use basalt_security::{Algorithms, Ciphering, Integrity, NasSecurityContext, Provider, SealingKey, Secret, Side, Sqn};
+use basalt_store::{Batch, Config, MemDisk, Store};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+/// The octets of a file, without white space.
+fn golden(version: u8, kind: &str) -> String {
+    let file = format!("../../fixtures/records/v{version}/{kind}.hex");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    text.split_whitespace().collect()
+}
+
+fn octets(hex: &str) -> Vec<u8> {
+    let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(digit).collect()
+}
+
+fn plmn() -> Plmn {
+    "001-01".parse().unwrap()
+}
+
+fn imsi() -> Imsi {
+    "001010123456789".parse().unwrap()
+}
+
+fn area() -> Tai {
+    Tai { plmn: plmn(), tac: Tac(7) }
+}
+
+fn guti(tmsi: u32) -> Guti {
+    Guti { gummei: Gummei { plmn: plmn(), group: MmeGroupId(2), code: MmeCode(1) }, m_tmsi: MTmsi(tmsi) }
+}
+
+const AMBR: Ambr = Ambr { uplink: 50_000_000, downlink: 100_000_000 };
+const QOS: BearerQos = BearerQos { qci: Qci(9), arp: Arp { priority: 8, may_preempt: false, preemptable: true } };
+
+fn link() -> StoredLink {
+    StoredLink {
+        link: LinkId(7),
+        enb: GlobalEnbId { plmn: plmn(), enb: EnbId::Macro(0x19b) },
+        name: Some("enb".to_owned()),
+        areas: vec![area()],
+        drx: 128,
+    }
+}
+
+/// Everything that a phone's record can hold.
+fn ue() -> StoredUe {
+    let algorithms = Algorithms { ciphering: Ciphering::Eea2, integrity: Integrity::Eia2 };
+    let security = NasSecurityContext::new(Side::Network, 3, Secret::new([0x5a; 32]), algorithms, Provider::STANDARD);
+    let mut access_keys = security.access_keys(5);
+    security.advance(&mut access_keys);
+    StoredUe {
+        imsi: imsi(),
+        guti: guti(0xc000_0001),
+        pending_guti: Some(guti(0xc000_0002)),
+        registered: true,
+        security,
+        network_capability: vec![0xe0, 0xe0],
+        ms_network_capability: Some(vec![0xe5, 0xe0, 0x3e]),
+        additional_capability: Some(vec![0, 0, 0, 0]),
+        imei: None,
+        imeisv: Some("3534900698733190".parse().unwrap()),
+        areas: vec![area()],
+        cell: Ecgi { plmn: plmn(), eci: Eci::new(0x19b01).unwrap() },
+        drx: Some(64),
+        radio_capability: Some(vec![1, 2, 3]),
+        radio: Some(StoredRadio {
+            link: LinkId(7),
+            radio: SlotId(0x0100_0001),
+            enb_id: EnbUeS1apId::new(0x00ab_cdef).unwrap(),
+            stream: 3,
+        }),
+        access_keys: Some(access_keys),
+        ambr: AMBR,
+        sessions: vec![StoredSession {
+            ebi: Ebi::new(5).unwrap(),
+            apn: "internet".parse().unwrap(),
+            address: Ipv4Addr::new(10, 45, 0, 2),
+            qos: QOS,
+            ambr: AMBR,
+            local: ("192.0.2.1".parse().unwrap(), Teid(0x1230_0001)),
+            remote: Some(("192.0.2.2".parse().unwrap(), Teid(0x77))),
+        }],
+        resting: vec![StoredRest {
+            apn: "ims".parse().unwrap(),
+            address: Ipv4Addr::new(10, 46, 0, 2),
+            teid: Teid(0x4560_0002),
+            until: 1_800_000_060,
+        }],
+        last_seen: 1_800_000_000,
+        last_reject: Some(RejectInfo {
+            imsi: Some(imsi()),
+            procedure: "attach".to_owned(),
+            emm_cause: Some(19),
+            esm_cause: Some(27),
+            reason: "unknown access point".to_owned(),
+            advice: "correct it".to_owned(),
+            unix_secs: 1_799_999_999,
+        }),
+    }
+}
+
+fn sealing_key() -> SealingKey {
+    SealingKey::from_octets(Secret::new([0x11; 32]))
+}
+
+fn subscriber() -> StoredSubscriber {
+    let (k, opc) = (Secret::new(vec![0x46; 16]), Secret::new(vec![0xe8; 16]));
+    let credentials = Credentials::new(StoredAlgorithm::Milenage, k, opc, true).unwrap();
+    let apn = ApnProfile {
+        apn: "internet".parse().unwrap(),
+        qos: QOS,
+        ambr: AMBR,
+        static_ipv4: Some(Ipv4Addr::new(10, 45, 0, 9)),
+    };
+    let subscriber = Subscriber {
+        profile: Profile { imsi: imsi(), msisdn: Some("4915112345678".parse().unwrap()), ambr: AMBR, apns: vec![apn] },
+        name: "a phone".to_owned(),
+        state: SubscriberState::Suspended,
+        aka: credentials.functions().unwrap(),
+        amf: [0x80, 0],
+        sqn: Sqn::new(4096).unwrap(),
+    };
+    StoredSubscriber::seal(&subscriber, &credentials, &sealing_key(), [[1; 24], [2; 24]])
+}
+
+/// The records above as the gateway writes them now: kind and octets in hexadecimal digits.
+fn written() -> Vec<(&'static str, String)> {
+    let mut batches: Vec<(&str, Batch)> = Vec::new();
+    let mut add = |kind, fill: &dyn Fn(&mut Batch)| {
+        let mut batch = Batch::new();
+        fill(&mut batch);
+        batches.push((kind, batch));
+    };
+    let save = |record: Record| {
+        move |batch: &mut Batch| {
+            assert!(stage(batch, &Effect::Save(Box::new(record.clone()))));
+        }
+    };
+    add("phone", &save(Record::Ue(Box::new(ue()))));
+    add("base-station", &save(Record::Link(link())));
+    add("sequence-number", &save(Record::Sqn { imsi: imsi(), reserved: 0x1_0000 }));
+    add("subscriber", &|batch| put_subscriber(batch, &subscriber()));
+    add("keeper-instance", &|batch| put_keeper_instance(batch, 0x1234_5678_9abc_def0));
+    let value = |batch: &Batch| {
+        let disk = MemDisk::new(1);
+        let (mut store, _, _) = Store::open(disk.clone(), Config::default()).unwrap();
+        store.append(batch).unwrap();
+        store.commit().unwrap();
+        let (_, records, _) = Store::open(disk, Config::default()).unwrap();
+        let values: Vec<Vec<u8>> = (0..=255)
+            .flat_map(|number| records.in_keyspace(basalt_store::Keyspace(number)))
+            .map(|(_, value)| value.to_vec())
+            .collect();
+        let [value] = values.as_slice() else { panic!("one record") };
+        super::hex(value)
+    };
+    batches.iter().map(|(kind, batch)| (*kind, value(batch))).collect()
+}
+
+#[test]
+fn records_of_version_1_are_read() {
+    let read = |kind| octets(&golden(1, kind));
+    assert_eq!(decode(&read("phone")), Some(ue()));
+    assert_eq!(decode(&read("base-station")), Some(link()));
+    assert_eq!(decode(&read("sequence-number")), Some((imsi(), 0x1_0000_u64)));
+    assert_eq!(decode(&read("keeper-instance")), Some(0x1234_5678_9abc_def0_u64));
+    let stored: StoredSubscriber = decode(&read("subscriber")).unwrap();
+    assert_eq!(stored, subscriber());
+    assert_eq!(stored.credentials(&sealing_key()).unwrap().k.expose(), &[0x46; 16]);
+}
+
+/// A record that is laid out in another way needs another version, and a folder of golden files.
+#[test]
+fn records_are_still_written_as_version_1() {
+    let differs: Vec<String> = written()
+        .into_iter()
+        .filter(|(kind, written)| *written != golden(1, kind))
+        .map(|(kind, written)| format!("fixtures/records/v1/{kind}.hex is not what is written:\n{written}\n"))
+        .collect();
+    assert!(differs.is_empty(), "{}", differs.concat());
+}
+
+#[test]
+fn a_store_of_version_1_opens_whole() {
+    let disk = MemDisk::new(1);
+    let (mut store, _, _) = Store::open(disk.clone(), Config::default()).unwrap();
+    let mut batch = Batch::new();
+    for (keyspace, kind) in [(1, "phone"), (2, "base-station"), (3, "sequence-number"), (4, "subscriber")] {
+        batch.add_put(basalt_store::Keyspace(keyspace), kind.as_bytes(), &octets(&golden(1, kind)));
+    }
+    store.append(&batch).unwrap();
+    store.commit().unwrap();
+    let Loaded { subscribers, ues, links, sqns, unreadable, .. } =
+        load(&Store::open(disk, Config::default()).unwrap().1);
+    assert_eq!((subscribers.len(), ues.len(), links.len(), sqns.len()), (1, 1, 1, 1));
+    assert!(unreadable.is_empty());
+}
