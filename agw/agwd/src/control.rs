@@ -107,6 +107,14 @@ fn page_size(asked: u32) -> usize {
     size as usize
 }
 
+fn never_seen(imsi: Imsi, subscribed: bool) -> String {
+    if subscribed {
+        format!("phone {imsi} has not tried to attach yet; it is in the subscriber list")
+    } else {
+        format!("phone {imsi} has not tried to attach, and is not in the subscriber list")
+    }
+}
+
 fn not_subscribed(imsi: Imsi) -> Status {
     Status::not_found(format!("there is no subscriber {imsi}; see `basalt subscriber list`"))
 }
@@ -120,8 +128,11 @@ impl Service for Control {
     }
 
     async fn diagnose(&self, request: Request<api::DiagnoseRequest>) -> Result<Response<api::Diagnosis>, Status> {
-        let wanted = after(&request.into_inner().imsi)?;
-        self.run(move |gateway| diagnose::diagnose(gateway, wanted)).await.map(Response::new)
+        let imsi = after(&request.into_inner().imsi)?;
+        let (wanted, own) = self.run(move |gateway| diagnose::look(gateway, imsi)).await?;
+        // Not on the gateway's thread: no phone waits for a look at the machine.
+        let diagnosis = tokio::task::spawn_blocking(move || diagnose::diagnosis(&wanted, own)).await;
+        diagnosis.map(Response::new).map_err(|error| Status::internal(format!("the diagnosis ended early: {error}")))
     }
 
     async fn add_subscriber(
@@ -234,10 +245,9 @@ impl Service for Control {
 
     async fn get_ue(&self, request: Request<api::GetUeRequest>) -> Result<Response<api::Ue>, Status> {
         let imsi = imsi(&request.into_inner().imsi)?;
-        let found = self.run(move |gateway| convert::ue(gateway, imsi)).await?;
-        found
-            .map(Response::new)
-            .ok_or_else(|| Status::not_found(format!("phone {imsi} was not seen since the gateway's records began")))
+        let look =
+            move |gateway: &mut Gateway| convert::ue(gateway, imsi).ok_or_else(|| gateway.stored.contains_key(&imsi));
+        self.run(look).await?.map(Response::new).map_err(|subscribed| Status::not_found(never_seen(imsi, subscribed)))
     }
 
     async fn list_enbs(&self, _: Request<api::ListEnbsRequest>) -> Result<Response<api::ListEnbsResponse>, Status> {

@@ -7,15 +7,14 @@ use crate::gateway::Gateway;
 use agw_dataplane::PlaneMode;
 use agw_types::UeView;
 use basalt_control_api::gateway::v1 as api;
-use basalt_doctor::{Finding, Level};
+use basalt_doctor::{Finding, Wanted};
 use basalt_ids::Imsi;
 
 /// Events looked through for base stations that were refused.
 const PAST: usize = 500;
 
-/// Checks the machine, the gateway and, if one is named, a phone's way through it.
-pub fn diagnose(gateway: &mut Gateway, imsi: Option<Imsi>) -> api::Diagnosis {
-    let mut findings = basalt_doctor::machine_findings(&doctor::wanted(&gateway.effective));
+/// What the gateway and, if one is named, a phone's way through it look like; with what the machine must provide.
+pub fn look(gateway: &mut Gateway, imsi: Option<Imsi>) -> (Wanted, Vec<Finding>) {
     let facts = facts(gateway);
     let view = imsi.and_then(|imsi| gateway.core.ue(imsi));
     let ue = imsi.map(|imsi| UeFacts {
@@ -24,8 +23,13 @@ pub fn diagnose(gateway: &mut Gateway, imsi: Option<Imsi>) -> api::Diagnosis {
         view: view.as_ref(),
         traffic: view.as_ref().map(|view| traffic(gateway, view)).unwrap_or_default(),
     });
-    findings.extend(doctor::findings(&facts, ue.as_ref()));
-    api::Diagnosis { findings: findings.into_iter().map(show).collect() }
+    (doctor::wanted(&gateway.effective), doctor::findings(&facts, ue.as_ref()))
+}
+
+/// Checks the machine, which may take its time (a disk is written to, modules are loaded), and adds what the gateway found.
+pub fn diagnosis(wanted: &Wanted, own: Vec<Finding>) -> api::Diagnosis {
+    let findings = basalt_doctor::machine_findings(wanted).into_iter().chain(own);
+    api::Diagnosis { findings: findings.map(Into::into).collect() }
 }
 
 fn facts(gateway: &mut Gateway) -> GatewayFacts {
@@ -74,19 +78,4 @@ fn traffic(gateway: &Gateway, view: &UeView) -> Vec<SessionTraffic> {
         }
     });
     sessions.collect()
-}
-
-fn show(finding: Finding) -> api::Finding {
-    let level = match finding.level {
-        Level::Ok => api::finding::Level::Ok,
-        Level::Warning => api::finding::Level::Warning,
-        Level::Error => api::finding::Level::Error,
-    };
-    api::Finding {
-        check: finding.check.to_owned(),
-        level: level.into(),
-        found: finding.found,
-        cause: finding.cause,
-        fix: finding.fix,
-    }
 }

@@ -249,6 +249,7 @@ fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
     };
     config.sessions = effective.max_sessions;
     config.forbidden = effective.blocked.iter().map(|(network, length)| Prefix::new(*network, *length)).collect();
+    config.permitted = effective.dns_inside.iter().map(|server| Prefix::new(*server, 32)).collect();
     config.phone_to_phone = effective.phone_to_phone;
     config.bpf_directory = effective.pin_dir.clone();
     config.buffer_per_phone = effective.buffer_packets;

@@ -77,6 +77,8 @@ pub struct Interface {
     pub mtu: u32,
     /// Addresses with prefix lengths.
     pub addresses: Vec<(IpAddr, u8)>,
+    /// Packets that come in by it are passed on.
+    pub forwarding: Option<bool>,
     /// Reverse path filter of this interface: 0 off, 1 strict, 2 loose (RFC 3704).
     pub rp_filter: Option<u8>,
     /// What ethtool tells.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -64,6 +65,7 @@ impl Gateway {
         let directory = lab.directory();
         fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
         fs::create_dir_all(&setup.state_dir).with_context(|| format!("making {}", setup.state_dir.display()))?;
+        fs::set_permissions(&setup.state_dir, fs::Permissions::from_mode(0o700))?;
         lab.remember_directory(directory.clone())?;
         let config = configuration(setup, &directory)?;
         fs::write(directory.join("agwd.toml"), toml::to_string(&config)?)?;

@@ -10,6 +10,8 @@ pub struct Interface {
     pub name: String,
     /// Addresses.
     pub addresses: Vec<IpAddr>,
+    /// IPv4 networks: an address in each, and the length of its prefix.
+    pub networks: Vec<(Ipv4Addr, u8)>,
     /// MTU, octets.
     pub mtu: u32,
 }
@@ -34,6 +36,16 @@ impl Machine {
         self.interfaces.iter().find(|interface| interface.addresses.contains(&address))
     }
 
+    /// Whether packets for an address stay on this machine, or on a network of it that is not behind `outside`.
+    #[must_use]
+    pub fn is_inside(&self, address: Ipv4Addr, outside: Option<&str>) -> bool {
+        let near = |interface: &Interface| {
+            Some(interface.name.as_str()) != outside
+                && interface.networks.iter().any(|(network, length)| contains((*network, *length), address))
+        };
+        self.interface_of(IpAddr::V4(address)).is_some() || self.interfaces.iter().any(near)
+    }
+
     /// An interface by name.
     #[must_use]
     pub fn interface(&self, name: &str) -> Option<&Interface> {
@@ -53,6 +65,13 @@ impl Machine {
         }
         Self { name, interfaces: interfaces(), default_route: default_route(&routes), dns }
     }
+}
+
+/// Whether a network, given by any address in it and its prefix length, has an address.
+#[must_use]
+pub fn contains(network: (Ipv4Addr, u8), address: Ipv4Addr) -> bool {
+    let mask = u32::MAX.checked_shl(32 - u32::from(network.1.min(32))).unwrap_or(0);
+    (network.0.to_bits() ^ address.to_bits()) & mask == 0
 }
 
 /// The interface of the default route in the text of `/proc/net/route`.
@@ -98,12 +117,17 @@ fn interfaces() -> Vec<Interface> {
         let name = unsafe { std::ffi::CStr::from_ptr(item.ifa_name) }.to_string_lossy().into_owned();
         let index = found.iter().position(|interface| interface.name == name).unwrap_or_else(|| {
             let mtu = mtu_of(&name);
-            found.push(Interface { name, addresses: Vec::new(), mtu });
+            found.push(Interface { name, addresses: Vec::new(), networks: Vec::new(), mtu });
             found.len() - 1
         });
         // SAFETY: ifa_addr is null or points to a socket address of the family it names.
         if let (Some(address), Some(interface)) = (unsafe { address_of(item.ifa_addr) }, found.get_mut(index)) {
             interface.addresses.push(address);
+            // SAFETY: ifa_netmask is null or points to a socket address of the family it names.
+            if let (IpAddr::V4(address), Some(IpAddr::V4(mask))) = (address, unsafe { address_of(item.ifa_netmask) }) {
+                // A mask has at most 32 ones.
+                interface.networks.push((address, mask.to_bits().leading_ones() as u8));
+            }
         }
     }
     // SAFETY: the list came from getifaddrs and is freed once.
@@ -178,5 +202,6 @@ mod tests {
         let machine = Machine::detect();
         let loopback = machine.interface("lo").unwrap();
         assert!(loopback.mtu > 1000);
+        assert!(loopback.networks.contains(&(Ipv4Addr::LOCALHOST, 8)));
     }
 }

@@ -1,6 +1,7 @@
 //! Configuration: the file, what the machine tells, and what follows from both.
 
 mod detect;
+mod effective;
 mod file;
 mod parse;
 mod resolve;
@@ -8,7 +9,8 @@ mod show;
 mod values;
 
 pub use detect::Machine;
+pub use effective::{DataplaneMode, Effective, EgressMode, SctpChoice};
 #[cfg(test)]
 pub use parse::parse;
 pub use parse::read;
-pub use resolve::{DataplaneMode, Effective, EgressMode, SctpChoice, resolve};
+pub use resolve::resolve;

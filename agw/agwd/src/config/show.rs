@@ -1,7 +1,7 @@
 //! The configuration in force as a file, for `--print-config` and `basalt config`.
 
+use super::effective::{DataplaneMode, Effective, EgressMode, SctpChoice};
 use super::file::{self, File};
-use super::resolve::{DataplaneMode, Effective, EgressMode, SctpChoice};
 use super::values;
 use std::time::Duration;
 

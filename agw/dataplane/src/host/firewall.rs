@@ -48,6 +48,12 @@ fn ruleset(config: &Config) -> Value {
                 "postrouting",
                 vec![address_in("saddr", pool), interface("oifname", internet), json!({"masquerade": null})],
             ));
+            // What is permitted on other networks knows no way to phones either.
+            for permitted in &config.permitted {
+                let masqueraded =
+                    vec![address_in("saddr", pool), address_in("daddr", *permitted), json!({"masquerade": null})];
+                commands.push(rule("postrouting", masqueraded));
+            }
         }
     }
     json!({"nftables": commands})

@@ -103,10 +103,10 @@ pub(super) fn tun(wanted: &Wanted, facts: &Facts) -> Option<Finding> {
     if let Some(hidden) = not_shown(wanted, facts, "tun", error) {
         return Some(hidden);
     }
-    Some(Finding::error(
+    Some(Finding::warning(
         "tun",
         format!("/dev/net/tun cannot be opened: {error}"),
-        "the software plane and simulated phones need TUN interfaces",
+        "veth pairs stand in for TUN devices in the software plane and for simulated phones, at some cost of speed",
         "modprobe tun; in a container, pass the device (--device /dev/net/tun)",
     ))
 }

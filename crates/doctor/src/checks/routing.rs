@@ -1,7 +1,7 @@
 //! How packets of phones get to the internet and back.
 
 use super::{internet, radio};
-use crate::{Facts, Finding, Wanted};
+use crate::{Facts, Finding, Interface, Wanted};
 use std::net::{IpAddr, Ipv4Addr};
 
 pub(super) fn default_route(_: &Wanted, facts: &Facts) -> Option<Finding> {
@@ -16,22 +16,31 @@ pub(super) fn default_route(_: &Wanted, facts: &Facts) -> Option<Finding> {
     }
 }
 
+/// The gateway's own interface towards phones.
+const OWN_DEVICE: &str = "bslt0";
+
 pub(super) fn ip_forward(wanted: &Wanted, facts: &Facts) -> Option<Finding> {
     let check = "ip-forward";
     if facts.forwarding.ip_forward? {
         return Some(Finding::ok(check, "on"));
     }
-    if internet(wanted, facts).is_none() {
+    let Some((name, interface)) = internet(wanted, facts) else {
         return Some(Finding::ok(check, "off; there is no internet side to pass packets on to"));
+    };
+    if !wanted.gateway_running {
+        return Some(Finding::ok(check, "off; agwd switches it on for the interfaces that need it"));
     }
-    let finding = Finding::error(
+    // What counts is the interface by which a packet comes in.
+    let passes = |interface: Option<&Interface>| interface.is_none_or(|found| found.forwarding != Some(false));
+    if passes(interface) && passes(facts.interface(OWN_DEVICE)) {
+        return Some(Finding::ok(check, format!("on for {name} and phones")));
+    }
+    Some(Finding::error(
         check,
-        "off",
-        "the kernel does not pass packets between phones and the internet",
+        format!("off for {name} or {OWN_DEVICE}"),
+        "the kernel does not pass packets between phones and the internet; something switched it off after agwd had switched it on",
         "sysctl -w net.ipv4.ip_forward=1, and write it to /etc/sysctl.d/basalt.conf",
-    );
-    // Before it runs there is nothing to pass on.
-    Some(if wanted.gateway_running { finding } else { finding.at_most_a_warning() })
+    ))
 }
 
 pub(super) fn rp_filter(wanted: &Wanted, facts: &Facts) -> Option<Finding> {
@@ -168,9 +177,12 @@ mod tests {
     #[test]
     fn a_running_gateway_needs_forwarding() {
         let off = with(|f| f.ip_forward = Some(false));
-        assert_eq!(ip_forward(&wanted(), &off).unwrap().level, Level::Warning);
+        assert_eq!(ip_forward(&wanted(), &off).unwrap().level, Level::Ok, "agwd switches it on");
         let running = Wanted { gateway_running: true, ..wanted() };
-        assert_eq!(ip_forward(&running, &off).unwrap().level, Level::Error);
+        assert_eq!(ip_forward(&running, &off).unwrap().level, Level::Ok, "for its interfaces only");
+        let mut broken = off.clone();
+        broken.interfaces[1].forwarding = Some(false);
+        assert_eq!(ip_forward(&running, &broken).unwrap().level, Level::Error);
         assert_eq!(ip_forward(&running, &healthy()).unwrap().level, Level::Ok);
         assert_eq!(ip_forward(&running, &Facts::default()), None);
         let alone = Wanted { internet_interface: None, ..running };

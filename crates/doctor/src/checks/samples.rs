@@ -23,6 +23,7 @@ fn interface(name: &str, address: &str) -> Interface {
         running: true,
         mtu: 1600,
         addresses: vec![(address.parse().unwrap(), 24)],
+        forwarding: Some(true),
         rp_filter: Some(0),
         link: Link {
             driver: Some("ixgbe".to_owned()),

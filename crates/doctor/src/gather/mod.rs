@@ -51,6 +51,8 @@ fn interfaces() -> Vec<Interface> {
     let family = netlink::netdev_family();
     for interface in &mut interfaces {
         let name = &interface.name;
+        let forwarding = proc::number::<u8>(&format!("/proc/sys/net/ipv4/conf/{name}/forwarding"));
+        interface.forwarding = forwarding.map(|value| value != 0);
         interface.rp_filter = proc::number(&format!("/proc/sys/net/ipv4/conf/{name}/rp_filter"));
         interface.link = links::ethtool(name);
         interface.link.xdp = family.and_then(|family| netlink::xdp_support(family, links::index(name)?));

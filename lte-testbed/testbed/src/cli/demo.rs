@@ -32,12 +32,13 @@ pub struct DemoArgs {
 }
 
 pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
+    // With the rights of now: root of a user namespace has less.
+    std::fs::create_dir_all(&args.into).with_context(|| format!("making {}", args.into.display()))?;
     let unprivileged = args.rights.settle()?;
     if unprivileged {
         println!("Without root: SCTP travels in UDP, packets go through the software data plane, in a user namespace.");
         println!("Skipped: XDP, and SCTP over raw IP or in the kernel. `sudo make demo` shows them.");
     }
-    std::fs::create_dir_all(&args.into).with_context(|| format!("making {}", args.into.display()))?;
     let plan = DemoPlan {
         lab: args.lab.name.clone(),
         ues: args.ues,
