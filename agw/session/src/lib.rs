@@ -248,8 +248,7 @@ impl Sessions {
                 refused.push(session);
                 continue;
             }
-            // The clock of a new life begins near zero.
-            if !self.teids.restore(Time::ZERO + self.config.timers.quarantine, session.local.1) {
+            if !self.teids.restore(session.local.1) {
                 if let Some(pool) = self.pools.get_mut(&session.apn) {
                     pool.release(Time::ZERO, Duration::ZERO, session.address);
                 }

@@ -71,7 +71,7 @@ impl Sessions {
             if let Some(pool) = self.pools.get_mut(&rest.apn) {
                 pool.rest(until, rest.address);
             }
-            self.teids.rest(now.mono + quarantine, rest.teid);
+            self.teids.rest(until, rest.teid);
             let rest = Rest { until, apn: rest.apn.clone(), address: rest.address, teid: rest.teid };
             self.resting.add(now.mono, ue, rest);
         }

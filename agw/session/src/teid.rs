@@ -83,17 +83,13 @@ impl Teids {
         Some(index)
     }
 
-    /// Takes the TEID of a stored session. False when its slot is taken or it is none of ours. Slots that nobody restores are
-    /// given out from `rested` on.
-    pub(crate) fn restore(&mut self, rested: Time, teid: Teid) -> bool {
+    /// Takes the TEID of a stored session. False when its slot is taken or it is none of ours.
+    pub(crate) fn restore(&mut self, teid: Teid) -> bool {
         let index = self.index(teid);
         if index == 0 || index > self.limit {
             return false;
         }
-        self.rest_below(rested, index);
-        if (self.slots.len() as u32) < index {
-            self.slots.push(Slot { generation: 0, used: false, rests_until: Time::ZERO });
-        }
+        self.grow(index);
         let generation = teid.0 >> self.index_bits;
         match self.slot(index) {
             Some(slot) if !slot.used => {
@@ -105,18 +101,25 @@ impl Teids {
     }
 
     /// Lets the slot of a TEID rest that was given back before the gateway started. One that is in use again is left alone.
-    pub(crate) fn rest(&mut self, rested: Time, teid: Teid) {
+    pub(crate) fn rest(&mut self, until: Time, teid: Teid) {
         let index = self.index(teid);
-        if index <= self.limit {
-            self.rest_below(rested, index + 1);
+        if index > self.limit {
+            return;
+        }
+        self.grow(index);
+        let generation = teid.0 >> self.index_bits;
+        if let Some(slot) = self.slot(index).filter(|slot| !slot.used && slot.rests_until < until) {
+            *slot = Slot { generation, used: false, rests_until: until };
+            let place = self.resting.partition_point(|(other, _)| *other <= until);
+            self.resting.insert(place, (until, index));
         }
     }
 
-    /// Slots below `index` that nobody has may have been somebody's until a moment ago.
-    fn rest_below(&mut self, rested: Time, index: u32) {
-        while (self.slots.len() as u32) + 1 < index {
-            self.slots.push(Slot { generation: 0, used: false, rests_until: rested });
-            self.resting.push_back((rested, self.slots.len() as u32));
+    /// Slots up to `index`: who had one of them lately says so ([`Teids::rest`]), the others are free.
+    fn grow(&mut self, index: u32) {
+        while (self.slots.len() as u32) < index {
+            self.slots.push(Slot { generation: 0, used: false, rests_until: Time::ZERO });
+            self.resting.push_front((Time::ZERO, self.slots.len() as u32));
         }
     }
 
@@ -168,9 +171,9 @@ mod tests {
     fn restored_ones_are_not_given_again() {
         let mut rng = SimRng::new(3);
         let mut teids = Teids::new(3);
-        assert!(teids.restore(Time::ZERO, Teid(0x1230_0002)));
-        assert!(!teids.restore(Time::ZERO, Teid(0x4560_0002)));
-        assert!(!teids.restore(Time::ZERO, Teid(0x1230_0000)));
+        assert!(teids.restore(Teid(0x1230_0002)));
+        assert!(!teids.restore(Teid(0x4560_0002)));
+        assert!(!teids.restore(Teid(0x1230_0000)));
         let mut given: Vec<u32> = (0..2).map(|_| teids.take(Time::ZERO, &mut rng).unwrap().0 & 0xf).collect();
         given.sort_unstable();
         assert_eq!(given, [1, 3]);
@@ -192,8 +195,8 @@ mod tests {
     fn a_slot_between_restored_ones_rests_anew_when_it_is_given_back() {
         let mut rng = SimRng::new(6);
         let mut teids = Teids::new(2);
-        assert!(teids.restore(Time::from_secs(60), Teid(0x1230_0002)));
-        assert!(teids.restore(Time::from_secs(60), Teid(0x1230_0001)));
+        assert!(teids.restore(Teid(0x1230_0002)));
+        assert!(teids.restore(Teid(0x1230_0001)));
         teids.release(Time::from_secs(30), REST, Teid(0x1230_0001));
         assert_eq!(teids.take(Time::from_secs(89), &mut rng), None);
         assert!(teids.take(Time::from_secs(90), &mut rng).is_some());
@@ -204,22 +207,23 @@ mod tests {
         let mut rng = SimRng::new(7);
         let mut teids = Teids::new(2);
         teids.rest(Time::from_secs(60), Teid(0x1230_0002));
+        assert!(teids.take(Time::ZERO, &mut rng).is_some(), "the other slot does not rest");
         assert_eq!(teids.take(Time::from_secs(59), &mut rng), None);
         assert!(teids.take(Time::from_secs(60), &mut rng).is_some());
         // In use again, it is left alone.
         let mut teids = Teids::new(1);
-        assert!(teids.restore(Time::ZERO, Teid(0x1230_0001)));
+        assert!(teids.restore(Teid(0x1230_0001)));
         teids.rest(Time::ZERO, Teid(0x4560_0001));
         assert_eq!(teids.take(Time::from_secs(600), &mut rng), None);
     }
 
     #[test]
-    fn slots_of_a_past_life_rest_before_they_are_used() {
+    fn slots_that_nobody_had_lately_are_free_at_once() {
         let mut rng = SimRng::new(5);
         let mut teids = Teids::new(2);
-        assert!(teids.restore(Time::from_secs(60), Teid(0x1230_0002)));
-        assert_eq!(teids.take(Time::from_secs(59), &mut rng), None);
-        assert!(teids.take(Time::from_secs(60), &mut rng).is_some());
+        assert!(teids.restore(Teid(0x1230_0002)));
+        assert!(teids.take(Time::ZERO, &mut rng).is_some());
+        assert_eq!(teids.take(Time::ZERO, &mut rng), None);
         teids.release(Time::from_secs(61), REST, Teid(0x1230_0002));
         assert_eq!(teids.take(Time::from_secs(62), &mut rng), None, "a restored slot rests as others do");
     }
