@@ -77,6 +77,9 @@ pub struct Config {
     pub rules: u32,
     /// Sessions with dedicated bearers, 1 KB each.
     pub multi_bearer_sessions: u32,
+    /// Keep the counters of a removed session until [`crate::Dataplane::settle`], so that no crash loses its last octets. Whoever sets
+    /// this must settle, or tables fill up.
+    pub accounting: bool,
     /// How long after a start base stations are not told that a tunnel is unknown, since its session may be about to be restored.
     pub settle: Duration,
     /// How long an uplink packet waits for the signalling that it has overtaken. Longer than the slowest save to disk.
@@ -111,6 +114,7 @@ impl Config {
             buffer_total: 65_536,
             tunnel_mtu: None,
             slow_path_rate: 20_000,
+            accounting: false,
             policies: 255,
             rules: 1 << 16,
             multi_bearer_sessions: 4095,

@@ -9,6 +9,7 @@ use crate::destinations::Rules;
 use crate::error::Error;
 use crate::hops::Hops;
 use crate::host::{self, Changes, Firewall, Link, Netlink, Snapshot};
+use crate::ledger::Reading;
 use crate::limits::Limits;
 use crate::object;
 use crate::peers::PeerLimits;
@@ -17,7 +18,7 @@ use crate::pools;
 use crate::reports::Report;
 use crate::resolver::{Ask, Resolver, rules};
 use crate::rules::Service;
-use crate::service::Parts;
+use crate::service::{Parts, grace};
 use crate::sessions::{Installed, Sessions, Usage};
 use crate::sockets::{Device, FrameSocket, GtpSocket, ethtool};
 use crate::tables::{SharedRegions, Sizes, Tables};
@@ -149,6 +150,25 @@ impl Dataplane {
     #[must_use]
     pub fn reports(&self) -> Option<mpsc::Receiver<Report>> {
         self.shared.listener.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+
+    /// Everything that sessions have counted, also those that were removed and not settled yet, and those of tables that were replaced
+    /// when this data plane was opened. For [`crate::Ledger::take`].
+    #[must_use]
+    pub fn readings(&self) -> Vec<Reading> {
+        let state = self.shared.state();
+        let mut readings = state.sessions.readings(&self.shared.tables);
+        readings.extend(state.replaced.iter().cloned());
+        readings
+    }
+
+    /// Gives up the counters of a session that has ended, after what they said was made durable ([`Config::accounting`]).
+    pub fn settle(&self, reading: &Reading) {
+        let mut state = self.shared.state();
+        state.replaced.retain(|replaced| (replaced.teid, replaced.epoch) != (reading.teid, reading.epoch));
+        if reading.closed {
+            state.sessions.settle_reading(&self.shared.tables, reading);
+        }
     }
 
     /// What the dedicated bearers and the rules of a session have carried; `None` if it is not in the tables.
@@ -326,7 +346,18 @@ impl Dataplane {
         if let Some(ring) = loaded.ring.take() {
             threads.serve_ring(ring).map_err(Error::system("thread"))?;
         }
+        let before = predecessor(&mut loaded);
+        if let Some((old, sessions)) = &before {
+            // Connected phones go on without waiting for anyone to set them again.
+            shared.carry_over(sessions, old);
+        }
         let mode = attach(&mut loaded, &config, allow)?;
+        if let Some((old, sessions)) = before {
+            // From here on nobody counts there any more.
+            grace();
+            let closed = |reading| Reading { closed: true, ..reading };
+            shared.state().replaced = sessions.readings(&old).into_iter().map(closed).collect();
+        }
         let adopted = loaded.reused;
         let resolver = tokio::spawn(resolver.run());
         Ok((
@@ -334,6 +365,12 @@ impl Dataplane {
             receiver,
         ))
     }
+}
+
+/// The tables of before, where these are new, and their sessions.
+fn predecessor(loaded: &mut Loaded) -> Option<(Tables, Sessions)> {
+    let (tables, layout) = Tables::of_predecessor(loaded.replaced.take()?).ok()?;
+    Some((tables, Sessions::new(layout, 32, false)))
 }
 
 /// Attaches the programs, downlink first: from then on, what enters at the radio side finds its way back.
@@ -383,6 +420,7 @@ fn tables(config: &Config, regions: SharedRegions, sizes: Sizes, access_mtu: u32
 fn state(config: &Config, tables: &Tables, hops: Hops) -> Result<State, Error> {
     let teids = config.teids()?;
     let mut sessions = Sessions::new(teids, config.peer_prefix, config.phone_to_phone);
+    sessions.accounting = config.accounting;
     sessions.sweep(tables);
     sessions.adopt(tables);
     let buffers = Buffers::new(config.buffer_per_phone, config.buffer_total);

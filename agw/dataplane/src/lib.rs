@@ -72,6 +72,7 @@ mod destinations;
 mod error;
 mod hops;
 mod host;
+mod ledger;
 mod limits;
 pub mod object;
 #[cfg(test)]
@@ -94,6 +95,7 @@ mod xdp;
 pub use config::{Config, Egress, Plane};
 pub use dataplane::{Dataplane, PlaneMode};
 pub use error::Error;
+pub use ledger::{Baseline, Book, Ledger, Part, Reading, RecordId, UsageRecord};
 pub use limits::{Limits, Rate};
 pub use reports::Report;
 pub use rules::{Allowance, Dedicated, Rule, Service, Way, tos_of_qci};

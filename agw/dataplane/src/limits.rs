@@ -1,6 +1,7 @@
 //! Rate limits of sessions and UEs, as they are set.
 
 use crate::error::Error;
+use crate::service::holder;
 use crate::sessions::Sessions;
 use crate::tables::{Tables, tick};
 use basalt_ebpf_abi::{Downlink, DownlinkFlags, Meter, UeMeters, Uplink, UplinkFlags};
@@ -70,8 +71,8 @@ pub(crate) struct UeLimits {
 impl UeLimits {
     /// Takes over the entries that sessions of before refer to.
     pub(crate) fn adopt(&mut self, tables: &Tables) {
-        for record in tables.uplink.iter().filter(|record| record.teid.get() != 0 && record.ue_meter.get() != 0) {
-            self.users.entry(record.ue_meter.get()).or_default().insert(record.teid.get());
+        for record in tables.uplink.iter().filter(|record| holder(record) != 0 && record.ue_meter.get() != 0) {
+            self.users.entry(record.ue_meter.get()).or_default().insert(holder(record));
         }
         self.next = self.users.keys().next_back().copied().unwrap_or(0);
     }
@@ -167,7 +168,7 @@ impl Sessions {
 
     /// Takes the limits off records that get a new owner, or none.
     pub(crate) fn unlimit(&mut self, tables: &Tables, uplink: &Uplink, downlink: &Downlink) {
-        self.ue_limits.leave(tables, uplink.teid.get(), uplink.ue_meter.get());
+        self.ue_limits.leave(tables, holder(uplink), uplink.ue_meter.get());
         uplink.ue_meter.set(0);
         downlink.ue_meter.set(0);
         for meter in [&uplink.meter, &downlink.meter] {

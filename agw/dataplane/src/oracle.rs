@@ -183,7 +183,7 @@ fn counters(tables: &Tables) -> Vec<u64> {
         [a, b, s.downlink_packets.get(), s.downlink_bytes.get(), s.uplink.due.get(), s.quota.left.get()]
     };
     let states = tables.rule_states.iter().flat_map(state);
-    let bearers = tables.bearers.iter().flat_map(|bearer| [bearer.packets.get(), bearer.bytes.get()]);
+    let bearers = tables.bearers.iter().flat_map(|bearer| bearer.volume.each_ref().map(basalt_ebpf_abi::Shared64::get));
     up.chain(down).chain(ue).chain(states).chain(bearers).collect()
 }
 

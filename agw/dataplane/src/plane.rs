@@ -3,11 +3,12 @@
 use crate::buffer::{Buffers, Held, Refusal, Waiting};
 use crate::error::Error;
 use crate::hops::Hops;
+use crate::ledger::Reading;
 use crate::peers::PeerLimits;
 use crate::reports::{REPORTS, Report};
 use crate::rules::Service;
 use crate::service::Parts;
-use crate::sessions::{Outcome, Sessions, Usage};
+use crate::sessions::{Installed, Outcome, Sessions, Usage};
 use crate::sockets::{Device, FrameSocket, GtpSocket, Waker};
 use crate::tables::Tables;
 use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState};
@@ -59,11 +60,13 @@ pub(crate) struct State {
     pub(crate) limits: PeerLimits,
     /// Idle phones, by slot, for which the core has been told already.
     told: BTreeSet<u32>,
+    /// What sessions of tables that were replaced had counted.
+    pub(crate) replaced: Vec<Reading>,
 }
 
 impl State {
     pub(crate) fn new(sessions: Sessions, hops: Hops, buffers: Buffers, waiting: Waiting, limits: PeerLimits) -> Self {
-        Self { sessions, hops, buffers, waiting, limits, told: BTreeSet::new() }
+        Self { sessions, hops, buffers, waiting, limits, told: BTreeSet::new(), replaced: Vec::new() }
     }
 
     /// Packets kept for idle phones.
@@ -114,7 +117,10 @@ impl Shared {
     pub(crate) fn apply(&self, change: &DataplaneChange) -> Result<Option<Usage>, Error> {
         let mut state = self.state();
         match change {
-            DataplaneChange::Set(tunnel) => self.set(&mut state, tunnel).map(|()| None),
+            DataplaneChange::Set(Tunnel { teid, ue_ipv4, ebi, state: wanted, .. }) => {
+                let session = Installed { teid: *teid, ue_ipv4: *ue_ipv4, ebi: Some(*ebi), state: *wanted };
+                self.set(&mut state, &session).map(|()| None)
+            }
             DataplaneChange::Remove { teid, ue_ipv4 } => {
                 let Some((slot, usage)) = state.sessions.remove(&self.tables, *teid, *ue_ipv4) else {
                     return Ok(None);
@@ -142,7 +148,16 @@ impl Shared {
         state.sessions.serve(&self.tables, teid, ue_ipv4, service, &hops)
     }
 
-    fn set(&self, state: &mut State, tunnel: &Tunnel) -> Result<(), Error> {
+    /// Sets the sessions of tables that these take the place of. Limits, rules and quotas come with whoever sets the sessions next.
+    pub(crate) fn carry_over(&self, old: &Sessions, tables: &Tables) {
+        for session in old.installed(tables) {
+            if let Err(error) = self.set(&mut self.state(), &session) {
+                tracing::warn!(%error, "a session of the tables of before has no room");
+            }
+        }
+    }
+
+    fn set(&self, state: &mut State, tunnel: &Installed) -> Result<(), Error> {
         let peer = match tunnel.state {
             TunnelState::Connected(Peer { address: IpAddr::V4(address), teid }) => Some((address, teid)),
             TunnelState::Connected(_) => return Err(Error::Ipv6Peer),

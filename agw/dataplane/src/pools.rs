@@ -88,13 +88,7 @@ fn restore(to: &Downlink, from: &Downlink) {
     ] {
         to.set(from.get());
     }
-    for (to, from) in [
-        (&to.packets, &from.packets),
-        (&to.bytes, &from.bytes),
-        (&to.dropped, &from.dropped),
-        (&to.departed_packets, &from.departed_packets),
-        (&to.departed_bytes, &from.departed_bytes),
-    ] {
+    for (to, from) in [(&to.packets, &from.packets), (&to.bytes, &from.bytes), (&to.dropped, &from.dropped)] {
         to.set(from.get());
     }
     to.meter.due.set(from.meter.due.get());

@@ -91,7 +91,7 @@ impl Rooms {
     /// Takes over what sessions of before refer to. Their policies are theirs alone until they are set again.
     pub(crate) fn adopt(&mut self, tables: &Tables) {
         self.next_policy = 0;
-        for record in tables.uplink.iter().filter(|record| record.teid.get() != 0 && record.state_count.get() != 0) {
+        for record in tables.uplink.iter().filter(|record| holder(record) != 0 && record.state_count.get() != 0) {
             self.states.adopt(record.states.get(), record.state_count.get());
             self.next_policy = self.next_policy.max(record.policy.get());
         }
@@ -200,6 +200,7 @@ impl Sessions {
             states.set(plan.first);
             record.set(policy.unwrap_or(before));
         }
+        uplink.bearers.set(block);
         downlink.bearers.set(block);
         downlink.flags.set(
             downlink.flags.get() & DownlinkFlags::SERVICE
@@ -227,24 +228,12 @@ impl Sessions {
     /// Counters of the session's bearers and rules.
     pub(crate) fn parts(&self, tables: &Tables, teid: Teid, ue_ipv4: Ipv4Addr) -> Option<Parts> {
         let (uplink, _, downlink) = self.records(tables, teid, ue_ipv4).ok()?;
-        if uplink.teid.get() != teid.0 || downlink.owner.get() != teid.0 {
-            return None;
-        }
-        let mut parts = Parts::default();
-        for state in states(tables, uplink) {
-            parts.rules.insert(state.rule.get(), rule_volume(state));
-        }
-        for bearer in bearers(tables, downlink) {
-            if let Some(ebi) = ebi(bearer) {
-                parts.bearers.insert(ebi, self.bearer_volume(tables, bearer));
-            }
-        }
-        Some(parts)
+        (uplink.teid.get() == teid.0 && downlink.owner.get() == teid.0).then(|| parts(tables, uplink, downlink))
     }
 
     /// Takes everything off records that get a new owner, or none.
     pub(crate) fn unserve(&mut self, tables: &Tables, uplink: &Uplink, downlink: &Downlink) {
-        let owner = uplink.teid.get();
+        let owner = holder(uplink);
         mark(&uplink.flags, UplinkFlags::RULES | UplinkFlags::QUOTA, false);
         downlink.flags.set(0);
         let mut parts = Parts::default();
@@ -261,12 +250,7 @@ impl Sessions {
             cell.set(0);
         }
         downlink.bearers.set(0);
-        for cell in [&uplink.departed_packets, &uplink.departed_bytes] {
-            cell.set(0);
-        }
-        for cell in [&downlink.departed_packets, &downlink.departed_bytes] {
-            cell.set(0);
-        }
+        uplink.bearers.set(0);
     }
 
     /// A phone that becomes idle has no tunnel on any bearer.
@@ -275,6 +259,16 @@ impl Sessions {
             bearer.peer.set(0);
             if let Some(record) = self.uplink_of(tables, bearer.owner.get()) {
                 mark(&record.flags, UplinkFlags::IDLE, true);
+            }
+        }
+    }
+
+    /// Shuts the tunnels of a session that ends, and leaves their counters.
+    pub(crate) fn close_bearers(&self, tables: &Tables, downlink: &Downlink) {
+        for bearer in bearers(tables, downlink) {
+            bearer.peer.set(0);
+            if let Some(record) = self.uplink_of(tables, bearer.owner.get()) {
+                record.teid.set(0);
             }
         }
     }
@@ -377,8 +371,14 @@ impl Sessions {
             return Ok(has);
         }
         let end = u32::try_from(tables.bearers.iter().len()).unwrap_or(0) / BEARER_BLOCK;
-        let block = self.rooms.blocks.take(1, end.saturating_sub(1)).ok_or(Error::Full("dedicated bearers"))?;
-        Ok(block + 1)
+        let block = self.rooms.blocks.take(1, end.saturating_sub(1)).ok_or(Error::Full("dedicated bearers"))? + 1;
+        for bearer in
+            (block * BEARER_BLOCK..(block + 1) * BEARER_BLOCK).filter_map(|at| tables.bearers.get(at as usize))
+        {
+            bearer.owner.set(0);
+            bearer.volume.iter().chain(&bearer.base).for_each(|cell| cell.set(0));
+        }
+        Ok(block)
     }
 
     fn write_states(&self, tables: &Tables, uplink: &Uplink, service: &Service, plan: &Plan) {
@@ -421,8 +421,12 @@ impl Sessions {
             let known = record.teid.get() == wanted.teid.0 && bearer.owner.get() == wanted.teid.0;
             if !known {
                 record.teid.set(0);
-                for cell in [&record.packets, &record.bytes, &record.refused, &bearer.packets, &bearer.bytes] {
+                for cell in [&record.packets, &record.bytes, &record.refused] {
                     cell.set(0);
+                }
+                bearer.owner.set(0);
+                for (base, now) in bearer.base.iter().zip(&bearer.volume) {
+                    base.set(now.get());
                 }
             }
             let mut flags = self.flags | UplinkFlags::RULES;
@@ -479,34 +483,20 @@ impl Sessions {
                 record.teid.set(0);
                 home.refused.add(record.refused.get());
             }
-            let volume = self.bearer_volume(tables, bearer);
-            home.departed_packets.add(volume.uplink_packets);
-            home.departed_bytes.add(volume.uplink_bytes);
-            downlink.departed_packets.add(volume.downlink_packets);
-            downlink.departed_bytes.add(volume.downlink_bytes);
             if let Some(ebi) = ebi(bearer) {
-                parts.bearers.insert(ebi, volume);
+                parts.bearers.insert(ebi, bearer_volume(bearer));
             }
             bearer.owner.set(0);
         }
     }
 
     /// What the session's dedicated bearers have carried, past and present.
-    pub(crate) fn dedicated_volume(&self, tables: &Tables, uplink: &Uplink, downlink: &Downlink) -> Volume {
-        let mut sum = Volume {
-            uplink_packets: uplink.departed_packets.get(),
-            uplink_bytes: uplink.departed_bytes.get(),
-            downlink_packets: downlink.departed_packets.get(),
-            downlink_bytes: downlink.departed_bytes.get(),
-        };
-        for bearer in bearers(tables, downlink) {
-            let volume = self.bearer_volume(tables, bearer);
-            sum.uplink_packets += volume.uplink_packets;
-            sum.uplink_bytes += volume.uplink_bytes;
-            sum.downlink_packets += volume.downlink_packets;
-            sum.downlink_bytes += volume.downlink_bytes;
+    pub(crate) fn dedicated_volume(&self, tables: &Tables, downlink: &Downlink) -> Volume {
+        let mut sum = [0u64; 4];
+        for bearer in block(tables, downlink) {
+            sum.iter_mut().zip(&bearer.volume).for_each(|(sum, cell)| *sum += cell.get());
         }
-        sum
+        volume(sum)
     }
 
     /// Packets that its dedicated bearers have refused.
@@ -519,16 +509,20 @@ impl Sessions {
         let record = tables.uplink.get(self.layout.index(teid) as usize)?;
         (teid != 0 && record.teid.get() == teid).then_some(record)
     }
+}
 
-    fn bearer_volume(&self, tables: &Tables, bearer: &Bearer) -> Volume {
-        let record = tables.uplink.get(self.layout.index(bearer.owner.get()) as usize);
-        Volume {
-            uplink_packets: record.map_or(0, |record| record.packets.get()),
-            uplink_bytes: record.map_or(0, |record| record.bytes.get()),
-            downlink_packets: bearer.packets.get(),
-            downlink_bytes: bearer.bytes.get(),
+/// Counters of a session's bearers and rules, from its records.
+pub(crate) fn parts(tables: &Tables, uplink: &Uplink, downlink: &Downlink) -> Parts {
+    let mut parts = Parts::default();
+    for state in states(tables, uplink) {
+        parts.rules.insert(state.rule.get(), rule_volume(state));
+    }
+    for bearer in bearers(tables, downlink) {
+        if let Some(ebi) = ebi(bearer) {
+            parts.bearers.insert(ebi, bearer_volume(bearer));
         }
     }
+    parts
 }
 
 /// Where the states of a session's rules are.
@@ -544,14 +538,19 @@ fn run<'t>(tables: &'t Tables, uplink: &Uplink) -> impl Iterator<Item = &'t Rule
 }
 
 fn states<'t>(tables: &'t Tables, uplink: &Uplink) -> impl Iterator<Item = &'t RuleState> {
-    let owner = uplink.teid.get();
+    let owner = holder(uplink);
     run(tables, uplink).filter(move |state| owner != 0 && state.owner.get() == owner)
 }
 
 fn bearers<'t>(tables: &'t Tables, downlink: &Downlink) -> impl Iterator<Item = &'t Bearer> {
+    block(tables, downlink).filter(|bearer| bearer.owner.get() != 0)
+}
+
+/// The places of a session's dedicated bearers, past and present.
+fn block<'t>(tables: &'t Tables, downlink: &Downlink) -> impl Iterator<Item = &'t Bearer> {
     let first = downlink.bearers.get() * BEARER_BLOCK;
     let end = if first == 0 { 0 } else { first + BEARER_BLOCK };
-    (first..end).filter_map(|index| tables.bearers.get(index as usize)).filter(|bearer| bearer.owner.get() != 0)
+    (first..end).filter_map(|index| tables.bearers.get(index as usize))
 }
 
 fn ebi(bearer: &Bearer) -> Option<Ebi> {
@@ -562,9 +561,27 @@ fn volume_cells(state: &RuleState) -> [&Shared64; 4] {
     [&state.uplink_packets, &state.uplink_bytes, &state.downlink_packets, &state.downlink_bytes]
 }
 
-fn rule_volume(state: &RuleState) -> Volume {
-    let [uplink_packets, uplink_bytes, downlink_packets, downlink_bytes] = volume_cells(state).map(Shared64::get);
+/// Whose a record is, or was, if nobody has taken its counters.
+pub(crate) fn holder(uplink: &Uplink) -> u32 {
+    match uplink.teid.get() {
+        0 => uplink.closed.get(),
+        teid => teid,
+    }
+}
+
+fn volume([uplink_packets, uplink_bytes, downlink_packets, downlink_bytes]: [u64; 4]) -> Volume {
     Volume { uplink_packets, uplink_bytes, downlink_packets, downlink_bytes }
+}
+
+fn bearer_volume(bearer: &Bearer) -> Volume {
+    volume(std::array::from_fn(|at| {
+        let (now, base) = (bearer.volume.get(at), bearer.base.get(at));
+        now.map_or(0, Shared64::get).wrapping_sub(base.map_or(0, Shared64::get))
+    }))
+}
+
+fn rule_volume(state: &RuleState) -> Volume {
+    volume(volume_cells(state).map(Shared64::get))
 }
 
 /// Copies all but the counters; gives what is left of the quota.
@@ -587,7 +604,7 @@ fn copy_state(from: &RuleState, to: &RuleState) -> u64 {
 }
 
 /// Waits until every program that was running has ended: the kernel's grace period, which `membarrier` waits for.
-fn grace() {
+pub(crate) fn grace() {
     const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
     // SAFETY: numbers only.
     unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::limits::UeLimits;
 use crate::service::{Rooms, Volume};
 use crate::tables::Tables;
-use agw_types::{Peer, Tunnel, TunnelState};
+use agw_types::{Peer, TunnelState};
 use basalt_ebpf_abi::{Address, Downlink, DownlinkState, Prefix, TeidLayout, Uplink, UplinkFlags};
 use basalt_ids::{Ebi, Teid};
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    fn add(&mut self, volume: Volume) {
+    pub(crate) fn add(&mut self, volume: Volume) {
         self.uplink_packets += volume.uplink_packets;
         self.uplink_bytes += volume.uplink_bytes;
         self.downlink_packets += volume.downlink_packets;
@@ -69,6 +69,8 @@ pub(crate) struct Sessions {
     by_peer: BTreeMap<(Ipv4Addr, u32), u32>,
     pub(crate) ue_limits: UeLimits,
     pub(crate) rooms: Rooms,
+    /// Counters of removed sessions are kept until they are settled.
+    pub(crate) accounting: bool,
 }
 
 impl Sessions {
@@ -81,6 +83,7 @@ impl Sessions {
             by_peer: BTreeMap::new(),
             ue_limits: UeLimits::default(),
             rooms: Rooms::default(),
+            accounting: false,
         }
     }
 
@@ -96,7 +99,7 @@ impl Sessions {
     }
 
     /// Makes the session exactly so. `hop` is the next hop towards the peer of a connected one.
-    pub(crate) fn set(&mut self, tables: &Tables, tunnel: &Tunnel, hop: u32) -> Result<Outcome, Error> {
+    pub(crate) fn set(&mut self, tables: &Tables, tunnel: &Installed, hop: u32) -> Result<Outcome, Error> {
         let (uplink, slot, downlink) = self.records(tables, tunnel.teid, tunnel.ue_ipv4)?;
         let peer = ipv4_peer(tunnel.state)?;
         let ue = Address::new(tunnel.ue_ipv4);
@@ -107,8 +110,10 @@ impl Sessions {
             self.unlimit(tables, uplink, downlink);
             self.unserve(tables, uplink, downlink);
             clear_counters(uplink, downlink);
+            uplink.serial.set(tables.next_serial());
             uplink.home.set(self.layout.index(tunnel.teid.0));
         }
+        uplink.closed.set(0);
         self.write_uplink(uplink, tunnel, ue, peer);
         if peer.is_none() {
             self.idle_bearers(tables, downlink);
@@ -126,28 +131,50 @@ impl Sessions {
         Ok(Outcome { slot, left: left.map(|(address, teid)| Peer { address: address.into(), teid: Teid(teid) }), new })
     }
 
-    /// Removes the session; gives its slot and last counters, `None` if it was not there.
+    /// Removes the session; gives its slot and last counters, `None` if it was not there. Its records keep what they have counted until
+    /// it is settled.
     pub(crate) fn remove(&mut self, tables: &Tables, teid: Teid, ue: Ipv4Addr) -> Option<(u32, Usage)> {
         let (uplink, slot, downlink) = self.records(tables, teid, ue).ok()?;
         let ours = (uplink.teid.get() == teid.0, downlink.owner.get() == teid.0);
-        let mut usage = Usage::default();
-        if ours.0 && ours.1 {
-            usage.uplink_refused += self.dedicated_refused(tables, downlink);
-            usage.add(self.dedicated_volume(tables, uplink, downlink));
-            self.unlimit(tables, uplink, downlink);
-            self.unserve(tables, uplink, downlink);
+        let gone = uplink.closed.get() == teid.0;
+        if !ours.0 && (!ours.1 || gone) {
+            return None;
         }
         if ours.0 {
+            uplink.closed.set(teid.0);
             uplink.teid.set(0);
-            uplink_usage(uplink, &mut usage);
         }
         if ours.1 {
             self.forget_peer(downlink);
             downlink.state.set(DownlinkState::NONE);
+            self.close_bearers(tables, downlink);
+        }
+        let mut usage = Usage::default();
+        if ours.0 {
+            uplink_usage(uplink, &mut usage);
+        }
+        if ours.1 {
             downlink_usage(downlink, &mut usage);
+            usage.uplink_refused += self.dedicated_refused(tables, downlink);
+            usage.add(self.dedicated_volume(tables, downlink));
+        }
+        if !self.accounting {
+            self.settle(tables, teid, ue);
+        }
+        Some((slot, usage))
+    }
+
+    /// Gives up the counters of a session that was removed.
+    pub(crate) fn settle(&mut self, tables: &Tables, teid: Teid, ue: Ipv4Addr) {
+        let Ok((uplink, _, downlink)) = self.records(tables, teid, ue) else { return };
+        if uplink.closed.get() == teid.0 {
+            self.unlimit(tables, uplink, downlink);
+            self.unserve(tables, uplink, downlink);
+            uplink.closed.set(0);
+        }
+        if downlink.owner.get() == teid.0 && uplink.teid.get() != teid.0 {
             downlink.owner.set(0);
         }
-        (ours.0 || ours.1).then_some((slot, usage))
     }
 
     /// Counters of a session, `None` if it is not there.
@@ -160,7 +187,7 @@ impl Sessions {
         uplink_usage(uplink, &mut usage);
         downlink_usage(downlink, &mut usage);
         usage.uplink_refused += self.dedicated_refused(tables, downlink);
-        usage.add(self.dedicated_volume(tables, uplink, downlink));
+        usage.add(self.dedicated_volume(tables, downlink));
         Some(usage)
     }
 
@@ -181,7 +208,12 @@ impl Sessions {
             let used = state == DownlinkState::IDLE || state == DownlinkState::ACTIVE;
             if used && self.read(tables, downlink).is_none() {
                 downlink.state.set(DownlinkState::NONE);
-                downlink.owner.set(0);
+                let owner = downlink.owner.get();
+                let closed =
+                    tables.uplink.get(self.layout.index(owner) as usize).map_or(0, |record| record.closed.get());
+                if closed != owner {
+                    downlink.owner.set(0);
+                }
             }
         }
         for uplink in tables.uplink.iter() {
@@ -257,6 +289,9 @@ impl Sessions {
         }
         self.ue_limits.leave(tables, uplink.teid.get(), uplink.ue_meter.get());
         uplink.ue_meter.set(0);
+        if uplink.teid.get() != 0 {
+            uplink.closed.set(uplink.teid.get());
+        }
         uplink.teid.set(0);
         let owner = downlink.owner.get();
         if let Some(other) = tables.uplink.get(self.layout.index(owner) as usize)
@@ -265,6 +300,7 @@ impl Sessions {
         {
             self.ue_limits.leave(tables, owner, other.ue_meter.get());
             other.ue_meter.set(0);
+            other.closed.set(owner);
             other.teid.set(0);
         }
         self.forget_peer(downlink);
@@ -279,11 +315,11 @@ impl Sessions {
         }
     }
 
-    fn write_uplink(&self, record: &Uplink, tunnel: &Tunnel, ue: Address, peer: Option<(Ipv4Addr, u32)>) {
+    fn write_uplink(&self, record: &Uplink, tunnel: &Installed, ue: Address, peer: Option<(Ipv4Addr, u32)>) {
         // Under change, a record of the same session counts as idle: packets are held for a moment, not lost.
         let flags = self.flags | record.flags.get() & UplinkFlags::SERVICE;
         record.flags.set(flags | UplinkFlags::IDLE);
-        record.bearer.set(u32::from(tunnel.ebi.value()));
+        record.bearer.set(tunnel.ebi.map_or(0, |ebi| u32::from(ebi.value())));
         record.ue.set(ue.0);
         if let Some((address, _)) = peer {
             record.peer_mask.set(self.peer_mask);
@@ -339,13 +375,13 @@ fn clear_counters(uplink: &Uplink, downlink: &Downlink) {
     downlink.drained.set(downlink.handed.get());
 }
 
-fn uplink_usage(record: &Uplink, usage: &mut Usage) {
+pub(crate) fn uplink_usage(record: &Uplink, usage: &mut Usage) {
     usage.uplink_packets += record.packets.get();
     usage.uplink_bytes += record.bytes.get();
     usage.uplink_refused += record.refused.get();
 }
 
-fn downlink_usage(record: &Downlink, usage: &mut Usage) {
+pub(crate) fn downlink_usage(record: &Downlink, usage: &mut Usage) {
     usage.downlink_packets += record.packets.get();
     usage.downlink_bytes += record.bytes.get();
     usage.downlink_dropped += record.dropped.get();

@@ -8,7 +8,7 @@ use basalt_ebpf_abi::{
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// How large the tables are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +77,19 @@ impl SharedRegions {
 }
 
 impl Tables {
-    /// Tables over these regions.
-    pub(crate) fn new(regions: SharedRegions, sizes: Sizes) -> io::Result<Self> {
+    /// Tables of a predecessor, to be read only.
+    pub(crate) fn of_predecessor(regions: SharedRegions) -> io::Result<(Self, TeidLayout)> {
+        let bad = || io::Error::from(io::ErrorKind::InvalidData);
+        let settings = regions.settings.get(0).ok_or_else(bad)?;
+        let layout = TeidLayout::for_sessions(settings.uplink_slots.get()).ok_or_else(bad)?;
+        let whole = regions.uplink.iter().len() >= layout.slots() as usize;
+        if !whole || settings.teid_mask.get() != layout.mask() {
+            return Err(bad());
+        }
+        Ok((Self::over(regions)?, layout))
+    }
+
+    fn over(regions: SharedRegions) -> io::Result<Self> {
         let SharedRegions {
             settings,
             uplink,
@@ -90,7 +101,7 @@ impl Tables {
             rule_states,
             bearers,
         } = regions;
-        let tables = Self {
+        Ok(Self {
             settings,
             uplink,
             downlink,
@@ -104,8 +115,17 @@ impl Tables {
             buckets: Region::anonymous(PuntReason::BUCKETS as usize)?,
             reasons: Region::anonymous(REASON_SLOTS as usize)?,
             started: Instant::now(),
-        };
+        })
+    }
+
+    /// Tables over these regions.
+    pub(crate) fn new(regions: SharedRegions, sizes: Sizes) -> io::Result<Self> {
+        let tables = Self::over(regions)?;
         if let Some(settings) = tables.settings.get(0) {
+            if settings.epoch.get() == 0 {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                settings.epoch.set(u32::try_from(now.as_secs()).unwrap_or(u32::MAX).max(1));
+            }
             settings.teid_mask.set(sizes.teids.mask());
             settings.uplink_slots.set(sizes.teids.slots());
             settings.downlink_slots.set(sizes.downlink);
@@ -114,6 +134,11 @@ impl Tables {
             settings.schema.set(SCHEMA_VERSION);
         }
         Ok(tables)
+    }
+
+    /// A number that no owner of a record of these tables has had.
+    pub(crate) fn next_serial(&self) -> u32 {
+        self.settings.get(0).map_or(0, |settings| settings.serial.fetch_add(1).wrapping_add(1))
     }
 
     /// Counts a drop of user space.

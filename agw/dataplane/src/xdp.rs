@@ -45,6 +45,8 @@ pub(crate) struct Loaded {
     pub(crate) reasons: PerCpuArray<MapData, u64>,
     /// Whether the maps were there before, with whatever tunnels they hold.
     pub(crate) reused: bool,
+    /// The tables that these took the place of, if they could be read.
+    pub(crate) replaced: Option<SharedRegions>,
     /// Pinned links that are in use.
     links: Vec<PathBuf>,
 }
@@ -58,6 +60,7 @@ pub(crate) fn load(
     directory: Option<&Path>,
 ) -> Result<(Loaded, SharedRegions), Error> {
     let mut reused = false;
+    let mut replaced = None;
     let pins = directory.map(|directory| directory.join("maps"));
     if let Some(pins) = &pins {
         for folder in ["maps", "programs", "links"].map(|name| pins.with_file_name(name)) {
@@ -67,6 +70,8 @@ pub(crate) fn load(
             None => true,
             Some(reason) => {
                 tracing::info!(reason, "new tables");
+                // Programs go on with them until they are replaced themselves: nothing is forwarded less, and counted there last.
+                replaced = predecessor(pins);
                 clear(pins)?;
                 false
             }
@@ -100,7 +105,7 @@ pub(crate) fn load(
         program.load().map_err(Error::bpf(format!("loading {name}")))?;
     }
     let directory = directory.map(Path::to_path_buf);
-    Ok((Loaded { ebpf, directory, ring: Some(ring), reasons, reused, links: Vec::new() }, regions))
+    Ok((Loaded { ebpf, directory, ring: Some(ring), reasons, reused, replaced, links: Vec::new() }, regions))
 }
 
 impl Loaded {
@@ -276,6 +281,32 @@ fn unfit(pins: &Path, sizes: Sizes, ring_octets: u32) -> Option<&'static str> {
         .and_then(|map| Region::<Settings>::of_map(map.fd().as_fd(), 1).ok())
         .and_then(|region| region.get(0).map(|settings| settings.schema.get()));
     (schema != Some(SCHEMA_VERSION)).then_some("pinned maps of another schema")
+}
+
+/// The pinned tables, if they are of this schema: whatever their sizes.
+fn predecessor(pins: &Path) -> Option<SharedRegions> {
+    fn open<T: Record>(pins: &Path, name: &str) -> Option<Region<T>> {
+        let map = MapData::from_pin(pins.join(name)).ok()?;
+        let info = map.info().ok()?;
+        let fits = usize::try_from(info.value_size()).is_ok_and(|size| size == size_of::<T>());
+        let length = usize::try_from(info.max_entries()).ok().filter(|_| fits)?;
+        Region::of_map(map.fd().as_fd(), length).ok()
+    }
+    let settings: Region<Settings> = open(pins, maps::SETTINGS)?;
+    if settings.get(0)?.schema.get() != SCHEMA_VERSION {
+        return None;
+    }
+    Some(SharedRegions {
+        settings,
+        uplink: open(pins, maps::UPLINK)?,
+        downlink: open(pins, maps::DOWNLINK)?,
+        next_hops: open(pins, maps::NEXT_HOPS)?,
+        destinations: open(pins, maps::DESTINATIONS)?,
+        ue_meters: open(pins, maps::UE_METERS)?,
+        policies: open(pins, maps::POLICIES)?,
+        rule_states: open(pins, maps::RULE_STATES)?,
+        bearers: open(pins, maps::BEARERS)?,
+    })
 }
 
 /// Removes all files of a folder.

@@ -229,6 +229,46 @@ fn tables_of_another_schema_or_size_are_replaced() {
     assert!(gateway.plane().adopted());
 }
 
+#[test]
+fn tables_that_are_replaced_under_traffic_lose_neither_packet_nor_octet() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let open = |sessions| {
+        let mut config = lab.config(Plane::XdpNative, Egress::Nat);
+        config.sessions = sessions;
+        config.accounting = true;
+        lab.open(config)
+    };
+    let gateway = open(16);
+    gateway.connect();
+    eventually("the base station's neighbour is resolved", || gateway.plane().unresolved() == 0);
+    let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let traffic = ping_pong(&lab, Arc::clone(&stop), Arc::clone(&count));
+    let wait_for_more = || {
+        let until = count.load(Ordering::Relaxed) + 300;
+        eventually("traffic goes on", || count.load(Ordering::Relaxed) > until || traffic.is_finished());
+    };
+    wait_for_more();
+    drop(gateway);
+    let gateway = open(64);
+    assert!(!gateway.plane().adopted());
+    assert_eq!(gateway.plane().installed().len(), 1, "carried over");
+    wait_for_more();
+    stop.store(true, Ordering::Relaxed);
+    traffic.join().unwrap();
+    let readings = gateway.plane().readings();
+    let epochs: std::collections::BTreeSet<u64> = readings.iter().map(|reading| reading.epoch).collect();
+    assert_eq!((readings.len(), epochs.len()), (2, 2), "{readings:?}");
+    let total = count.load(Ordering::Relaxed);
+    assert_eq!(readings.iter().map(|reading| reading.total.uplink_packets).sum::<u64>(), total);
+    assert_eq!(readings.iter().map(|reading| reading.total.downlink_packets).sum::<u64>(), total);
+    let old = readings.iter().find(|reading| reading.closed).unwrap();
+    gateway.plane().settle(old);
+    assert_eq!(gateway.plane().readings().len(), 1);
+}
+
 /// Overwrites a word in the only value of a pinned array.
 fn patch(pin: &std::path::Path, offset: usize, word: u32) {
     let map = aya::maps::MapData::from_pin(pin).unwrap();

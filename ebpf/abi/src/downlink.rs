@@ -49,12 +49,8 @@ pub struct Downlink {
     pub states: Shared32,
     /// The session's block in [`crate::maps::BEARERS`]; 0 for none.
     pub bearers: Shared32,
-    /// Packets of dedicated bearers that are no more.
-    pub departed_packets: Shared64,
-    /// Their octets.
-    pub departed_bytes: Shared64,
     /// Zero.
-    pub reserved: [Shared64; 2],
+    pub reserved: [Shared64; 4],
 }
 
 /// Bits of [`Downlink::flags`].

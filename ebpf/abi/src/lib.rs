@@ -133,7 +133,7 @@ const _: () = {
     assert!(size_of::<Uplink>() == 128);
     assert!(size_of::<Downlink>() == 128);
     assert!(size_of::<RuleState>() == 128);
-    assert!(size_of::<Bearer>() == 64);
+    assert!(size_of::<Bearer>() == 128);
     assert!(size_of::<Policy>() == 64 + 256 + 4096 + 3 * 3072);
     assert!(size_of::<Meter>() == 16);
     assert!(size_of::<UeMeters>() == 32);

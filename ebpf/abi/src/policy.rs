@@ -154,8 +154,11 @@ impl RuleState {
     pub const QUOTA: u32 = 1 << 0;
 }
 
-/// The way to a phone by a dedicated bearer. Guarded by `sequence` as [`crate::Downlink`] is.
-#[repr(C, align(64))]
+/// A dedicated bearer: the way to the phone, and the counters of both directions. Guarded by `sequence` as [`crate::Downlink`] is.
+///
+/// Counters go on over all bearers that a session has in this place, one after the other; `base` is what they were when the present
+/// one began. So a bearer that goes takes nothing from the session's sum, and no count is ever moved.
+#[repr(C, align(128))]
 #[derive(Debug, Default)]
 pub struct Bearer {
     /// Odd while user space changes the fields below.
@@ -174,12 +177,10 @@ pub struct Bearer {
     pub bearer: Shared32,
     /// Zero.
     pub reserved: Shared32,
-    /// Packets sent to the base station.
-    pub packets: Shared64,
-    /// Octets sent.
-    pub bytes: Shared64,
-    /// Zero.
-    pub reserved2: [Shared64; 2],
+    /// Packets from the phone, their octets, packets to the phone, their octets.
+    pub volume: [Shared64; 4],
+    /// `volume` when the present bearer began.
+    pub base: [Shared64; 4],
 }
 
 #[cfg(test)]

@@ -39,8 +39,10 @@ pub struct Settings {
     pub downlink_slots: Shared32,
     /// Number of records in [`crate::maps::NEXT_HOPS`].
     pub next_hops: Shared32,
-    /// Zero.
-    pub reserved: [Shared32; 2],
+    /// When these tables were made, in seconds of the wall clock, never 0: other tables have another number.
+    pub epoch: Shared32,
+    /// [`crate::Uplink::serial`] that was given out last.
+    pub serial: Shared32,
     /// Address pools of phones.
     pub pools: [Pool; MAX_POOLS],
     /// Destination rules, longest prefix first.

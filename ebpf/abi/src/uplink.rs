@@ -31,10 +31,10 @@ pub struct Uplink {
     pub bytes: Shared64,
     /// TEID index of the session's default bearer: this record's own for a default bearer.
     pub home: Shared32,
+    /// The TEID of a session that has ended and whose counters nobody has taken yet; 0 otherwise.
+    pub closed: Shared32,
     /// Zero.
-    pub reserved: Shared32,
-    /// Zero.
-    pub reserved2: Shared64,
+    pub reserved: Shared64,
     /// The session's uplink limit (APN-AMBR, session AMBR), when [`UplinkFlags::METERED`].
     pub meter: Meter,
     /// Index into [`crate::maps::UE_METERS`]; 0 for a UE without a limit of its own.
@@ -47,10 +47,12 @@ pub struct Uplink {
     pub state_count: Shared32,
     /// Octets that the session may still have, when [`UplinkFlags::QUOTA`].
     pub quota: Quota,
-    /// Packets of dedicated bearers that are no more.
-    pub departed_packets: Shared64,
-    /// Their octets.
-    pub departed_bytes: Shared64,
+    /// The session's block in [`crate::maps::BEARERS`]; 0 for none.
+    pub bearers: Shared32,
+    /// Counts the owners of all records of these tables: with [`crate::Settings::epoch`] it tells since when counters count.
+    pub serial: Shared32,
+    /// Zero.
+    pub reserved2: Shared64,
 }
 
 /// Bits of [`Uplink::flags`].

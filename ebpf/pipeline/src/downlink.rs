@@ -224,7 +224,7 @@ impl Downlinked<'_> {
     ) {
         let (packets, bytes) = match bearer {
             None => (&record.packets, &record.bytes),
-            Some(bearer) => (&bearer.packets, &bearer.bytes),
+            Some(bearer) => (&bearer.volume[2], &bearer.volume[3]),
         };
         packets.add(1);
         bytes.add(u64::from(length));

@@ -83,6 +83,8 @@ fn first<'t, T: Tables>(tables: &'t T, policy: &Policy, rules: u64, states: u32,
 pub struct Charge<'t> {
     /// Whether there is anything. A flag of its own, because compilers test two pointers at once, which verifiers do not let them.
     pub(crate) any: bool,
+    /// Its dedicated bearer, of a packet from the phone.
+    pub(crate) bearer: Option<&'t Bearer>,
     /// Its rule.
     pub(crate) rule: Option<&'t RuleState>,
     /// Where that is.
@@ -93,7 +95,7 @@ pub struct Charge<'t> {
 
 impl Charge<'_> {
     /// Nothing but its bearer.
-    pub const NONE: Charge<'static> = Charge { any: false, rule: None, index: 0, quota: None };
+    pub const NONE: Charge<'static> = Charge { any: false, bearer: None, rule: None, index: 0, quota: None };
 }
 
 /// A packet from a phone whose checks are passed.
@@ -133,6 +135,10 @@ pub(crate) fn uplink<'t, P: Packet, T: Tables>(
                 return Err(DropReason::WrongBearer);
             }
             charge = allowed(rule)?;
+        }
+        if bearer != 0 {
+            charge.bearer =
+                tables.bearer(home.bearers.get().wrapping_mul(BEARER_BLOCK) + (bearer & (BEARER_BLOCK - 1)));
         }
     }
     if flags.has(UplinkFlags::QUOTA) {
@@ -211,7 +217,7 @@ fn allowed(rule: Matched<'_>) -> Result<Charge<'_>, DropReason> {
     if rule.state.flags.get() & RuleState::QUOTA != 0 && !rule.state.quota.open() {
         return Err(DropReason::QuotaExhausted);
     }
-    Ok(Charge { any: true, rule: Some(rule.state), index: rule.index, quota: None })
+    Ok(Charge { any: true, bearer: None, rule: Some(rule.state), index: rule.index, quota: None })
 }
 
 #[inline(always)]

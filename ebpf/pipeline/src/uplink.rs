@@ -204,8 +204,12 @@ impl Uplinked<'_> {
     /// Counts a forwarded packet in its bearer, rule and quotas.
     #[inline(always)]
     pub fn account<T: Tables>(tables: &T, record: &Uplink, charge: &Charge<'_>, length: u32) {
-        record.packets.add(1);
-        record.bytes.add(u64::from(length));
+        let (packets, bytes) = match charge.bearer {
+            None => (&record.packets, &record.bytes),
+            Some(bearer) => (&bearer.volume[0], &bearer.volume[1]),
+        };
+        packets.add(1);
+        bytes.add(u64::from(length));
         if charge.any {
             let owner = tables.uplink(record.home.get()).map_or(0, |home| home.teid.get());
             service::account(tables, charge, owner, true, length);

@@ -1,6 +1,7 @@
 //! Rules, bearers and quotas: packets through the pipeline over the tables that `serve` has written.
 
 use super::*;
+use crate::ledger::Reading;
 use crate::reports::Report;
 use crate::rules::{Allowance, Dedicated, Rule, Service, Way};
 use crate::service::Volume;
@@ -353,4 +354,47 @@ fn what_has_no_room_is_refused_with_its_name() {
     assert!(full.unwrap().contains("policies"));
     assert!(plane.occupancy().iter().any(|(name, used, room)| *name == "policies" && used == room));
     assert_eq!(plane.parts(DEFAULT, UE).unwrap().rules.len(), 1);
+}
+
+#[test]
+fn a_session_that_ends_keeps_its_counters_until_they_are_settled() {
+    let (plane, _traffic) = memory();
+    plane.shared.state().sessions.accounting = true;
+    let prepare = |plane: &Dataplane| {
+        set(plane, tunnel(DEFAULT.0, UE, connected(7))).unwrap();
+        let service = Service { rules: vec![voice_rule()], bearers: vec![voice(Some(77))], ..Service::default() };
+        plane.serve(DEFAULT, UE, &service).unwrap();
+    };
+    prepare(&plane);
+    for hop in [0, 1] {
+        plane.shared.tables.next_hops.get(hop).unwrap().resolve(20, 3000, Mac([1; 6]), Mac([2; 6]));
+    }
+    let call = Seen { remote_port: 4500, ..WEB };
+    down(&plane, &call.packet(false, 60)).unwrap();
+    up(&plane, VOICE, &call.packet(true, 60)).unwrap();
+    down(&plane, &WEB.packet(false, 60)).unwrap();
+    let live = plane.readings();
+    assert_eq!((live.len(), live[0].closed, live[0].total.downlink_bytes), (1, false, 200));
+    let usage = plane.apply(&DataplaneChange::Remove { teid: DEFAULT, ue_ipv4: UE }).unwrap().unwrap();
+    assert_eq!((usage.uplink_bytes, usage.downlink_bytes), (100, 200));
+    assert_eq!(plane.apply(&DataplaneChange::Remove { teid: DEFAULT, ue_ipv4: UE }).unwrap(), None);
+    // A successor that finds these tables reads the same.
+    let tables = &plane.shared.tables;
+    let mut successor = Sessions::new(plane.shared.state().sessions.layout, 32, false);
+    successor.sweep(tables);
+    successor.adopt(tables);
+    let found = successor.readings(tables);
+    assert_eq!(found, [Reading { closed: true, ..live[0].clone() }]);
+    assert_eq!(found[0].parts.rules[&1].downlink_packets, 1);
+    assert!(plane.installed().is_empty());
+    assert!(down(&plane, &WEB.packet(false, 60)).is_err());
+    plane.settle(&found[0]);
+    assert_eq!(plane.readings(), []);
+    assert_eq!(plane.shared.state().sessions.rooms.used(), (0, 0, 0));
+    // The same TEID again is another epoch; an old reading settles nothing of it.
+    prepare(&plane);
+    plane.settle(&found[0]);
+    let again = plane.readings();
+    assert_eq!((again.len(), again[0].total), (1, Volume::default()));
+    assert_ne!(again[0].epoch, live[0].epoch);
 }
