@@ -1,6 +1,7 @@
 //! What the data plane must be told.
 
 use crate::error::Error;
+use crate::paths::Echo;
 use agw_types::AddressPool;
 use basalt_ebpf_abi::{Prefix, TeidLayout};
 use std::net::Ipv4Addr;
@@ -80,6 +81,8 @@ pub struct Config {
     /// Keep the counters of a removed session until [`crate::Dataplane::settle`], so that no crash loses its last octets. Whoever sets
     /// this must settle, or tables fill up.
     pub accounting: bool,
+    /// Echo Requests to base stations; `None` for none.
+    pub echo: Option<Echo>,
     /// How long after a start base stations are not told that a tunnel is unknown, since its session may be about to be restored.
     pub settle: Duration,
     /// How long an uplink packet waits for the signalling that it has overtaken. Longer than the slowest save to disk.
@@ -115,6 +118,7 @@ impl Config {
             tunnel_mtu: None,
             slow_path_rate: 20_000,
             accounting: false,
+            echo: Some(Echo::USUAL),
             policies: 255,
             rules: 1 << 16,
             multi_bearer_sessions: 4095,
@@ -156,6 +160,9 @@ impl Config {
         }
         if self.policies > 1 << 14 || self.rules > 1 << 24 || self.multi_bearer_sessions > 1 << 20 {
             return refuse("at most 16384 policies, 2^24 rules and 2^20 sessions with dedicated bearers");
+        }
+        if self.echo.is_some_and(|echo| echo.requests == 0 || echo.interval.is_zero() || echo.response.is_zero()) {
+            return refuse("Echo Requests need an interval, a time to wait and at least one try");
         }
         if self.pools.is_empty() || self.pools.len() > basalt_ebpf_abi::MAX_POOLS {
             return refuse("there must be 1 to 16 address pools");

@@ -12,7 +12,7 @@ use crate::host::{self, Changes, Firewall, Link, Netlink, Snapshot};
 use crate::ledger::Reading;
 use crate::limits::Limits;
 use crate::object;
-use crate::peers::PeerLimits;
+use crate::paths::Paths;
 use crate::plane::{Outlet, Shared, State};
 use crate::pools;
 use crate::reports::Report;
@@ -31,6 +31,7 @@ use basalt_pipeline::TUNNEL_OVERHEAD;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -239,6 +240,12 @@ impl Dataplane {
         ]
     }
 
+    /// Base stations to which tunnels lead, and how many of them do not answer Echo Requests.
+    #[must_use]
+    pub fn paths(&self) -> (usize, usize) {
+        self.shared.state().paths.count()
+    }
+
     /// Packets kept for idle phones now.
     #[must_use]
     pub fn buffered(&self) -> usize {
@@ -424,7 +431,8 @@ fn state(config: &Config, tables: &Tables, hops: Hops) -> Result<State, Error> {
     sessions.sweep(tables);
     sessions.adopt(tables);
     let buffers = Buffers::new(config.buffer_per_phone, config.buffer_total);
-    Ok(State::new(sessions, hops, buffers, Waiting::new(config.hold), PeerLimits::new(100, 200)))
+    let paths = Paths::new(config.echo, Instant::now());
+    Ok(State::new(sessions, hops, buffers, Waiting::new(config.hold), paths))
 }
 
 /// Largest inner packet that the access interface takes with the tunnel's headers.

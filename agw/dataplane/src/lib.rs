@@ -77,6 +77,7 @@ mod limits;
 pub mod object;
 #[cfg(test)]
 mod oracle;
+mod paths;
 mod peers;
 mod plane;
 mod pools;
@@ -97,6 +98,7 @@ pub use dataplane::{Dataplane, PlaneMode};
 pub use error::Error;
 pub use ledger::{Baseline, Book, Ledger, Part, Reading, RecordId, UsageRecord};
 pub use limits::{Limits, Rate};
+pub use paths::Echo;
 pub use reports::Report;
 pub use rules::{Allowance, Dedicated, Rule, Service, Way, tos_of_qci};
 pub use service::{Parts, Volume};

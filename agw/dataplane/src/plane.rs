@@ -4,6 +4,7 @@ use crate::buffer::{Buffers, Held, Refusal, Waiting};
 use crate::error::Error;
 use crate::hops::Hops;
 use crate::ledger::Reading;
+use crate::paths::Paths;
 use crate::peers::PeerLimits;
 use crate::reports::{REPORTS, Report};
 use crate::rules::Service;
@@ -58,6 +59,7 @@ pub(crate) struct State {
     buffers: Buffers,
     pub(crate) waiting: Waiting,
     pub(crate) limits: PeerLimits,
+    pub(crate) paths: Paths,
     /// Idle phones, by slot, for which the core has been told already.
     told: BTreeSet<u32>,
     /// What sessions of tables that were replaced had counted.
@@ -65,8 +67,9 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(sessions: Sessions, hops: Hops, buffers: Buffers, waiting: Waiting, limits: PeerLimits) -> Self {
-        Self { sessions, hops, buffers, waiting, limits, told: BTreeSet::new(), replaced: Vec::new() }
+    pub(crate) fn new(sessions: Sessions, hops: Hops, buffers: Buffers, waiting: Waiting, paths: Paths) -> Self {
+        let (limits, told, replaced) = (PeerLimits::new(100, 200), BTreeSet::new(), Vec::new());
+        Self { sessions, hops, buffers, waiting, limits, paths, told, replaced }
     }
 
     /// Packets kept for idle phones.

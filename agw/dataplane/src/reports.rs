@@ -3,6 +3,7 @@
 use crate::plane::Shared;
 use basalt_ebpf_abi::Notice;
 use basalt_ids::Teid;
+use std::net::Ipv4Addr;
 
 /// Something that happened at a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,13 @@ pub enum Report {
         rule: Option<u32>,
         /// Used up: packets are dropped from now on.
         exhausted: bool,
+    },
+    /// A base station does not answer Echo Requests any more, or does again ([`crate::Echo`]).
+    Path {
+        /// Its address.
+        peer: Ipv4Addr,
+        /// Whether it answers.
+        up: bool,
     },
 }
 

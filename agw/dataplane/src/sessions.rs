@@ -9,6 +9,7 @@ use basalt_ebpf_abi::{Address, Downlink, DownlinkState, Prefix, TeidLayout, Upli
 use basalt_ids::{Ebi, Teid};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Bound::{Excluded, Unbounded};
 
 /// What a session has carried, inner IP octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -199,6 +200,18 @@ impl Sessions {
     /// Our TEID of the tunnel to this endpoint.
     pub(crate) fn by_peer(&self, address: Ipv4Addr, teid: u32) -> Option<u32> {
         self.by_peer.get(&(address, teid)).copied()
+    }
+
+    /// Base stations to which tunnels lead, in order.
+    pub(crate) fn peers(&self) -> Vec<Ipv4Addr> {
+        let mut peers = Vec::new();
+        let mut next = self.by_peer.first_key_value();
+        while let Some(((peer, _), _)) = next {
+            peers.push(*peer);
+            // On to the first tunnel of the next one.
+            next = self.by_peer.range((Excluded((*peer, u32::MAX)), Unbounded)).next();
+        }
+        peers
     }
 
     /// Frees every record that belongs to no whole session: what a crash between two writes may leave.

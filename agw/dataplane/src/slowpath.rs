@@ -1,7 +1,9 @@
 //! The GTP-U socket: what programs leave to user space, and everything in the software plane.
 
 use crate::buffer::Held;
+use crate::paths::Act;
 use crate::plane::{Outlet, Shared, State};
+use crate::reports::Report;
 use agw_types::{Peer, Traffic};
 use basalt_ebpf_abi::{Address, DropReason, PuntReason, Uplink};
 use basalt_gtp::{Datagram, Header, Message, MessageType};
@@ -49,9 +51,30 @@ impl Shared {
         }
     }
 
-    /// When the next held message must be judged for good.
+    /// When the next held message must be judged for good, or a base station be asked.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.state().waiting.due()
+        let state = self.state();
+        [state.waiting.due(), state.paths.due()].into_iter().flatten().min()
+    }
+
+    /// Asks base stations whether they are there.
+    pub(crate) fn ask(&self, now: Instant) {
+        let acts = {
+            let State { sessions, paths, .. } = &mut *self.state();
+            paths.poll(now, || sessions.peers())
+        };
+        for act in acts {
+            match act {
+                Act::Ask(peer, sequence) => {
+                    let message = Message::EchoRequest { others: Vec::new() };
+                    self.send_control(peer, &Datagram { header: Header::with_sequence(Teid(0), sequence), message });
+                }
+                Act::Down(peer) => {
+                    tracing::warn!(%peer, "a base station does not answer");
+                    self.report(Report::Path { peer, up: false });
+                }
+            }
+        }
     }
 
     /// Judges messages whose tunnel did not come.
@@ -106,8 +129,13 @@ impl Shared {
             Message::EchoRequest { .. } => self.tables.dropped(DropReason::PeerRate, 1),
             Message::ErrorIndication { teid, peer: named, .. } => self.unknown_there(&state, peer, named, teid),
             Message::EndMarker { .. } => self.end_of(peer, datagram.header.teid),
-            // We ask for no echo and send no extension that might be unknown: these are answers to nothing.
-            Message::EchoResponse { .. } | Message::SupportedExtensionHeaders { .. } | Message::GPdu(_) => {}
+            Message::EchoResponse { .. } => {
+                if state.paths.answered(now, peer, datagram.header.sequence) {
+                    self.report(Report::Path { peer, up: true });
+                }
+            }
+            // We send no extension that might be unknown: an answer to nothing.
+            Message::SupportedExtensionHeaders { .. } | Message::GPdu(_) => {}
         }
     }
 

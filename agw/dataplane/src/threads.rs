@@ -82,6 +82,7 @@ fn serve_socket(shared: &Shared) {
     while running(shared) {
         let now = Instant::now();
         shared.expire(now);
+        shared.ask(now);
         let time = patience(shared.due(), now);
         if let Err(error) = wait(&[(socket.as_fd(), libc::POLLIN), (shared.stop.as_fd(), libc::POLLIN)], time) {
             tracing::error!(%error, "waiting for GTP-U");

@@ -6,7 +6,7 @@
 
 mod lab;
 
-use agw_dataplane::{Egress, Plane, PlaneMode};
+use agw_dataplane::{Echo, Egress, Plane, PlaneMode, Report};
 use agw_types::{DataplaneChange, Traffic};
 use basalt_ebpf_abi::{DropReason, PuntReason};
 use lab::*;
@@ -277,6 +277,36 @@ fn echo_requests_are_answered_and_floods_are_not() {
         station.send_to(&[0x32, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0], (ACCESS, 2152)).unwrap();
     }
     eventually("the flood is limited", || drops(&gateway, DropReason::PeerRate) > 500);
+}
+
+#[test]
+fn a_base_station_that_falls_silent_is_reported_and_so_is_its_return() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let mut config = lab.config(Plane::XdpNative, Egress::Nat);
+    let time = std::time::Duration::from_millis(20);
+    config.echo = Some(Echo { interval: time, response: time, requests: 2 });
+    let gateway = lab.open(config);
+    let station = Station::new(&lab);
+    let mut reports = gateway.plane().reports().unwrap();
+    gateway.connect();
+    let peer = STATION;
+    let asked = || -> Vec<u8> { station.receive().expect("no Echo Request") };
+    assert_eq!(asked()[..8], [0x32, 1, 0, 4, 0, 0, 0, 0]);
+    eventually("the path is down", || reports.try_recv() == Ok(Report::Path { peer, up: false }));
+    assert_eq!(gateway.plane().paths(), (1, 1));
+    eventually("the path is up again", || {
+        let request = asked();
+        let mut answer = vec![0x32, 2, 0, 6, 0, 0, 0, 0, request[8], request[9], 0, 0, 14, 0];
+        station.send(&answer);
+        // Of no request.
+        answer[8] ^= 0x80;
+        station.send(&answer);
+        reports.try_recv() == Ok(Report::Path { peer, up: true })
+    });
+    assert_eq!(gateway.plane().paths(), (1, 0));
 }
 
 #[test]
