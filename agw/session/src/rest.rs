@@ -30,7 +30,7 @@ impl Resting {
             self.wake(now, over);
         }
         self.ends.push_back((rest.until, ue));
-        self.by_ue.entry(ue).or_default().push(rest);
+        self.by_ue.entry(ue).or_insert_with(|| Vec::with_capacity(1)).push(rest);
     }
 
     fn wake(&mut self, now: Time, ue: UeId) {
