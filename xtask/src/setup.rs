@@ -11,7 +11,7 @@ use crate::env;
 use crate::steps::shown;
 
 /// Programs, the package that has each, and whether the demo needs it too.
-const PROGRAMS: [(&str, &str, bool); 7] = [
+const PROGRAMS: [(&str, &str, bool); 8] = [
     ("ip", "iproute2", true),
     ("nft", "nftables", true),
     ("ethtool", "ethtool", true),
@@ -19,6 +19,8 @@ const PROGRAMS: [(&str, &str, bool); 7] = [
     ("curl", "curl", true),
     ("iperf3", "iperf3", true),
     ("tshark", "tshark", false),
+    // The tests of the orchestrator start servers of their own from its binaries; this one is its wrapper on the path.
+    ("pg_lsclusters", "postgresql", false),
 ];
 
 const BPF_LINKER: &str = "0.13.0";

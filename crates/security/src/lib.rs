@@ -52,5 +52,5 @@ pub use key_file::KeyFileError;
 pub use keys::{AccessKeyChain, hash_mme, kasme, kenb_star};
 pub use nas::{Direction, NasSecurityContext, ProtectError, Protection, Side, Verified, VerifyError};
 pub use provider::Provider;
-pub use seal::{SealedKey, SealingKey, Unsealable};
+pub use seal::{NONCE as SEALING_NONCE, SealedKey, SealingKey, Unsealable};
 pub use secret::Secret;

@@ -38,6 +38,25 @@ impl fmt::Debug for SealedKey {
     }
 }
 
+impl SealedKey {
+    /// In hexadecimal digits, for a column of text.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        self.0.iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+
+    /// Reads the form of [`SealedKey::to_hex`]. `None` when it is not of that form; whether it opens is another question.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        });
+        pairs.collect::<Option<Vec<u8>>>().map(Self)
+    }
+}
+
 impl SealingKey {
     /// A key from its octets.
     #[must_use]
@@ -63,6 +82,28 @@ impl SealingKey {
     pub fn open(&self, imsi: Imsi, field: &str, sealed: &SealedKey) -> Result<Secret<Vec<u8>>, Unsealable> {
         let (nonce, ciphertext) = sealed.0.split_first_chunk::<NONCE>().ok_or(Unsealable)?;
         let payload = Payload { msg: ciphertext, aad: &associated(imsi, field) };
+        self.cipher().decrypt(&XNonce::from(*nonce), payload).map(Secret::new).map_err(|_| Unsealable)
+    }
+
+    /// Seals a secret that belongs to no subscriber alone; `name` says whose it is (`network/lab/subscribers/…`, `ca key`), and
+    /// it opens only under that name. `nonce` must be drawn at random for each call.
+    #[must_use]
+    pub fn seal_named(&self, name: &str, nonce: [u8; NONCE], secret: &[u8]) -> SealedKey {
+        let payload = Payload { msg: secret, aad: &associated_name(name) };
+        // Sealing fails only for messages beyond 2^38 octets.
+        let sealed = self.cipher().encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
+        let mut octets = nonce.to_vec();
+        octets.extend(sealed);
+        SealedKey(octets)
+    }
+
+    /// Opens what [`SealingKey::seal_named`] made under the same name.
+    ///
+    /// # Errors
+    /// [`Unsealable`].
+    pub fn open_named(&self, name: &str, sealed: &SealedKey) -> Result<Secret<Vec<u8>>, Unsealable> {
+        let (nonce, ciphertext) = sealed.0.split_first_chunk::<NONCE>().ok_or(Unsealable)?;
+        let payload = Payload { msg: ciphertext, aad: &associated_name(name) };
         self.cipher().decrypt(&XNonce::from(*nonce), payload).map(Secret::new).map_err(|_| Unsealable)
     }
 
@@ -95,6 +136,11 @@ fn associated(imsi: Imsi, field: &str) -> Vec<u8> {
     format!("basalt sealed key v1/{imsi}/{field}").into_bytes()
 }
 
+/// Another beginning than a subscriber's: the two kinds of values cannot be taken for each other.
+fn associated_name(name: &str) -> Vec<u8> {
+    format!("basalt sealed secret v1/{name}").into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +164,18 @@ mod tests {
         assert!(key().open_array::<32>(who, "k", &sealed).is_err());
         let other = SealingKey::from_octets(Secret::new([8; 32]));
         assert!(other.open(who, "k", &sealed).is_err());
+    }
+
+    #[test]
+    fn a_named_secret_opens_only_under_its_name_and_survives_text() {
+        let sealed = key().seal_named("ca key", [1; NONCE], b"secret");
+        let read = SealedKey::from_hex(&sealed.to_hex()).unwrap();
+        assert_eq!(read, sealed);
+        assert!(key().open_named("ca key", &read).unwrap().matches(b"secret"));
+        assert!(key().open_named("other", &read).is_err());
+        assert!(key().open(imsi("001010000000001"), "k", &read).is_err());
+        assert_eq!(SealedKey::from_hex("0"), None);
+        assert_eq!(SealedKey::from_hex("zz"), None);
     }
 
     #[test]

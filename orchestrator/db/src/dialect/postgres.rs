@@ -1,0 +1,19 @@
+//! PostgreSQL 15 or newer.
+pub(crate) use sqlx::{PgConnection as Connection, Postgres as Db};
+
+pub(crate) const BEGIN: &str = "BEGIN";
+/// One writer of a network at a time, until the transaction ends.
+pub(crate) const LOCK: Option<&str> = Some("SELECT pg_advisory_xact_lock(4711, hashtext($1))");
+
+/// A field of the body as text; the path is bound as a list of keys.
+pub(crate) fn field(parameter: usize) -> String {
+    format!("(body::jsonb #>> string_to_array(${parameter}, '.'))")
+}
+
+/// How a path is bound.
+pub(crate) fn path(field: &str) -> String {
+    field.to_owned()
+}
+
+#[path = "queries.rs"]
+pub(crate) mod queries;

@@ -1,0 +1,582 @@
+//! The repository over one database. Compiled for each dialect; `super` says which.
+
+use super::{BEGIN, Connection, Db, LOCK, field, path};
+use crate::{
+    AuditEntry, Change, Error, Object, Page, Precondition, Query, Refusal, Replay, Repository, Sort, StoredToken,
+    StoredUser, Target, TokenKind, Version,
+};
+use async_trait::async_trait;
+use basalt_security::SealedKey;
+use orchestrator_model::Kind;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Pool, Transaction};
+use std::collections::BTreeSet;
+
+const NETWORK: &str = Kind::Network.collection();
+
+/// A database with bounded pools.
+#[derive(Debug)]
+pub(crate) struct Database {
+    /// For reading.
+    pub(crate) read: Pool<Db>,
+    /// For writing; one connection where the database has one writer.
+    pub(crate) write: Pool<Db>,
+}
+
+type ObjectRow = (String, i64, i64, String, String, Option<String>, i64);
+type VersionRow = (i64, i64, String, Option<String>, Option<String>, i64);
+type UserRow = (String, String, String, i64, i64, i64);
+type TokenRow = (String, String, String, String, String, String, i64, i64);
+
+const OBJECT: &str = "name, revision, changed_at, changed_by, body, sealed, secrets_mark";
+const USER: &str = "name, password, grants, failures, locked_until, created_at";
+
+#[async_trait]
+impl Repository for Database {
+    async fn apply(&self, who: &str, at: i64, changes: &[Change]) -> Result<Vec<i64>, Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        let revisions = apply_all(&mut transaction, who, at, changes).await?;
+        transaction.commit().await?;
+        Ok(revisions)
+    }
+
+    async fn rehearse(&self, who: &str, at: i64, changes: &[Change]) -> Result<Vec<i64>, Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        let revisions = apply_all(&mut transaction, who, at, changes).await;
+        transaction.rollback().await?;
+        revisions
+    }
+
+    async fn object(&self, target: &Target) -> Result<Option<Object>, Error> {
+        read_object(&mut *self.read.acquire().await?, target).await
+    }
+
+    async fn objects(&self, kind: Kind, network: &str, query: &Query) -> Result<Page<Object>, Error> {
+        let sql = listing(query);
+        let mut rows = sqlx::query_as::<_, ObjectRow>(AssertSqlSafe(sql)).bind(kind.collection()).bind(network);
+        for (name, text) in &query.filters {
+            rows = rows.bind(path(name)).bind(text.as_str());
+        }
+        if let Some((changed, name)) = &query.after {
+            if query.sort == Sort::Changed {
+                rows = rows.bind(*changed);
+            }
+            rows = rows.bind(name.as_str());
+        }
+        let rows = rows.bind(i64::from(query.limit) + 1).fetch_all(&self.read).await?;
+        page(rows, query.limit, object)
+    }
+
+    async fn versions(&self, target: &Target, below: i64, limit: u32) -> Result<Page<Version>, Error> {
+        // One more for the page's end, and one more for the state before the last.
+        let rows = sqlx::query_as::<_, VersionRow>(
+            "SELECT revision, at, who, body, sealed, secrets_mark FROM versions \
+             WHERE kind = $1 AND network = $2 AND name = $3 AND revision < $4 ORDER BY revision DESC LIMIT $5",
+        )
+        .bind(target.kind.collection())
+        .bind(&target.network)
+        .bind(&target.name)
+        .bind(below)
+        .bind(i64::from(limit) + 1)
+        .fetch_all(&self.read)
+        .await?;
+        let more = rows.len() > limit as usize;
+        let before = |index: usize| rows.get(index + 1).and_then(|row| row.3.as_deref());
+        let shown = rows.iter().enumerate().take(limit as usize);
+        let items = shown.map(|(index, row)| version(row, before(index))).collect::<Result<_, _>>()?;
+        Ok(Page { items, more })
+    }
+
+    async fn version(&self, target: &Target, revision: i64) -> Result<Option<Version>, Error> {
+        let below = revision.checked_add(1).ok_or(Error::Damaged("revision"))?;
+        let page = self.versions(target, below, 1).await?;
+        Ok(page.items.into_iter().next().filter(|version| version.revision == revision))
+    }
+
+    async fn put_user(&self, user: &StoredUser) -> Result<(), Error> {
+        put_user(&mut *self.write.acquire().await?, user).await
+    }
+
+    async fn set_up(&self, token: &str, now: i64, user: &StoredUser) -> Result<bool, Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        let taken = sqlx::query("DELETE FROM tokens WHERE digest = $1 AND kind = $2 AND expires_at > $3")
+            .bind(token)
+            .bind(TokenKind::Setup.as_str())
+            .bind(now)
+            .execute(&mut *transaction)
+            .await?;
+        if taken.rows_affected() == 0 {
+            return Ok(false);
+        }
+        put_user(&mut transaction, user).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    async fn login_failed(&self, name: &str, allowed: i64, locked_until: i64) -> Result<(), Error> {
+        sqlx::query(
+            "UPDATE users SET failures = failures + 1, \
+             locked_until = CASE WHEN failures + 1 >= $2 THEN $3 ELSE locked_until END WHERE name = $1",
+        )
+        .bind(name)
+        .bind(allowed)
+        .bind(locked_until)
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    async fn login_succeeded(&self, name: &str) -> Result<(), Error> {
+        let sql = "UPDATE users SET failures = 0, locked_until = 0 WHERE name = $1 AND failures > 0";
+        sqlx::query(sql).bind(name).execute(&self.write).await?;
+        Ok(())
+    }
+
+    async fn user(&self, name: &str) -> Result<Option<StoredUser>, Error> {
+        let sql = format!("SELECT {USER} FROM users WHERE name = $1");
+        let row = sqlx::query_as::<_, UserRow>(AssertSqlSafe(sql)).bind(name).fetch_optional(&self.read).await?;
+        Ok(row.map(user))
+    }
+
+    async fn users(&self, after: &str, limit: u32) -> Result<Page<StoredUser>, Error> {
+        let sql = format!("SELECT {USER} FROM users WHERE name > $1 ORDER BY name LIMIT $2");
+        let rows = sqlx::query_as::<_, UserRow>(AssertSqlSafe(sql)).bind(after).bind(i64::from(limit) + 1);
+        page(rows.fetch_all(&self.read).await?, limit, |row| Ok(user(row)))
+    }
+
+    async fn delete_user(&self, name: &str) -> Result<bool, Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        sqlx::query("DELETE FROM tokens WHERE owner = $1").bind(name).execute(&mut *transaction).await?;
+        let gone = sqlx::query("DELETE FROM users WHERE name = $1").bind(name).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(gone.rows_affected() > 0)
+    }
+
+    async fn put_token(&self, token: &StoredToken) -> Result<(), Error> {
+        sqlx::query(
+            "INSERT INTO tokens (digest, id, kind, owner, title, grants, created_at, expires_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(&token.digest)
+        .bind(&token.id)
+        .bind(token.kind.as_str())
+        .bind(&token.owner)
+        .bind(&token.title)
+        .bind(&token.grants)
+        .bind(token.created_at)
+        .bind(token.expires_at)
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    async fn token(&self, digest: &str, now: i64) -> Result<Option<StoredToken>, Error> {
+        let row = sqlx::query_as::<_, TokenRow>(
+            "SELECT digest, id, kind, owner, title, grants, created_at, expires_at FROM tokens \
+             WHERE digest = $1 AND expires_at > $2",
+        );
+        row.bind(digest).bind(now).fetch_optional(&self.read).await?.map(token).transpose()
+    }
+
+    async fn tokens(&self, owner: &str, kind: TokenKind) -> Result<Vec<StoredToken>, Error> {
+        let rows = sqlx::query_as::<_, TokenRow>(
+            "SELECT digest, id, kind, owner, title, grants, created_at, expires_at FROM tokens \
+             WHERE owner = $1 AND kind = $2 ORDER BY created_at, id LIMIT 1000",
+        );
+        let rows = rows.bind(owner).bind(kind.as_str()).fetch_all(&self.read).await?;
+        rows.into_iter().map(token).collect()
+    }
+
+    async fn delete_token(&self, owner: &str, id: &str) -> Result<bool, Error> {
+        let gone = sqlx::query("DELETE FROM tokens WHERE owner = $1 AND id = $2").bind(owner).bind(id);
+        Ok(gone.execute(&self.write).await?.rows_affected() > 0)
+    }
+
+    async fn delete_sessions(&self, owner: &str) -> Result<(), Error> {
+        let gone = sqlx::query("DELETE FROM tokens WHERE owner = $1 AND kind = $2").bind(owner);
+        gone.bind(TokenKind::Session.as_str()).execute(&self.write).await?;
+        Ok(())
+    }
+
+    async fn audit(&self, entry: &AuditEntry) -> Result<(), Error> {
+        sqlx::query("INSERT INTO audit (at, who, network, action, target, outcome) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(entry.at)
+            .bind(&entry.who)
+            .bind(&entry.network)
+            .bind(&entry.action)
+            .bind(&entry.target)
+            .bind(entry.outcome)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    async fn audit_log(&self, network: Option<&str>, below: i64, limit: u32) -> Result<Page<AuditEntry>, Error> {
+        let rows = sqlx::query_as::<_, (i64, i64, String, String, String, String, i64)>(
+            "SELECT id, at, who, network, action, target, outcome FROM audit \
+             WHERE id < $1 AND ($2 = 0 OR network = $3) ORDER BY id DESC LIMIT $4",
+        )
+        .bind(below)
+        .bind(i64::from(network.is_some()))
+        .bind(network.unwrap_or_default())
+        .bind(i64::from(limit) + 1)
+        .fetch_all(&self.read)
+        .await?;
+        page(rows, limit, |(id, at, who, network, action, target, outcome)| {
+            Ok(AuditEntry { id, at, who, network, action, target, outcome })
+        })
+    }
+
+    async fn replay(
+        &self,
+        who: &str,
+        id: &str,
+        request: &str,
+        at: i64,
+        forgotten_before: i64,
+    ) -> Result<Replay, Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        let old = sqlx::query("DELETE FROM replays WHERE who = $1 AND id = $2 AND at < $3");
+        old.bind(who).bind(id).bind(forgotten_before).execute(&mut *transaction).await?;
+        let noted = sqlx::query(
+            "INSERT INTO replays (who, id, request, at) VALUES ($1, $2, $3, $4) ON CONFLICT (who, id) DO NOTHING",
+        );
+        let noted = noted.bind(who).bind(id).bind(request).bind(at).execute(&mut *transaction).await?;
+        let (known, response) = sqlx::query_as::<_, (String, Option<String>)>(
+            "SELECT request, response FROM replays WHERE who = $1 AND id = $2",
+        )
+        .bind(who)
+        .bind(id)
+        .fetch_one(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(match response {
+            _ if noted.rows_affected() > 0 => Replay::New,
+            _ if known != request => Replay::Other,
+            Some(response) => Replay::Answered(response),
+            None => Replay::Running,
+        })
+    }
+
+    async fn answered(&self, who: &str, id: &str, response: Option<&str>) -> Result<(), Error> {
+        match response {
+            Some(response) => {
+                let kept = sqlx::query("UPDATE replays SET response = $3 WHERE who = $1 AND id = $2");
+                kept.bind(who).bind(id).bind(response).execute(&self.write).await?;
+            }
+            None => {
+                let gone = sqlx::query("DELETE FROM replays WHERE who = $1 AND id = $2");
+                gone.bind(who).bind(id).execute(&self.write).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn setting(&self, name: &str, value: Option<&str>) -> Result<Option<String>, Error> {
+        if let Some(value) = value {
+            let kept = sqlx::query("INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING");
+            kept.bind(name).bind(value).execute(&self.write).await?;
+        }
+        let held = sqlx::query_scalar::<_, String>("SELECT value FROM settings WHERE name = $1").bind(name);
+        Ok(held.fetch_optional(&self.read).await?)
+    }
+
+    async fn sweep(&self, now: i64, replays_before: i64, audit_before: i64) -> Result<(), Error> {
+        for (sql, before) in [
+            ("DELETE FROM tokens WHERE expires_at <= $1", now),
+            ("DELETE FROM replays WHERE at < $1", replays_before),
+            ("DELETE FROM audit WHERE at < $1", audit_before),
+        ] {
+            sqlx::query(sql).bind(before).execute(&self.write).await?;
+        }
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
+
+async fn apply_all(
+    transaction: &mut Transaction<'_, Db>,
+    who: &str,
+    at: i64,
+    changes: &[Change],
+) -> Result<Vec<i64>, Error> {
+    lock(transaction, changes).await?;
+    let mut revisions = Vec::with_capacity(changes.len());
+    for change in changes {
+        revisions.push(apply_one(transaction, who, at, change).await?);
+    }
+    // What is spoken of may come later in the same list, so it is looked for at the end.
+    let mut there = BTreeSet::new();
+    for change in changes {
+        check_links(transaction, change, &mut there).await?;
+    }
+    Ok(revisions)
+}
+
+/// Waits for other writers of the same networks, in one order for all.
+async fn lock(connection: &mut Connection, changes: &[Change]) -> Result<(), Error> {
+    let Some(sql) = LOCK else { return Ok(()) };
+    let mut networks: BTreeSet<&str> = changes.iter().map(|change| change.target.network.as_str()).collect();
+    let own = changes.iter().filter(|change| change.target.kind == Kind::Network);
+    networks.extend(own.map(|change| change.target.name.as_str()));
+    for network in networks {
+        sqlx::query(sql).bind(network).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn apply_one(connection: &mut Connection, who: &str, at: i64, change: &Change) -> Result<i64, Error> {
+    let target = &change.target;
+    let present = read_object(connection, target).await?;
+    let wrong = match (&change.precondition, &present) {
+        (Precondition::Absent, Some(_)) => Some(Refusal::Exists(target.clone())),
+        (Precondition::Present | Precondition::Revision(_), None) => Some(Refusal::Missing(target.clone())),
+        (Precondition::Revision(wanted), Some(object)) if *wanted != object.revision => {
+            Some(Refusal::Changed { target: target.clone(), wanted: *wanted, present: object.revision })
+        }
+        _ => None,
+    };
+    if let Some(refusal) = wrong {
+        return Err(refusal.into());
+    }
+    let unchanged = change.sealed.is_none() && present.as_ref().map(|object| &object.body) == change.body.as_ref();
+    match (&present, &change.body) {
+        (Some(object), Some(_)) if unchanged => return Ok(object.revision),
+        (None, None) => return Ok(0),
+        _ => {}
+    }
+    let revision = next_revision(connection, target).await?;
+    let former = present.map(|object| (object.sealed, object.secrets_mark)).unwrap_or_default();
+    let (sealed, mark) = match &change.sealed {
+        Some(sealed) => (Some(sealed.clone()), revision),
+        None => former,
+    };
+    let sealed = sealed.as_ref().map(SealedKey::to_hex);
+    let body = change.body.as_ref().map(Value::to_string);
+    write_object(connection, who, at, change, (revision, body.as_deref(), sealed.as_deref(), mark)).await?;
+    Ok(revision)
+}
+
+/// Revisions go on after a deletion, so that an old entity tag never fits a new object.
+async fn next_revision(connection: &mut Connection, target: &Target) -> Result<i64, Error> {
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT MAX(revision) FROM versions WHERE kind = $1 AND network = $2 AND name = $3")
+            .bind(target.kind.collection())
+            .bind(&target.network)
+            .bind(&target.name)
+            .fetch_one(connection)
+            .await?;
+    Ok(last.unwrap_or(0) + 1)
+}
+
+async fn write_object(
+    connection: &mut Connection,
+    who: &str,
+    at: i64,
+    change: &Change,
+    (revision, body, sealed, mark): (i64, Option<&str>, Option<&str>, i64),
+) -> Result<(), Error> {
+    let Target { kind, network, name } = &change.target;
+    let collection = kind.collection();
+    let sql = match body {
+        Some(_) => {
+            "INSERT INTO objects (kind, network, name, revision, changed_at, changed_by, body, sealed, secrets_mark) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (kind, network, name) DO UPDATE SET \
+             revision = $4, changed_at = $5, changed_by = $6, body = $7, sealed = $8, secrets_mark = $9"
+        }
+        None => "DELETE FROM objects WHERE kind = $1 AND network = $2 AND name = $3",
+    };
+    let mut write = sqlx::query(sql).bind(collection).bind(network).bind(name);
+    if body.is_some() {
+        write = write.bind(revision).bind(at).bind(who).bind(body).bind(sealed).bind(mark);
+    }
+    write.execute(&mut *connection).await?;
+    let version = sqlx::query(
+        "INSERT INTO versions (kind, network, name, revision, at, who, body, sealed, secrets_mark) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    );
+    let version = version.bind(collection).bind(network).bind(name).bind(revision).bind(at).bind(who);
+    version.bind(body).bind(sealed).bind(mark).execute(&mut *connection).await?;
+    write_links(connection, change).await
+}
+
+async fn write_links(connection: &mut Connection, change: &Change) -> Result<(), Error> {
+    let Target { kind, network, name } = &change.target;
+    let old = sqlx::query("DELETE FROM links WHERE network = $1 AND from_kind = $2 AND from_name = $3");
+    old.bind(network).bind(kind.collection()).bind(name).execute(&mut *connection).await?;
+    for reference in &change.references {
+        let to = change.target.of_reference(reference);
+        let link = sqlx::query(
+            "INSERT INTO links (network, from_kind, from_name, path, to_kind, to_network, to_name) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        );
+        let link = link.bind(network).bind(kind.collection()).bind(name).bind(&reference.path);
+        let link = link.bind(to.kind.collection()).bind(&to.network).bind(&to.name);
+        link.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn check_links(connection: &mut Connection, change: &Change, there: &mut BTreeSet<Target>) -> Result<(), Error> {
+    let target = &change.target;
+    if change.body.is_none() {
+        return match user_of(connection, target).await? {
+            Some(by) => Err(Refusal::InUse { target: target.clone(), by }.into()),
+            None => Ok(()),
+        };
+    }
+    if !target.network.is_empty() {
+        let network = Target { kind: Kind::Network, network: String::new(), name: target.network.clone() };
+        if !exists(connection, &network, there).await? {
+            return Err(Refusal::Missing(network).into());
+        }
+    }
+    for reference in &change.references {
+        let wanted = target.of_reference(reference);
+        if !exists(connection, &wanted, there).await? {
+            let path = reference.path.clone();
+            return Err(Refusal::Dangling { target: target.clone(), path, wanted }.into());
+        }
+    }
+    Ok(())
+}
+
+async fn exists(connection: &mut Connection, target: &Target, there: &mut BTreeSet<Target>) -> Result<bool, Error> {
+    if there.contains(target) {
+        return Ok(true);
+    }
+    let found =
+        sqlx::query_scalar::<_, String>("SELECT name FROM objects WHERE kind = $1 AND network = $2 AND name = $3")
+            .bind(target.kind.collection())
+            .bind(&target.network)
+            .bind(&target.name)
+            .fetch_optional(connection)
+            .await?;
+    if found.is_some() {
+        there.insert(target.clone());
+    }
+    Ok(found.is_some())
+}
+
+/// Somebody who still needs an object that goes.
+async fn user_of(connection: &mut Connection, target: &Target) -> Result<Option<String>, Error> {
+    // It may have been made anew later in the same list.
+    if exists(connection, target, &mut BTreeSet::new()).await? {
+        return Ok(None);
+    }
+    let collection = target.kind.collection();
+    let link = sqlx::query_as::<_, (String, String)>(
+        "SELECT from_kind, from_name FROM links WHERE to_kind = $1 AND to_network = $2 AND to_name = $3 LIMIT 1",
+    );
+    let link = link.bind(collection).bind(&target.network).bind(&target.name).fetch_optional(&mut *connection).await?;
+    if let Some((kind, name)) = link {
+        return Ok(Some(format!("{kind}/{name}")));
+    }
+    if collection != NETWORK {
+        return Ok(None);
+    }
+    let inside = sqlx::query_as::<_, (String, String)>("SELECT kind, name FROM objects WHERE network = $1 LIMIT 1");
+    let inside = inside.bind(&target.name).fetch_optional(connection).await?;
+    Ok(inside.map(|(kind, name)| format!("{kind}/{name}")))
+}
+
+async fn read_object(connection: &mut Connection, target: &Target) -> Result<Option<Object>, Error> {
+    let sql = format!("SELECT {OBJECT} FROM objects WHERE kind = $1 AND network = $2 AND name = $3");
+    let row = sqlx::query_as::<_, ObjectRow>(AssertSqlSafe(sql))
+        .bind(target.kind.collection())
+        .bind(&target.network)
+        .bind(&target.name)
+        .fetch_optional(connection)
+        .await?;
+    row.map(object).transpose()
+}
+
+/// The statement of a list. Only numbers of parameters go into it; what was asked for is bound.
+fn listing(query: &Query) -> String {
+    let mut sql = format!("SELECT {OBJECT} FROM objects WHERE kind = $1 AND network = $2");
+    let mut next = 3;
+    for _ in &query.filters {
+        sql.push_str(&format!(" AND {} = ${}", field(next), next + 1));
+        next += 2;
+    }
+    let (than, order) = if query.descending { ("<", "DESC") } else { (">", "ASC") };
+    match (&query.after, query.sort) {
+        (None, _) => {}
+        (Some(_), Sort::Name) => {
+            sql.push_str(&format!(" AND name {than} ${next}"));
+            next += 1;
+        }
+        (Some(_), Sort::Changed) => {
+            sql.push_str(&format!(" AND (changed_at, name) {than} (${next}, ${})", next + 1));
+            next += 2;
+        }
+    }
+    let by = match query.sort {
+        Sort::Name => format!("name {order}"),
+        Sort::Changed => format!("changed_at {order}, name {order}"),
+    };
+    sql.push_str(&format!(" ORDER BY {by} LIMIT ${next}"));
+    sql
+}
+
+async fn put_user(connection: &mut Connection, user: &StoredUser) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO users (name, password, grants, failures, locked_until, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO UPDATE SET \
+         password = $2, grants = $3, failures = $4, locked_until = $5",
+    )
+    .bind(&user.name)
+    .bind(&user.password)
+    .bind(&user.grants)
+    .bind(user.failures)
+    .bind(user.locked_until)
+    .bind(user.created_at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn page<R, T>(rows: Vec<R>, limit: u32, read: impl Fn(R) -> Result<T, Error>) -> Result<Page<T>, Error> {
+    let more = rows.len() > limit as usize;
+    let items = rows.into_iter().take(limit as usize).map(read).collect::<Result<_, _>>()?;
+    Ok(Page { items, more })
+}
+
+fn object((name, revision, changed_at, changed_by, body, sealed, secrets_mark): ObjectRow) -> Result<Object, Error> {
+    let sealed = open_hex(sealed.as_deref())?;
+    Ok(Object { name, revision, changed_at, changed_by, body: json(&body)?, sealed, secrets_mark })
+}
+
+fn version((revision, at, who, body, sealed, mark): &VersionRow, before: Option<&str>) -> Result<Version, Error> {
+    Ok(Version {
+        revision: *revision,
+        at: *at,
+        who: who.clone(),
+        before: before.map(json).transpose()?,
+        after: body.as_deref().map(json).transpose()?,
+        sealed: open_hex(sealed.as_deref())?,
+        secrets_changed: mark == revision,
+    })
+}
+
+fn user((name, password, grants, failures, locked_until, created_at): UserRow) -> StoredUser {
+    StoredUser { name, password, grants, failures, locked_until, created_at }
+}
+
+fn token(row: TokenRow) -> Result<StoredToken, Error> {
+    let (digest, id, kind, owner, title, grants, created_at, expires_at) = row;
+    let kind = TokenKind::from_stored(&kind).ok_or(Error::Damaged("token"))?;
+    Ok(StoredToken { digest, id, kind, owner, title, grants, created_at, expires_at })
+}
+
+fn json(text: &str) -> Result<Value, Error> {
+    serde_json::from_str(text).map_err(|_| Error::Damaged("body"))
+}
+
+fn open_hex(text: Option<&str>) -> Result<Option<SealedKey>, Error> {
+    text.map(|text| SealedKey::from_hex(text).ok_or(Error::Damaged("secret"))).transpose()
+}

@@ -1,0 +1,22 @@
+//! SQLite in WAL mode.
+pub(crate) use sqlx::{Sqlite as Db, SqliteConnection as Connection};
+
+pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
+/// There is one writer anyway.
+pub(crate) const LOCK: Option<&str> = None;
+
+/// A field of the body as text. Truth values are read as PostgreSQL reads them.
+pub(crate) fn field(parameter: usize) -> String {
+    format!(
+        "(CASE json_type(body, ${parameter}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' \
+         ELSE CAST(json_extract(body, ${parameter}) AS TEXT) END)"
+    )
+}
+
+/// How a path is bound.
+pub(crate) fn path(field: &str) -> String {
+    field.split('.').fold("$".to_owned(), |path, key| format!("{path}.\"{key}\""))
+}
+
+#[path = "queries.rs"]
+pub(crate) mod queries;

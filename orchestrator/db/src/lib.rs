@@ -1,0 +1,20 @@
+//! The orchestrator's memory: objects with all their versions, accounts, the audit log. SQLite or PostgreSQL.
+//!
+//! What it is: one trait, [`Repository`], and its two dialects behind [`open`]. What it deliberately is not: a judge (who may
+//! do what is `orchestrator/api`'s matter) or a cache.
+//!
+//! Invariants: a list of changes is applied whole or not at all; every change leaves a version that says who, when and what;
+//! revisions of an object only grow, also over its deletion; what is spoken of exists; secrets are sealed before they come here.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
+mod change;
+mod dialect;
+mod open;
+mod records;
+mod repository;
+
+pub use change::{Change, Precondition, Refusal, Target};
+pub use open::{Settings, open};
+pub use records::{AuditEntry, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
+pub use repository::{Error, Repository};

@@ -1,0 +1,83 @@
+//! Opening a database, whichever it is, and bringing its tables to the present form.
+
+use crate::dialect::{postgres, sqlite};
+use crate::{Error, Repository};
+use sqlx::SqlStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Migrations of each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
+/// beside this one; what is no longer used is dropped a version later.
+const MIGRATIONS: [(&str, &str, &str); 1] = [(
+    "objects, accounts, audit",
+    include_str!("../migrations/sqlite/0001_objects_accounts_audit.sql"),
+    include_str!("../migrations/postgres/0001_objects_accounts_audit.sql"),
+)];
+
+/// How long a caller waits for a connection, and SQLite for its lock.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `sqlite:PATH` or `postgres://USER@HOST/NAME`.
+    pub address: String,
+    /// Connections at most, 2 to 64.
+    pub connections: u32,
+}
+
+/// Opens a database, makes it when it is SQLite and not there, and migrates it.
+///
+/// # Errors
+/// [`Error::Address`], [`Error::Database`], [`Error::Migration`].
+pub async fn open(settings: &Settings) -> Result<Arc<dyn Repository>, Error> {
+    let connections = settings.connections.clamp(2, 64);
+    if let Some(path) = settings.address.strip_prefix("sqlite:") {
+        return open_sqlite(path, connections).await;
+    }
+    if settings.address.starts_with("postgres://") || settings.address.starts_with("postgresql://") {
+        return open_postgres(&settings.address, connections).await;
+    }
+    // The address may hold a password: only what stands before it is shown.
+    let shown = settings.address.split(':').next().unwrap_or_default();
+    Err(Error::Address(shown.to_owned()))
+}
+
+async fn open_sqlite(path: &str, connections: u32) -> Result<Arc<dyn Repository>, Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // What was acknowledged survives power loss.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(PATIENCE)
+        .foreign_keys(true);
+    // SQLite has one writer: asking for more connections would only make them wait inside the database.
+    let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+    let write = write.connect_with(options.clone()).await?;
+    migrator(|migration| migration.1).run(&write).await?;
+    let read = SqlitePoolOptions::new().max_connections(connections - 1).acquire_timeout(PATIENCE);
+    let read = read.connect_with(options.read_only(true).create_if_missing(false)).await?;
+    Ok(Arc::new(sqlite::queries::Database { read, write }))
+}
+
+async fn open_postgres(address: &str, connections: u32) -> Result<Arc<dyn Repository>, Error> {
+    let options = PgConnectOptions::from_str(address)?.application_name("orchestratord");
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+    let pool = pool.connect_with(options).await?;
+    migrator(|migration| migration.2).run(&pool).await?;
+    Ok(Arc::new(postgres::queries::Database { read: pool.clone(), write: pool }))
+}
+
+fn migrator(sql: impl Fn(&(&'static str, &'static str, &'static str)) -> &'static str) -> Migrator {
+    let migrations = MIGRATIONS.iter().zip(1..).map(|(migration, number)| {
+        let sql = SqlStr::from_static(sql(migration));
+        Migration::new(number, Cow::Borrowed(migration.0), MigrationType::Simple, sql, false)
+    });
+    Migrator { migrations: migrations.collect(), ..Migrator::DEFAULT }
+}

@@ -1,0 +1,187 @@
+//! The trait that both dialects are.
+
+use crate::{
+    AuditEntry, Change, Object, Page, Query, Refusal, Replay, StoredToken, StoredUser, Target, TokenKind, Version,
+};
+use async_trait::async_trait;
+use orchestrator_model::Kind;
+use thiserror::Error;
+
+/// Why something was not done.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The database failed or could not be reached. Nothing was changed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Its tables could not be brought to the present form.
+    #[error("migration: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// What is stored cannot be read.
+    #[error("stored {0} cannot be read")]
+    Damaged(&'static str),
+    /// The change was refused.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
+    /// The address of the database is neither.
+    #[error("`{0}` is no database: use sqlite:PATH or postgres://USER@HOST/NAME")]
+    Address(String),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+/// The orchestrator's memory. Times are milliseconds since 1970.
+#[async_trait]
+pub trait Repository: Send + Sync {
+    /// Applies all changes or none, and gives the new revisions in the same order. What changes nothing keeps its revision.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for the first change that cannot be, or [`Error::Database`].
+    async fn apply(&self, who: &str, at: i64, changes: &[Change]) -> Result<Vec<i64>, Error>;
+
+    /// As [`Repository::apply`], without doing it.
+    ///
+    /// # Errors
+    /// As [`Repository::apply`].
+    async fn rehearse(&self, who: &str, at: i64, changes: &[Change]) -> Result<Vec<i64>, Error>;
+
+    /// One object.
+    ///
+    /// # Errors
+    /// [`Error::Database`], [`Error::Damaged`]; so for all that follow.
+    async fn object(&self, target: &Target) -> Result<Option<Object>, Error>;
+
+    /// A page of the objects of a kind in a network.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn objects(&self, kind: Kind, network: &str, query: &Query) -> Result<Page<Object>, Error>;
+
+    /// Versions of an object below a revision, the newest first.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn versions(&self, target: &Target, below: i64, limit: u32) -> Result<Page<Version>, Error>;
+
+    /// One version.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn version(&self, target: &Target, revision: i64) -> Result<Option<Version>, Error>;
+
+    /// Makes or replaces a user.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn put_user(&self, user: &StoredUser) -> Result<(), Error>;
+
+    /// Makes the first user and takes the setup token for it, both or none. False when the token is not (any more) there.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn set_up(&self, token: &str, now: i64, user: &StoredUser) -> Result<bool, Error>;
+
+    /// Counts a failed login and locks the user from the `allowed`-th on; the failures so far. A success is `put_user`'s.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn login_failed(&self, name: &str, allowed: i64, locked_until: i64) -> Result<(), Error>;
+
+    /// Forgets failed logins.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn login_succeeded(&self, name: &str) -> Result<(), Error>;
+
+    /// One user.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn user(&self, name: &str) -> Result<Option<StoredUser>, Error>;
+
+    /// All users after a name, in order.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn users(&self, after: &str, limit: u32) -> Result<Page<StoredUser>, Error>;
+
+    /// Deletes a user and all of his tokens. False when there is none.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn delete_user(&self, name: &str) -> Result<bool, Error>;
+
+    /// Keeps a token.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn put_token(&self, token: &StoredToken) -> Result<(), Error>;
+
+    /// A token that has not expired, by its digest.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn token(&self, digest: &str, now: i64) -> Result<Option<StoredToken>, Error>;
+
+    /// The tokens of somebody.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn tokens(&self, owner: &str, kind: TokenKind) -> Result<Vec<StoredToken>, Error>;
+
+    /// Revokes a token of somebody. False when there is none.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn delete_token(&self, owner: &str, id: &str) -> Result<bool, Error>;
+
+    /// Revokes all sessions of somebody.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn delete_sessions(&self, owner: &str) -> Result<(), Error>;
+
+    /// Writes a line of the audit log.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn audit(&self, entry: &AuditEntry) -> Result<(), Error>;
+
+    /// Lines of the audit log below a number, the newest first; of one network, if one is named.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn audit_log(&self, network: Option<&str>, below: i64, limit: u32) -> Result<Page<AuditEntry>, Error>;
+
+    /// Notes a request that may come again, or says what is known of it. `request` is a digest of its content. One that was
+    /// noted before `forgotten_before` is new.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn replay(&self, who: &str, id: &str, request: &str, at: i64, forgotten_before: i64)
+    -> Result<Replay, Error>;
+
+    /// Keeps the answer of a request; `None` forgets the request, so that it may be tried again.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn answered(&self, who: &str, id: &str, response: Option<&str>) -> Result<(), Error>;
+
+    /// A setting of the installation; `value` is kept when there is none yet. What holds is given back.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn setting(&self, name: &str, value: Option<&str>) -> Result<Option<String>, Error>;
+
+    /// Forgets what has expired: tokens, replays, and audit lines from before a time.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn sweep(&self, now: i64, replays_before: i64, audit_before: i64) -> Result<(), Error>;
+
+    /// Waits for what runs and closes all connections.
+    async fn close(&self);
+}

@@ -1,0 +1,55 @@
+//! What operators configure, as values: objects, what is allowed in them, and what one gateway needs of all of it.
+//!
+//! What it is: the documents of networks, gateways, radios, subscribers, policy and alarms, with validation that names the
+//! field, what is wrong and what is allowed; a gateway's [`DesiredState`] and the [`DigestTree`] by which two sides find their
+//! differences. What it deliberately is not: storage, transport, or a judge of who may do what.
+//!
+//! Invariants: what [`Kind::parse`] accepts is valid by itself and has no secret left in its body; the same objects give the
+//! same digest on every machine and in every version of this crate; a desired state holds only what its gateway needs.
+//!
+//! ```
+//! use orchestrator_model::Kind;
+//! let body = br#"{"qci": 9, "arp": {"priority_level": 16}}"#;
+//! let errors = Kind::QosProfile.parse("best-effort", body).unwrap_err();
+//! assert_eq!(errors[0].path, "/arp/priority_level");
+//! assert_eq!(errors[0].allowed, "1 (highest) to 15");
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
+mod alarm;
+mod check;
+mod desired;
+mod digest;
+mod federation;
+mod gateway;
+mod kind;
+mod network;
+mod policy;
+mod radio;
+mod strict;
+mod subscriber;
+mod tenant;
+
+pub use alarm::{AlertReceiver, AlertRule, ReceiverChannel, Severity};
+pub use check::{Checker, FieldError};
+pub use desired::{DesiredState, Source, SubscriberSelection};
+pub use digest::{BUCKETS, Difference, Digest, DigestTree, ItemKey, object_digest};
+pub use federation::{DiameterPeer, DiameterTransport, Federation, GxGy, NeutralHostRoute};
+pub use gateway::{
+    AmfIdentity, Csfb, Gateway, GatewayDns, GatewayEpc, GatewayPool, HeaderEnrichment, ManagementInterface,
+    NonEpsControl, Pooling, Reporting, Tier,
+};
+pub use kind::{Document, Kind, Parsed, Reference, Scope};
+pub use network::{
+    AllocationMode, Dns, DnsRecord, EpcNetwork, ImeiRange, Mobility, Network, RanNetwork, RateLimit, ServiceArea,
+    SuciProfile, SuciScheme, TddConfig,
+};
+pub use policy::{
+    Action, AddressFamily, Arp, BaseName, DataPlan, FlowDirection, FlowRule, PolicyRule, QosProfile, RatingGroup,
+    RatingLimit, Redirect, RedirectAddress, Tracking,
+};
+pub use radio::{Apn, Enodeb, EnodebMode, Gnodeb, PdnType, TrackingArea};
+pub use strict::parse_strict;
+pub use subscriber::{AuthAlgorithm, Rat, SimKeys, StaticAddress, Subscriber, SubscriberApn, SubscriberState};
+pub use tenant::Tenant;
