@@ -70,6 +70,8 @@ pub struct Config {
     pub buffer_total: u32,
     /// Largest packet sent into a tunnel whole, octets. `None`: what the access interface's MTU leaves.
     pub tunnel_mtu: Option<u16>,
+    /// Let TCP connections of phones agree on segments that fit into a tunnel ([`Config::tunnel_mtu`]), whatever their ends propose.
+    pub clamp_segments: bool,
     /// Slow path messages per second and CPU, for each kind.
     pub slow_path_rate: u32,
     /// Different sets of rules at the same time, 14 KB each: sessions with equal rules share one.
@@ -116,6 +118,7 @@ impl Config {
             buffer_per_phone: 64,
             buffer_total: 65_536,
             tunnel_mtu: None,
+            clamp_segments: true,
             slow_path_rate: 20_000,
             accounting: false,
             echo: Some(Echo::USUAL),

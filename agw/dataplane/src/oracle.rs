@@ -72,6 +72,7 @@ fn fill(tables: &Tables) {
     settings.local.set(Address::new(World::GATEWAY).0);
     settings.buffer_limit.set(4);
     settings.tunnel_mtu.set(1400);
+    settings.segment.set(1300);
     settings.punt_rate.set(1_000_000_000);
     settings.punt_burst.set(1_000_000_000);
     settings.pools[0].first.set(u32::from(World::UE));

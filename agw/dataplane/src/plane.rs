@@ -269,7 +269,8 @@ impl Shared {
     pub(crate) fn send_down(&self, record: &Downlink, mut packet: Vec<u8>) {
         let (Some(settings), whole) = (self.tables.settings.get(0), packet.len()) else { return };
         let length = u32::try_from(whole).unwrap_or(u32::MAX);
-        let Some(frame) = Frame::new(&mut packet, 0, whole) else { return };
+        let Some(mut frame) = Frame::new(&mut packet, 0, whole) else { return };
+        basalt_pipeline::clamp(&mut frame, settings, 0, length);
         match basalt_pipeline::select(&frame, &self.tables, settings, record, length) {
             Ok((tunnel, bearer, charge)) => self.send_into(record, tunnel, bearer, &charge, frame.bytes()),
             Err(reason) => {
@@ -333,10 +334,11 @@ impl Shared {
     pub(crate) fn uplink_again(&self, mut held: Held) -> Option<Held> {
         let length = held.message.len();
         let settings = self.tables.settings.get(0)?;
-        let frame = Frame::new(&mut held.message, 0, length)?;
+        let mut frame = Frame::new(&mut held.message, 0, length)?;
         let available = u32::try_from(length).unwrap_or(u32::MAX);
         match basalt_pipeline::uplink(&frame, &self.tables, settings, 0, available, held.peer.into()) {
             Uplinked::Forward { record, charge, offset, length, .. } => {
+                basalt_pipeline::clamp(&mut frame, settings, offset, length);
                 self.forward_up(record, &charge, frame.bytes().get(offset..).unwrap_or_default(), length);
                 None
             }

@@ -197,6 +197,15 @@ impl Sessions {
         tables.downlink.iter().filter_map(|downlink| self.read(tables, downlink)).collect()
     }
 
+    /// Downlink records in use of which the uplink half is missing or another's.
+    pub(crate) fn halves(&mut self, tables: &Tables) -> Vec<(Teid, Ipv4Addr)> {
+        let used = tables.downlink.iter().filter(|record| {
+            matches!(record.state.get(), DownlinkState::IDLE | DownlinkState::ACTIVE)
+                && self.read(tables, record).is_none()
+        });
+        used.map(|record| (Teid(record.owner.get()), Address(record.ue.get()).to_ipv4())).collect()
+    }
+
     /// Our TEID of the tunnel to this endpoint.
     pub(crate) fn by_peer(&self, address: Ipv4Addr, teid: u32) -> Option<u32> {
         self.by_peer.get(&(address, teid)).copied()

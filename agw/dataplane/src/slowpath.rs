@@ -21,7 +21,7 @@ impl Shared {
         let peer = *from.ip();
         let length = octets.len();
         let Some(settings) = self.tables.settings.get(0) else { return };
-        let Some(frame) = Frame::new(octets, 0, length) else { return };
+        let Some(mut frame) = Frame::new(octets, 0, length) else { return };
         let available = u32::try_from(length).unwrap_or(u32::MAX);
         let verdict = basalt_pipeline::uplink(&frame, &self.tables, settings, 0, available, peer.into());
         if let (Uplinked::Punt(reason), Outlet::Device(_)) = (verdict, &self.outlet) {
@@ -30,6 +30,7 @@ impl Shared {
         }
         match verdict {
             Uplinked::Forward { record, charge, offset, length, .. } => {
+                basalt_pipeline::clamp(&mut frame, settings, offset, length);
                 self.forward_up(record, &charge, frame.bytes().get(offset..).unwrap_or_default(), length);
             }
             Uplinked::Drop(reason) => self.tables.dropped(reason, 1),

@@ -176,9 +176,10 @@ impl Shared {
     pub(crate) fn downlink(&self, octets: &mut [u8]) {
         let Some(settings) = self.tables.settings.get(0) else { return };
         let length = octets.len();
-        let Some(frame) = Frame::new(octets, 0, length) else { return };
+        let Some(mut frame) = Frame::new(octets, 0, length) else { return };
         match basalt_pipeline::downlink(&frame, &self.tables, settings, 0, Origin::Kernel) {
             Downlinked::Tunnel { record, bearer, charge, tunnel, length, .. } => {
+                basalt_pipeline::clamp(&mut frame, settings, 0, length);
                 let packet = frame.bytes().get(..length as usize).unwrap_or_default();
                 self.send_into(record, tunnel, bearer, &charge, packet);
             }

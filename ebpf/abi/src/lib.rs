@@ -140,7 +140,7 @@ const _: () = {
     assert!(size_of::<NextHop>() == 32);
     assert!(size_of::<Pool>() == 16);
     assert!(size_of::<Rule>() == 16);
-    assert!(size_of::<Settings>() == 832);
+    assert!(size_of::<Settings>() == 848);
     assert!(size_of::<Destinations>() == 1 << 16);
     assert!(size_of::<HandoverHeader>() == 24);
 };

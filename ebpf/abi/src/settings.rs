@@ -43,6 +43,10 @@ pub struct Settings {
     pub epoch: Shared32,
     /// [`crate::Uplink::serial`] that was given out last.
     pub serial: Shared32,
+    /// Largest TCP segment that connections of phones agree on; 0 to leave it to them.
+    pub segment: Shared32,
+    /// Zero.
+    pub reserved: [Shared32; 3],
     /// Address pools of phones.
     pub pools: [Pool; MAX_POOLS],
     /// Destination rules, longest prefix first.

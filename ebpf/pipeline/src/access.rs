@@ -1,5 +1,6 @@
 //! The radio side: frames that may be GTP-U to us.
 
+use crate::segment::clamp;
 use crate::service::Charge;
 use crate::uplink::{Uplinked, uplink};
 use crate::wire::{ETH, ETHERTYPE_IPV4, FRAGMENT, GTP_HEADER, GTP_PORT, IPV4, PROTO_UDP, UDP, decrement_ttl};
@@ -33,6 +34,7 @@ pub fn access<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T) -> Verdic
     let decision = uplink(packet, tables, settings, ETH + IPV4 + UDP, udp - UDP as u32, outer.source);
     match decision {
         Uplinked::Forward { record, charge, offset, length, next_hop, ttl } => {
+            clamp(packet, settings, offset, length);
             forward(packet, tables, record, &charge, offset, length, next_hop, ttl)
         }
         Uplinked::Punt(reason) => punt(tables, settings, reason),

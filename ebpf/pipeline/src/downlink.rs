@@ -1,5 +1,6 @@
 //! Downlink: from a packet for a phone to a GTP-U tunnel.
 
+use crate::segment::clamp;
 use crate::service::{self, Charge};
 use crate::wire::{
     ETH, ETHERTYPE_IPV4, G_PDU, GTP_HEADER, GTP_PORT, IPV4, PROTO_UDP, TUNNEL_OVERHEAD, UDP, decrement_ttl, fold,
@@ -249,6 +250,7 @@ pub fn towards_phone<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T, or
             if !kernel && decrement_ttl(packet, ETH).is_none() {
                 return drop(tables, DropReason::NoRoom);
             }
+            clamp(packet, settings, ETH, length);
             let verdict = encapsulate(packet, tables, record, tunnel, hop, length);
             if matches!(verdict, Verdict::Redirect(_)) {
                 Downlinked::account(tables, record, bearer, &charge, length);

@@ -2,5 +2,6 @@
 
 mod downlink;
 mod rates;
+mod segment;
 mod support;
 mod uplink;

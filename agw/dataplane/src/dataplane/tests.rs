@@ -193,3 +193,28 @@ fn limits_belong_to_a_session_and_its_ue() {
     let down = tables.downlink.get(slot as usize).unwrap();
     assert_eq!((down.flags.get(), down.meter.rate.get()), (0, 0));
 }
+
+#[test]
+fn tables_that_differ_are_repaired_and_told() {
+    let (plane, _traffic) = memory();
+    let address = |n: u32| Ipv4Addr::new(10, 45, 0, 20 + n as u8);
+    let wanted: Vec<Tunnel> = (1..6).map(|n| tunnel(0x10_0000 + n, address(n), connected(n))).collect();
+    let first = plane.reconcile(&wanted);
+    assert_eq!((first.missing.len(), first.wrong.len(), first.foreign.len()), (5, 0, 0));
+    assert!(plane.reconcile(&wanted).is_empty());
+    // One is idle although it should not be, one is gone, one half is overwritten, one is nobody's.
+    set(&plane, Tunnel { state: TunnelState::Idle, ..wanted[0].clone() }).unwrap();
+    plane.apply(&DataplaneChange::Remove { teid: wanted[1].teid, ue_ipv4: wanted[1].ue_ipv4 }).unwrap();
+    plane.shared.tables.uplink.get(3).unwrap().teid.set(0x77_0003);
+    set(&plane, tunnel(0x10_0009, address(9), connected(9))).unwrap();
+    let found = plane.reconcile(&wanted);
+    assert_eq!(found.wrong, [wanted[0].teid]);
+    assert_eq!(found.missing, [wanted[1].teid, wanted[2].teid]);
+    assert_eq!(found.foreign, [Teid(0x10_0009)]);
+    assert!(found.failed.is_empty());
+    assert!(plane.reconcile(&wanted).is_empty());
+    assert_eq!(plane.installed().len(), 5);
+    // What cannot be is told every time.
+    let beyond = [tunnel(0x10_0001, Ipv4Addr::new(192, 0, 2, 1), connected(1))];
+    assert!(matches!(plane.reconcile(&beyond).failed[..], [(_, Error::OutsidePools(_))]));
+}

@@ -89,7 +89,11 @@ impl Generator {
         let server = self.pick(&[[203, 0, 113, 5], [203, 1, 113, 12], [203, 0, 113, 60]]);
         let fragment = self.pick(&[0, 0, 0, 0, 0, 0x2000, 0x4000, 7]);
         let options: &[u8] = if self.one_in(15) { &[7, 7, 4, 0, 0, 0, 0, 0] } else { &[] };
-        let mut packet = ipv4(server.into(), ue, protocol, fragment, options, &udp(port, 5000, &payload));
+        let mut payload = udp(port, 5000, &payload);
+        if protocol == 6 {
+            self.open(&mut payload);
+        }
+        let mut packet = ipv4(server.into(), ue, protocol, fragment, options, &payload);
         packet[8] = self.pick(&[64, 64, 64, 2, 1, 0]);
         let mut frame = ethernet(&packet);
         if self.one_in(20) {
@@ -120,11 +124,27 @@ impl Generator {
             let port = self.pick(&[53, 80, 443, 123, 25, 8080, 5060, 68, 2152, 2123, 8805, 3868, 36412, 38412, 36422]);
             payload.splice(0..4, [&u16::to_be_bytes(source)[..], &u16::to_be_bytes(port)].concat());
         }
+        if protocol == 6 {
+            self.open(&mut payload);
+        }
         let fragment = self.pick(&[0, 0, 0, 0, 0, 0, 0x4000, 0x4000, 0x2000, 1, 0x2002, 0x1fff]);
         let options: &[u8] = if self.one_in(20) { &[131, 7, 4, 1, 2, 3, 4, 0] } else { &[] };
         let mut packet = ipv4(source, destination.into(), protocol, fragment, options, &payload);
         packet[8] = self.pick(&[64, 64, 64, 1, 0]);
         packet
+    }
+
+    /// Makes a TCP segment open a connection, mostly.
+    fn open(&mut self, segment: &mut [u8]) {
+        let options = self.pick(&TCP_OPTIONS);
+        let flags = self.pick(&[0x02, 0x12, 0x10]);
+        let header = ((20 + options.len()) as u8 / 4) << 4;
+        if let Some(octets) = segment.get_mut(12..14) {
+            octets.copy_from_slice(&[header, flags]);
+        }
+        if let Some(octets) = segment.get_mut(20..20 + options.len()) {
+            octets.copy_from_slice(options);
+        }
     }
 
     /// A GTP-U message around it, mostly a G-PDU.
@@ -182,6 +202,16 @@ impl Generator {
         frame
     }
 }
+
+/// Options of TCP, some of which lie.
+const TCP_OPTIONS: [&[u8]; 6] = [
+    &[2, 4, 0x05, 0xb4],
+    &[1, 2, 4, 0x23, 0x28, 1, 1, 1],
+    &[4, 2, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0, 2, 4, 0xff, 0xff],
+    &[3, 0, 1, 1, 2, 4, 0x23, 0x28],
+    &[3, 99, 2, 4],
+    &[1, 1, 2, 4],
+];
 
 fn ethernet(packet: &[u8]) -> Vec<u8> {
     [&[0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2, 8, 0][..], packet].concat()

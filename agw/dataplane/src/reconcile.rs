@@ -1,0 +1,62 @@
+//! What the tables have against what they should have.
+
+use crate::error::Error;
+use crate::plane::Shared;
+use agw_types::{DataplaneChange, Tunnel};
+use basalt_ids::Teid;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+/// What was found different, and repaired.
+#[derive(Debug, Default)]
+pub struct Differences {
+    /// Sessions that the tables had not.
+    pub missing: Vec<Teid>,
+    /// Sessions that were otherwise in the tables.
+    pub wrong: Vec<Teid>,
+    /// Sessions in the tables that nobody wants.
+    pub foreign: Vec<Teid>,
+    /// What could not be repaired, and why.
+    pub failed: Vec<(Teid, Error)>,
+}
+
+impl Differences {
+    /// Whether the tables were as they should be.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.wrong.is_empty() && self.foreign.is_empty() && self.failed.is_empty()
+    }
+}
+
+impl Shared {
+    /// Makes the tables hold exactly these sessions.
+    pub(crate) fn reconcile(&self, wanted: &[Tunnel]) -> Differences {
+        let (found, halves) = {
+            let mut state = self.state();
+            let found = state.sessions.installed(&self.tables);
+            (found, state.sessions.halves(&self.tables))
+        };
+        let mut found: BTreeMap<(Teid, Ipv4Addr), _> =
+            found.into_iter().map(|session| ((session.teid, session.ue_ipv4), session)).collect();
+        let mut differences = Differences::default();
+        for tunnel in wanted {
+            match found.remove(&(tunnel.teid, tunnel.ue_ipv4)) {
+                Some(session) if session.state == tunnel.state && session.ebi == Some(tunnel.ebi) => continue,
+                Some(_) => differences.wrong.push(tunnel.teid),
+                None => differences.missing.push(tunnel.teid),
+            }
+            if let Err(error) = self.apply(&DataplaneChange::Set(tunnel.clone())) {
+                differences.failed.push((tunnel.teid, error));
+            }
+        }
+        let known: BTreeSet<Teid> = wanted.iter().map(|tunnel| tunnel.teid).collect();
+        let unwanted = found.into_keys().chain(halves);
+        for (teid, ue_ipv4) in unwanted.filter(|(teid, _)| !known.contains(teid)) {
+            differences.foreign.push(teid);
+            if let Err(error) = self.apply(&DataplaneChange::Remove { teid, ue_ipv4 }) {
+                differences.failed.push((teid, error));
+            }
+        }
+        differences
+    }
+}
