@@ -96,6 +96,7 @@ impl Bench {
     fn run(&self, first: u32, ues: u32, rate: f64) -> Result<Run> {
         let plan = LoadPlan {
             enbs: ENBS,
+            first_enb: 0,
             ues,
             first,
             rate,

@@ -6,6 +6,14 @@
 //! operator could see.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
+/// Prints a line. Who reads it may have gone (`… | head`): what was made is taken down in order all the same.
+macro_rules! tell {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+
 pub mod bench;
 pub mod capture;
 pub mod cli;

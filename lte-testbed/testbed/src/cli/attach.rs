@@ -25,7 +25,7 @@ pub struct AttachArgs {
     #[command(flatten)]
     phones: PhoneArgs,
     /// Phones.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     ues: u32,
     /// Number of the first subscriber.
     #[arg(long, default_value_t = 1)]
@@ -37,13 +37,14 @@ pub struct AttachArgs {
     #[arg(long)]
     no_tun: bool,
     /// End after so many seconds instead of at Ctrl-C.
-    #[arg(long, value_name = "SECONDS")]
-    duration: Option<f64>,
+    #[arg(long, value_name = "SECONDS", value_parser = super::options::seconds)]
+    duration: Option<Duration>,
 }
 
 pub(super) fn run(args: &AttachArgs) -> Result<ExitCode> {
     let plan = LoadPlan {
         enbs: 1,
+        first_enb: args.gateway.first_enb.saturating_sub(1),
         ues: args.ues,
         first: args.first,
         rate: 0.0,
@@ -65,7 +66,7 @@ pub(super) fn run(args: &AttachArgs) -> Result<ExitCode> {
 fn stay(args: &AttachArgs, plan: &LoadPlan, found: &Found) -> Result<ExitCode> {
     let radio = Radio::start(&found.radio)?;
     load::bring_up_enbs(&radio, plan)?;
-    println!("base station in service, SCTP over {}", radio.call(|io| io.carrier(0).unwrap_or("?"))?);
+    tell!("base station in service, SCTP over {}", radio.call(|io| io.carrier(0).unwrap_or("?"))?);
     // From here on it ends in its own order.
     let stop = stop::requests()?;
     let lab = found.lab.as_ref().filter(|_| !args.no_tun);
@@ -98,13 +99,13 @@ fn add(radio: &Radio, profile: &Arc<Profile>, subscriber: &Subscriber, ns: Optio
 
 /// Prints what happens until the end.
 fn watch(radio: &Radio, args: &AttachArgs, stop: &Receiver<()>) -> Result<ExitCode> {
-    let end = args.duration.map(|seconds| std::time::Instant::now() + Duration::from_secs_f64(seconds));
+    let end = args.duration.map(|duration| std::time::Instant::now() + duration);
     let idle_after = Duration::from_secs(args.inactivity);
     loop {
         let told = radio.call(|io| std::mem::take(&mut io.told))?;
         for (at, told) in told {
             if let Some(line) = describe(args, &told) {
-                println!("{:>9.3} s  {line}", at.as_micros() as f64 / 1e6);
+                tell!("{:>9.3} s  {line}", at.as_micros() as f64 / 1e6);
             }
         }
         if !idle_after.is_zero() {
@@ -133,7 +134,8 @@ fn describe(args: &AttachArgs, told: &Told) -> Option<String> {
                 Event::AttachRejected(cause) => format!("{name} is refused: {cause}"),
                 Event::AttachFailed(why) => format!("{name} cannot attach: {why}"),
                 Event::Secured(algorithms) => {
-                    format!("{name} is secured by {:?} and {:?}", algorithms.ciphering, algorithms.integrity)
+                    let names = format!("{:?} and {:?}", algorithms.ciphering, algorithms.integrity).to_uppercase();
+                    format!("{name} is secured by {}", names.replace("AND", "and"))
                 }
                 Event::SessionUp(session) => {
                     let address = session.address.map_or_else(|| "no address".to_owned(), |a| a.to_string());
@@ -145,6 +147,7 @@ fn describe(args: &AttachArgs, told: &Told) -> Option<String> {
                 Event::BearersUp => format!("{name} is connected"),
                 Event::Idle => format!("{name} is idle"),
                 Event::Paged => format!("{name} is paged"),
+                Event::NewGuti(Some(guti)) => format!("{name} is known as {guti}"),
                 Event::NetworkName(Some(network)) => format!("{name} shows {network:?}"),
                 other => format!("{name}: {other:?}"),
             }

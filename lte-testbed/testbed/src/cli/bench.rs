@@ -19,6 +19,6 @@ pub(super) fn run(name: BenchName) -> Result<()> {
         BenchName::Attach => bench::attach()?,
         BenchName::Idle => bench::idle()?,
     };
-    println!("{}", serde_json::to_string_pretty(&figures)?);
+    tell!("{}", serde_json::to_string_pretty(&figures)?);
     Ok(())
 }

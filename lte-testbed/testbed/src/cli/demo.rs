@@ -36,8 +36,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
     std::fs::create_dir_all(&args.into).with_context(|| format!("making {}", args.into.display()))?;
     let unprivileged = args.rights.settle()?;
     if unprivileged {
-        println!("Without root: SCTP travels in UDP, packets go through the software data plane, in a user namespace.");
-        println!("Skipped: XDP, and SCTP over raw IP or in the kernel. `sudo make demo` shows them.");
+        tell!("Without root: SCTP travels in UDP, packets go through the software data plane, in a user namespace.");
+        tell!("Skipped: XDP, and SCTP over raw IP or in the kernel. `sudo make demo` shows them.");
     }
     let plan = DemoPlan {
         lab: args.lab.name.clone(),
@@ -59,7 +59,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
         demo.stay(&stop::requests()?)?;
     }
     demo.end()?;
-    println!(
+    tell!(
         "{}",
         if worked { "Everything worked; nothing is left behind." } else { "Not everything worked; see above." }
     );

@@ -47,7 +47,7 @@ pub(super) fn run(args: &FuzzArgs) -> Result<ExitCode> {
     });
     bar.finish_and_clear();
     let report = result?;
-    println!(
+    tell!(
         "{} rounds, {} phones got in all the same, {} pings of the canary and none lost, the gateway grew by {} KiB",
         report.rounds,
         report.attached,

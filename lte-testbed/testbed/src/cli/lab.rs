@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::options::LabName;
 use crate::gateway::{Gateway, GatewaySetup, subscribers};
-use crate::lab::{self, Lab, LabState, NetNs, Process};
+use crate::lab::{self, Lab, LabState, NetNs, Process, unprivileged};
 use crate::stop;
 
 /// `testbed lab …`
@@ -61,7 +61,7 @@ pub(super) fn run(command: LabCommand) -> Result<()> {
         LabCommand::Up(args) => up(&args)?,
         LabCommand::Down(args) if args.all => LabState::names().iter().try_for_each(|name| Lab::down(name))?,
         LabCommand::Down(args) => Lab::down(&args.lab.name)?,
-        LabCommand::Status(LabName { name }) => println!("{}", lab::status(&name)?),
+        LabCommand::Status(LabName { name }) => tell!("{}", lab::status(&name)?),
         LabCommand::Exec(args) => exec(&args)?,
     }
     Ok(())
@@ -69,6 +69,19 @@ pub(super) fn run(command: LabCommand) -> Result<()> {
 
 fn up(args: &UpArgs) -> Result<()> {
     let name = &args.lab.name;
+    if !unprivileged::is_privileged() {
+        bail!(
+            "a lab that outlives its command needs root: use sudo. Without root, `testbed demo`, `attach`, `load`, \
+             `scenario` and `fuzz` make a lab of their own for as long as they run"
+        );
+    }
+    if LabState::load(name).is_some_and(|state| state.lives()) {
+        if args.gateway.is_some() {
+            bail!("lab {name} is up already: `testbed lab down --lab {name}` first, or choose another name");
+        }
+        tell!("{}", lab::status(name)?);
+        return Ok(());
+    }
     stop::take_down(name)?;
     let lab = Lab::up(name)?;
     start_internet(&lab)?;
@@ -77,13 +90,13 @@ fn up(args: &UpArgs) -> Result<()> {
         let setup = GatewaySetup { settings: toml::Table::new(), state_dir, unprivileged: false };
         let gateway = Gateway::start(&lab, &setup)?;
         gateway.import(&subscribers(Plmn::new(1, 1, 2)?, 1, count)?, &[])?;
-        println!("try: testbed attach --lab {name} --ues {}", count.min(3));
-        println!("     basalt --socket {} get ues", gateway.socket().display());
+        tell!("try: testbed attach --lab {name} --ues {}", count.min(3));
+        tell!("     basalt --socket {} get ues", gateway.socket().display());
         gateway.leave_running();
     } else {
-        println!("try: ip netns exec {name}-internet ping {}", lab::GATEWAY_SGI);
+        tell!("try: ip netns exec {name}-internet ping {}", lab::GATEWAY_SGI);
     }
-    println!("{}", lab::status(name)?);
+    tell!("{}", lab::status(name)?);
     // It stays from now on.
     stop::forget(name);
     Ok(())
@@ -105,7 +118,9 @@ fn start_internet(lab: &Lab) -> Result<()> {
 }
 
 fn exec(args: &ExecArgs) -> Result<()> {
-    let ns = NetNs::open(&format!("{}-{}", args.lab.name, args.namespace))?;
+    let ns = NetNs::open(&format!("{}-{}", args.lab.name, args.namespace)).with_context(|| {
+        format!("lab {} has no {}; `testbed lab status` tells what it has", args.lab.name, args.namespace)
+    })?;
     let Some((program, arguments)) = args.program.split_first() else { bail!("no program") };
     let (program, arguments) = (program.clone(), arguments.to_vec());
     let status = ns.run(move || {

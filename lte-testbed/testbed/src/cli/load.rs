@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::options::{GatewayArgs, PhoneArgs};
-use crate::lab;
 use crate::load::{self, LoadPlan, Traffic};
 use crate::network::Network;
 use crate::radio::Radio;
@@ -21,26 +20,27 @@ pub struct LoadArgs {
     #[command(flatten)]
     phones: PhoneArgs,
     /// Base stations.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     enbs: u32,
     /// Phones.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     ues: u32,
     /// Number of the first subscriber.
     #[arg(long, default_value_t = 1)]
     first: u32,
     /// Attaches started per second; 0 attaches one after the other.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value = "0", value_name = "PER SECOND", value_parser = super::options::not_negative)]
     rate: f64,
-    /// Seconds a phone stays attached before it detaches; without it phones stay.
-    #[arg(long, value_name = "SECONDS")]
-    hold: Option<f64>,
-    /// Rounds of attach and detach per phone (needs --hold).
-    #[arg(long, default_value_t = 1)]
+    /// Seconds a phone stays attached before it detaches [default: phones stay attached; with --traffic, 5].
+    #[arg(long, value_name = "SECONDS", value_parser = super::options::seconds)]
+    hold: Option<Duration>,
+    /// Rounds of attach and detach per phone.
+    #[arg(long, default_value_t = 1, requires = "hold", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// What attached phones do: `none`, or `ping:MILLISECONDS` between two pings of a phone.
+    /// What attached phones do: `none`; `ping:MILLISECONDS` between two pings of a phone; `udp:KBIT` or `udp:KBIT/OCTETS`,
+    /// each phone sends so many kbit/s in datagrams of so many octets (1200), which the server sends back.
     #[arg(long, default_value = "none")]
-    traffic: String,
+    traffic: Traffic,
     /// Seconds to wait for what is still under way at the end.
     #[arg(long, default_value_t = 20)]
     patience: u64,
@@ -55,15 +55,19 @@ pub struct LoadArgs {
     quiet: bool,
 }
 
+/// How long phones stay that have something to do.
+const TRAFFIC_HOLD: Duration = Duration::from_secs(5);
+
 pub(super) fn run(args: &LoadArgs) -> Result<ExitCode> {
     let plan = LoadPlan {
-        enbs: args.enbs.max(1),
+        enbs: args.enbs,
+        first_enb: args.gateway.first_enb.saturating_sub(1),
         ues: args.ues,
         first: args.first,
         rate: args.rate,
-        hold: args.hold.map(Duration::from_secs_f64),
-        rounds: if args.hold.is_some() { args.rounds.max(1) } else { 1 },
-        traffic: traffic(&args.traffic)?,
+        hold: args.hold.or_else(|| (args.traffic != Traffic::None).then_some(TRAFFIC_HOLD)),
+        rounds: args.rounds,
+        traffic: args.traffic,
         plmn: args.gateway.plmn,
         tac: args.gateway.tac(),
         profile: args.phones.profile(),
@@ -82,19 +86,10 @@ pub(super) fn run(args: &LoadArgs) -> Result<ExitCode> {
         std::fs::write(path, format!("{json}\n")).with_context(|| format!("writing {}", path.display()))?;
     }
     if args.json {
-        println!("{json}");
+        tell!("{json}");
     } else {
-        println!("{report}");
+        tell!("{report}");
     }
     let all = report.attaches_done == report.attaches_started;
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn traffic(text: &str) -> Result<Traffic> {
-    if text == "none" {
-        return Ok(Traffic::None);
-    }
-    let millis: Option<u64> = text.strip_prefix("ping:").and_then(|millis| millis.parse().ok());
-    let interval = millis.filter(|millis| *millis > 0).context("--traffic is none or ping:MILLISECONDS")?;
-    Ok(Traffic::Ping { target: lab::SERVER, interval: Duration::from_millis(interval) })
 }

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use basalt_ids::{Apn, Plmn, Tac};
 use basalt_sctp::{Backend, UDP_ENCAPSULATION_PORT, port};
 use clap::Args;
@@ -49,7 +50,7 @@ pub struct GatewayArgs {
     #[command(flatten)]
     pub lab: LabName,
     /// Run here instead of in a lab's radio namespace.
-    #[arg(long)]
+    #[arg(long, requires_all = ["mme", "enb_address"])]
     pub no_lab: bool,
     /// The gateway's S1AP address [default: the lab's gateway].
     #[arg(long, value_name = "ADDRESS")]
@@ -60,6 +61,9 @@ pub struct GatewayArgs {
     /// Local address of the base stations [default: the lab's].
     #[arg(long, value_name = "ADDRESS")]
     pub enb_address: Option<Ipv4Addr>,
+    /// Number of the first base station, for a second command in the same lab.
+    #[arg(long, default_value_t = 1)]
+    pub first_enb: u32,
     /// How SCTP travels: auto, kernel, raw-ip, udp, or udp:PORT for the gateway's UDP port.
     #[arg(long, default_value = "auto")]
     pub sctp: SctpArg,
@@ -79,9 +83,6 @@ impl GatewayArgs {
     pub(super) fn find(&self, first: u32, phones: u32) -> Result<Found> {
         if self.no_lab {
             let mme = self.mme.context("--no-lab needs --mme ADDRESS")?;
-            if self.enb_address.is_none() {
-                bail!("--no-lab needs --enb-address ADDRESS");
-            }
             return Ok(Found { network: None, lab: None, radio: self.radio(mme, None) });
         }
         if let Ok(lab) = Lab::open(&self.lab.name) {
@@ -123,6 +124,17 @@ pub(super) struct Found {
     pub lab: Option<Lab>,
     /// Where and how its radio runs.
     pub radio: RadioOptions,
+}
+
+/// Reads a number of seconds.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(not_negative(text)?).map_err(|error| error.to_string())
+}
+
+/// Reads a number that is not negative.
+pub(super) fn not_negative(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "use a number that is not negative, such as 0.5 or 10".to_owned())
 }
 
 /// `--sctp`.
@@ -200,6 +212,14 @@ impl FromStr for AlgorithmDigits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seconds_are_not_negative() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["-1", "NaN", "inf", "1e300", "x", ""] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn algorithms_are_digits() {

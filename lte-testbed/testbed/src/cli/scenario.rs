@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use basalt_sctp::Backend;
 use clap::{Args, Subcommand};
 
@@ -54,14 +54,14 @@ pub(super) fn run(command: ScenarioCommand) -> Result<ExitCode> {
     match command {
         ScenarioCommand::List => {
             for script in all()? {
-                println!("{:<30} {}", script.name, script.title);
+                tell!("{:<30} {}", script.name, script.title);
             }
             Ok(ExitCode::SUCCESS)
         }
         ScenarioCommand::Show { name } => {
-            let found = all()?.into_iter().find(|script| script.name == name);
-            let script = found.with_context(|| format!("there is no scenario {name}"))?;
-            println!("{}", script.lines.join("\n"));
+            let known = all()?;
+            let script = known.iter().find(|script| script.name == name).ok_or_else(|| unknown(&name, &known))?;
+            tell!("{}", script.lines.join("\n"));
             Ok(ExitCode::SUCCESS)
         }
         ScenarioCommand::Run(args) => play_all(&args),
@@ -70,6 +70,16 @@ pub(super) fn run(command: ScenarioCommand) -> Result<ExitCode> {
 
 fn all() -> Result<Vec<Script>> {
     scenario::all().map_err(|(name, error)| anyhow::anyhow!("scenario {name}, {error}"))
+}
+
+/// Names those that begin alike, to the same degree as the best of them.
+fn unknown(name: &str, known: &[Script]) -> anyhow::Error {
+    let alike = |script: &Script| script.name.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+    let best = known.iter().map(alike).max().unwrap_or(0);
+    let near: Vec<&str> =
+        known.iter().filter(|script| alike(script) == best).map(|script| script.name.as_str()).collect();
+    let guess = if best < 3 { ":".to_owned() } else { format!("; did you mean {}?", near.join(", ")) };
+    anyhow::anyhow!("there is no scenario {name}{guess} `testbed scenario list` names them all")
 }
 
 fn chosen(args: &RunArgs) -> Result<Vec<Script>> {
@@ -83,7 +93,7 @@ fn chosen(args: &RunArgs) -> Result<Vec<Script>> {
         let before = scripts.len();
         scripts.extend(known.iter().filter(fits).cloned());
         if scripts.len() == before {
-            bail!("there is no scenario {name}; `testbed scenario list` names them");
+            return Err(unknown(name, &known));
         }
     }
     for path in &args.file {
@@ -98,7 +108,7 @@ fn play_all(args: &RunArgs) -> Result<ExitCode> {
     let scripts = chosen(args)?;
     let unprivileged = args.rights.settle()?;
     if unprivileged {
-        println!("without root: SCTP travels in UDP and the data plane is software, in a user namespace");
+        tell!("without root: SCTP travels in UDP and the data plane is software, in a user namespace");
     }
     let options =
         RunOptions { lab: args.lab.clone(), unprivileged, backend: Backend::Auto, settings: args.settings.clone() };
@@ -106,7 +116,7 @@ fn play_all(args: &RunArgs) -> Result<ExitCode> {
     for (number, script) in scripts.iter().enumerate() {
         let place = format!("[{}/{}]", number + 1, scripts.len());
         if unprivileged && script.needs_root() {
-            println!("{place:>8} skip  {:<30} needs root", script.name);
+            tell!("{place:>8} skip  {:<30} needs root", script.name);
             skipped += 1;
             continue;
         }
@@ -115,24 +125,24 @@ fn play_all(args: &RunArgs) -> Result<ExitCode> {
         let seconds = begin.elapsed().as_secs_f64();
         match result {
             Ok(()) => {
-                println!("{place:>8} ok    {:<30} {seconds:>5.1} s  {}", script.name, script.title);
+                tell!("{place:>8} ok    {:<30} {seconds:>5.1} s  {}", script.name, script.title);
                 passed += 1;
             }
             Err(failure) => {
-                println!("{place:>8} FAIL  {:<30} {seconds:>5.1} s  {}", script.name, script.title);
+                tell!("{place:>8} FAIL  {:<30} {seconds:>5.1} s  {}", script.name, script.title);
                 let line = failure.line.map(|line| (line, script.lines.get(line - 1)));
                 if let Some((number, Some(text))) = line {
-                    println!("         line {number}: {text}");
+                    tell!("         line {number}: {text}");
                 }
-                println!("         {}", failure.why);
+                tell!("         {}", failure.why);
                 if args.log {
-                    println!("{}", failure.gateway);
+                    tell!("{}", failure.gateway);
                 }
                 failed += 1;
             }
         }
     }
     let skipped_too = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
-    println!("{passed} passed, {failed} failed{skipped_too}");
+    tell!("{passed} passed, {failed} failed{skipped_too}");
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -69,7 +69,7 @@ pub struct Demo {
 
 /// Prints a step with the time since the start.
 fn say(begin: Instant, what: &str) {
-    println!("{:>7.2} s  {what}", begin.elapsed().as_secs_f64());
+    tell!("{:>7.2} s  {what}", begin.elapsed().as_secs_f64());
 }
 
 impl Demo {
@@ -105,6 +105,7 @@ impl Demo {
     fn base_station(&mut self) -> Result<()> {
         let plan = LoadPlan {
             enbs: 1,
+            first_enb: 0,
             ues: self.plan.ues,
             first: 1,
             rate: 0.0,
@@ -358,13 +359,13 @@ impl Demo {
         } else {
             String::new()
         };
-        println!("\nThe network stays up. In another terminal, try:");
-        println!("  {inside}nsenter --net=/run/netns/{phone} ping {}        # as the first phone", lab::SERVER);
-        println!("  {inside}nsenter --net=/run/netns/{phone} curl http://{}/ # or any other program", lab::SERVER);
+        tell!("\nThe network stays up. In another terminal, try:");
+        tell!("  {inside}nsenter --net=/run/netns/{phone} ping {}        # as the first phone", lab::SERVER);
+        tell!("  {inside}nsenter --net=/run/netns/{phone} curl http://{}/ # or any other program", lab::SERVER);
         for words in ["get ues", "describe ue 001010000000001", "doctor", "status"] {
-            println!("  {inside}{basalt} {words}");
+            tell!("  {inside}{basalt} {words}");
         }
-        println!("Ctrl-C ends it and leaves nothing behind.");
+        tell!("Ctrl-C ends it and leaves nothing behind.");
     }
 
     /// Switches the phones off and takes everything down.

@@ -138,6 +138,12 @@ impl LabState {
         self.owner.as_ref().filter(|owner| owner.pid != std::process::id() && owner.lives()).map(|owner| owner.pid)
     }
 
+    /// Whether a process that goes with the lab lives.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        self.processes.iter().chain(&self.owner).any(Process::lives)
+    }
+
     /// Ends all processes that go with the lab.
     pub fn end_processes(&self) {
         self.processes.iter().for_each(Process::end);

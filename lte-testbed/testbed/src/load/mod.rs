@@ -1,6 +1,7 @@
 //! Load: many phones over many base stations at a rate, and what came of it.
 
 mod report;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -18,12 +19,16 @@ use crate::lab::Lab;
 use crate::radio::subscriber::Subscriber;
 use crate::radio::{Io, Radio, Shared, Told};
 pub use report::{Percentiles, Report};
+use traffic::Pace;
+pub use traffic::Traffic;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct LoadPlan {
     /// Base stations.
     pub enbs: u32,
+    /// Number of the first of them, 0 and up.
+    pub first_enb: u32,
     /// Phones, spread over the base stations in turn.
     pub ues: u32,
     /// Number of the first subscriber.
@@ -48,29 +53,16 @@ pub struct LoadPlan {
     pub enb_address: Option<Ipv4Addr>,
 }
 
-/// What attached phones do.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Traffic {
-    /// Nothing.
-    None,
-    /// Each phone pings the server at this interval.
-    Ping {
-        /// The server.
-        target: Ipv4Addr,
-        /// Between two pings of a phone.
-        interval: Duration,
-    },
-}
-
 /// Adds base stations to a radio, lets them associate, and waits until their interfaces stand.
 ///
 /// # Errors
 /// A base station cannot associate, or the gateway refuses it.
 pub fn bring_up_enbs(radio: &Radio, plan: &LoadPlan) -> Result<()> {
     let (count, plmn, tac, fixed) = (plan.enbs, plan.plmn, plan.tac, plan.enb_address);
+    let first_enb = plan.first_enb;
     radio.call(move |io| -> Result<()> {
         for number in 0..count {
-            let enb = io.add_enb(enb_config(number, plmn, tac, fixed))?;
+            let enb = io.add_enb(enb_config(first_enb + number, plmn, tac, fixed))?;
             io.connect_enb(enb);
         }
         Ok(())
@@ -83,19 +75,31 @@ pub fn bring_up_enbs(radio: &Radio, plan: &LoadPlan) -> Result<()> {
     if radio.wait(limit, all_ready)?.is_some() {
         return Ok(());
     }
-    let why = radio.call(move |io| why_not_ready(io, count as usize))?;
+    let asked = plan.clone();
+    let why = radio.call(move |io| why_not_ready(io, &asked))?;
     bail!("not all base stations are in service: {why}")
 }
 
-fn why_not_ready(io: &Io, count: usize) -> String {
-    for number in 0..count {
+fn why_not_ready(io: &Io, plan: &LoadPlan) -> String {
+    for number in 0..plan.enbs as usize {
         match io.site.enb(number).map(testbed_ran::Enb::link) {
             Some(LinkState::Ready) | None => {}
-            Some(LinkState::Refused) => return format!("base station {} is refused by the gateway", number + 1),
+            Some(LinkState::Refused) => {
+                return format!(
+                    "base station {} is refused by the gateway: does it serve PLMN {} and TAC {}? See --plmn and --tac, \
+                     and its own words: `basalt doctor`",
+                    number + 1,
+                    plan.plmn,
+                    plan.tac.0
+                );
+            }
             Some(LinkState::SettingUp) => return format!("base station {} gets no answer to S1 SETUP", number + 1),
             Some(LinkState::Down) => {
-                let why = io.link_closed(number).unwrap_or("no association yet");
-                return format!("base station {} has no association ({why}); does a gateway run there?", number + 1);
+                let why = io.link_closed(number).map_or_else(
+                    || "nobody answers; does a gateway run there, with the same --sctp?".to_owned(),
+                    str::to_owned,
+                );
+                return format!("base station {} has no association: {why}", number + 1);
             }
         }
     }
@@ -175,8 +179,13 @@ struct Course {
     failures: BTreeMap<String, u32>,
     surprises: BTreeMap<String, u32>,
     detached: u32,
-    pings: u64,
+    /// When a phone that holds is about to leave: what it sends then would not come back.
+    leaves: Vec<Option<Time>>,
+    packets: u64,
 }
+
+/// A phone that is about to leave sends no more for so long.
+const QUIET_BEFORE_LEAVING: Duration = Duration::from_millis(100);
 
 async fn drive(shared: Shared, plan: LoadPlan, first_phone: usize, progress: ProgressBar) -> Report {
     const TICK: Duration = Duration::from_millis(1);
@@ -185,7 +194,7 @@ async fn drive(shared: Shared, plan: LoadPlan, first_phone: usize, progress: Pro
     let mut course = Course::new(plan, first_phone);
     let mut all_started_at = None;
     let mut last_end = begin;
-    let mut next_ping = begin;
+    let mut pace = Pace::new(course.plan.traffic, begin);
     loop {
         let now = shared.borrow().now();
         {
@@ -194,14 +203,12 @@ async fn drive(shared: Shared, plan: LoadPlan, first_phone: usize, progress: Pro
                 last_end = now;
             }
             course.detach_due(&mut io, now);
-            course.start_due(&mut io, now, now.since(begin));
+            course.start_due(&mut io, now.since(begin));
             course.digest(&mut io);
-            course.ping_due(&mut io, now, &mut next_ping);
+            course.traffic_due(&mut io, now, &mut pace);
         }
         progress.set_position(course.attach_us.len() as u64);
-        if !course.failures.is_empty() {
-            progress.set_message(format!("{} failed", course.failures.values().sum::<u32>()));
-        }
+        progress.set_message(course.words());
         if course.all_started() {
             let since = *all_started_at.get_or_insert(now);
             if course.all_done() || now.since(since) > course.plan.patience + course.plan.hold.unwrap_or_default() {
@@ -219,7 +226,8 @@ async fn drive(shared: Shared, plan: LoadPlan, first_phone: usize, progress: Pro
     let mut io = shared.borrow_mut();
     io.record = false;
     let elapsed = last_end.since(begin);
-    course.report(&mut io, elapsed, cpu)
+    let whole = io.now().since(begin);
+    course.report(&mut io, elapsed, whole, cpu)
 }
 
 impl Course {
@@ -240,7 +248,8 @@ impl Course {
             failures: BTreeMap::new(),
             surprises: BTreeMap::new(),
             detached: 0,
-            pings: 0,
+            leaves: vec![None; ues],
+            packets: 0,
             plan,
         }
     }
@@ -257,7 +266,7 @@ impl Course {
         self.ended >= self.started && self.holding.is_empty() && self.detaching.iter().all(Option::is_none)
     }
 
-    fn start_due(&mut self, io: &mut Io, now: Time, elapsed: Duration) {
+    fn start_due(&mut self, io: &mut Io, elapsed: Duration) {
         let due = if self.plan.rate > 0.0 {
             ((elapsed.as_secs_f64() * self.plan.rate) as u64).saturating_add(1)
         } else {
@@ -268,7 +277,7 @@ impl Course {
             self.started += 1;
             self.busy[number] = true;
             self.rounds[number] += 1;
-            let _ = now;
+            self.leaves[number] = None;
             io.phone(self.first_phone + number, Input::Attach(AttachKind::Usual));
         }
     }
@@ -284,18 +293,23 @@ impl Course {
         }
     }
 
-    fn ping_due(&mut self, io: &mut Io, now: Time, next: &mut Time) {
-        let Traffic::Ping { target, interval } = self.plan.traffic else { return };
-        if now < *next {
-            return;
+    fn traffic_due(&mut self, io: &mut Io, now: Time, pace: &mut Pace) {
+        let (first, leaves) = (self.first_phone, &self.leaves);
+        let stays = |leave: &Option<Time>| leave.is_none_or(|at| now + QUIET_BEFORE_LEAVING < at);
+        let phones = leaves.iter().enumerate().filter(|(_, leave)| stays(leave)).map(|(number, _)| first + number);
+        self.packets += pace.send_due(io, now, phones);
+    }
+
+    /// What is worth a look while it runs.
+    fn words(&self) -> String {
+        let mut words = format!("{} detached", self.detached);
+        if !self.failures.is_empty() {
+            words += &format!(", {} failed", self.failures.values().sum::<u32>());
         }
-        *next = now + interval;
-        for number in 0..self.plan.ues as usize {
-            let phone = self.first_phone + number;
-            if io.site.record(phone).is_some_and(|record| record.ue.bearers_up()) && io.ping(phone, target) {
-                self.pings += 1;
-            }
+        if self.packets > 0 {
+            words += &format!(", {} packets sent", self.packets);
         }
+        words
     }
 
     /// Takes in what happened; how many attaches ended.
@@ -346,7 +360,10 @@ impl Course {
                     self.context_us.extend(since(stats.context));
                 }
                 match self.plan.hold {
-                    Some(hold) => self.holding.push_back((at + hold, number)),
+                    Some(hold) => {
+                        self.leaves[number] = Some(at + hold);
+                        self.holding.push_back((at + hold, number));
+                    }
                     None => self.next_round(number),
                 }
             }
@@ -371,8 +388,17 @@ impl Course {
         }
     }
 
-    fn report(mut self, io: &mut Io, elapsed: Duration, cpu_us: u64) -> Report {
-        let pings_received = (0..self.plan.ues as usize).map(|number| io.app(self.first_phone + number).received).sum();
+    fn report(mut self, io: &mut Io, elapsed: Duration, whole: Duration, cpu_us: u64) -> Report {
+        let (mut packets_received, mut round_trips) = (0, Vec::new());
+        for number in 0..self.plan.ues as usize {
+            let app = io.app(self.first_phone + number);
+            packets_received += app.received;
+            round_trips.extend(app.round_trips.iter().map(|trip| micros(*trip)));
+        }
+        // What comes back is as long as what was sent.
+        let mbit_s = |packets: u64| {
+            (packets * self.plan.traffic.octets() as u64 * 8) as f64 / 1e6 / whole.as_secs_f64().max(1e-9)
+        };
         let attached = self.attach_us.len() as u32;
         let unfinished = self.busy.iter().filter(|busy| **busy).count() as u32;
         if unfinished > 0 {
@@ -383,6 +409,7 @@ impl Course {
             ues: self.plan.ues,
             attaches_started: self.started,
             attaches_done: attached,
+            rate_asked_per_s: self.plan.rate,
             attach_per_s: f64::from(attached) / elapsed.as_secs_f64().max(1e-9),
             elapsed_s: elapsed.as_secs_f64(),
             attach: Percentiles::of(&mut self.attach_us),
@@ -391,8 +418,11 @@ impl Course {
             detach: Percentiles::of(&mut self.detach_us),
             failures: self.failures,
             surprises: self.surprises,
-            pings_sent: self.pings,
-            pings_received,
+            packets_sent: self.packets,
+            packets_received,
+            round_trip: Percentiles::of(&mut round_trips),
+            uplink_mbit_s: mbit_s(self.packets),
+            downlink_mbit_s: mbit_s(packets_received),
             testbed_cpu_us_per_attach: cpu_us as f64 / f64::from(attached.max(1)),
         }
     }

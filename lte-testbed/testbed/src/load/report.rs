@@ -49,6 +49,8 @@ pub struct Report {
     pub attaches_started: u32,
     /// Attaches that ended well.
     pub attaches_done: u32,
+    /// Starts per second that were asked for; 0 is one after the other.
+    pub rate_asked_per_s: f64,
     /// Per second, from the first start to the last end.
     pub attach_per_s: f64,
     /// That time.
@@ -65,10 +67,16 @@ pub struct Report {
     pub failures: BTreeMap<String, u32>,
     /// What phones and base stations found odd.
     pub surprises: BTreeMap<String, u32>,
-    /// Pings sent by phones.
-    pub pings_sent: u64,
-    /// Replies to them.
-    pub pings_received: u64,
+    /// Packets that phones sent to the server.
+    pub packets_sent: u64,
+    /// Those that came back.
+    pub packets_received: u64,
+    /// How long they took.
+    pub round_trip: Percentiles,
+    /// Megabits of them per second of the whole load, headers included.
+    pub uplink_mbit_s: f64,
+    /// The same of what came back.
+    pub downlink_mbit_s: f64,
     /// CPU time of the testbed's radio thread.
     pub testbed_cpu_us_per_attach: f64,
 }
@@ -92,8 +100,16 @@ impl fmt::Display for Report {
         for (what, count) in &self.surprises {
             writeln!(f, "  odd             {count} x {what}")?;
         }
-        if self.pings_sent > 0 {
-            writeln!(f, "  pings           {} sent, {} answered", self.pings_sent, self.pings_received)?;
+        if self.packets_sent > 0 {
+            let (sent, received) = (self.packets_sent, self.packets_received);
+            let lost = sent.saturating_sub(received);
+            writeln!(f, "  packets         {sent} sent, {received} came back, {lost} lost")?;
+            writeln!(
+                f,
+                "  throughput      {:.2} Mbit/s up, {:.2} Mbit/s down",
+                self.uplink_mbit_s, self.downlink_mbit_s
+            )?;
+            writeln!(f, "  round trip      {}", self.round_trip)?;
         }
         write!(f, "  testbed         {:.0} us of CPU per attach", self.testbed_cpu_us_per_attach)
     }

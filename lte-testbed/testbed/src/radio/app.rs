@@ -10,19 +10,30 @@ use super::packet::{self, Parsed};
 /// Where numbered datagrams are sent to a phone.
 pub const NUMBERED_PORT: u16 = 4000;
 
+/// Where datagrams that come back arrive.
+const ECHOED_PORT: u16 = 4001;
+/// Headers of IPv4 and UDP.
+const UDP_HEADERS: usize = 28;
+/// A datagram with its number and nothing else.
+pub const SHORTEST_DATAGRAM: usize = UDP_HEADERS + 4;
+/// What every phone's MTU lets pass.
+pub const LONGEST_DATAGRAM: usize = 1500;
+
 /// The programs of one phone.
 #[derive(Debug, Default)]
 pub struct App {
     address: Option<Ipv4Addr>,
     waiting: HashMap<u16, Time>,
     next_sequence: u16,
-    /// Echo requests sent.
+    datagrams: HashMap<u32, Time>,
+    next_datagram: u32,
+    /// Echo requests and datagrams to be echoed that were sent.
     pub sent: u64,
-    /// Echo replies received, each counted once.
+    /// What of them came back, each counted once.
     pub received: u64,
     /// Echo requests answered.
     pub answered: u64,
-    /// Round-trip times of the echo replies.
+    /// Round-trip times of what came back.
     pub round_trips: Vec<Duration>,
     /// Numbers of the datagrams that arrived on [`NUMBERED_PORT`], in the order of arrival.
     pub numbered: Vec<u32>,
@@ -53,6 +64,19 @@ impl App {
         Some(packet::echo_request(from, target, ID, self.next_sequence, payload))
     }
 
+    /// The next datagram to a server that echoes it, of so many octets with its headers; `None` without an address.
+    pub fn datagram(&mut self, now: Time, echo: (Ipv4Addr, u16), octets: usize) -> Option<Vec<u8>> {
+        let from = self.address?;
+        let mut payload = vec![0x5a; octets.clamp(SHORTEST_DATAGRAM, LONGEST_DATAGRAM) - UDP_HEADERS];
+        self.next_datagram = self.next_datagram.wrapping_add(1);
+        for (octet, value) in payload.iter_mut().zip(self.next_datagram.to_be_bytes()) {
+            *octet = value;
+        }
+        self.datagrams.insert(self.next_datagram, now);
+        self.sent += 1;
+        Some(packet::udp((from, ECHOED_PORT), echo, &payload))
+    }
+
     /// A packet for the phone; what it answers with.
     pub fn receive(&mut self, now: Time, octets: &[u8]) -> Option<Vec<u8>> {
         self.octets_received += octets.len() as u64;
@@ -69,6 +93,12 @@ impl App {
             }
             Parsed::Udp { to: (_, NUMBERED_PORT), payload, .. } => {
                 self.numbered.push(u32::from_be_bytes(*payload.first_chunk::<4>()?));
+                None
+            }
+            Parsed::Udp { to: (_, ECHOED_PORT), payload, .. } => {
+                let sent = self.datagrams.remove(&u32::from_be_bytes(*payload.first_chunk::<4>()?))?;
+                self.received += 1;
+                self.round_trips.push(now.since(sent));
                 None
             }
             Parsed::Udp { .. } | Parsed::EchoRequest(_) | Parsed::EchoReply(_) => None,
@@ -115,6 +145,20 @@ mod tests {
         assert!(app.receive(later, &from_server).is_some());
         let to_other = packet::echo_request(SERVER, SERVER, 1, 1, b"");
         assert!(app.receive(later, &to_other).is_none());
+    }
+
+    #[test]
+    fn datagrams_come_back_once() {
+        let mut app = App::default();
+        app.set_address(Some(PHONE));
+        let datagram = app.datagram(Time::ZERO, (SERVER, 7), 100).unwrap();
+        assert_eq!(datagram.len(), 100);
+        let Some(Parsed::Udp { from, to, payload }) = packet::parse(&datagram) else { panic!() };
+        let echo = packet::udp(to, from, payload);
+        app.receive(Time::from_millis(2), &echo);
+        app.receive(Time::from_millis(2), &echo);
+        assert_eq!((app.sent, app.received), (1, 1));
+        assert_eq!(app.round_trips, [Duration::from_millis(2)]);
     }
 
     #[test]

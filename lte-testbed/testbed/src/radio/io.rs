@@ -172,9 +172,7 @@ impl Io {
         socket.set_recv_buffer_size(8 << 20)?;
         socket.set_send_buffer_size(4 << 20)?;
         socket.set_nonblocking(true)?;
-        socket
-            .bind(&SocketAddr::from((address, gtpu::PORT)).into())
-            .with_context(|| format!("binding GTP-U to {address}"))?;
+        socket.bind(&SocketAddr::from((address, gtpu::PORT)).into()).with_context(|| cannot_bind(address))?;
         let socket = Rc::new(UdpSocket::from_std(socket.into())?);
         self.sockets.insert(address, socket.clone());
         if let Some(me) = self.me.upgrade() {
@@ -426,6 +424,14 @@ impl Io {
         true
     }
 
+    /// A phone's built-in program sends a datagram of so many octets to a server that echoes it; whether it could.
+    pub fn datagram(&mut self, phone: usize, echo: (Ipv4Addr, u16), octets: usize) -> bool {
+        let now = self.now();
+        let Some(packet) = self.app(phone).datagram(now, echo, octets) else { return false };
+        self.send_packet(phone, &packet);
+        true
+    }
+
     fn gtpu(&mut self, address: Ipv4Addr, octets: &[u8], peer: SocketAddr) {
         let reply = match gtpu::receive(octets) {
             Some(Received::Packet { teid, packet }) => return self.packet_for_phone(address, teid, packet, peer),
@@ -577,6 +583,15 @@ async fn receive_gtpu(io: Rc<RefCell<Io>>, address: Ipv4Addr, socket: Rc<UdpSock
             }
         }
     }
+}
+
+/// Two causes that are everybody's, and what helps.
+fn cannot_bind(address: Ipv4Addr) -> String {
+    format!(
+        "a base station cannot have {address} port {} (in use: another testbed command has it, choose others by --first-enb; \
+         not available: no interface has that address, see --enb-address)",
+        gtpu::PORT
+    )
 }
 
 async fn read_tun(io: Rc<RefCell<Io>>, phone: usize, tun: Tun) {

@@ -209,7 +209,9 @@ impl Script {
 
 /// Reads a setting such as `paging.attempts = 2` into a table.
 fn apply(settings: &mut Table, setting: &str) -> Result<()> {
-    let (path, value) = setting.split_once('=').ok_or_else(|| anyhow!("{setting:?} sets nothing"))?;
+    let (path, value) = setting.split_once('=').ok_or_else(|| {
+        anyhow!("--set wants KEY = VALUE, such as dataplane.mode = \"software\"; {setting:?} is none")
+    })?;
     let one: Table = toml::from_str(&format!("value = {}", value.trim())).with_context(|| setting.to_owned())?;
     let value = one.get("value").cloned().with_context(|| setting.to_owned())?;
     crate::gateway::set(settings, path.trim(), value)

@@ -1,0 +1,151 @@
+//! What attached phones of a load do.
+
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use basalt_sansio::Time;
+
+use crate::lab;
+use crate::radio::Io;
+use crate::radio::app::{LONGEST_DATAGRAM, SHORTEST_DATAGRAM};
+
+/// What attached phones do. As text: `none`, `ping:MILLISECONDS`, `udp:KBIT` or `udp:KBIT/OCTETS`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Traffic {
+    /// Nothing.
+    None,
+    /// Each phone pings the server at this interval.
+    Ping {
+        /// The server.
+        target: Ipv4Addr,
+        /// Between two pings of a phone.
+        interval: Duration,
+    },
+    /// Each phone sends datagrams that the server sends back.
+    Udp {
+        /// The server's echo service.
+        echo: (Ipv4Addr, u16),
+        /// Octets of a datagram with its headers.
+        octets: usize,
+        /// Between two datagrams of a phone.
+        interval: Duration,
+    },
+}
+
+/// Octets of a datagram when it is not said.
+const OCTETS: usize = 1200;
+/// The echo service (RFC 862).
+const ECHO: u16 = 7;
+
+impl FromStr for Traffic {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || {
+            format!(
+                "use none, ping:MILLISECONDS, udp:KBIT or udp:KBIT/OCTETS with {SHORTEST_DATAGRAM} to {LONGEST_DATAGRAM} octets"
+            )
+        };
+        let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number > 0).ok_or_else(bad);
+        match text.split_once(':') {
+            None if text == "none" => Ok(Self::None),
+            Some(("ping", millis)) => {
+                let interval = Duration::from_millis(number(millis)?.into());
+                Ok(Self::Ping { target: lab::SERVER, interval })
+            }
+            Some(("udp", rest)) => {
+                let (kbit, octets) = match rest.split_once('/') {
+                    Some((kbit, octets)) => (number(kbit)?, number(octets)? as usize),
+                    None => (number(rest)?, OCTETS),
+                };
+                if !(SHORTEST_DATAGRAM..=LONGEST_DATAGRAM).contains(&octets) {
+                    return Err(bad());
+                }
+                let interval = Duration::from_secs_f64(octets as f64 * 8.0 / (f64::from(kbit) * 1000.0));
+                Ok(Self::Udp { echo: (lab::SERVER, ECHO), octets, interval })
+            }
+            _ => Err(bad()),
+        }
+    }
+}
+
+impl Traffic {
+    fn interval(self) -> Option<Duration> {
+        match self {
+            Self::None => None,
+            Self::Ping { interval, .. } | Self::Udp { interval, .. } => Some(interval),
+        }
+    }
+
+    /// Octets of an IP packet that a phone sends.
+    #[must_use]
+    pub fn octets(self) -> usize {
+        match self {
+            Self::None => 0,
+            // IPv4 and ICMP headers, and the words of the testbed.
+            Self::Ping { .. } => 20 + 8 + 14,
+            Self::Udp { octets, .. } => octets,
+        }
+    }
+
+    fn send(self, io: &mut Io, phone: usize) -> bool {
+        match self {
+            Self::None => false,
+            Self::Ping { target, .. } => io.ping(phone, target),
+            Self::Udp { echo, octets, .. } => io.datagram(phone, echo, octets),
+        }
+    }
+}
+
+/// When it is time for the next packets.
+#[derive(Debug)]
+pub(super) struct Pace {
+    traffic: Traffic,
+    next: Time,
+}
+
+/// A testbed that cannot keep up sends less, instead of ever more at a time.
+const MOST_AT_ONCE: u32 = 16;
+
+impl Pace {
+    pub(super) fn new(traffic: Traffic, now: Time) -> Self {
+        Self { traffic, next: now }
+    }
+
+    /// Lets the phones send what is due; how many packets they sent.
+    pub(super) fn send_due(&mut self, io: &mut Io, now: Time, phones: impl Iterator<Item = usize> + Clone) -> u64 {
+        let Some(interval) = self.traffic.interval() else { return 0 };
+        let mut sent = 0;
+        for _ in 0..MOST_AT_ONCE {
+            if now < self.next {
+                return sent;
+            }
+            self.next += interval;
+            for phone in phones.clone() {
+                let is_up = io.site.record(phone).is_some_and(|record| record.ue.bearers_up());
+                sent += u64::from(is_up && self.traffic.send(io, phone));
+            }
+        }
+        self.next = self.next.max(now);
+        sent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traffic_is_written_shortly() {
+        assert_eq!("none".parse(), Ok(Traffic::None));
+        let ping: Traffic = "ping:20".parse().unwrap();
+        assert_eq!((ping.interval(), ping.octets()), (Some(Duration::from_millis(20)), 42));
+        let udp: Traffic = "udp:100".parse().unwrap();
+        assert_eq!((udp.interval(), udp.octets()), (Some(Duration::from_millis(96)), 1200));
+        assert_eq!("udp:80/100".parse::<Traffic>().unwrap().interval(), Some(Duration::from_millis(10)));
+        for wrong in ["", "web", "ping", "ping:0", "udp:x", "udp:1/9", "udp:1/9000", "none:1"] {
+            assert!(wrong.parse::<Traffic>().is_err(), "{wrong}");
+        }
+    }
+}
