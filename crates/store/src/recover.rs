@@ -196,7 +196,12 @@ impl Recovery<'_> {
             used = tail.unwrap_or(used);
             self.out.new_head = first.is_none();
             self.lost_tail(&reading, used);
+            let unsure = match first {
+                Some(first) if durable < first => 0,
+                _ => frames().find(|frame| frame.seq > durable).map_or(used, |frame| frame.offset),
+            };
             self.end_head(&reading, tail, found.end)?;
+            self.make_durable(id, unsure, bytes.get(unsure..used).unwrap_or_default())?;
         } else if let Some(garbage) = reading.garbage {
             self.damage(&reading, garbage, None);
         }
@@ -286,6 +291,19 @@ impl Recovery<'_> {
         let extended = self.disk.write_at(&name, len, &vec![0; (whole - len) as usize]).is_ok();
         self.out.head_allocated = if extended { whole } else { len };
         Ok(())
+    }
+
+    /// What a process wrote and did not live to sync is read like the rest, and what comes next builds on it: it is made durable
+    /// first. Written again, because after a sync that failed it may be in the system's memory only, and the next sync would not
+    /// say so.
+    fn make_durable(&mut self, id: u32, unsure: usize, bytes: &[u8]) -> io::Result<()> {
+        let name = segment_name(id);
+        if !bytes.is_empty() {
+            self.disk.write_at(&name, unsure as u64, bytes)?;
+        }
+        self.disk.sync(&name)?;
+        // The file's name too, and that of what was removed.
+        self.disk.sync_dir()
     }
 
     /// The last segment has neither a header nor a frame: the power went while it was made, or all of it is damaged.

@@ -168,6 +168,38 @@ fn fails_at(seed: u64, step: u64, fault: Fault, changes: &[Change], states: &[St
     assert_eq!((found, report.is_clean()), (expected, true), "{context}");
 }
 
+/// A process that ends between a write and its sync leaves what the next one reads and builds on: a power cut must not take it
+/// from under that one.
+#[test]
+fn what_a_restarted_process_found_survives_a_power_cut() {
+    for seed in 0..4 {
+        let changes = workload(seed, 60);
+        let clean = MemDisk::new(seed);
+        let (mut store, _, _) = open(&clean);
+        run(&mut store, &changes, 4, &mut SimRng::new(seed));
+        for step in 0..clean.steps() {
+            for fault in [Fault::Error(io::ErrorKind::Other), Fault::SyncDrops, Fault::Full] {
+                let context = format!("seed {seed}, {fault:?} at step {step}");
+                let disk = MemDisk::new(seed);
+                disk.plan(step, fault);
+                if let Ok((mut store, _, _)) = Store::open(disk.clone(), tiny()) {
+                    run(&mut store, &changes, 4, &mut SimRng::new(seed));
+                }
+                let (mut store, mut expected, _) = open(&disk);
+                for change in &changes[..12] {
+                    store.append(&batch(change)).unwrap();
+                    store.commit().unwrap();
+                    apply(&mut expected, change);
+                }
+                disk.power_cut();
+                let (_, found, report) = open(&disk.rebooted());
+                assert_eq!(report.damage, [], "{context}");
+                assert_eq!(found, expected, "{context}");
+            }
+        }
+    }
+}
+
 /// After a power cut in the middle of recovery from a power cut, too.
 #[test]
 fn recovery_can_be_interrupted_at_every_step() {
