@@ -1,7 +1,8 @@
 //! `cargo xtask ci`: exactly what CI runs, and `make test`.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -14,7 +15,7 @@ const CORE_LINTS: &str = "xtask/clippy/core";
 /// What a step does.
 type Run = fn(&mut Step) -> Result<Outcome>;
 
-const STEPS: [(&str, Run); 16] = [
+const STEPS: [(&str, Run); 17] = [
     ("setup", set_up),
     ("format", format),
     ("tidy", laws),
@@ -30,6 +31,7 @@ const STEPS: [(&str, Run); 16] = [
     ("demo", run_demo),
     ("demo without root", rootless_demo),
     ("demo read by tshark", readable_demo),
+    ("demo interrupted", interrupted_demo),
     ("scenarios", scenarios),
 ];
 
@@ -181,6 +183,45 @@ fn readable_demo(step: &mut Step) -> Result<Outcome> {
     }
     step.run(demo_apart("readable", "--null-ciphering")?)?;
     Ok(Outcome::Passed(String::new()))
+}
+
+/// Ctrl-C at several moments leaves nothing behind: no lab, no gateway, no keeper.
+fn interrupted_demo(step: &mut Step) -> Result<Outcome> {
+    const MOMENTS_MS: [u64; 6] = [30, 80, 150, 300, 900, 2500];
+    let lab = "basalt-interrupted";
+    for moment in MOMENTS_MS.map(Duration::from_millis) {
+        let mut testbed = demo::testbed()?;
+        testbed.args(["demo", "--into", "target/demo/interrupted", "--lab", lab]);
+        let mut demo = testbed.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        std::thread::sleep(moment);
+        let mut kill = env::as_root("kill").unwrap_or_else(|| Command::new("kill"));
+        step.run({
+            kill.args(["-INT", &demo.id().to_string()]);
+            kill
+        })?;
+        demo.wait()?;
+        let status = demo::testbed()?.args(["lab", "status", "--lab", lab]).output()?;
+        let status = String::from_utf8_lossy(&status.stdout).trim().to_owned();
+        if !status.ends_with("is down") {
+            bail!("interrupted after {moment:?}: {status}");
+        }
+        if let Some(process) = process_with(&format!("/{lab}/"))? {
+            bail!("interrupted after {moment:?}, process {process} is left");
+        }
+    }
+    Ok(Outcome::Passed(format!("{} times", MOMENTS_MS.len())))
+}
+
+/// A process that has these words in its command line.
+fn process_with(words: &str) -> Result<Option<String>> {
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&line).contains(words) {
+            return Ok(Some(entry.file_name().to_string_lossy().into_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// A demo of another kind, with its own summary.

@@ -121,7 +121,11 @@ where
 }
 
 async fn udp(address: IpAddr, port: u16) -> Result<UdpSocket> {
-    UdpSocket::bind(SocketAddr::new(address, port)).await.with_context(|| format!("listening on {address} UDP {port}"))
+    let bound = UdpSocket::bind(SocketAddr::new(address, port)).await;
+    let socket = bound.with_context(|| format!("listening on {address} UDP {port}"))?;
+    // Many phones may ask at once; the kernel takes less where it must.
+    let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20);
+    Ok(socket)
 }
 
 async fn answer(socket: UdpSocket, reply: impl Fn(&[u8]) -> Option<Vec<u8>>) {

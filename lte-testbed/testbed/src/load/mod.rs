@@ -294,10 +294,10 @@ impl Course {
     }
 
     fn traffic_due(&mut self, io: &mut Io, now: Time, pace: &mut Pace) {
-        let (first, leaves) = (self.first_phone, &self.leaves);
-        let stays = |leave: &Option<Time>| leave.is_none_or(|at| now + QUIET_BEFORE_LEAVING < at);
-        let phones = leaves.iter().enumerate().filter(|(_, leave)| stays(leave)).map(|(number, _)| first + number);
-        self.packets += pace.send_due(io, now, phones);
+        let leaves = &self.leaves;
+        let stays = |number: usize| leaves[number].is_none_or(|at| now + QUIET_BEFORE_LEAVING < at);
+        let phones = self.first_phone..self.first_phone + leaves.len();
+        self.packets += pace.send_due(io, now, phones, stays);
     }
 
     /// What is worth a look while it runs.

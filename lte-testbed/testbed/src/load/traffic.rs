@@ -98,36 +98,44 @@ impl Traffic {
     }
 }
 
-/// When it is time for the next packets.
+/// Whose turn it is, and when: the phones' packets are spread over their interval, as those of people are.
 #[derive(Debug)]
 pub(super) struct Pace {
     traffic: Traffic,
     next: Time,
+    turn: usize,
 }
-
-/// A testbed that cannot keep up sends less, instead of ever more at a time.
-const MOST_AT_ONCE: u32 = 16;
 
 impl Pace {
     pub(super) fn new(traffic: Traffic, now: Time) -> Self {
-        Self { traffic, next: now }
+        Self { traffic, next: now, turn: 0 }
     }
 
-    /// Lets the phones send what is due; how many packets they sent.
-    pub(super) fn send_due(&mut self, io: &mut Io, now: Time, phones: impl Iterator<Item = usize> + Clone) -> u64 {
+    /// Lets the phones send whose turn it is, of so many from number `first`, but not those that may not; how many packets
+    /// they sent.
+    pub(super) fn send_due(
+        &mut self,
+        io: &mut Io,
+        now: Time,
+        phones: std::ops::Range<usize>,
+        may: impl Fn(usize) -> bool,
+    ) -> u64 {
         let Some(interval) = self.traffic.interval() else { return 0 };
-        let mut sent = 0;
-        for _ in 0..MOST_AT_ONCE {
-            if now < self.next {
-                return sent;
-            }
-            self.next += interval;
-            for phone in phones.clone() {
-                let is_up = io.site.record(phone).is_some_and(|record| record.ue.bearers_up());
-                sent += u64::from(is_up && self.traffic.send(io, phone));
-            }
+        let Ok(count) = u32::try_from(phones.len()) else { return 0 };
+        let turn = (interval / count.max(1)).max(Duration::from_nanos(1));
+        if now.since(self.next) > interval {
+            // A testbed that cannot keep up sends less, instead of ever more at a time.
+            self.next = now;
         }
-        self.next = self.next.max(now);
+        let mut sent = 0;
+        while self.next <= now && count > 0 {
+            let number = self.turn;
+            self.turn = (self.turn + 1) % phones.len();
+            self.next += turn;
+            let phone = phones.start + number;
+            let is_up = may(number) && io.site.record(phone).is_some_and(|record| record.ue.bearers_up());
+            sent += u64::from(is_up && self.traffic.send(io, phone));
+        }
         sent
     }
 }
