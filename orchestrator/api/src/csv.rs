@@ -1,0 +1,79 @@
+//! CSV (RFC 4180) into rows, within bounds.
+
+/// Cells of a row at most.
+const CELLS: usize = 256;
+
+/// A row: the line that it begins at, its cells.
+pub(crate) type Row = (usize, Vec<String>);
+
+/// The rows with the lines that they begin at. Empty lines are left out.
+///
+/// # Errors
+/// The line and what is wrong there.
+pub(crate) fn rows(text: &str) -> Result<Vec<Row>, (usize, &'static str)> {
+    let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
+    let (mut line, mut began, mut quoted, mut was_quoted) = (1, 1, false, false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                cell.push('"');
+            }
+            '"' if quoted => quoted = false,
+            '"' if cell.is_empty() && !was_quoted => (quoted, was_quoted) = (true, true),
+            '"' => return Err((line, "a quote within a cell that does not begin with one")),
+            ',' if !quoted => {
+                row.push(core::mem::take(&mut cell));
+                was_quoted = false;
+                if row.len() >= CELLS {
+                    return Err((line, "too many cells"));
+                }
+            }
+            '\r' if !quoted && chars.peek() == Some(&'\n') => {}
+            '\n' if !quoted => {
+                row.push(core::mem::take(&mut cell));
+                finish(&mut rows, &mut row, began, was_quoted);
+                line += 1;
+                (began, was_quoted) = (line, false);
+            }
+            other => {
+                line += usize::from(other == '\n');
+                cell.push(other);
+            }
+        }
+    }
+    if quoted {
+        return Err((began, "a quote that is not closed"));
+    }
+    row.push(cell);
+    finish(&mut rows, &mut row, began, was_quoted);
+    Ok(rows)
+}
+
+fn finish(rows: &mut Vec<Row>, row: &mut Vec<String>, began: usize, was_quoted: bool) {
+    let full = core::mem::take(row);
+    if full.len() > 1 || was_quoted || full.first().is_some_and(|cell| !cell.is_empty()) {
+        rows.push((began, full));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_and_line_ends_are_read_as_the_rfc_says() {
+        let read = rows("a,b\r\n\"x, \"\"y\"\"\nz\",2\n\n,\"\"").unwrap();
+        let cells = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
+        assert_eq!(read, [(1, cells(["a", "b"])), (2, cells(["x, \"y\"\nz", "2"])), (5, cells(["", ""]))]);
+    }
+
+    #[test]
+    fn what_is_no_csv_is_told_with_its_line() {
+        assert_eq!(rows("a\nb\"c").unwrap_err().0, 2);
+        assert_eq!(rows("a\n\"b").unwrap_err().0, 2);
+        assert!(rows(&",".repeat(1000)).is_err());
+        assert!(rows("").unwrap().is_empty());
+    }
+}

@@ -1,0 +1,236 @@
+//! The OpenAPI 3.1 document, from the table of routes and the types.
+
+use crate::accounts::{KeyRequest, Login, Setup, User, UserChange};
+use crate::{Grant, Need, Operation, Problem, Route, routes};
+use orchestrator_model::Kind;
+use serde_json::{Map, Value, json};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
+
+/// The document of this interface. The committed copy is `openapi/orchestrator.json`.
+#[must_use]
+pub fn document() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in routes() {
+        let item = paths.entry(route.path.clone()).or_insert_with(|| json!({}));
+        item[route.method.to_ascii_lowercase()] = operation(&route);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Basalt orchestrator",
+            "version": "1",
+            "description": "Configures networks, gateways and subscribers. Each operation says in x-basalt-need what right it needs: \
+                open, signed-in, everywhere:ROLE or network:ROLE (viewer, operator, admin). What one may not see answers 404.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": schemas(),
+        },
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let id = operation_id(route);
+    let mut operation = json!({
+        "operationId": id,
+        "tags": [tag(route.operation)],
+        "x-basalt-need": route.need.words(),
+        "parameters": parameters(route),
+        "responses": responses(route),
+    });
+    if route.need == Need::Nothing {
+        operation["security"] = json!([]);
+    }
+    if let Some(body) = request(route.operation) {
+        operation["requestBody"] = body;
+    }
+    operation
+}
+
+/// Unique, and fit for the name of a function: `put_network_apn`.
+fn operation_id(route: &Route) -> String {
+    let of = |verb: &str, kind: Kind| format!("{verb}_{}", kind.collection().replace('-', "_"));
+    match route.operation {
+        Operation::Document => "openapi".to_owned(),
+        Operation::SetUp => "set_up".to_owned(),
+        Operation::Login => "log_in".to_owned(),
+        Operation::Logout => "log_out".to_owned(),
+        Operation::Me => "me".to_owned(),
+        Operation::ListUsers => "list_users".to_owned(),
+        Operation::PutUser => "put_users".to_owned(),
+        Operation::DeleteUser => "delete_users".to_owned(),
+        Operation::ListKeys => "list_api_keys".to_owned(),
+        Operation::CreateKey => "create_api_keys".to_owned(),
+        Operation::DeleteKey => "delete_api_keys".to_owned(),
+        Operation::Audit if route.path.contains('{') => "audit_of_network".to_owned(),
+        Operation::Audit => "audit".to_owned(),
+        Operation::List(kind) => of("list", kind),
+        Operation::Read(kind) => of("get", kind),
+        Operation::Put(kind) => of("put", kind),
+        Operation::Patch(kind) => of("patch", kind),
+        Operation::Delete(kind) => of("delete", kind),
+        Operation::Versions(kind) => of("versions_of", kind),
+        Operation::Rollback(kind) => of("roll_back", kind),
+        Operation::Import(kind) => of("import", kind),
+    }
+}
+
+fn tag(operation: Operation) -> &'static str {
+    match operation {
+        Operation::List(kind)
+        | Operation::Read(kind)
+        | Operation::Put(kind)
+        | Operation::Patch(kind)
+        | Operation::Delete(kind)
+        | Operation::Versions(kind)
+        | Operation::Rollback(kind)
+        | Operation::Import(kind) => kind.collection(),
+        Operation::Audit => "audit",
+        Operation::Document => "about",
+        _ => "accounts",
+    }
+}
+
+fn parameters(route: &Route) -> Vec<Value> {
+    let named = ["network", "name"].into_iter().filter(|name| route.path.contains(&format!("{{{name}}}")));
+    let mut all: Vec<Value> = named
+        .map(|name| {
+            let schema = json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"});
+            json!({"name": name, "in": "path", "required": true, "schema": schema})
+        })
+        .collect();
+    let mut query = |name: &str, schema: Value, description: &str| {
+        all.push(json!({"name": name, "in": "query", "required": false, "schema": schema, "description": description}));
+    };
+    let text = || json!({"type": "string"});
+    let pages = matches!(
+        route.operation,
+        Operation::List(_) | Operation::Versions(_) | Operation::ListUsers | Operation::Audit
+    );
+    if pages {
+        query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries of a page.");
+        query("cursor", text(), "next_cursor of the page before.");
+    }
+    if let Operation::List(_) = route.operation {
+        query("sort", json!({"enum": ["name", "-name", "changed_at", "-changed_at"]}), "Order; - is descending.");
+        let filters = json!({"type": "array", "maxItems": 8, "items": {"type": "string"}});
+        query("filter", filters, "FIELD:TEXT, the field of the body with dots between keys. All must fit.");
+    }
+    if let Operation::List(_) | Operation::Read(_) = route.operation {
+        query("fields", text(), "Only these, joined by commas: name,body.state.");
+    }
+    if let Operation::Import(_) = route.operation {
+        query("dry_run", json!({"type": "boolean", "default": false}), "Check everything, change nothing.");
+    }
+    let mut header = |name: &str, description: &str| {
+        all.push(json!({"name": name, "in": "header", "required": false, "schema": {"type": "string"}, "description": description}));
+    };
+    if let Operation::Put(_) | Operation::Patch(_) | Operation::Delete(_) | Operation::Rollback(_) = route.operation {
+        header("If-Match", "The entity tag that the object must have.");
+    }
+    if let Operation::Put(_) = route.operation {
+        header("If-None-Match", "*: only create.");
+    }
+    if route.method == "POST" && route.need != Need::Nothing {
+        header("Idempotency-Key", "The same request with the same key is worked on once within a day.");
+    }
+    all
+}
+
+fn request(operation: Operation) -> Option<Value> {
+    let json = |form: &str, schema: Value| json!({"required": true, "content": {form: {"schema": schema}}});
+    let named = |name: &str| json("application/json", reference(name));
+    Some(match operation {
+        Operation::SetUp => named("Setup"),
+        Operation::Login => named("Login"),
+        Operation::PutUser => named("UserChange"),
+        Operation::CreateKey => named("KeyRequest"),
+        Operation::Put(kind) => named(kind.schema_name()),
+        Operation::Patch(_) => json("application/merge-patch+json", json!({"type": "object"})),
+        Operation::Rollback(_) => {
+            let properties = json!({"revision": {"type": "integer", "minimum": 1}});
+            json("application/json", json!({"type": "object", "required": ["revision"], "properties": properties}))
+        }
+        Operation::Import(_) => json!({"required": true, "content": {
+            "application/x-ndjson": {"schema": {"type": "string"}},
+            "text/csv": {"schema": {"type": "string"}},
+        }}),
+        _ => return None,
+    })
+}
+
+fn responses(route: &Route) -> Value {
+    let json = |schema: Value| json!({"description": "Done.", "content": {"application/json": {"schema": schema}}});
+    let page = |items: Value| {
+        let properties =
+            json!({"items": {"type": "array", "items": items}, "next_cursor": {"type": ["string", "null"]}});
+        json(json!({"type": "object", "required": ["items"], "properties": properties}))
+    };
+    let (good, answer) = match route.operation {
+        Operation::List(kind) => ("200", page(object(kind))),
+        Operation::Read(kind) | Operation::Patch(kind) | Operation::Rollback(kind) => ("200", json(object(kind))),
+        Operation::Put(kind) => ("200", json(object(kind))),
+        Operation::ListUsers => ("200", page(reference("User"))),
+        Operation::PutUser => ("200", json(reference("User"))),
+        Operation::SetUp => ("201", json(reference("User"))),
+        Operation::Login | Operation::CreateKey => ("201", json(json!({"type": "object"}))),
+        Operation::Logout | Operation::DeleteUser | Operation::DeleteKey | Operation::Delete(_) => {
+            ("204", json!({"description": "Done."}))
+        }
+        Operation::Versions(_) | Operation::ListKeys | Operation::Audit => ("200", page(json!({"type": "object"}))),
+        Operation::Document | Operation::Me | Operation::Import(_) => ("200", json(json!({"type": "object"}))),
+    };
+    let mut all = json!({ good: answer.clone() });
+    if matches!(route.operation, Operation::Put(_) | Operation::PutUser) {
+        all["201"] = answer;
+    }
+    let schema = json!({"application/problem+json": {"schema": reference("Problem")}});
+    all["default"] = json!({"description": "A refusal (RFC 9457).", "content": schema});
+    all
+}
+
+/// An object as it is shown.
+fn object(kind: Kind) -> Value {
+    json!({
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": {"type": "string"},
+            "revision": {"type": "integer", "description": "The entity tag."},
+            "changed_at": {"type": "integer", "description": "Milliseconds since 1970."},
+            "changed_by": {"type": "string"},
+            "has_secrets": {"type": "boolean"},
+            "body": reference(kind.schema_name()),
+        },
+    })
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn schemas() -> Value {
+    let mut all: Vec<(String, RefOr<Schema>)> = Vec::new();
+    Kind::ALL.iter().for_each(|kind| kind.schemas(&mut all));
+    add::<Problem>("Problem", &mut all);
+    add::<Setup>("Setup", &mut all);
+    add::<Login>("Login", &mut all);
+    add::<UserChange>("UserChange", &mut all);
+    add::<KeyRequest>("KeyRequest", &mut all);
+    add::<User>("User", &mut all);
+    add::<Grant>("Grant", &mut all);
+    let sorted: std::collections::BTreeMap<String, Value> =
+        all.into_iter().filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?))).collect();
+    json!(sorted)
+}
+
+fn add<T: ToSchema + PartialSchema>(name: &str, out: &mut Vec<(String, RefOr<Schema>)>) {
+    out.push((name.to_owned(), T::schema()));
+    T::schemas(out);
+}

@@ -1,0 +1,422 @@
+//! The gate: every request goes through here, and through nothing else.
+//!
+//! ```text
+//! address known? -> who asks? -> may he? -> body within bounds -> seen before? -> the work -> audit -> answer
+//! ```
+
+use crate::access::Place;
+use crate::token::digest_of;
+use crate::{Caller, Grant, Need, Operation, Problem, Role, Route, accounts, import, objects, routes};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::routing::{MethodFilter, on};
+use basalt_security::SealingKey;
+use orchestrator_db::{AuditEntry, Replay, Repository, Target};
+use orchestrator_model::{Kind, Scope};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Octets of a body, and of an import.
+const BODY: usize = 1 << 20;
+const IMPORT: usize = 64 << 20;
+/// How long a body may take to come.
+const BODY_TIME: Duration = Duration::from_secs(60);
+/// How long an answer is kept for a request that comes again, milliseconds.
+const REPLAY_TIME: i64 = 24 * 3600 * 1000;
+
+/// What the interface works with.
+#[derive(Clone)]
+pub struct State {
+    /// The memory.
+    pub db: Arc<dyn Repository>,
+    /// Seals secrets.
+    pub key: SealingKey,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+}
+
+/// What is counted since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Answers by class of status: 1xx to 5xx.
+    pub answers: [AtomicU64; 5],
+    /// Failed logins.
+    pub failed_logins: AtomicU64,
+}
+
+/// A request that may be worked on.
+pub(crate) struct Call {
+    pub(crate) state: State,
+    pub(crate) operation: Operation,
+    /// Who asks; nobody on open routes.
+    pub(crate) caller: Option<Caller>,
+    /// The network that the address names.
+    pub(crate) network: String,
+    /// The object that the address names.
+    pub(crate) name: String,
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) now: i64,
+}
+
+/// An answer that is no refusal. It can be kept, for a request that comes again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Option<Value>,
+    /// The revision that the entity tag tells.
+    pub(crate) revision: Option<i64>,
+}
+
+impl Answer {
+    pub(crate) fn ok(body: impl Serialize) -> Result<Self, Problem> {
+        Self::with(200, body)
+    }
+
+    pub(crate) fn with(status: u16, body: impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_value(body).map_err(|_| Problem::new(500, "internal", "the answer has no form"))?;
+        Ok(Self { status, body: Some(body), revision: None })
+    }
+
+    pub(crate) const fn nothing() -> Self {
+        Self { status: 204, body: None, revision: None }
+    }
+}
+
+impl Call {
+    /// Who asks. Only routes that need nothing are without.
+    pub(crate) fn caller(&self) -> Result<&Caller, Problem> {
+        self.caller.as_ref().ok_or_else(Problem::unauthenticated)
+    }
+
+    /// A parameter of the query.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Reads the body as a document of this interface.
+    pub(crate) fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, Problem> {
+        let value = orchestrator_model::parse_strict(&self.body).map_err(|error| malformed(&error))?;
+        serde_json::from_value(value).map_err(|error| {
+            let what = error.to_string();
+            // A decoder's message may repeat a value, and the value may be a password.
+            let shown = if what.contains('"') { "has a field of a wrong type".to_owned() } else { what };
+            Problem::field("", &shown, "a document of the schema")
+        })
+    }
+}
+
+pub(crate) fn malformed(error: &orchestrator_model::FieldError) -> Problem {
+    Problem::bad(error.what.clone())
+}
+
+/// The listener's router: each route of the table with the gate before it.
+pub fn router(state: State) -> Router {
+    let mut router = Router::new();
+    for route in routes() {
+        let filter = match route.method {
+            "PUT" => MethodFilter::PUT,
+            "PATCH" => MethodFilter::PATCH,
+            "POST" => MethodFilter::POST,
+            "DELETE" => MethodFilter::DELETE,
+            _ => MethodFilter::GET,
+        };
+        let (path, route, state) = (route.path.clone(), Arc::new(route), state.clone());
+        let serve = move |request: Request| {
+            let (route, state) = (Arc::clone(&route), state.clone());
+            async move { serve(state, &route, request).await }
+        };
+        router = router.route(&path, on(filter, serve));
+    }
+    let counters = Arc::clone(&state.counters);
+    router.fallback(move || {
+        let answer = refuse(&counters, &Problem::not_found());
+        async move { answer }
+    })
+}
+
+async fn serve(state: State, route: &Route, request: Request) -> Response<Body> {
+    let counters = Arc::clone(&state.counters);
+    match pass(state, route, request).await {
+        Ok(answer) => respond(&counters, answer),
+        Err(problem) => refuse(&counters, &problem),
+    }
+}
+
+async fn pass(state: State, route: &Route, request: Request) -> Result<Answer, Problem> {
+    let (head, body) = request.into_parts();
+    let now = now();
+    let caller = authenticate(&state, &head.headers, now).await?;
+    let (network, name) = places(route, head.uri.path())?;
+    let path = head.uri.path().to_owned();
+    let mut call = Call {
+        state,
+        operation: route.operation,
+        caller,
+        network,
+        name,
+        query: query(head.uri.query().unwrap_or_default())?,
+        headers: head.headers,
+        body: Vec::new(),
+        now,
+    };
+    let result = async {
+        authorise(&call, route.need).await?;
+        call.body = read(&call, body).await?;
+        replayed(&call, route).await
+    }
+    .await;
+    audit(&call, route, &path, &result).await?;
+    result
+}
+
+/// Who asks. A token that is shown must be good, also where none is needed.
+async fn authenticate(state: &State, headers: &HeaderMap, now: i64) -> Result<Option<Caller>, Problem> {
+    let Some(shown) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let token =
+        shown.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(Problem::unauthenticated)?;
+    let token = state.db.token(&digest_of(token), now).await?.ok_or_else(Problem::unauthenticated)?;
+    // The setup token opens the setup only, and there it stands in the body.
+    let limit: Option<Vec<Grant>> = match token.kind {
+        orchestrator_db::TokenKind::Session => None,
+        orchestrator_db::TokenKind::ApiKey => Some(serde_json::from_str(&token.grants).unwrap_or_default()),
+        orchestrator_db::TokenKind::Setup => return Err(Problem::unauthenticated()),
+    };
+    let user = state.db.user(&token.owner).await?.ok_or_else(Problem::unauthenticated)?;
+    let grants = serde_json::from_str(&user.grants).unwrap_or_default();
+    Ok(Some(Caller { name: user.name, token: token.id, grants, limit }))
+}
+
+/// The one place where rights are checked.
+async fn authorise(call: &Call, need: Need) -> Result<(), Problem> {
+    let forbidden = || Problem::new(403, "forbidden", "your role does not allow this here");
+    let (caller, role) = match need {
+        Need::Nothing => return Ok(()),
+        Need::Somebody => return call.caller().map(|_| ()),
+        Need::Everywhere(role) => {
+            let caller = call.caller()?;
+            return if caller.may(role, Place::Installation) { Ok(()) } else { Err(forbidden()) };
+        }
+        Need::InNetwork(role) => (call.caller()?, role),
+    };
+    let target = Target { kind: Kind::Network, network: String::new(), name: call.network.clone() };
+    let Some(network) = call.state.db.object(&target).await? else {
+        // Of a network that is not there, only its making goes on; there the tenant of the body decides.
+        return if call.operation == Operation::Put(Kind::Network) { Ok(()) } else { Err(Problem::not_found()) };
+    };
+    let tenant = network.body.get("tenant").and_then(Value::as_str).unwrap_or_default();
+    let place = Place::Network { name: &call.network, tenant };
+    if caller.may(role, place) {
+        return Ok(());
+    }
+    // What somebody may not even see does not exist for him.
+    Err(if caller.may(Role::Viewer, place) { forbidden() } else { Problem::not_found() })
+}
+
+/// The network and the name in an address, decoded.
+fn places(route: &Route, path: &str) -> Result<(String, String), Problem> {
+    let (mut network, mut name) = (String::new(), String::new());
+    for (pattern, part) in route.path.split('/').zip(path.split('/')) {
+        let slot = match pattern {
+            "{network}" => &mut network,
+            "{name}" => &mut name,
+            _ => continue,
+        };
+        // Names need no escapes; an escaped one is no name.
+        if !part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:".contains(&b)) {
+            return Err(Problem::not_found());
+        }
+        part.clone_into(slot);
+    }
+    Ok((network, name))
+}
+
+fn query(text: &str) -> Result<Vec<(String, String)>, Problem> {
+    let decode = |text: &str| {
+        let mut octets = Vec::with_capacity(text.len());
+        let mut rest = text.bytes();
+        while let Some(octet) = rest.next() {
+            octets.push(match octet {
+                b'+' => b' ',
+                b'%' => {
+                    let digit = |octet: Option<u8>| char::from(octet?).to_digit(16);
+                    let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+                    u8::try_from(high * 16 + low).ok()?
+                }
+                other => other,
+            });
+        }
+        String::from_utf8(octets).ok()
+    };
+    let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((decode(key)?, decode(value)?))
+    });
+    pairs.collect::<Option<_>>().ok_or_else(|| Problem::bad("the query cannot be decoded"))
+}
+
+async fn read(call: &Call, body: Body) -> Result<Vec<u8>, Problem> {
+    // A packed body could be a bomb.
+    if call.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(Problem::new(415, "unsupported-coding", "send the body without Content-Encoding"));
+    }
+    let most = if matches!(call.operation, Operation::Import(_)) { IMPORT } else { BODY };
+    let too_large = || Problem::new(413, "too-large", format!("at most {most} octets"));
+    let told = call.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if told.is_some_and(|told| told > most) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_TIME, to_bytes(body, most)).await {
+        Ok(Ok(octets)) => Ok(octets.to_vec()),
+        // Cut off or too large: the length tells, where there is one.
+        Ok(Err(_)) if told.is_none() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::bad("the body was cut off")),
+        Err(_) => Err(Problem::new(408, "too-slow", "the body did not come in time")),
+    }
+}
+
+/// A POST with an Idempotency-Key is worked on once; coming again it gets the same answer.
+async fn replayed(call: &Call, route: &Route) -> Result<Answer, Problem> {
+    let Some(id) = call.headers.get("idempotency-key").filter(|_| route.method == "POST") else {
+        return work(call).await;
+    };
+    let caller = call.caller()?;
+    let id = id.to_str().ok().filter(|id| (1..=255).contains(&id.len()));
+    let id = id.ok_or_else(|| Problem::bad("an Idempotency-Key has 1 to 255 visible characters"))?;
+    let mut content = format!("{} {} {}\n{:?}\n", route.path, call.network, call.name, call.query).into_bytes();
+    content.extend_from_slice(&call.body);
+    let request = crate::token::hex(&<sha2::Sha256 as sha2::Digest>::digest(&content));
+    let db = &call.state.db;
+    match db.replay(&caller.name, id, &request, call.now, call.now - REPLAY_TIME).await? {
+        Replay::New => {}
+        Replay::Other => {
+            return Err(Problem::new(422, "key-reused", "this Idempotency-Key came with another request before"));
+        }
+        Replay::Running => {
+            return Err(Problem::new(
+                409,
+                "still-running",
+                "the first request with this Idempotency-Key is not done yet",
+            ));
+        }
+        Replay::Answered(kept) => {
+            return serde_json::from_str(&kept).map_err(|_| Problem::new(500, "internal", "a kept answer is damaged"));
+        }
+    }
+    let result = work(call).await;
+    // A token is shown once, and then to nobody: its answer is kept without it.
+    let kept = result.as_ref().ok().map(|answer| {
+        let mut answer = answer.clone();
+        if let Some(Value::Object(body)) = &mut answer.body {
+            body.remove("token");
+        }
+        serde_json::to_string(&answer).unwrap_or_default()
+    });
+    db.answered(&caller.name, id, kept.as_deref()).await?;
+    result
+}
+
+async fn work(call: &Call) -> Result<Answer, Problem> {
+    match call.operation {
+        Operation::Document => Answer::ok(crate::document()),
+        Operation::SetUp => accounts::set_up(call).await,
+        Operation::Login => accounts::login(call).await,
+        Operation::Logout => accounts::logout(call).await,
+        Operation::Me => accounts::me(call),
+        Operation::ListUsers => accounts::list_users(call).await,
+        Operation::PutUser => accounts::put_user(call).await,
+        Operation::DeleteUser => accounts::delete_user(call).await,
+        Operation::ListKeys => accounts::list_keys(call).await,
+        Operation::CreateKey => accounts::create_key(call).await,
+        Operation::DeleteKey => accounts::delete_key(call).await,
+        Operation::Audit => accounts::audit(call).await,
+        Operation::List(kind) => objects::list(call, kind).await,
+        Operation::Read(kind) => objects::read(call, kind).await,
+        Operation::Put(kind) => objects::put(call, kind).await,
+        Operation::Patch(kind) => objects::patch(call, kind).await,
+        Operation::Delete(kind) => objects::delete(call, kind).await,
+        Operation::Versions(kind) => objects::versions(call, kind).await,
+        Operation::Rollback(kind) => objects::rollback(call, kind).await,
+        Operation::Import(kind) => import::import(call, kind).await,
+    }
+}
+
+/// Writes, and refusals of whatever kind, are written down.
+async fn audit(call: &Call, route: &Route, path: &str, result: &Result<Answer, Problem>) -> Result<(), Problem> {
+    let outcome = result.as_ref().map_or_else(|problem| problem.status, |answer| answer.status);
+    let refused = matches!(outcome, 401 | 403 | 404) && call.caller.is_some();
+    if route.method == "GET" && !refused {
+        return Ok(());
+    }
+    let entry = AuditEntry {
+        id: 0,
+        at: call.now,
+        who: call.caller.as_ref().map(|caller| caller.name.clone()).unwrap_or_default(),
+        network: call.network.clone(),
+        action: route.method.to_owned(),
+        target: path.chars().take(500).collect(),
+        outcome: outcome.into(),
+    };
+    // Strangers fill the counters, not the disk.
+    if call.caller.is_none() && outcome >= 400 {
+        return Ok(());
+    }
+    Ok(call.state.db.audit(&entry).await?)
+}
+
+fn respond(counters: &Counters, answer: Answer) -> Response<Body> {
+    let body = answer.body.map(|body| body.to_string());
+    let mut response = build(counters, answer.status, "application/json", body);
+    if let Some(tag) = answer.revision.and_then(|revision| HeaderValue::from_str(&format!("\"{revision}\"")).ok()) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+fn refuse(counters: &Counters, problem: &Problem) -> Response<Body> {
+    let body = serde_json::to_string(problem).unwrap_or_default();
+    let mut response = build(counters, problem.status, "application/problem+json", Some(body));
+    if problem.status == 401 {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+fn build(counters: &Counters, status: u16, form: &'static str, body: Option<String>) -> Response<Body> {
+    let class = usize::from(status / 100).saturating_sub(1).min(4);
+    counters.answers[class].fetch_add(1, Ordering::Relaxed);
+    let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // Nothing here is to be shown, framed, guessed or kept by a browser.
+    for (name, value) in [
+        (header::CONTENT_TYPE, form),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] as [(HeaderName, &'static str); 4]
+    {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The place of the object that a call names.
+pub(crate) fn target(call: &Call, kind: Kind) -> Target {
+    let (network, name) = match (kind, kind.scope()) {
+        (Kind::Network, _) => (String::new(), call.network.clone()),
+        (_, Scope::Global) => (String::new(), call.name.clone()),
+        (_, Scope::Network) => (call.network.clone(), call.name.clone()),
+    };
+    Target { kind, network, name }
+}

@@ -1,0 +1,193 @@
+//! Many objects at once: JSON lines or CSV; all or nothing; every wrong row told.
+
+use crate::gate::{Answer, Call};
+use crate::problem::RowError;
+use crate::{Problem, csv, objects};
+use axum::http::header;
+use orchestrator_db::{Precondition, Target};
+use orchestrator_model::{FieldError, Kind, parse_strict};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+
+/// Rows of one import, and rows whose faults are told.
+const ROWS: usize = 200_000;
+const TOLD: usize = 1000;
+
+struct Row {
+    line: usize,
+    name: String,
+    body: Value,
+}
+
+pub(crate) async fn import(call: &Call, kind: Kind) -> Result<Answer, Problem> {
+    let dry = match call.parameter("dry_run") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::bad("dry_run is true or false")),
+    };
+    let form = call.headers.get(header::CONTENT_TYPE).and_then(|form| form.to_str().ok()).unwrap_or_default();
+    let rows = match form.split(';').next().unwrap_or_default().trim() {
+        "application/x-ndjson" | "application/jsonl" => json_lines(&call.body),
+        "text/csv" => csv_rows(&call.body),
+        _ => return Err(Problem::new(415, "unsupported-form", "send application/x-ndjson or text/csv")),
+    };
+    let mut wrong = Vec::new();
+    let mut changes = Vec::new();
+    let mut names = BTreeSet::new();
+    let (mut created, mut count) = (0_usize, 0_usize);
+    for row in rows {
+        count += 1;
+        if count > ROWS {
+            return Err(Problem::new(413, "too-large", format!("at most {ROWS} rows")));
+        }
+        let line = row.as_ref().map_or_else(|error| error.line, |row| row.line);
+        match one(call, kind, row, &mut names).await {
+            Ok((change, new)) => {
+                created += usize::from(new);
+                changes.push(change);
+            }
+            Err(problem) if problem.status == 422 => wrong.push(RowError { line, errors: problem.errors }),
+            Err(problem) => return Err(problem),
+        }
+        if wrong.len() >= TOLD {
+            break;
+        }
+    }
+    if !wrong.is_empty() {
+        let detail = format!("{} row(s) are wrong; nothing was imported", wrong.len());
+        return Err(Problem { rows: wrong, ..Problem::new(422, "invalid-rows", detail) });
+    }
+    let who = &call.caller()?.name;
+    if dry {
+        call.state.db.rehearse(who, call.now, &changes).await?;
+    } else {
+        call.state.db.apply(who, call.now, &changes).await?;
+    }
+    Answer::ok(json!({"rows": changes.len(), "created": created, "replaced": changes.len() - created, "dry_run": dry}))
+}
+
+async fn one(
+    call: &Call,
+    kind: Kind,
+    row: Result<Row, RowError>,
+    names: &mut BTreeSet<String>,
+) -> Result<(orchestrator_db::Change, bool), Problem> {
+    let row = row.map_err(|error| Problem::fields(error.errors))?;
+    if !names.insert(row.name.clone()) {
+        return Err(Problem::field("/name", "is there twice", "each name once"));
+    }
+    let parsed = kind.parse_value(&row.name, row.body).map_err(Problem::fields)?;
+    let place = Target { kind, network: call.network.clone(), name: row.name };
+    let present = call.state.db.object(&place).await?;
+    objects::change(call, place, parsed, present.as_ref(), Precondition::None)
+}
+
+fn json_lines(octets: &[u8]) -> Vec<Result<Row, RowError>> {
+    let lines = octets.split(|octet| *octet == b'\n').zip(1..);
+    let full = lines.filter(|(line, _)| !line.trim_ascii().is_empty()).take(ROWS + 1);
+    full.map(|(text, line)| json_line(text, line)).collect()
+}
+
+fn json_line(text: &[u8], line: usize) -> Result<Row, RowError> {
+    let value = parse_strict(text).map_err(|error| RowError { line, errors: vec![error] })?;
+    let Value::Object(mut fields) = value else { return Err(shape(line)) };
+    let (name, body) = (fields.remove("name"), fields.remove("body"));
+    match (name, body) {
+        (Some(Value::String(name)), Some(body)) if fields.is_empty() => Ok(Row { line, name, body }),
+        _ => Err(shape(line)),
+    }
+}
+
+fn shape(line: usize) -> RowError {
+    row_error(line, "", "is no row", "{\"name\": NAME, \"body\": DOCUMENT}")
+}
+
+fn row_error(line: usize, path: &str, what: &str, allowed: &str) -> RowError {
+    let error = FieldError { path: path.to_owned(), what: what.to_owned(), allowed: allowed.to_owned() };
+    RowError { line, errors: vec![error] }
+}
+
+/// The first row names the columns: `name`, and fields with dots between keys (`keys.k`). A column `FIELD:json` holds JSON
+/// values, every other one texts; an empty cell is no field.
+fn csv_rows(octets: &[u8]) -> Vec<Result<Row, RowError>> {
+    let Ok(text) = core::str::from_utf8(octets) else {
+        return vec![Err(row_error(1, "", "is not UTF-8", "text in UTF-8"))];
+    };
+    let mut rows = match csv::rows(text.strip_prefix('\u{feff}').unwrap_or(text)) {
+        Ok(rows) => rows.into_iter(),
+        Err((line, what)) => return vec![Err(row_error(line, "", what, "CSV as RFC 4180 says"))],
+    };
+    let Some((first, columns)) = rows.next() else { return Vec::new() };
+    if !columns.iter().any(|column| column == "name") {
+        return vec![Err(row_error(first, "/name", "there is no such column", "a column `name` and fields"))];
+    }
+    rows.take(ROWS + 1).map(|(line, cells)| csv_row(line, &columns, cells)).collect()
+}
+
+fn csv_row(line: usize, columns: &[String], cells: Vec<String>) -> Result<Row, RowError> {
+    if cells.len() != columns.len() {
+        let what = format!("has {} cells", cells.len());
+        return Err(row_error(line, "", &what, &format!("{} cells, one for each column", columns.len())));
+    }
+    let (mut name, mut body) = (String::new(), Map::new());
+    for (column, cell) in columns.iter().zip(cells) {
+        if column == "name" {
+            name = cell;
+        } else if !cell.is_empty() {
+            let (field, value) = match column.strip_suffix(":json") {
+                Some(field) => {
+                    let path = format!("/{}", field.replace('.', "/"));
+                    let value = parse_strict(cell.as_bytes());
+                    (field, value.map_err(|error| RowError { line, errors: vec![FieldError { path, ..error }] })?)
+                }
+                None => (column.as_str(), Value::String(cell)),
+            };
+            if !set(&mut body, field, value) {
+                return Err(row_error(line, field, "two columns are in each other's way", "each field once"));
+            }
+        }
+    }
+    Ok(Row { line, name, body: Value::Object(body) })
+}
+
+fn set(into: &mut Map<String, Value>, field: &str, value: Value) -> bool {
+    match field.split_once('.') {
+        None => into.insert(field.to_owned(), value).is_none(),
+        Some((first, rest)) => {
+            let place = into.entry(first).or_insert_with(|| Value::Object(Map::new()));
+            place.as_object_mut().is_some_and(|place| set(place, rest, value))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_become_fields() {
+        let text = b"\xef\xbb\xbfname,title,keys.k,keys.opc,active_apns:json\r\n001010000000001,\"A, B\",01,02,\"[{\"\"apn\"\":\"\"i\"\"}]\"\r\n1,,,,\r\n";
+        let rows: Vec<Row> =
+            csv_rows(text).into_iter().map(|row| row.map_err(|error| format!("{error:?}")).unwrap()).collect();
+        assert_eq!(rows[0].name, "001010000000001");
+        assert_eq!(
+            rows[0].body,
+            json!({"title": "A, B", "keys": {"k": "01", "opc": "02"}, "active_apns": [{"apn": "i"}]})
+        );
+        assert_eq!((rows[1].line, &rows[1].body), (3, &json!({})));
+    }
+
+    #[test]
+    fn wrong_rows_have_lines() {
+        let lines = |octets: &[u8]| {
+            csv_rows(octets).into_iter().filter_map(|row| row.err().map(|it| it.line)).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(b"name,a\n1,2\n1\n1,2,3\n"), [3, 4]);
+        assert_eq!(lines(b"a,b\n1,2\n"), [1]);
+        assert_eq!(lines(b"name,a:json\n1,{\n"), [2]);
+        assert_eq!(lines(b"name,a.b,a\n1,2,3\n"), [2]);
+        assert_eq!(lines(b"\xff"), [1]);
+        let wrong = json_lines(b"{\"name\":\"1\",\"body\":{}}\n\n[]\n{\"name\":1,\"body\":{}}\n{\"name\":\"1\",\"body\":{},\"network\":\"x\"}");
+        assert_eq!(wrong.iter().filter_map(|row| row.as_ref().err().map(|it| it.line)).collect::<Vec<_>>(), [3, 4, 5]);
+    }
+}

@@ -1,0 +1,30 @@
+//! The REST interface: routes and their document, who may do what, and the work behind each.
+//!
+//! What it is: one table of routes ([`routes`]) from which the listener, the OpenAPI document and the rights follow, and one gate
+//! through which every request goes: known? allowed? seen before? then the work, then the audit log. What it deliberately is not:
+//! a store (`orchestrator/db`), a judge of documents (`orchestrator/model`) or a process (`orchestrator/orchestratord`).
+//!
+//! Invariants: no route is served that is not in the table, and none of the table without its right; what somebody may not see
+//! does not exist for him (404); no secret leaves; an answer to a write leaves after the write is durable.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
+mod access;
+mod accounts;
+mod csv;
+mod document;
+mod gate;
+mod import;
+mod objects;
+mod password;
+mod problem;
+mod routes;
+mod select;
+mod token;
+
+pub use access::{Caller, Grant, Need, Role, Scope};
+pub use document::document;
+pub use gate::{Counters, State, router};
+pub use problem::Problem;
+pub use routes::{Operation, Route, routes};
+pub use token::{digest_of, new_setup_token};

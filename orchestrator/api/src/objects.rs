@@ -1,0 +1,309 @@
+//! The work on objects: read, write, versions, back to a version.
+
+use crate::access::Place;
+use crate::gate::{Answer, Call, malformed, target};
+use crate::{Problem, Role, select};
+use axum::http::header;
+use basalt_security::{SEALING_NONCE, SealedKey};
+use orchestrator_db::{Change, Object, Page, Precondition, Query, Target, Version};
+use orchestrator_model::{Kind, Parsed, parse_strict};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+type Secrets = BTreeMap<String, String>;
+
+pub(crate) async fn list(call: &Call, kind: Kind) -> Result<Answer, Problem> {
+    let query = select::query(call)?;
+    let page = match kind {
+        Kind::Network => visible_networks(call, query).await?,
+        _ => call.state.db.objects(kind, &call.network, &query).await?,
+    };
+    let next = page.items.last().filter(|_| page.more).map(select::cursor);
+    let items = page.items.iter().map(|object| select::fields(call, shown(object)));
+    Answer::ok(json!({"items": items.collect::<Result<Vec<_>, _>>()?, "next_cursor": next}))
+}
+
+/// The networks that the caller may see. Those of others cost a look, and are not told.
+async fn visible_networks(call: &Call, mut query: Query) -> Result<Page<Object>, Problem> {
+    let caller = call.caller()?;
+    if caller.may(Role::Viewer, Place::Installation) {
+        return Ok(call.state.db.objects(Kind::Network, "", &query).await?);
+    }
+    let limit = query.limit as usize;
+    let mut items = Vec::new();
+    loop {
+        let page = call.state.db.objects(Kind::Network, "", &query).await?;
+        query.after = page.items.last().map(|last| (last.changed_at, last.name.clone()));
+        for object in page.items {
+            let place = Place::Network { name: &object.name, tenant: tenant_of(&object.body) };
+            if caller.may(Role::Viewer, place) {
+                items.push(object);
+            }
+        }
+        if !page.more || items.len() > limit {
+            break;
+        }
+    }
+    let more = items.len() > limit;
+    items.truncate(limit);
+    Ok(Page { items, more })
+}
+
+pub(crate) async fn read(call: &Call, kind: Kind) -> Result<Answer, Problem> {
+    let object = call.state.db.object(&target(call, kind)).await?.ok_or_else(Problem::not_found)?;
+    let mut answer = Answer::ok(select::fields(call, shown(&object))?)?;
+    answer.revision = Some(object.revision);
+    Ok(answer)
+}
+
+pub(crate) async fn put(call: &Call, kind: Kind) -> Result<Answer, Problem> {
+    let body = parse_strict(&call.body).map_err(|error| malformed(&error))?;
+    let place = target(call, kind);
+    let parsed = kind.parse_value(&place.name, body).map_err(Problem::fields)?;
+    let present = call.state.db.object(&place).await?;
+    store(call, place, parsed, present, precondition(call)?).await
+}
+
+pub(crate) async fn patch(call: &Call, kind: Kind) -> Result<Answer, Problem> {
+    let patch = parse_strict(&call.body).map_err(|error| malformed(&error))?;
+    let place = target(call, kind);
+    let present = call.state.db.object(&place).await?.ok_or_else(Problem::not_found)?;
+    let mut body = present.body.clone();
+    merge(&mut body, patch);
+    let parsed = kind.parse_value(&place.name, body).map_err(Problem::fields)?;
+    let condition = match precondition(call)? {
+        // What was patched is what was read.
+        Precondition::None | Precondition::Present => Precondition::Revision(present.revision),
+        told => told,
+    };
+    store(call, place, parsed, Some(present), condition).await
+}
+
+pub(crate) async fn delete(call: &Call, kind: Kind) -> Result<Answer, Problem> {
+    let precondition = match precondition(call)? {
+        Precondition::None => Precondition::Present,
+        told => told,
+    };
+    let change = Change { target: target(call, kind), precondition, body: None, sealed: None, references: Vec::new() };
+    call.state.db.apply(&call.caller()?.name, call.now, &[change]).await?;
+    Ok(Answer::nothing())
+}
+
+pub(crate) async fn versions(call: &Call, kind: Kind) -> Result<Answer, Problem> {
+    let below = match call.parameter("cursor") {
+        None => i64::MAX,
+        Some(cursor) => cursor.parse().map_err(|_| Problem::bad("the cursor is none of ours"))?,
+    };
+    let page = call.state.db.versions(&target(call, kind), below, select::limit(call)?).await?;
+    let next = page.items.last().filter(|_| page.more).map(|version| version.revision.to_string());
+    Answer::ok(json!({"items": page.items.iter().map(shown_version).collect::<Vec<_>>(), "next_cursor": next}))
+}
+
+pub(crate) async fn rollback(call: &Call, kind: Kind) -> Result<Answer, Problem> {
+    let asked = parse_strict(&call.body).map_err(|error| malformed(&error))?;
+    let revision =
+        asked.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.get("revision")?.as_i64());
+    let revision =
+        revision.ok_or_else(|| Problem::field("/revision", "is missing or has company", "{\"revision\": NUMBER}"))?;
+    let place = target(call, kind);
+    let version = call.state.db.version(&place, revision).await?.ok_or_else(Problem::not_found)?;
+    let body = version.after.ok_or_else(|| Problem::new(409, "was-deleted", "at that version there was no object"))?;
+    // What was valid then may not be now.
+    let parsed = kind.parse_value(&place.name, body).map_err(Problem::fields)?;
+    let condition = precondition(call)?;
+    may_own(call, kind, &parsed.body, None)?;
+    let (references, body) = (parsed.references, Some(parsed.body));
+    let change = Change { target: place.clone(), precondition: condition, body, sealed: version.sealed, references };
+    finish(call, &place, change, true).await
+}
+
+async fn store(
+    call: &Call,
+    place: Target,
+    parsed: Parsed,
+    present: Option<Object>,
+    condition: Precondition,
+) -> Result<Answer, Problem> {
+    may_own(call, place.kind, &parsed.body, present.as_ref())?;
+    let existed = present.is_some();
+    let (change, _) = change(call, place.clone(), parsed, present.as_ref(), condition)?;
+    finish(call, &place, change, existed).await
+}
+
+async fn finish(call: &Call, place: &Target, change: Change, existed: bool) -> Result<Answer, Problem> {
+    call.state.db.apply(&call.caller()?.name, call.now, &[change]).await?;
+    let object = call.state.db.object(place).await?.ok_or_else(Problem::not_found)?;
+    let mut answer = Answer::with(if existed { 200 } else { 201 }, shown(&object))?;
+    answer.revision = Some(object.revision);
+    Ok(answer)
+}
+
+/// A network belongs to whom the caller may speak for: also the tenant that the body names must be his.
+fn may_own(call: &Call, kind: Kind, body: &Value, present: Option<&Object>) -> Result<(), Problem> {
+    let tenant = tenant_of(body);
+    let same = present.is_some_and(|present| tenant_of(&present.body) == tenant);
+    if kind != Kind::Network || same || call.caller()?.may(Role::Admin, Place::Tenant(tenant)) {
+        return Ok(());
+    }
+    Err(Problem::new(403, "forbidden", "networks of that tenant are not yours to make"))
+}
+
+fn tenant_of(body: &Value) -> &str {
+    body.get("tenant").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The change that makes a document the object's. Secrets that it does not bring are those of before.
+pub(crate) fn change(
+    call: &Call,
+    place: Target,
+    parsed: Parsed,
+    present: Option<&Object>,
+    condition: Precondition,
+) -> Result<(Change, bool), Problem> {
+    let mut secrets = Secrets::new();
+    let lacks = parsed.needed_secrets.iter().any(|name| !parsed.secrets.contains_key(name));
+    let former = present.and_then(|object| object.sealed.as_ref()).filter(|_| lacks);
+    if let Some(sealed) = former {
+        secrets = open(call, &place, sealed)?;
+    }
+    let brought = !parsed.secrets.is_empty();
+    secrets.extend(parsed.secrets);
+    secrets.retain(|name, _| parsed.needed_secrets.contains(name));
+    if let Some(name) = parsed.needed_secrets.iter().find(|name| !secrets.contains_key(*name)) {
+        return Err(Problem::field("", &format!("the secret `{name}` is missing"), "the secret, with a new object"));
+    }
+    let sealed = if brought { Some(seal(call, &place, &secrets)?) } else { None };
+    // Secrets of before belong to the revision that they were read from.
+    let condition = match (&condition, present) {
+        (Precondition::None, Some(object)) if former.is_some() => Precondition::Revision(object.revision),
+        _ => condition,
+    };
+    let created = present.is_none();
+    let (references, body) = (parsed.references, Some(parsed.body));
+    Ok((Change { target: place, precondition: condition, body, sealed, references }, created))
+}
+
+fn seal(call: &Call, place: &Target, secrets: &Secrets) -> Result<SealedKey, Problem> {
+    let mut nonce = [0; SEALING_NONCE];
+    let failed = || Problem::new(503, "no-randomness", "the system has no randomness");
+    getrandom::fill(&mut nonce).map_err(|_| failed())?;
+    let text = serde_json::to_vec(secrets).map_err(|_| failed())?;
+    Ok(call.state.key.seal_named(&place.to_string(), nonce, &text))
+}
+
+fn open(call: &Call, place: &Target, sealed: &SealedKey) -> Result<Secrets, Problem> {
+    let opened = call.state.key.open_named(&place.to_string(), sealed).ok();
+    let secrets = opened.and_then(|opened| serde_json::from_slice(opened.expose()).ok());
+    secrets.ok_or_else(|| {
+        Problem::new(500, "sealed", "the stored secrets do not open with this sealing key; give them anew")
+    })
+}
+
+/// `If-Match` and `If-None-Match` (RFC 9110 §13.1).
+fn precondition(call: &Call) -> Result<Precondition, Problem> {
+    let header = |name| call.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    match (header(header::IF_MATCH), header(header::IF_NONE_MATCH)) {
+        (None, None) => Ok(Precondition::None),
+        (None, Some("*")) => Ok(Precondition::Absent),
+        (Some("*"), None) => Ok(Precondition::Present),
+        (Some(tag), None) => {
+            let revision =
+                tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|tag| tag.parse().ok());
+            revision
+                .map(Precondition::Revision)
+                .ok_or_else(|| Problem::new(412, "changed-meanwhile", "no such entity tag"))
+        }
+        _ => Err(Problem::bad("use If-Match, or If-None-Match: *")),
+    }
+}
+
+/// JSON merge patch (RFC 7396). The depth is bounded by the reader of the patch.
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(fields) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let Value::Object(into) = target else { return };
+    for (name, value) in fields {
+        if value.is_null() {
+            into.remove(&name);
+        } else {
+            merge(into.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}
+
+fn shown(object: &Object) -> Value {
+    json!({
+        "name": object.name,
+        "revision": object.revision,
+        "changed_at": object.changed_at,
+        "changed_by": object.changed_by,
+        "has_secrets": object.sealed.is_some(),
+        "body": object.body,
+    })
+}
+
+fn shown_version(version: &Version) -> Value {
+    let mut difference = Vec::new();
+    let none = Value::Null;
+    differ("", version.before.as_ref().unwrap_or(&none), version.after.as_ref().unwrap_or(&none), &mut difference);
+    json!({
+        "revision": version.revision,
+        "at": version.at,
+        "who": version.who,
+        "secrets_changed": version.secrets_changed,
+        "before": version.before,
+        "after": version.after,
+        "difference": difference,
+    })
+}
+
+/// The places where two bodies differ, as JSON pointers.
+fn differ(path: &str, before: &Value, after: &Value, out: &mut Vec<Value>) {
+    match (before, after) {
+        (Value::Object(old), Value::Object(new)) => {
+            let keys = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
+            for key in keys {
+                let place = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
+                differ(&place, old.get(key).unwrap_or(&Value::Null), new.get(key).unwrap_or(&Value::Null), out);
+            }
+        }
+        _ if before == after => {}
+        _ => out.push(json!({"path": path, "before": before, "after": after})),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_is_that_of_the_rfc() {
+        // RFC 7396 appendix A, in part.
+        for (target, patch, expected) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+        ] {
+            let mut merged = target;
+            merge(&mut merged, patch);
+            assert_eq!(merged, expected);
+        }
+    }
+
+    #[test]
+    fn differences_have_places() {
+        let mut out = Vec::new();
+        differ("", &json!({"a": 1, "b": {"c": 2}}), &json!({"a": 1, "b": {"c": 3}, "d/e": 4}), &mut out);
+        assert_eq!(
+            out,
+            [json!({"path": "/b/c", "before": 2, "after": 3}), json!({"path": "/d~1e", "before": null, "after": 4})]
+        );
+    }
+}

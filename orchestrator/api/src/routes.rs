@@ -1,0 +1,157 @@
+//! The table of routes: method, address, right, work. The listener and the document are made from it.
+
+use crate::Need;
+use crate::Role::{Admin, Operator, Viewer};
+use orchestrator_model::{Kind, Scope};
+
+/// The beginning of every address.
+pub(crate) const PREFIX: &str = "/api/v1";
+
+/// The work behind a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// The document of this interface.
+    Document,
+    /// Make the first user with the setup token.
+    SetUp,
+    /// Begin a session.
+    Login,
+    /// End the session.
+    Logout,
+    /// Who am I.
+    Me,
+    /// Users.
+    ListUsers,
+    /// Make a user, or change grants or password.
+    PutUser,
+    /// Delete a user.
+    DeleteUser,
+    /// One's API keys.
+    ListKeys,
+    /// Make an API key.
+    CreateKey,
+    /// Revoke an API key.
+    DeleteKey,
+    /// The audit log of the installation, or of a network.
+    Audit,
+    /// A page of objects.
+    List(Kind),
+    /// One object.
+    Read(Kind),
+    /// Create or replace.
+    Put(Kind),
+    /// Change some fields (RFC 7396).
+    Patch(Kind),
+    /// Delete.
+    Delete(Kind),
+    /// Versions of an object.
+    Versions(Kind),
+    /// Go back to a version.
+    Rollback(Kind),
+    /// Many at once.
+    Import(Kind),
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The address, with parameters in braces.
+    pub path: String,
+    /// What it needs.
+    pub need: Need,
+    /// What it does.
+    pub operation: Operation,
+}
+
+/// All routes.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    let fixed = [
+        ("GET", "/openapi.json", Need::Nothing, Operation::Document),
+        ("POST", "/setup", Need::Nothing, Operation::SetUp),
+        ("POST", "/sessions", Need::Nothing, Operation::Login),
+        ("DELETE", "/sessions/current", Need::Somebody, Operation::Logout),
+        ("GET", "/me", Need::Somebody, Operation::Me),
+        ("GET", "/users", Need::Everywhere(Admin), Operation::ListUsers),
+        ("PUT", "/users/{name}", Need::Everywhere(Admin), Operation::PutUser),
+        ("DELETE", "/users/{name}", Need::Everywhere(Admin), Operation::DeleteUser),
+        ("GET", "/api-keys", Need::Somebody, Operation::ListKeys),
+        ("POST", "/api-keys", Need::Somebody, Operation::CreateKey),
+        ("DELETE", "/api-keys/{name}", Need::Somebody, Operation::DeleteKey),
+        ("GET", "/audit", Need::Everywhere(Admin), Operation::Audit),
+        ("GET", "/networks/{network}/audit", Need::InNetwork(Admin), Operation::Audit),
+    ];
+    let fixed =
+        fixed.into_iter().map(|(method, path, need, operation)| route(method, path.to_owned(), need, operation));
+    fixed.chain(Kind::ALL.iter().flat_map(|kind| of_kind(*kind))).collect()
+}
+
+fn route(method: &'static str, path: String, need: Need, operation: Operation) -> Route {
+    Route { method, path: format!("{PREFIX}{path}"), need, operation }
+}
+
+fn of_kind(kind: Kind) -> Vec<Route> {
+    let collection = kind.collection();
+    let (all, one) = match (kind, kind.scope()) {
+        (Kind::Network, _) => ("/networks".to_owned(), "/networks/{network}".to_owned()),
+        (_, Scope::Global) => (format!("/{collection}"), format!("/{collection}/{{name}}")),
+        (_, Scope::Network) => {
+            (format!("/networks/{{network}}/{collection}"), format!("/networks/{{network}}/{collection}/{{name}}"))
+        }
+    };
+    // Networks are listed to everybody who has some; making them is a matter of their tenant.
+    let (list, read, change, make) = match (kind, kind.scope()) {
+        (Kind::Network, _) => {
+            (Need::Somebody, Need::InNetwork(Viewer), Need::InNetwork(Operator), Need::InNetwork(Admin))
+        }
+        (_, Scope::Global) => {
+            let admin = Need::Everywhere(Admin);
+            (Need::Everywhere(Viewer), Need::Everywhere(Viewer), admin, admin)
+        }
+        (_, Scope::Network) => {
+            let change = Need::InNetwork(Operator);
+            (Need::InNetwork(Viewer), Need::InNetwork(Viewer), change, change)
+        }
+    };
+    let mut routes = vec![
+        route("GET", all.clone(), list, Operation::List(kind)),
+        route("GET", one.clone(), read, Operation::Read(kind)),
+        route("PUT", one.clone(), make, Operation::Put(kind)),
+        route("PATCH", one.clone(), change, Operation::Patch(kind)),
+        route("DELETE", one.clone(), make, Operation::Delete(kind)),
+        route("GET", format!("{one}/versions"), read, Operation::Versions(kind)),
+        route("POST", format!("{one}/rollback"), make, Operation::Rollback(kind)),
+    ];
+    if kind.scope() == Scope::Network {
+        routes.push(route("POST", format!("{all}/import"), change, Operation::Import(kind)));
+    }
+    routes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_route_is_there_twice_and_only_three_are_open() {
+        let all = routes();
+        let distinct: BTreeSet<(&str, &str)> = all.iter().map(|route| (route.method, route.path.as_str())).collect();
+        assert_eq!(distinct.len(), all.len());
+        let open = all.iter().filter(|route| route.need == Need::Nothing);
+        assert_eq!(
+            open.map(|route| route.path.as_str()).collect::<Vec<_>>(),
+            ["/api/v1/openapi.json", "/api/v1/setup", "/api/v1/sessions"]
+        );
+    }
+
+    #[test]
+    fn what_names_a_network_needs_a_right_in_it() {
+        for route in routes() {
+            let named = route.path.contains("{network}");
+            assert_eq!(named, matches!(route.need, Need::InNetwork(_)), "{} {}", route.method, route.path);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The interface as its clients see it, over a database in a temporary folder.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod bench;
+mod matrix;
+
+use bench::{Bench, K, OPC};
+use serde_json::{Value, json};
+
+const AMBR: &str = r#"{"max_ul_bit_rate":1000000,"max_dl_bit_rate":1000000}"#;
+
+#[tokio::test]
+async fn the_first_user_is_made_once_and_by_the_token_only() {
+    let bench = Bench::fresh().await;
+    let setup = |token: &str| json!({"token": token, "name": "root", "password": "correct horse battery"}).to_string();
+    assert_eq!(bench.ask("POST", "/setup", None, &[], &setup("guess")).await.0, 403);
+    let weak = json!({"token": bench.setup, "name": "root", "password": "short"}).to_string();
+    assert_eq!(bench.ask("POST", "/setup", None, &[], &weak).await.0, 422);
+    assert_eq!(bench.ask("POST", "/setup", None, &[], &setup(&bench.setup)).await.0, 201);
+    assert_eq!(bench.ask("POST", "/setup", None, &[], &setup(&bench.setup)).await.0, 403, "used");
+    // The setup token is no session.
+    assert_eq!(bench.ask("GET", "/me", Some(&bench.setup), &[], "").await.0, 401);
+}
+
+#[tokio::test]
+async fn objects_are_written_read_and_go_back() {
+    let bench = Bench::with_network("acme", "lab").await;
+    let root = Some(bench.root.as_str());
+    let path = "/networks/lab/apns/internet";
+    let body = |qci: u8| format!(r#"{{"qci":{qci},"ambr":{AMBR}}}"#);
+    let (status, tag, _) = bench.ask("PUT", path, root, &[("if-none-match", "*")], &body(9)).await;
+    assert_eq!((status, tag.as_str()), (201, "\"1\""));
+    assert_eq!(bench.ask("PUT", path, root, &[("if-none-match", "*")], &body(9)).await.0, 412);
+    let (status, tag, _) = bench.ask("PATCH", path, root, &[("if-match", "\"1\"")], r#"{"qci":8}"#).await;
+    assert_eq!((status, tag.as_str()), (200, "\"2\""));
+    let (status, _, problem) = bench.ask("PUT", path, root, &[("if-match", "\"1\"")], &body(7)).await;
+    assert_eq!((status, problem["type"].as_str()), (412, Some("urn:basalt:problem:changed-meanwhile")));
+    let (status, _, problem) = bench.ask("PUT", path, root, &[], &body(1)).await;
+    assert_eq!((status, problem["errors"][0]["path"].as_str()), (422, Some("/qci")));
+    let (_, _, versions) = bench.ask("GET", &format!("{path}/versions"), root, &[], "").await;
+    assert_eq!(versions["items"][0]["difference"], json!([{"path": "/qci", "before": 9, "after": 8}]));
+    assert_eq!(versions["items"][0]["who"], "root");
+    let (status, tag, back) = bench.ask("POST", &format!("{path}/rollback"), root, &[], r#"{"revision":1}"#).await;
+    assert_eq!((status, tag.as_str(), back["body"]["qci"].as_u64()), (200, "\"3\"", Some(9)));
+    assert_eq!(bench.ask("DELETE", "/networks/lab", root, &[], "").await.0, 409, "it has an access point");
+    assert_eq!(bench.ask("DELETE", path, root, &[], "").await.0, 204);
+    assert_eq!(bench.ask("GET", path, root, &[], "").await.0, 404);
+    let (status, _, problem) = bench.ask("PUT", "/networks/lab/gateways/g1", root, &[], r#"{"tier":"none"}"#).await;
+    assert_eq!((status, problem["errors"][0]["path"].as_str()), (422, Some("/tier")));
+}
+
+#[tokio::test]
+async fn keys_go_in_and_never_out() {
+    let bench = Bench::with_network("acme", "lab").await;
+    let root = Some(bench.root.as_str());
+    let path = "/networks/lab/subscribers/001010000000001";
+    assert_eq!(bench.ask("PUT", path, root, &[], "{}").await.0, 422, "a new one needs keys");
+    let body = json!({"title": "first", "keys": {"k": K, "opc": OPC}}).to_string();
+    let (status, _, shown) = bench.ask("PUT", path, root, &[], &body).await;
+    assert_eq!((status, shown["has_secrets"].as_bool()), (201, Some(true)));
+    // Without keys the former ones stay.
+    assert_eq!(bench.ask("PUT", path, root, &[], r#"{"title":"second"}"#).await.0, 200);
+    assert_eq!(bench.ask("POST", &format!("{path}/rollback"), root, &[], r#"{"revision":1}"#).await.0, 200);
+    // A key in a wrong place is refused without being repeated.
+    let mut told = vec![bench.ask("PUT", path, root, &[], &json!({"keys": K}).to_string()).await];
+    for read in [path, &format!("{path}/versions"), "/networks/lab/subscribers", "/audit"] {
+        told.push(bench.ask("GET", read, root, &[], "").await);
+    }
+    assert_eq!(told.iter().map(|it| it.0).collect::<Vec<_>>(), [422, 200, 200, 200, 200]);
+    assert!(told.iter().all(|(_, _, body)| !body.to_string().contains(K) && !body.to_string().contains(OPC)));
+    assert!(!bench.database_holds(K));
+}
+
+#[tokio::test]
+async fn lists_are_paged_filtered_and_narrowed() {
+    let bench = Bench::with_network("acme", "lab").await;
+    let root = Some(bench.root.as_str());
+    let line = |n: u32| {
+        let state = if n.is_multiple_of(3) { "INACTIVE" } else { "ACTIVE" };
+        let body = json!({"state": state, "keys": {"k": K, "opc": OPC}});
+        format!("{}\n", json!({"name": format!("00101{n:010}"), "body": body}))
+    };
+    let lines: String = (0..30).map(line).collect();
+    let path = "/networks/lab/subscribers";
+    let form = [("content-type", "application/x-ndjson")];
+    let (status, _, done) = bench.ask("POST", &format!("{path}/import?dry_run=true"), root, &form, &lines).await;
+    assert_eq!((status, done["created"].as_u64()), (200, Some(30)));
+    let (_, _, page) = bench.ask("GET", path, root, &[], "").await;
+    assert_eq!(page["items"].as_array().unwrap().len(), 0, "a dry run changes nothing");
+    assert_eq!(bench.ask("POST", &format!("{path}/import"), root, &form, &lines).await.0, 200);
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let query = format!("{path}?limit=7&sort=-name&filter=state:ACTIVE&fields=body.state{cursor}");
+        let (status, _, page) = bench.ask("GET", &query, root, &[], "").await;
+        assert_eq!(status, 200);
+        for item in page["items"].as_array().unwrap() {
+            assert_eq!(item["body"], json!({"state": "ACTIVE"}));
+            seen.push(item["name"].as_str().unwrap().to_owned());
+        }
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen.len(), 20);
+    assert!(seen.is_sorted_by(|a, b| a > b));
+    for bad in
+        ["limit=0", "limit=1001", "sort=body", "filter=state", "filter=a'b:c", "cursor=zz", "fields=a%20b", "x=%zz"]
+    {
+        assert_eq!(bench.ask("GET", &format!("{path}?{bad}"), root, &[], "").await.0, 400, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn an_import_with_one_wrong_row_imports_nothing() {
+    let bench = Bench::with_network("acme", "lab").await;
+    let root = Some(bench.root.as_str());
+    let mut text = "name,title,keys.k,keys.opc\n".to_owned();
+    (0..500).for_each(|n| text.push_str(&format!("00101{n:010},\"=cmd, {n}\",{K},{OPC}\n")));
+    let (good, form) = (text.clone(), [("content-type", "text/csv"), ("idempotency-key", "import-1")]);
+    text.push_str(&format!("001019999999999,x,{K},zz\n001010000000000,twice,{K},{OPC}\n"));
+    let path = "/networks/lab/subscribers/import";
+    let (status, _, problem) = bench.ask("POST", path, root, &form, &text).await;
+    assert_eq!(status, 422);
+    assert_eq!(problem["rows"][0]["line"], 502);
+    assert_eq!(problem["rows"][0]["errors"][0]["path"], "/keys/opc");
+    assert_eq!(problem["rows"][1]["line"], 503);
+    let count = async || {
+        let (_, _, page) = bench.ask("GET", "/networks/lab/subscribers?limit=1000", root, &[], "").await;
+        page["items"].as_array().unwrap().len()
+    };
+    assert_eq!(count().await, 0);
+    // A refused request may be tried again with the same key; an answered one is answered the same.
+    let first = bench.ask("POST", path, root, &form, &good).await;
+    assert_eq!((first.0, first.2["created"].as_u64()), (200, Some(500)));
+    assert_eq!(bench.ask("POST", path, root, &form, &good).await, first);
+    assert_eq!(bench.ask("POST", path, root, &form, &text).await.0, 422, "the key came with another content");
+    assert_eq!(count().await, 500);
+}
+
+#[tokio::test]
+async fn hostile_documents_cost_their_sender_only() {
+    let bench = Bench::with_network("acme", "lab").await;
+    let root = Some(bench.root.as_str());
+    let path = "/networks/lab/tiers/t";
+    for (body, status) in [
+        ("[".repeat(100_000), 400),
+        (r#"{"title":"a","title":"b"}"#.to_owned(), 400),
+        (r#"{"parallel_percent":1e400}"#.to_owned(), 400),
+        (r#"{"role":"admin","network_id":"other"}"#.to_owned(), 422),
+        (String::new(), 400),
+        (format!("{{\"title\":\"{}\"}}", "a".repeat(2 << 20)), 413),
+        ("{\"title\":\"\\u001b[31m\"}".to_owned(), 422),
+    ] {
+        assert_eq!(bench.ask("PUT", path, root, &[], &body).await.0, status, "{}", &body[..body.len().min(40)]);
+    }
+    assert_eq!(bench.ask("PUT", path, root, &[("content-encoding", "gzip")], "{}").await.0, 415);
+    assert_eq!(bench.ask("GET", "/networks/%2e%2e/tiers", root, &[], "").await.0, 404);
+    assert_eq!(bench.ask("GET", "/no/such", root, &[], "").await.0, 404);
+    assert_eq!(bench.ask("PUT", path, root, &[], "{}").await.0, 201);
+}
+
+#[tokio::test]
+async fn passwords_are_not_guessed_and_sessions_end() {
+    let bench = Bench::with_network("acme", "lab").await;
+    let login = |name: &str, password: &str| json!({"name": name, "password": password}).to_string();
+    for _ in 0..5 {
+        assert_eq!(bench.ask("POST", "/sessions", None, &[], &login("root", "wrong")).await.0, 401);
+    }
+    let right = login("root", "correct horse battery");
+    assert_eq!(bench.ask("POST", "/sessions", None, &[], &right).await.0, 401, "locked");
+    // Who is in stays in; who goes is out.
+    let root = Some(bench.root.as_str());
+    let change = json!({"grants": [], "password": "another long secret"}).to_string();
+    assert_eq!(bench.ask("PUT", "/users/bob", root, &[], &change).await.0, 201);
+    let (status, _, session) = bench.ask("POST", "/sessions", None, &[], &login("bob", "another long secret")).await;
+    assert_eq!(status, 201);
+    let bob = session["token"].as_str();
+    assert_eq!(bench.ask("GET", "/me", bob, &[], "").await.0, 200);
+    assert_eq!(bench.ask("DELETE", "/sessions/current", bob, &[], "").await.0, 204);
+    assert_eq!(bench.ask("GET", "/me", bob, &[], "").await.0, 401);
+}
+
+#[test]
+fn the_committed_document_is_the_present_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/orchestrator.json");
+    let present = format!("{:#}\n", orchestrator_api::document());
+    if std::env::var_os("BASALT_UPDATE").is_some() {
+        std::fs::write(path, &present).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == present, "the document drifted: run BASALT_UPDATE=1 cargo test -p orchestrator-api");
+    let document: Value = serde_json::from_str(&committed).unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for part in committed.split("#/components/schemas/").skip(1) {
+        let name = part.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "{name} is spoken of and not there");
+    }
+}

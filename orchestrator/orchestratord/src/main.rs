@@ -1,0 +1,129 @@
+//! The orchestrator's daemon: settings, sealing key, database, certificate authority, listener. Wiring only.
+
+mod authority;
+mod metrics;
+mod settings;
+
+use anyhow::{Context, Result};
+use axum::routing::get;
+use basalt_security::SealingKey;
+use clap::Parser;
+use orchestrator_api::{Counters, State, digest_of, new_setup_token, router};
+use orchestrator_db::{Repository, StoredToken, TokenKind, open};
+use settings::{Arguments, Settings};
+use std::os::unix::fs::DirBuilderExt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+const DAY: i64 = 24 * 3600 * 1000;
+/// Requests that run when the daemon is told to stop may take so long.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+/// The audit log is kept a year.
+const AUDIT_DAYS: i64 = 366;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let settings = Settings::resolve(&arguments)?;
+    if arguments.print_config {
+        print!("{}", settings.shown()?);
+        return Ok(());
+    }
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    run(&settings).await
+}
+
+async fn run(settings: &Settings) -> Result<()> {
+    let folder = &settings.data_dir;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("cannot make {}", folder.display()))?;
+    let random = |key: &mut [u8; 32]| getrandom::fill(key).map_err(std::io::Error::other);
+    let key = SealingKey::load_or_create(&folder.join("sealing.key"), random)?;
+    let address = settings.database.clone();
+    let db = open(&orchestrator_db::Settings { address, connections: settings.database_connections }).await?;
+    authority::ensure(db.as_ref(), &key).await?;
+    let listener = TcpListener::bind(settings.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let address = listener.local_addr()?;
+    println!("orchestratord: REST interface on http://{address}/api/v1, document on /api/v1/openapi.json");
+    if let Some(token) = setup_token(db.as_ref()).await? {
+        // For the person at the terminal only: standard output, not the log.
+        println!("orchestratord: make the first user within a day: http://{address}/setup#{token}");
+    }
+    let counters = Arc::new(Counters::default());
+    let state = State { db: Arc::clone(&db), key, counters: Arc::clone(&counters) };
+    let metrics = get(move || async move { metrics::answer(&counters) });
+    let app = router(state).route("/metrics", metrics);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let sweeper = tokio::spawn(sweep(Arc::clone(&db), stopped.clone()));
+    let mut told = stopped;
+    let serve = axum::serve(listener, app).with_graceful_shutdown(async move {
+        let _ = told.wait_for(|stop| *stop).await;
+    });
+    let server = tokio::spawn(serve.into_future());
+    asked_to_stop().await?;
+    tracing::info!("stopping: no new requests, the last answers leave");
+    stop.send_replace(true);
+    if tokio::time::timeout(LAST_ANSWERS, server).await.is_err() {
+        tracing::warn!("some requests were cut off");
+    }
+    sweeper.abort();
+    db.close().await;
+    Ok(())
+}
+
+async fn asked_to_stop() -> Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// A new setup token as long as there is no user; the former one is void then.
+async fn setup_token(db: &dyn Repository) -> Result<Option<String>> {
+    if !db.users("", 1).await?.items.is_empty() {
+        return Ok(None);
+    }
+    for former in db.tokens("", TokenKind::Setup).await? {
+        db.delete_token("", &former.id).await?;
+    }
+    let token = new_setup_token().context("the system has no randomness")?;
+    let digest = digest_of(&token);
+    let stored = StoredToken {
+        id: digest.chars().take(16).collect(),
+        digest,
+        kind: TokenKind::Setup,
+        owner: String::new(),
+        title: String::new(),
+        grants: "[]".to_owned(),
+        created_at: now(),
+        expires_at: now() + DAY,
+    };
+    db.put_token(&stored).await?;
+    Ok(Some(token))
+}
+
+/// Forgets what has expired, every hour.
+async fn sweep(db: Arc<dyn Repository>, mut stop: tokio::sync::watch::Receiver<bool>) {
+    let mut hours = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        tokio::select! {
+            _ = hours.tick() => {
+                if let Err(error) = db.sweep(now(), now() - DAY, now() - AUDIT_DAYS * DAY).await {
+                    tracing::warn!(%error, "what has expired could not be forgotten");
+                }
+            }
+            _ = stop.changed() => return,
+        }
+    }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

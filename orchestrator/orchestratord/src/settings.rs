@@ -1,0 +1,125 @@
+//! What the daemon starts with. Without any of it, it starts too.
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The orchestrator: configures networks, gateways and subscribers.
+#[derive(Debug, Parser)]
+#[command(name = "orchestratord", version)]
+pub(crate) struct Arguments {
+    /// A file of settings (TOML). What stands on the command line goes before it.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Where database, sealing key and CA are kept.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Address of the REST interface.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// sqlite:PATH or postgres://USER@HOST/NAME; a SQLite file in the data directory, if absent.
+    #[arg(long, env = "BASALT_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    /// Prints the settings that follow from file, command line and defaults, and ends.
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    data_dir: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    database: Option<String>,
+    database_connections: Option<u32>,
+}
+
+/// The settings that hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Settings {
+    /// Where database, sealing key and CA are kept.
+    pub(crate) data_dir: PathBuf,
+    /// Address of the REST interface.
+    pub(crate) listen: SocketAddr,
+    /// The database.
+    pub(crate) database: String,
+    /// Connections to it at most, 2 to 64.
+    pub(crate) database_connections: u32,
+}
+
+/// On the loopback: the interface speaks plain HTTP, for a browser of this machine or a TLS proxy on it.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8480);
+
+impl Settings {
+    /// From command line, file and defaults, in this order.
+    pub(crate) fn resolve(arguments: &Arguments) -> Result<Self> {
+        let file = match &arguments.config {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                toml::from_str(&text).with_context(|| path.display().to_string())?
+            }
+            None => File::default(),
+        };
+        let data_dir = arguments.data_dir.clone().or(file.data_dir).unwrap_or_else(data_dir);
+        let database = arguments.database.clone().or(file.database);
+        let database = database.unwrap_or_else(|| format!("sqlite:{}", data_dir.join("orchestrator.db").display()));
+        let database_connections = file.database_connections.unwrap_or(16);
+        anyhow::ensure!((2..=64).contains(&database_connections), "database_connections is 2 to 64");
+        let listen = arguments.listen.or(file.listen).unwrap_or(LISTEN);
+        Ok(Self { data_dir, listen, database, database_connections })
+    }
+
+    /// As a file of settings. A password in the database's address is not shown.
+    pub(crate) fn shown(&self) -> Result<String> {
+        let mut shown = self.clone();
+        if let Some((before, host)) = shown.database.rsplit_once('@')
+            && let Some((scheme, user)) = before.split_once("://")
+        {
+            let user = user.split(':').next().unwrap_or_default();
+            shown.database = format!("{scheme}://{user}@{host}");
+        }
+        Ok(toml::to_string(&shown)?)
+    }
+}
+
+/// `/var/lib/basalt` where we may write, else a folder of the user's.
+fn data_dir() -> PathBuf {
+    let of_system = Path::new("/var/lib");
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let mine = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    if mine { of_system.join("basalt/orchestrator") } else { home.join(".local/share/basalt/orchestrator") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_command_line_goes_before_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("orchestratord.toml");
+        std::fs::write(&path, "listen = \"127.0.0.1:1\"\ndata_dir = \"/d\"\ndatabase_connections = 8\n").unwrap();
+        let config = path.to_str().unwrap();
+        let resolve = |more: &[&str]| {
+            let words = ["orchestratord", "--config", config].into_iter().chain(more.iter().copied());
+            Settings::resolve(&Arguments::parse_from(words)).unwrap()
+        };
+        assert_eq!(resolve(&[]).listen.port(), 1);
+        assert_eq!(resolve(&["--listen", "127.0.0.1:2"]).listen.port(), 2);
+        assert_eq!(resolve(&["--data-dir", "/e"]).database, "sqlite:/e/orchestrator.db");
+        std::fs::write(&path, "lisen = 1").unwrap();
+        let arguments = Arguments::parse_from(["orchestratord", "--config", config]);
+        assert!(format!("{:#}", Settings::resolve(&arguments).unwrap_err()).contains("lisen"));
+    }
+
+    #[test]
+    fn what_is_printed_has_no_password_and_can_be_read_again() {
+        let words = ["orchestratord", "--data-dir", "/d", "--database", "postgres://ann:hunter2@db/basalt"];
+        let shown = Settings::resolve(&Arguments::parse_from(words)).unwrap().shown().unwrap();
+        assert!(!shown.contains("hunter2") && shown.contains("postgres://ann@db/basalt"), "{shown}");
+        toml::from_str::<File>(&shown).unwrap();
+    }
+}
