@@ -151,6 +151,7 @@ impl Bench {
             policies: 4,
             rule_states: sessions.max(64),
             bearers: 32,
+            prefixes: 16,
         };
         let mut loader = EbpfLoader::new();
         loader
@@ -160,7 +161,8 @@ impl Bench {
             .map_max_entries(maps::UE_METERS, sizes.ue_meters)
             .map_max_entries(maps::POLICIES, sizes.policies)
             .map_max_entries(maps::RULE_STATES, sizes.rule_states)
-            .map_max_entries(maps::BEARERS, sizes.bearers);
+            .map_max_entries(maps::BEARERS, sizes.bearers)
+            .map_max_entries(maps::PREFIXES, sizes.prefixes);
         let mut ebpf = loader.load(object).map_err(Error::bpf("loading the measuring programs"))?;
         for (name, program) in ebpf.programs_mut() {
             let program: &mut Xdp = program.try_into().map_err(Error::bpf(name))?;
@@ -176,6 +178,7 @@ impl Bench {
             policies: region(&ebpf, maps::POLICIES, sizes.policies)?,
             rule_states: region(&ebpf, maps::RULE_STATES, sizes.rule_states)?,
             bearers: region(&ebpf, maps::BEARERS, sizes.bearers)?,
+            prefixes: region(&ebpf, maps::PREFIXES, sizes.prefixes)?,
         };
         let plan: Region<BenchPlan> = region(&ebpf, BenchPlan::MAP, 1)?;
         let tables = Tables::new(regions, sizes).map_err(Error::system("tables"))?;

@@ -148,6 +148,15 @@ impl Dataplane {
         self.shared.serve(teid, ue_ipv4, service)
     }
 
+    /// Gives a session an IPv6 prefix of 64 bits out of [`Config::pools6`], or takes it away, and tells the phone by a Router Advertisement,
+    /// if it is connected; Router Solicitations are answered from then on. The prefix goes with the session.
+    ///
+    /// # Errors
+    /// [`Error::NoSession`], [`Error::OutsidePools6`]; nothing has changed then.
+    pub fn set_prefix(&self, teid: Teid, ue_ipv4: Ipv4Addr, prefix: Option<[u8; 8]>) -> Result<(), Error> {
+        self.shared.set_prefix(teid, ue_ipv4, prefix)
+    }
+
     /// What the data plane tells besides [`Traffic`]: once, to whoever asks first.
     #[must_use]
     pub fn reports(&self) -> Option<mpsc::Receiver<Report>> {
@@ -417,6 +426,7 @@ fn sizes(config: &Config) -> Result<Sizes, Error> {
         policies: config.policies + 1,
         rule_states: config.rules,
         bearers: (config.multi_bearer_sessions + 1) * BEARER_BLOCK,
+        prefixes: pools::places6(config),
     })
 }
 
@@ -434,6 +444,7 @@ fn tables(config: &Config, regions: SharedRegions, sizes: Sizes, access_mtu: u32
         settings.punt_burst.set(config.slow_path_rate.div_ceil(10));
     }
     pools::install(&tables, &config.pools);
+    pools::install6(&tables, config);
     Ok(tables)
 }
 

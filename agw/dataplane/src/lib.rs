@@ -85,6 +85,7 @@ mod reconcile;
 mod region;
 mod reports;
 mod resolver;
+mod router;
 mod rules;
 mod service;
 mod sessions;

@@ -52,6 +52,7 @@ fn pair() -> Option<Pair> {
         policies: 16,
         rule_states: 128,
         bearers: 64,
+        prefixes: 16,
     };
     let (mut loaded, regions) = xdp::load(&object, sizes, 1 << 20, None).unwrap();
     let ring = loaded.ring.take().unwrap();
@@ -73,6 +74,10 @@ fn fill(tables: &Tables) {
     settings.buffer_limit.set(4);
     settings.tunnel_mtu.set(1400);
     settings.segment.set(1300);
+    settings.pools6[0].first.set(u64::from_be_bytes(World::prefix(0)));
+    settings.pools6[0].count.set(16);
+    settings.forbidden6[0].first.set(0x2001_0db8_dead_0000);
+    settings.forbidden6[0].mask.set(0xffff_ffff_ffff_0000);
     settings.punt_rate.set(1_000_000_000);
     settings.punt_burst.set(1_000_000_000);
     settings.pools[0].first.set(u32::from(World::UE));
@@ -101,6 +106,13 @@ fn fill(tables: &Tables) {
         uplink.peer_mask.set(u32::MAX);
         uplink.ue.set(Address::from_host(u32::from(World::UE) + index).0);
         uplink.home.set(index);
+        // The last ones have no IPv6.
+        if index < 12 {
+            let prefix = u64::from_ne_bytes(World::prefix(index as u8));
+            uplink.prefix.set(prefix);
+            tables.downlink.get(index as usize).unwrap().prefix.set(prefix);
+            tables.prefixes.get(index as usize).unwrap().set(u64::from(index) + 1);
+        }
         // Even ones may talk to phones, every fifth is idle, the last slot is free.
         uplink.flags.set(u32::from(index % 2 == 0) | u32::from(index % 5 == 4) << 1);
         uplink.teid.set(if index == 15 { 0 } else { World::teid(index) });

@@ -7,6 +7,7 @@ use crate::ledger::Reading;
 use crate::paths::Paths;
 use crate::peers::PeerLimits;
 use crate::reports::{REPORTS, Report};
+use crate::router;
 use crate::rules::Service;
 use crate::service::Parts;
 use crate::sessions::{Installed, Outcome, Sessions, Usage};
@@ -149,6 +150,26 @@ impl Shared {
             }
         }
         state.sessions.serve(&self.tables, teid, ue_ipv4, service, &hops)
+    }
+
+    /// Gives a session a prefix, and tells its phone.
+    pub(crate) fn set_prefix(&self, teid: Teid, ue: Ipv4Addr, prefix: Option<[u8; 8]>) -> Result<(), Error> {
+        let mut state = self.state();
+        state.sessions.set_prefix(&self.tables, teid, ue, prefix)?;
+        if let Ok((uplink, _, downlink)) = state.sessions.records(&self.tables, teid, ue) {
+            self.advertise(uplink, downlink);
+        }
+        Ok(())
+    }
+
+    /// Tells a connected phone its prefix.
+    pub(crate) fn advertise(&self, uplink: &basalt_ebpf_abi::Uplink, downlink: &Downlink) {
+        let Some(settings) = self.tables.settings.get(0) else { return };
+        if let Some(prefix) = router::prefix(uplink)
+            && downlink.state.get() == DownlinkState::ACTIVE
+        {
+            self.send_down(downlink, router::advertisement(prefix, settings.tunnel_mtu.get()));
+        }
     }
 
     /// Sets the sessions of tables that these take the place of. Limits, rules and quotas come with whoever sets the sessions next.

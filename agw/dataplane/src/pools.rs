@@ -5,12 +5,50 @@ use crate::error::Error;
 use crate::tables::Tables;
 use agw_types::AddressPool;
 use basalt_ebpf_abi::{Address, Downlink, DownlinkState, Prefix};
+use std::net::Ipv6Addr;
 
 /// Number of downlink records that these pools need, rounded up so that a pool may grow a little without new tables.
 pub(crate) fn slots(config: &Config) -> Result<u32, Error> {
     let count = |pool: &AddressPool| u64::from(Prefix::new(pool.network, pool.prefix).last() - first(pool)) + 1;
     let total: u64 = config.pools.iter().map(count).sum();
     u32::try_from(total.next_multiple_of(1 << 12)).map_err(|_| Error::Full("addresses"))
+}
+
+/// Number of IPv6 prefixes in these pools, at least 1.
+pub(crate) fn places6(config: &Config) -> u32 {
+    config.pools6.iter().map(|(_, length)| 1u32 << (64 - u32::from((*length).clamp(44, 64)))).sum::<u32>().max(1)
+}
+
+/// First half of an IPv6 network, host order, and its mask.
+fn first6((network, length): (Ipv6Addr, u8)) -> (u64, u64) {
+    let [a, b, c, d, e, f, g, h, ..] = network.octets();
+    let mask = u64::MAX << (64 - u32::from(length.clamp(1, 64)));
+    (u64::from_be_bytes([a, b, c, d, e, f, g, h]) & mask, mask)
+}
+
+/// Writes the IPv6 pools and networks.
+pub(crate) fn install6(tables: &Tables, config: &Config) {
+    let Some(settings) = tables.settings.get(0) else { return };
+    let mut base = 0;
+    for (index, entry) in settings.pools6.iter().enumerate() {
+        let pool = config.pools6.get(index).copied();
+        let (first, mask) = pool.map_or((0, u64::MAX), first6);
+        let count = if pool.is_some() { u32::try_from(!mask).map_or(u32::MAX, |last| last + 1) } else { 0 };
+        if (entry.first.get(), entry.count.get(), entry.base.get()) != (first, count, base) {
+            // Sessions that had prefixes here are told theirs again by whoever sets them.
+            tables.prefixes.iter().for_each(|slot| slot.set(0));
+            entry.count.set(0);
+            entry.first.set(first);
+            entry.base.set(base);
+            entry.count.set(count);
+        }
+        base += count;
+    }
+    for (index, entry) in settings.forbidden6.iter().enumerate() {
+        let (first, mask) = config.forbidden6.get(index).map_or((0, 0), |network| first6(*network));
+        entry.first.set(first);
+        entry.mask.set(mask);
+    }
 }
 
 /// Writes the pools, moving records of sessions from where they were under the pools of before.
@@ -102,6 +140,7 @@ fn restore(to: &Downlink, from: &Downlink) {
     ] {
         to.set(from.get());
     }
+    to.prefix.set(from.prefix.get());
     to.drained.set(to.handed.get());
     to.state.set(from.state.get());
 }

@@ -19,7 +19,7 @@ pub enum Way {
 }
 
 /// One service data flow (TS 23.203 §6.2.2.2; a TFT's packet filter, TS 24.008 §10.5.6.12). A field that is `None` fits all packets.
-/// IPv4; a rule that asks for ports fits TCP, UDP and SCTP, and no fragment behind the first, which has no ports.
+/// IPv6 packets fit rules without a far end's prefix; a rule that asks for ports fits TCP, UDP and SCTP, and no fragment behind the first, which has no ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Its number, unique in the session. A rule that is set again under its number keeps what it has counted and used.
@@ -172,8 +172,8 @@ impl Service {
 /// A policy as programs read it. Equal ones of many sessions share an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Compiled {
-    /// Uplink, downlink, open uplink, open downlink, portless.
-    masks: [u64; 5],
+    /// Uplink, downlink, open uplink, open downlink, portless, anywhere.
+    masks: [u64; 6],
     flags: u32,
     actions: Vec<u32>,
     protocol: Vec<u64>,
@@ -206,6 +206,7 @@ impl Compiled {
                 mask(&|rule| rule.uplink_open),
                 mask(&|rule| rule.downlink_open),
                 mask(&|rule| rule.remote_ports.is_none() && rule.local_ports.is_none()),
+                mask(&|rule| rule.remote.length() == 0),
             ],
             flags: if strict { PolicyFlags::STRICT } else { 0 },
             actions: rules.iter().map(|(_, bearer, state)| u32::from(*bearer) | u32::from(*state) << 8).collect(),
@@ -221,12 +222,13 @@ impl Compiled {
 
     /// Writes it into an entry that no session refers to.
     pub(crate) fn write(&self, policy: &Policy) {
-        let [uplink, downlink, open_uplink, open_downlink, portless] = self.masks;
+        let [uplink, downlink, open_uplink, open_downlink, portless, anywhere] = self.masks;
         policy.uplink.set(uplink);
         policy.downlink.set(downlink);
         policy.open_uplink.set(open_uplink);
         policy.open_downlink.set(open_downlink);
         policy.portless.set(portless);
+        policy.anywhere.set(anywhere);
         policy.flags.set(self.flags);
         let steps = self.remote.step() | self.remote_port.step() << 10 | self.local_port.step() << 20;
         policy.steps.set(steps);

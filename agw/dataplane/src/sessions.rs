@@ -5,10 +5,10 @@ use crate::limits::UeLimits;
 use crate::service::{Rooms, Volume};
 use crate::tables::Tables;
 use agw_types::{Peer, TunnelState};
-use basalt_ebpf_abi::{Address, Downlink, DownlinkState, Prefix, TeidLayout, Uplink, UplinkFlags};
+use basalt_ebpf_abi::{Address, Downlink, DownlinkState, Prefix, Shared64, TeidLayout, Uplink, UplinkFlags};
 use basalt_ids::{Ebi, Teid};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Bound::{Excluded, Unbounded};
 
 /// What a session has carried, inner IP octets.
@@ -110,6 +110,8 @@ impl Sessions {
             self.evict(tables, uplink, downlink);
             self.unlimit(tables, uplink, downlink);
             self.unserve(tables, uplink, downlink);
+            free_prefix(tables, &uplink.prefix);
+            free_prefix(tables, &downlink.prefix);
             clear_counters(uplink, downlink);
             uplink.serial.set(tables.next_serial());
             uplink.home.set(self.layout.index(tunnel.teid.0));
@@ -151,6 +153,10 @@ impl Sessions {
             self.close_bearers(tables, downlink);
         }
         let mut usage = Usage::default();
+        if ours.0 && ours.1 {
+            free_prefix(tables, &uplink.prefix);
+            downlink.prefix.set(0);
+        }
         if ours.0 {
             uplink_usage(uplink, &mut usage);
         }
@@ -163,6 +169,43 @@ impl Sessions {
             self.settle(tables, teid, ue);
         }
         Some((slot, usage))
+    }
+
+    /// Gives a session a prefix, or none.
+    pub(crate) fn set_prefix(
+        &mut self,
+        tables: &Tables,
+        teid: Teid,
+        ue: Ipv4Addr,
+        prefix: Option<[u8; 8]>,
+    ) -> Result<(), Error> {
+        let (uplink, slot, downlink) = self.records(tables, teid, ue)?;
+        if uplink.teid.get() != teid.0 || downlink.owner.get() != teid.0 {
+            return Err(Error::NoSession(teid.0));
+        }
+        let mut entry = None;
+        if let Some(prefix) = prefix {
+            let [a, b, c, d, e, f, g, h] = prefix;
+            let pair = |high, low| u16::from_be_bytes([high, low]);
+            let bad =
+                || Error::OutsidePools6(Ipv6Addr::new(pair(a, b), pair(c, d), pair(e, f), pair(g, h), 0, 0, 0, 0));
+            let place = tables.settings.get(0).and_then(|settings| settings.place6(u64::from_be_bytes(prefix)));
+            let cell = place.and_then(|place| tables.prefixes.get(place as usize)).ok_or_else(bad)?;
+            if cell.get() != 0 && cell.get() != u64::from(slot) + 1 {
+                return Err(bad());
+            }
+            entry = Some((cell, u64::from_ne_bytes(prefix)));
+        }
+        let (cell, number) = entry.map_or((None, 0), |(cell, number)| (Some(cell), number));
+        if uplink.prefix.get() != number {
+            free_prefix(tables, &uplink.prefix);
+        }
+        uplink.prefix.set(number);
+        downlink.prefix.set(number);
+        if let Some(cell) = cell {
+            cell.set(u64::from(slot) + 1);
+        }
+        Ok(())
     }
 
     /// Gives up the counters of a session that was removed.
@@ -308,6 +351,8 @@ impl Sessions {
             self.forget_peer(other);
             other.state.set(DownlinkState::NONE);
             other.owner.set(0);
+            // Freed with the uplink half.
+            other.prefix.set(0);
         }
         self.ue_limits.leave(tables, uplink.teid.get(), uplink.ue_meter.get());
         uplink.ue_meter.set(0);
@@ -323,6 +368,8 @@ impl Sessions {
             self.ue_limits.leave(tables, owner, other.ue_meter.get());
             other.ue_meter.set(0);
             other.closed.set(owner);
+            // Freed with the downlink half.
+            other.prefix.set(0);
             other.teid.set(0);
         }
         self.forget_peer(downlink);
@@ -379,6 +426,16 @@ fn ipv4_peer(state: TunnelState) -> Result<Option<(Ipv4Addr, u32)>, Error> {
         TunnelState::Connected(Peer { address: IpAddr::V4(address), teid }) => Ok(Some((address, teid.0))),
         TunnelState::Connected(_) => Err(Error::Ipv6Peer),
     }
+}
+
+/// No packet finds its slot by this prefix any more.
+fn free_prefix(tables: &Tables, cell: &Shared64) {
+    let prefix = u64::from_be(cell.get());
+    let place = tables.settings.get(0).filter(|_| prefix != 0).and_then(|settings| settings.place6(prefix));
+    if let Some(slot) = place.and_then(|place| tables.prefixes.get(place as usize)) {
+        slot.set(0);
+    }
+    cell.set(0);
 }
 
 fn connected_peer(record: &Downlink) -> Option<(Ipv4Addr, u32)> {

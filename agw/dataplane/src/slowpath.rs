@@ -4,6 +4,7 @@ use crate::buffer::Held;
 use crate::paths::Act;
 use crate::plane::{Outlet, Shared, State};
 use crate::reports::Report;
+use crate::router;
 use agw_types::{Peer, Traffic};
 use basalt_ebpf_abi::{Address, DropReason, PuntReason, Uplink};
 use basalt_gtp::{Datagram, Header, Message, MessageType};
@@ -34,9 +35,28 @@ impl Shared {
                 self.forward_up(record, &charge, frame.bytes().get(offset..).unwrap_or_default(), length);
             }
             Uplinked::Drop(reason) => self.tables.dropped(reason, 1),
+            Uplinked::Punt(PuntReason::RouterSolicitation) => self.solicited(now, peer, frame.bytes()),
             Uplinked::Punt(PuntReason::GtpControl) => self.control(now, from, frame.bytes()),
             Uplinked::Punt(PuntReason::UnknownExtension) => self.supported(now, peer, frame.bytes()),
             Uplinked::Punt(reason) => self.hold(now, peer, frame.bytes(), reason),
+        }
+    }
+
+    /// A phone asks for its prefix.
+    fn solicited(&self, now: Instant, peer: Ipv4Addr, octets: &[u8]) {
+        let Ok(Datagram { header, message: Message::GPdu(inner) }) = Datagram::decode(octets) else { return };
+        if !router::solicits(&inner) || !self.state().limits.allow(now, peer) {
+            self.tables.dropped(DropReason::PeerRate, 1);
+            return;
+        }
+        let Some(settings) = self.tables.settings.get(0) else { return };
+        let index = header.teid.0 & settings.teid_mask.get();
+        let Some(uplink) = self.tables.uplink.get(index as usize) else { return };
+        let slot = settings.slot(Address(uplink.ue.get()));
+        if let Some(downlink) = slot.and_then(|slot| self.tables.downlink.get(slot as usize))
+            && downlink.prefix.get() == uplink.prefix.get()
+        {
+            self.advertise(uplink, downlink);
         }
     }
 

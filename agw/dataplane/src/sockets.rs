@@ -71,7 +71,7 @@ pub(crate) struct FrameSocket {
 }
 
 impl FrameSocket {
-    /// Sends IPv4 out of interface `index`, from and to these addresses.
+    /// Sends IP out of interface `index`, from and to these addresses.
     pub(crate) fn open(index: u32, source: Mac, destination: Mac) -> Result<Self, Error> {
         // Protocol 0: it receives nothing.
         let socket = packet_socket(Type::RAW, 0, index).map_err(Error::system("packet socket"))?;
@@ -82,9 +82,15 @@ impl FrameSocket {
         Ok(Self { socket, header })
     }
 
-    /// Sends an IPv4 packet.
+    /// Sends an IPv4 or IPv6 packet.
     pub(crate) fn send(&self, packet: &[u8]) -> io::Result<()> {
-        self.socket.send_vectored(&[IoSlice::new(&self.header), IoSlice::new(packet)]).map(drop)
+        let mut header = self.header;
+        if packet.first().is_some_and(|octet| octet >> 4 == 6)
+            && let [.., high, low] = &mut header
+        {
+            [*high, *low] = [0x86, 0xdd];
+        }
+        self.socket.send_vectored(&[IoSlice::new(&header), IoSlice::new(packet)]).map(drop)
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Sizes {
     pub rule_states: u32,
     /// Number of sessions with dedicated bearers, and one, times [`basalt_ebpf_abi::BEARER_BLOCK`].
     pub bearers: u32,
+    /// Number of IPv6 prefixes in all pools, at least 1.
+    pub prefixes: u32,
 }
 
 /// Records in shared memory, and the counters of user space. The same pipeline that runs in the kernel runs over them.
@@ -40,6 +42,7 @@ pub(crate) struct Tables {
     pub(crate) policies: Region<Policy>,
     pub(crate) rule_states: Region<RuleState>,
     pub(crate) bearers: Region<Bearer>,
+    pub(crate) prefixes: Region<Shared64>,
     notices: Mutex<VecDeque<Notice>>,
     buckets: Region<Bucket>,
     reasons: Region<Shared64>,
@@ -57,6 +60,7 @@ pub(crate) struct SharedRegions {
     pub(crate) policies: Region<Policy>,
     pub(crate) rule_states: Region<RuleState>,
     pub(crate) bearers: Region<Bearer>,
+    pub(crate) prefixes: Region<Shared64>,
 }
 
 impl SharedRegions {
@@ -72,6 +76,7 @@ impl SharedRegions {
             policies: Region::anonymous(sizes.policies as usize)?,
             rule_states: Region::anonymous(sizes.rule_states as usize)?,
             bearers: Region::anonymous(sizes.bearers as usize)?,
+            prefixes: Region::anonymous(sizes.prefixes as usize)?,
         })
     }
 }
@@ -100,6 +105,7 @@ impl Tables {
             policies,
             rule_states,
             bearers,
+            prefixes,
         } = regions;
         Ok(Self {
             settings,
@@ -111,6 +117,7 @@ impl Tables {
             policies,
             rule_states,
             bearers,
+            prefixes,
             notices: Mutex::default(),
             buckets: Region::anonymous(PuntReason::BUCKETS as usize)?,
             reasons: Region::anonymous(REASON_SLOTS as usize)?,
@@ -209,6 +216,10 @@ impl basalt_pipeline::Tables for Tables {
 
     fn bearer(&self, index: u32) -> Option<&Bearer> {
         self.bearers.get(index as usize)
+    }
+
+    fn prefix(&self, place: u32) -> Option<&Shared64> {
+        self.prefixes.get(place as usize)
     }
 
     fn notice(&self, notice: Notice) {

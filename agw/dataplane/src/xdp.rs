@@ -97,6 +97,7 @@ pub(crate) fn load(
         policies: region(&ebpf, maps::POLICIES, sizes.policies)?,
         rule_states: region(&ebpf, maps::RULE_STATES, sizes.rule_states)?,
         bearers: region(&ebpf, maps::BEARERS, sizes.bearers)?,
+        prefixes: region(&ebpf, maps::PREFIXES, sizes.prefixes)?,
     };
     let ring = RingBuf::try_from(take(&mut ebpf, maps::HANDOVER)?).map_err(Error::bpf("ring"))?;
     let reasons = PerCpuArray::try_from(take(&mut ebpf, maps::REASONS)?).map_err(Error::bpf("counters"))?;
@@ -247,7 +248,7 @@ fn region<T: Record>(ebpf: &Ebpf, name: &str, length: u32) -> Result<Region<T>, 
 }
 
 /// Sizes that are not fixed in the object.
-fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 8] {
+fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 9] {
     [
         (maps::UPLINK, sizes.teids.slots()),
         (maps::DOWNLINK, sizes.downlink),
@@ -256,6 +257,7 @@ fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 8] {
         (maps::POLICIES, sizes.policies),
         (maps::RULE_STATES, sizes.rule_states),
         (maps::BEARERS, sizes.bearers),
+        (maps::PREFIXES, sizes.prefixes),
         (maps::HANDOVER, ring_octets),
     ]
 }
@@ -306,6 +308,7 @@ fn predecessor(pins: &Path) -> Option<SharedRegions> {
         policies: open(pins, maps::POLICIES)?,
         rule_states: open(pins, maps::RULE_STATES)?,
         bearers: open(pins, maps::BEARERS)?,
+        prefixes: open(pins, maps::PREFIXES)?,
     })
 }
 

@@ -49,8 +49,10 @@ pub struct Downlink {
     pub states: Shared32,
     /// The session's block in [`crate::maps::BEARERS`]; 0 for none.
     pub bearers: Shared32,
+    /// [`crate::Uplink::prefix`].
+    pub prefix: Shared64,
     /// Zero.
-    pub reserved: [Shared64; 4],
+    pub reserved: [Shared64; 3],
 }
 
 /// Bits of [`Downlink::flags`].

@@ -46,7 +46,9 @@ pub use meter::Meter;
 pub use next_hop::{KERNEL_NEXT_HOP, Mac, NextHop};
 pub use policy::{BEARER_BLOCK, Bearer, Intervals, MAX_DEDICATED, MAX_FLOWS, Policy, PolicyFlags, Quota, RuleState};
 pub use reasons::{DropReason, PuntReason, REASON_SLOTS};
-pub use settings::{MAX_POOLS, MAX_RULES, Pool, Rule, SettingFlags, Settings};
+pub use settings::{
+    MAX_FORBIDDEN6, MAX_POOLS, MAX_POOLS6, MAX_RULES, Network6, Pool, Pool6, Rule, SettingFlags, Settings,
+};
 pub use shared::{Shared32, Shared64};
 pub use teid::TeidLayout;
 pub use uplink::{Uplink, UplinkFlags};
@@ -74,6 +76,8 @@ pub mod maps {
     pub const RULE_STATES: &str = "RULE_STATES";
     /// Array of [`super::Bearer`], [`super::BEARER_BLOCK`] for a session; block 0 is never used.
     pub const BEARERS: &str = "BEARERS";
+    /// Array of downlink slots ([`super::Shared64`], since the kernel gives values a multiple of eight octets), one more than the number, by the place that [`super::Settings::place6`] finds; 0 for none.
+    pub const PREFIXES: &str = "PREFIXES";
     /// Per-CPU array of [`super::REASON_SLOTS`] counters.
     pub const REASONS: &str = "REASONS";
     /// Per-CPU array of the slow path's token buckets.
@@ -81,7 +85,7 @@ pub mod maps {
     /// Ring buffer of packets handed to user space.
     pub const HANDOVER: &str = "HANDOVER";
     /// All of them, in the order above.
-    pub const ALL: [&str; 12] = [
+    pub const ALL: [&str; 13] = [
         SETTINGS,
         UPLINK,
         DOWNLINK,
@@ -91,6 +95,7 @@ pub mod maps {
         POLICIES,
         RULE_STATES,
         BEARERS,
+        PREFIXES,
         REASONS,
         BUCKETS,
         HANDOVER,
@@ -140,7 +145,7 @@ const _: () = {
     assert!(size_of::<NextHop>() == 32);
     assert!(size_of::<Pool>() == 16);
     assert!(size_of::<Rule>() == 16);
-    assert!(size_of::<Settings>() == 848);
+    assert!(size_of::<Settings>() == 848 + 64 + 256);
     assert!(size_of::<Destinations>() == 1 << 16);
     assert!(size_of::<HandoverHeader>() == 24);
 };

@@ -63,6 +63,8 @@ pub struct Policy {
     pub open_downlink: Shared64,
     /// Rules that ask for no port.
     pub portless: Shared64,
+    /// Rules that ask for no far end: those that IPv6 packets may fit.
+    pub anywhere: Shared64,
     /// [`PolicyFlags`].
     pub flags: Shared32,
     /// Half the intervals in use of `remote`, `remote_port` and `local_port`, ten bits each.

@@ -133,6 +133,8 @@ reasons! {
     IdleUplink = 10 "idle_uplink",
     /// A G-PDU from another base station than the tunnel's: held for a moment, since a handover may be on its way.
     OtherPeer = 11 "other_peer",
+    /// A Router Solicitation of a phone: answered with its prefix.
+    RouterSolicitation = 12 "router_solicitation",
 }
 
 impl PuntReason {
@@ -146,6 +148,7 @@ impl PuntReason {
             PuntReason::UnknownTeid | PuntReason::UnknownExtension | PuntReason::IdleUplink | PuntReason::OtherPeer => {
                 Some(1)
             }
+            PuntReason::RouterSolicitation => Some(0),
             PuntReason::OuterFragment => Some(2),
             _ => None,
         }

@@ -1,9 +1,13 @@
 //! What the programs need to know besides sessions: our address, pools, rules, limits.
 
-use crate::{Address, Class, Shared32};
+use crate::{Address, Class, Shared32, Shared64};
 
 /// Largest number of address pools.
 pub const MAX_POOLS: usize = 16;
+/// Largest number of IPv6 pools.
+pub const MAX_POOLS6: usize = 4;
+/// Largest number of forbidden IPv6 networks.
+pub const MAX_FORBIDDEN6: usize = 16;
 /// Largest number of destination rules.
 pub const MAX_RULES: usize = 32;
 
@@ -51,6 +55,32 @@ pub struct Settings {
     pub pools: [Pool; MAX_POOLS],
     /// Destination rules, longest prefix first.
     pub rules: [Rule; MAX_RULES],
+    /// Pools of IPv6 prefixes.
+    pub pools6: [Pool6; MAX_POOLS6],
+    /// IPv6 networks that phones must not reach.
+    pub forbidden6: [Network6; MAX_FORBIDDEN6],
+}
+
+/// IPv6 prefixes of 64 bits that phones get. Unused ones have count 0.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Pool6 {
+    /// First half of the first, host order.
+    pub first: Shared64,
+    /// How many.
+    pub count: Shared32,
+    /// Place of the first in [`crate::maps::PREFIXES`].
+    pub base: Shared32,
+}
+
+/// An IPv6 network of up to 64 bits. Unused ones have a mask of 0.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Network6 {
+    /// First half, host order.
+    pub first: Shared64,
+    /// Mask of it.
+    pub mask: Shared64,
 }
 
 /// Addresses that phones get, and where their downlink records start.
@@ -117,6 +147,41 @@ impl Settings {
             i += 1;
         }
         None
+    }
+
+    /// The place of an IPv6 prefix (host order) in [`crate::maps::PREFIXES`], when it is in a pool.
+    #[must_use]
+    #[inline(always)]
+    pub fn place6(&self, prefix: u64) -> Option<u32> {
+        let mut i = 0;
+        while i < MAX_POOLS6 {
+            let pool = &self.pools6[i];
+            let offset = prefix.wrapping_sub(pool.first.get());
+            if offset < u64::from(pool.count.get()) {
+                return Some(pool.base.get().wrapping_add(offset as u32));
+            }
+            i += 1;
+        }
+        None
+    }
+
+    /// Whether an IPv6 network that phones must not reach contains this prefix (host order).
+    #[must_use]
+    #[inline(always)]
+    pub fn forbids6(&self, prefix: u64) -> bool {
+        let mut i = 0;
+        while i < MAX_FORBIDDEN6 {
+            let network = &self.forbidden6[i];
+            let mask = network.mask.get();
+            if mask == 0 {
+                return false;
+            }
+            if prefix & mask == network.first.get() {
+                return true;
+            }
+            i += 1;
+        }
+        false
     }
 
     /// The class of a destination by the rules alone.

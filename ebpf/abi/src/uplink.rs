@@ -33,8 +33,8 @@ pub struct Uplink {
     pub home: Shared32,
     /// The TEID of a session that has ended and whose counters nobody has taken yet; 0 otherwise.
     pub closed: Shared32,
-    /// Zero.
-    pub reserved: Shared64,
+    /// First half of the phone's IPv6 addresses, its /64, in wire order: the only inner IPv6 source allowed; 0 for none.
+    pub prefix: Shared64,
     /// The session's uplink limit (APN-AMBR, session AMBR), when [`UplinkFlags::METERED`].
     pub meter: Meter,
     /// Index into [`crate::maps::UE_METERS`]; 0 for a UE without a limit of its own.

@@ -3,7 +3,9 @@
 use crate::segment::clamp;
 use crate::service::Charge;
 use crate::uplink::{Uplinked, uplink};
-use crate::wire::{ETH, ETHERTYPE_IPV4, FRAGMENT, GTP_HEADER, GTP_PORT, IPV4, PROTO_UDP, UDP, decrement_ttl};
+use crate::wire::{
+    ETH, ETHERTYPE_IPV4, ETHERTYPE_IPV6, FRAGMENT, GTP_HEADER, GTP_PORT, IPV4, PROTO_UDP, UDP, decrement_ttl,
+};
 use crate::{Packet, Tables, Verdict, drop, punt};
 use basalt_ebpf_abi::{Address, DropReason, KERNEL_NEXT_HOP, NextHop, PuntReason, Settings, Uplink};
 
@@ -93,13 +95,15 @@ fn forward<'t, P: Packet, T: Tables>(
     if ifindex == 0 {
         return drop(tables, DropReason::NoRoom);
     }
+    // Its first octet, before the front moves.
+    let version6 = packet.load16(offset).is_some_and(|word| u16::from_be(word) >> 12 == 6);
     let macs = [hop.macs[0].get(), hop.macs[1].get(), hop.macs[2].get()];
     if direct && decrement_ttl(packet, offset).is_none() {
         return drop(tables, DropReason::NoRoom);
     }
     if packet.shift((offset - ETH) as i32).is_none()
         || packet.store_words(0, macs).is_none()
-        || packet.store16(ETH - 2, ETHERTYPE_IPV4.to_be()).is_none()
+        || packet.store16(ETH - 2, if version6 { ETHERTYPE_IPV6 } else { ETHERTYPE_IPV4 }.to_be()).is_none()
     {
         return drop(tables, DropReason::NoRoom);
     }

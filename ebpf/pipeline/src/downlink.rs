@@ -3,7 +3,8 @@
 use crate::segment::clamp;
 use crate::service::{self, Charge};
 use crate::wire::{
-    ETH, ETHERTYPE_IPV4, G_PDU, GTP_HEADER, GTP_PORT, IPV4, PROTO_UDP, TUNNEL_OVERHEAD, UDP, decrement_ttl, fold,
+    ETH, ETHERTYPE_IPV4, ETHERTYPE_IPV6, G_PDU, GTP_HEADER, GTP_PORT, IPV4, IPV6, PROTO_UDP, TUNNEL_OVERHEAD, UDP,
+    decrement_ttl, fold,
 };
 use crate::{HandOver, Packet, Tables, Verdict, drop};
 use basalt_ebpf_abi::{
@@ -95,6 +96,9 @@ pub fn downlink<'t, P: Packet, T: Tables>(
         return not_ours(kernel, DropReason::Malformed);
     };
     if first >> 28 != 4 {
+        if kernel && first >> 28 == 6 {
+            return downlink6(packet, tables, settings, ip);
+        }
         return not_ours(kernel, DropReason::NotIpv4);
     }
     if !kernel && first >> 24 != 0x45 {
@@ -131,6 +135,29 @@ pub fn downlink<'t, P: Packet, T: Tables>(
             return Downlinked::Pass(reason);
         }
     }
+    decide(packet, tables, settings, Found { record, slot, length, state, sequence, reason }, ip)
+}
+
+/// The record of a packet for a phone, as it was found.
+struct Found<'t> {
+    record: &'t Downlink,
+    slot: u32,
+    length: u32,
+    state: u32,
+    sequence: u32,
+    reason: Option<PuntReason>,
+}
+
+/// Whether a packet for a phone goes into its tunnel.
+#[inline(always)]
+fn decide<'t, P: Packet, T: Tables>(
+    packet: &P,
+    tables: &'t T,
+    settings: &Settings,
+    found: Found<'t>,
+    ip: usize,
+) -> Downlinked<'t> {
+    let Found { record, slot, length, state, sequence, mut reason } = found;
     // What waits for an idle phone is bounded by its buffer; the limit is for what flows.
     let active = state == DownlinkState::ACTIVE;
     let served = service::downlink(packet, tables, record, settings.teid_mask.get(), ip, length, active);
@@ -176,6 +203,38 @@ pub fn downlink<'t, P: Packet, T: Tables>(
         return Downlinked::Drop(DropReason::BufferFull);
     }
     Downlinked::HandOver(HandOver { record, slot, reason: reason.unwrap_or(PuntReason::NextHop), offset: ip, length })
+}
+
+/// An IPv6 packet that the kernel routed to the tunnels.
+#[inline(always)]
+fn downlink6<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, settings: &Settings, ip: usize) -> Downlinked<'t> {
+    let (Some(first), Some(prefix)) = (packet.load64(ip).map(u64::from_be), packet.load64(ip + 24)) else {
+        return Downlinked::Drop(DropReason::Malformed);
+    };
+    if first >> 60 != 6 {
+        return Downlinked::Drop(DropReason::Malformed);
+    }
+    let slot = settings
+        .place6(u64::from_be(prefix))
+        .and_then(|place| tables.prefix(place))
+        .map_or(0, |slot| slot.get() as u32);
+    if slot == 0 {
+        return Downlinked::Drop(DropReason::UnknownPhone);
+    }
+    let slot = slot - 1;
+    let Some(record) = tables.downlink(slot) else {
+        return Downlinked::Drop(DropReason::UnknownPhone);
+    };
+    let (sequence, state) = (record.sequence.get(), record.state.get());
+    if (state != DownlinkState::ACTIVE && state != DownlinkState::IDLE) || record.prefix.get() != prefix {
+        return Downlinked::Drop(DropReason::UnknownPhone);
+    }
+    let length = ((first >> 16) as u32 & 0xffff) + IPV6 as u32;
+    if length + ip as u32 > packet.len() {
+        return Downlinked::Drop(DropReason::Malformed);
+    }
+    let reason = if length > settings.tunnel_mtu.get() { Some(PuntReason::TooBig) } else { None };
+    decide(packet, tables, settings, Found { record, slot, length, state, sequence, reason }, ip)
 }
 
 #[inline(always)]
@@ -242,7 +301,8 @@ pub fn towards_phone<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T, or
     let Some(settings) = tables.settings() else {
         return Verdict::Pass;
     };
-    if packet.load16(ETH - 2) != Some(ETHERTYPE_IPV4.to_be()) {
+    let kind = packet.load16(ETH - 2);
+    if kind != Some(ETHERTYPE_IPV4.to_be()) && !(kernel && kind == Some(ETHERTYPE_IPV6.to_be())) {
         return if kernel { drop(tables, DropReason::NotIpv4) } else { Verdict::Pass };
     }
     match downlink(packet, tables, settings, ETH, origin) {

@@ -90,7 +90,7 @@ fn ports<P: Packet>(
 /// Registered ports: GTP-U 2152 (TS 29.281), GTP-C 2123 (TS 29.274), PFCP 8805 (TS 29.244), Diameter 3868 (RFC 6733), S1AP 36412
 /// (TS 36.412), X2AP 36422, NGAP 38412 (TS 38.412), XnAP 38422; DHCP server 67 to client 68 (RFC 2131).
 #[inline(always)]
-fn core_ports(protocol: u8, source: u16, destination: u16) -> Result<(), DropReason> {
+pub(crate) fn core_ports(protocol: u8, source: u16, destination: u16) -> Result<(), DropReason> {
     match (protocol, destination) {
         (PROTO_UDP, GTP_PORT) => Err(DropReason::GtpInGtp),
         (PROTO_UDP, 2123 | 8805) | (PROTO_TCP | PROTO_SCTP, 3868) | (PROTO_SCTP, 36412 | 36422 | 38412 | 38422) => {

@@ -27,6 +27,7 @@ mod bucket;
 mod downlink;
 mod frame;
 mod inner;
+mod inner6;
 mod meter;
 mod segment;
 mod service;
@@ -46,7 +47,7 @@ pub use wire::{GTP_HEADER, GTP_PORT, TUNNEL_OVERHEAD};
 
 use basalt_ebpf_abi::{
     Bearer, Bucket, Destinations, Downlink, DropReason, NextHop, Notice, Policy, PuntReason, RuleState, Settings,
-    UeMeters, Uplink,
+    Shared64, UeMeters, Uplink,
 };
 
 /// The octets of a packet. Words are in memory order (loaded natively), offsets count from the front. A word that does not lie
@@ -98,6 +99,8 @@ pub trait Tables {
     fn rule_state(&self, index: u32) -> Option<&RuleState>;
     /// A dedicated bearer.
     fn bearer(&self, index: u32) -> Option<&Bearer>;
+    /// The downlink slot of an IPv6 prefix, one more than its number.
+    fn prefix(&self, place: u32) -> Option<&Shared64>;
     /// Tells user space of a quota. Rare; lost when nobody listens.
     fn notice(&self, notice: Notice);
     /// Adds one to a counter ([`DropReason::slot`], [`PuntReason::slot`]).

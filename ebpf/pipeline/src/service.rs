@@ -4,7 +4,7 @@
 //! to the first rule that asks for none, and come through whatever bearer the phone sends them by.
 
 use crate::meter;
-use crate::wire::{FRAGMENT_OFFSET, IPV4, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
+use crate::wire::{FRAGMENT_OFFSET, IPV4, IPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
 use crate::{Packet, Tables};
 use basalt_ebpf_abi::{
     BEARER_BLOCK, Bearer, Downlink, DownlinkFlags, DropReason, MAX_DEDICATED, MAX_FLOWS, Notice, Policy, PolicyFlags,
@@ -14,7 +14,8 @@ use basalt_ebpf_abi::{
 /// What a rule looks at.
 #[derive(Clone, Copy)]
 struct Flow {
-    remote: u32,
+    /// Host order; of IPv4 only.
+    remote: Option<u32>,
     protocol: u32,
     tos: u32,
     /// Source port in the high half, destination port in the low one.
@@ -22,10 +23,13 @@ struct Flow {
     later_fragment: bool,
 }
 
-/// Reads the IPv4 packet at `offset`, whose lengths have been checked.
+/// Reads the packet at `offset`, whose lengths have been checked.
 #[inline(always)]
 fn flow<P: Packet>(packet: &P, offset: usize, uplink: bool) -> Option<Flow> {
     let first = u64::from_be(packet.load64(offset)?);
+    if first >> 60 == 6 {
+        return flow6(packet, offset, first);
+    }
     let protocol = u32::from_be(packet.load32(offset + 8)?) >> 16 & 0xff;
     let remote = u32::from_be(packet.load32(offset + if uplink { 16 } else { 12 })?);
     let later_fragment = first as u16 & FRAGMENT_OFFSET != 0;
@@ -36,7 +40,16 @@ fn flow<P: Packet>(packet: &P, offset: usize, uplink: bool) -> Option<Flow> {
         let start = if header == 5 { IPV4 } else { header * 4 };
         ports = packet.load32(offset + start).map(u32::from_be);
     }
-    Some(Flow { remote, protocol, tos: (first >> 48) as u32 & 0xff, ports, later_fragment })
+    Some(Flow { remote: Some(remote), protocol, tos: (first >> 48) as u32 & 0xff, ports, later_fragment })
+}
+
+/// An IPv6 packet. Ports are looked for right behind its header only.
+#[inline(always)]
+fn flow6<P: Packet>(packet: &P, offset: usize, first: u64) -> Option<Flow> {
+    let protocol = (first >> 8) as u32 & 0xff;
+    let has_ports = matches!(protocol as u8, PROTO_TCP | PROTO_UDP | PROTO_SCTP);
+    let ports = if has_ports { packet.load32(offset + IPV6).map(u32::from_be) } else { None };
+    Some(Flow { remote: None, protocol, tos: (first >> 52) as u32 & 0xff, ports, later_fragment: protocol == 44 })
 }
 
 /// The rules that a packet satisfies.
@@ -46,7 +59,10 @@ fn classify(policy: &Policy, flow: &Flow, uplink: bool) -> u64 {
     let mut rules = if uplink { policy.uplink.get() } else { policy.downlink.get() };
     rules &= policy.protocol[flow.protocol as usize & 0xff].get();
     rules &= policy.tos[flow.tos as usize & 0xff].get();
-    rules &= policy.remote.rules(flow.remote, steps & 0xff);
+    rules &= match flow.remote {
+        Some(remote) => policy.remote.rules(remote, steps & 0xff),
+        None => policy.anywhere.get(),
+    };
     match flow.ports {
         Some(ports) => {
             let (source, destination) = (ports >> 16, ports & 0xffff);

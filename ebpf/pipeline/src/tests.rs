@@ -5,3 +5,4 @@ mod rates;
 mod segment;
 mod support;
 mod uplink;
+mod version6;

@@ -1,6 +1,7 @@
 //! Uplink: from a GTP-U message to an inner packet that may go out.
 
 use crate::inner::{self, Inner};
+use crate::inner6::{self, Checked6};
 use crate::service::{self, Charge};
 use crate::wire::{G_PDU, GTP_HEADER, PROTO_ICMP};
 use crate::{Packet, Tables};
@@ -107,6 +108,9 @@ fn tunnelled<'t, P: Packet, T: Tables>(
     let setting_flags = SettingFlags(settings.flags.get());
     let inner = match inner::check(packet, offset, length - optional, record.ue.get(), setting_flags) {
         Ok(inner) => inner,
+        Err(DropReason::InnerVersion) if record.prefix.get() != 0 => {
+            return version6(packet, tables, settings, record, rights, offset, length - optional);
+        }
         Err(reason) => return Uplinked::Drop(reason),
     };
     let next_hop = match way(tables, settings, rights, inner) {
@@ -115,6 +119,38 @@ fn tunnelled<'t, P: Packet, T: Tables>(
     };
     match service::uplink(packet, tables, record, rights, offset, inner.length) {
         Ok(charge) => Uplinked::Forward { record, charge, offset, length: inner.length, next_hop, ttl: inner.ttl },
+        Err(reason) => Uplinked::Drop(reason),
+    }
+}
+
+/// An inner packet of a phone that has IPv6, and that is not IPv4. All of them go by the kernel.
+#[inline(always)]
+fn version6<'t, P: Packet, T: Tables>(
+    packet: &P,
+    tables: &'t T,
+    settings: &Settings,
+    record: &'t Uplink,
+    rights: UplinkFlags,
+    offset: usize,
+    available: u32,
+) -> Uplinked<'t> {
+    let prefix = u64::from_be(record.prefix.get());
+    let inner = match inner6::check(packet, offset, available, prefix, SettingFlags(settings.flags.get())) {
+        Ok(Checked6::Good(inner)) => inner,
+        Ok(Checked6::Solicitation) => return Uplinked::Punt(PuntReason::RouterSolicitation),
+        Err(reason) => return Uplinked::Drop(reason),
+    };
+    if !inner6::reachable(inner.destination) || settings.forbids6(inner.destination) {
+        return Uplinked::Drop(DropReason::ForbiddenDestination);
+    }
+    if settings.place6(inner.destination).is_some() && !rights.has(UplinkFlags::PHONE_TO_PHONE) {
+        return Uplinked::Drop(DropReason::PhoneToPhone);
+    }
+    match service::uplink(packet, tables, record, rights, offset, inner.length) {
+        // The kernel takes one from the hop limit.
+        Ok(charge) => {
+            Uplinked::Forward { record, charge, offset, length: inner.length, next_hop: KERNEL_NEXT_HOP, ttl: 255 }
+        }
         Err(reason) => Uplinked::Drop(reason),
     }
 }

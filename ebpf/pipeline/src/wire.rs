@@ -6,6 +6,8 @@ use crate::Packet;
 pub(crate) const ETH: usize = 14;
 /// IPv4 header without options.
 pub(crate) const IPV4: usize = 20;
+/// IPv6 header without extension headers.
+pub(crate) const IPV6: usize = 40;
 /// UDP header.
 pub(crate) const UDP: usize = 8;
 /// GTP-U header without optional fields (TS 29.281 §5.1).
@@ -16,6 +18,7 @@ pub const TUNNEL_OVERHEAD: usize = IPV4 + UDP + GTP_HEADER;
 pub const GTP_PORT: u16 = 2152;
 
 pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
+pub(crate) const ETHERTYPE_IPV6: u16 = 0x86dd;
 pub(crate) const PROTO_ICMP: u8 = 1;
 pub(crate) const PROTO_TCP: u8 = 6;
 pub(crate) const PROTO_UDP: u8 = 17;

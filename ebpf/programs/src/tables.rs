@@ -5,7 +5,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
 use basalt_ebpf_abi::{
     Bearer, Bucket, Destinations, Downlink, HandoverHeader, NextHop, Notice, Policy, PuntReason, REASON_SLOTS,
-    RuleState, Settings, UeMeters, Uplink,
+    RuleState, Settings, Shared64, UeMeters, Uplink,
 };
 use basalt_pipeline::Tables;
 
@@ -31,6 +31,8 @@ static POLICIES: Array<Policy> = Array::with_max_entries(2, MMAPABLE);
 static RULE_STATES: Array<RuleState> = Array::with_max_entries(16, MMAPABLE);
 #[map]
 static BEARERS: Array<Bearer> = Array::with_max_entries(32, MMAPABLE);
+#[map]
+static PREFIXES: Array<Shared64> = Array::with_max_entries(16, MMAPABLE);
 #[map]
 static REASONS: PerCpuArray<u64> = PerCpuArray::with_max_entries(REASON_SLOTS, 0);
 #[map]
@@ -90,6 +92,11 @@ impl Tables for Maps {
     #[inline(always)]
     fn bearer(&self, index: u32) -> Option<&Bearer> {
         BEARERS.get(index)
+    }
+
+    #[inline(always)]
+    fn prefix(&self, place: u32) -> Option<&Shared64> {
+        PREFIXES.get(place)
     }
 
     #[inline(always)]

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use basalt_ebpf_abi::{
     Address, Bearer, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, Mac, NextHop, Notice, Policy,
-    PuntReason, REASON_SLOTS, RuleState, Settings, UeMeters, Uplink, UplinkFlags,
+    PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink, UplinkFlags,
 };
 use basalt_fuzz::Changes;
 use basalt_pipeline::{Frame, Origin, Tables, Verdict, access, towards_phone};
@@ -131,6 +131,9 @@ impl Tables for World {
         None
     }
     fn bearer(&self, _: u32) -> Option<&Bearer> {
+        None
+    }
+    fn prefix(&self, _: u32) -> Option<&Shared64> {
         None
     }
     fn notice(&self, _: Notice) {}

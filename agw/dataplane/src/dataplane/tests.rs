@@ -20,6 +20,7 @@ fn memory() -> (Dataplane, mpsc::Receiver<Traffic>) {
     config.plane = Plane::Memory;
     config.sessions = 16;
     config.policies = 6;
+    config.pools6 = vec![(std::net::Ipv6Addr::new(0x2001, 0xdb8, 6, 0, 0, 0, 0, 0), 60)];
     Dataplane::memory(&config).unwrap()
 }
 
@@ -217,4 +218,29 @@ fn tables_that_differ_are_repaired_and_told() {
     // What cannot be is told every time.
     let beyond = [tunnel(0x10_0001, Ipv4Addr::new(192, 0, 2, 1), connected(1))];
     assert!(matches!(plane.reconcile(&beyond).failed[..], [(_, Error::OutsidePools(_))]));
+}
+
+#[test]
+fn a_prefix_belongs_to_one_session_and_goes_with_it() {
+    let (plane, _traffic) = memory();
+    let prefix = |last: u8| [0x20, 1, 0x0d, 0xb8, 0, 6, 0, last];
+    let (one, two, other) = (Teid(0x10_0003), Teid(0x10_0004), Ipv4Addr::new(10, 45, 0, 9));
+    assert!(matches!(plane.set_prefix(one, UE, Some(prefix(1))), Err(Error::NoSession(_))));
+    set(&plane, tunnel(one.0, UE, connected(7))).unwrap();
+    set(&plane, tunnel(two.0, other, connected(8))).unwrap();
+    let slots = || -> Vec<u64> { plane.shared.tables.prefixes.iter().map(basalt_ebpf_abi::Shared64::get).collect() };
+    let slot = |ue: Ipv4Addr| u64::from(plane.shared.tables.settings.get(0).unwrap().slot(ue.into()).unwrap());
+    plane.set_prefix(one, UE, Some(prefix(1))).unwrap();
+    plane.set_prefix(one, UE, Some(prefix(1))).unwrap();
+    assert_eq!(slots()[1], slot(UE) + 1);
+    assert!(matches!(plane.set_prefix(two, other, Some(prefix(1))), Err(Error::OutsidePools6(_))), "taken");
+    assert!(matches!(plane.set_prefix(two, other, Some([0xfd; 8])), Err(Error::OutsidePools6(_))));
+    plane.set_prefix(one, UE, Some(prefix(2))).unwrap();
+    assert_eq!((slots()[1], slots()[2]), (0, slot(UE) + 1));
+    plane.apply(&DataplaneChange::Remove { teid: one, ue_ipv4: UE }).unwrap();
+    assert!(slots().iter().all(|slot| *slot == 0));
+    plane.set_prefix(two, other, Some(prefix(2))).unwrap();
+    // Another session takes the record.
+    set(&plane, tunnel(0x20_0004, UE, connected(8))).unwrap();
+    assert!(slots().iter().all(|slot| *slot == 0), "{:?}", slots());
 }

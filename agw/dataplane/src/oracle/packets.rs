@@ -15,6 +15,11 @@ impl World {
     pub(super) const UE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 0);
     pub(super) const SECOND_POOL: Ipv4Addr = Ipv4Addr::new(10, 46, 0, 0);
 
+    /// First half of the IPv6 addresses of a session.
+    pub(super) fn prefix(index: u8) -> [u8; 8] {
+        [0x20, 1, 0x0d, 0xb8, 0, 6, 0, index]
+    }
+
     /// The TEID of an uplink index.
     pub(super) fn teid(index: u32) -> u32 {
         0x0beb_a5a0 | index
@@ -57,7 +62,7 @@ impl Generator {
         let index = self.below(16) as u32;
         let ue = u32::from(World::UE) + index;
         let source = if self.one_in(12) { self.next() as u32 } else { ue };
-        let inner = self.inner(source.into());
+        let inner = if self.one_in(7) { self.inner6(index as u8) } else { self.inner(source.into()) };
         // Now and then by a dedicated bearer of that session.
         let dedicated = [(2, 16), (6, 17), (6, 18), (8, 19)].into_iter().find(|(home, _)| *home == index);
         let tunnel = dedicated.filter(|_| self.one_in(2)).map_or(index, |(_, tunnel)| tunnel);
@@ -96,10 +101,55 @@ impl Generator {
         let mut packet = ipv4(server.into(), ue, protocol, fragment, options, &payload);
         packet[8] = self.pick(&[64, 64, 64, 2, 1, 0]);
         let mut frame = ethernet(&packet);
+        if self.one_in(5) {
+            let prefix = World::prefix(self.below(18) as u8);
+            let server = [0x20, 1, 0x0d, 0xb8, 0xbe, 0xef, 0, 1];
+            let protocol = self.pick(&[17, 6, 44]);
+            frame = ethernet(&ipv6([server, prefix], protocol, &payload));
+            frame[12..14].copy_from_slice(&[0x86, 0xdd]);
+        }
         if self.one_in(20) {
             frame.extend([0; 20]);
         }
         self.damage(frame)
+    }
+
+    /// What a phone with IPv6 might send.
+    fn inner6(&mut self, index: u8) -> Vec<u8> {
+        let mut source = World::prefix(index);
+        if self.one_in(8) {
+            source = self.pick(&[World::prefix(index ^ 1), [0xfe, 0x80, 0, 0, 0, 0, 0, 0], [0; 8]]);
+        }
+        let destination = self.pick(&[
+            [0x20, 1, 0x0d, 0xb8, 0xbe, 0xef, 0, 1],
+            [0x20, 1, 0x0d, 0xb8, 0xbe, 0xef, 0, 2],
+            [0x20, 1, 0x0d, 0xb8, 0xde, 0xad, 0, 1],
+            World::prefix(3),
+            [0xfe, 0x80, 0, 0, 0, 0, 0, 0],
+            [0xff, 2, 0, 0, 0, 0, 0, 0],
+            [0; 8],
+        ]);
+        let length = self.pick(&[0, 4, 8, 24, 64, 1290]);
+        let mut payload = self.octets(length);
+        let ports = [self.pick(&[547u16, 5000]), self.pick(&[53, 443, 546, 2152, 8805])];
+        let icmp = self.pick(&[128, 133, 134, 137]);
+        let last = self.pick(&[6, 17, 17, 58, 58, 132, 50]);
+        let head: Vec<u8> =
+            if last == 58 { vec![icmp, 0, 0, 0] } else { ports.iter().flat_map(|p| p.to_be_bytes()).collect() };
+        if let Some(front) = payload.get_mut(..4) {
+            front.copy_from_slice(&head);
+        }
+        let mut next = last;
+        for _ in 0..self.pick(&[0, 0, 0, 0, 1, 1, 2, 3, 4]) {
+            let kind = self.pick(&[0, 43, 44, 60, 60, 60]);
+            let word = self.pick(&[[0, 0], [0, 0], [0, 1], [0, 8], [0, 40]]);
+            let size = if kind == 60 { self.pick(&[0, 0, 1, 255]) } else { 0 };
+            let mut header = vec![next, size, word[0], word[1], 0, 0, 0, 0];
+            header.resize(8 + usize::from(size % 2) * 8 * usize::from(size < 9), 0);
+            payload = [header, payload].concat();
+            next = kind;
+        }
+        ipv6([source, destination], next, &payload)
     }
 
     /// What a phone might send.
@@ -201,6 +251,18 @@ impl Generator {
         }
         frame
     }
+}
+
+fn ipv6(prefixes: [[u8; 8]; 2], next: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x60, 0x10, 0, 0];
+    packet.extend((payload.len() as u16).to_be_bytes());
+    packet.extend([next, 64]);
+    for prefix in prefixes {
+        packet.extend(prefix);
+        packet.extend([0, 0, 0, 0, 0, 0, 0, 9]);
+    }
+    packet.extend(payload);
+    packet
 }
 
 /// Options of TCP, some of which lie.

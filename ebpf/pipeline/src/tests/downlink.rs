@@ -49,6 +49,8 @@ fn packets_for_others_are_the_kernel_s_or_nobody_s() {
     assert!(matches!(judge(&ipv6, Origin::Internet), Verdict::Pass));
     assert_eq!(world.total(), 0);
     assert!(matches!(judge(&stranger, Origin::Kernel), Verdict::Drop(DropReason::UnknownPhone)));
+    assert!(matches!(judge(&ipv6, Origin::Kernel), Verdict::Drop(DropReason::UnknownPhone)));
+    ipv6[12..14].copy_from_slice(&[8, 6]);
     assert!(matches!(judge(&ipv6, Origin::Kernel), Verdict::Drop(DropReason::NotIpv4)));
     for origin in [Origin::Internet, Origin::Kernel] {
         assert!(matches!(judge(&free, origin), Verdict::Drop(DropReason::UnknownPhone)));

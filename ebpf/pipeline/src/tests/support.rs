@@ -3,7 +3,7 @@
 use crate::{Frame, Tables, Verdict};
 use basalt_ebpf_abi::{
     Address, Bearer, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, Mac, NextHop, Notice, Policy,
-    PuntReason, REASON_SLOTS, RuleState, Settings, UeMeters, Uplink,
+    PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink,
 };
 use core::cell::{Cell, RefCell};
 use core::net::Ipv4Addr;
@@ -29,6 +29,7 @@ pub(super) struct World {
     pub(super) policies: Vec<Box<Policy>>,
     pub(super) states: Vec<RuleState>,
     pub(super) bearers: Vec<Bearer>,
+    pub(super) prefixes: Vec<Shared64>,
     pub(super) notices: RefCell<Vec<Notice>>,
     buckets: Vec<Bucket>,
     counts: RefCell<Vec<u64>>,
@@ -50,6 +51,7 @@ impl World {
             policies: (0..3).map(|_| unsafe { Box::new_zeroed().assume_init() }).collect(),
             states: (0..128).map(|_| RuleState::default()).collect(),
             bearers: (0..32).map(|_| Bearer::default()).collect(),
+            prefixes: (0..16).map(|_| Shared64::default()).collect(),
             notices: RefCell::default(),
             buckets: (0..PuntReason::BUCKETS).map(|_| Bucket::default()).collect(),
             counts: RefCell::new(vec![0; REASON_SLOTS as usize]),
@@ -128,6 +130,9 @@ impl Tables for World {
     }
     fn bearer(&self, index: u32) -> Option<&Bearer> {
         self.bearers.get(index as usize)
+    }
+    fn prefix(&self, place: u32) -> Option<&Shared64> {
+        self.prefixes.get(place as usize)
     }
     fn notice(&self, notice: Notice) {
         self.notices.borrow_mut().push(notice);

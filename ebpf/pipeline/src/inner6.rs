@@ -1,0 +1,146 @@
+//! Checks of an IPv6 packet that comes out of a tunnel (RFC 8200; TS 33.117 §4.3.3.1.1, §4.2.4.1.1.3).
+
+use crate::Packet;
+use crate::inner::core_ports;
+use crate::wire::{IPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
+use basalt_ebpf_abi::{DropReason, SettingFlags};
+
+const PROTO_ICMPV6: u32 = 58;
+const HOP_BY_HOP: u32 = 0;
+const ROUTING: u32 = 43;
+const FRAGMENT: u32 = 44;
+const DESTINATION: u32 = 60;
+/// First half of every link-local address that phones have (RFC 4291 §2.5.6).
+const LINK_LOCAL: u64 = 0xfe80 << 48;
+/// Extension headers that are followed.
+const MOST_HEADERS: usize = 3;
+
+/// What the forwarding step needs to know.
+#[derive(Clone, Copy)]
+pub(crate) struct Inner6 {
+    pub(crate) length: u32,
+    /// First half of the destination, host order.
+    pub(crate) destination: u64,
+}
+
+/// What an inner IPv6 packet is.
+pub(crate) enum Checked6 {
+    /// A packet that may go out.
+    Good(Inner6),
+    /// A Router Solicitation: the gateway is the router that answers (RFC 4861 §6.2.6).
+    Solicitation,
+}
+
+/// Checks the packet at `offset`, of which `available` octets are there, as sent by the phone with this prefix (host order, not 0).
+#[inline(always)]
+pub(crate) fn check<P: Packet>(
+    packet: &P,
+    offset: usize,
+    available: u32,
+    prefix: u64,
+    flags: SettingFlags,
+) -> Result<Checked6, DropReason> {
+    let cut = DropReason::InnerLength;
+    if available < IPV6 as u32 {
+        return Err(cut);
+    }
+    let first = u64::from_be(packet.load64(offset).ok_or(cut)?);
+    let source = u64::from_be(packet.load64(offset + 8).ok_or(cut)?);
+    let destination = u64::from_be(packet.load64(offset + 24).ok_or(cut)?);
+    if first >> 60 != 6 {
+        return Err(DropReason::InnerVersion);
+    }
+    if (first >> 16) as u32 & 0xffff != available - IPV6 as u32 {
+        return Err(cut);
+    }
+    let next = (first >> 8) as u32 & 0xff;
+    let solicitation = next == PROTO_ICMPV6 && icmp_type(packet, offset + IPV6, available - IPV6 as u32) == Some(133);
+    if source != prefix {
+        // Before it has an address, a phone may ask for the prefix, and nothing else.
+        let nobody = source == LINK_LOCAL || source == 0;
+        return if nobody && solicitation { Ok(Checked6::Solicitation) } else { Err(DropReason::SpoofedSource) };
+    }
+    if solicitation {
+        return Ok(Checked6::Solicitation);
+    }
+    transport(packet, offset, available, next, flags)?;
+    Ok(Checked6::Good(Inner6 { length: available, destination }))
+}
+
+#[inline(always)]
+fn icmp_type<P: Packet>(packet: &P, at: usize, length: u32) -> Option<u32> {
+    if length < 8 {
+        return None;
+    }
+    packet.load16(at).map(|word| u32::from(u16::from_be(word)) >> 8)
+}
+
+/// Follows the extension headers to what a phone must not send.
+#[inline(always)]
+fn transport<P: Packet>(
+    packet: &P,
+    offset: usize,
+    available: u32,
+    next: u32,
+    flags: SettingFlags,
+) -> Result<(), DropReason> {
+    let cut = DropReason::InnerLength;
+    let (mut next, mut at) = (next, IPV6 as u32);
+    let mut i = 0;
+    while i < MOST_HEADERS {
+        match next {
+            // Work for every router on the way, and detours: nothing that a phone needs (RFC 9098; RFC 5095).
+            HOP_BY_HOP | ROUTING => return Err(DropReason::InnerOptions),
+            FRAGMENT | DESTINATION => {}
+            _ => break,
+        }
+        if at + 8 > available || at > 512 {
+            return Err(cut);
+        }
+        let head = u32::from_be(packet.load32(offset + at as usize).ok_or(cut)?);
+        if next == FRAGMENT {
+            // Bits 0 to 12 of the second half are the offset, bit 15 says that more follow (RFC 8200 §4.5).
+            let position = head & 0xfff8;
+            if position != 0 {
+                return if position < 24 { Err(DropReason::InnerFragment) } else { Ok(()) };
+            }
+            at += 8;
+        } else {
+            at += ((head >> 16 & 0xff) + 1) * 8;
+        }
+        next = head >> 24;
+        i += 1;
+    }
+    if matches!(next, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION) {
+        return Err(DropReason::InnerOptions);
+    }
+    let header = match next as u8 {
+        PROTO_UDP => 8,
+        PROTO_TCP => 20,
+        PROTO_SCTP => 12,
+        _ if next == PROTO_ICMPV6 => 8,
+        _ => return Ok(()),
+    };
+    if at + header > available || at > 512 {
+        return Err(cut);
+    }
+    let word = u32::from_be(packet.load32(offset + at as usize).ok_or(cut)?);
+    if next == PROTO_ICMPV6 {
+        // Router Advertisement and Redirect are a router's (RFC 4861 §6.1.2, §8.1; TS 29.061 §11.2.1.3).
+        return if matches!(word >> 24, 134 | 137) { Err(DropReason::RogueServer) } else { Ok(()) };
+    }
+    let (source, destination) = ((word >> 16) as u16, word as u16);
+    if next as u8 == PROTO_UDP && source == 547 && destination == 546 {
+        // A DHCPv6 server (RFC 8415 §7.2).
+        return Err(DropReason::RogueServer);
+    }
+    if flags.has(SettingFlags::CORE_PORTS) { Ok(()) } else { core_ports(next as u8, source, destination) }
+}
+
+/// Whether phones may send to an address with this first half: not to link-local, site-local, loopback, unspecified, mapped and
+/// multicast addresses (RFC 4291 §2.4).
+#[inline(always)]
+pub(crate) fn reachable(first: u64) -> bool {
+    let top = first >> 48;
+    first != 0 && top & 0xff00 != 0xff00 && top & 0xff80 != 0xfe80
+}

@@ -1,0 +1,181 @@
+//! IPv6 of phones.
+
+use super::support::*;
+use crate::{Origin, Verdict, access, towards_phone};
+use basalt_ebpf_abi::{DownlinkState, DropReason, PuntReason, UplinkFlags};
+
+type Half = [u8; 8];
+
+const MINE: Half = [0x20, 1, 0x0d, 0xb8, 0, 6, 0, 5];
+const NEIGHBOUR: Half = [0x20, 1, 0x0d, 0xb8, 0, 6, 0, 6];
+const SERVER6: Half = [0x20, 1, 0x0d, 0xb8, 0xbe, 0xef, 0, 1];
+const LINK: Half = [0xfe, 0x80, 0, 0, 0, 0, 0, 0];
+
+/// The world with a phone that has a prefix, too.
+fn world() -> World {
+    let world = World::new();
+    world.settings.pools6[0].first.set(u64::from_be_bytes([0x20, 1, 0x0d, 0xb8, 0, 6, 0, 0]));
+    world.settings.pools6[0].count.set(16);
+    world.settings.forbidden6[0].first.set(u64::from_be_bytes([0xfd, 0, 0, 0, 0, 0, 0, 0]));
+    world.settings.forbidden6[0].mask.set(0xff << 56);
+    world.uplink[3].prefix.set(u64::from_ne_bytes(MINE));
+    world.downlink[7].prefix.set(u64::from_ne_bytes(MINE));
+    world.prefixes[5].set(8);
+    world
+}
+
+fn ipv6(source: Half, destination: Half, next: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 0];
+    packet.extend((payload.len() as u16).to_be_bytes());
+    packet.extend([next, 64]);
+    for half in [source, destination] {
+        packet.extend(half);
+        packet.extend([0, 0, 0, 0, 0, 0, 0, 2]);
+    }
+    packet.extend(payload);
+    packet
+}
+
+fn sent(world: &World, inner: &[u8]) -> Result<(), DropReason> {
+    let (verdict, bytes) = run(&g_pdu(inner), |f| access(f, world));
+    match verdict {
+        Verdict::Redirect(20) => {
+            assert_eq!(bytes[12..14], [0x86, 0xdd]);
+            assert_eq!(&bytes[14..], inner);
+            Ok(())
+        }
+        Verdict::Drop(reason) => Err(reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn to(destination: Half) -> Vec<u8> {
+    ipv6(MINE, destination, 17, &udp(5000, 53, b"query"))
+}
+
+#[test]
+fn g01_only_the_phone_s_own_prefix_may_send() {
+    let world = world();
+    assert_eq!(sent(&world, &to(SERVER6)), Ok(()));
+    assert_eq!((world.uplink[3].packets.get(), world.uplink[3].bytes.get()), (1, 53));
+    for source in [NEIGHBOUR, LINK, [0; 8], SERVER6] {
+        assert_eq!(sent(&world, &ipv6(source, SERVER6, 17, &udp(1, 2, &[]))), Err(DropReason::SpoofedSource));
+    }
+    // A phone without IPv6.
+    world.uplink[3].prefix.set(0);
+    assert_eq!(sent(&world, &to(SERVER6)), Err(DropReason::InnerVersion));
+    assert_eq!(world.uplink[3].refused.get(), 5);
+}
+
+#[test]
+fn g02_g03_neither_phones_nor_the_gateway_s_networks_are_reached() {
+    let world = world();
+    assert_eq!(sent(&world, &to(NEIGHBOUR)), Err(DropReason::PhoneToPhone));
+    for destination in
+        [LINK, [0xff, 2, 0, 0, 0, 0, 0, 0], [0; 8], [0xfd, 7, 0, 0, 0, 0, 0, 1], [0xfe, 0xc0, 0, 0, 0, 0, 0, 0]]
+    {
+        assert_eq!(sent(&world, &to(destination)), Err(DropReason::ForbiddenDestination), "{destination:x?}");
+    }
+    world.uplink[3].flags.set(UplinkFlags::PHONE_TO_PHONE);
+    assert_eq!(sent(&world, &to(NEIGHBOUR)), Ok(()));
+}
+
+#[test]
+fn g04_g05_core_protocols_are_found_behind_extension_headers() {
+    let world = world();
+    let datagram = |port| udp(5000, port, &[0; 12]);
+    let behind = |header: &[u8], next: u8, port| ipv6(MINE, SERVER6, next, &[header, &datagram(port)].concat());
+    let options = [17, 0, 1, 4, 0, 0, 0, 0];
+    let fragment = [17, 0, 0, 1, 0, 0, 0, 7];
+    for (header, next) in [(&[][..], 17), (&options[..], 60), (&fragment[..], 44)] {
+        assert_eq!(sent(&world, &behind(header, next, 2152)), Err(DropReason::GtpInGtp));
+        assert_eq!(sent(&world, &behind(header, next, 8805)), Err(DropReason::CorePort));
+        assert_eq!(sent(&world, &behind(header, next, 53)), Ok(()));
+    }
+    // A fragment that would overwrite what was looked at.
+    let overlapping = [17, 0, 0, 9, 0, 0, 0, 7];
+    assert_eq!(sent(&world, &behind(&overlapping, 44, 53)), Err(DropReason::InnerFragment));
+    let later = [17, 0, 0x05, 0, 0, 0, 0, 7];
+    assert_eq!(sent(&world, &behind(&later, 44, 2152)), Ok(()), "no ports in it");
+}
+
+#[test]
+fn g09_lengths_that_lie_are_refused() {
+    let world = world();
+    let good = to(SERVER6);
+    for (offset, octet) in [(5, 12), (5, 14), (4, 1)] {
+        let mut packet = good.clone();
+        packet[offset] = octet;
+        assert_eq!(sent(&world, &packet), Err(DropReason::InnerLength));
+    }
+    for length in 0..40 {
+        assert!(matches!(sent(&world, &good[..length]), Err(DropReason::InnerLength | DropReason::InnerVersion)));
+    }
+    let short = ipv6(MINE, SERVER6, 17, &[0; 7]);
+    assert_eq!(sent(&world, &short), Err(DropReason::InnerLength));
+    let beyond = ipv6(MINE, SERVER6, 60, &[17, 200, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(sent(&world, &beyond), Err(DropReason::InnerLength));
+}
+
+#[test]
+fn g14_routers_are_given_no_work_and_no_detours() {
+    let world = world();
+    let datagram = udp(5000, 53, &[]);
+    for next in [0, 43] {
+        let packet = ipv6(MINE, SERVER6, next, &[&[17, 0, 0, 0, 0, 0, 0, 0][..], &datagram].concat());
+        assert_eq!(sent(&world, &packet), Err(DropReason::InnerOptions));
+    }
+    let chain = [[60, 0, 1, 4, 0, 0, 0, 0]; 4].concat();
+    assert_eq!(sent(&world, &ipv6(MINE, SERVER6, 60, &chain)), Err(DropReason::InnerOptions));
+}
+
+#[test]
+fn g15_a_phone_is_no_router_and_no_dhcp_server() {
+    let world = world();
+    for kind in [134, 137] {
+        let message = ipv6(MINE, SERVER6, 58, &[kind, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(sent(&world, &message), Err(DropReason::RogueServer));
+        // From its link-local address, as routers do.
+        let message = ipv6(LINK, SERVER6, 58, &[kind, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(sent(&world, &message), Err(DropReason::SpoofedSource));
+    }
+    assert_eq!(sent(&world, &ipv6(MINE, SERVER6, 17, &udp(547, 546, &[]))), Err(DropReason::RogueServer));
+    assert_eq!(sent(&world, &ipv6(MINE, SERVER6, 58, &[128, 0, 0, 0, 0, 0, 0, 0])), Ok(()), "but it may ping");
+}
+
+#[test]
+fn solicitations_are_the_gateway_s_to_answer() {
+    let world = world();
+    world.settings.punt_burst.set(10);
+    world.settings.punt_rate.set(10);
+    for source in [LINK, [0; 8], MINE] {
+        let message = ipv6(source, [0xff, 2, 0, 0, 0, 0, 0, 0], 58, &[133, 0, 0, 0, 0, 0, 0, 0]);
+        let frame = g_pdu(&message);
+        let (verdict, bytes) = run(&frame, |f| access(f, &world));
+        assert!(matches!(verdict, Verdict::Pass));
+        assert_eq!(bytes, frame);
+    }
+    assert_eq!(world.punted(PuntReason::RouterSolicitation), 3);
+}
+
+#[test]
+fn packets_to_a_prefix_find_its_phone() {
+    let world = world();
+    let packet = ipv6(SERVER6, MINE, 17, &udp(53, 5000, b"answer"));
+    let mut frame = eth(&packet);
+    frame[12..14].copy_from_slice(&[0x86, 0xdd]);
+    let judge = || run(&frame, |f| towards_phone(f, &world, Origin::Kernel));
+    let (verdict, bytes) = judge();
+    assert!(matches!(verdict, Verdict::Redirect(40)), "{verdict:?}");
+    assert_eq!(&bytes[12..14], &[8, 0]);
+    assert_eq!(&bytes[50..], packet);
+    assert_eq!(world.downlink[7].bytes.get(), packet.len() as u64);
+    // From the internet, the kernel routes it first.
+    assert!(matches!(run(&frame, |f| towards_phone(f, &world, Origin::Internet)).0, Verdict::Pass));
+    world.downlink[7].state.set(DownlinkState::IDLE);
+    assert!(matches!(judge().0, Verdict::HandOver(_)));
+    world.downlink[7].prefix.set(u64::from_ne_bytes(NEIGHBOUR));
+    assert!(matches!(judge().0, Verdict::Drop(DropReason::UnknownPhone)), "G17: the prefix has another owner");
+    world.prefixes[5].set(0);
+    assert!(matches!(judge().0, Verdict::Drop(DropReason::UnknownPhone)));
+}
