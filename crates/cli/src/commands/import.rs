@@ -67,6 +67,13 @@ pub(super) fn read(file: &Path, dry_run: bool, replace: bool, stdin: &mut dyn Re
 
 /// From text to requests. The error is about the file as a whole: what, and fix.
 fn parse(text: &str, dry_run: bool, replace: bool) -> std::result::Result<Import, (String, String)> {
+    if text.trim_start().starts_with(['[', '{']) {
+        return Err((
+            "this is JSON, and CSV is wanted".to_owned(),
+            "one line for each subscriber below a title such as imsi,k,opc: see `basalt subscriber import --help`"
+                .to_owned(),
+        ));
+    }
     let mut records =
         csv::parse(text).map_err(|what| (what, "check the quotation marks in that line".to_owned()))?.into_iter();
     let title = records.next().ok_or_else(|| {
