@@ -2,6 +2,7 @@
 
 mod authority;
 mod metrics;
+mod page;
 mod settings;
 
 use anyhow::{Context, Result};
@@ -56,7 +57,7 @@ async fn run(settings: &Settings) -> Result<()> {
     let counters = Arc::new(Counters::default());
     let state = State { db: Arc::clone(&db), key, counters: Arc::clone(&counters) };
     let metrics = get(move || async move { metrics::answer(&counters) });
-    let app = router(state).route("/metrics", metrics);
+    let app = router(state).route("/metrics", metrics).merge(page::routes());
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let sweeper = tokio::spawn(sweep(Arc::clone(&db), stopped.clone()));
     let mut told = stopped;
