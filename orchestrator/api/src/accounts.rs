@@ -95,7 +95,9 @@ pub(crate) async fn login(call: &Call) -> Result<Answer, Problem> {
     let login: Login = call.read()?;
     let user = call.state.db.user(&login.name).await?;
     let locked = user.as_ref().is_some_and(|user| user.locked_until > call.now);
-    let good = password::verify(&login.password, user.as_ref().map(|user| user.password.as_str())).await;
+    let hash = user.as_ref().map(|user| user.password.as_str());
+    let busy = |_| Problem::new(429, "too-many-logins", "too many logins at once: try again in some seconds");
+    let good = password::verify(&login.password, hash).await.map_err(busy)?;
     let Some(user) = user.filter(|_| good && !locked) else {
         call.state.counters.failed_logins.fetch_add(1, Ordering::Relaxed);
         // A locked user is not locked for longer by further tries: that would let anybody keep him out.
