@@ -33,7 +33,7 @@ const BENCHES: [Bench; 6] = [
     Bench {
         name: "attach",
         what: "full attaches over SCTP through the gateway process, saved durably",
-        build: &["--bins", "-p", "agwd", "-p", "testbed"],
+        build: &["--bins", "-p", "agwd", "-p", "testbed", "-p", "basalt-cli"],
         run: &["testbed", "bench", "attach"],
         root: true,
         ebpf: true,
@@ -73,7 +73,7 @@ const BENCHES: [Bench; 6] = [
     Bench {
         name: "idle",
         what: "memory of an idle gateway, and the size of its binary",
-        build: &["--bins", "-p", "agwd", "-p", "testbed"],
+        build: &["--bins", "-p", "agwd", "-p", "testbed", "-p", "basalt-cli"],
         run: &["testbed", "bench", "idle"],
         root: true,
         ebpf: true,
