@@ -72,6 +72,7 @@ mod destinations;
 mod error;
 mod hops;
 mod host;
+mod insistence;
 mod ledger;
 mod limits;
 pub mod object;

@@ -3,6 +3,7 @@
 use crate::buffer::{Buffers, Held, Refusal, Waiting};
 use crate::error::Error;
 use crate::hops::Hops;
+use crate::insistence::Insistence;
 use crate::ledger::Reading;
 use crate::paths::Paths;
 use crate::peers::PeerLimits;
@@ -60,6 +61,7 @@ pub(crate) struct State {
     buffers: Buffers,
     pub(crate) waiting: Waiting,
     pub(crate) limits: PeerLimits,
+    pub(crate) insistence: Insistence,
     pub(crate) paths: Paths,
     /// Idle phones, by slot, for which the core has been told already.
     told: BTreeSet<u32>,
@@ -69,8 +71,9 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(sessions: Sessions, hops: Hops, buffers: Buffers, waiting: Waiting, paths: Paths) -> Self {
-        let (limits, told, replaced) = (PeerLimits::new(100, 200), BTreeSet::new(), Vec::new());
-        Self { sessions, hops, buffers, waiting, limits, paths, told, replaced }
+        let (limits, insistence) = (PeerLimits::new(100, 200), Insistence::default());
+        let (told, replaced) = (BTreeSet::new(), Vec::new());
+        Self { sessions, hops, buffers, waiting, limits, insistence, paths, told, replaced }
     }
 
     /// Packets kept for idle phones.
@@ -126,6 +129,7 @@ impl Shared {
                 self.set(&mut state, &session).map(|()| None)
             }
             DataplaneChange::Remove { teid, ue_ipv4 } => {
+                state.insistence.forget(teid.0);
                 let Some((slot, usage)) = state.sessions.remove(&self.tables, *teid, *ue_ipv4) else {
                     return Ok(None);
                 };
@@ -197,6 +201,7 @@ impl Shared {
             self.discard(state, slot);
         }
         state.told.remove(&slot);
+        state.insistence.forget(tunnel.teid.0);
         if peer.is_none() {
             return Ok(());
         }

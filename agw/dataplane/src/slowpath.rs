@@ -106,21 +106,29 @@ impl Shared {
         }
     }
 
-    /// No tunnel fits: tell the sender of an unknown one (TS 29.281 §7.3.1), drop the others.
+    /// No tunnel fits: tell the sender of an unknown one (TS 29.281 §7.3.1), drop the others. To a base station that goes on sending
+    /// into an idle one, its bearer does not exist any more either, and nothing else would ever tell it so.
     pub(crate) fn give_up(&self, state: &mut State, now: Instant, held: &Held) {
         match held.reason {
-            PuntReason::IdleUplink => self.tables.dropped(DropReason::IdleTunnel, 1),
+            PuntReason::IdleUplink => {
+                self.tables.dropped(DropReason::IdleTunnel, 1);
+                if state.insistence.refused(now, held.teid, held.peer) && self.may_indicate(state, now, held) {
+                    state.insistence.told(held.teid, held.peer);
+                    self.error_indication(held);
+                }
+            }
             PuntReason::OtherPeer => self.tables.dropped(DropReason::WrongPeer, 1),
-            _ => self.error_indication(state, now, held),
+            _ if self.may_indicate(state, now, held) => self.error_indication(held),
+            _ => self.tables.dropped(DropReason::PeerRate, 1),
         }
     }
 
-    fn error_indication(&self, state: &mut State, now: Instant, held: &Held) {
-        // TEID 0 is no tunnel: there is nothing to tear down. And right after a start, what is unknown may be known soon.
-        if held.teid == 0 || now < self.settled || !state.limits.allow(now, held.peer) {
-            self.tables.dropped(DropReason::PeerRate, 1);
-            return;
-        }
+    /// TEID 0 is no tunnel: there is nothing to tear down. And right after a start, what is unknown may be known soon.
+    fn may_indicate(&self, state: &mut State, now: Instant, held: &Held) -> bool {
+        held.teid != 0 && now >= self.settled && state.limits.allow(now, held.peer)
+    }
+
+    fn error_indication(&self, held: &Held) {
         let peer = IpAddr::V4(self.local);
         let message = Message::ErrorIndication { teid: Teid(held.teid), peer, others: Vec::new() };
         // The S flag is set, the number has no meaning (§5.1).

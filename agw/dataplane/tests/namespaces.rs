@@ -262,6 +262,32 @@ fn unknown_tunnels_are_indicated_and_indications_believed_from_the_peer_only() {
 }
 
 #[test]
+fn who_goes_on_sending_into_an_idle_tunnel_is_told() {
+    if !possible() {
+        return;
+    }
+    for (plane, _) in PLANES {
+        let lab = Lab::new();
+        let gateway = lab.open(lab.config(plane, Egress::Nat));
+        let station = Station::new(&lab);
+        gateway.connect();
+        gateway.idle();
+        station.0.set_read_timeout(Some(std::time::Duration::from_millis(100))).unwrap();
+        let began = std::time::Instant::now();
+        let mut indication = None;
+        eventually("an Error Indication comes", || {
+            station.send(&g_pdu(TEID, &ping_packet(UE, SERVER, 1)));
+            indication = station.receive().filter(|message| message[1] == 26);
+            indication.is_some()
+        });
+        assert!(began.elapsed() >= std::time::Duration::from_secs(2), "too early: {:?}", began.elapsed());
+        let [a, b, c, d] = TEID.0.to_be_bytes();
+        assert_eq!(indication.unwrap()[12..], [16, a, b, c, d, 133, 0, 4, 10, 10, 1, 2]);
+        assert!(drops(&gateway, DropReason::IdleTunnel) > 1);
+    }
+}
+
+#[test]
 fn echo_requests_are_answered_and_floods_are_not() {
     if !possible() {
         return;

@@ -43,7 +43,8 @@ pub struct Tunnel {
 pub enum TunnelState {
     /// Connected: downlink is sent to this peer, uplink accepted from it only.
     Connected(Peer),
-    /// Idle: the first downlink packet raises [`Traffic::DownlinkWaiting`], a bounded number is kept. Uplink is dropped.
+    /// Idle: the first downlink packet raises [`Traffic::DownlinkWaiting`], a bounded number is kept. Uplink is dropped; who
+    /// goes on sending it is told by a GTP-U Error Indication (TS 29.281 §7.3.1).
     Idle,
 }
 

@@ -5,9 +5,16 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use agw_types::{DataplaneChange, Peer, Tunnel, TunnelState};
 use basalt_ids::{Imsi, Teid};
+use basalt_sansio::{Duration, Time};
 
 /// Packets kept for one idle phone.
 pub(crate) const BUFFER: usize = 8;
+/// Why a packet into an idle tunnel is refused.
+pub(crate) const IDLE: &str = "the tunnel is idle";
+/// Refused for so long, a base station that sends into an idle tunnel is told.
+const ENOUGH: Duration = Duration::from_secs(2);
+/// After a pause of this length that begins anew.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// A downlink packet: a number, so that its fate can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +28,8 @@ pub(crate) struct Plane {
     tunnels: BTreeMap<Teid, Tunnel>,
     by_address: BTreeMap<Ipv4Addr, Teid>,
     buffers: BTreeMap<Ipv4Addr, Buffer>,
+    /// First and last packet of a base station into an idle tunnel.
+    insisting: BTreeMap<(Teid, Ipv4Addr), (Time, Time)>,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +74,7 @@ impl Plane {
         let mut applied = Applied::default();
         match change {
             DataplaneChange::Set(tunnel) => {
+                self.insisting.retain(|(teid, _), _| *teid != tunnel.teid);
                 applied.clash = self.clash(tunnel);
                 self.set(tunnel);
                 match tunnel.state {
@@ -81,6 +91,7 @@ impl Plane {
                 }
             }
             DataplaneChange::Remove { teid, ue_ipv4 } => {
+                self.insisting.retain(|(insisted, _), _| insisted != teid);
                 if self.tunnels.get(teid).is_some_and(|tunnel| tunnel.ue_ipv4 == *ue_ipv4) {
                     self.tunnels.remove(teid);
                 }
@@ -121,7 +132,7 @@ impl Plane {
     pub(crate) fn uplink(&self, from: Ipv4Addr, teid: Teid, source: Ipv4Addr) -> Uplinked {
         let Some(tunnel) = self.tunnels.get(&teid) else { return Uplinked::UnknownTunnel };
         match tunnel.state {
-            TunnelState::Idle => Uplinked::Refused("the tunnel is idle"),
+            TunnelState::Idle => Uplinked::Refused(IDLE),
             TunnelState::Connected(peer) if peer.address != IpAddr::V4(from) => {
                 Uplinked::Refused("another base station")
             }
@@ -130,6 +141,21 @@ impl Plane {
             }
             TunnelState::Connected(_) => Uplinked::Forwarded(tunnel.imsi),
         }
+    }
+
+    /// Notes a packet into an idle tunnel. True when there have been such for so long that the base station is told by an Error
+    /// Indication.
+    pub(crate) fn insists(&mut self, now: Time, from: Ipv4Addr, teid: Teid) -> bool {
+        let (first, last) = self.insisting.entry((teid, from)).or_insert((now, now));
+        if now.since(*last) >= PAUSE {
+            *first = now;
+        }
+        *last = now;
+        let enough = now.since(*first) >= ENOUGH;
+        if enough {
+            self.insisting.remove(&(teid, from));
+        }
+        enough
     }
 
     pub(crate) fn downlink(&mut self, packet: Packet) -> Downlinked {
@@ -150,6 +176,7 @@ impl Plane {
     /// The daemon that kept packets is dead, and they with it; the tables live on.
     pub(crate) fn daemon_died(&mut self) {
         self.buffers.clear();
+        self.insisting.clear();
     }
 
     pub(crate) fn power_lost(&mut self) {
@@ -202,6 +229,18 @@ mod tests {
         assert!(plane.apply(&DataplaneChange::Set(tunnel(2, 7, connected()))).clash.is_some(), "an address twice");
         assert!(plane.apply(&DataplaneChange::Set(tunnel(2, 8, connected()))).clash.is_some(), "a tunnel twice");
         assert_eq!(plane.installed().len(), 1);
+    }
+
+    #[test]
+    fn who_goes_on_sending_into_an_idle_tunnel_is_told() {
+        let (mut plane, from) = (Plane::default(), Ipv4Addr::new(10, 1, 0, 1));
+        let at = |milliseconds: u64| Time::from_micros(milliseconds * 1_000);
+        plane.apply(&DataplaneChange::Set(tunnel(1, 7, TunnelState::Idle)));
+        let told: Vec<_> = [0, 900, 6_000, 6_900, 8_000].map(|time| plane.insists(at(time), from, Teid(1))).into();
+        assert_eq!(told, [false, false, false, false, true]);
+        assert!(!plane.insists(at(8_100), from, Teid(1)));
+        plane.apply(&DataplaneChange::Set(tunnel(1, 7, TunnelState::Idle)));
+        assert!(!plane.insists(at(10_100), from, Teid(1)), "it was set anew");
     }
 
     #[test]

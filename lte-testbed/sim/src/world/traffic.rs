@@ -10,7 +10,7 @@ use testbed_ue::EmmState;
 
 use super::{Turn, World};
 use crate::check::Steady;
-use crate::plane::{Downlinked, Packet, Uplinked};
+use crate::plane::{Downlinked, IDLE, Packet, Uplinked};
 use crate::radio::Connection;
 
 /// A busy phone's packets.
@@ -63,8 +63,17 @@ impl World {
                 // The gateway's Error Indication: the base station lets the phone go.
                 self.station(station, testbed_ran::Input::RadioLost(PhoneId(connection.0)));
             }
+            Uplinked::Refused(IDLE) if self.insists(station, tunnel.uplink) => {
+                self.checks.count("error indications for idle tunnels");
+                self.station(station, testbed_ran::Input::RadioLost(PhoneId(connection.0)));
+            }
             Uplinked::Refused(why) => self.refused(phone, why),
         }
+    }
+
+    /// Only a daemon that lives can tell the base station.
+    fn insists(&mut self, station: usize, teid: Teid) -> bool {
+        self.gateway.is_alive() && self.plane.insists(self.now, self.stations[station].address, teid)
     }
 
     fn refused(&mut self, phone: usize, why: &'static str) {
