@@ -2,7 +2,7 @@
 
 use crate::gateway::Gateway;
 use agw_core::EnbView;
-use agw_types::{RejectInfo, Session, Tunnel, UeState, UeView};
+use agw_types::{Ambr, RejectInfo, Session, Tunnel, UeState, UeView};
 use basalt_control_api::gateway::v1 as api;
 use basalt_ids::{Ebi, GlobalEnbId, Imsi};
 use std::collections::BTreeMap;
@@ -73,6 +73,10 @@ pub fn refresh(gateway: &mut Gateway) {
     metrics.packets.with_label_values(&["downlink"]).set(number(status.downlink_packets));
     for (reason, count) in &status.drops {
         metrics.drops.with_label_values(&[reason.as_str()]).set(number(*count));
+    }
+    for (table, used, room) in gateway.dataplane.occupancy() {
+        metrics.table_entries.with_label_values(&[table, "used"]).set(number(used));
+        metrics.table_entries.with_label_values(&[table, "free"]).set(number(room.saturating_sub(used)));
     }
     let what = [status.version.as_str(), status.data_plane.as_str(), status.sctp_backend.as_str()];
     metrics.info.with_label_values(&what).set(1);
@@ -209,14 +213,18 @@ pub fn enb_named(gateway: &Gateway, wanted: &str) -> Option<GlobalEnbId> {
     enbs.find(|enb| enb.enb.to_string() == wanted || enb.name.as_deref() == Some(wanted)).map(|enb| enb.enb)
 }
 
+const UNLIMITED: Ambr = Ambr { uplink: u64::MAX, downlink: u64::MAX };
+
 /// What the data plane holds, with the subscribers that the sessions name; a tunnel of nobody gets nobody's IMSI.
 pub fn installed(gateway: &Gateway) -> Vec<Tunnel> {
     let owners: BTreeMap<_, _> =
-        gateway.core.sessions().map(|(imsi, session)| (session.local.1, (imsi, session.ebi))).collect();
+        gateway.core.sessions().map(|(imsi, session)| (session.local.1, (imsi, session.ebi, session.ambr))).collect();
     let Ok(nobody) = Imsi::new(0, 15) else { return Vec::new() };
     let tunnels = gateway.dataplane.installed().into_iter().map(|found| {
-        let (imsi, ebi) = owners.get(&found.teid).copied().unwrap_or((nobody, Ebi::FIRST));
-        Tunnel { teid: found.teid, ue_ipv4: found.ue_ipv4, ebi: found.ebi.unwrap_or(ebi), imsi, state: found.state }
+        let (imsi, ebi, ambr) = owners.get(&found.teid).copied().unwrap_or((nobody, Ebi::FIRST, UNLIMITED));
+        let ebi = found.ebi.unwrap_or(ebi);
+        // Rates are not compared but set anew (`tables::check`): those in the tables are rounded.
+        Tunnel { teid: found.teid, ue_ipv4: found.ue_ipv4, ebi, imsi, state: found.state, ambr }
     });
     tunnels.collect()
 }

@@ -13,6 +13,7 @@ use crate::config::Effective;
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::storage;
+use crate::tables;
 use agw_core::Core;
 use agw_dataplane::{Dataplane, Usage};
 use agw_subscribers::StoredSubscriber;
@@ -139,11 +140,16 @@ impl Gateway {
     ) -> anyhow::Result<()> {
         tokio::pin!(stopped);
         let mut uplinks: Vec<Uplink> = Vec::with_capacity(EVENTS);
+        let mut next_check = Instant::now();
         loop {
             if let Some(reason) = self.stop.take() {
                 bail!(reason);
             }
             self.keeper.flush().await.context("the keeper is gone; restart agwd to start another")?;
+            // What steps still hold back, the tables rightly do not have.
+            if self.waiting.is_empty() && Instant::now() >= next_check {
+                next_check = tables::check(self);
+            }
             let wakeup =
                 self.core.next_wakeup().map(|at| self.started + std::time::Duration::from_micros(at.as_micros()));
             tokio::select! {
@@ -158,6 +164,7 @@ impl Gateway {
                 Some(traffic) = traffic.recv() => self.step(Input::Traffic(traffic)),
                 Some(job) = jobs.recv() => job(self),
                 () = sleep_until(wakeup) => self.step(Input::Wakeup),
+                () = sleep_until(self.waiting.is_empty().then_some(next_check)) => {}
                 () = &mut stopped => return Ok(()),
             }
             self.retry_backlog();
@@ -277,7 +284,7 @@ impl Gateway {
             match effect {
                 Effect::Send { link, stream, pdu } => self.send(link, Message::new(stream, ppid::S1AP, pdu)),
                 Effect::CloseLink { link } => self.keeper.abort(association(link), "closed by the gateway"),
-                Effect::Dataplane(change) => match self.dataplane.apply(&change) {
+                Effect::Dataplane(change) => match tables::apply(&self.dataplane, &change) {
                     Ok(last) => add(&mut self.departed, last.unwrap_or_default()),
                     Err(error) => {
                         self.metrics.dataplane_errors.inc();

@@ -16,6 +16,7 @@ mod metrics;
 mod start;
 mod storage;
 mod subscribers;
+mod tables;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};

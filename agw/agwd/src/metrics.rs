@@ -48,6 +48,10 @@ pub struct Metrics {
     pub info: IntGaugeVec,
     /// Data plane changes that failed.
     pub dataplane_errors: IntCounter,
+    /// Sessions that the data plane's tables had otherwise than they should, by what was found.
+    pub repairs: IntCounterVec,
+    /// Entries of the data plane's tables by table and whether they are in use.
+    pub table_entries: IntGaugeVec,
     /// Steps waiting for the disk.
     pub unreleased: IntGauge,
 }
@@ -103,6 +107,16 @@ impl Metrics {
             drops: gauge("user_plane_drops_total", "User packets dropped.", &["reason"])?,
             info: gauge("info", "What runs here; always 1.", &["version", "data_plane", "sctp_backend"])?,
             dataplane_errors,
+            repairs: counter(
+                "data_plane_repairs_total",
+                "Sessions that the tables had otherwise than they should.",
+                &["found"],
+            )?,
+            table_entries: gauge(
+                "data_plane_table_entries",
+                "Entries of the data plane's tables.",
+                &["table", "state"],
+            )?,
             unreleased: single("unreleased_steps", "Steps whose effects wait for the disk.")?,
             registry,
         })

@@ -69,16 +69,7 @@ impl Core {
     pub fn reconcile(&mut self, now: Now, installed: &[Tunnel], out: &mut Effects) {
         self.with_ran(now, |ran, cx| ran.end_remembered(cx));
         self.carry_all(now);
-        let mut wanted: BTreeMap<Teid, Tunnel> = BTreeMap::new();
-        for (_, imsi, session) in self.sessions.iter() {
-            let Some(ue_ipv4) = session.address.ipv4() else { continue };
-            let state = match session.remote {
-                Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
-                None => TunnelState::Idle,
-            };
-            let teid = session.local.1;
-            wanted.insert(teid, Tunnel { teid, ue_ipv4, ebi: session.ebi, imsi, state });
-        }
+        let mut wanted: BTreeMap<Teid, Tunnel> = self.tunnels().map(|tunnel| (tunnel.teid, tunnel)).collect();
         let (mut removed, mut set) = (0u32, 0u32);
         for tunnel in installed {
             match wanted.get(&tunnel.teid) {
@@ -104,6 +95,19 @@ impl Core {
             ));
         }
         self.finish(now, out);
+    }
+
+    /// What the data plane shall hold, as the sessions are now. It does once the effects of every step are carried out, but for
+    /// sessions whose base station has not answered for the first time: their tunnels come with its answer.
+    pub fn tunnels(&self) -> impl Iterator<Item = Tunnel> {
+        self.sessions.iter().filter_map(|(_, imsi, session)| {
+            let state = match session.remote {
+                Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
+                None => TunnelState::Idle,
+            };
+            let (teid, ebi, ambr) = (session.local.1, session.ebi, session.ambr);
+            Some(Tunnel { teid, ue_ipv4: session.address.ipv4()?, ebi, imsi, state, ambr })
+        })
     }
 
     fn repaired(&mut self, what: &str) {

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::service::holder;
 use crate::sessions::Sessions;
 use crate::tables::{Tables, tick};
+use agw_types::Ambr;
 use basalt_ebpf_abi::{Downlink, DownlinkFlags, Meter, UeMeters, Uplink, UplinkFlags};
 use basalt_ids::{Imsi, Teid};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,8 @@ impl Rate {
     pub const BURST_MS: u64 = 100;
     /// The smallest burst, milliseconds at the rate: the clock of the programs steps by up to ten.
     pub const LEAST_BURST_MS: u64 = 25;
+    /// The highest rate that can be kept, bit/s.
+    pub const MOST: u64 = 100_000_000_000;
     /// Octets of the largest packet.
     const PACKET: u64 = 3_000;
 
@@ -53,6 +56,13 @@ pub struct Limits {
 impl Limits {
     /// No limit in either direction.
     pub const NONE: Limits = Limits { uplink: None, downlink: None };
+
+    /// An aggregate maximum bit rate with the usual burst. What no data plane could carry is no limit.
+    #[must_use]
+    pub fn of(ambr: Ambr) -> Self {
+        let rate = |bits: u64| (bits <= Rate::MOST).then(|| Rate::new(bits.max(1)));
+        Self { uplink: rate(ambr.uplink), downlink: rate(ambr.downlink) }
+    }
 
     fn is_none(&self) -> bool {
         *self == Self::NONE

@@ -102,5 +102,6 @@ fn set_tunnel(imsi: Imsi, session: &Session, out: &mut SessionOut) {
         Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
         None => TunnelState::Idle,
     };
-    out.dataplane(DataplaneChange::Set(Tunnel { teid: session.local.1, ue_ipv4, ebi: session.ebi, imsi, state }));
+    let (teid, ebi, ambr) = (session.local.1, session.ebi, session.ambr);
+    out.dataplane(DataplaneChange::Set(Tunnel { teid, ue_ipv4, ebi, imsi, state, ambr }));
 }

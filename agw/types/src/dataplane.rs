@@ -1,5 +1,6 @@
 //! What the core wants of the data plane, and what the data plane tells the core.
 
+use crate::Ambr;
 use basalt_ids::{Ebi, Imsi, Teid};
 use core::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct Tunnel {
     pub imsi: Imsi,
     /// Where to.
     pub state: TunnelState,
+    /// What the session may carry in each direction, over all its bearers without guaranteed rate: the APN-AMBR, which is the
+    /// gateway's to enforce (TS 23.401 §4.7.3). The UE-AMBR is the base station's.
+    pub ambr: Ambr,
 }
 
 /// See [`Tunnel::state`].

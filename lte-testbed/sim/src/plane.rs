@@ -199,7 +199,8 @@ mod tests {
     fn tunnel(teid: u32, last: u8, state: TunnelState) -> Tunnel {
         let ue_ipv4 = Ipv4Addr::new(10, 45, 0, last);
         let imsi = format!("0010100000000{last:02}").parse().unwrap();
-        Tunnel { teid: Teid(teid), ue_ipv4, ebi: basalt_ids::Ebi::new(5).unwrap(), imsi, state }
+        let ambr = agw_types::Ambr { uplink: u64::MAX, downlink: u64::MAX };
+        Tunnel { teid: Teid(teid), ue_ipv4, ebi: basalt_ids::Ebi::new(5).unwrap(), imsi, state, ambr }
     }
 
     fn connected() -> TunnelState {

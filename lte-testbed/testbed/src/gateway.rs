@@ -240,13 +240,22 @@ impl Gateway {
     /// # Errors
     /// The gateway refuses them.
     pub fn import(&self, subscribers: &[Subscriber], apns: &[Apn]) -> Result<()> {
+        self.import_limited(subscribers, apns, None)
+    }
+
+    /// The same, with what each of them may receive, bit/s; `None` is the command's own default.
+    ///
+    /// # Errors
+    /// The gateway refuses, with its words.
+    pub fn import_limited(&self, subscribers: &[Subscriber], apns: &[Apn], downlink: Option<u64>) -> Result<()> {
         let path = self.directory.join("subscribers.csv");
         let apns: Vec<&str> = apns.iter().map(Apn::as_str).collect();
         let apns = apns.join(";");
-        let mut text = String::from("imsi,k,opc,apn\n");
+        let mut text = String::from("imsi,k,opc,apn,ambr_dl\n");
+        let downlink = downlink.map(|rate| rate.to_string()).unwrap_or_default();
         for subscriber in subscribers {
             let (imsi, k, opc) = (subscriber.imsi, subscriber.k_hex(), subscriber.opc_hex());
-            text += &format!("{imsi},{k},{opc},{apns}\n");
+            text += &format!("{imsi},{k},{opc},{apns},{downlink}\n");
         }
         write_private(&path, &text)?;
         let imported = self.basalt(&["subscriber", "import", "--replace", &path.to_string_lossy()]);

@@ -255,6 +255,32 @@ pub fn send_numbered(ns: &NetNs, phone: Ipv4Addr, count: u32, interval: Duration
     })
 }
 
+/// Sends a phone datagrams of [`FLOOD_DATAGRAM`] octets for so long, about ten thousand each second. Gives the octets of IP packets sent.
+///
+/// # Errors
+/// No socket, or no route.
+pub fn flood(ns: &NetNs, phone: Ipv4Addr, time: Duration) -> Result<u64> {
+    ns.run(move || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        let payload = [0; FLOOD_DATAGRAM - 28];
+        let end = Instant::now() + time;
+        let mut sent = 0;
+        while Instant::now() < end {
+            for _ in 0..10 {
+                socket.send_to(&payload, (phone, FLOOD_PORT))?;
+                sent += FLOOD_DATAGRAM as u64;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(sent)
+    })
+}
+
+/// Octets of a flood's packets, with headers of IPv4 and UDP.
+const FLOOD_DATAGRAM: usize = 500;
+/// Where nobody at the phone listens.
+const FLOOD_PORT: u16 = 9;
+
 /// Resolves a name at the server the way a phone would.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ mod service;
 use super::*;
 use crate::limits::Rate;
 use crate::oracle::Generator;
-use agw_types::{AddressPool, Peer, Tunnel, TunnelState};
+use agw_types::{AddressPool, Ambr, Peer, Tunnel, TunnelState};
 use basalt_ebpf_abi::{DownlinkFlags, HandoverHeader, Meter, UplinkFlags};
 use basalt_ids::Ebi;
 use std::net::SocketAddrV4;
@@ -25,7 +25,8 @@ fn memory() -> (Dataplane, mpsc::Receiver<Traffic>) {
 }
 
 fn tunnel(teid: u32, ue: Ipv4Addr, state: TunnelState) -> Tunnel {
-    Tunnel { teid: Teid(teid), ue_ipv4: ue, ebi: Ebi::FIRST, imsi: "001010000000001".parse().unwrap(), state }
+    let (imsi, ambr) = ("001010000000001".parse().unwrap(), Ambr { uplink: u64::MAX, downlink: u64::MAX });
+    Tunnel { teid: Teid(teid), ue_ipv4: ue, ebi: Ebi::FIRST, imsi, state, ambr }
 }
 
 fn connected(teid: u32) -> TunnelState {
@@ -152,6 +153,14 @@ fn hostile_datagrams_cost_nothing_but_counters() {
     plane.shared.expire(now + std::time::Duration::from_secs(60));
     assert_eq!(plane.installed().len(), 1);
     assert!(plane.drops().iter().map(|(_, count)| count).sum::<u64>() > 1000);
+}
+
+#[test]
+fn an_aggregate_rate_is_a_limit_unless_nothing_could_carry_it() {
+    let (one, most) = (Ambr { uplink: 0, downlink: 64_000 }, Rate::MOST);
+    assert_eq!(Limits::of(one), Limits { uplink: Some(Rate::new(1)), downlink: Some(Rate::new(64_000)) });
+    let two = Ambr { uplink: most, downlink: most + 1 };
+    assert_eq!(Limits::of(two), Limits { uplink: Some(Rate::new(most)), downlink: None });
 }
 
 #[test]

@@ -277,7 +277,8 @@ pub fn connected() -> TunnelState {
 }
 
 pub fn tunnel(state: TunnelState) -> Tunnel {
-    Tunnel { teid: TEID, ue_ipv4: UE, ebi: Ebi::FIRST, imsi: "001010000000001".parse().unwrap(), state }
+    let (imsi, ambr) = ("001010000000001".parse().unwrap(), agw_types::Ambr { uplink: u64::MAX, downlink: u64::MAX });
+    Tunnel { teid: TEID, ue_ipv4: UE, ebi: Ebi::FIRST, imsi, state, ambr }
 }
 
 /// IPv4 with UDP, checksums right.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use agw_core::Core;
-use agw_types::{Peer, Tunnel, TunnelState, UeState};
+use agw_types::{Tunnel, TunnelState, UeState};
 use basalt_ids::{Imsi, Teid};
 use basalt_sansio::{Duration, Time};
 
@@ -48,18 +48,12 @@ impl Progress {
 /// Whether every session has its tunnel, and every tunnel its session.
 pub(super) fn compare(core: &Core, tunnels: &[Tunnel]) -> Option<String> {
     let mut installed: BTreeMap<Teid, &Tunnel> = tunnels.iter().map(|tunnel| (tunnel.teid, tunnel)).collect();
-    for (imsi, session) in core.sessions() {
-        let Some(ue_ipv4) = session.address.ipv4() else { continue };
-        let state = match session.remote {
-            Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
-            None => TunnelState::Idle,
-        };
-        let wanted = Tunnel { teid: session.local.1, ue_ipv4, ebi: session.ebi, imsi, state };
+    for wanted in core.tunnels() {
         match installed.remove(&wanted.teid) {
             Some(tunnel) if *tunnel == wanted => {}
             // A session whose base station has not answered for the first time has no tunnel yet; the phone's own answer may
             // have overtaken it.
-            None if session.remote.is_none() && is_connected(core, imsi) => {}
+            None if wanted.state == TunnelState::Idle && is_connected(core, wanted.imsi) => {}
             other => return Some(format!("the data plane has {other:?} for the session {wanted:?}")),
         }
     }

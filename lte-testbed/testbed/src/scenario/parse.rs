@@ -76,6 +76,7 @@ fn setup(sentence: &str) -> Sentence<Option<Setup>> {
     let setup = match words.as_slice() {
         ["subscribers", count] => Setup::Subscribers(number(count)?),
         ["subscribers", "may", "use", apn] => Setup::AccessPoint(access_point(apn)?),
+        ["subscribers", "may", "receive", rate, "bit/s"] => Setup::DownlinkRate(number(rate)?),
         ["needs", "root"] => Setup::NeedsRoot,
         ["enb", enb, "is", "in", "area", tac] => Setup::EnbArea(index(enb)?, None, Tac(number(tac)?)),
         ["enb", enb, "is", "of", "network", plmn] => Setup::EnbArea(index(enb)?, Some(network(plmn)?), Tac(1)),
@@ -117,6 +118,9 @@ fn step(sentence: &str) -> Sentence<Step> {
         ["gateway", rest @ ..] => Ok(Step::Gateway(gateway_action(rest)?)),
         ["internet", "sends", count, "numbered", "packets", "to", "ue", phone] => {
             Ok(Step::SendNumbered(index(phone)?, number(count)?))
+        }
+        ["internet", "floods", "ue", phone, "for", time, "and", rate, "bit/s", "arrive"] => {
+            Ok(Step::Flood(index(phone)?, duration(time)?, number(rate)?))
         }
         ["canary", "ue", phone, "starts"] => Ok(Step::CanaryStarts(index(phone)?)),
         ["canary", "lost", "nothing"] => Ok(Step::CanaryLostNothing),

@@ -53,6 +53,8 @@ pub fn play(script: &Script, options: &RunOptions) -> Result<(), Failure> {
     network.end().map_err(|error| Failure { line: None, why: format!("{error:#}"), gateway: String::new() })
 }
 
+/// How long what a flood leaves behind may be on its way.
+const FLOOD_TAIL: Duration = Duration::from_millis(200);
 /// Between two pings of a canary.
 const CANARY_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -63,6 +65,7 @@ impl World {
             Step::Phone(phones, action) => phones.indices().try_for_each(|phone| self.phone_acts(phone, action)),
             Step::Gateway(action) => self.gateway_acts(action),
             Step::SendNumbered(phone, count) => self.send_numbered(phone - 1, *count),
+            Step::Flood(phone, time, rate) => self.flood(phone - 1, *time, *rate),
             Step::CanaryStarts(phone) => self.canary_starts(phone - 1),
             Step::CanaryLostNothing => self.canary_ends(),
             Step::Wait(time) => {
@@ -175,6 +178,30 @@ impl World {
         self.radio.call(move |io| io.app(phone).reset())?;
         let address = self.the_address(phone)?;
         probe::send_numbered(&self.network.lab.internet, address, count, Duration::from_millis(1))
+    }
+
+    /// Counts octets of inner IP packets at the phone, as the gateway does.
+    fn flood(&mut self, phone: usize, time: Duration, rate: u64) -> Result<()> {
+        let address = self.the_address(phone)?;
+        self.radio.call(move |io| io.app(phone).reset())?;
+        let began = Instant::now();
+        let sent = probe::flood(&self.network.lab.internet, address, time)?;
+        // The gateway polices and keeps nothing back: what comes later than this was not sent.
+        std::thread::sleep(FLOOD_TAIL);
+        let elapsed = began.elapsed().as_secs_f64();
+        let octets = self.radio.call(move |io| io.app(phone).octets_received)?;
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let (sent, bits, rate) = (sent as f64 * 8.0, octets as f64 * 8.0, rate as f64);
+        // A burst of 100 ms (or of the largest packet) may come at once, and 3 % are the measurement's.
+        let most = rate * elapsed * 1.03 + (rate * 0.1).max(24_000.0);
+        let least = rate * time.as_secs_f64() * 0.8;
+        if sent < 2.0 * most {
+            bail!("only {sent} bit were sent, which proves nothing about {rate} bit/s");
+        }
+        if bits < least || bits > most {
+            bail!("{bits} of {sent} bit arrived in {elapsed:.2} s, which is not {rate} bit/s");
+        }
+        Ok(())
     }
 
     fn canary_starts(&mut self, phone: usize) -> Result<()> {

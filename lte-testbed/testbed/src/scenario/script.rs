@@ -29,6 +29,8 @@ pub enum Setup {
     Subscribers(u32),
     /// An access point that all subscribers may use; the first one named is their default.
     AccessPoint(Apn),
+    /// What the internet may send each subscriber, bit/s: its AMBR.
+    DownlinkRate(u64),
     /// A base station stands in another area, or another network.
     EnbArea(usize, Option<Plmn>, Tac),
     /// A phone is of another kind.
@@ -87,6 +89,8 @@ pub enum Step {
     Gateway(GatewayAction),
     /// The internet sends numbered packets to a phone.
     SendNumbered(usize, u32),
+    /// The internet sends a phone far more than it may have, for so long; what arrives is measured, and must be this rate in bit/s.
+    Flood(usize, Duration, u64),
     /// A phone begins to ping the server without end.
     CanaryStarts(usize),
     /// Ends the pings of the canary, and none of them may be unanswered.

@@ -82,7 +82,10 @@ impl World {
             .filter(|number| !unknown(*number))
             .map(|number| subscriber(script, number))
             .collect::<Result<_>>()?;
-        if known.is_empty() { Ok(()) } else { self.network.gateway.import(&known, &script.access_points()) }
+        if known.is_empty() {
+            return Ok(());
+        }
+        self.network.gateway.import_limited(&known, &script.access_points(), script.downlink_rate())
     }
 
     fn add_enbs(&mut self, script: &Script) -> Result<()> {
@@ -162,6 +165,14 @@ impl Script {
             _ => None,
         });
         said.unwrap_or_else(|| u32::try_from(self.highest("ue", "ues")).unwrap_or(u32::MAX))
+    }
+
+    /// What each subscriber may receive, bit/s; `None` if it does not say.
+    fn downlink_rate(&self) -> Option<u64> {
+        self.setup.iter().find_map(|setup| match setup {
+            Setup::DownlinkRate(rate) => Some(*rate),
+            _ => None,
+        })
     }
 
     /// What subscribers may use; empty for the gateway's own choice.

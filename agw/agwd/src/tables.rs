@@ -1,0 +1,76 @@
+//! The data plane's tables: changes with their rates, and a regular look at whether they are what the sessions say.
+
+use crate::gateway::Gateway;
+use agw_dataplane::{Dataplane, Differences, Error, Limits, Usage};
+use agw_types::{DataplaneChange, Event, Tunnel, TunnelState, UeState};
+use basalt_ids::Teid;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(5);
+/// The loop gives them no more than one part in so many of its time, however many sessions there are.
+const SHARE: u32 = 100;
+
+/// Carries out a change. A tunnel gets its session's APN-AMBR, in both directions (TS 23.401 §4.7.3). The UE-AMBR is not enforced here:
+/// that is the base station's, which was told it.
+///
+/// # Errors
+/// Those of [`Dataplane::apply`] and [`Dataplane::limit`].
+pub fn apply(dataplane: &Dataplane, change: &DataplaneChange) -> Result<Option<Usage>, Error> {
+    let last = dataplane.apply(change)?;
+    if let DataplaneChange::Set(tunnel) = change {
+        limit(dataplane, tunnel)?;
+    }
+    Ok(last)
+}
+
+fn limit(dataplane: &Dataplane, tunnel: &Tunnel) -> Result<(), Error> {
+    dataplane.limit(tunnel.teid, tunnel.ue_ipv4, &Limits::of(tunnel.ambr), None)
+}
+
+/// Compares the tables with the sessions, repairs them, and sets all rates again, also those that tables of an earlier release
+/// never had. Gives the time of the next look. Not to be called while steps hold effects back.
+pub fn check(gateway: &mut Gateway) -> Instant {
+    let began = Instant::now();
+    let wanted: Vec<Tunnel> = gateway.core.tunnels().filter(|tunnel| !is_coming(gateway, tunnel)).collect();
+    let mut differences = gateway.dataplane.reconcile(&wanted);
+    let failed: BTreeSet<Teid> = differences.failed.iter().map(|(teid, _)| *teid).collect();
+    for tunnel in wanted.iter().filter(|tunnel| !failed.contains(&tunnel.teid)) {
+        if let Err(error) = limit(&gateway.dataplane, tunnel) {
+            differences.failed.push((tunnel.teid, error));
+        }
+    }
+    tell(gateway, &differences);
+    let now = Instant::now();
+    now + EVERY.max(now.duration_since(began) * SHARE)
+}
+
+/// The base station has not answered for the first time: the tunnel comes with its answer.
+fn is_coming(gateway: &Gateway, tunnel: &Tunnel) -> bool {
+    tunnel.state == TunnelState::Idle
+        && gateway.dataplane.usage(tunnel.teid, tunnel.ue_ipv4).is_none()
+        && gateway.core.ue(tunnel.imsi).is_some_and(|ue| matches!(ue.state, UeState::Attaching | UeState::Connected))
+}
+
+fn tell(gateway: &mut Gateway, differences: &Differences) {
+    if differences.is_empty() {
+        return;
+    }
+    let Differences { missing, wrong, foreign, failed } = differences;
+    let counts =
+        [("missing", missing.len()), ("wrong", wrong.len()), ("foreign", foreign.len()), ("failed", failed.len())];
+    for (found, count) in counts {
+        gateway.metrics.repairs.with_label_values(&[found]).inc_by(count as u64);
+    }
+    for (teid, error) in failed {
+        tracing::error!(teid = teid.0, %error, "a session's tunnel cannot be repaired");
+    }
+    tracing::warn!(?missing, ?wrong, ?foreign, "the data plane's tables did not agree with the sessions");
+    let [missing, wrong, foreign, failed] = counts.map(|(_, count)| count);
+    let what = format!(
+        "the data plane did not agree with the sessions: {missing} tunnels missing, {wrong} wrong, {foreign} of nobody; \
+         {failed} could not be repaired"
+    );
+    gateway.events.tell(&Event::Repaired { what });
+}
