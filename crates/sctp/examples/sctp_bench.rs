@@ -5,6 +5,7 @@
 //!
 //! Starts itself as the server, or as the keeper and the daemon behind it, on 127.0.0.1 (raw IP works there too, for root). 200-octet messages on one stream.
 //! CPU time is the process's own, user and system, all threads; an echo is two messages per process (one each way).
+//! The last line is one flat JSON object of all figures.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -121,13 +122,15 @@ async fn measure_keeper(backend: &str, seconds: u64) -> Outcome<()> {
     let mut keeping = Server::start(&["keep", backend, path])?;
     let mut daemon = Server::start(&["daemon", path])?;
     let mut association = connect(backend, "here").await?;
+    let mut figures = Figures::default();
     for window in WINDOWS {
         let before = (keeping.cpu_time()?, daemon.cpu_time()?);
-        let (count, latencies) = echo(&mut association, window, Duration::from_secs(seconds)).await?;
+        let latencies = echo(&mut association, window, Duration::from_secs(seconds)).await?;
         let after = (keeping.cpu_time()?, daemon.cpu_time()?);
         let spent = [("keeper", after.0.saturating_sub(before.0)), ("daemon", after.1.saturating_sub(before.1))];
-        report(window, seconds, count, latencies, &spent);
+        figures.add(Round { name: "keeper", window, seconds, latencies, spent });
     }
+    figures.print();
     for mut child in [daemon.child, keeping.child] {
         drop(child.stdin.take());
         child.wait()?;
@@ -153,15 +156,46 @@ async fn connect(backend: &str, threading: &str) -> Outcome<SctpAssociation> {
     }
 }
 
-fn report(window: usize, seconds: u64, count: usize, mut latencies: Vec<Duration>, spent: &[(&str, Duration)]) {
-    latencies.sort_unstable();
-    let at = |share: usize| latencies[latencies.len() * share / 100];
-    let rate = count as u64 / seconds;
-    print!("window {window:3}: {rate:7} echoes/s, p50 {:?}, p99 {:?}, CPU per message:", at(50), at(99));
-    for (who, spent) in spent {
-        print!(" {who} {:.2} us", spent.as_secs_f64() * 1e6 / (2 * count) as f64);
+/// One round of echoes.
+struct Round<'a> {
+    /// What the round's keys begin with.
+    name: &'a str,
+    window: usize,
+    seconds: u64,
+    latencies: Vec<Duration>,
+    /// CPU time by process.
+    spent: [(&'a str, Duration); 2],
+}
+
+/// All figures, by key with the unit in it.
+#[derive(Default)]
+struct Figures(Vec<(String, f64)>);
+
+impl Figures {
+    /// Prints a round for people and keeps its figures.
+    fn add(&mut self, round: Round<'_>) {
+        let Round { name, window, seconds, mut latencies, spent } = round;
+        latencies.sort_unstable();
+        let count = latencies.len();
+        let at = |share: usize| latencies.get(count * share / 100).copied().unwrap_or_default();
+        let rate = count as u64 / seconds;
+        print!("window {window:3}: {rate:7} echoes/s, p50 {:?}, p99 {:?}, CPU per message:", at(50), at(99));
+        let mut keep = |what: &str, value: f64| self.0.push((format!("{name}_window_{window}_{what}"), value));
+        keep("echoes_per_s", rate as f64);
+        keep("p50_us", at(50).as_secs_f64() * 1e6);
+        keep("p99_us", at(99).as_secs_f64() * 1e6);
+        for (who, spent) in spent {
+            let each = spent.as_secs_f64() * 1e6 / (2 * count) as f64;
+            print!(" {who} {each:.2} us");
+            keep(&format!("{who}_cpu_us_per_message"), each);
+        }
+        println!();
     }
-    println!();
+
+    fn print(&self) {
+        let pairs: Vec<String> = self.0.iter().map(|(key, value)| format!("\"{key}\": {value:.2}")).collect();
+        println!("{{{}}}", pairs.join(", "));
+    }
 }
 
 struct Server {
@@ -197,26 +231,28 @@ impl Server {
 
 async fn measure(backend: &str, seconds: u64) -> Outcome<()> {
     println!("back end {backend}, {SIZE} octets, {seconds} s each");
+    let mut figures = Figures::default();
     for threading in ["own", "here"] {
         println!("engine thread: {threading}");
         let mut server = Server::start(&["serve", backend, threading])?;
         let mut association = connect(backend, threading).await?;
         for window in WINDOWS {
             let before = (server.cpu_time()?, cpu_time());
-            let (count, latencies) = echo(&mut association, window, Duration::from_secs(seconds)).await?;
+            let latencies = echo(&mut association, window, Duration::from_secs(seconds)).await?;
             let after = (server.cpu_time()?, cpu_time());
             let spent = [("server", after.0.saturating_sub(before.0)), ("client", after.1.saturating_sub(before.1))];
-            report(window, seconds, count, latencies, &spent);
+            figures.add(Round { name: threading, window, seconds, latencies, spent });
         }
         association.shutdown();
         while !matches!(association.recv().await, Event::Closed(_)) {}
         drop(server.child.stdin.take());
         server.child.wait()?;
     }
+    figures.print();
     Ok(())
 }
 
-async fn echo(association: &mut SctpAssociation, window: usize, run: Duration) -> Outcome<(usize, Vec<Duration>)> {
+async fn echo(association: &mut SctpAssociation, window: usize, run: Duration) -> Outcome<Vec<Duration>> {
     let start = Instant::now();
     let mut sent = std::collections::VecDeque::with_capacity(window);
     let mut latencies = Vec::new();
@@ -227,7 +263,7 @@ async fn echo(association: &mut SctpAssociation, window: usize, run: Duration) -
             sent.push_back(Instant::now());
         }
         let Some(at) = sent.pop_front() else {
-            return Ok((latencies.len(), latencies));
+            return Ok(latencies);
         };
         match association.recv().await {
             Event::Message(_) => latencies.push(at.elapsed()),
