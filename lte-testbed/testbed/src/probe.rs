@@ -255,7 +255,7 @@ pub fn send_numbered(ns: &NetNs, phone: Ipv4Addr, count: u32, interval: Duration
     })
 }
 
-/// Sends a phone datagrams of [`FLOOD_DATAGRAM`] octets for so long, about ten thousand each second. Gives the octets of IP packets sent.
+/// Sends a phone datagrams of `FLOOD_DATAGRAM` octets for so long, about ten thousand each second. Gives the octets of IP packets sent.
 ///
 /// # Errors
 /// No socket, or no route.

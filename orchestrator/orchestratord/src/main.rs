@@ -16,7 +16,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const DAY: i64 = 24 * 3600 * 1000;
 /// Requests that run when the daemon is told to stop may take so long.
@@ -49,6 +49,7 @@ async fn run(settings: &Settings) -> Result<()> {
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
+    let mut stop_signals = StopSignals::listen()?;
     println!("orchestratord: REST interface on http://{address}/api/v1, document on /api/v1/openapi.json");
     if let Some(token) = setup_token(db.as_ref()).await? {
         // For the person at the terminal only: standard output, not the log.
@@ -65,7 +66,7 @@ async fn run(settings: &Settings) -> Result<()> {
         let _ = told.wait_for(|stop| *stop).await;
     });
     let server = tokio::spawn(serve.into_future());
-    asked_to_stop().await?;
+    stop_signals.asked().await;
     tracing::info!("stopping: no new requests, the last answers leave");
     stop.send_replace(true);
     if tokio::time::timeout(LAST_ANSWERS, server).await.is_err() {
@@ -76,13 +77,23 @@ async fn run(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-async fn asked_to_stop() -> Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// How the daemon is told to stop. Listened to from the moment it says that it is ready.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// A new setup token as long as there is no user; the former one is void then.
