@@ -15,7 +15,7 @@ const CORE_LINTS: &str = "xtask/clippy/core";
 /// What a step does.
 type Run = fn(&mut Step) -> Result<Outcome>;
 
-const STEPS: [(&str, Run); 17] = [
+const STEPS: [(&str, Run); 18] = [
     ("setup", set_up),
     ("format", format),
     ("tidy", laws),
@@ -33,6 +33,7 @@ const STEPS: [(&str, Run); 17] = [
     ("demo read by tshark", readable_demo),
     ("demo interrupted", interrupted_demo),
     ("scenarios", scenarios),
+    ("attacks", attacks),
 ];
 
 /// Runs all steps, or those named; whether nothing failed. The virtual machine comes last: it is rarely there.
@@ -236,6 +237,12 @@ fn demo_apart(name: &str, option: &str) -> Result<Command> {
 fn scenarios(step: &mut Step) -> Result<Outcome> {
     let mut testbed = demo::testbed()?;
     testbed.args(["scenario", "run", "--all"]);
+    step.run_tests(testbed)
+}
+
+fn attacks(step: &mut Step) -> Result<Outcome> {
+    let mut testbed = demo::testbed()?;
+    testbed.args(["attack", "run", "--all"]);
     step.run_tests(testbed)
 }
 

@@ -175,7 +175,7 @@ impl Fuzzer {
         if !self.network.gateway.runs() {
             bail!("the gateway died:\n{}", self.network.gateway.last_words());
         }
-        if self.network.gateway.log_lines_with("panicked") > 0 {
+        if self.network.gateway.log().contains("panicked") {
             bail!("something panicked:\n{}", self.network.gateway.last_words());
         }
         self.radio.call(|io| (1..=SUBJECTS).for_each(|phone| reset(io, phone)))?;

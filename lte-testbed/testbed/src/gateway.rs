@@ -182,10 +182,10 @@ impl Gateway {
         lines[lines.len().saturating_sub(25)..].join("\n")
     }
 
-    /// How often the daemon's output has a line with this in it.
+    /// All that the daemon wrote so far.
     #[must_use]
-    pub fn log_lines_with(&self, what: &str) -> usize {
-        fs::read_to_string(&self.log).unwrap_or_default().lines().filter(|line| line.contains(what)).count()
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// The control socket.

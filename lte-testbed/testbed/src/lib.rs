@@ -14,6 +14,7 @@ macro_rules! tell {
     }};
 }
 
+pub mod attack;
 pub mod bench;
 pub mod capture;
 pub mod cli;

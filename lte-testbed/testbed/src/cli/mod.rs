@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod attach;
+mod attack;
 mod bench;
 mod demo;
 mod fuzz;
@@ -42,6 +43,11 @@ enum Command {
         #[command(subcommand)]
         command: scenario::ScenarioCommand,
     },
+    /// List or play attacks on a gateway, while a canary phone pings without loss.
+    Attack {
+        #[command(subcommand)]
+        command: attack::AttackCommand,
+    },
     /// Attach with any one message damaged, while a canary phone pings without loss.
     Fuzz(fuzz::FuzzArgs),
     /// Print the lab's subscribers, for the gateway's list.
@@ -79,6 +85,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Attach(args) => return attach::run(&args),
         Command::Load(args) => return load::run(&args),
         Command::Scenario { command } => return scenario::run(command),
+        Command::Attack { command } => return attack::run(command),
         Command::Fuzz(args) => return fuzz::run(&args),
         Command::Subscribers(args) => subscribers::run(&args)?,
         Command::Demo(args) => return demo::run(&args),

@@ -141,7 +141,7 @@ fn pseudo(from: Ipv4Addr, to: Ipv4Addr, length: usize) -> [u8; 12] {
 }
 
 /// The internet checksum (RFC 1071) over pieces of even length, the last one of any.
-fn checksum(pieces: &[&[u8]]) -> u16 {
+pub(crate) fn checksum(pieces: &[&[u8]]) -> u16 {
     let mut sum = 0u32;
     for piece in pieces {
         let (pairs, odd) = piece.as_chunks::<2>();
