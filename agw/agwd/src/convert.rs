@@ -149,15 +149,14 @@ fn show_reject(info: &RejectInfo) -> api::Reject {
 
 fn show_session(gateway: &Gateway, imsi: Imsi, session: &Session) -> api::Session {
     let unlimited = |rate: u64| if rate == u64::MAX { 0 } else { rate };
-    let address = session.address.ipv4();
-    let usage = address.and_then(|address| gateway.dataplane.usage(session.local.1, address)).unwrap_or_default();
+    let usage = gateway.dataplane.usage(session.local.1, session.address).unwrap_or_default();
     let (enb_address, enb_teid) =
         session.remote.map(|(address, teid)| (address.to_string(), teid.to_string())).unwrap_or_default();
     api::Session {
         imsi: imsi.to_string(),
         ebi: session.ebi.value().into(),
         apn: session.apn.to_string(),
-        address: address.map(|address| address.to_string()).unwrap_or_default(),
+        address: session.address.to_string(),
         state: if session.remote.is_some() { "connected" } else { "idle" }.to_owned(),
         local_teid: session.local.1.to_string(),
         enb_address,
@@ -224,7 +223,7 @@ pub fn installed(gateway: &Gateway) -> Vec<Tunnel> {
         let (imsi, ebi, ambr) = owners.get(&found.teid).copied().unwrap_or((nobody, Ebi::FIRST, UNLIMITED));
         let ebi = found.ebi.unwrap_or(ebi);
         // Rates are not compared but set anew (`tables::check`): those in the tables are rounded.
-        Tunnel { teid: found.teid, ue_ipv4: found.ue_ipv4, ebi, imsi, state: found.state, ambr }
+        Tunnel { teid: found.teid, address: found.address, ebi, imsi, state: found.state, ambr }
     });
     tunnels.collect()
 }

@@ -69,8 +69,7 @@ fn why_not_best(gateway: &Gateway) -> Option<String> {
 
 fn traffic(gateway: &Gateway, view: &UeView) -> Vec<SessionTraffic> {
     let sessions = view.sessions.iter().map(|session| {
-        let address = session.address.ipv4();
-        let usage = address.and_then(|address| gateway.dataplane.usage(session.local.1, address)).unwrap_or_default();
+        let usage = gateway.dataplane.usage(session.local.1, session.address).unwrap_or_default();
         SessionTraffic {
             ebi: session.ebi,
             uplink_packets: usage.uplink_packets,

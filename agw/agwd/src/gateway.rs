@@ -383,8 +383,7 @@ impl Gateway {
     pub fn usage(&self) -> Usage {
         let mut total = self.departed;
         for (_, session) in self.core.sessions() {
-            let Some(address) = session.address.ipv4() else { continue };
-            add(&mut total, self.dataplane.usage(session.local.1, address).unwrap_or_default());
+            add(&mut total, self.dataplane.usage(session.local.1, session.address).unwrap_or_default());
         }
         total
     }

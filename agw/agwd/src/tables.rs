@@ -26,7 +26,7 @@ pub fn apply(dataplane: &Dataplane, change: &DataplaneChange) -> Result<Option<U
 }
 
 fn limit(dataplane: &Dataplane, tunnel: &Tunnel) -> Result<(), Error> {
-    dataplane.limit(tunnel.teid, tunnel.ue_ipv4, &Limits::of(tunnel.ambr), None)
+    dataplane.limit(tunnel.teid, tunnel.address, &Limits::of(tunnel.ambr), None)
 }
 
 /// Compares the tables with the sessions, repairs them, and sets all rates again, also those that tables of an earlier release
@@ -49,7 +49,7 @@ pub fn check(gateway: &mut Gateway) -> Instant {
 /// The base station has not answered for the first time: the tunnel comes with its answer.
 fn is_coming(gateway: &Gateway, tunnel: &Tunnel) -> bool {
     tunnel.state == TunnelState::Idle
-        && gateway.dataplane.usage(tunnel.teid, tunnel.ue_ipv4).is_none()
+        && gateway.dataplane.usage(tunnel.teid, tunnel.address).is_none()
         && gateway.core.ue(tunnel.imsi).is_some_and(|ue| matches!(ue.state, UeState::Attaching | UeState::Connected))
 }
 

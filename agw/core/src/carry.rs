@@ -69,8 +69,8 @@ impl Core {
                 self.session(now, SessionRequest::Release { ue });
             }
             Want::Discard(ue) => {
-                let addresses = self.sessions.of(ue).iter().filter_map(|session| session.address.ipv4());
-                let discards = addresses.map(|ue_ipv4| Effect::Dataplane(DataplaneChange::Discard { ue_ipv4 }));
+                let addresses = self.sessions.of(ue).iter().map(|session| session.address);
+                let discards = addresses.map(|address| Effect::Dataplane(DataplaneChange::Discard { address }));
                 self.effects.extend(discards);
             }
             Want::Effect(effect) => self.effects.push(effect),

@@ -193,9 +193,9 @@ impl Core {
 
     fn traffic(&mut self, now: Now, traffic: Traffic) {
         match traffic {
-            Traffic::DownlinkWaiting { ue_ipv4 } => match self.sessions.by_address(ue_ipv4) {
+            Traffic::DownlinkWaiting { address } => match self.sessions.by_address(address) {
                 Some(ue) => self.mobility.call(now, ue, &mut self.wants),
-                None => self.effects.push(Effect::Dataplane(DataplaneChange::Discard { ue_ipv4 })),
+                None => self.effects.push(Effect::Dataplane(DataplaneChange::Discard { address })),
             },
             Traffic::ErrorIndication { teid, peer } => {
                 let Some(ue) = self.sessions.by_teid(teid) else { return };

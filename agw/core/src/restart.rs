@@ -76,11 +76,11 @@ impl Core {
                 Some(right) if right == tunnel => {
                     wanted.remove(&tunnel.teid);
                 }
-                Some(right) if right.ue_ipv4 == tunnel.ue_ipv4 => {}
+                Some(right) if right.address == tunnel.address => {}
                 // Another address behind the same endpoint, or nobody's: it goes before what is right comes.
                 _ => {
                     removed += 1;
-                    let change = DataplaneChange::Remove { teid: tunnel.teid, ue_ipv4: tunnel.ue_ipv4 };
+                    let change = DataplaneChange::Remove { teid: tunnel.teid, address: tunnel.address };
                     self.effects.push(Effect::Dataplane(change));
                 }
             }
@@ -100,13 +100,13 @@ impl Core {
     /// What the data plane shall hold, as the sessions are now. It does once the effects of every step are carried out, but for
     /// sessions whose base station has not answered for the first time: their tunnels come with its answer.
     pub fn tunnels(&self) -> impl Iterator<Item = Tunnel> {
-        self.sessions.iter().filter_map(|(_, imsi, session)| {
+        self.sessions.iter().map(|(_, imsi, session)| {
             let state = match session.remote {
                 Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
                 None => TunnelState::Idle,
             };
-            let (teid, ebi, ambr) = (session.local.1, session.ebi, session.ambr);
-            Some(Tunnel { teid, ue_ipv4: session.address.ipv4()?, ebi, imsi, state, ambr })
+            let (teid, address, ebi, ambr) = (session.local.1, session.address, session.ebi, session.ambr);
+            Tunnel { teid, address, ebi, imsi, state, ambr }
         })
     }
 

@@ -57,6 +57,6 @@ fn cases() -> u32 {
 fn a_discard_never_installs_anything() {
     // The model that `check` compares with, checked itself.
     let mut site = Site::new();
-    site.dataplane.push(DataplaneChange::Discard { ue_ipv4: "10.45.0.2".parse().unwrap() });
+    site.dataplane.push(DataplaneChange::Discard { address: std::net::Ipv4Addr::new(10, 45, 0, 2).into() });
     assert!(site.installed().is_empty());
 }

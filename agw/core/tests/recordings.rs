@@ -170,8 +170,8 @@ impl Run {
             }
             // A phone that has just gone idle is not called at once.
             self.site.advance(Duration::from_millis(200));
-            let ue_ipv4 = session.address.ipv4().unwrap();
-            self.site.input(Input::Traffic(Traffic::DownlinkWaiting { ue_ipv4 }));
+            let address = session.address;
+            self.site.input(Input::Traffic(Traffic::DownlinkWaiting { address }));
             self.hear();
         }
     }

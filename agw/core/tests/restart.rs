@@ -146,7 +146,8 @@ fn the_data_plane_is_repaired_to_what_the_sessions_say() {
     let (mut site, phone) = attached();
     let right = site.installed();
     let [tunnel] = right.as_slice() else { panic!() };
-    let stray = Tunnel { teid: Teid(0xdead_0001), ue_ipv4: "10.45.9.9".parse().unwrap(), ..tunnel.clone() };
+    let stray =
+        Tunnel { teid: Teid(0xdead_0001), address: std::net::Ipv4Addr::new(10, 45, 9, 9).into(), ..tunnel.clone() };
     let wrong_peer = Peer { address: "192.0.2.99".parse().unwrap(), teid: Teid(1) };
     let astray = Tunnel { state: TunnelState::Connected(wrong_peer), ..tunnel.clone() };
     let cases: [(Vec<Tunnel>, Vec<DataplaneChange>); 4] = [
@@ -155,7 +156,7 @@ fn the_data_plane_is_repaired_to_what_the_sessions_say() {
         (vec![astray], vec![DataplaneChange::Set(tunnel.clone())]),
         (
             vec![tunnel.clone(), stray.clone()],
-            vec![DataplaneChange::Remove { teid: stray.teid, ue_ipv4: stray.ue_ipv4 }],
+            vec![DataplaneChange::Remove { teid: stray.teid, address: stray.address }],
         ),
     ];
     for (installed, expected) in cases {

@@ -35,8 +35,8 @@ fn state(site: &Site, phone: &Phone) -> UeState {
 }
 
 fn waiting(site: &mut Site, phone: &Phone) {
-    let ue_ipv4 = site.core.ue(phone.imsi).unwrap().sessions[0].address.ipv4().unwrap();
-    site.input(Input::Traffic(Traffic::DownlinkWaiting { ue_ipv4 }));
+    let address = site.core.ue(phone.imsi).unwrap().sessions[0].address;
+    site.input(Input::Traffic(Traffic::DownlinkWaiting { address }));
 }
 
 fn pages(site: &mut Site) -> usize {
@@ -237,7 +237,7 @@ fn packets_for_a_phone_on_its_way_do_not_page_it() {
 #[test]
 fn packets_for_nobody_are_dropped() {
     let (mut site, _) = idle();
-    let ue_ipv4 = "10.45.77.77".parse().unwrap();
-    site.input(Input::Traffic(Traffic::DownlinkWaiting { ue_ipv4 }));
-    assert_eq!(site.dataplane.last(), Some(&DataplaneChange::Discard { ue_ipv4 }));
+    let address = std::net::Ipv4Addr::new(10, 45, 77, 77).into();
+    site.input(Input::Traffic(Traffic::DownlinkWaiting { address }));
+    assert_eq!(site.dataplane.last(), Some(&DataplaneChange::Discard { address }));
 }

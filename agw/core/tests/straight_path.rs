@@ -31,7 +31,7 @@ fn attach_by_imsi_gives_a_bearer_and_an_address() {
 
     // The last word to the data plane: packets go to this base station.
     let Some(DataplaneChange::Set(tunnel)) = site.dataplane.last() else { panic!("{:?}", site.dataplane) };
-    assert_eq!(tunnel.ue_ipv4, address);
+    assert_eq!(tunnel.address.ipv4(), Some(address));
     assert!(matches!(tunnel.state, TunnelState::Connected(peer) if peer.address == enb.address));
 
     let stored = site.ue_record(phone.imsi).unwrap();
@@ -87,7 +87,7 @@ fn packets_for_an_idle_phone_page_it() {
     phone.attach(&mut site);
     phone.go_idle(&mut site);
     let address = site.core.ue(phone.imsi).unwrap().sessions[0].address.ipv4().unwrap();
-    site.input(Input::Traffic(Traffic::DownlinkWaiting { ue_ipv4: address }));
+    site.input(Input::Traffic(Traffic::DownlinkWaiting { address: address.into() }));
     let (link, stream, page) = site.inbox.pop_front().unwrap();
     assert_eq!((link, stream), (enb.link, 0));
     let Pdu::Paging(page) = page else { panic!("{page:?}") };

@@ -37,8 +37,8 @@ fn state(site: &Site, phone: &Phone) -> UeState {
 }
 
 fn waiting(site: &mut Site, phone: &Phone) {
-    let ue_ipv4 = site.core.ue(phone.imsi).unwrap().sessions[0].address.ipv4().unwrap();
-    site.input(Input::Traffic(Traffic::DownlinkWaiting { ue_ipv4 }));
+    let address = site.core.ue(phone.imsi).unwrap().sessions[0].address;
+    site.input(Input::Traffic(Traffic::DownlinkWaiting { address }));
 }
 
 fn pages(site: &mut Site) -> usize {

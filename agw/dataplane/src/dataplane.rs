@@ -25,7 +25,7 @@ use crate::sockets::{Device, FrameSocket, GtpSocket, ethtool};
 use crate::tables::{SharedRegions, Sizes, Tables};
 use crate::threads::Threads;
 use crate::xdp::{self, Loaded, Mode};
-use agw_types::{DataplaneChange, Traffic, Tunnel};
+use agw_types::{DataplaneChange, Traffic, Tunnel, UeAddress};
 use basalt_ebpf_abi::{Address, BEARER_BLOCK, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, programs};
 use basalt_ids::{Imsi, Teid};
 use basalt_pipeline::TUNNEL_OVERHEAD;
@@ -129,11 +129,11 @@ impl Dataplane {
     pub fn limit(
         &self,
         teid: Teid,
-        ue_ipv4: Ipv4Addr,
+        address: impl Into<UeAddress>,
         session: &Limits,
         ue: Option<(Imsi, Limits)>,
     ) -> Result<(), Error> {
-        self.shared.state().sessions.limit(&self.shared.tables, teid, ue_ipv4, session, ue)
+        self.shared.state().sessions.limit(&self.shared.tables, teid, address.into(), session, ue)
     }
 
     /// Makes a session's rules, dedicated bearers, quotas and marking exactly so; setting the same again changes nothing but what quotas
@@ -144,17 +144,8 @@ impl Dataplane {
     /// [`Error::Configuration`] for a service that contradicts itself or has more than 64 rules or ten dedicated bearers;
     /// [`Error::NoSession`]; [`Error::Teid`] for a bearer's TEID that is in use; [`Error::Ipv6Peer`]; [`Error::Full`] with the name of the table
     /// that is. The session is then as it was.
-    pub fn serve(&self, teid: Teid, ue_ipv4: Ipv4Addr, service: &Service) -> Result<Parts, Error> {
-        self.shared.serve(teid, ue_ipv4, service)
-    }
-
-    /// Gives a session an IPv6 prefix of 64 bits out of [`Config::pools6`], or takes it away, and tells the phone by a Router Advertisement,
-    /// if it is connected; Router Solicitations are answered from then on. The prefix goes with the session.
-    ///
-    /// # Errors
-    /// [`Error::NoSession`], [`Error::OutsidePools6`]; nothing has changed then.
-    pub fn set_prefix(&self, teid: Teid, ue_ipv4: Ipv4Addr, prefix: Option<[u8; 8]>) -> Result<(), Error> {
-        self.shared.set_prefix(teid, ue_ipv4, prefix)
+    pub fn serve(&self, teid: Teid, address: impl Into<UeAddress>, service: &Service) -> Result<Parts, Error> {
+        self.shared.serve(teid, address.into(), service)
     }
 
     /// What the data plane tells besides [`Traffic`]: once, to whoever asks first.
@@ -184,8 +175,8 @@ impl Dataplane {
 
     /// What the dedicated bearers and the rules of a session have carried; `None` if it is not in the tables.
     #[must_use]
-    pub fn parts(&self, teid: Teid, ue_ipv4: Ipv4Addr) -> Option<Parts> {
-        self.shared.state().sessions.parts(&self.shared.tables, teid, ue_ipv4)
+    pub fn parts(&self, teid: Teid, address: impl Into<UeAddress>) -> Option<Parts> {
+        self.shared.state().sessions.parts(&self.shared.tables, teid, address.into())
     }
 
     /// What carries packets.
@@ -217,8 +208,8 @@ impl Dataplane {
 
     /// What a session has carried; `None` if it is not in the tables.
     #[must_use]
-    pub fn usage(&self, teid: Teid, ue_ipv4: Ipv4Addr) -> Option<Usage> {
-        self.shared.state().sessions.usage(&self.shared.tables, teid, ue_ipv4)
+    pub fn usage(&self, teid: Teid, address: impl Into<UeAddress>) -> Option<Usage> {
+        self.shared.state().sessions.usage(&self.shared.tables, teid, address.into())
     }
 
     /// Packets dropped, by reason, since the tables were made (programs) and since this process started (slow path).

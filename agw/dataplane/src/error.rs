@@ -1,7 +1,7 @@
 //! What can go wrong outside of packets.
 
+use agw_types::UeAddress;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 /// Why the data plane could not be set up or changed.
@@ -38,10 +38,7 @@ pub enum Error {
     Full(&'static str),
     /// An address outside of the configured pools.
     #[error("{0} is in no address pool")]
-    OutsidePools(Ipv4Addr),
-    /// An IPv6 prefix outside of the configured pools, or one that another session has.
-    #[error("{0}/64 is in no IPv6 pool, or in use")]
-    OutsidePools6(Ipv6Addr),
+    OutsidePools(UeAddress),
     /// A TEID that no layout composes, or one beyond the table.
     #[error("TEID {0:#010x} is not one of this gateway's")]
     Teid(u32),

@@ -9,12 +9,12 @@
 mod tests;
 
 use crate::service::{Parts, Volume, holder, parts};
-use crate::sessions::{Sessions, Usage, downlink_usage, uplink_usage};
+use crate::sessions::{Sessions, Usage, address, downlink_usage, uplink_usage};
 use crate::tables::Tables;
-use basalt_ebpf_abi::{Address, Uplink};
+use agw_types::UeAddress;
+use basalt_ebpf_abi::Uplink;
 use basalt_ids::{Ebi, Teid};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
 /// What the counters of a session say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Reading {
     /// The session: the gateway's endpoint of its default bearer.
     pub teid: Teid,
     /// The phone's address.
-    pub ue_ipv4: Ipv4Addr,
+    pub address: UeAddress,
     /// Since when these counters count: no other session, and no other tables, have this number.
     pub epoch: u64,
     /// The session has ended: these numbers are final.
@@ -197,8 +197,8 @@ impl Sessions {
     }
 
     fn reading(&self, tables: &Tables, uplink: &Uplink, epoch: u32) -> Option<Reading> {
-        let (teid, ue) = (holder(uplink), Address(uplink.ue.get()).to_ipv4());
-        let (_, _, downlink) = self.records(tables, Teid(teid), ue).ok()?;
+        let (teid, address) = (holder(uplink), address(uplink.ue.get(), uplink.prefix.get())?);
+        let (_, _, downlink) = self.records(tables, Teid(teid), address).ok()?;
         let mut usage = Usage::default();
         uplink_usage(uplink, &mut usage);
         // The address may be another's already.
@@ -209,7 +209,7 @@ impl Sessions {
         }
         Some(Reading {
             teid: Teid(teid),
-            ue_ipv4: ue,
+            address,
             epoch: u64::from(epoch) << 32 | u64::from(uplink.serial.get()),
             closed: uplink.teid.get() == 0,
             total: Volume {
@@ -224,9 +224,9 @@ impl Sessions {
 
     /// Gives up the counters that a reading was taken from, unless the record has another owner since.
     pub(crate) fn settle_reading(&mut self, tables: &Tables, reading: &Reading) {
-        let Ok((uplink, _, _)) = self.records(tables, reading.teid, reading.ue_ipv4) else { return };
+        let Ok((uplink, _, _)) = self.records(tables, reading.teid, reading.address) else { return };
         if u64::from(uplink.serial.get()) == reading.epoch & u64::from(u32::MAX) {
-            self.settle(tables, reading.teid, reading.ue_ipv4);
+            self.settle(tables, reading.teid, reading.address);
         }
     }
 }

@@ -4,11 +4,10 @@ use crate::error::Error;
 use crate::service::holder;
 use crate::sessions::Sessions;
 use crate::tables::{Tables, tick};
-use agw_types::Ambr;
+use agw_types::{Ambr, UeAddress};
 use basalt_ebpf_abi::{Downlink, DownlinkFlags, Meter, UeMeters, Uplink, UplinkFlags};
 use basalt_ids::{Imsi, Teid};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
 /// A rate that packets may have on average. Octets of inner IP packets count, without any tunnel or link header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,11 +140,11 @@ impl Sessions {
         &mut self,
         tables: &Tables,
         teid: Teid,
-        ue_ipv4: Ipv4Addr,
+        address: UeAddress,
         session: &Limits,
         ue: Option<(Imsi, Limits)>,
     ) -> Result<(), Error> {
-        let (uplink, _, downlink) = self.records(tables, teid, ue_ipv4)?;
+        let (uplink, _, downlink) = self.records(tables, teid, address)?;
         if uplink.teid.get() != teid.0 || downlink.owner.get() != teid.0 {
             return Err(Error::NoSession(teid.0));
         }

@@ -11,10 +11,10 @@ use crate::reports::{REPORTS, Report};
 use crate::router;
 use crate::rules::Service;
 use crate::service::Parts;
-use crate::sessions::{Installed, Outcome, Sessions, Usage};
+use crate::sessions::{Installed, Outcome, Sessions, Usage, address, slot_of};
 use crate::sockets::{Device, FrameSocket, GtpSocket, Waker};
 use crate::tables::Tables;
-use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState};
+use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState, UeAddress};
 use basalt_ebpf_abi::{Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice};
 use basalt_gtp::{Datagram, Header, Message};
 use basalt_ids::Teid;
@@ -124,28 +124,28 @@ impl Shared {
     pub(crate) fn apply(&self, change: &DataplaneChange) -> Result<Option<Usage>, Error> {
         let mut state = self.state();
         match change {
-            DataplaneChange::Set(Tunnel { teid, ue_ipv4, ebi, state: wanted, .. }) => {
-                let session = Installed { teid: *teid, ue_ipv4: *ue_ipv4, ebi: Some(*ebi), state: *wanted };
+            DataplaneChange::Set(Tunnel { teid, address, ebi, state: wanted, .. }) => {
+                let session = Installed { teid: *teid, address: *address, ebi: Some(*ebi), state: *wanted };
                 self.set(&mut state, &session).map(|()| None)
             }
-            DataplaneChange::Remove { teid, ue_ipv4 } => {
+            DataplaneChange::Remove { teid, address } => {
                 state.insistence.forget(teid.0);
-                let Some((slot, usage)) = state.sessions.remove(&self.tables, *teid, *ue_ipv4) else {
+                let Some((slot, usage)) = state.sessions.remove(&self.tables, *teid, *address) else {
                     return Ok(None);
                 };
                 self.discard(&mut state, slot);
                 Ok(Some(usage))
             }
-            DataplaneChange::Discard { ue_ipv4 } => {
-                let slot = self.tables.settings.get(0).and_then(|settings| settings.slot((*ue_ipv4).into()));
-                self.discard(&mut state, slot.ok_or(Error::OutsidePools(*ue_ipv4))?);
+            DataplaneChange::Discard { address } => {
+                let slot = slot_of(&self.tables, *address).ok_or(Error::OutsidePools(*address))?;
+                self.discard(&mut state, slot);
                 Ok(None)
             }
         }
     }
 
     /// Makes a session's service exactly so.
-    pub(crate) fn serve(&self, teid: Teid, ue_ipv4: Ipv4Addr, service: &Service) -> Result<Parts, Error> {
+    pub(crate) fn serve(&self, teid: Teid, address: UeAddress, service: &Service) -> Result<Parts, Error> {
         let mut state = self.state();
         let mut hops = Vec::new();
         for peer in service.bearers.iter().filter_map(|bearer| bearer.peer) {
@@ -153,17 +153,7 @@ impl Shared {
                 hops.push((address, state.hops.towards(&self.tables, address)?));
             }
         }
-        state.sessions.serve(&self.tables, teid, ue_ipv4, service, &hops)
-    }
-
-    /// Gives a session a prefix, and tells its phone.
-    pub(crate) fn set_prefix(&self, teid: Teid, ue: Ipv4Addr, prefix: Option<[u8; 8]>) -> Result<(), Error> {
-        let mut state = self.state();
-        state.sessions.set_prefix(&self.tables, teid, ue, prefix)?;
-        if let Ok((uplink, _, downlink)) = state.sessions.records(&self.tables, teid, ue) {
-            self.advertise(uplink, downlink);
-        }
-        Ok(())
+        state.sessions.serve(&self.tables, teid, address, service, &hops)
     }
 
     /// Tells a connected phone its prefix.
@@ -195,7 +185,7 @@ impl Shared {
             Some((address, _)) => state.hops.towards(&self.tables, address)?,
             None => 0,
         };
-        let Outcome { slot, left, new } = state.sessions.set(&self.tables, tunnel, hop)?;
+        let Outcome { slot, left, new, prefixed } = state.sessions.set(&self.tables, tunnel, hop)?;
         if new {
             // Whatever waited was for the one who had the address before.
             self.discard(state, slot);
@@ -204,6 +194,10 @@ impl Shared {
         state.insistence.forget(tunnel.teid.0);
         if peer.is_none() {
             return Ok(());
+        }
+        if prefixed && let Ok((uplink, _, downlink)) = state.sessions.records(&self.tables, tunnel.teid, tunnel.address)
+        {
+            self.advertise(uplink, downlink);
         }
         self.flush(state, slot);
         if let Some(left) = left {
@@ -284,9 +278,9 @@ impl Shared {
         if state.told.contains(&slot) {
             return;
         }
-        let ue_ipv4 = basalt_ebpf_abi::Address(record.ue.get()).to_ipv4();
+        let Some(address) = address(record.ue.get(), record.prefix.get()) else { return };
         // If the core's queue is full, the phone's next packet tries again.
-        if self.events.try_send(Traffic::DownlinkWaiting { ue_ipv4 }).is_ok() {
+        if self.events.try_send(Traffic::DownlinkWaiting { address }).is_ok() {
             state.told.insert(slot);
         }
     }

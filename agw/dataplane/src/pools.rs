@@ -11,7 +11,16 @@ use std::net::Ipv6Addr;
 pub(crate) fn slots(config: &Config) -> Result<u32, Error> {
     let count = |pool: &AddressPool| u64::from(Prefix::new(pool.network, pool.prefix).last() - first(pool)) + 1;
     let total: u64 = config.pools.iter().map(count).sum();
-    u32::try_from(total.next_multiple_of(1 << 12)).map_err(|_| Error::Full("addresses"))
+    // Sessions without IPv4 have theirs behind the pools' (see `alone`).
+    let alone = if config.pools6.is_empty() { 0 } else { u64::from(config.teids()?.slots()) };
+    u32::try_from(total.next_multiple_of(1 << 12) + alone).map_err(|_| Error::Full("addresses"))
+}
+
+/// The first of the downlink records of sessions without IPv4, one for each TEID index; `None` where there are no IPv6 pools.
+pub(crate) fn alone(tables: &Tables) -> Option<u32> {
+    let settings = tables.settings.get(0)?;
+    let any = settings.pools6.iter().any(|pool| pool.count.get() != 0);
+    settings.downlink_slots.get().checked_sub(settings.uplink_slots.get()).filter(|_| any)
 }
 
 /// Number of IPv6 prefixes in these pools, at least 1.
@@ -84,7 +93,10 @@ pub(crate) fn install(tables: &Tables, pools: &[AddressPool]) {
         }
         settings.pool_count.set(u32::try_from(wanted.len()).unwrap_or(0));
         for session in &sessions {
-            let slot = settings.slot(Address(session.ue.get()));
+            let slot = match (session.ue.get(), alone(tables)) {
+                (0, Some(first)) => Some(first + (session.owner.get() & settings.teid_mask.get())),
+                (ue, _) => settings.slot(Address(ue)),
+            };
             if let Some(record) = slot.and_then(|slot| tables.downlink.get(slot as usize)) {
                 restore(record, session);
             }

@@ -2,10 +2,9 @@
 
 use crate::error::Error;
 use crate::plane::Shared;
-use agw_types::{DataplaneChange, Tunnel};
+use agw_types::{DataplaneChange, Tunnel, UeAddress};
 use basalt_ids::Teid;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
 /// What was found different, and repaired.
 #[derive(Debug, Default)]
@@ -36,11 +35,11 @@ impl Shared {
             let found = state.sessions.installed(&self.tables);
             (found, state.sessions.halves(&self.tables))
         };
-        let mut found: BTreeMap<(Teid, Ipv4Addr), _> =
-            found.into_iter().map(|session| ((session.teid, session.ue_ipv4), session)).collect();
+        let mut found: BTreeMap<(Teid, UeAddress), _> =
+            found.into_iter().map(|session| ((session.teid, session.address), session)).collect();
         let mut differences = Differences::default();
         for tunnel in wanted {
-            match found.remove(&(tunnel.teid, tunnel.ue_ipv4)) {
+            match found.remove(&(tunnel.teid, tunnel.address)) {
                 Some(session) if session.state == tunnel.state && session.ebi == Some(tunnel.ebi) => continue,
                 Some(_) => differences.wrong.push(tunnel.teid),
                 None => differences.missing.push(tunnel.teid),
@@ -51,9 +50,9 @@ impl Shared {
         }
         let known: BTreeSet<Teid> = wanted.iter().map(|tunnel| tunnel.teid).collect();
         let unwanted = found.into_keys().chain(halves);
-        for (teid, ue_ipv4) in unwanted.filter(|(teid, _)| !known.contains(teid)) {
+        for (teid, address) in unwanted.filter(|(teid, _)| !known.contains(teid)) {
             differences.foreign.push(teid);
-            if let Err(error) = self.apply(&DataplaneChange::Remove { teid, ue_ipv4 }) {
+            if let Err(error) = self.apply(&DataplaneChange::Remove { teid, address }) {
                 differences.failed.push((teid, error));
             }
         }

@@ -9,7 +9,7 @@ use crate::limits::{mark, write};
 use crate::rules::{Allowance, Compiled, Dedicated, Rule, Service};
 use crate::sessions::Sessions;
 use crate::tables::{Tables, tick};
-use agw_types::Peer;
+use agw_types::{Peer, UeAddress};
 use basalt_ebpf_abi::{
     Address, BEARER_BLOCK, Bearer, Downlink, DownlinkFlags, MAX_FLOWS, Quota, RuleState, Shared64, Uplink, UplinkFlags,
 };
@@ -171,12 +171,12 @@ impl Sessions {
         &mut self,
         tables: &Tables,
         teid: Teid,
-        ue_ipv4: Ipv4Addr,
+        address: UeAddress,
         service: &Service,
         hops: &[(Ipv4Addr, u32)],
     ) -> Result<Parts, Error> {
         service.check()?;
-        let (uplink, _, downlink) = self.records(tables, teid, ue_ipv4)?;
+        let (uplink, _, downlink) = self.records(tables, teid, address)?;
         if uplink.teid.get() != teid.0 || downlink.owner.get() != teid.0 {
             return Err(Error::NoSession(teid.0));
         }
@@ -226,8 +226,8 @@ impl Sessions {
     }
 
     /// Counters of the session's bearers and rules.
-    pub(crate) fn parts(&self, tables: &Tables, teid: Teid, ue_ipv4: Ipv4Addr) -> Option<Parts> {
-        let (uplink, _, downlink) = self.records(tables, teid, ue_ipv4).ok()?;
+    pub(crate) fn parts(&self, tables: &Tables, teid: Teid, address: UeAddress) -> Option<Parts> {
+        let (uplink, _, downlink) = self.records(tables, teid, address).ok()?;
         (uplink.teid.get() == teid.0 && downlink.owner.get() == teid.0).then(|| parts(tables, uplink, downlink))
     }
 
@@ -324,7 +324,7 @@ impl Sessions {
     /// Moves a session's states into a larger run without losing a count: programs turn to the new one, and when none is left in the
     /// old one, what was counted there is added.
     fn grow(&mut self, tables: &Tables, uplink: &Uplink, wanted: u32) -> Result<(), Error> {
-        let (_, _, downlink) = self.records(tables, Teid(uplink.teid.get()), Address(uplink.ue.get()).to_ipv4())?;
+        let (_, downlink) = self.other_half(tables, uplink).ok_or(Error::NoSession(uplink.teid.get()))?;
         let (old, length) = (uplink.states.get(), uplink.state_count.get());
         let new = self.rooms.take_states(tables, wanted)?;
         let pairs: Vec<(&RuleState, &RuleState)> = (0..length)

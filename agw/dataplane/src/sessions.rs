@@ -2,13 +2,14 @@
 
 use crate::error::Error;
 use crate::limits::UeLimits;
+use crate::pools;
 use crate::service::{Rooms, Volume};
 use crate::tables::Tables;
-use agw_types::{Peer, TunnelState};
+use agw_types::{Peer, Prefix64, TunnelState, UeAddress};
 use basalt_ebpf_abi::{Address, Downlink, DownlinkState, Prefix, Shared64, TeidLayout, Uplink, UplinkFlags};
 use basalt_ids::{Ebi, Teid};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Bound::{Excluded, Unbounded};
 
 /// What a session has carried, inner IP octets.
@@ -43,7 +44,7 @@ pub struct Installed {
     /// The gateway's endpoint.
     pub teid: Teid,
     /// The phone's address.
-    pub ue_ipv4: Ipv4Addr,
+    pub address: UeAddress,
     /// Bearer, when it was told.
     pub ebi: Option<Ebi>,
     /// Where to.
@@ -59,6 +60,8 @@ pub(crate) struct Outcome {
     pub(crate) left: Option<Peer>,
     /// The slots belonged to someone else, or to nobody.
     pub(crate) new: bool,
+    /// The phone is connected again or has another prefix: it is to be told its prefix.
+    pub(crate) prefixed: bool,
 }
 
 /// Who owns which record. The records themselves are in the tables.
@@ -101,27 +104,35 @@ impl Sessions {
 
     /// Makes the session exactly so. `hop` is the next hop towards the peer of a connected one.
     pub(crate) fn set(&mut self, tables: &Tables, tunnel: &Installed, hop: u32) -> Result<Outcome, Error> {
-        let (uplink, slot, downlink) = self.records(tables, tunnel.teid, tunnel.ue_ipv4)?;
+        let (uplink, slot, downlink) = self.records(tables, tunnel.teid, tunnel.address)?;
         let peer = ipv4_peer(tunnel.state)?;
-        let ue = Address::new(tunnel.ue_ipv4);
+        let place = tunnel.address.prefix().map(|prefix| place(tables, prefix)).transpose()?;
+        let ue = tunnel.address.ipv4().map_or(Address::NONE, Address::new);
         let before = connected_peer(downlink);
         let new = uplink.teid.get() != tunnel.teid.0 || downlink.owner.get() != tunnel.teid.0;
         if new {
             self.evict(tables, uplink, downlink);
             self.unlimit(tables, uplink, downlink);
             self.unserve(tables, uplink, downlink);
-            free_prefix(tables, &uplink.prefix);
-            free_prefix(tables, &downlink.prefix);
             clear_counters(uplink, downlink);
             uplink.serial.set(tables.next_serial());
             uplink.home.set(self.layout.index(tunnel.teid.0));
         }
         uplink.closed.set(0);
+        let told = address(0, downlink.prefix.get()).and_then(UeAddress::prefix);
+        let prefixed = place.is_some() && (before.is_none() || new || told != tunnel.address.prefix());
+        if let Some(place) = place {
+            self.evict_prefix(tables, place, slot);
+        }
+        write_prefix(tables, uplink, downlink, slot, tunnel.address.prefix());
         self.write_uplink(uplink, tunnel, ue, peer);
         if peer.is_none() {
             self.idle_bearers(tables, downlink);
         }
         self.write_downlink(downlink, tunnel.teid, ue, peer, hop);
+        if let Some(cell) = place.and_then(|place| tables.prefixes.get(place as usize)) {
+            cell.set(u64::from(slot) + 1);
+        }
         let left = if new { None } else { before.filter(|before| Some(*before) != peer) };
         if let Some((address, teid)) = left {
             self.by_peer.remove(&(address, teid));
@@ -131,13 +142,18 @@ impl Sessions {
         }
         // A session that becomes idle has left its peer by signalling, not by moving.
         let left = left.filter(|_| peer.is_some());
-        Ok(Outcome { slot, left: left.map(|(address, teid)| Peer { address: address.into(), teid: Teid(teid) }), new })
+        Ok(Outcome {
+            slot,
+            left: left.map(|(address, teid)| Peer { address: address.into(), teid: Teid(teid) }),
+            new,
+            prefixed,
+        })
     }
 
     /// Removes the session; gives its slot and last counters, `None` if it was not there. Its records keep what they have counted until
     /// it is settled.
-    pub(crate) fn remove(&mut self, tables: &Tables, teid: Teid, ue: Ipv4Addr) -> Option<(u32, Usage)> {
-        let (uplink, slot, downlink) = self.records(tables, teid, ue).ok()?;
+    pub(crate) fn remove(&mut self, tables: &Tables, teid: Teid, address: UeAddress) -> Option<(u32, Usage)> {
+        let (uplink, slot, downlink) = self.records(tables, teid, address).ok()?;
         let ours = (uplink.teid.get() == teid.0, downlink.owner.get() == teid.0);
         let gone = uplink.closed.get() == teid.0;
         if !ours.0 && (!ours.1 || gone) {
@@ -153,8 +169,8 @@ impl Sessions {
             self.close_bearers(tables, downlink);
         }
         let mut usage = Usage::default();
-        if ours.0 && ours.1 {
-            free_prefix(tables, &uplink.prefix);
+        if ours.1 {
+            free_place(tables, downlink.prefix.get(), slot);
             downlink.prefix.set(0);
         }
         if ours.0 {
@@ -166,51 +182,14 @@ impl Sessions {
             usage.add(self.dedicated_volume(tables, downlink));
         }
         if !self.accounting {
-            self.settle(tables, teid, ue);
+            self.settle(tables, teid, address);
         }
         Some((slot, usage))
     }
 
-    /// Gives a session a prefix, or none.
-    pub(crate) fn set_prefix(
-        &mut self,
-        tables: &Tables,
-        teid: Teid,
-        ue: Ipv4Addr,
-        prefix: Option<[u8; 8]>,
-    ) -> Result<(), Error> {
-        let (uplink, slot, downlink) = self.records(tables, teid, ue)?;
-        if uplink.teid.get() != teid.0 || downlink.owner.get() != teid.0 {
-            return Err(Error::NoSession(teid.0));
-        }
-        let mut entry = None;
-        if let Some(prefix) = prefix {
-            let [a, b, c, d, e, f, g, h] = prefix;
-            let pair = |high, low| u16::from_be_bytes([high, low]);
-            let bad =
-                || Error::OutsidePools6(Ipv6Addr::new(pair(a, b), pair(c, d), pair(e, f), pair(g, h), 0, 0, 0, 0));
-            let place = tables.settings.get(0).and_then(|settings| settings.place6(u64::from_be_bytes(prefix)));
-            let cell = place.and_then(|place| tables.prefixes.get(place as usize)).ok_or_else(bad)?;
-            if cell.get() != 0 && cell.get() != u64::from(slot) + 1 {
-                return Err(bad());
-            }
-            entry = Some((cell, u64::from_ne_bytes(prefix)));
-        }
-        let (cell, number) = entry.map_or((None, 0), |(cell, number)| (Some(cell), number));
-        if uplink.prefix.get() != number {
-            free_prefix(tables, &uplink.prefix);
-        }
-        uplink.prefix.set(number);
-        downlink.prefix.set(number);
-        if let Some(cell) = cell {
-            cell.set(u64::from(slot) + 1);
-        }
-        Ok(())
-    }
-
     /// Gives up the counters of a session that was removed.
-    pub(crate) fn settle(&mut self, tables: &Tables, teid: Teid, ue: Ipv4Addr) {
-        let Ok((uplink, _, downlink)) = self.records(tables, teid, ue) else { return };
+    pub(crate) fn settle(&mut self, tables: &Tables, teid: Teid, address: UeAddress) {
+        let Ok((uplink, _, downlink)) = self.records(tables, teid, address) else { return };
         if uplink.closed.get() == teid.0 {
             self.unlimit(tables, uplink, downlink);
             self.unserve(tables, uplink, downlink);
@@ -222,8 +201,8 @@ impl Sessions {
     }
 
     /// Counters of a session, `None` if it is not there.
-    pub(crate) fn usage(&self, tables: &Tables, teid: Teid, ue: Ipv4Addr) -> Option<Usage> {
-        let (uplink, _, downlink) = self.records(tables, teid, ue).ok()?;
+    pub(crate) fn usage(&self, tables: &Tables, teid: Teid, address: UeAddress) -> Option<Usage> {
+        let (uplink, _, downlink) = self.records(tables, teid, address).ok()?;
         if uplink.teid.get() != teid.0 || downlink.owner.get() != teid.0 {
             return None;
         }
@@ -237,16 +216,17 @@ impl Sessions {
 
     /// All sessions in the tables. A record of which one half is missing is no session.
     pub(crate) fn installed(&self, tables: &Tables) -> Vec<Installed> {
-        tables.downlink.iter().filter_map(|downlink| self.read(tables, downlink)).collect()
+        (0..).zip(tables.downlink.iter()).filter_map(|(slot, downlink)| self.read(tables, slot, downlink)).collect()
     }
 
     /// Downlink records in use of which the uplink half is missing or another's.
-    pub(crate) fn halves(&mut self, tables: &Tables) -> Vec<(Teid, Ipv4Addr)> {
-        let used = tables.downlink.iter().filter(|record| {
+    pub(crate) fn halves(&mut self, tables: &Tables) -> Vec<(Teid, UeAddress)> {
+        let used = (0..).zip(tables.downlink.iter()).filter(|(slot, record)| {
             matches!(record.state.get(), DownlinkState::IDLE | DownlinkState::ACTIVE)
-                && self.read(tables, record).is_none()
+                && self.read(tables, *slot, record).is_none()
         });
-        used.map(|record| (Teid(record.owner.get()), Address(record.ue.get()).to_ipv4())).collect()
+        let address = |record: &Downlink| address(record.ue.get(), record.prefix.get());
+        used.filter_map(|(_, record)| Some((Teid(record.owner.get()), address(record)?))).collect()
     }
 
     /// Our TEID of the tunnel to this endpoint.
@@ -268,10 +248,10 @@ impl Sessions {
 
     /// Frees every record that belongs to no whole session: what a crash between two writes may leave.
     pub(crate) fn sweep(&self, tables: &Tables) {
-        for downlink in tables.downlink.iter() {
+        for (slot, downlink) in (0..).zip(tables.downlink.iter()) {
             let state = downlink.state.get();
             let used = state == DownlinkState::IDLE || state == DownlinkState::ACTIVE;
-            if used && self.read(tables, downlink).is_none() {
+            if used && self.read(tables, slot, downlink).is_none() {
                 downlink.state.set(DownlinkState::NONE);
                 let owner = downlink.owner.get();
                 let closed =
@@ -286,8 +266,8 @@ impl Sessions {
             if self.dedicated_of(tables, uplink) {
                 continue;
             }
-            let whole = || self.records(tables, Teid(teid), Address(uplink.ue.get()).to_ipv4());
-            if teid != 0 && !whole().is_ok_and(|(_, _, downlink)| downlink.owner.get() == teid) {
+            let whole = || self.other_half(tables, uplink).is_some_and(|(_, downlink)| downlink.owner.get() == teid);
+            if teid != 0 && !whole() {
                 uplink.teid.set(0);
             }
         }
@@ -300,15 +280,14 @@ impl Sessions {
             return false;
         }
         let Some(home) = tables.uplink.get(home as usize) else { return false };
-        let session = self.records(tables, Teid(home.teid.get()), Address(home.ue.get()).to_ipv4());
-        let Ok((_, _, downlink)) = session else { return false };
+        let Some((_, downlink)) = self.other_half(tables, home) else { return false };
         let block = downlink.bearers.get() * basalt_ebpf_abi::BEARER_BLOCK;
         let number = uplink.bearer.get() >> 8;
         let bearer = tables.bearers.get((block + number) as usize);
         block != 0 && downlink.owner.get() == home.teid.get() && bearer.is_some_and(|b| b.owner.get() == teid)
     }
 
-    fn read(&self, tables: &Tables, downlink: &Downlink) -> Option<Installed> {
+    fn read(&self, tables: &Tables, slot: u32, downlink: &Downlink) -> Option<Installed> {
         let teid = downlink.owner.get();
         let uplink = tables.uplink.get(self.layout.index(teid) as usize)?;
         if teid == 0 || uplink.teid.get() != teid || uplink.ue.get() != downlink.ue.get() {
@@ -320,38 +299,51 @@ impl Sessions {
             None => return None,
         };
         let ebi = u8::try_from(uplink.bearer.get()).ok().and_then(|ebi| Ebi::new(ebi).ok());
-        Some(Installed { teid: Teid(teid), ue_ipv4: Address(downlink.ue.get()).to_ipv4(), ebi, state })
+        let prefix = downlink.prefix.get();
+        let found = prefix_of(prefix).and_then(|prefix| cell(tables, prefix)).is_some_and(|cell| cell == slot + 1);
+        // A prefix by which only half of the packets find their way is none.
+        let address = address(downlink.ue.get(), if found && uplink.prefix.get() == prefix { prefix } else { 0 })?;
+        Some(Installed { teid: Teid(teid), address, ebi, state })
     }
 
     pub(crate) fn records<'t>(
         &self,
         tables: &'t Tables,
         teid: Teid,
-        ue: Ipv4Addr,
+        address: UeAddress,
     ) -> Result<(&'t Uplink, u32, &'t Downlink), Error> {
         if teid.0 == 0 || teid.0 == u32::MAX {
             return Err(Error::Teid(teid.0));
         }
         let uplink = tables.uplink.get(self.layout.index(teid.0) as usize).ok_or(Error::Teid(teid.0))?;
-        let slot = tables.settings.get(0).and_then(|settings| settings.slot(Address::new(ue)));
-        let slot = slot.ok_or(Error::OutsidePools(ue))?;
-        let downlink = tables.downlink.get(slot as usize).ok_or(Error::OutsidePools(ue))?;
+        let slot = match address.ipv4() {
+            Some(ipv4) => tables.settings.get(0).and_then(|settings| settings.slot(Address::new(ipv4))),
+            None => pools::alone(tables).map(|first| first + self.layout.index(teid.0)),
+        };
+        let slot = slot.ok_or(Error::OutsidePools(address))?;
+        let downlink = tables.downlink.get(slot as usize).ok_or(Error::OutsidePools(address))?;
         if downlink.state.get() == DownlinkState::LOCAL {
-            return Err(Error::OutsidePools(ue));
+            return Err(Error::OutsidePools(address));
         }
         Ok((uplink, slot, downlink))
     }
 
+    /// The downlink record, and its slot, that belongs to the owner of an uplink record.
+    pub(crate) fn other_half<'t>(&self, tables: &'t Tables, uplink: &Uplink) -> Option<(u32, &'t Downlink)> {
+        let address = address(uplink.ue.get(), uplink.prefix.get())?;
+        let (_, slot, downlink) = self.records(tables, Teid(uplink.teid.get()), address).ok()?;
+        Some((slot, downlink))
+    }
+
     /// Removes who was in these slots, with the other half of it.
     fn evict(&mut self, tables: &Tables, uplink: &Uplink, downlink: &Downlink) {
-        let stale = Address(uplink.ue.get()).to_ipv4();
-        if let Ok((_, _, other)) = self.records(tables, Teid(uplink.teid.get()), stale)
+        if let Some((slot, other)) = self.other_half(tables, uplink)
             && other.owner.get() == uplink.teid.get()
         {
             self.forget_peer(other);
             other.state.set(DownlinkState::NONE);
             other.owner.set(0);
-            // Freed with the uplink half.
+            free_place(tables, other.prefix.get(), slot);
             other.prefix.set(0);
         }
         self.ue_limits.leave(tables, uplink.teid.get(), uplink.ue_meter.get());
@@ -368,12 +360,26 @@ impl Sessions {
             self.ue_limits.leave(tables, owner, other.ue_meter.get());
             other.ue_meter.set(0);
             other.closed.set(owner);
-            // Freed with the downlink half.
-            other.prefix.set(0);
             other.teid.set(0);
         }
         self.forget_peer(downlink);
         downlink.state.set(DownlinkState::NONE);
+    }
+
+    /// Removes who had a prefix, if it was not the one in `slot`.
+    fn evict_prefix(&mut self, tables: &Tables, place: u32, slot: u32) {
+        let held = tables.prefixes.get(place as usize).map_or(0, Shared64::get);
+        let Some(former) = u32::try_from(held).ok().and_then(|held| held.checked_sub(1)).filter(|held| *held != slot)
+        else {
+            return;
+        };
+        let Some(downlink) = tables.downlink.get(former as usize) else { return };
+        if let Some(uplink) = tables.uplink.get(self.layout.index(downlink.owner.get()) as usize)
+            && place_of(tables, downlink) == Some(place)
+        {
+            self.evict(tables, uplink, downlink);
+            downlink.prefix.set(0);
+        }
     }
 
     fn forget_peer(&mut self, downlink: &Downlink) {
@@ -428,14 +434,58 @@ fn ipv4_peer(state: TunnelState) -> Result<Option<(Ipv4Addr, u32)>, Error> {
     }
 }
 
-/// No packet finds its slot by this prefix any more.
-fn free_prefix(tables: &Tables, cell: &Shared64) {
-    let prefix = u64::from_be(cell.get());
-    let place = tables.settings.get(0).filter(|_| prefix != 0).and_then(|settings| settings.place6(prefix));
-    if let Some(slot) = place.and_then(|place| tables.prefixes.get(place as usize)) {
-        slot.set(0);
+/// What a session's records say of its address: IPv4 address and first half of the IPv6 addresses, both in wire order, 0 for none.
+pub(crate) fn address(ue: u32, prefix: u64) -> Option<UeAddress> {
+    UeAddress::new((ue != 0).then(|| Address(ue).to_ipv4()), prefix_of(prefix))
+}
+
+fn prefix_of(prefix: u64) -> Option<Prefix64> {
+    (prefix != 0).then(|| Prefix64::from_bits(u64::from_be(prefix)))
+}
+
+/// The downlink slot of an address; for one without IPv4, of the session that has its prefix.
+pub(crate) fn slot_of(tables: &Tables, address: UeAddress) -> Option<u32> {
+    match (address.ipv4(), address.prefix()) {
+        (Some(ipv4), _) => tables.settings.get(0)?.slot(Address::new(ipv4)),
+        (None, Some(prefix)) => cell(tables, prefix)?.checked_sub(1),
+        (None, None) => None,
     }
-    cell.set(0);
+}
+
+/// Where the slot of a prefix is kept.
+fn place(tables: &Tables, prefix: Prefix64) -> Result<u32, Error> {
+    let place = tables.settings.get(0).and_then(|settings| settings.place6(prefix.to_bits()));
+    place.ok_or(Error::OutsidePools(prefix.into()))
+}
+
+fn place_of(tables: &Tables, downlink: &Downlink) -> Option<u32> {
+    prefix_of(downlink.prefix.get()).and_then(|prefix| place(tables, prefix).ok())
+}
+
+/// One more than the slot that is kept for a prefix; 0 for none.
+fn cell(tables: &Tables, prefix: Prefix64) -> Option<u32> {
+    let cell = place(tables, prefix).ok().and_then(|place| tables.prefixes.get(place as usize));
+    cell.and_then(|cell| u32::try_from(cell.get()).ok())
+}
+
+/// No packet finds this slot by this prefix (wire order) any more.
+fn free_place(tables: &Tables, prefix: u64, slot: u32) {
+    let place = prefix_of(prefix).and_then(|prefix| place(tables, prefix).ok());
+    if let Some(cell) = place.and_then(|place| tables.prefixes.get(place as usize))
+        && cell.get() == u64::from(slot) + 1
+    {
+        cell.set(0);
+    }
+}
+
+/// Gives both records of a session its prefix.
+fn write_prefix(tables: &Tables, uplink: &Uplink, downlink: &Downlink, slot: u32, prefix: Option<Prefix64>) {
+    let number = prefix.map_or(0, |prefix| prefix.to_bits().to_be());
+    if downlink.prefix.get() != number {
+        free_place(tables, downlink.prefix.get(), slot);
+    }
+    uplink.prefix.set(number);
+    downlink.prefix.set(number);
 }
 
 fn connected_peer(record: &Downlink) -> Option<(Ipv4Addr, u32)> {

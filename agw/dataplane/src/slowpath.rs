@@ -52,8 +52,8 @@ impl Shared {
         let Some(settings) = self.tables.settings.get(0) else { return };
         let index = header.teid.0 & settings.teid_mask.get();
         let Some(uplink) = self.tables.uplink.get(index as usize) else { return };
-        let slot = settings.slot(Address(uplink.ue.get()));
-        if let Some(downlink) = slot.and_then(|slot| self.tables.downlink.get(slot as usize))
+        let other = self.state().sessions.other_half(&self.tables, uplink);
+        if let Some((_, downlink)) = other
             && downlink.prefix.get() == uplink.prefix.get()
         {
             self.advertise(uplink, downlink);

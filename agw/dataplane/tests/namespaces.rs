@@ -137,7 +137,7 @@ fn an_idle_phone_is_announced_once_and_gets_everything_in_order() {
         for number in 0..70u32 {
             server.send_to(&number.to_be_bytes(), (UE, 5000)).unwrap();
         }
-        assert_eq!(gateway.event(), Some(Traffic::DownlinkWaiting { ue_ipv4: UE }));
+        assert_eq!(gateway.event(), Some(Traffic::DownlinkWaiting { address: UE.into() }));
         eventually("the buffer is full", || gateway.plane().buffered() == 64);
         eventually("the rest is dropped", || drops(&gateway, DropReason::BufferFull) == 6);
         assert!(gateway.no_event(), "announced twice");
@@ -187,12 +187,12 @@ fn what_is_discarded_is_gone_and_later_packets_announce_again() {
     let server = lab.udp("i", SERVER, 7000);
     gateway.idle();
     server.send_to(b"one", (UE, 5000)).unwrap();
-    assert_eq!(gateway.event(), Some(Traffic::DownlinkWaiting { ue_ipv4: UE }));
-    gateway.plane().apply(&DataplaneChange::Discard { ue_ipv4: UE }).unwrap();
+    assert_eq!(gateway.event(), Some(Traffic::DownlinkWaiting { address: UE.into() }));
+    gateway.plane().apply(&DataplaneChange::Discard { address: UE.into() }).unwrap();
     assert_eq!(gateway.plane().buffered(), 0);
     assert_eq!(drops(&gateway, DropReason::BufferExpired), 1);
     server.send_to(b"two", (UE, 5000)).unwrap();
-    assert_eq!(gateway.event(), Some(Traffic::DownlinkWaiting { ue_ipv4: UE }));
+    assert_eq!(gateway.event(), Some(Traffic::DownlinkWaiting { address: UE.into() }));
     let station = Station::new(&lab);
     gateway.connect();
     assert_eq!(station.packet().unwrap()[28..], *b"two");
@@ -432,7 +432,7 @@ fn phones_reach_each_other_only_where_they_may() {
         gateway.connect();
         let other = agw_types::Tunnel {
             teid: basalt_ids::Teid(0x1111_0004),
-            ue_ipv4: OTHER_UE,
+            address: OTHER_UE.into(),
             state: agw_types::TunnelState::Connected(agw_types::Peer {
                 address: STATION.into(),
                 teid: basalt_ids::Teid(77),

@@ -89,7 +89,7 @@ fn gateway_process() {
             }
             "idle" => gateway.idle(),
             "event" => {
-                let waiting = gateway.event() == Some(Traffic::DownlinkWaiting { ue_ipv4: UE });
+                let waiting = gateway.event() == Some(Traffic::DownlinkWaiting { address: UE.into() });
                 println!("gateway: waiting {waiting}");
                 continue;
             }

@@ -251,9 +251,7 @@ impl Sessions {
         };
         let bearer = bearer_setup(&session);
         let ebi = session.ebi;
-        if let Some(address) = session.address.ipv4() {
-            self.by_address.insert(address, ue);
-        }
+        self.by_address.insert(session.address, ue);
         self.by_teid.insert(session.local.1, ue);
         held.list.push(session);
         let ambr = held.ambr(policy);

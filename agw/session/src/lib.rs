@@ -94,7 +94,7 @@ pub struct Sessions {
     rng: SecureRng,
     ues: BTreeMap<UeId, UeSessions>,
     by_imsi: BTreeMap<Imsi, UeId>,
-    by_address: BTreeMap<Ipv4Addr, UeId>,
+    by_address: BTreeMap<UeAddress, UeId>,
     by_teid: BTreeMap<Teid, UeId>,
     resting: Resting,
 }
@@ -187,7 +187,7 @@ impl Sessions {
 
     /// The UE that holds an address.
     #[must_use]
-    pub fn by_address(&self, address: Ipv4Addr) -> Option<UeId> {
+    pub fn by_address(&self, address: UeAddress) -> Option<UeId> {
         self.by_address.get(&address).copied()
     }
 
@@ -244,7 +244,9 @@ impl Sessions {
         let mut held = UeSessions::new(imsi, subscribed);
         for session in stored {
             let pool = self.pools.get_mut(&session.apn);
-            if self.by_address.contains_key(&session.address) || !pool.is_some_and(|p| p.restore(session.address)) {
+            if self.by_address.contains_key(&session.address.into())
+                || !pool.is_some_and(|p| p.restore(session.address))
+            {
                 refused.push(session);
                 continue;
             }
@@ -255,7 +257,7 @@ impl Sessions {
                 refused.push(session);
                 continue;
             }
-            self.by_address.insert(session.address, ue);
+            self.by_address.insert(session.address.into(), ue);
             self.by_teid.insert(session.local.1, ue);
             held.list.push(Session {
                 ebi: session.ebi,
@@ -301,15 +303,15 @@ impl Sessions {
         let quarantine = self.config.timers.quarantine;
         self.by_teid.remove(&session.local.1);
         self.teids.release(now, quarantine, session.local.1);
+        self.by_address.remove(&session.address);
         if let Some(address) = session.address.ipv4() {
-            self.by_address.remove(&address);
             if let Some(pool) = self.pools.get_mut(&session.apn) {
                 pool.release(now, quarantine, address);
             }
             let rest = Rest { until: now + quarantine, apn: session.apn.clone(), address, teid: session.local.1 };
             self.resting.add(now, ue, rest);
-            out.dataplane(DataplaneChange::Remove { teid: session.local.1, ue_ipv4: address });
         }
+        out.dataplane(DataplaneChange::Remove { teid: session.local.1, address: session.address });
         if session.confirmed {
             out.tell(Event::SessionEnded { imsi, ebi: session.ebi, reason: reason.to_owned() });
         }

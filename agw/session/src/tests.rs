@@ -189,11 +189,11 @@ fn tunnels_follow_the_radio() {
     let out = desk.ask(SessionRequest::Resume { ue: ue(1) });
     let [SessionReply::Resume { bearers, .. }] = out.replies.as_slice() else { panic!("{out:?}") };
     assert_eq!(bearers[0].teid, session.local.1);
-    assert_eq!(desk.sessions.by_address(Ipv4Addr::new(10, 45, 0, 1)), Some(ue(1)));
+    assert_eq!(desk.sessions.by_address(Ipv4Addr::new(10, 45, 0, 1).into()), Some(ue(1)));
     let out = desk.ask(SessionRequest::Release { ue: ue(1) });
     assert!(out.effects.iter().any(|e| matches!(e, Effect::Dataplane(DataplaneChange::Remove { .. }))));
     assert!(desk.sessions.is_empty());
-    assert_eq!(desk.sessions.by_address(Ipv4Addr::new(10, 45, 0, 1)), None);
+    assert_eq!(desk.sessions.by_address(Ipv4Addr::new(10, 45, 0, 1).into()), None);
 }
 
 #[test]

@@ -97,11 +97,10 @@ impl Sessions {
 
 /// Tells the data plane how a tunnel stands.
 fn set_tunnel(imsi: Imsi, session: &Session, out: &mut SessionOut) {
-    let Some(ue_ipv4) = session.address.ipv4() else { return };
     let state = match session.remote {
         Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
         None => TunnelState::Idle,
     };
-    let (teid, ebi, ambr) = (session.local.1, session.ebi, session.ambr);
-    out.dataplane(DataplaneChange::Set(Tunnel { teid, ue_ipv4, ebi, imsi, state, ambr }));
+    let (teid, address, ebi, ambr) = (session.local.1, session.address, session.ebi, session.ambr);
+    out.dataplane(DataplaneChange::Set(Tunnel { teid, address, ebi, imsi, state, ambr }));
 }

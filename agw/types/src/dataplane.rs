@@ -1,8 +1,8 @@
 //! What the core wants of the data plane, and what the data plane tells the core.
 
-use crate::Ambr;
+use crate::{Ambr, UeAddress};
 use basalt_ids::{Ebi, Imsi, Teid};
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 /// One change. Each is complete in itself and may be applied again without harm.
@@ -15,12 +15,12 @@ pub enum DataplaneChange {
         /// The gateway's endpoint.
         teid: Teid,
         /// Its address in the UE pools.
-        ue_ipv4: Ipv4Addr,
+        address: UeAddress,
     },
     /// Drop what is buffered for an idle UE (paging failed, or the UE left).
     Discard {
         /// Whose packets.
-        ue_ipv4: Ipv4Addr,
+        address: UeAddress,
     },
 }
 
@@ -29,8 +29,8 @@ pub enum DataplaneChange {
 pub struct Tunnel {
     /// The gateway's endpoint: the uplink key. An index with a generation, so lookups are array accesses.
     pub teid: Teid,
-    /// The only source address accepted uplink; the downlink key.
-    pub ue_ipv4: Ipv4Addr,
+    /// The only source addresses accepted uplink; the downlink key.
+    pub address: UeAddress,
     /// Bearer, for reports.
     pub ebi: Ebi,
     /// Whose, for reports; never enters a BPF map.
@@ -67,7 +67,7 @@ pub enum Traffic {
     /// Packets wait for an idle UE. Told once, and again if packets still come after `Set` or `Discard`.
     DownlinkWaiting {
         /// For whom.
-        ue_ipv4: Ipv4Addr,
+        address: UeAddress,
     },
     /// A base station does not know the tunnel any more (GTP-U Error Indication from the tunnel's own peer).
     ErrorIndication {

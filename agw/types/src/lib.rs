@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
+mod address;
 mod config;
 mod dataplane;
 mod effect;
@@ -34,6 +35,7 @@ mod subscriber;
 mod timer;
 mod trace;
 
+pub use address::{Prefix64, UeAddress};
 pub use config::{AddressPool, ApnConfig, GatewayConfig, NetworkName, PagingPolicy, ProcedureTimers, SecurityOrder};
 pub use dataplane::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState};
 pub use effect::{Effect, Effects, OperatorReply, Record, RecordKey};
@@ -47,7 +49,7 @@ pub use radio::{
     Area, BearerEndpoint, BearerFailure, BearerSetup, ContextSetup, EstablishmentCause, Paging, PagingId, RadioCause,
     RadioCommand, RadioEvent, RadioEventKind,
 };
-pub use session::{Ambr, Arp, BearerQos, Session, SessionReply, SessionRequest, UeAddress, status_bit};
+pub use session::{Ambr, Arp, BearerQos, Session, SessionReply, SessionRequest, status_bit};
 pub use stored::{StoredLink, StoredRadio, StoredRest, StoredSession, StoredUe};
 pub use subscriber::{
     Answer, ApnProfile, AuthFailure, AuthMaterial, Profile, Question, Resync, SubscriberState, Unavailable,

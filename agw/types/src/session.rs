@@ -1,8 +1,8 @@
 //! Sessions: a PDN connection of EPS and a PDU session of 5GS are one kind of value.
 
-use crate::{BearerEndpoint, BearerSetup, Profile, UeId};
+use crate::{BearerEndpoint, BearerSetup, Profile, UeAddress, UeId};
 use basalt_ids::{Apn, Ebi, Qci, Teid};
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 /// Aggregate maximum bit rates in bit/s; `u64::MAX` means unlimited and is shown to the radio as its largest value.
@@ -32,23 +32,6 @@ pub struct BearerQos {
     pub qci: Qci,
     /// Priority when resources are short.
     pub arp: Arp,
-}
-
-/// The address of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum UeAddress {
-    /// One IPv4 address.
-    Ipv4(Ipv4Addr),
-}
-
-impl UeAddress {
-    /// The IPv4 address, if there is one.
-    #[must_use]
-    pub const fn ipv4(self) -> Option<Ipv4Addr> {
-        match self {
-            UeAddress::Ipv4(address) => Some(address),
-        }
-    }
 }
 
 /// One PDN connection or PDU session with its default bearer.

@@ -208,12 +208,16 @@ fn decide<'t, P: Packet, T: Tables>(
 /// An IPv6 packet that the kernel routed to the tunnels.
 #[inline(always)]
 fn downlink6<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, settings: &Settings, ip: usize) -> Downlinked<'t> {
-    let (Some(first), Some(prefix)) = (packet.load64(ip).map(u64::from_be), packet.load64(ip + 24)) else {
+    // One after the other: the compiler would keep what only one way has loaded, and the verifier refuses to read it.
+    let Some(first) = packet.load64(ip).map(u64::from_be) else {
         return Downlinked::Drop(DropReason::Malformed);
     };
     if first >> 60 != 6 {
         return Downlinked::Drop(DropReason::Malformed);
     }
+    let Some(prefix) = packet.load64(ip + 24) else {
+        return Downlinked::Drop(DropReason::Malformed);
+    };
     let slot = settings
         .place6(u64::from_be(prefix))
         .and_then(|place| tables.prefix(place))

@@ -40,7 +40,8 @@ pub(crate) fn check<P: Packet>(
     if length != available {
         return Err(DropReason::InnerLength);
     }
-    if source != ue {
+    // A phone without IPv4 has 0, which no source is.
+    if source != ue || ue == 0 {
         return Err(DropReason::SpoofedSource);
     }
     let fragment = first as u16;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
-use agw_types::{DataplaneChange, Peer, Tunnel, TunnelState};
+use agw_types::{DataplaneChange, Peer, Tunnel, TunnelState, UeAddress};
 use basalt_ids::{Imsi, Teid};
 use basalt_sansio::{Duration, Time};
 
@@ -26,8 +26,8 @@ pub(crate) struct Packet {
 #[derive(Debug, Default)]
 pub(crate) struct Plane {
     tunnels: BTreeMap<Teid, Tunnel>,
-    by_address: BTreeMap<Ipv4Addr, Teid>,
-    buffers: BTreeMap<Ipv4Addr, Buffer>,
+    by_address: BTreeMap<UeAddress, Teid>,
+    buffers: BTreeMap<UeAddress, Buffer>,
     /// First and last packet of a base station into an idle tunnel.
     insisting: BTreeMap<(Teid, Ipv4Addr), (Time, Time)>,
 }
@@ -79,53 +79,53 @@ impl Plane {
                 self.set(tunnel);
                 match tunnel.state {
                     TunnelState::Connected(_) => {
-                        let buffer = self.buffers.remove(&tunnel.ue_ipv4).unwrap_or_default();
+                        let buffer = self.buffers.remove(&tunnel.address).unwrap_or_default();
                         applied.flushed = buffer.packets.into();
                     }
                     // Word that was given before is answered; what comes now is told again.
                     TunnelState::Idle => {
-                        if let Some(buffer) = self.buffers.get_mut(&tunnel.ue_ipv4) {
+                        if let Some(buffer) = self.buffers.get_mut(&tunnel.address) {
                             buffer.told = false;
                         }
                     }
                 }
             }
-            DataplaneChange::Remove { teid, ue_ipv4 } => {
+            DataplaneChange::Remove { teid, address } => {
                 self.insisting.retain(|(insisted, _), _| insisted != teid);
-                if self.tunnels.get(teid).is_some_and(|tunnel| tunnel.ue_ipv4 == *ue_ipv4) {
+                if self.tunnels.get(teid).is_some_and(|tunnel| tunnel.address == *address) {
                     self.tunnels.remove(teid);
                 }
-                if self.by_address.get(ue_ipv4) == Some(teid) {
-                    self.by_address.remove(ue_ipv4);
-                    self.buffers.remove(ue_ipv4);
+                if self.by_address.get(address) == Some(teid) {
+                    self.by_address.remove(address);
+                    self.buffers.remove(address);
                 }
             }
-            DataplaneChange::Discard { ue_ipv4 } => drop(self.buffers.remove(ue_ipv4)),
+            DataplaneChange::Discard { address } => drop(self.buffers.remove(address)),
         }
         applied
     }
 
     fn clash(&self, tunnel: &Tunnel) -> Option<String> {
         if let Some(other) = self.tunnels.get(&tunnel.teid)
-            && (other.imsi != tunnel.imsi || other.ue_ipv4 != tunnel.ue_ipv4)
+            && (other.imsi != tunnel.imsi || other.address != tunnel.address)
         {
             return Some(format!("tunnel {:?} of {:?} is set for {:?}", tunnel.teid, other, tunnel));
         }
-        let owner = self.by_address.get(&tunnel.ue_ipv4).and_then(|teid| self.tunnels.get(teid));
+        let owner = self.by_address.get(&tunnel.address).and_then(|teid| self.tunnels.get(teid));
         let other = owner.filter(|other| other.teid != tunnel.teid)?;
-        Some(format!("address {} of {other:?} is set for {tunnel:?}", tunnel.ue_ipv4))
+        Some(format!("address {} of {other:?} is set for {tunnel:?}", tunnel.address))
     }
 
     fn set(&mut self, tunnel: &Tunnel) {
-        if let Some(former) = self.by_address.insert(tunnel.ue_ipv4, tunnel.teid)
+        if let Some(former) = self.by_address.insert(tunnel.address, tunnel.teid)
             && former != tunnel.teid
         {
             self.tunnels.remove(&former);
         }
         if let Some(former) = self.tunnels.insert(tunnel.teid, tunnel.clone())
-            && former.ue_ipv4 != tunnel.ue_ipv4
+            && former.address != tunnel.address
         {
-            self.by_address.remove(&former.ue_ipv4);
+            self.by_address.remove(&former.address);
         }
     }
 
@@ -136,7 +136,7 @@ impl Plane {
             TunnelState::Connected(peer) if peer.address != IpAddr::V4(from) => {
                 Uplinked::Refused("another base station")
             }
-            TunnelState::Connected(_) if tunnel.ue_ipv4 != source => {
+            TunnelState::Connected(_) if tunnel.address.ipv4() != Some(source) => {
                 Uplinked::Refused("a source that is not the phone's")
             }
             TunnelState::Connected(_) => Uplinked::Forwarded(tunnel.imsi),
@@ -159,12 +159,12 @@ impl Plane {
     }
 
     pub(crate) fn downlink(&mut self, packet: Packet) -> Downlinked {
-        let tunnel = self.by_address.get(&packet.to).and_then(|teid| self.tunnels.get(teid));
+        let tunnel = self.by_address.get(&packet.to.into()).and_then(|teid| self.tunnels.get(teid));
         let Some(tunnel) = tunnel else { return Downlinked::NoPhone };
         if let TunnelState::Connected(peer) = tunnel.state {
             return Downlinked::Sent(tunnel.teid, peer);
         }
-        let buffer = self.buffers.entry(packet.to).or_default();
+        let buffer = self.buffers.entry(packet.to.into()).or_default();
         if buffer.packets.len() >= BUFFER {
             return Downlinked::Full;
         }
@@ -197,10 +197,10 @@ mod tests {
     use super::*;
 
     fn tunnel(teid: u32, last: u8, state: TunnelState) -> Tunnel {
-        let ue_ipv4 = Ipv4Addr::new(10, 45, 0, last);
+        let address = UeAddress::Ipv4(Ipv4Addr::new(10, 45, 0, last));
         let imsi = format!("0010100000000{last:02}").parse().unwrap();
         let ambr = agw_types::Ambr { uplink: u64::MAX, downlink: u64::MAX };
-        Tunnel { teid: Teid(teid), ue_ipv4, ebi: basalt_ids::Ebi::new(5).unwrap(), imsi, state, ambr }
+        Tunnel { teid: Teid(teid), address, ebi: basalt_ids::Ebi::new(5).unwrap(), imsi, state, ambr }
     }
 
     fn connected() -> TunnelState {

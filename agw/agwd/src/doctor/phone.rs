@@ -95,14 +95,8 @@ fn session(view: &UeView) -> Finding {
             "check the APN in the phone: it must be one of the subscriber's (`basalt subscriber show`), of type IPv4",
         );
     }
-    let sessions: Vec<String> = view
-        .sessions
-        .iter()
-        .map(|session| {
-            let address = session.address.ipv4().map(|address| address.to_string()).unwrap_or_default();
-            format!("{address} in {}", session.apn)
-        })
-        .collect();
+    let sessions: Vec<String> =
+        view.sessions.iter().map(|session| format!("{} in {}", session.address, session.apn)).collect();
     Finding::ok(check, sessions.join(", "))
 }
 

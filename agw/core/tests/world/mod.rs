@@ -337,8 +337,8 @@ impl World {
             }
             Act::Packets { phone } => {
                 let sessions = self.site.core.ue(self.phones[phone].imsi).map(|ue| ue.sessions).unwrap_or_default();
-                if let Some(ue_ipv4) = sessions.first().and_then(|session| session.address.ipv4()) {
-                    self.site.input(Input::Traffic(Traffic::DownlinkWaiting { ue_ipv4 }));
+                if let Some(address) = sessions.first().map(|session| session.address) {
+                    self.site.input(Input::Traffic(Traffic::DownlinkWaiting { address }));
                 }
             }
             Act::Operator { phone, what } => {

@@ -5,7 +5,7 @@ mod service;
 use super::*;
 use crate::limits::Rate;
 use crate::oracle::Generator;
-use agw_types::{AddressPool, Ambr, Peer, Tunnel, TunnelState};
+use agw_types::{AddressPool, Ambr, Peer, Prefix64, Tunnel, TunnelState, UeAddress};
 use basalt_ebpf_abi::{DownlinkFlags, HandoverHeader, Meter, UplinkFlags};
 use basalt_ids::Ebi;
 use std::net::SocketAddrV4;
@@ -26,7 +26,7 @@ fn memory() -> (Dataplane, mpsc::Receiver<Traffic>) {
 
 fn tunnel(teid: u32, ue: Ipv4Addr, state: TunnelState) -> Tunnel {
     let (imsi, ambr) = ("001010000000001".parse().unwrap(), Ambr { uplink: u64::MAX, downlink: u64::MAX });
-    Tunnel { teid: Teid(teid), ue_ipv4: ue, ebi: Ebi::FIRST, imsi, state, ambr }
+    Tunnel { teid: Teid(teid), address: ue.into(), ebi: Ebi::FIRST, imsi, state, ambr }
 }
 
 fn connected(teid: u32) -> TunnelState {
@@ -54,10 +54,10 @@ fn a_session_is_what_was_set_last() {
     for state in [TunnelState::Idle, connected(7), connected(8), TunnelState::Idle, connected(8)] {
         set(&plane, tunnel(0x10_0003, UE, state)).unwrap();
         set(&plane, tunnel(0x10_0003, UE, state)).unwrap();
-        let installed = Installed { teid: Teid(0x10_0003), ue_ipv4: UE, ebi: Some(Ebi::FIRST), state };
+        let installed = Installed { teid: Teid(0x10_0003), address: UE.into(), ebi: Some(Ebi::FIRST), state };
         assert_eq!(plane.installed(), [installed]);
     }
-    let remove = DataplaneChange::Remove { teid: Teid(0x10_0003), ue_ipv4: UE };
+    let remove = DataplaneChange::Remove { teid: Teid(0x10_0003), address: UE.into() };
     assert_eq!(plane.apply(&remove).unwrap(), Some(Usage::default()));
     assert_eq!(plane.apply(&remove).unwrap(), None);
     assert!(plane.installed().is_empty());
@@ -76,11 +76,11 @@ fn a_new_owner_takes_both_halves_and_no_counters() {
     // The same index with another generation: the old phone is gone.
     let other = Ipv4Addr::new(10, 45, 0, 9);
     set(&plane, tunnel(0x30_0004, other, connected(9))).unwrap();
-    assert_eq!(plane.installed().iter().map(|session| session.ue_ipv4).collect::<Vec<_>>(), [other]);
+    assert_eq!(plane.installed().iter().map(|session| session.address).collect::<Vec<_>>(), [other.into()]);
     assert_eq!(plane.usage(Teid(0x30_0004), other), Some(Usage::default()));
     assert_eq!(plane.usage(Teid(0x20_0004), UE), None);
     // Removing someone who is gone changes nothing.
-    assert_eq!(plane.apply(&DataplaneChange::Remove { teid: Teid(0x20_0004), ue_ipv4: UE }).unwrap(), None);
+    assert_eq!(plane.apply(&DataplaneChange::Remove { teid: Teid(0x20_0004), address: UE.into() }).unwrap(), None);
     assert_eq!(plane.installed().len(), 1);
 }
 
@@ -102,7 +102,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
 #[test]
 fn an_idle_period_is_told_once_and_a_discard_opens_a_new_one() {
     let (plane, mut traffic) = memory();
-    let waiting = Ok(Traffic::DownlinkWaiting { ue_ipv4: UE });
+    let waiting = Ok(Traffic::DownlinkWaiting { address: UE.into() });
     set(&plane, tunnel(0x10_0003, UE, TunnelState::Idle)).unwrap();
     for _ in 0..70 {
         hand_over(&plane, UE);
@@ -111,7 +111,7 @@ fn an_idle_period_is_told_once_and_a_discard_opens_a_new_one() {
     assert!(traffic.try_recv().is_err());
     assert_eq!(plane.buffered(), 64);
     assert_eq!(plane.usage(Teid(0x10_0003), UE).unwrap().downlink_dropped, 6);
-    plane.apply(&DataplaneChange::Discard { ue_ipv4: UE }).unwrap();
+    plane.apply(&DataplaneChange::Discard { address: UE.into() }).unwrap();
     assert_eq!(plane.buffered(), 0);
     hand_over(&plane, UE);
     assert_eq!(traffic.try_recv(), waiting);
@@ -189,7 +189,7 @@ fn limits_belong_to_a_session_and_its_ue() {
         assert_eq!(up.flags.get() & UplinkFlags::METERED, UplinkFlags::METERED);
         assert_eq!((up.meter.due.get(), down.flags.get()), (77, DownlinkFlags::METERED));
     }
-    plane.apply(&DataplaneChange::Remove { teid: one, ue_ipv4: UE }).unwrap();
+    plane.apply(&DataplaneChange::Remove { teid: one, address: UE.into() }).unwrap();
     assert_eq!((up.ue_meter.get(), up.meter.rate.get(), down.flags.get()), (0, 0, 0));
     assert_eq!(plane.shared.state().sessions.ue_limits.used(), 1);
     plane.limit(two, other, &Limits::NONE, None).unwrap();
@@ -214,7 +214,7 @@ fn tables_that_differ_are_repaired_and_told() {
     assert!(plane.reconcile(&wanted).is_empty());
     // One is idle although it should not be, one is gone, one half is overwritten, one is nobody's.
     set(&plane, Tunnel { state: TunnelState::Idle, ..wanted[0].clone() }).unwrap();
-    plane.apply(&DataplaneChange::Remove { teid: wanted[1].teid, ue_ipv4: wanted[1].ue_ipv4 }).unwrap();
+    plane.apply(&DataplaneChange::Remove { teid: wanted[1].teid, address: wanted[1].address }).unwrap();
     plane.shared.tables.uplink.get(3).unwrap().teid.set(0x77_0003);
     set(&plane, tunnel(0x10_0009, address(9), connected(9))).unwrap();
     let found = plane.reconcile(&wanted);
@@ -232,24 +232,56 @@ fn tables_that_differ_are_repaired_and_told() {
 #[test]
 fn a_prefix_belongs_to_one_session_and_goes_with_it() {
     let (plane, _traffic) = memory();
-    let prefix = |last: u8| [0x20, 1, 0x0d, 0xb8, 0, 6, 0, last];
-    let (one, two, other) = (Teid(0x10_0003), Teid(0x10_0004), Ipv4Addr::new(10, 45, 0, 9));
-    assert!(matches!(plane.set_prefix(one, UE, Some(prefix(1))), Err(Error::NoSession(_))));
-    set(&plane, tunnel(one.0, UE, connected(7))).unwrap();
-    set(&plane, tunnel(two.0, other, connected(8))).unwrap();
+    let prefix = |last: u64| Prefix64::from_bits(0x2001_0db8_0006_0000 | last);
+    let (one, two, other) = (0x10_0003, 0x10_0004, Ipv4Addr::new(10, 45, 0, 9));
     let slots = || -> Vec<u64> { plane.shared.tables.prefixes.iter().map(basalt_ebpf_abi::Shared64::get).collect() };
     let slot = |ue: Ipv4Addr| u64::from(plane.shared.tables.settings.get(0).unwrap().slot(ue.into()).unwrap());
-    plane.set_prefix(one, UE, Some(prefix(1))).unwrap();
-    plane.set_prefix(one, UE, Some(prefix(1))).unwrap();
+    let both = |teid, ue, prefix| {
+        let address = UeAddress::Ipv4v6(ue, prefix);
+        set(&plane, Tunnel { address, ..tunnel(teid, ue, connected(teid)) })
+    };
+    both(one, UE, prefix(1)).unwrap();
+    both(one, UE, prefix(1)).unwrap();
     assert_eq!(slots()[1], slot(UE) + 1);
-    assert!(matches!(plane.set_prefix(two, other, Some(prefix(1))), Err(Error::OutsidePools6(_))), "taken");
-    assert!(matches!(plane.set_prefix(two, other, Some([0xfd; 8])), Err(Error::OutsidePools6(_))));
-    plane.set_prefix(one, UE, Some(prefix(2))).unwrap();
+    let outside = both(two, other, Prefix64::from_bits(0xfd << 56));
+    assert!(matches!(outside, Err(Error::OutsidePools(_))), "{outside:?}");
+    both(one, UE, prefix(2)).unwrap();
     assert_eq!((slots()[1], slots()[2]), (0, slot(UE) + 1));
-    plane.apply(&DataplaneChange::Remove { teid: one, ue_ipv4: UE }).unwrap();
+    let address = UeAddress::Ipv4v6(UE, prefix(2));
+    plane.apply(&DataplaneChange::Remove { teid: Teid(one), address }).unwrap();
     assert!(slots().iter().all(|slot| *slot == 0));
-    plane.set_prefix(two, other, Some(prefix(2))).unwrap();
+    both(one, UE, prefix(2)).unwrap();
+    // Another session gets the prefix: the one before is gone.
+    both(two, other, prefix(2)).unwrap();
+    assert_eq!(slots()[2], slot(other) + 1);
+    assert_eq!(plane.installed().iter().map(|session| session.teid.0).collect::<Vec<_>>(), [two]);
     // Another session takes the record.
-    set(&plane, tunnel(0x20_0004, UE, connected(8))).unwrap();
+    set(&plane, tunnel(0x20_0004, other, connected(8))).unwrap();
     assert!(slots().iter().all(|slot| *slot == 0), "{:?}", slots());
+}
+
+#[test]
+fn a_session_without_ipv4_has_a_record_of_its_own() {
+    let (plane, mut traffic) = memory();
+    let address = UeAddress::Ipv6(Prefix64::from_bits(0x2001_0db8_0006_0003));
+    let wanted = Tunnel { address, ..tunnel(0x10_0003, UE, TunnelState::Idle) };
+    set(&plane, wanted.clone()).unwrap();
+    set(&plane, tunnel(0x10_0004, UE, connected(4))).unwrap();
+    let installed = plane.installed();
+    assert_eq!(installed.iter().map(|session| session.address).collect::<Vec<_>>(), [UE.into(), address]);
+    assert!(plane.reconcile(&[wanted.clone(), tunnel(0x10_0004, UE, connected(4))]).is_empty());
+    // It is paged, and what waits for it discarded, by its prefix.
+    let cell = &plane.shared.tables.prefixes.get(3).unwrap();
+    let slot = u32::try_from(cell.get()).unwrap() - 1;
+    let record = plane.shared.tables.downlink.get(slot as usize).unwrap();
+    assert_eq!((record.ue.get(), record.owner.get()), (0, 0x10_0003));
+    let number = record.handed.fetch_add(1).wrapping_add(1);
+    let header = HandoverHeader { slot, ue: 0, owner: 0x10_0003, number, length: 4, reason: 0 };
+    plane.shared.handed_over(&mut plane.shared.state(), header, b"down");
+    assert_eq!(traffic.try_recv(), Ok(Traffic::DownlinkWaiting { address }));
+    plane.apply(&DataplaneChange::Discard { address }).unwrap();
+    assert_eq!(plane.buffered(), 0);
+    assert!(plane.usage(Teid(0x10_0003), address).is_some());
+    plane.apply(&DataplaneChange::Remove { teid: Teid(0x10_0003), address }).unwrap();
+    assert_eq!((cell.get(), plane.installed().len()), (0, 1));
 }

@@ -81,6 +81,6 @@ pub(super) fn serve(tables: &Tables, sizes: Sizes) {
     let hops = [(World::STATION, 256), (World::STRANGER, 257)];
     for (index, service) in services() {
         let ue = Ipv4Addr::from(u32::from(World::UE) + index);
-        sessions.serve(tables, Teid(World::teid(index)), ue, &service, &hops).unwrap();
+        sessions.serve(tables, Teid(World::teid(index)), ue.into(), &service, &hops).unwrap();
     }
 }

@@ -98,7 +98,7 @@ impl World {
                     // Nobody is there to keep it.
                     self.plane.daemon_died();
                 } else if tell {
-                    self.gateway_input(Input::Traffic(Traffic::DownlinkWaiting { ue_ipv4: to }));
+                    self.gateway_input(Input::Traffic(Traffic::DownlinkWaiting { address: to.into() }));
                 }
                 false
             }
@@ -186,7 +186,7 @@ impl World {
 
     fn passes(&self, way: &Steady, from: Ipv4Addr) -> bool {
         let up = self.plane.uplink(from, way.teid, way.address) == Uplinked::Forwarded(way.imsi);
-        let down = self.plane.tunnel(way.teid).is_some_and(|tunnel| tunnel.ue_ipv4 == way.address);
+        let down = self.plane.tunnel(way.teid).is_some_and(|tunnel| tunnel.address.ipv4() == Some(way.address));
         up && down
     }
 

@@ -321,7 +321,7 @@ fn rules_that_come_and_go_keep_their_counts() {
     assert_eq!(gone.rules.len(), 12);
     assert_eq!(gone.rules[&1].downlink_packets, 2);
     assert_eq!(plane.shared.state().sessions.rooms.used(), (1, 64, 0));
-    plane.apply(&DataplaneChange::Remove { teid: DEFAULT, ue_ipv4: UE }).unwrap();
+    plane.apply(&DataplaneChange::Remove { teid: DEFAULT, address: UE.into() }).unwrap();
     assert_eq!(plane.shared.state().sessions.rooms.used(), (0, 0, 0));
 }
 
@@ -375,9 +375,9 @@ fn a_session_that_ends_keeps_its_counters_until_they_are_settled() {
     down(&plane, &WEB.packet(false, 60)).unwrap();
     let live = plane.readings();
     assert_eq!((live.len(), live[0].closed, live[0].total.downlink_bytes), (1, false, 200));
-    let usage = plane.apply(&DataplaneChange::Remove { teid: DEFAULT, ue_ipv4: UE }).unwrap().unwrap();
+    let usage = plane.apply(&DataplaneChange::Remove { teid: DEFAULT, address: UE.into() }).unwrap().unwrap();
     assert_eq!((usage.uplink_bytes, usage.downlink_bytes), (100, 200));
-    assert_eq!(plane.apply(&DataplaneChange::Remove { teid: DEFAULT, ue_ipv4: UE }).unwrap(), None);
+    assert_eq!(plane.apply(&DataplaneChange::Remove { teid: DEFAULT, address: UE.into() }).unwrap(), None);
     // A successor that finds these tables reads the same.
     let tables = &plane.shared.tables;
     let mut successor = Sessions::new(plane.shared.state().sessions.layout, 32, false);
