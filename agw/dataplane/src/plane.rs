@@ -13,6 +13,7 @@ use crate::rules::Service;
 use crate::service::Parts;
 use crate::sessions::{Installed, Outcome, Sessions, Usage, address, slot_of};
 use crate::sockets::{Device, FrameSocket, GtpSocket, Waker};
+use crate::suspects::Suspects;
 use crate::tables::Tables;
 use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState, UeAddress};
 use basalt_ebpf_abi::{Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice};
@@ -62,6 +63,7 @@ pub(crate) struct State {
     pub(crate) waiting: Waiting,
     pub(crate) limits: PeerLimits,
     pub(crate) insistence: Insistence,
+    pub(crate) suspects: Suspects,
     pub(crate) paths: Paths,
     /// Idle phones, by slot, for which the core has been told already.
     told: BTreeSet<u32>,
@@ -71,9 +73,9 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(sessions: Sessions, hops: Hops, buffers: Buffers, waiting: Waiting, paths: Paths) -> Self {
-        let (limits, insistence) = (PeerLimits::new(100, 200), Insistence::default());
+        let (limits, insistence, suspects) = (PeerLimits::new(100, 200), Insistence::default(), Suspects::default());
         let (told, replaced) = (BTreeSet::new(), Vec::new());
-        Self { sessions, hops, buffers, waiting, limits, insistence, paths, told, replaced }
+        Self { sessions, hops, buffers, waiting, limits, insistence, suspects, paths, told, replaced }
     }
 
     /// Packets kept for idle phones.

@@ -1,9 +1,11 @@
 //! What the data plane tells besides [`agw_types::Traffic`].
 
-use crate::plane::Shared;
+use crate::plane::{Shared, State};
+use crate::suspects::Suspicion;
 use basalt_ebpf_abi::Notice;
 use basalt_ids::Teid;
 use std::net::Ipv4Addr;
+use std::time::Instant;
 
 /// Something that happened at a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,15 @@ pub enum Report {
         peer: Ipv4Addr,
         /// Whether it answers.
         up: bool,
+    },
+    /// Somebody sends GTP-U that no honest base station sends. Told once a minute about each sender, as long as it goes on.
+    Suspicious {
+        /// Who.
+        peer: Ipv4Addr,
+        /// What it does.
+        what: Suspicion,
+        /// How often since it was told last.
+        count: u64,
     },
 }
 
@@ -48,6 +59,13 @@ impl Shared {
     pub(crate) fn notices(&self) {
         for notice in self.tables.take_notices() {
             self.noticed(notice);
+        }
+    }
+
+    /// Notes that a sender did what no honest one does for long.
+    pub(crate) fn suspect(&self, state: &mut State, now: Instant, peer: Ipv4Addr, what: Suspicion) {
+        if let Some(count) = state.suspects.note(now, peer, what) {
+            self.report(Report::Suspicious { peer, what, count });
         }
     }
 

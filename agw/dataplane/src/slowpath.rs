@@ -5,6 +5,7 @@ use crate::paths::Act;
 use crate::plane::{Outlet, Shared, State};
 use crate::reports::Report;
 use crate::router;
+use crate::suspects::Suspicion;
 use agw_types::{Peer, Traffic};
 use basalt_ebpf_abi::{Address, DropReason, PuntReason, Uplink};
 use basalt_gtp::{Datagram, Header, Message, MessageType};
@@ -117,9 +118,18 @@ impl Shared {
                     self.error_indication(held);
                 }
             }
-            PuntReason::OtherPeer => self.tables.dropped(DropReason::WrongPeer, 1),
-            _ if self.may_indicate(state, now, held) => self.error_indication(held),
-            _ => self.tables.dropped(DropReason::PeerRate, 1),
+            PuntReason::OtherPeer => {
+                self.tables.dropped(DropReason::WrongPeer, 1);
+                self.suspect(state, now, held.peer, Suspicion::ForeignTunnels);
+            }
+            _ => {
+                if self.may_indicate(state, now, held) {
+                    self.error_indication(held);
+                } else {
+                    self.tables.dropped(DropReason::PeerRate, 1);
+                }
+                self.suspect(state, now, held.peer, Suspicion::UnknownTunnels);
+            }
         }
     }
 
@@ -156,8 +166,10 @@ impl Shared {
                 self.send_message(from, &Datagram { header, message });
             }
             Message::EchoRequest { .. } => self.tables.dropped(DropReason::PeerRate, 1),
-            Message::ErrorIndication { teid, peer: named, .. } => self.unknown_there(&state, peer, named, teid),
-            Message::EndMarker { .. } => self.end_of(peer, datagram.header.teid),
+            Message::ErrorIndication { teid, peer: named, .. } => {
+                self.unknown_there(&mut state, now, peer, named, teid)
+            }
+            Message::EndMarker { .. } => self.end_of(&mut state, now, peer, datagram.header.teid),
             Message::EchoResponse { .. } => {
                 if state.paths.answered(now, peer, datagram.header.sequence) {
                     self.report(Report::Path { peer, up: true });
@@ -169,10 +181,11 @@ impl Shared {
     }
 
     /// A base station says that it does not know a tunnel: believed only from the tunnel's own peer.
-    fn unknown_there(&self, state: &State, from: Ipv4Addr, named: IpAddr, teid: Teid) {
+    fn unknown_there(&self, state: &mut State, now: Instant, from: Ipv4Addr, named: IpAddr, teid: Teid) {
         let ours = (named == IpAddr::V4(from)).then(|| state.sessions.by_peer(from, teid.0)).flatten();
         let Some(ours) = ours else {
             self.tables.dropped(DropReason::ForgedControl, 1);
+            self.suspect(state, now, from, Suspicion::ForgedControl);
             return;
         };
         let peer = Peer { address: IpAddr::V4(from), teid };
@@ -183,12 +196,13 @@ impl Shared {
     }
 
     /// Nothing more will come through a tunnel: of no consequence to us, who reorder nothing, but it must be the tunnel's own peer.
-    fn end_of(&self, peer: Ipv4Addr, teid: Teid) {
+    fn end_of(&self, state: &mut State, now: Instant, peer: Ipv4Addr, teid: Teid) {
         let index = self.tables.settings.get(0).map_or(0, |settings| settings.teid_mask.get()) & teid.0;
         let record = self.tables.uplink.get(index as usize).filter(|record| record.teid.get() == teid.0);
         let own = |record: &Uplink| Address::new(peer).0 & record.peer_mask.get() == record.peer.get();
         if !record.is_some_and(own) {
             self.tables.dropped(DropReason::ForgedControl, 1);
+            self.suspect(state, now, peer, Suspicion::ForgedControl);
         }
     }
 

@@ -6,7 +6,7 @@
 
 mod lab;
 
-use agw_dataplane::{Echo, Egress, Plane, PlaneMode, Report};
+use agw_dataplane::{Echo, Egress, Plane, PlaneMode, Report, Suspicion};
 use agw_types::{DataplaneChange, Traffic};
 use basalt_ebpf_abi::{DropReason, PuntReason};
 use lab::*;
@@ -258,6 +258,16 @@ fn unknown_tunnels_are_indicated_and_indications_believed_from_the_peer_only() {
         // The stranger cannot use the tunnel either.
         stranger.send_to(&g_pdu(TEID, &ping_packet(UE, SERVER, 1)), (ACCESS, 2152)).unwrap();
         eventually("the wrong peer is counted", || drops(&gateway, DropReason::WrongPeer) == 1);
+        // Once may be a mistake.
+        let mut reports = gateway.plane().reports().unwrap();
+        assert!(reports.try_recv().is_err());
+        for _ in 0..12 {
+            stranger.send_to(&g_pdu(TEID, &ping_packet(UE, SERVER, 1)), (ACCESS, 2152)).unwrap();
+        }
+        eventually("the stranger is suspected", || {
+            let (peer, what) = (std::net::Ipv4Addr::new(10, 10, 1, 9), Suspicion::ForeignTunnels);
+            reports.try_recv() == Ok(Report::Suspicious { peer, what, count: 10 })
+        });
     }
 }
 
