@@ -62,7 +62,8 @@ impl LinkedEbi {
     }
 }
 
-/// Traffic flow template or aggregate (TS 24.008 §10.5.6.12), not decoded: the octets after the length indicator.
+/// Traffic flow template or aggregate (TS 24.008 §10.5.6.12), not decoded: the octets after the length indicator. What
+/// they say: [`Tft::decode`](super::Tft::decode).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TrafficFlow(pub Vec<u8>);
 

@@ -17,6 +17,7 @@ mod qos;
 mod raw;
 mod security;
 mod tai;
+mod tft;
 mod timer;
 
 pub use bearer::{EpsBearerContextStatus, LinkedEbi, TrafficFlow};
@@ -41,4 +42,5 @@ pub(crate) use raw::Placed;
 pub use raw::{EsmContainer, NasContainer, OctetString, OtherIes, RawIe};
 pub use security::{AuthenticationFailureParameter, Autn, KeySetIdentifier, Nonce, Rand, Res, SelectedNasAlgorithms};
 pub use tai::{EmergencyNumber, EmergencyNumberList, PlmnList, TaiList, TaiListPart};
+pub use tft::{FilterComponent, FilterDirection, PacketFilter, Tft, TftError, TftOperation};
 pub use timer::{GprsTimer, GprsTimer2, GprsTimer3};
