@@ -4,7 +4,7 @@
 
 use crate::events::EventLine;
 use crate::gateway::{Gateway, Job};
-use crate::{convert, diagnose, storage, subscribers};
+use crate::{convert, diagnose, storage, subscribers, usage};
 use agw_subscribers::StoredSubscriber;
 use agw_types::{Command, ConfigDelta, Input, OperatorReply, SubscriberState};
 use anyhow::Context as _;
@@ -84,6 +84,21 @@ impl Control {
         wait.await.map_err(|_| Status::unavailable("agwd is stopping"))
     }
 
+    /// Like `run`, with all counters read just before and what they say durable.
+    async fn counted<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Gateway) -> T + Send + 'static,
+    ) -> Result<T, Status> {
+        self.later(move |gateway, done| {
+            let answer = Box::new(move |gateway: &mut Gateway| {
+                // The client may have gone.
+                let _ = done.send(job(gateway));
+            });
+            usage::collect(gateway, Some(answer));
+        })
+        .await
+    }
+
     async fn command(&self, command: Command) -> Result<Response<api::CommandResponse>, Status> {
         let reply = self.run(move |gateway| gateway.command(command)).await?;
         match reply.await.map_err(|_| Status::unavailable("agwd is stopping"))? {
@@ -117,6 +132,18 @@ fn never_seen(imsi: Imsi, subscribed: bool) -> String {
 
 fn not_subscribed(imsi: Imsi) -> Status {
     Status::not_found(format!("there is no subscriber {imsi}; see `basalt subscriber list`"))
+}
+
+/// Reads a plan.
+fn plan_of(imsi: Imsi, plan: api::DataPlan) -> Result<usage::StoredPlan, Status> {
+    let term = match plan.term() {
+        api::PlanTerm::Session => usage::StoredTerm::Session,
+        api::PlanTerm::Day => usage::StoredTerm::Day,
+        api::PlanTerm::Month => usage::StoredTerm::Month,
+        api::PlanTerm::Unspecified => return Err(Status::invalid_argument("say session, day or month")),
+    };
+    let slow = (plan.slow != 0).then_some(plan.slow);
+    Ok(usage::StoredPlan { imsi, octets: plan.octets, term, slow, extra: 0, extra_for: 0 })
 }
 
 type Events = Pin<Box<dyn Stream<Item = Result<api::Event, Status>> + Send>>;
@@ -263,6 +290,76 @@ impl Service for Control {
         let (after, size) = (after(&request.after)?, page_size(request.page_size));
         let (sessions, next) = self.run(move |gateway| convert::sessions(gateway, after, size)).await?;
         Ok(Response::new(api::ListSessionsResponse { sessions, next }))
+    }
+
+    async fn list_usage(
+        &self,
+        request: Request<api::ListUsageRequest>,
+    ) -> Result<Response<api::ListUsageResponse>, Status> {
+        let request = request.into_inner();
+        let (after, size) = (after(&request.after)?, page_size(request.page_size));
+        let (subscribers, next) = self.counted(move |gateway| usage::list(gateway, after, size)).await?;
+        Ok(Response::new(api::ListUsageResponse { subscribers, next }))
+    }
+
+    async fn get_usage(
+        &self,
+        request: Request<api::GetUsageRequest>,
+    ) -> Result<Response<api::SubscriberUsage>, Status> {
+        let imsi = imsi(&request.into_inner().imsi)?;
+        let found = self.counted(move |gateway| usage::of(gateway, imsi)).await?;
+        let none = || Status::not_found(format!("subscriber {imsi} has used nothing, as far as is kept"));
+        found.map(Response::new).ok_or_else(none)
+    }
+
+    async fn list_usage_records(
+        &self,
+        request: Request<api::ListUsageRecordsRequest>,
+    ) -> Result<Response<api::ListUsageRecordsResponse>, Status> {
+        let request = request.into_inner();
+        let size = page_size(request.page_size);
+        self.counted(move |gateway| usage::page(gateway, request.from, request.acknowledged, size))
+            .await
+            .map(Response::new)
+    }
+
+    async fn set_data_plan(
+        &self,
+        request: Request<api::SetDataPlanRequest>,
+    ) -> Result<Response<api::SetDataPlanResponse>, Status> {
+        let request = request.into_inner();
+        let imsi = imsi(&request.imsi)?;
+        let plan = request.plan.map(|plan| plan_of(imsi, plan)).transpose()?;
+        let set = self.later(move |gateway, done| {
+            if !gateway.stored.contains_key(&imsi) {
+                let _ = done.send(None);
+                return;
+            }
+            let answer = Box::new(move |gateway: &mut Gateway| {
+                let _ = done.send(Some(usage::state(gateway, imsi)));
+            });
+            usage::set_plan(gateway, imsi, plan, answer);
+        });
+        let plan = set.await?.ok_or_else(|| not_subscribed(imsi))?;
+        Ok(Response::new(api::SetDataPlanResponse { plan }))
+    }
+
+    async fn top_up(&self, request: Request<api::TopUpRequest>) -> Result<Response<api::SetDataPlanResponse>, Status> {
+        let request = request.into_inner();
+        let imsi = imsi(&request.imsi)?;
+        let added = self.later(move |gateway, done| {
+            if usage::state(gateway, imsi).is_none() {
+                let _ = done.send(None);
+                return;
+            }
+            let answer = Box::new(move |gateway: &mut Gateway| {
+                let _ = done.send(Some(usage::state(gateway, imsi)));
+            });
+            usage::top_up(gateway, imsi, request.octets, answer);
+        });
+        let none = || Status::failed_precondition(format!("subscriber {imsi} has no data plan to add to"));
+        let plan = added.await?.ok_or_else(none)?;
+        Ok(Response::new(api::SetDataPlanResponse { plan }))
     }
 
     async fn detach_ue(

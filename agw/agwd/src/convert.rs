@@ -78,6 +78,10 @@ pub fn refresh(gateway: &mut Gateway) {
         metrics.table_entries.with_label_values(&[table, "used"]).set(number(used));
         metrics.table_entries.with_label_values(&[table, "free"]).set(number(room.saturating_sub(used)));
     }
+    let total = gateway.usage.accounts.total();
+    metrics.usage_bytes.with_label_values(&["uplink"]).set(number(total.uplink_bytes));
+    metrics.usage_bytes.with_label_values(&["downlink"]).set(number(total.downlink_bytes));
+    metrics.usage_records.set(number(gateway.usage.accounts.unacknowledged() as u64));
     let what = [status.version.as_str(), status.data_plane.as_str(), status.sctp_backend.as_str()];
     metrics.info.with_label_values(&what).set(1);
 }

@@ -143,6 +143,16 @@ fn describe(event: &Event) -> (&'static str, String, String, String) {
             let text = format!("{imsi}: session of bearer {} ended: {reason}", ebi.value());
             ("session-ended", imsi.to_string(), none(), text)
         }
+        Event::DataLow { imsi, left } => {
+            ("data-low", imsi.to_string(), none(), format!("{imsi} has {left} octets of its data plan left"))
+        }
+        Event::DataUsedUp { imsi, slowed } => {
+            let then = match slowed {
+                Some(rate) => format!("it is slowed to {rate} bit/s"),
+                None => "nothing passes any more".to_owned(),
+            };
+            ("data-used-up", imsi.to_string(), none(), format!("{imsi} has used up its data plan: {then}"))
+        }
         Event::PagingFailed { imsi, attempts } => {
             ("paging-failed", imsi.to_string(), none(), format!("{imsi} did not answer {attempts} pages"))
         }

@@ -14,8 +14,9 @@ use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::storage;
 use crate::tables;
+use crate::usage;
 use agw_core::Core;
-use agw_dataplane::{Dataplane, Usage};
+use agw_dataplane::{Dataplane, Report, Usage};
 use agw_subscribers::StoredSubscriber;
 use agw_types::{Command, Effect, Effects, Event, Input, LinkId, LinkInfo, Now, OperatorReply, Traffic};
 use anyhow::{Context as _, bail};
@@ -50,6 +51,8 @@ pub struct Gateway {
     pub dataplane: Dataplane,
     /// SCTP back end in use.
     pub carrier: &'static str,
+    /// What was used, by whom.
+    pub usage: usage::Usage,
     /// What sessions carried that are gone by now.
     departed: Usage,
     /// When each base station connected, seconds since 1970 UTC.
@@ -62,6 +65,8 @@ pub struct Gateway {
     /// The last batch known to be durable.
     durable: u64,
     waiting: VecDeque<Waiting>,
+    /// A step of `waiting` is being released.
+    releasing: bool,
     /// Messages a base station cannot take yet.
     backlog: BTreeMap<LinkId, VecDeque<Message>>,
     replies: BTreeMap<u64, oneshot::Sender<OperatorReply>>,
@@ -79,6 +84,8 @@ struct Waiting {
     uplink: Option<u64>,
     /// What else happens when it is durable.
     then: Option<Job>,
+    /// Counters that it would take records from have been read.
+    settled: bool,
 }
 
 /// Messages kept for a base station that does not take them; beyond that its association is closed.
@@ -95,6 +102,7 @@ pub struct Parts {
     pub metrics: Metrics,
     pub dataplane: Dataplane,
     pub carrier: &'static str,
+    pub usage: usage::Usage,
     pub commits: CommitQueue<u64>,
     pub keeper: Client,
 }
@@ -111,6 +119,7 @@ impl Gateway {
             events: Events::new(),
             dataplane: parts.dataplane,
             carrier: parts.carrier,
+            usage: parts.usage,
             departed: Usage::default(),
             enbs_since: BTreeMap::new(),
             started: Instant::now(),
@@ -119,6 +128,7 @@ impl Gateway {
             submitted: 0,
             durable: 0,
             waiting: VecDeque::new(),
+            releasing: false,
             backlog: BTreeMap::new(),
             replies: BTreeMap::new(),
             next_reply: 0,
@@ -136,6 +146,7 @@ impl Gateway {
         jobs: &mut mpsc::Receiver<Job>,
         completions: &mut mpsc::Receiver<Completion<u64>>,
         traffic: &mut mpsc::Receiver<Traffic>,
+        reports: &mut mpsc::Receiver<Report>,
         stopped: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         tokio::pin!(stopped);
@@ -149,6 +160,10 @@ impl Gateway {
             // What steps still hold back, the tables rightly do not have.
             if self.waiting.is_empty() && Instant::now() >= next_check {
                 next_check = tables::check(self);
+                usage::check(self);
+            }
+            if Instant::now() >= self.usage.due() {
+                usage::collect(self, None);
             }
             let wakeup =
                 self.core.next_wakeup().map(|at| self.started + std::time::Duration::from_micros(at.as_micros()));
@@ -162,9 +177,11 @@ impl Gateway {
                     }
                 }
                 Some(traffic) = traffic.recv() => self.step(Input::Traffic(traffic)),
+                Some(report) = reports.recv() => usage::noticed(self, report),
                 Some(job) = jobs.recv() => job(self),
                 () = sleep_until(wakeup) => self.step(Input::Wakeup),
                 () = sleep_until(self.waiting.is_empty().then_some(next_check)) => {}
+                () = sleep_until(Some(self.usage.due())) => {}
                 () = &mut stopped => return Ok(()),
             }
             self.retry_backlog();
@@ -236,6 +253,8 @@ impl Gateway {
         let mut batch = Batch::new();
         let mut effects = self.effects.take();
         effects.retain(|effect| !storage::stage(&mut batch, effect));
+        let now = self.now().unix_secs;
+        self.usage.note(&self.core, &effects, now, &mut batch);
         self.hold(batch, effects, uplink, None);
     }
 
@@ -244,20 +263,45 @@ impl Gateway {
         self.hold(batch, Vec::new(), None, Some(then));
     }
 
+    /// Keeps `batch`; when it is durable, does `then`, before all that waits already.
+    pub fn save_first(&mut self, batch: Batch, then: Job) {
+        let batch = self.submit(batch);
+        self.waiting.push_front(Waiting { batch, effects: Vec::new(), uplink: None, then: Some(then), settled: true });
+        self.release_durable();
+    }
+
     fn hold(&mut self, batch: Batch, effects: Vec<Effect>, uplink: Option<u64>, then: Option<Job>) {
-        let batch = (!batch.is_empty()).then(|| {
+        let batch = self.submit(batch);
+        self.waiting.push_back(Waiting { batch, effects, uplink, then, settled: false });
+        self.release_durable();
+    }
+
+    fn submit(&mut self, batch: Batch) -> Option<u64> {
+        (!batch.is_empty()).then(|| {
             self.submitted += 1;
             if self.commits.submit(batch, self.submitted).is_err() {
                 self.stop = Some("the store has stopped: see the log above for the disk's words".to_owned());
             }
             self.submitted
-        });
-        let step = Waiting { batch, effects, uplink, then };
-        if batch.is_none() && self.waiting.is_empty() {
-            self.release(step);
-        } else {
-            self.waiting.push_back(step);
+        })
+    }
+
+    fn release_durable(&mut self) {
+        if std::mem::replace(&mut self.releasing, true) {
+            // A step that is being released caused another; its turn comes.
+            return;
         }
+        while self.waiting.front().is_some_and(|step| step.batch.is_none_or(|batch| batch <= self.durable)) {
+            let Some(step) = self.waiting.pop_front() else { break };
+            if !step.settled && usage::conflict(self, &step.effects) {
+                // Counters of those who had these records before are read and written first.
+                self.waiting.push_front(Waiting { settled: true, ..step });
+                usage::settle_first(self);
+            } else {
+                self.release(step);
+            }
+        }
+        self.releasing = false;
     }
 
     fn completed(&mut self, completion: Completion<u64>) -> anyhow::Result<()> {
@@ -271,11 +315,7 @@ impl Gateway {
                 );
             }
         }
-        while self.waiting.front().is_some_and(|step| step.batch.is_none_or(|batch| batch <= self.durable)) {
-            if let Some(step) = self.waiting.pop_front() {
-                self.release(step);
-            }
-        }
+        self.release_durable();
         Ok(())
     }
 
@@ -284,7 +324,7 @@ impl Gateway {
             match effect {
                 Effect::Send { link, stream, pdu } => self.send(link, Message::new(stream, ppid::S1AP, pdu)),
                 Effect::CloseLink { link } => self.keeper.abort(association(link), "closed by the gateway"),
-                Effect::Dataplane(change) => match tables::apply(&self.dataplane, &change) {
+                Effect::Dataplane(change) => match tables::apply(self, &change) {
                     Ok(last) => add(&mut self.departed, last.unwrap_or_default()),
                     Err(error) => {
                         self.metrics.dataplane_errors.inc();

@@ -17,6 +17,7 @@ mod start;
 mod storage;
 mod subscribers;
 mod tables;
+mod usage;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};

@@ -52,6 +52,10 @@ pub struct Metrics {
     pub repairs: IntCounterVec,
     /// Entries of the data plane's tables by table and whether they are in use.
     pub table_entries: IntGaugeVec,
+    /// Octets in durable usage records by direction, ever.
+    pub usage_bytes: IntGaugeVec,
+    /// Usage records that nobody has acknowledged.
+    pub usage_records: IntGauge,
     /// Steps waiting for the disk.
     pub unreleased: IntGauge,
 }
@@ -117,6 +121,8 @@ impl Metrics {
                 "Entries of the data plane's tables.",
                 &["table", "state"],
             )?,
+            usage_bytes: gauge("usage_bytes_total", "Octets in usage records; they survive restarts.", &["direction"])?,
+            usage_records: single("usage_records_unacknowledged", "Usage records that nobody has taken over yet.")?,
             unreleased: single("unreleased_steps", "Steps whose effects wait for the disk.")?,
             registry,
         })

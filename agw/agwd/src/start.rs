@@ -4,7 +4,7 @@ use crate::config::{DataplaneMode, Effective, EgressMode};
 use crate::gateway::{Gateway, Parts, link_id, link_up};
 use crate::metrics::{self, Metrics};
 use crate::storage::{self, Loaded};
-use crate::{control, convert, keeper};
+use crate::{control, convert, keeper, usage};
 use agw_core::Core;
 use agw_dataplane::{Dataplane, Egress, Plane};
 use agw_subscribers::{StoredSubscriber, Subscribers};
@@ -68,8 +68,11 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
         let _ = completed.blocking_send(completion);
     })
     .context("the system gives no thread for the store")?;
+    let mut reports = dataplane.reports().context("nobody else takes the data plane's reports")?;
     let metrics = Metrics::new().context("metrics")?;
     let (events, control_socket, listen) = (stored.len(), effective.control_socket(), effective.metrics);
+    let (every, keep) = (effective.usage_interval, effective.usage_retention.as_secs());
+    let usage = usage::Usage::new(std::mem::take(&mut loaded.usage), every, keep);
     let parts = Parts {
         core,
         effective,
@@ -78,6 +81,7 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
         metrics: metrics.clone(),
         dataplane,
         carrier,
+        usage,
         commits,
         keeper: client,
     };
@@ -110,7 +114,7 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
         how = stop_receiver.await.unwrap_or(Stop::Restart);
     };
     tracing::info!("ready");
-    let served = gateway.serve(&mut job_queue, &mut completions, &mut traffic, stopped).await;
+    let served = gateway.serve(&mut job_queue, &mut completions, &mut traffic, &mut reports, stopped).await;
     let effective = gateway.effective.clone();
     gateway.close();
     if how == Stop::All {
@@ -254,6 +258,7 @@ fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
     config.bpf_directory = effective.pin_dir.clone();
     config.buffer_per_phone = effective.buffer_packets;
     config.tunnel_mtu = None;
+    config.accounting = true;
     config
 }
 

@@ -3,6 +3,7 @@
 //! A value is one octet of format version and then the record in postcard. An old version stays readable: its struct and a
 //! golden file of it are kept.
 
+use crate::usage;
 use agw_subscribers::StoredSubscriber;
 use agw_types::{Effect, LinkId, Record, RecordKey, StoredLink, StoredUe};
 use anyhow::Context as _;
@@ -35,6 +36,8 @@ pub struct Loaded {
     pub sqns: Vec<(Imsi, u64)>,
     /// Which keeper the associations belong to.
     pub keeper_instance: Option<u64>,
+    /// What was used.
+    pub usage: usage::Loaded,
     /// Records that could not be read, by key.
     pub unreadable: Vec<String>,
 }
@@ -86,6 +89,7 @@ fn load(records: &Records) -> Loaded {
         }
     }
     loaded.keeper_instance = records.get(META, KEEPER_INSTANCE).and_then(decode);
+    loaded.usage = usage::load(records, &mut note);
     loaded.unreadable = unreadable;
     loaded
 }
@@ -129,14 +133,16 @@ pub fn put_keeper_instance(batch: &mut Batch, instance: u64) {
     put(batch, META, KEEPER_INSTANCE, &instance);
 }
 
-fn put(batch: &mut Batch, keyspace: Keyspace, key: &[u8], value: &impl Serialize) {
+/// Keeps a value under a key.
+pub fn put(batch: &mut Batch, keyspace: Keyspace, key: &[u8], value: &impl Serialize) {
     // Writing to memory fails only when a value refuses to be serialised; none of ours does.
     if let Ok(octets) = postcard::to_extend(value, vec![VERSION]) {
         batch.add_put(keyspace, key, &octets);
     }
 }
 
-fn decode<T: DeserializeOwned>(octets: &[u8]) -> Option<T> {
+/// Reads a value; `None` for another version, or a damaged one.
+pub fn decode<T: DeserializeOwned>(octets: &[u8]) -> Option<T> {
     match octets.split_first() {
         Some((&VERSION, rest)) => postcard::from_bytes(rest).ok(),
         _ => None,
@@ -144,7 +150,7 @@ fn decode<T: DeserializeOwned>(octets: &[u8]) -> Option<T> {
 }
 
 /// Number and digit count: keys sort as numbers, and 01 differs from 1.
-fn imsi_key(imsi: Imsi) -> [u8; 9] {
+pub fn imsi_key(imsi: Imsi) -> [u8; 9] {
     let [a, b, c, d, e, f, g, h] = imsi.value().to_be_bytes();
     [a, b, c, d, e, f, g, h, imsi.len()]
 }

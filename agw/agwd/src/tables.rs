@@ -1,8 +1,9 @@
 //! The data plane's tables: changes with their rates, and a regular look at whether they are what the sessions say.
 
 use crate::gateway::Gateway;
-use agw_dataplane::{Dataplane, Differences, Error, Limits, Usage};
-use agw_types::{DataplaneChange, Event, Tunnel, TunnelState, UeState};
+use crate::usage;
+use agw_dataplane::{Differences, Error, Limits, Usage};
+use agw_types::{Ambr, DataplaneChange, Event, Tunnel, TunnelState, UeState};
 use basalt_ids::Teid;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -12,21 +13,34 @@ const EVERY: Duration = Duration::from_secs(5);
 /// The loop gives them no more than one part in so many of its time, however many sessions there are.
 const SHARE: u32 = 100;
 
-/// Carries out a change. A tunnel gets its session's APN-AMBR, in both directions (TS 23.401 §4.7.3). The UE-AMBR is not enforced here:
-/// that is the base station's, which was told it.
+/// Carries out a change. A tunnel gets its session's APN-AMBR, in both directions (TS 23.401 §4.7.3), or what is left of it when its
+/// subscriber's data is used up. The UE-AMBR is not enforced here: that is the base station's, which was told it.
 ///
 /// # Errors
-/// Those of [`Dataplane::apply`] and [`Dataplane::limit`].
-pub fn apply(dataplane: &Dataplane, change: &DataplaneChange) -> Result<Option<Usage>, Error> {
-    let last = dataplane.apply(change)?;
-    if let DataplaneChange::Set(tunnel) = change {
-        limit(dataplane, tunnel)?;
+/// Those of [`agw_dataplane::Dataplane::apply`] and [`agw_dataplane::Dataplane::limit`].
+pub fn apply(gateway: &mut Gateway, change: &DataplaneChange) -> Result<Option<Usage>, Error> {
+    let last = gateway.dataplane.apply(change)?;
+    match change {
+        DataplaneChange::Set(tunnel) => {
+            limit(gateway, tunnel)?;
+            usage::tunnel_set(gateway, tunnel);
+        }
+        DataplaneChange::Remove { .. } => gateway.usage.hurry(),
+        DataplaneChange::Discard { .. } => {}
     }
     Ok(last)
 }
 
-fn limit(dataplane: &Dataplane, tunnel: &Tunnel) -> Result<(), Error> {
-    dataplane.limit(tunnel.teid, tunnel.address, &Limits::of(tunnel.ambr), None)
+/// Sets the rates of a session.
+///
+/// # Errors
+/// Those of [`agw_dataplane::Dataplane::limit`].
+pub fn limit(gateway: &Gateway, tunnel: &Tunnel) -> Result<(), Error> {
+    let ambr = match usage::slowed(gateway, tunnel.imsi) {
+        Some(rate) => Ambr { uplink: tunnel.ambr.uplink.min(rate), downlink: tunnel.ambr.downlink.min(rate) },
+        None => tunnel.ambr,
+    };
+    gateway.dataplane.limit(tunnel.teid, tunnel.address, &Limits::of(ambr), None)
 }
 
 /// Compares the tables with the sessions, repairs them, and sets all rates again, also those that tables of an earlier release
@@ -37,7 +51,7 @@ pub fn check(gateway: &mut Gateway) -> Instant {
     let mut differences = gateway.dataplane.reconcile(&wanted);
     let failed: BTreeSet<Teid> = differences.failed.iter().map(|(teid, _)| *teid).collect();
     for tunnel in wanted.iter().filter(|tunnel| !failed.contains(&tunnel.teid)) {
-        if let Err(error) = limit(&gateway.dataplane, tunnel) {
+        if let Err(error) = limit(gateway, tunnel) {
             differences.failed.push((tunnel.teid, error));
         }
     }

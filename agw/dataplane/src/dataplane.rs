@@ -18,7 +18,7 @@ use crate::pools;
 use crate::reconcile::Differences;
 use crate::reports::Report;
 use crate::resolver::{Ask, Resolver, rules};
-use crate::rules::Service;
+use crate::rules::{Allowance, Service};
 use crate::service::{Parts, grace};
 use crate::sessions::{Installed, Sessions, Usage};
 use crate::sockets::{Device, FrameSocket, GtpSocket, ethtool};
@@ -167,10 +167,34 @@ impl Dataplane {
     /// Gives up the counters of a session that has ended, after what they said was made durable ([`Config::accounting`]).
     pub fn settle(&self, reading: &Reading) {
         let mut state = self.shared.state();
-        state.replaced.retain(|replaced| (replaced.teid, replaced.epoch) != (reading.teid, reading.epoch));
+        let other = |kept: &Reading| (kept.teid, kept.epoch) != (reading.teid, reading.epoch);
+        state.replaced.retain(other);
+        state.sessions.evicted.retain(other);
         if reading.closed {
             state.sessions.settle_reading(&self.shared.tables, reading);
         }
+    }
+
+    /// Whether setting this session would take records from another whose counters have not been settled: whoever accounts for every octet
+    /// settles them first. Otherwise they are kept in memory until they are settled.
+    #[must_use]
+    pub fn unsettled(&self, teid: Teid, address: UeAddress) -> bool {
+        self.shared.state().sessions.unsettled(&self.shared.tables, teid, address)
+    }
+
+    /// What a session may still use of its quota, octets; `None` if it has none or is not in the tables.
+    #[must_use]
+    pub fn allowance(&self, teid: Teid, address: UeAddress) -> Option<u64> {
+        self.shared.state().sessions.allowance(&self.shared.tables, teid, address)
+    }
+
+    /// Gives a session a quota from now on, or takes it away; nothing else of its service changes ([`Dataplane::serve`]). What passes
+    /// between a look at the counters and this call is not charged.
+    ///
+    /// # Errors
+    /// [`Error::NoSession`], [`Error::OutsidePools`], [`Error::Teid`]; nothing has changed then.
+    pub fn allow(&self, teid: Teid, address: UeAddress, quota: Option<Allowance>) -> Result<(), Error> {
+        self.shared.state().sessions.allow(&self.shared.tables, teid, address, quota)
     }
 
     /// What the dedicated bearers and the rules of a session have carried; `None` if it is not in the tables.
@@ -372,7 +396,7 @@ impl Dataplane {
         if let Some((old, sessions)) = before {
             // From here on nobody counts there any more.
             grace();
-            let closed = |reading| Reading { closed: true, ..reading };
+            let closed = |reading: Reading| Reading { moved: !reading.closed, closed: true, ..reading };
             shared.state().replaced = sessions.readings(&old).into_iter().map(closed).collect();
         }
         let adopted = loaded.reused;

@@ -12,7 +12,7 @@ use crate::service::{Parts, Volume, holder, parts};
 use crate::sessions::{Sessions, Usage, address, downlink_usage, uplink_usage};
 use crate::tables::Tables;
 use agw_types::UeAddress;
-use basalt_ebpf_abi::Uplink;
+use basalt_ebpf_abi::{Downlink, Uplink};
 use basalt_ids::{Ebi, Teid};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,8 +25,10 @@ pub struct Reading {
     pub address: UeAddress,
     /// Since when these counters count: no other session, and no other tables, have this number.
     pub epoch: u64,
-    /// The session has ended: these numbers are final.
+    /// These numbers are final: the session has ended, or is counted elsewhere from now on.
     pub closed: bool,
+    /// The session goes on in tables that took the place of these.
+    pub moved: bool,
     /// All bearers together, past and present.
     pub total: Volume,
     /// Its dedicated bearers and rules.
@@ -80,12 +82,15 @@ pub struct Baseline {
 }
 
 /// Where records and baselines are durable.
+///
+/// A book may be a log that becomes durable a little later, as long as what it was given first is never lost without all that it was
+/// given later. Only [`crate::Dataplane::settle`] must wait until it is.
 pub trait Book {
     /// Why it could not be written.
     type Error;
 
-    /// Writes records, to be sent, and the baselines that belong to them: all or nothing, durable when it returns. A baseline replaces the one
-    /// of the same session, epoch and part.
+    /// Writes records, to be sent, and the baselines that belong to them: all or nothing. A baseline replaces the one of the same session,
+    /// epoch and part.
     ///
     /// # Errors
     /// Nothing was written.
@@ -189,7 +194,39 @@ impl Sessions {
     pub(crate) fn readings(&self, tables: &Tables) -> Vec<Reading> {
         let epoch = tables.settings.get(0).map_or(0, |settings| settings.epoch.get());
         let default = tables.uplink.iter().filter(|record| holder(record) != 0 && self.is_default(record));
-        default.filter_map(|record| self.reading(tables, record, epoch)).collect()
+        // What was taken before its records got another owner comes first: it is final, and the records say less since.
+        self.evicted.iter().cloned().chain(default.filter_map(|record| self.reading(tables, record, epoch))).collect()
+    }
+
+    /// Whether these records still hold counters of another session that were not given up.
+    pub(crate) fn unsettled(&self, tables: &Tables, teid: Teid, address: UeAddress) -> bool {
+        let Ok((uplink, _, downlink)) = self.records(tables, teid, address) else { return false };
+        self.accounting && self.owners(tables, uplink, downlink).iter().any(|record| holder(record) != teid.0)
+    }
+
+    /// Keeps what the records have counted before they get another owner.
+    pub(crate) fn keep_counts(&mut self, tables: &Tables, uplink: &Uplink, downlink: &Downlink) {
+        let epoch = tables.settings.get(0).map_or(0, |settings| settings.epoch.get());
+        let last = |reading| Reading { closed: true, ..reading };
+        let owners = self.owners(tables, uplink, downlink);
+        let readings: Vec<Reading> =
+            owners.iter().filter_map(|record| self.reading(tables, record, epoch)).map(last).collect();
+        self.evicted.extend(readings);
+    }
+
+    /// The sessions that count in these records.
+    fn owners<'t>(&self, tables: &'t Tables, uplink: &'t Uplink, downlink: &Downlink) -> Vec<&'t Uplink> {
+        let counts = |record: &&Uplink| holder(record) != 0 && self.is_default(record);
+        let mut owners: Vec<&Uplink> = Some(uplink).filter(counts).into_iter().collect();
+        let other = self.uplink_of_default(tables, downlink.owner.get()).filter(counts);
+        owners.extend(other.filter(|other| holder(other) != holder(uplink)));
+        owners
+    }
+
+    /// The record of a session, alive or ended.
+    fn uplink_of_default<'t>(&self, tables: &'t Tables, teid: u32) -> Option<&'t Uplink> {
+        let record = tables.uplink.get(self.layout.index(teid) as usize)?;
+        (teid != 0 && holder(record) == teid).then_some(record)
     }
 
     fn is_default(&self, record: &Uplink) -> bool {
@@ -212,6 +249,7 @@ impl Sessions {
             address,
             epoch: u64::from(epoch) << 32 | u64::from(uplink.serial.get()),
             closed: uplink.teid.get() == 0,
+            moved: false,
             total: Volume {
                 uplink_packets: usage.uplink_packets,
                 uplink_bytes: usage.uplink_bytes,

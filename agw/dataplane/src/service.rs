@@ -225,6 +225,33 @@ impl Sessions {
         Ok(parts)
     }
 
+    /// Gives a session a quota, or takes it away.
+    pub(crate) fn allow(
+        &self,
+        tables: &Tables,
+        teid: Teid,
+        address: UeAddress,
+        quota: Option<Allowance>,
+    ) -> Result<(), Error> {
+        let (uplink, _, downlink) = self.records(tables, teid, address)?;
+        if uplink.teid.get() != teid.0 || downlink.owner.get() != teid.0 {
+            return Err(Error::NoSession(teid.0));
+        }
+        if let Some(quota) = &quota {
+            grant(&uplink.quota, quota);
+        }
+        mark(&uplink.flags, UplinkFlags::QUOTA, quota.is_some());
+        mark(&downlink.flags, DownlinkFlags::QUOTA, quota.is_some());
+        Ok(())
+    }
+
+    /// What is left of a session's quota.
+    pub(crate) fn allowance(&self, tables: &Tables, teid: Teid, address: UeAddress) -> Option<u64> {
+        let (uplink, _, _) = self.records(tables, teid, address).ok()?;
+        let has = uplink.teid.get() == teid.0 && UplinkFlags(uplink.flags.get()).has(UplinkFlags::QUOTA);
+        has.then(|| u64::try_from(uplink.quota.left.get().cast_signed()).unwrap_or(0))
+    }
+
     /// Counters of the session's bearers and rules.
     pub(crate) fn parts(&self, tables: &Tables, teid: Teid, address: UeAddress) -> Option<Parts> {
         let (uplink, _, downlink) = self.records(tables, teid, address).ok()?;

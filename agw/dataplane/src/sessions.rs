@@ -1,6 +1,7 @@
 //! Writes sessions into the tables and reads them back.
 
 use crate::error::Error;
+use crate::ledger::Reading;
 use crate::limits::UeLimits;
 use crate::pools;
 use crate::service::{Rooms, Volume};
@@ -75,6 +76,8 @@ pub(crate) struct Sessions {
     pub(crate) rooms: Rooms,
     /// Counters of removed sessions are kept until they are settled.
     pub(crate) accounting: bool,
+    /// What sessions had counted whose records got another owner before they were settled.
+    pub(crate) evicted: Vec<Reading>,
 }
 
 impl Sessions {
@@ -88,6 +91,7 @@ impl Sessions {
             ue_limits: UeLimits::default(),
             rooms: Rooms::default(),
             accounting: false,
+            evicted: Vec::new(),
         }
     }
 
@@ -111,6 +115,9 @@ impl Sessions {
         let before = connected_peer(downlink);
         let new = uplink.teid.get() != tunnel.teid.0 || downlink.owner.get() != tunnel.teid.0;
         if new {
+            if self.accounting {
+                self.keep_counts(tables, uplink, downlink);
+            }
             self.evict(tables, uplink, downlink);
             self.unlimit(tables, uplink, downlink);
             self.unserve(tables, uplink, downlink);

@@ -96,6 +96,20 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
+    /// A UE has used most of its data plan.
+    DataLow {
+        /// Who.
+        imsi: Imsi,
+        /// Octets left.
+        left: u64,
+    },
+    /// A UE has used up its data plan.
+    DataUsedUp {
+        /// Who.
+        imsi: Imsi,
+        /// bit/s that it is slowed to; `None`: nothing passes.
+        slowed: Option<u64>,
+    },
     /// A UE did not answer pages.
     PagingFailed {
         /// Who.

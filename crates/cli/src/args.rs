@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Subscribers: who may use the network
     #[command(subcommand, visible_alias = "sub")]
     Subscriber(Subscriber),
-    /// List phones, base stations, sessions, subscribers or address pools
+    /// List phones, base stations, sessions, subscribers, usage or address pools
     Get {
         /// What to list
         what: What,
@@ -83,6 +83,19 @@ pub(crate) enum Command {
         #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
         last: u32,
     },
+    /// Show usage records, one after the other, for a charging system's books
+    UsageRecords {
+        /// From this cursor on
+        #[arg(long, value_name = "CURSOR", default_value_t = 0)]
+        from: u64,
+        /// The records before this cursor are in your books: the gateway may forget them
+        #[arg(long, value_name = "CURSOR", default_value_t = 0)]
+        acknowledge: u64,
+        /// How many at most
+        #[arg(long, short = 'n', value_name = "N", default_value_t = 250,
+              value_parser = clap::value_parser!(u32).range(1..=1000))]
+        count: u32,
+    },
     /// Show what runs and how it is
     Status,
     /// Show the configuration in force: defaults and detected values filled in
@@ -120,6 +133,8 @@ pub(crate) enum What {
     /// Subscribers
     #[value(alias = "subscriber", alias = "sub")]
     Subscribers,
+    /// What subscribers used, also in sessions that have ended
+    Usage,
     /// Address pools
     #[value(alias = "pool")]
     Pools,
@@ -133,6 +148,11 @@ pub(crate) enum Describe {
     #[command(alias = "phone")]
     Ue {
         /// The phone's subscriber
+        imsi: String,
+    },
+    /// What a subscriber used, session by session
+    Usage {
+        /// The subscriber
         imsi: String,
     },
     /// A base station and its phones
@@ -179,6 +199,30 @@ pub(crate) enum Subscriber {
         /// Who
         imsi: String,
     },
+    /// Bound what a subscriber may use; its sessions go on
+    Plan {
+        /// Who
+        imsi: String,
+        /// Octets of both directions, such as 5G or 500M
+        #[arg(required_unless_present = "none")]
+        octets: Option<String>,
+        /// In which time: each session, from midnight to midnight UTC, or a calendar month UTC
+        #[arg(long, value_enum, default_value_t = Term::Month)]
+        per: Term,
+        /// What happens then: `block`, or a bit rate such as 128k in each direction
+        #[arg(long, value_name = "RATE", default_value = "block")]
+        then: String,
+        /// Take the plan away
+        #[arg(long, conflicts_with = "octets")]
+        none: bool,
+    },
+    /// Add octets to a subscriber's plan for its present day, month or session
+    TopUp {
+        /// Who
+        imsi: String,
+        /// Such as 1G
+        octets: String,
+    },
     /// Add many subscribers from a CSV file: all of them or none
     #[command(after_help = IMPORT_HELP)]
     Import {
@@ -220,6 +264,14 @@ The first line names the columns, in any order; letter case, spaces and hyphens 
 Commas, semicolons or tabs between columns; UTF-8. Example:
   imsi,k,opc,name,ambr_dl,ambr_ul
   001010000000001,465B5CE8B199B49FAA5F0A2EE238A6BC,E8ED289DEBA952E4283B54E88E6183CA,Water pump,50M,10M";
+
+/// In which time a plan's octets may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Term {
+    Session,
+    Day,
+    Month,
+}
 
 /// A new subscriber.
 #[derive(Args)]

@@ -114,6 +114,20 @@ impl Client {
         }
     }
 
+    /// What all subscribers used, page by page.
+    pub(crate) async fn usage(&mut self) -> Result<Vec<api::SubscriberUsage>> {
+        let mut all = Vec::new();
+        let mut after = String::new();
+        loop {
+            let request = api::ListUsageRequest { after: after.clone(), page_size: PAGE };
+            let page = self.ask(|mut client| async move { client.list_usage(request).await }).await?;
+            all.extend(page.subscribers);
+            if !advance(&mut after, page.next) {
+                return Ok(all);
+            }
+        }
+    }
+
     /// All base stations.
     pub(crate) async fn enbs(&mut self) -> Result<Vec<api::Enb>> {
         let answer = self.ask(|mut client| async move { client.list_enbs(api::ListEnbsRequest {}).await }).await?;

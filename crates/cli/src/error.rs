@@ -53,6 +53,12 @@ impl Error {
         Error::Refused { code: code_name(Code::NotFound), what: what.into(), fix: fix.into() }
     }
 
+    /// The gateway has nothing of that, or does not know the question.
+    pub(crate) fn is_absent(&self) -> bool {
+        let names = [code_name(Code::NotFound), code_name(Code::Unimplemented)];
+        matches!(self, Error::Refused { code, .. } if names.contains(code))
+    }
+
     /// The exit code, as the crate's documentation lists them.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {

@@ -334,3 +334,153 @@ pub(crate) fn level(finding: &api::Finding) -> &'static str {
         api::finding::Level::Error => "error",
     }
 }
+
+/// Octets and packets of both directions.
+#[derive(Serialize)]
+pub(crate) struct Volume {
+    uplink_bytes: u64,
+    uplink_packets: u64,
+    downlink_bytes: u64,
+    downlink_packets: u64,
+}
+
+impl From<Option<api::Volume>> for Volume {
+    fn from(from: Option<api::Volume>) -> Self {
+        let from = from.unwrap_or_default();
+        Self {
+            uplink_bytes: from.uplink_bytes,
+            uplink_packets: from.uplink_packets,
+            downlink_bytes: from.downlink_bytes,
+            downlink_packets: from.downlink_packets,
+        }
+    }
+}
+
+/// What a subscriber used.
+#[derive(Serialize)]
+pub(crate) struct SubscriberUsage<'a> {
+    imsi: &'a str,
+    day: Volume,
+    month: Volume,
+    total: Volume,
+    plan: Option<DataPlan>,
+    last: Option<String>,
+    sessions: Vec<SessionUsage<'a>>,
+}
+
+impl<'a> From<&'a api::SubscriberUsage> for SubscriberUsage<'a> {
+    fn from(from: &'a api::SubscriberUsage) -> Self {
+        Self {
+            imsi: &from.imsi,
+            day: from.day.into(),
+            month: from.month.into(),
+            total: from.total.into(),
+            plan: from.plan.as_ref().map(DataPlan::from),
+            last: time(from.last),
+            sessions: from.sessions.iter().map(SessionUsage::from).collect(),
+        }
+    }
+}
+
+/// What a session carried.
+#[derive(Serialize)]
+pub(crate) struct SessionUsage<'a> {
+    number: u64,
+    apn: &'a str,
+    ebi: u32,
+    address: &'a str,
+    local_teid: &'a str,
+    started: Option<String>,
+    ended: Option<String>,
+    total: Volume,
+    bearers: BTreeMap<u32, Volume>,
+    rules: BTreeMap<u32, Volume>,
+}
+
+impl<'a> From<&'a api::SessionUsage> for SessionUsage<'a> {
+    fn from(from: &'a api::SessionUsage) -> Self {
+        Self {
+            number: from.number,
+            apn: &from.apn,
+            ebi: from.ebi,
+            address: &from.address,
+            local_teid: &from.local_teid,
+            started: time(from.started),
+            ended: time(from.ended),
+            total: from.total.into(),
+            bearers: from.bearers.iter().map(|bearer| (bearer.ebi, bearer.used.into())).collect(),
+            rules: from.rules.iter().map(|rule| (rule.rule, rule.used.into())).collect(),
+        }
+    }
+}
+
+/// A data plan.
+#[derive(Serialize)]
+pub(crate) struct DataPlan {
+    octets: u64,
+    term: &'static str,
+    /// When it is used up; null for nothing at all.
+    slow_bps: Option<u64>,
+    remaining: u64,
+    exhausted: bool,
+}
+
+impl From<&api::DataPlan> for DataPlan {
+    fn from(from: &api::DataPlan) -> Self {
+        let term = match from.term() {
+            api::PlanTerm::Session => "session",
+            api::PlanTerm::Day => "day",
+            api::PlanTerm::Month | api::PlanTerm::Unspecified => "month",
+        };
+        Self {
+            octets: from.octets,
+            term,
+            slow_bps: (from.slow != 0).then_some(from.slow),
+            remaining: from.remaining,
+            exhausted: from.exhausted,
+        }
+    }
+}
+
+/// A page of usage records.
+#[derive(Serialize)]
+pub(crate) struct UsageRecords<'a> {
+    records: Vec<UsageRecord<'a>>,
+    next: u64,
+    first: u64,
+    end: u64,
+}
+
+#[derive(Serialize)]
+struct UsageRecord<'a> {
+    cursor: u64,
+    time: Option<String>,
+    imsi: &'a str,
+    session: u64,
+    local_teid: &'a str,
+    epoch: u64,
+    sequence: u64,
+    ebi: Option<u32>,
+    rule: Option<u32>,
+    used: Volume,
+    last: bool,
+}
+
+impl<'a> From<&'a api::ListUsageRecordsResponse> for UsageRecords<'a> {
+    fn from(from: &'a api::ListUsageRecordsResponse) -> Self {
+        let records = from.records.iter().map(|record| UsageRecord {
+            cursor: record.cursor,
+            time: time(record.unix_seconds),
+            imsi: &record.imsi,
+            session: record.session,
+            local_teid: &record.local_teid,
+            epoch: record.epoch,
+            sequence: record.sequence,
+            ebi: (record.ebi != 0).then_some(record.ebi),
+            rule: record.rule,
+            used: record.used.into(),
+            last: record.last,
+        });
+        Self { records: records.collect(), next: from.next, first: from.first, end: from.end }
+    }
+}

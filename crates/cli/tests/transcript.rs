@@ -57,6 +57,25 @@ fn a_busy_site() {
 }
 
 #[test]
+fn what_was_used() {
+    let site = Site::busy();
+    let text = site.transcript(&[
+        "basalt get usage",
+        "basalt get usage -o json",
+        "basalt describe usage 001010000000001",
+        "basalt describe usage 001010000000002",
+        "basalt usage-records",
+        "basalt usage-records --from 8 --acknowledge 8 -o json",
+        "basalt subscriber plan 001010000000001 5G --then 128k",
+        "basalt subscriber top-up 001010000000001 1.5GB",
+        "basalt subscriber plan 001010000000001 --none",
+        "basalt subscriber top-up 001010000000001 1G",
+        "basalt subscriber plan 001010000000001 lots",
+    ]);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
 fn json_for_programs() {
     let site = Site::busy();
     site.run_with(

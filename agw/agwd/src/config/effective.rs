@@ -3,6 +3,7 @@
 use agw_types::{GatewayConfig, Limits};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Everything the daemon acts on.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +44,10 @@ pub struct Effective {
     pub pin_dir: PathBuf,
     /// Packets kept for an idle phone.
     pub buffer_packets: u32,
+    /// Between two usage records of a session.
+    pub usage_interval: Duration,
+    /// How long usage of ended sessions is kept.
+    pub usage_retention: Duration,
     /// The sealing key's file.
     pub key_file: PathBuf,
     /// Where Prometheus text is served.

@@ -30,6 +30,8 @@ pub struct File {
     pub paging: Paging,
     /// The packet path.
     pub dataplane: Dataplane,
+    /// Accounting.
+    pub usage: Usage,
     /// Prometheus.
     pub metrics: Metrics,
     /// Limits.
@@ -172,6 +174,16 @@ pub struct Dataplane {
     pub pin_dir: Option<PathBuf>,
     /// Packets kept for an idle phone.
     pub buffer_packets: Option<u32>,
+}
+
+/// `[usage]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Usage {
+    /// Between two usage records of a session that goes on; "1s" to "24h".
+    pub interval: Option<String>,
+    /// How long usage of ended sessions, and records that nobody has acknowledged, are kept, in days.
+    pub retention_days: Option<u32>,
 }
 
 /// `[metrics]`

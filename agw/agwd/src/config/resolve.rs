@@ -13,6 +13,7 @@ use super::parse::ConfigError;
 use super::values;
 use agw_types::Limits;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 const S1AP_PORT: u16 = 36412;
 const UDP_ENCAPSULATION_PORT: u16 = 9899;
@@ -67,8 +68,20 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
         dataplane: dataplane_mode(file.dataplane.mode.as_deref()).map_err(|error| error.at_key(text, "mode"))?,
         max_sessions: file.dataplane.max_sessions.unwrap_or(65_536).clamp(1, 1_048_575),
         buffer_packets: file.dataplane.buffer_packets.unwrap_or(64),
+        usage_interval: usage_interval(file).map_err(|error| error.at_key(text, "interval"))?,
+        usage_retention: Duration::from_secs(86_400 * u64::from(file.usage.retention_days.unwrap_or(30).max(1))),
         metrics: file.metrics.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 9105))),
     })
+}
+
+/// Records are made seldom enough to be few, and often enough that software planes, whose counters die with them, lose little.
+fn usage_interval(file: &File) -> Result<Duration, ConfigError> {
+    let interval =
+        file.usage.interval.as_deref().map_or(Ok(Duration::from_secs(30)), values::duration).map_err(wrong)?;
+    if (Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&interval) {
+        return Ok(interval);
+    }
+    Err(wrong("a usage record is made every \"1s\" to \"24h\""))
 }
 
 fn wrong(what: impl Into<String>) -> ConfigError {

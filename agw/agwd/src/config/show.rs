@@ -98,6 +98,10 @@ impl Effective {
                 pin_dir: Some(self.pin_dir.clone()),
                 buffer_packets: Some(self.buffer_packets),
             },
+            usage: file::Usage {
+                interval: show(self.usage_interval),
+                retention_days: u32::try_from(self.usage_retention.as_secs() / 86_400).ok(),
+            },
             metrics: file::Metrics { listen: Some(self.metrics) },
             limits: file::Limits {
                 enbs: Some(self.limits.links),

@@ -60,7 +60,15 @@ impl Random {
 fn reading(teid: u32, epoch: u64, bytes: u64) -> Reading {
     let total = Volume { downlink_packets: bytes / 100, downlink_bytes: bytes, ..Volume::default() };
     let parts = Parts { rules: BTreeMap::from([(4, total)]), ..Parts::default() };
-    Reading { teid: Teid(teid), address: std::net::Ipv4Addr::LOCALHOST.into(), epoch, closed: false, total, parts }
+    Reading {
+        teid: Teid(teid),
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        epoch,
+        closed: false,
+        moved: false,
+        total,
+        parts,
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One thing in full.
 
-use super::{act, get, imsi as parse_imsi};
+use super::{act, get, imsi as parse_imsi, usage};
 use crate::args::Describe;
 use crate::client::Client;
 use crate::error::Result;
@@ -12,6 +12,7 @@ use basalt_control_api::gateway::v1 as api;
 pub(super) async fn run(what: Describe, client: &mut Client, out: &mut Out<'_>) -> Result<()> {
     match what {
         Describe::Ue { imsi } => ue(&imsi, client, out).await,
+        Describe::Usage { imsi } => usage::describe(&imsi, client, out).await,
         Describe::Enb { id } => enb(&id, client, out).await,
     }
 }
@@ -36,6 +37,7 @@ async fn ue(imsi: &str, client: &mut Client, out: &mut Out<'_>) -> Result<()> {
     if let Some(reject) = &ue.last_reject {
         fields.extend(rejected(reject, out.now));
     }
+    fields.extend(usage::of_phone(&ue.imsi, client).await?);
     out.fields(&fields)?;
     sessions(&ue, out)
 }

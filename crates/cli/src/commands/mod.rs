@@ -8,6 +8,7 @@ mod get;
 mod import;
 mod status;
 mod subscriber;
+mod usage;
 
 use crate::args::{Cli, Command, What};
 use crate::client::Client;
@@ -61,6 +62,7 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
             What::Enbs => get::enbs(client, out).await,
             What::Sessions => get::sessions(client, out).await,
             What::Subscribers => subscriber::list(client, out).await,
+            What::Usage => usage::list(client, out).await,
             What::Pools => get::pools(client, out).await,
             What::Status => status::status(client, out).await,
         },
@@ -70,6 +72,9 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         Command::Deactivate { imsi, ebi } => act::deactivate(&imsi, ebi, client, out).await,
         Command::Reset(what) => act::reset(what, client, out).await,
         Command::Events { imsi, follow, last } => events::run(imsi.as_deref(), follow, last, client, out).await,
+        Command::UsageRecords { from, acknowledge, count } => {
+            usage::records(from, acknowledge, count, client, out).await
+        }
         Command::Status => status::status(client, out).await,
         Command::Config => status::config(client, out).await,
         // Taken care of before.

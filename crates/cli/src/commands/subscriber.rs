@@ -1,7 +1,7 @@
 //! Subscribers: who may use the network.
 
 use super::import::{self, Import};
-use super::{get, imsi as parse_imsi};
+use super::{get, imsi as parse_imsi, usage};
 use crate::args::{Add, Algorithm, Command, Subscriber};
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -29,6 +29,8 @@ pub(super) enum Task {
     Show(String),
     Delete(String),
     SetState(String, api::SubscriberState),
+    Plan(String, Option<api::DataPlan>),
+    TopUp(String, u64),
     Import(Import),
     Export,
 }
@@ -43,6 +45,11 @@ pub(super) fn prepare(command: Command, stdin: &mut dyn Read) -> Result<Prepared
         Subscriber::Delete { imsi } => Task::Delete(parse_imsi(&imsi)?),
         Subscriber::Suspend { imsi } => Task::SetState(parse_imsi(&imsi)?, api::SubscriberState::Suspended),
         Subscriber::Resume { imsi } => Task::SetState(parse_imsi(&imsi)?, api::SubscriberState::Active),
+        Subscriber::Plan { imsi, octets, per, then, .. } => {
+            let plan = octets.map(|octets| usage::plan(&octets, per, Some(&then))).transpose()?;
+            Task::Plan(parse_imsi(&imsi)?, plan)
+        }
+        Subscriber::TopUp { imsi, octets } => Task::TopUp(parse_imsi(&imsi)?, usage::octets_of(&octets)?),
         Subscriber::Import { file, dry_run, replace } => Task::Import(import::read(&file, dry_run, replace, stdin)?),
         Subscriber::Export => Task::Export,
     }))
@@ -56,6 +63,8 @@ pub(super) async fn run(task: Task, client: &mut Client, out: &mut Out<'_>) -> R
         Task::Show(imsi) => show(imsi, client, out).await,
         Task::Delete(imsi) => delete(imsi, client, out).await,
         Task::SetState(imsi, state) => set_state(imsi, state, client, out).await,
+        Task::Plan(imsi, plan) => usage::set(imsi, plan, client, out).await,
+        Task::TopUp(imsi, octets) => usage::top_up(imsi, octets, client, out).await,
         Task::Import(import) => import::run(import, client, out).await,
         Task::Export => export(client, out).await,
     }

@@ -23,6 +23,8 @@ pub struct State {
     pub events: Vec<api::Event>,
     pub status: api::GatewayStatus,
     pub findings: Vec<api::Finding>,
+    pub usage: Vec<api::SubscriberUsage>,
+    pub records: Vec<api::UsageRecord>,
     /// Commands to phones and base stations.
     pub commands: Vec<String>,
     /// Messages of the last import.
@@ -282,6 +284,59 @@ impl Gateway for Fake {
             let rest = state.ues.iter().flat_map(|ue| ue.sessions.clone()).filter(|s| s.imsi > request.after);
             let (sessions, next) = page(rest, |s| s.imsi.clone(), request.page_size, state.page);
             Ok(api::ListSessionsResponse { sessions, next })
+        })
+    }
+
+    async fn list_usage(&self, request: Request<api::ListUsageRequest>) -> Answer<api::ListUsageResponse> {
+        let request = request.into_inner();
+        self.with(|state| {
+            let rest = state.usage.iter().filter(|usage| usage.imsi > request.after).cloned();
+            let (subscribers, next) = page(rest, |usage| usage.imsi.clone(), request.page_size, state.page);
+            Ok(api::ListUsageResponse { subscribers, next })
+        })
+    }
+
+    async fn get_usage(&self, request: Request<api::GetUsageRequest>) -> Answer<api::SubscriberUsage> {
+        let imsi = request.into_inner().imsi;
+        self.with(|state| {
+            let found = state.usage.iter().find(|usage| usage.imsi == imsi).cloned();
+            found.ok_or_else(|| Status::not_found(format!("subscriber {imsi} has used nothing, as far as is kept")))
+        })
+    }
+
+    async fn list_usage_records(
+        &self,
+        request: Request<api::ListUsageRecordsRequest>,
+    ) -> Answer<api::ListUsageRecordsResponse> {
+        let request = request.into_inner();
+        self.with(|state| {
+            let end = state.records.last().map_or(0, |record| record.cursor + 1);
+            state.records.retain(|record| record.cursor >= request.acknowledged);
+            let rest = state.records.iter().filter(|record| record.cursor >= request.from).cloned();
+            let records: Vec<api::UsageRecord> = rest.take(request.page_size as usize).collect();
+            let next = records.last().map_or(end, |record| record.cursor + 1);
+            let first = state.records.first().map_or(end, |record| record.cursor);
+            Ok(api::ListUsageRecordsResponse { records, next, first, end })
+        })
+    }
+
+    async fn set_data_plan(&self, request: Request<api::SetDataPlanRequest>) -> Answer<api::SetDataPlanResponse> {
+        let api::SetDataPlanRequest { imsi, plan } = request.into_inner();
+        self.with(|state| {
+            let found = state.usage.iter_mut().find(|usage| usage.imsi == imsi).ok_or_else(|| unknown(&imsi))?;
+            found.plan = plan.map(|plan| api::DataPlan { remaining: plan.octets, ..plan });
+            Ok(api::SetDataPlanResponse { plan: found.plan })
+        })
+    }
+
+    async fn top_up(&self, request: Request<api::TopUpRequest>) -> Answer<api::SetDataPlanResponse> {
+        let api::TopUpRequest { imsi, octets } = request.into_inner();
+        self.with(|state| {
+            let plan = state.usage.iter_mut().find(|usage| usage.imsi == imsi).and_then(|usage| usage.plan.as_mut());
+            let none = || Status::failed_precondition(format!("subscriber {imsi} has no data plan to add to"));
+            let plan = plan.ok_or_else(none)?;
+            plan.remaining += octets;
+            Ok(api::SetDataPlanResponse { plan: Some(*plan) })
         })
     }
 

@@ -51,6 +51,8 @@ impl Site {
                 ..status()
             },
             findings: findings(),
+            usage: used(),
+            records: records(),
             page: 2,
             ..State::default()
         })
@@ -278,5 +280,74 @@ fn findings() -> Vec<api::Finding> {
             "a phone sends with others' addresses",
             "look at it",
         ),
+    ]
+}
+
+fn volume(up: u64, down: u64) -> Option<api::Volume> {
+    Some(api::Volume {
+        uplink_bytes: up,
+        uplink_packets: up / 100,
+        downlink_bytes: down,
+        downlink_packets: down / 1000,
+    })
+}
+
+fn used() -> Vec<api::SubscriberUsage> {
+    let session = |number, ended| api::SessionUsage {
+        number,
+        apn: "internet".to_owned(),
+        ebi: 5,
+        address: "10.45.0.2".to_owned(),
+        local_teid: "0x00010002".to_owned(),
+        started: NOW - 7200,
+        ended,
+        total: volume(1_000_000, 20_000_000),
+        bearers: vec![api::BearerUsage { ebi: 6, used: volume(1_000, 2_000) }],
+        rules: vec![api::RuleUsage { rule: 12, used: volume(1_000, 2_000) }],
+    };
+    vec![
+        api::SubscriberUsage {
+            imsi: "001010000000001".to_owned(),
+            total: volume(2_000_000, 40_000_000),
+            day: volume(1_000_000, 20_000_000),
+            month: volume(2_000_000, 40_000_000),
+            plan: Some(api::DataPlan {
+                octets: 1_000_000_000,
+                term: api::PlanTerm::Day.into(),
+                slow: 0,
+                remaining: 979_000_000,
+                exhausted: false,
+            }),
+            sessions: vec![session(8, 0), session(3, NOW - 3600)],
+            last: NOW - 20,
+        },
+        api::SubscriberUsage {
+            imsi: "001010000000009".to_owned(),
+            total: volume(100, 0),
+            last: NOW - 90_000,
+            ..Default::default()
+        },
+    ]
+}
+
+fn records() -> Vec<api::UsageRecord> {
+    let record = |cursor, sequence, last| api::UsageRecord {
+        cursor,
+        session: 3,
+        imsi: "001010000000001".to_owned(),
+        local_teid: "0x00010002".to_owned(),
+        epoch: 77,
+        sequence,
+        ebi: 0,
+        rule: None,
+        unix_seconds: NOW - 3600,
+        used: volume(500_000, 10_000_000),
+        last,
+    };
+    vec![
+        record(7, 0, false),
+        record(8, 1, true),
+        api::UsageRecord { cursor: 9, ebi: 6, used: volume(1_000, 2_000), ..record(9, 0, true) },
+        api::UsageRecord { cursor: 10, rule: Some(12), used: volume(1_000, 2_000), ..record(10, 0, true) },
     ]
 }

@@ -356,7 +356,9 @@ impl World {
             | Event::Connected { imsi, .. }
             | Event::SessionStarted { imsi, .. }
             | Event::SessionEnded { imsi, .. }
-            | Event::PagingFailed { imsi, .. } => Some(*imsi),
+            | Event::PagingFailed { imsi, .. }
+            | Event::DataLow { imsi, .. }
+            | Event::DataUsedUp { imsi, .. } => Some(*imsi),
             Event::Rejected(info) => info.imsi,
             Event::Security { imsi, .. } => *imsi,
             _ => None,
