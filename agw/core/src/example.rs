@@ -27,7 +27,7 @@ pub fn example_config() -> GatewayConfig {
         mtu: 1400,
         security: SecurityOrder { ciphering: vec![2, 1, 3, 0], integrity: vec![2, 1, 3] },
         timers: ProcedureTimers::default(),
-        paging: PagingPolicy { attempts: 3, backoff: Duration::from_secs(30) },
+        paging: PagingPolicy { attempts: 3, backoff: Duration::from_secs(30), per_second: 400 },
         network_name: Some(NetworkName { full: "Basalt".to_owned(), short: None }),
         time_zone_quarters: 0,
         request_imeisv: true,

@@ -183,6 +183,39 @@ fn a_page_is_repeated_then_given_up_then_held_back() {
 }
 
 #[test]
+fn a_scan_of_all_phones_pages_them_in_turns() {
+    let mut config = site::config();
+    config.paging.per_second = 2;
+    let mut site = Site::with(config, agw_types::Limits::default());
+    let enb = Enb::ready(&mut site, 1);
+    let mut phones: Vec<Phone> = (1..=20).map(|number| Phone::new(number, &enb)).collect();
+    for phone in &mut phones {
+        phone.attach(&mut site);
+        phone.go_idle(&mut site);
+    }
+    site.advance(Duration::from_secs(1));
+    site.clear();
+    phones.iter().for_each(|phone| waiting(&mut site, phone));
+    // Two at once, two in each of the next five seconds; for the others their packets are too old then.
+    assert_eq!(pages(&mut site), 2);
+    let dropped = |site: &Site| site.dataplane.iter().filter(|c| matches!(c, DataplaneChange::Discard { .. })).count();
+    assert_eq!(dropped(&site), 8);
+    for phone in &mut phones[..2] {
+        phone.service(&mut site);
+        phone.go_idle(&mut site);
+    }
+    for _ in 0..5 {
+        site.advance(Duration::from_secs(1));
+        assert_eq!(pages(&mut site), 2);
+    }
+    assert_eq!(dropped(&site), 8, "nobody who had a turn lost packets");
+    // An operator does not wait.
+    let last = phones.last().unwrap().imsi;
+    assert_eq!(site.command(Command::Page { imsi: last }), OperatorReply::Started);
+    assert_eq!(pages(&mut site), 1);
+}
+
+#[test]
 fn an_operator_pages_whether_or_not_pages_are_held_back() {
     let (mut site, mut phone) = idle();
     waiting(&mut site, &phone);

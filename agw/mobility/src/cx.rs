@@ -1,6 +1,7 @@
 //! What every handler is given, and what handlers want done.
 
 use crate::index::Index;
+use crate::page_rate::PageRate;
 use crate::reject::{Rejections, advice};
 use agw_types::{
     Effect, Event, GatewayConfig, Metric, Now, Outcome, Procedure, Question, RadioCommand, RejectInfo, SessionRequest,
@@ -77,6 +78,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) index: &'a mut Index,
     pub(crate) rng: &'a mut SecureRng,
     pub(crate) rejections: &'a mut Rejections,
+    /// Turns of calls over all UEs.
+    pub(crate) pages: &'a mut PageRate,
     /// Numbers questions over all UEs.
     pub(crate) asked: &'a mut u16,
     pub(crate) out: &'a mut Outbox<Want>,

@@ -26,6 +26,7 @@ mod expiry;
 mod generation;
 mod index;
 mod line;
+mod page_rate;
 mod reject;
 mod trust;
 mod ue;
@@ -39,6 +40,7 @@ pub use reject::{advice, cause_for};
 use crate::cx::{Cx, Fate};
 use crate::eps::{attach, detach, esm, paging, path_switch, release, service, tau};
 use crate::index::Index;
+use crate::page_rate::PageRate;
 use crate::reject::Rejections;
 use crate::ue::{Emm, Task, Ue};
 use agw_types::{
@@ -61,6 +63,7 @@ pub struct Mobility {
     ues: SlotTable<Ue>,
     index: Index,
     rejections: Rejections,
+    pages: PageRate,
     /// UEs that were detached, the longest first: they make room when the table is full.
     retired: VecDeque<UeId>,
     rng: SecureRng,
@@ -88,6 +91,7 @@ impl Mobility {
             ues: SlotTable::new(layout, shard),
             index: Index::new(key, shard),
             rejections: Rejections::default(),
+            pages: PageRate::new(),
             retired: VecDeque::new(),
             rng,
             asked: 0,
@@ -214,6 +218,7 @@ impl Mobility {
             index: &mut self.index,
             rng: &mut self.rng,
             rejections: &mut self.rejections,
+            pages: &mut self.pages,
             asked: &mut self.asked,
             out,
             fate: Fate::Stay,

@@ -47,6 +47,8 @@ pub(crate) struct Ue {
     pub(crate) called: bool,
     /// Pages are held back: one failed, or the UE is just leaving its connection.
     pub(crate) paging_backoff: bool,
+    /// When that is over it is its turn to be called: it waited for it.
+    pub(crate) page_turn: bool,
     /// When it went idle last.
     pub(crate) idle_since: Time,
     /// It is in the queue of detached UEs that make room.
@@ -144,6 +146,7 @@ impl Ue {
             since: unix_secs,
             called: false,
             paging_backoff: false,
+            page_turn: false,
             idle_since: Time::ZERO,
             retired: false,
             waiting_esm: None,

@@ -181,6 +181,7 @@ impl Mobility {
             since: stored.last_seen,
             called: false,
             paging_backoff: false,
+            page_turn: false,
             idle_since: Time::ZERO,
             retired: !registered,
             waiting_esm: None,

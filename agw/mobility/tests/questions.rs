@@ -36,7 +36,7 @@ fn config() -> GatewayConfig {
         mtu: 1400,
         security: SecurityOrder { ciphering: vec![2], integrity: vec![2] },
         timers: ProcedureTimers::default(),
-        paging: PagingPolicy { attempts: 2, backoff: Duration::from_secs(10) },
+        paging: PagingPolicy { attempts: 2, backoff: Duration::from_secs(10), per_second: 400 },
         network_name: None,
         time_zone_quarters: 0,
         request_imeisv: false,

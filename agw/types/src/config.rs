@@ -83,6 +83,9 @@ pub struct PagingPolicy {
     pub attempts: u8,
     /// After a failed page, how long further packets do not page again.
     pub backoff: Duration,
+    /// UEs called each second for packets, over the whole gateway, 1 to 100 000. Beyond that they take turns, and beyond five
+    /// seconds of turns their packets are dropped.
+    pub per_second: u32,
 }
 
 /// Names shown on the phone.

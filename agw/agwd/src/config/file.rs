@@ -160,6 +160,8 @@ pub struct Paging {
     pub attempts: Option<u8>,
     /// Rest after a failed page.
     pub backoff: Option<String>,
+    /// Phones called each second for packets, 1 to 100000.
+    pub per_second: Option<u32>,
 }
 
 /// `[dataplane]`

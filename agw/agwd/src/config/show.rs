@@ -83,7 +83,11 @@ impl Effective {
                 quarantine: show(gateway.timers.quarantine),
                 backoff: show(gateway.timers.backoff),
             },
-            paging: file::Paging { attempts: Some(gateway.paging.attempts), backoff: show(gateway.paging.backoff) },
+            paging: file::Paging {
+                attempts: Some(gateway.paging.attempts),
+                backoff: show(gateway.paging.backoff),
+                per_second: Some(gateway.paging.per_second),
+            },
             dataplane: file::Dataplane {
                 mode: Some(
                     match self.dataplane {

@@ -13,6 +13,7 @@
 use super::detach::{self, Wish};
 use crate::collision::{Arriving, Resolution, resolve};
 use crate::cx::{Cx, Want};
+use crate::page_rate::Turn;
 use crate::ue::{Emm, Task, Ue};
 use agw_types::{Event, Metric, Outcome, PagingId, Procedure, RadioCommand, TimerName};
 use basalt_sansio::{Duration, Time};
@@ -49,11 +50,36 @@ pub(crate) fn call(ue: &mut Ue, cx: &mut Cx<'_>) {
                 ue.called = true;
                 ue.paging_backoff = true;
                 cx.arm(TimerName::PagingBackoff, SETTLE - idle_for);
-            } else {
+            } else if core::mem::take(&mut ue.page_turn) {
                 start(ue, None, cx);
+            } else {
+                take_turn(ue, cx);
             }
         }
     }
+}
+
+/// Calls a UE when it is its turn.
+fn take_turn(ue: &mut Ue, cx: &mut Cx<'_>) {
+    match cx.pages.turn(cx.now.mono, cx.config.paging.per_second) {
+        Turn::Now => start(ue, None, cx),
+        Turn::After(wait) => {
+            (ue.called, ue.paging_backoff, ue.page_turn) = (true, true, true);
+            cx.arm(TimerName::PagingBackoff, wait);
+        }
+        Turn::Never => {
+            cx.ended(Procedure::Paging, Outcome::Failure);
+            hold_back(ue, cx);
+        }
+    }
+}
+
+/// What waits is dropped, and further packets do not page for a while.
+fn hold_back(ue: &mut Ue, cx: &mut Cx<'_>) {
+    cx.out.push(Want::Discard(cx.id));
+    ue.called = false;
+    ue.paging_backoff = true;
+    cx.arm(TimerName::PagingBackoff, cx.config.paging.backoff);
 }
 
 /// An operator wants a UE called, held back or not. False when that is not possible.
@@ -120,10 +146,7 @@ pub(crate) fn t3413(ue: &mut Ue, cx: &mut Cx<'_>) {
         detach::finish_unheard(ue, &wish, cx);
         return;
     }
-    cx.out.push(Want::Discard(cx.id));
-    ue.called = false;
-    ue.paging_backoff = true;
-    cx.arm(TimerName::PagingBackoff, cx.config.paging.backoff);
+    hold_back(ue, cx);
 }
 
 /// Pages are not held back any more; packets that came meanwhile page now.
@@ -132,4 +155,5 @@ pub(crate) fn backoff_over(ue: &mut Ue, cx: &mut Cx<'_>) {
     if core::mem::take(&mut ue.called) {
         call(ue, cx);
     }
+    ue.page_turn = false;
 }

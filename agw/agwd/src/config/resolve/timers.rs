@@ -55,5 +55,10 @@ pub(super) fn paging(written: &file::Paging, text: &str) -> Result<PagingPolicy,
     }
     let mut backoff = Duration::from_secs(10);
     set(&mut backoff, text, "backoff", written.backoff.as_ref(), Duration::from_secs(3600))?;
-    Ok(PagingPolicy { attempts, backoff })
+    let per_second = written.per_second.unwrap_or(400);
+    if !(1..=100_000).contains(&per_second) {
+        let error = wrong(format!("{per_second} phones called each second are out of range"));
+        return Err(error.fix("use 1 to 100000; 400 is what a cell or two can carry").at_key(text, "per_second"));
+    }
+    Ok(PagingPolicy { attempts, backoff, per_second })
 }
