@@ -78,6 +78,9 @@ pub fn refresh(gateway: &mut Gateway) {
         metrics.table_entries.with_label_values(&[table, "used"]).set(number(used));
         metrics.table_entries.with_label_values(&[table, "free"]).set(number(room.saturating_sub(used)));
     }
+    let (paths, down) = gateway.dataplane.paths();
+    metrics.paths.with_label_values(&["up"]).set(number(paths.saturating_sub(down) as u64));
+    metrics.paths.with_label_values(&["down"]).set(number(down as u64));
     let total = gateway.usage.accounts.total();
     metrics.usage_bytes.with_label_values(&["uplink"]).set(number(total.uplink_bytes));
     metrics.usage_bytes.with_label_values(&["downlink"]).set(number(total.downlink_bytes));

@@ -45,10 +45,14 @@ impl Events {
     pub fn tell(&mut self, event: &Event) {
         let line = EventLine::new(event);
         match event {
-            Event::EnbRefused { .. } | Event::EnbProtocolError { .. } | Event::Security { .. } | Event::Rejected(_) => {
+            Event::EnbRefused { .. }
+            | Event::EnbProtocolError { .. }
+            | Event::Security { .. }
+            | Event::Rejected(_)
+            | Event::PathLost { .. } => {
                 tracing::warn!(target: "event", kind = line.kind, "{}", masked(&line));
             }
-            Event::EnbConnected { .. } | Event::EnbLost { .. } | Event::Repaired { .. } => {
+            Event::EnbConnected { .. } | Event::EnbLost { .. } | Event::Repaired { .. } | Event::PathBack { .. } => {
                 tracing::info!(target: "event", kind = line.kind, "{}", masked(&line));
             }
             _ => tracing::debug!(target: "event", kind = line.kind, "{}", masked(&line)),
@@ -153,6 +157,15 @@ fn describe(event: &Event) -> (&'static str, String, String, String) {
             };
             ("data-used-up", imsi.to_string(), none(), format!("{imsi} has used up its data plan: {then}"))
         }
+        Event::PathLost { peer } => (
+            "path-lost",
+            none(),
+            none(),
+            format!(
+                "{peer} does not answer GTP-U Echo Requests: its phones get no packets; check the path and the firewall"
+            ),
+        ),
+        Event::PathBack { peer } => ("path-back", none(), none(), format!("{peer} answers GTP-U Echo Requests again")),
         Event::PagingFailed { imsi, attempts } => {
             ("paging-failed", imsi.to_string(), none(), format!("{imsi} did not answer {attempts} pages"))
         }

@@ -177,7 +177,7 @@ impl Gateway {
                     }
                 }
                 Some(traffic) = traffic.recv() => self.step(Input::Traffic(traffic)),
-                Some(report) = reports.recv() => usage::noticed(self, report),
+                Some(report) = reports.recv() => crate::reports::take(self, report),
                 Some(job) = jobs.recv() => job(self),
                 () = sleep_until(wakeup) => self.step(Input::Wakeup),
                 () = sleep_until(self.waiting.is_empty().then_some(next_check)) => {}

@@ -52,6 +52,10 @@ pub struct Metrics {
     pub repairs: IntCounterVec,
     /// Entries of the data plane's tables by table and whether they are in use.
     pub table_entries: IntGaugeVec,
+    /// GTP-U messages of senders that behave like attackers, by what they do.
+    pub suspicions: IntCounterVec,
+    /// Paths to base stations, by state.
+    pub paths: IntGaugeVec,
     /// Octets in durable usage records by direction, ever.
     pub usage_bytes: IntGaugeVec,
     /// Usage records that nobody has acknowledged.
@@ -115,6 +119,16 @@ impl Metrics {
                 "data_plane_repairs_total",
                 "Sessions that the tables had otherwise than they should.",
                 &["found"],
+            )?,
+            suspicions: counter(
+                "suspicious_messages_total",
+                "GTP-U messages of senders that were reported as suspicious.",
+                &["what"],
+            )?,
+            paths: gauge(
+                "gtpu_paths",
+                "GTP-U paths to base stations, by whether they answer Echo Requests.",
+                &["state"],
             )?,
             table_entries: gauge(
                 "data_plane_table_entries",

@@ -110,6 +110,16 @@ pub enum Event {
         /// bit/s that it is slowed to; `None`: nothing passes.
         slowed: Option<u64>,
     },
+    /// A base station's GTP-U endpoint does not answer Echo Requests any more (TS 29.281 §7.2.1).
+    PathLost {
+        /// Its address.
+        peer: IpAddr,
+    },
+    /// It answers again.
+    PathBack {
+        /// Its address.
+        peer: IpAddr,
+    },
     /// A UE did not answer pages.
     PagingFailed {
         /// Who.

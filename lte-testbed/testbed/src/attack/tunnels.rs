@@ -18,6 +18,11 @@ const GUESSES: usize = 100_000;
 /// Echo Requests of a flood.
 const ECHOES: u16 = 50_000;
 
+/// The alarm on a sender.
+fn suspicious(what: &str) -> String {
+    format!("basalt_agw_suspicious_messages_total{{what=\"{what}\"}}")
+}
+
 fn datagram(arena: &Arena, phone: usize, mark: Mark) -> Result<Vec<u8>> {
     Ok(V4::new(arena.address(phone)?, lab::SERVER, UDP).build(&craft::udp(4000, 9, &mark.octets())))
 }
@@ -49,6 +54,7 @@ pub(super) fn guessing(arena: &Arena) -> Result<()> {
     ensure!(told < GUESSES / 10, "{told} of {GUESSES} guesses were answered");
     let withheld = arena.drops("slow_path_rate")? + arena.drops("peer_rate")?;
     ensure!(withheld > 0.0, "no guess was counted as one too many");
+    arena.until_metric(&suspicious("unknown_tunnels"), 200.0)?;
     // The honest phones are told apart from the guesser: they go on as before.
     arena.must_not_come_out(mark)
 }
@@ -106,12 +112,13 @@ pub(super) fn wrong_peer(arena: &Arena) -> Result<()> {
     let mark = arena.mark();
     let (teid, packet) = (arena.tunnel(VICTIM)?.uplink, datagram(arena, VICTIM, mark)?);
     arena.must_be_dropped("wrong_peer", 20, || arena.enb_sends(WILD, vec![craft::gpdu(teid, &packet); 20]))?;
+    arena.until_metric(&suspicious("foreign_tunnels"), 10.0)?;
     arena.must_not_come_out(mark)
 }
 
 pub(super) fn forged_control(arena: &Arena) -> Result<()> {
     let (canary, victim) = (arena.tunnel(CANARY)?, arena.tunnel(VICTIM)?);
-    arena.must_be_dropped("forged_control", 6, || {
+    arena.must_be_dropped("forged_control", 12, || {
         let end_marker = |teid: Teid| craft::gtp(0x30, 254, teid, &[]);
         let mut messages = Vec::new();
         for tunnel in [canary, victim] {
@@ -120,8 +127,9 @@ pub(super) fn forged_control(arena: &Arena) -> Result<()> {
             messages.push(gtpu::error_indication(tunnel.downlink, tunnel.enb));
             messages.push(end_marker(tunnel.uplink));
         }
-        arena.enb_sends(WILD, messages)
+        arena.enb_sends(WILD, [messages.clone(), messages].concat())
     })?;
+    arena.until_metric(&suspicious("forged_control"), 10.0)?;
     // From the right base station, but of a tunnel that it does not have.
     arena.must_be_dropped("forged_control", 1, || {
         arena.enb_sends(HOME, vec![gtpu::error_indication(Teid(victim.downlink.0 ^ 0x55), victim.enb)])
