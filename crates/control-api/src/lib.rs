@@ -14,5 +14,52 @@ pub mod gateway {
     }
 }
 
+/// What a gateway and the orchestrator say to each other.
+pub mod orchestrator {
+    mod token;
+
+    pub use token::{JoinToken, WrongToken};
+
+    /// The name that the orchestrator's certificate has for gateways with a certificate.
+    pub const SERVER_NAME: &str = "orchestrator.basalt";
+    /// The name that it has for those that enrol.
+    pub const ENROLMENT_NAME: &str = "enrol.orchestrator.basalt";
+    /// The port it listens on for gateways unless configured otherwise.
+    pub const DEFAULT_PORT: u16 = 8481;
+
+    /// First version.
+    #[allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated from the .proto, which is documented")]
+    pub mod v1 {
+        use core::fmt;
+
+        tonic::include_proto!("basalt.orchestrator.v1");
+
+        impl fmt::Debug for Put {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("Put").field("collection", &self.collection).finish_non_exhaustive()
+            }
+        }
+
+        impl fmt::Debug for EnrolRequest {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("EnrolRequest").field("gateway", &self.gateway).finish_non_exhaustive()
+            }
+        }
+
+        /// What is signed when a gateway enrols. `secret_digest` is the SHA-256 of the token's secret.
+        #[must_use]
+        pub fn enrolment_text(secret_digest: &[u8]) -> Vec<u8> {
+            [b"basalt enrol v1\0", secret_digest].concat()
+        }
+
+        /// What is signed when a gateway re-enrols.
+        #[must_use]
+        pub fn re_enrolment_text(network: &str, gateway: &str, challenge: &[u8]) -> Vec<u8> {
+            let parts = [b"basalt re-enrol v1" as &[u8], network.as_bytes(), gateway.as_bytes(), challenge];
+            parts.join(&0)
+        }
+    }
+}
+
 /// Where the gateway's control socket is unless configured otherwise.
 pub const DEFAULT_CONTROL_SOCKET: &str = "/run/basalt/agwd.sock";

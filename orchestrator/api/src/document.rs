@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, from the table of routes and the types.
 
 use crate::accounts::{KeyRequest, Login, Setup, User, UserChange};
+use crate::gateways::{CommandRequest, GatewayTokenRequest};
 use crate::{Grant, Need, Operation, Problem, Route, routes};
 use orchestrator_model::Kind;
 use serde_json::{Map, Value, json};
@@ -68,6 +69,21 @@ fn operation_id(route: &Route) -> String {
         Operation::ListKeys => "list_api_keys".to_owned(),
         Operation::CreateKey => "create_api_keys".to_owned(),
         Operation::DeleteKey => "delete_api_keys".to_owned(),
+        Operation::CreateGatewayToken => "create_gateway_token".to_owned(),
+        Operation::ListGatewayTokens => "list_gateway_tokens".to_owned(),
+        Operation::DeleteGatewayToken => "delete_gateway_token".to_owned(),
+        Operation::GatewayStates => "list_gateway_states".to_owned(),
+        Operation::GatewayStatus => "gateway_status".to_owned(),
+        Operation::GatewayMetrics => "gateway_metrics".to_owned(),
+        Operation::GatewayCertificates => "gateway_certificates".to_owned(),
+        Operation::RevokeGateway => "revoke_gateway".to_owned(),
+        Operation::Events if route.path.contains("{name}") => "events_of_gateway".to_owned(),
+        Operation::Events if route.path.contains('{') => "events_of_network".to_owned(),
+        Operation::Events => "events".to_owned(),
+        Operation::Usage => "usage".to_owned(),
+        Operation::CreateCommand => "create_command".to_owned(),
+        Operation::ListCommands => "list_commands".to_owned(),
+        Operation::ReadCommand => "get_command".to_owned(),
         Operation::Audit if route.path.contains('{') => "audit_of_network".to_owned(),
         Operation::Audit => "audit".to_owned(),
         Operation::List(kind) => of("list", kind),
@@ -92,6 +108,19 @@ fn tag(operation: Operation) -> &'static str {
         | Operation::Rollback(kind)
         | Operation::Import(kind) => kind.collection(),
         Operation::Audit => "audit",
+        Operation::CreateGatewayToken
+        | Operation::ListGatewayTokens
+        | Operation::DeleteGatewayToken
+        | Operation::GatewayStates
+        | Operation::GatewayStatus
+        | Operation::GatewayMetrics
+        | Operation::GatewayCertificates
+        | Operation::RevokeGateway
+        | Operation::Events
+        | Operation::Usage
+        | Operation::CreateCommand
+        | Operation::ListCommands
+        | Operation::ReadCommand => "fleet",
         Operation::Document => "about",
         _ => "accounts",
     }
@@ -111,11 +140,26 @@ fn parameters(route: &Route) -> Vec<Value> {
     let text = || json!({"type": "string"});
     let pages = matches!(
         route.operation,
-        Operation::List(_) | Operation::Versions(_) | Operation::ListUsers | Operation::Audit
+        Operation::List(_)
+            | Operation::Versions(_)
+            | Operation::ListUsers
+            | Operation::Audit
+            | Operation::GatewayStates
+            | Operation::Events
     );
     if pages {
         query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries of a page.");
         query("cursor", text(), "next_cursor of the page before.");
+    }
+    if let Operation::Events = route.operation {
+        query("alarms", json!({"type": "boolean", "default": false}), "Only what somebody should look at.");
+    }
+    if let Operation::Usage | Operation::ListCommands = route.operation {
+        query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries at most.");
+    }
+    if let Operation::Usage = route.operation {
+        query("imsi", text(), "Of this subscriber alone.");
+        query("since", json!({"type": "integer", "minimum": 0}), "Ended at or after; milliseconds since 1970.");
     }
     if let Operation::List(_) = route.operation {
         query("sort", json!({"enum": ["name", "-name", "changed_at", "-changed_at"]}), "Order; - is descending.");
@@ -151,6 +195,8 @@ fn request(operation: Operation) -> Option<Value> {
         Operation::Login => named("Login"),
         Operation::PutUser => named("UserChange"),
         Operation::CreateKey => named("KeyRequest"),
+        Operation::CreateGatewayToken => named("GatewayTokenRequest"),
+        Operation::CreateCommand => named("CommandRequest"),
         Operation::Put(kind) => named(kind.schema_name()),
         Operation::Patch(_) => json("application/merge-patch+json", json!({"type": "object"})),
         Operation::Rollback(_) => {
@@ -179,12 +225,30 @@ fn responses(route: &Route) -> Value {
         Operation::ListUsers => ("200", page(reference("User"))),
         Operation::PutUser => ("200", json(reference("User"))),
         Operation::SetUp => ("201", json(reference("User"))),
-        Operation::Login | Operation::CreateKey => ("201", json(json!({"type": "object"}))),
-        Operation::Logout | Operation::DeleteUser | Operation::DeleteKey | Operation::Delete(_) => {
-            ("204", json!({"description": "Done."}))
+        Operation::Login | Operation::CreateKey | Operation::CreateGatewayToken | Operation::CreateCommand => {
+            ("201", json(json!({"type": "object"})))
         }
-        Operation::Versions(_) | Operation::ListKeys | Operation::Audit => ("200", page(json!({"type": "object"}))),
-        Operation::Document | Operation::Me | Operation::Import(_) => ("200", json(json!({"type": "object"}))),
+        Operation::Logout
+        | Operation::DeleteUser
+        | Operation::DeleteKey
+        | Operation::DeleteGatewayToken
+        | Operation::RevokeGateway
+        | Operation::Delete(_) => ("204", json!({"description": "Done."})),
+        Operation::Versions(_)
+        | Operation::ListKeys
+        | Operation::Audit
+        | Operation::ListGatewayTokens
+        | Operation::GatewayStates
+        | Operation::GatewayCertificates
+        | Operation::Events
+        | Operation::Usage
+        | Operation::ListCommands => ("200", page(json!({"type": "object"}))),
+        Operation::Document
+        | Operation::Me
+        | Operation::Import(_)
+        | Operation::GatewayStatus
+        | Operation::GatewayMetrics
+        | Operation::ReadCommand => ("200", json(json!({"type": "object"}))),
     };
     let mut all = json!({ good: answer.clone() });
     if matches!(route.operation, Operation::Put(_) | Operation::PutUser) {
@@ -223,6 +287,8 @@ fn schemas() -> Value {
     add::<Login>("Login", &mut all);
     add::<UserChange>("UserChange", &mut all);
     add::<KeyRequest>("KeyRequest", &mut all);
+    add::<GatewayTokenRequest>("GatewayTokenRequest", &mut all);
+    add::<CommandRequest>("CommandRequest", &mut all);
     add::<User>("User", &mut all);
     add::<Grant>("Grant", &mut all);
     let sorted: std::collections::BTreeMap<String, Value> =

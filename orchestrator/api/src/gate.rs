@@ -6,7 +6,9 @@
 
 use crate::access::Place;
 use crate::token::digest_of;
-use crate::{Caller, Grant, Need, Operation, Problem, Role, Route, accounts, import, objects, routes};
+use crate::{
+    Caller, Grant, JoinPoint, Need, Operation, Problem, Role, Route, accounts, gateways, import, objects, routes,
+};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -38,6 +40,8 @@ pub struct State {
     pub key: SealingKey,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// Where gateways join; `None` when they cannot.
+    pub join: Option<JoinPoint>,
 }
 
 /// What is counted since the start.
@@ -315,6 +319,7 @@ async fn replayed(call: &Call, route: &Route) -> Result<Answer, Problem> {
         let mut answer = answer.clone();
         if let Some(Value::Object(body)) = &mut answer.body {
             body.remove("token");
+            body.remove("command");
         }
         serde_json::to_string(&answer).unwrap_or_default()
     });
@@ -339,6 +344,19 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
         Operation::List(kind) => objects::list(call, kind).await,
         Operation::Read(kind) => objects::read(call, kind).await,
         Operation::Put(kind) => objects::put(call, kind).await,
+        Operation::CreateGatewayToken => gateways::create_token(call).await,
+        Operation::ListGatewayTokens => gateways::list_tokens(call).await,
+        Operation::DeleteGatewayToken => gateways::delete_token(call).await,
+        Operation::GatewayStates => gateways::states(call).await,
+        Operation::GatewayStatus => gateways::status(call).await,
+        Operation::GatewayMetrics => gateways::metrics(call).await,
+        Operation::GatewayCertificates => gateways::certificates(call).await,
+        Operation::RevokeGateway => gateways::revoke(call).await,
+        Operation::Events => gateways::events(call).await,
+        Operation::Usage => gateways::usage(call).await,
+        Operation::CreateCommand => gateways::create_command(call).await,
+        Operation::ListCommands => gateways::list_commands(call).await,
+        Operation::ReadCommand => gateways::command(call).await,
         Operation::Patch(kind) => objects::patch(call, kind).await,
         Operation::Delete(kind) => objects::delete(call, kind).await,
         Operation::Versions(kind) => objects::versions(call, kind).await,

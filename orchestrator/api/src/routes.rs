@@ -34,6 +34,32 @@ pub enum Operation {
     DeleteKey,
     /// The audit log of the installation, or of a network.
     Audit,
+    /// A token for a gateway to join with.
+    CreateGatewayToken,
+    /// Tokens of a network.
+    ListGatewayTokens,
+    /// Take a token back.
+    DeleteGatewayToken,
+    /// How the gateways of a network are.
+    GatewayStates,
+    /// How a gateway is.
+    GatewayStatus,
+    /// Metrics of a gateway.
+    GatewayMetrics,
+    /// Certificates of a gateway.
+    GatewayCertificates,
+    /// Revoke a gateway's device and certificates.
+    RevokeGateway,
+    /// Events of a gateway, a network, or of nobody that is known.
+    Events,
+    /// Usage records.
+    Usage,
+    /// Have a gateway do something.
+    CreateCommand,
+    /// What a gateway was asked to do.
+    ListCommands,
+    /// How a command is.
+    ReadCommand,
     /// A page of objects.
     List(Kind),
     /// One object.
@@ -82,10 +108,33 @@ pub fn routes() -> Vec<Route> {
         ("DELETE", "/api-keys/{name}", Need::Somebody, Operation::DeleteKey),
         ("GET", "/audit", Need::Everywhere(Admin), Operation::Audit),
         ("GET", "/networks/{network}/audit", Need::InNetwork(Admin), Operation::Audit),
+        ("GET", "/events", Need::Everywhere(Viewer), Operation::Events),
     ];
     let fixed =
         fixed.into_iter().map(|(method, path, need, operation)| route(method, path.to_owned(), need, operation));
-    fixed.chain(Kind::ALL.iter().flat_map(|kind| of_kind(*kind))).collect()
+    fixed.chain(of_gateways()).chain(Kind::ALL.iter().flat_map(|kind| of_kind(*kind))).collect()
+}
+
+fn of_gateways() -> Vec<Route> {
+    let (view, act) = (Need::InNetwork(Viewer), Need::InNetwork(Operator));
+    let all = [
+        ("POST", "gateway-tokens", act, Operation::CreateGatewayToken),
+        ("GET", "gateway-tokens", view, Operation::ListGatewayTokens),
+        ("DELETE", "gateway-tokens/{name}", act, Operation::DeleteGatewayToken),
+        ("GET", "gateway-states", view, Operation::GatewayStates),
+        ("GET", "gateways/{name}/status", view, Operation::GatewayStatus),
+        ("GET", "gateways/{name}/metrics", view, Operation::GatewayMetrics),
+        ("GET", "gateways/{name}/certificates", view, Operation::GatewayCertificates),
+        ("POST", "gateways/{name}/revoke", act, Operation::RevokeGateway),
+        ("GET", "gateways/{name}/events", view, Operation::Events),
+        ("POST", "gateways/{name}/commands", act, Operation::CreateCommand),
+        ("GET", "gateways/{name}/commands", view, Operation::ListCommands),
+        ("GET", "commands/{name}", view, Operation::ReadCommand),
+        ("GET", "events", view, Operation::Events),
+        ("GET", "usage", view, Operation::Usage),
+    ];
+    let one = |(method, path, need, operation)| route(method, format!("/networks/{{network}}/{path}"), need, operation);
+    all.into_iter().map(one).collect()
 }
 
 fn route(method: &'static str, path: String, need: Need, operation: Operation) -> Route {

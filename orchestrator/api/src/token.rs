@@ -7,9 +7,7 @@ use sha2::{Digest, Sha256};
 /// # Errors
 /// When the system has no randomness.
 pub(crate) fn new_token(prefix: &str) -> Result<String, getrandom::Error> {
-    let mut random = [0; 32];
-    getrandom::fill(&mut random)?;
-    Ok(format!("{prefix}_{}", hex(&random)))
+    Ok(format!("{prefix}_{}", new_secret()?))
 }
 
 /// A setup token, for the daemon's first start.
@@ -18,6 +16,16 @@ pub(crate) fn new_token(prefix: &str) -> Result<String, getrandom::Error> {
 /// When the system has no randomness.
 pub fn new_setup_token() -> Result<String, getrandom::Error> {
     new_token("setup")
+}
+
+/// 256 random bits in hexadecimal digits.
+///
+/// # Errors
+/// When the system has no randomness.
+pub(crate) fn new_secret() -> Result<String, getrandom::Error> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random)?;
+    Ok(hex(&random))
 }
 
 /// As which a token is kept. It has full entropy, so that a plain digest cannot be searched.

@@ -10,11 +10,17 @@
 
 mod change;
 mod dialect;
+mod fleet;
+mod fleet_records;
 mod open;
 mod records;
 mod repository;
 
 pub use change::{Change, Precondition, Refusal, Target};
+pub use fleet::FleetRepository;
+pub use fleet_records::{
+    Certificate, CommandRow, Device, FeedEntry, GatewayEvent, GatewayState, GatewayToken, StatePart, UsageRow,
+};
 pub use open::{Settings, open};
 pub use records::{AuditEntry, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
 pub use repository::{Error, Repository};

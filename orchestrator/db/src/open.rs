@@ -10,14 +10,22 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Migrations of each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
 /// beside this one; what is no longer used is dropped a version later.
-const MIGRATIONS: [(&str, &str, &str); 1] = [(
-    "objects, accounts, audit",
-    include_str!("../migrations/sqlite/0001_objects_accounts_audit.sql"),
-    include_str!("../migrations/postgres/0001_objects_accounts_audit.sql"),
-)];
+const MIGRATIONS: [(&str, &str, &str); 2] = [
+    (
+        "objects, accounts, audit",
+        include_str!("../migrations/sqlite/0001_objects_accounts_audit.sql"),
+        include_str!("../migrations/postgres/0001_objects_accounts_audit.sql"),
+    ),
+    (
+        "gateways",
+        include_str!("../migrations/sqlite/0002_gateways.sql"),
+        include_str!("../migrations/postgres/0002_gateways.sql"),
+    ),
+];
 
 /// How long a caller waits for a connection, and SQLite for its lock.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -63,7 +71,7 @@ async fn open_sqlite(path: &str, connections: u32) -> Result<Arc<dyn Repository>
     migrator(|migration| migration.1).run(&write).await?;
     let read = SqlitePoolOptions::new().max_connections(connections - 1).acquire_timeout(PATIENCE);
     let read = read.connect_with(options.read_only(true).create_if_missing(false)).await?;
-    Ok(Arc::new(sqlite::queries::Database { read, write }))
+    Ok(Arc::new(sqlite::queries::Database { read, write, wakes: watch::Sender::new(0) }))
 }
 
 async fn open_postgres(address: &str, connections: u32) -> Result<Arc<dyn Repository>, Error> {
@@ -71,7 +79,7 @@ async fn open_postgres(address: &str, connections: u32) -> Result<Arc<dyn Reposi
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
     let pool = pool.connect_with(options).await?;
     migrator(|migration| migration.2).run(&pool).await?;
-    Ok(Arc::new(postgres::queries::Database { read: pool.clone(), write: pool }))
+    Ok(Arc::new(postgres::queries::Database { read: pool.clone(), write: pool, wakes: watch::Sender::new(0) }))
 }
 
 fn migrator(sql: impl Fn(&(&'static str, &'static str, &'static str)) -> &'static str) -> Migrator {

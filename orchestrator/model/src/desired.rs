@@ -57,12 +57,38 @@ impl DesiredState {
     /// Takes in an object of the gateway's network that is new or has changed. What is not for this gateway (any more) is left
     /// or taken out. Whether the state changed.
     pub fn put(&mut self, object: Source<'_>) -> bool {
+        self.put_known(object, object_digest(object.body, object.secrets_mark))
+    }
+
+    /// The same with a digest that was computed before; of the body only what [`DesiredState::selectors`] gives is looked at.
+    pub fn put_known(&mut self, object: Source<'_>, digest: Digest) -> bool {
         let key = key_of(object.kind, object.name);
         if !self.needs(object) {
             return self.tree.remove(&key);
         }
-        let digest = object_digest(object.body, object.secrets_mark);
         self.tree.insert(key, digest) != Some(digest)
+    }
+
+    /// The part of a body that decides which gateways need it.
+    #[must_use]
+    pub fn selectors(kind: Kind, body: &Value) -> Value {
+        let fields: &[&str] = match kind {
+            Kind::Enodeb | Kind::Gnodeb => &["gateway"],
+            Kind::TrackingArea => &["gateways"],
+            Kind::Subscriber => &["labels"],
+            _ => return Value::Null,
+        };
+        let wanted = |field: &&str| Some(((*field).to_owned(), body.get(*field)?.clone()));
+        let empty = |value: &Value| value.as_object().is_some_and(serde_json::Map::is_empty);
+        let chosen: serde_json::Map<String, Value> =
+            fields.iter().filter_map(wanted).filter(|(_, value)| !empty(value)).collect();
+        if chosen.is_empty() { Value::Null } else { Value::Object(chosen) }
+    }
+
+    /// Which subscribers it selects; all of the network, when `None`.
+    #[must_use]
+    pub const fn selection(&self) -> Option<&SubscriberSelection> {
+        self.selection.as_ref()
     }
 
     /// Takes out an object. Whether the state changed.
@@ -110,7 +136,9 @@ impl DesiredState {
     }
 }
 
-fn key_of(kind: Kind, name: &str) -> ItemKey {
+/// The key of an object.
+#[must_use]
+pub fn key_of(kind: Kind, name: &str) -> ItemKey {
     ItemKey { collection: kind.collection().to_owned(), name: name.to_owned() }
 }
 

@@ -20,7 +20,6 @@
 mod alarm;
 mod check;
 mod desired;
-mod digest;
 mod federation;
 mod gateway;
 mod kind;
@@ -31,10 +30,11 @@ mod strict;
 mod subscriber;
 mod tenant;
 
+pub use basalt_desired::{BUCKETS, Difference, Digest, DigestTree, ItemKey, object_digest};
+
 pub use alarm::{AlertReceiver, AlertRule, ReceiverChannel, Severity};
 pub use check::{Checker, FieldError};
-pub use desired::{DesiredState, Source, SubscriberSelection};
-pub use digest::{BUCKETS, Difference, Digest, DigestTree, ItemKey, object_digest};
+pub use desired::{DesiredState, Source, SubscriberSelection, key_of};
 pub use federation::{DiameterPeer, DiameterTransport, Federation, GxGy, NeutralHostRoute};
 pub use gateway::{
     AmfIdentity, Csfb, Gateway, GatewayDns, GatewayEpc, GatewayPool, HeaderEnrichment, ManagementInterface,

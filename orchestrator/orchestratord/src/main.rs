@@ -1,6 +1,6 @@
 //! The orchestrator's daemon: settings, sealing key, database, certificate authority, listener. Wiring only.
 
-mod authority;
+mod gateways;
 mod metrics;
 mod page;
 mod settings;
@@ -23,6 +23,10 @@ const DAY: i64 = 24 * 3600 * 1000;
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// The audit log is kept a year.
 const AUDIT_DAYS: i64 = 366;
+/// Replicas that were away longer read their networks anew.
+const FEED_DAYS: i64 = 1;
+/// Events of gateways, ended commands and certificates, used tokens.
+const EVENT_DAYS: i64 = 90;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -45,19 +49,20 @@ async fn run(settings: &Settings) -> Result<()> {
     let key = SealingKey::load_or_create(&folder.join("sealing.key"), random)?;
     let address = settings.database.clone();
     let db = open(&orchestrator_db::Settings { address, connections: settings.database_connections }).await?;
-    authority::ensure(db.as_ref(), &key).await?;
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;
     let mut stop_signals = StopSignals::listen()?;
+    let gateways = gateways::open(settings, &db, &key).await?;
     println!("orchestratord: REST interface on http://{address}/api/v1, document on /api/v1/openapi.json");
     if let Some(token) = setup_token(db.as_ref()).await? {
         // For the person at the terminal only: standard output, not the log.
         println!("orchestratord: make the first user within a day: http://{address}/setup#{token}");
     }
     let counters = Arc::new(Counters::default());
-    let state = State { db: Arc::clone(&db), key, counters: Arc::clone(&counters) };
-    let metrics = get(move || async move { metrics::answer(&counters) });
+    let (fleet, join) = (Arc::clone(&gateways.fleet), Some(gateways.join.clone()));
+    let state = State { db: Arc::clone(&db), key, counters: Arc::clone(&counters), join };
+    let metrics = get(move || async move { metrics::answer(&counters, fleet.connected()) });
     let app = router(state).route("/metrics", metrics).merge(page::routes());
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let sweeper = tokio::spawn(sweep(Arc::clone(&db), stopped.clone()));
@@ -66,7 +71,12 @@ async fn run(settings: &Settings) -> Result<()> {
         let _ = told.wait_for(|stop| *stop).await;
     });
     let server = tokio::spawn(serve.into_future());
-    stop_signals.asked().await;
+    let mut conversations = tokio::spawn(gateways.serve());
+    tokio::select! {
+        () = stop_signals.asked() => {}
+        ended = &mut conversations => ended.context("the conversations with gateways")??,
+    }
+    conversations.abort();
     tracing::info!("stopping: no new requests, the last answers leave");
     stop.send_replace(true);
     if tokio::time::timeout(LAST_ANSWERS, server).await.is_err() {
@@ -126,7 +136,11 @@ async fn sweep(db: Arc<dyn Repository>, mut stop: tokio::sync::watch::Receiver<b
     loop {
         tokio::select! {
             _ = hours.tick() => {
-                if let Err(error) = db.sweep(now(), now() - DAY, now() - AUDIT_DAYS * DAY).await {
+                let swept = async {
+                    db.sweep(now(), now() - DAY, now() - AUDIT_DAYS * DAY).await?;
+                    db.sweep_fleet(now() - FEED_DAYS * DAY, now() - EVENT_DAYS * DAY).await
+                };
+                if let Err(error) = swept.await {
                     tracing::warn!(%error, "what has expired could not be forgotten");
                 }
             }

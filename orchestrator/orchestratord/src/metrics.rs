@@ -7,11 +7,11 @@ use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
 /// The answer of `/metrics`. Nothing in it speaks of a person or a tenant.
-pub(crate) fn answer(counters: &Counters) -> impl IntoResponse + use<> {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text(counters))
+pub(crate) fn answer(counters: &Counters, gateways: usize) -> impl IntoResponse + use<> {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text(counters, gateways))
 }
 
-fn text(counters: &Counters) -> String {
+fn text(counters: &Counters, gateways: usize) -> String {
     let mut text = "# HELP basalt_orchestrator_answers_total Answers of the REST interface.\n\
                     # TYPE basalt_orchestrator_answers_total counter\n"
         .to_owned();
@@ -25,7 +25,10 @@ fn text(counters: &Counters) -> String {
         text,
         "# HELP basalt_orchestrator_failed_logins_total Logins that failed.\n\
          # TYPE basalt_orchestrator_failed_logins_total counter\n\
-         basalt_orchestrator_failed_logins_total {failed}\n"
+         basalt_orchestrator_failed_logins_total {failed}\n\
+         # HELP basalt_orchestrator_connected_gateways Gateways that talk to this replica.\n\
+         # TYPE basalt_orchestrator_connected_gateways gauge\n\
+         basalt_orchestrator_connected_gateways {gateways}\n"
     );
     text
 }
@@ -38,9 +41,9 @@ mod tests {
     fn each_family_has_help_type_and_values() {
         let counters = Counters::default();
         counters.answers[1].fetch_add(3, Ordering::Relaxed);
-        let text = text(&counters);
+        let text = text(&counters, 4);
         assert!(text.contains("basalt_orchestrator_answers_total{class=\"2xx\"} 3\n"));
-        assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE")).count(), 2);
-        assert!(text.ends_with("basalt_orchestrator_failed_logins_total 0\n"));
+        assert_eq!(text.lines().filter(|line| line.starts_with("# TYPE")).count(), 3);
+        assert!(text.ends_with("basalt_orchestrator_connected_gateways 4\n"));
     }
 }

@@ -19,6 +19,12 @@ pub(crate) struct Arguments {
     /// Address of the REST interface.
     #[arg(long)]
     listen: Option<SocketAddr>,
+    /// Address for gateways (mutual TLS).
+    #[arg(long)]
+    gateway_listen: Option<SocketAddr>,
+    /// Where gateways find this orchestrator, HOST:PORT, as it stands in their tokens; the address that it listens on, if absent.
+    #[arg(long)]
+    gateway_address: Option<String>,
     /// sqlite:PATH or postgres://USER@HOST/NAME; a SQLite file in the data directory, if absent.
     #[arg(long, env = "BASALT_DATABASE", hide_env_values = true)]
     database: Option<String>,
@@ -32,6 +38,8 @@ pub(crate) struct Arguments {
 struct File {
     data_dir: Option<PathBuf>,
     listen: Option<SocketAddr>,
+    gateway_listen: Option<SocketAddr>,
+    gateway_address: Option<String>,
     database: Option<String>,
     database_connections: Option<u32>,
 }
@@ -43,6 +51,11 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     /// Address of the REST interface.
     pub(crate) listen: SocketAddr,
+    /// Address for gateways.
+    pub(crate) gateway_listen: SocketAddr,
+    /// Where gateways find it, as it stands in their tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gateway_address: Option<String>,
     /// The database.
     pub(crate) database: String,
     /// Connections to it at most, 2 to 64.
@@ -51,6 +64,9 @@ pub(crate) struct Settings {
 
 /// On the loopback: the interface speaks plain HTTP, for a browser of this machine or a TLS proxy on it.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8480);
+
+/// Everywhere: whoever comes without a token or a certificate is refused in the handshake.
+const GATEWAY_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8481);
 
 impl Settings {
     /// From command line, file and defaults, in this order.
@@ -68,7 +84,17 @@ impl Settings {
         let database_connections = file.database_connections.unwrap_or(16);
         anyhow::ensure!((2..=64).contains(&database_connections), "database_connections is 2 to 64");
         let listen = arguments.listen.or(file.listen).unwrap_or(LISTEN);
-        Ok(Self { data_dir, listen, database, database_connections })
+        let gateway_listen = arguments.gateway_listen.or(file.gateway_listen).unwrap_or(GATEWAY_LISTEN);
+        let gateway_address = arguments.gateway_address.clone().or(file.gateway_address);
+        if let Some(address) = &gateway_address {
+            let port =
+                address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
+            anyhow::ensure!(
+                matches!(port, Some(Ok(1..))),
+                "gateway_address is HOST:PORT, such as core.example.net:8481"
+            );
+        }
+        Ok(Self { data_dir, listen, gateway_listen, gateway_address, database, database_connections })
     }
 
     /// As a file of settings. A password in the database's address is not shown.

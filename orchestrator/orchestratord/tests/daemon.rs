@@ -15,7 +15,7 @@ struct Daemon {
 impl Daemon {
     fn start(folder: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orchestratord"));
-        command.args(["--listen", "127.0.0.1:0", "--data-dir"]).arg(folder);
+        command.args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0", "--data-dir"]).arg(folder);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut out = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
@@ -95,6 +95,6 @@ fn it_tells_its_settings() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
         text,
-        "data_dir = \"/d\"\nlisten = \"127.0.0.1:8480\"\ndatabase = \"sqlite:/d/orchestrator.db\"\ndatabase_connections = 16\n"
+        "data_dir = \"/d\"\nlisten = \"127.0.0.1:8480\"\ngateway_listen = \"0.0.0.0:8481\"\ndatabase = \"sqlite:/d/orchestrator.db\"\ndatabase_connections = 16\n"
     );
 }

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::Request;
 use basalt_security::{SealingKey, Secret};
 use http_body_util::BodyExt;
-use orchestrator_api::{Counters, State, digest_of, new_setup_token, router};
+use orchestrator_api::{Counters, JoinPoint, State, digest_of, new_setup_token, router};
 use orchestrator_db::{Repository, Settings, StoredToken, TokenKind, open};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -31,7 +31,8 @@ impl Bench {
         let address = format!("sqlite:{}", folder.path().join("db").display());
         let db = open(&Settings { address, connections: 4 }).await.unwrap();
         let key = SealingKey::from_octets(Secret::new([7; 32]));
-        let state = State { db: Arc::clone(&db), key, counters: Arc::new(Counters::default()) };
+        let join = JoinPoint { address: "core.example:8481".to_owned(), fingerprint: "ab".repeat(32) };
+        let state = State { db: Arc::clone(&db), key, counters: Arc::new(Counters::default()), join: Some(join) };
         let bench = Self { db, setup: new_setup_token().unwrap(), root: String::new(), router: router(state), folder };
         bench.token(&bench.setup, "setup", TokenKind::Setup, "", YEARS).await;
         bench

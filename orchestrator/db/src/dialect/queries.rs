@@ -21,6 +21,8 @@ pub(crate) struct Database {
     pub(crate) read: Pool<Db>,
     /// For writing; one connection where the database has one writer.
     pub(crate) write: Pool<Db>,
+    /// Told of each change.
+    pub(crate) wakes: tokio::sync::watch::Sender<u64>,
 }
 
 type ObjectRow = (String, i64, i64, String, String, Option<String>, i64);
@@ -37,6 +39,7 @@ impl Repository for Database {
         let mut transaction = self.write.begin_with(BEGIN).await?;
         let revisions = apply_all(&mut transaction, who, at, changes).await?;
         transaction.commit().await?;
+        self.wake();
         Ok(revisions)
     }
 
@@ -401,6 +404,10 @@ async fn write_object(
     );
     let version = version.bind(collection).bind(network).bind(name).bind(revision).bind(at).bind(who);
     version.bind(body).bind(sealed).bind(mark).execute(&mut *connection).await?;
+    let feed = if *kind == Kind::Network { name } else { network };
+    if !feed.is_empty() {
+        super::fleet::note_change(connection, feed, at, collection, name).await?;
+    }
     write_links(connection, change).await
 }
 
@@ -484,7 +491,7 @@ async fn user_of(connection: &mut Connection, target: &Target) -> Result<Option<
     Ok(inside.map(|(kind, name)| format!("{kind}/{name}")))
 }
 
-async fn read_object(connection: &mut Connection, target: &Target) -> Result<Option<Object>, Error> {
+pub(crate) async fn read_object(connection: &mut Connection, target: &Target) -> Result<Option<Object>, Error> {
     let sql = format!("SELECT {OBJECT} FROM objects WHERE kind = $1 AND network = $2 AND name = $3");
     let row = sqlx::query_as::<_, ObjectRow>(AssertSqlSafe(sql))
         .bind(target.kind.collection())
@@ -540,7 +547,7 @@ async fn put_user(connection: &mut Connection, user: &StoredUser) -> Result<(), 
     Ok(())
 }
 
-fn page<R, T>(rows: Vec<R>, limit: u32, read: impl Fn(R) -> Result<T, Error>) -> Result<Page<T>, Error> {
+pub(crate) fn page<R, T>(rows: Vec<R>, limit: u32, read: impl Fn(R) -> Result<T, Error>) -> Result<Page<T>, Error> {
     let more = rows.len() > limit as usize;
     let items = rows.into_iter().take(limit as usize).map(read).collect::<Result<_, _>>()?;
     Ok(Page { items, more })

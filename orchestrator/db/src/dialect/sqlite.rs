@@ -20,3 +20,6 @@ pub(crate) fn path(field: &str) -> String {
 
 #[path = "queries.rs"]
 pub(crate) mod queries;
+
+#[path = "fleet.rs"]
+pub(crate) mod fleet;

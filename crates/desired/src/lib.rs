@@ -2,12 +2,20 @@
 //!
 //! A tree of two floors: items lie in [`BUCKETS`] buckets by a digest of their key; a bucket's digest covers its items, the
 //! root covers the buckets. One changed item among a million changes one bucket digest and the root.
+//!
+//! What it deliberately is not: a store of the items, or a message. Orchestrator and gateway both compute with it, so it lies
+//! between them.
+//!
+//! Invariants: the same items give the same root in whatever order they came, on every machine and in every version.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
 use core::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// Buckets of a tree: 20,000 subscribers of a large site lie about 80 to a bucket.
 pub const BUCKETS: usize = 256;
@@ -76,10 +84,25 @@ fn shorten(hash: Sha256) -> Digest {
 }
 
 /// The digests of many items. The same items give the same tree, in whatever order they came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct DigestTree {
-    buckets: Vec<BTreeMap<ItemKey, Digest>>,
+    buckets: Vec<Bucket>,
 }
+
+#[derive(Debug, Clone, Default)]
+struct Bucket {
+    items: BTreeMap<ItemKey, Digest>,
+    /// The digest of the items, unless they have changed since it was computed.
+    digest: OnceLock<Digest>,
+}
+
+impl PartialEq for DigestTree {
+    fn eq(&self, other: &Self) -> bool {
+        self.buckets.iter().zip(&other.buckets).all(|(ours, theirs)| ours.items == theirs.items)
+    }
+}
+
+impl Eq for DigestTree {}
 
 /// One item that the other side must change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,32 +115,52 @@ pub enum Difference {
 
 impl Default for DigestTree {
     fn default() -> Self {
-        Self { buckets: vec![BTreeMap::new(); BUCKETS] }
+        Self { buckets: vec![Bucket::default(); BUCKETS] }
     }
 }
 
 impl DigestTree {
     /// Puts an item in, or replaces it; the digest that it had before.
     pub fn insert(&mut self, key: ItemKey, digest: Digest) -> Option<Digest> {
-        let bucket = bucket_of(&key);
-        self.buckets[bucket].insert(key, digest)
+        let bucket = &mut self.buckets[bucket_of(&key)];
+        let former = bucket.items.insert(key, digest);
+        if former != Some(digest) {
+            bucket.digest = OnceLock::new();
+        }
+        former
     }
 
     /// Takes an item out. False when there is none.
     pub fn remove(&mut self, key: &ItemKey) -> bool {
-        self.buckets[bucket_of(key)].remove(key).is_some()
+        let bucket = &mut self.buckets[bucket_of(key)];
+        let gone = bucket.items.remove(key).is_some();
+        if gone {
+            bucket.digest = OnceLock::new();
+        }
+        gone
     }
 
     /// How many items there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.buckets.iter().map(BTreeMap::len).sum()
+        self.buckets.iter().map(|bucket| bucket.items.len()).sum()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The digest of an item; `None` when there is no such item.
+    #[must_use]
+    pub fn get(&self, key: &ItemKey) -> Option<Digest> {
+        self.buckets[bucket_of(key)].items.get(key).copied()
+    }
+
+    /// All items, in an order that is always the same.
+    pub fn iter(&self) -> impl Iterator<Item = (&ItemKey, Digest)> {
+        (0..BUCKETS).flat_map(|index| self.bucket(index))
     }
 
     /// The digest of everything. Equal roots mean equal items.
@@ -132,12 +175,13 @@ impl DigestTree {
     /// The digests of all buckets, [`BUCKETS`] of them.
     #[must_use]
     pub fn bucket_digests(&self) -> Vec<Digest> {
-        self.buckets.iter().map(bucket_digest).collect()
+        self.buckets.iter().map(|bucket| *bucket.digest.get_or_init(|| bucket_digest(&bucket.items))).collect()
     }
 
     /// The items of a bucket with their digests; empty beyond the last bucket.
     pub fn bucket(&self, index: usize) -> impl Iterator<Item = (&ItemKey, Digest)> {
-        self.buckets.get(index).into_iter().flatten().map(|(key, digest)| (key, *digest))
+        let bucket = self.buckets.get(index).into_iter();
+        bucket.flat_map(|bucket| &bucket.items).map(|(key, digest)| (key, *digest))
     }
 
     /// The buckets that differ from those of the other side. A list of another length differs everywhere.
@@ -155,7 +199,7 @@ impl DigestTree {
     #[must_use]
     pub fn differences(&self, bucket: usize, theirs: &BTreeMap<ItemKey, Digest>, most: usize) -> Vec<Difference> {
         let none = BTreeMap::new();
-        let ours = self.buckets.get(bucket).unwrap_or(&none);
+        let ours = self.buckets.get(bucket).map_or(&none, |bucket| &bucket.items);
         let send = ours.iter().filter(|(key, digest)| theirs.get(*key) != Some(*digest));
         let send = send.map(|(key, _)| Difference::Send(key.clone()));
         let gone = theirs.keys().filter(|key| !ours.contains_key(*key));
@@ -177,7 +221,9 @@ fn bucket_digest(items: &BTreeMap<ItemKey, Digest>) -> Digest {
     shorten(hash)
 }
 
-fn bucket_of(key: &ItemKey) -> usize {
+/// The bucket that an item lies in.
+#[must_use]
+pub fn bucket_of(key: &ItemKey) -> usize {
     let mut hash = Sha256::new();
     hash.update(key.collection.as_bytes());
     hash.update([0]);

@@ -1,0 +1,166 @@
+//! Getting certificates: by token, by the device key, by the present certificate. And the channel that each needs.
+
+use crate::{DeviceKey, Dial, tls};
+use agw_sync::{Denial, Identity};
+use basalt_control_api::orchestrator::v1::conversation_client::ConversationClient;
+use basalt_control_api::orchestrator::v1::enrolment_client::EnrolmentClient;
+use basalt_control_api::orchestrator::v1::{self as api, enrolment_text, re_enrolment_text};
+use basalt_control_api::orchestrator::{ENROLMENT_NAME, JoinToken, SERVER_NAME};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, Error as TlsError};
+use sha2::{Digest, Sha256};
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Code, Status};
+
+/// An answer to a question that is not the stream takes no longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A channel with this TLS.
+pub(crate) async fn channel<D: Dial>(
+    dial: &Arc<D>,
+    address: &str,
+    name: &'static str,
+    config: ClientConfig,
+) -> Result<Channel, Denial> {
+    let connector = TlsConnector::from(Arc::new(config));
+    let (dial, address) = (Arc::clone(dial), address.to_owned());
+    let connect = tower::service_fn(move |_: Uri| {
+        let (dial, address, connector) = (Arc::clone(&dial), address.clone(), connector.clone());
+        async move {
+            let stream = dial.dial(&address).await?;
+            let name = ServerName::try_from(name).map_err(io::Error::other)?;
+            Ok::<_, io::Error>(TokioIo::new(connector.connect(name, stream).await?))
+        }
+    });
+    let endpoint = Endpoint::from_static("http://orchestrator.basalt")
+        .connect_timeout(PATIENCE)
+        // A link that is gone without a word is noticed by the beats above; this is for questions before them.
+        .http2_keep_alive_interval(Duration::from_secs(120))
+        .keep_alive_timeout(PATIENCE);
+    endpoint.connect_with_connector(connect).await.map_err(|error| denial(&error))
+}
+
+/// A channel of a gateway with a certificate.
+pub(crate) async fn mutual<D: Dial>(
+    dial: &Arc<D>,
+    identity: &Identity,
+    key: &DeviceKey,
+) -> Result<ConversationClient<Channel>, Denial> {
+    let config = tls::mutual(&identity.authority, &identity.certificate, key).map_err(|error| refused(&error))?;
+    channel(dial, &identity.address, SERVER_NAME, config).await.map(ConversationClient::new)
+}
+
+async fn enrolment<D: Dial>(
+    dial: &Arc<D>,
+    address: &str,
+    fingerprint: [u8; 32],
+) -> Result<EnrolmentClient<Channel>, Denial> {
+    let config = tls::enrolment(fingerprint).map_err(|error| refused(&error))?;
+    channel(dial, address, ENROLMENT_NAME, config).await.map(EnrolmentClient::new)
+}
+
+/// Exchanges a token for a certificate.
+pub(crate) async fn enrol<D: Dial>(
+    dial: &Arc<D>,
+    token: &JoinToken,
+    name: &str,
+    version: &str,
+    key: &DeviceKey,
+) -> Result<Identity, Denial> {
+    let mut client = enrolment(dial, &token.address, token.fingerprint).await?;
+    let digest = Sha256::digest(token.secret.as_bytes());
+    let signature = key.sign(&enrolment_text(&digest)).map_err(|error| refused(&error))?;
+    let request = api::EnrolRequest {
+        secret: token.secret.clone(),
+        gateway: name.to_owned(),
+        public_key: key.public(),
+        signature,
+        version: version.to_owned(),
+    };
+    let issued = within(client.enrol(request)).await?;
+    identity(issued, &token.address, token.fingerprint)
+}
+
+/// Shows the device key for a new certificate.
+pub(crate) async fn re_enrol<D: Dial>(dial: &Arc<D>, former: &Identity, key: &DeviceKey) -> Result<Identity, Denial> {
+    let fingerprint = tls::fingerprint(&former.authority);
+    let mut client = enrolment(dial, &former.address, fingerprint).await?;
+    let challenge = within(client.get_challenge(api::ChallengeRequest {})).await?.challenge;
+    let text = re_enrolment_text(&former.network, &former.gateway, &challenge);
+    let signature = key.sign(&text).map_err(|error| refused(&error))?;
+    let (network, gateway) = (former.network.clone(), former.gateway.clone());
+    let request = api::ReEnrolRequest { network, gateway, challenge, signature };
+    let issued = within(client.re_enrol(request)).await?;
+    identity(issued, &former.address, fingerprint)
+}
+
+/// Renews with the present certificate.
+pub(crate) async fn renew<D: Dial>(dial: &Arc<D>, former: &Identity, key: &DeviceKey) -> Result<Identity, Denial> {
+    let mut client = mutual(dial, former, key).await?;
+    let request = api::RenewRequest { network: former.network.clone(), gateway: former.gateway.clone() };
+    let issued = within(client.renew(request)).await?;
+    identity(issued, &former.address, tls::fingerprint(&former.authority))
+}
+
+fn identity(issued: api::Issued, address: &str, fingerprint: [u8; 32]) -> Result<Identity, Denial> {
+    if tls::fingerprint(&issued.authority) != fingerprint {
+        return Err(Denial::Refused("the certificate is of another authority than the token's".to_owned()));
+    }
+    Ok(Identity {
+        network: issued.network,
+        gateway: issued.gateway,
+        address: address.to_owned(),
+        certificate: issued.certificate,
+        authority: issued.authority,
+        not_before: issued.not_before,
+        not_after: issued.not_after,
+    })
+}
+
+async fn within<T>(answer: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Result<T, Denial> {
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => Err(of_status(&status)),
+        Err(_) => Err(Denial::Unreachable("no answer in time".to_owned())),
+    }
+}
+
+fn refused(error: &dyn Error) -> Denial {
+    Denial::Refused(error.to_string())
+}
+
+/// A status as a denial: what TLS or the orchestrator refuses is told apart from what the network lost.
+pub(crate) fn of_status(status: &Status) -> Denial {
+    match status.code() {
+        Code::PermissionDenied
+        | Code::Unauthenticated
+        | Code::AlreadyExists
+        | Code::InvalidArgument
+        | Code::NotFound => Denial::Refused(status.message().to_owned()),
+        _ => denial(status),
+    }
+}
+
+fn denial(error: &(dyn Error + 'static)) -> Denial {
+    let mut words = error.to_string();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        words = error.to_string();
+        // An io::Error hides what it carries from `source`.
+        let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let tls = error.downcast_ref::<TlsError>().or_else(|| carried.and_then(|it| it.downcast_ref::<TlsError>()));
+        if let Some(tls) = tls
+            && matches!(tls, TlsError::AlertReceived(_) | TlsError::InvalidCertificate(_))
+        {
+            return Denial::Refused(tls.to_string());
+        }
+        next = carried.map(|it| it as &(dyn Error + 'static)).or_else(|| error.source());
+    }
+    Denial::Unreachable(words)
+}

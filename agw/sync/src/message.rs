@@ -1,0 +1,362 @@
+//! What is said: between gateway and orchestrator, and between this core and its driver.
+
+use basalt_desired::{Digest, ItemKey};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Who the gateway is to the orchestrator, and until when the certificate says so. It is stored; the key is not in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its network.
+    pub network: String,
+    /// Its name there.
+    pub gateway: String,
+    /// Where the orchestrator is: `HOST:PORT`.
+    pub address: String,
+    /// Its certificate, DER.
+    pub certificate: Vec<u8>,
+    /// The authority's certificate, DER.
+    pub authority: Vec<u8>,
+    /// Seconds since 1970 UTC.
+    pub not_before: u64,
+    /// Seconds since 1970 UTC.
+    pub not_after: u64,
+}
+
+/// Why there is no certificate, or no stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denial {
+    /// Nobody answered, or the connection broke.
+    Unreachable(String),
+    /// The orchestrator, or its TLS, said no.
+    Refused(String),
+    /// The orchestrator asks to come back not before so many seconds.
+    Later(u32),
+}
+
+/// One item to hold.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Put {
+    /// Which.
+    pub key: ItemKey,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its body, JSON.
+    pub body: String,
+    /// Its secrets by name.
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl core::fmt::Debug for Put {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Put").field("collection", &self.key.collection).finish_non_exhaustive()
+    }
+}
+
+/// A part of what must change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    /// Counted from 1 within a stream.
+    pub number: u64,
+    /// To hold.
+    pub puts: Vec<Put>,
+    /// To drop.
+    pub removes: Vec<ItemKey>,
+}
+
+/// An item that is held and cannot be put into force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which.
+    pub key: ItemKey,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+/// Something worth telling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Grows by one within an epoch; given by the outbox.
+    pub number: u64,
+    /// Milliseconds since 1970 UTC.
+    pub at: u64,
+    /// `attached`, `rejected`, ...
+    pub kind: String,
+    /// The phone, or empty.
+    pub imsi: String,
+    /// In words.
+    pub text: String,
+    /// All facts.
+    pub json: String,
+}
+
+/// What a session used in a while. Session, epoch and sequence identify it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UsageRecord {
+    /// Place in the ledger, from 1, growing.
+    pub number: u64,
+    /// The session.
+    pub session: String,
+    /// Which life of the session's counters.
+    pub epoch: u64,
+    /// Within the epoch.
+    pub sequence: u64,
+    /// Whose.
+    pub imsi: String,
+    /// Network.
+    pub apn: String,
+    /// Milliseconds since 1970 UTC.
+    pub from: u64,
+    /// Milliseconds since 1970 UTC.
+    pub to: u64,
+    /// Octets from the phone.
+    pub uplink_bytes: u64,
+    /// Octets to the phone.
+    pub downlink_bytes: u64,
+    /// Packets from the phone.
+    pub uplink_packets: u64,
+    /// Packets to the phone.
+    pub downlink_packets: u64,
+    /// The session ended with it.
+    pub last: bool,
+}
+
+/// Something to do at the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// By which it is known.
+    pub id: String,
+    /// `restart`, `ping`, ...
+    pub kind: String,
+    /// JSON object.
+    pub arguments: String,
+    /// Milliseconds since 1970 UTC, after which it is not begun.
+    pub expires_at: u64,
+}
+
+/// How a command is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandState {
+    /// It runs.
+    Running,
+    /// Done.
+    Done,
+    /// It failed.
+    Failed,
+    /// This gateway cannot do it.
+    NotSupported,
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Which.
+    pub id: String,
+    /// How it is.
+    pub state: CommandState,
+    /// 0 to 100.
+    pub percent: u32,
+    /// What it printed since the last time, or the result.
+    pub output: String,
+}
+
+/// From the gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Up {
+    /// Who speaks.
+    Hello {
+        /// Drawn when the daemon started.
+        instance: u64,
+        /// Digest of everything that it holds.
+        root: Digest,
+    },
+    /// What it holds in buckets that differ.
+    Buckets {
+        /// The comparison.
+        comparison: u64,
+        /// Bucket and items.
+        buckets: Vec<(u32, Vec<(ItemKey, Digest)>)>,
+        /// No more of them.
+        last: bool,
+    },
+    /// Pages up to this one are durable.
+    Applied {
+        /// The page.
+        page: u64,
+        /// Digest of everything that it holds now.
+        root: Digest,
+        /// What could not be put into force.
+        refusals: Vec<Refusal>,
+    },
+    /// Something was changed by hand.
+    Drifted {
+        /// Digest of everything that it holds now.
+        root: Digest,
+    },
+    /// Its state, JSON.
+    CheckIn {
+        /// Milliseconds since 1970 UTC.
+        at: u64,
+        /// The state.
+        state: String,
+    },
+    /// Events of an epoch.
+    Events {
+        /// The epoch.
+        epoch: u64,
+        /// In order.
+        events: Vec<Event>,
+    },
+    /// Values that changed.
+    Metrics {
+        /// Milliseconds since 1970 UTC.
+        at: u64,
+        /// By name.
+        values: BTreeMap<String, f64>,
+    },
+    /// Usage records of a ledger.
+    Usage {
+        /// The ledger.
+        ledger: u64,
+        /// In order.
+        records: Vec<UsageRecord>,
+    },
+    /// How a command is.
+    Progress(Progress),
+    /// Still here.
+    Beat,
+}
+
+/// From the orchestrator.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Down {
+    /// The conversation may begin.
+    Welcome {
+        /// Seconds between beats.
+        beat_seconds: u32,
+        /// A ledger of ours, and how far its records are durable.
+        usage: (u64, u64),
+    },
+    /// Digests of all buckets of what we should have.
+    Compare {
+        /// Numbers the comparison.
+        comparison: u64,
+        /// The digests.
+        buckets: Vec<Digest>,
+    },
+    /// What to change.
+    Page(Page),
+    /// What is durable there.
+    Received {
+        /// Events of this epoch, up to this number.
+        events: (u64, u64),
+        /// Records of this ledger, up to this number.
+        usage: (u64, u64),
+    },
+    /// What to do.
+    Command(Command),
+    /// Still here.
+    Beat,
+    /// The stream ends.
+    Goodbye {
+        /// Why.
+        reason: String,
+        /// Not back before so many seconds.
+        not_before_seconds: u32,
+    },
+}
+
+/// What happens to this core.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// There is a token to join with.
+    Join,
+    /// A certificate came.
+    Issued(Identity),
+    /// No certificate came.
+    NotIssued(Denial),
+    /// The stream is open.
+    Opened,
+    /// The stream could not be opened, or is gone.
+    Closed(Denial),
+    /// The orchestrator said something.
+    Down(Down),
+    /// A page is durable, and in force but for these.
+    Applied {
+        /// The page.
+        page: Page,
+        /// Held, not in force.
+        refusals: Vec<Refusal>,
+    },
+    /// An item was changed by hand: what is held is not what was sent any more.
+    Changed(ItemKey),
+    /// The gateway's state, JSON, when it is asked for or has changed.
+    CheckIn(String),
+    /// Something worth telling; its number is given here.
+    Event(Event),
+    /// All values of metrics.
+    Metrics(BTreeMap<String, f64>),
+    /// The ledger has records that were not read.
+    UsageReady,
+    /// Records that were asked for.
+    UsageRead {
+        /// The ledger.
+        ledger: u64,
+        /// In order; none when there are no more.
+        records: Vec<UsageRecord>,
+    },
+    /// How a command is.
+    Progress(Progress),
+    /// Time has come.
+    Wakeup,
+}
+
+/// What the driver does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Enrol with the token; answered by `Issued` or `NotIssued`.
+    Enrol,
+    /// Re-enrol with the device key; answered likewise.
+    ReEnrol,
+    /// Renew over mutual TLS; answered likewise.
+    Renew,
+    /// Open the stream; answered by `Opened` or `Closed`.
+    Open,
+    /// Close the stream; not answered.
+    Close,
+    /// Send on the stream.
+    Send(Up),
+    /// Make this identity durable.
+    Keep(Identity),
+    /// Make a page durable and put it into force; answered by `Applied`.
+    Apply(Page),
+    /// Read records after a number of the ledger that were not acknowledged; answered by `UsageRead`.
+    ReadUsage {
+        /// Records at most.
+        most: usize,
+    },
+    /// Records up to a number are durable at the orchestrator: the ledger may drop them.
+    AckUsage {
+        /// The ledger.
+        ledger: u64,
+        /// The last of them.
+        through: u64,
+    },
+    /// Do something; told by `Progress`.
+    Run(Command),
+    /// For log and doctor.
+    Tell(Link),
+}
+
+/// How the link is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// A certificate came; until when, seconds since 1970 UTC.
+    Certified(u64),
+    /// The conversation stands.
+    Up,
+    /// It ended, or did not begin.
+    Down(String),
+    /// The orchestrator refuses, and it will be tried again.
+    Refused(String),
+}

@@ -1,0 +1,209 @@
+//! What waits for the link: events that are kept until they are received, state and metrics of which the latest counts.
+
+use crate::{CommandState, Event, Progress};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Events kept; beyond that the oldest is dropped and counted.
+const EVENTS: usize = 2_000;
+/// Events on their way at a time.
+const IN_FLIGHT: usize = 100;
+/// Reports of commands kept.
+const PROGRESS: usize = 200;
+/// Series of metrics kept.
+const SERIES: usize = 10_000;
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outbox {
+    epoch: u64,
+    events: VecDeque<Event>,
+    next_event: u64,
+    /// Events up to this number were sent on this stream.
+    sent_through: u64,
+    dropped: u64,
+    check_in: Option<String>,
+    sent_check_in: Option<String>,
+    metrics: BTreeMap<String, f64>,
+    sent_metrics: BTreeMap<String, f64>,
+    progress: VecDeque<Progress>,
+}
+
+impl Outbox {
+    pub(crate) fn new(epoch: u64) -> Self {
+        Self { epoch, next_event: 1, ..Self::default() }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// A new stream: what was on its way is sent again, and state and metrics whole.
+    pub(crate) fn restart(&mut self) {
+        self.sent_through = 0;
+        self.sent_check_in = None;
+        self.sent_metrics.clear();
+    }
+
+    pub(crate) fn event(&mut self, mut event: Event) {
+        if self.events.len() >= EVENTS {
+            self.events.pop_front();
+            self.dropped += 1;
+        }
+        if self.dropped > 0 && self.events.len() < EVENTS / 2 {
+            // There is room again: the gap is told where it is.
+            let text = format!("{} events before were dropped: the orchestrator was away too long", self.dropped);
+            self.dropped = 0;
+            let gap = Event {
+                kind: "events-dropped".to_owned(),
+                text,
+                imsi: String::new(),
+                json: "{}".to_owned(),
+                ..event.clone()
+            };
+            self.number(gap);
+        }
+        event.number = 0;
+        self.number(event);
+    }
+
+    fn number(&mut self, event: Event) {
+        self.events.push_back(Event { number: self.next_event, ..event });
+        self.next_event += 1;
+    }
+
+    /// Events that may be sent now.
+    pub(crate) fn due_events(&mut self) -> Vec<Event> {
+        let on_the_way = self.events.iter().take_while(|event| event.number <= self.sent_through).count();
+        let due: Vec<Event> =
+            self.events.iter().skip(on_the_way).take(IN_FLIGHT.saturating_sub(on_the_way)).cloned().collect();
+        if let Some(last) = due.last() {
+            self.sent_through = last.number;
+        }
+        due
+    }
+
+    /// Events up to a number are durable at the orchestrator.
+    pub(crate) fn received_events(&mut self, epoch: u64, through: u64) {
+        if epoch == self.epoch {
+            while self.events.front().is_some_and(|event| event.number <= through) {
+                self.events.pop_front();
+            }
+        }
+    }
+
+    pub(crate) fn waiting_events(&self) -> usize {
+        self.events.len()
+    }
+
+    pub(crate) fn check_in(&mut self, state: String) {
+        self.check_in = Some(state);
+    }
+
+    /// The state, when it is not what was sent last.
+    pub(crate) fn due_check_in(&mut self) -> Option<String> {
+        if self.check_in == self.sent_check_in {
+            return None;
+        }
+        self.sent_check_in.clone_from(&self.check_in);
+        self.check_in.clone()
+    }
+
+    /// Whether state or metrics are not what was sent last.
+    pub(crate) fn has_news(&self) -> bool {
+        let sent = |(name, value): (&String, &f64)| {
+            self.sent_metrics.get(name).is_some_and(|it| it.to_bits() == value.to_bits())
+        };
+        self.check_in != self.sent_check_in || !self.metrics.iter().all(sent)
+    }
+
+    pub(crate) fn metrics(&mut self, values: BTreeMap<String, f64>) {
+        self.metrics = values;
+        while self.metrics.len() > SERIES {
+            self.metrics.pop_last();
+        }
+    }
+
+    /// Values that are not what was sent last.
+    pub(crate) fn due_metrics(&mut self) -> BTreeMap<String, f64> {
+        let sent = &self.sent_metrics;
+        let same =
+            |name: &String, value: &f64| sent.get(name).is_some_and(|former| former.to_bits() == value.to_bits());
+        let due: BTreeMap<String, f64> = self
+            .metrics
+            .iter()
+            .filter(|(name, value)| !same(name, value))
+            .map(|(name, value)| (name.clone(), *value))
+            .collect();
+        self.sent_metrics.extend(due.iter().map(|(name, value)| (name.clone(), *value)));
+        due
+    }
+
+    pub(crate) fn progress(&mut self, progress: Progress) {
+        if self.progress.len() >= PROGRESS {
+            // What became of a command matters more than how far it was once.
+            let running = self.progress.iter().position(|it| it.state == CommandState::Running).unwrap_or(0);
+            self.progress.remove(running);
+        }
+        self.progress.push_back(progress);
+    }
+
+    pub(crate) fn due_progress(&mut self) -> Option<Progress> {
+        self.progress.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: &str) -> Event {
+        Event { number: 0, at: 1, kind: kind.to_owned(), imsi: String::new(), text: String::new(), json: String::new() }
+    }
+
+    #[test]
+    fn events_are_kept_until_received_and_a_gap_is_told() {
+        let mut outbox = Outbox::new(7);
+        (0..EVENTS + 500).for_each(|_| outbox.event(event("idle")));
+        assert_eq!(outbox.waiting_events(), EVENTS);
+        let first = outbox.due_events();
+        assert_eq!((first.len(), first[0].number), (IN_FLIGHT, 501));
+        assert!(outbox.due_events().is_empty(), "so many are on their way at a time");
+        outbox.received_events(8, u64::MAX);
+        assert_eq!(outbox.waiting_events(), EVENTS, "another epoch's");
+        outbox.received_events(7, 600);
+        assert_eq!(outbox.due_events()[0].number, 601);
+        outbox.restart();
+        assert_eq!(outbox.due_events()[0].number, 601, "what was on its way goes again");
+        outbox.received_events(7, u64::MAX);
+        outbox.event(event("attached"));
+        let told = outbox.due_events();
+        assert_eq!(told.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(), ["events-dropped", "attached"]);
+        assert!(told[0].text.starts_with("500 events"));
+    }
+
+    #[test]
+    fn of_state_and_metrics_only_what_is_new_is_sent() {
+        let mut outbox = Outbox::new(1);
+        outbox.check_in("a".to_owned());
+        outbox.check_in("b".to_owned());
+        assert_eq!(outbox.due_check_in().as_deref(), Some("b"));
+        outbox.check_in("b".to_owned());
+        assert_eq!(outbox.due_check_in(), None);
+        let values = |pairs: &[(&str, f64)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        outbox.metrics(values(&[("x", 1.0), ("y", f64::NAN)]));
+        assert_eq!(outbox.due_metrics().len(), 2);
+        outbox.metrics(values(&[("x", 2.0), ("y", f64::NAN)]));
+        assert_eq!(outbox.due_metrics().into_keys().collect::<Vec<_>>(), ["x"]);
+        outbox.restart();
+        assert_eq!(outbox.due_metrics().len(), 2);
+    }
+
+    #[test]
+    fn the_end_of_a_command_outlives_its_progress() {
+        let mut outbox = Outbox::new(1);
+        let report = |n: usize, state| Progress { id: n.to_string(), state, percent: 0, output: String::new() };
+        outbox.progress(report(0, CommandState::Done));
+        (1..1000).for_each(|n| outbox.progress(report(n, CommandState::Running)));
+        assert_eq!(outbox.due_progress().map(|it| it.id).as_deref(), Some("0"));
+        assert_eq!(outbox.progress.len(), PROGRESS - 1);
+    }
+}

@@ -1,0 +1,258 @@
+//! A gateway without its orchestrator, in virtual time: weeks, and what is left afterwards.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use agw_sync::{Denial, Down, Effect, Event, Identity, Input, Memory, Now, Page, Put, Settings, Sync, Up, UsageRecord};
+use basalt_desired::{Digest, ItemKey};
+use basalt_sansio::{Outbox, SecureSeed, Time};
+use std::collections::BTreeMap;
+
+const DAY: u64 = 24 * 3600;
+/// Some moment of the wall clock, seconds since 1970.
+const BEGIN: u64 = 1_800_000_000;
+
+/// The gateway's surroundings: whether the orchestrator is there, and what was asked of the driver.
+struct World {
+    core: Sync,
+    out: Outbox<Effect>,
+    now: Time,
+    reachable: bool,
+    asked: BTreeMap<&'static str, u32>,
+    sent: Vec<Up>,
+    /// The ledger: what is not acknowledged, and what the orchestrator has, by number.
+    ledger: Vec<UsageRecord>,
+    received: BTreeMap<u64, u64>,
+    /// The next answer to usage is lost.
+    lose_answer: bool,
+}
+
+fn identity(from: u64) -> Identity {
+    Identity {
+        network: "lab".to_owned(),
+        gateway: "north".to_owned(),
+        address: "core:1".to_owned(),
+        certificate: vec![1],
+        authority: vec![2],
+        not_before: from,
+        not_after: from + 3 * DAY,
+    }
+}
+
+impl World {
+    fn new(seed: u8) -> Self {
+        let now = Now { mono: Time::ZERO, unix_secs: BEGIN };
+        let memory = Memory { identity: Some(identity(BEGIN)), held: Vec::new() };
+        Self {
+            core: Sync::new(Settings::default(), memory, &SecureSeed([seed; 32]), now),
+            out: Outbox::new(),
+            now: Time::ZERO,
+            reachable: true,
+            asked: BTreeMap::new(),
+            sent: Vec::new(),
+            ledger: Vec::new(),
+            received: BTreeMap::new(),
+            lose_answer: false,
+        }
+    }
+
+    fn unix(&self) -> u64 {
+        BEGIN + self.now.as_secs()
+    }
+
+    /// Gives an input, and answers everything that the core asks for.
+    fn step(&mut self, input: Input) {
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            self.core.step(Now { mono: self.now, unix_secs: self.unix() }, input, &mut self.out);
+            for effect in self.out.take() {
+                inputs.extend(self.answer(effect));
+            }
+        }
+    }
+
+    fn answer(&mut self, effect: Effect) -> Vec<Input> {
+        let gone = || Denial::Unreachable("away".to_owned());
+        let mut count = |what| *self.asked.entry(what).or_default() += 1;
+        match effect {
+            Effect::Open => {
+                count("open");
+                let welcome = Down::Welcome { beat_seconds: 30, usage: (0, 0) };
+                if self.reachable { vec![Input::Down(welcome), Input::Opened] } else { vec![Input::Closed(gone())] }
+            }
+            Effect::Renew | Effect::ReEnrol | Effect::Enrol => {
+                count(if matches!(effect, Effect::Renew) { "renew" } else { "re-enrol" });
+                let unix = self.unix();
+                vec![if self.reachable { Input::Issued(identity(unix)) } else { Input::NotIssued(gone()) }]
+            }
+            Effect::ReadUsage { most } => {
+                let records = self.ledger.iter().take(most).cloned().collect();
+                vec![Input::UsageRead { ledger: 7, records }]
+            }
+            Effect::AckUsage { through, .. } => {
+                self.ledger.retain(|record| record.number > through);
+                Vec::new()
+            }
+            Effect::Apply(page) => vec![Input::Applied { page, refusals: Vec::new() }],
+            Effect::Send(up) => {
+                let answer = self.orchestrator(&up);
+                self.sent.push(up);
+                answer
+            }
+            Effect::Close | Effect::Keep(_) | Effect::Run(_) | Effect::Tell(_) => Vec::new(),
+        }
+    }
+
+    fn orchestrator(&mut self, up: &Up) -> Vec<Input> {
+        if !self.reachable {
+            return Vec::new();
+        }
+        match up {
+            Up::Usage { ledger, records } => {
+                // Stored by its number: one that comes again is stored once.
+                self.received.extend(records.iter().map(|record| (record.number, record.uplink_bytes)));
+                let through = records.last().unwrap().number;
+                if std::mem::take(&mut self.lose_answer) {
+                    return Vec::new();
+                }
+                vec![Input::Down(Down::Received { events: (0, 0), usage: (*ledger, through) })]
+            }
+            Up::Events { epoch, events } => {
+                let through = events.last().unwrap().number;
+                vec![Input::Down(Down::Received { events: (*epoch, through), usage: (0, 0) })]
+            }
+            Up::Beat => vec![Input::Down(Down::Page(Page::default()))],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Lets time pass, as the core's timers say; at most so many wake-ups.
+    fn pass(&mut self, seconds: u64) -> u32 {
+        let end = self.now + core::time::Duration::from_secs(seconds);
+        let mut wakeups = 0;
+        while let Some(at) = self.core.next_wakeup().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.step(Input::Wakeup);
+            wakeups += 1;
+            assert!(wakeups < 10_000_000, "it turns in a circle");
+        }
+        self.now = end;
+        wakeups
+    }
+
+    fn use_up(&mut self, number: u64) {
+        self.ledger.push(UsageRecord { number, uplink_bytes: number * 3, ..UsageRecord::default() });
+        self.step(Input::UsageReady);
+    }
+}
+
+fn event() -> Input {
+    let text = || "something".to_owned();
+    Input::Event(Event { number: 0, at: 1, kind: text(), imsi: String::new(), text: text(), json: text() })
+}
+
+#[test]
+fn thirty_days_without_the_orchestrator() {
+    for seed in 0..3 {
+        let mut world = World::new(seed);
+        world.step(Input::Wakeup);
+        assert!(world.core.is_talking());
+        // Some days with it: certificates are renewed by themselves.
+        world.pass(7 * DAY);
+        assert!(world.core.is_talking() && world.asked["renew"] >= 2, "{:?}", world.asked);
+        world.reachable = false;
+        world.step(Input::Closed(Denial::Unreachable("away".to_owned())));
+        world.asked.clear();
+        for hour in 0..30 * 24 {
+            world.pass(3600);
+            world.use_up(hour + 1);
+            (0..50).for_each(|_| world.step(event()));
+        }
+        assert!(!world.core.is_talking());
+        assert!(world.core.waiting_events() <= 2_000, "memory is bounded");
+        let tries: u32 = world.asked.values().sum();
+        assert!(tries < 30 * 24 * 3600 / 14, "it does not hammer: {tries}");
+        assert!(world.asked["re-enrol"] > world.asked["open"], "after three days the certificate is over");
+        world.reachable = true;
+        world.lose_answer = true;
+        world.sent.clear();
+        world.pass(120);
+        assert!(world.core.is_talking() && world.core.identity().unwrap().not_after > world.unix());
+        // Usage is reconciled to the octet, also with an answer lost.
+        assert!(world.ledger.is_empty());
+        let expected: BTreeMap<u64, u64> = (1..=720).map(|number| (number, number * 3)).collect();
+        assert_eq!(world.received, expected);
+        world.step(event());
+        let gap = world
+            .sent
+            .iter()
+            .any(|up| matches!(up, Up::Events { events, .. } if events.iter().any(|e| e.kind == "events-dropped")));
+        assert!(gap, "that events are missing is told");
+        assert_eq!(world.core.waiting_events(), 0);
+    }
+}
+
+#[test]
+fn an_idle_gateway_says_next_to_nothing() {
+    let mut world = World::new(1);
+    world.step(Input::Wakeup);
+    world.step(Input::CheckIn("{}".to_owned()));
+    world.step(Input::Metrics(BTreeMap::from([("x".to_owned(), 1.0)])));
+    world.pass(60);
+    world.sent.clear();
+    // The daemon looks at its state every few seconds; nothing has changed.
+    let mut wakeups = 0;
+    for _ in 0..360 {
+        world.step(Input::CheckIn("{}".to_owned()));
+        world.step(Input::Metrics(BTreeMap::from([("x".to_owned(), 1.0)])));
+        wakeups += world.pass(10);
+    }
+    assert!(world.sent.iter().all(|up| matches!(up, Up::Beat)), "{:?}", world.sent);
+    assert!(world.sent.len() <= 120 && wakeups <= 240, "{} {wakeups}", world.sent.len());
+}
+
+#[test]
+fn pages_are_taken_once_and_told_when_they_are_durable() {
+    let mut world = World::new(1);
+    world.step(Input::Wakeup);
+    world.sent.clear();
+    let key = ItemKey { collection: "subscribers".to_owned(), name: "1".to_owned() };
+    let put = Put { key: key.clone(), digest: Digest([1; 16]), body: "{}".to_owned(), secrets: BTreeMap::new() };
+    let page = |number| Page { number, puts: vec![put.clone()], removes: Vec::new() };
+    world.step(Input::Down(Down::Page(page(1))));
+    let root = world.core.root();
+    assert_eq!(world.sent, [Up::Applied { page: 1, root, refusals: Vec::new() }]);
+    world.step(Input::Down(Down::Page(page(1))));
+    assert_eq!(world.sent.len(), 1, "the same number again");
+    // Changed by hand: the roots differ, and the orchestrator is told.
+    world.step(Input::Changed(key));
+    assert!(matches!(&world.sent[1], Up::Drifted { root: now } if *now != root));
+    assert_ne!(world.core.root(), Digest::default());
+}
+
+#[test]
+fn an_orchestrator_that_talks_nonsense_costs_nothing_but_its_own_messages() {
+    let mut world = World::new(3);
+    world.step(Input::Wakeup);
+    let nonsense = [
+        Down::Compare { comparison: u64::MAX, buckets: vec![Digest([9; 16]); 3] },
+        Down::Received { events: (u64::MAX, u64::MAX), usage: (u64::MAX, u64::MAX) },
+        Down::Page(Page { number: u64::MAX, ..Page::default() }),
+        Down::Page(Page { number: 0, ..Page::default() }),
+        Down::Welcome { beat_seconds: 0, usage: (u64::MAX, u64::MAX) },
+        Down::Welcome { beat_seconds: u32::MAX, usage: (1, 1) },
+        Down::Beat,
+    ];
+    for _ in 0..3 {
+        for down in &nonsense {
+            world.step(Input::Down(down.clone()));
+        }
+    }
+    for (from, to) in [(0, u64::MAX), (u64::MAX, 0), (u64::MAX, u64::MAX), (0, 0)] {
+        world.step(Input::Issued(Identity { not_before: from, not_after: to, ..identity(1) }));
+        world.pass(100);
+    }
+    world.step(Input::Down(Down::Goodbye { reason: "enough".to_owned(), not_before_seconds: u32::MAX }));
+    assert!(!world.core.is_talking());
+    world.step(Input::Issued(identity(world.unix())));
+    world.pass(1200);
+    assert!(world.core.is_talking(), "no refusal is final");
+}

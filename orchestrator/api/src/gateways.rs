@@ -1,0 +1,319 @@
+//! Gateways as they are: tokens to join with, state, certificates, events, usage, commands.
+
+use crate::gate::{Answer, Call, target};
+use crate::token::{digest_of, new_secret};
+use crate::{Problem, select};
+use orchestrator_db::{CommandRow, GatewayEvent, GatewayState, GatewayToken, Object, Target, UsageRow};
+use orchestrator_model::Kind;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+/// Hours of a token at most, and unless told.
+const TOKEN_HOURS: u16 = 24 * 30;
+const HOUR: i64 = 3600 * 1000;
+/// Minutes after which a command that nobody took is not begun, at most and unless told.
+const COMMAND_MINUTES: u32 = 24 * 60;
+const MINUTE: i64 = 60 * 1000;
+/// Octets of a command's arguments.
+const ARGUMENTS: usize = 16 << 10;
+/// A gateway says at least so often that it is there, milliseconds; twice that long is too long.
+const SILENT: i64 = 2 * 330_000;
+
+/// Where gateways find the orchestrator, and by what they recognise it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinPoint {
+    /// `HOST:PORT`.
+    pub address: String,
+    /// SHA-256 of the authority's certificate, in hexadecimal.
+    pub fingerprint: String,
+}
+
+/// A token for one gateway.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GatewayTokenRequest {
+    /// Of which tier the gateway becomes.
+    tier: String,
+    /// The gateway's name; it may choose one, when absent.
+    #[serde(default)]
+    gateway: Option<String>,
+    /// Hours until it expires, 1 to 720; 24, when absent.
+    #[serde(default)]
+    hours: Option<u16>,
+}
+
+/// A command for a gateway.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CommandRequest {
+    /// What to do. A gateway that cannot do it says so.
+    kind: CommandKind,
+    /// What the command needs, such as `host` and `count` of a ping.
+    #[serde(default)]
+    arguments: Map<String, Value>,
+    /// Minutes after which it is not begun, 1 to 1440; 10, when absent.
+    #[serde(default)]
+    minutes: Option<u32>,
+}
+
+/// What a gateway can be asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CommandKind {
+    /// Start the daemon again; phones stay.
+    Restart,
+    /// Reach a host.
+    Ping,
+    /// The way to a host.
+    Traceroute,
+    /// The last lines of the log.
+    LogTail,
+    /// Record packets.
+    PacketCapture,
+    /// Sessions and tables of the data plane.
+    ShowTables,
+    /// Take no new phones.
+    Drain,
+    /// Install another version.
+    Upgrade,
+}
+
+pub(crate) async fn create_token(call: &Call) -> Result<Answer, Problem> {
+    let request: GatewayTokenRequest = call.read()?;
+    let hours = request.hours.unwrap_or(24);
+    if !(1..=TOKEN_HOURS).contains(&hours) {
+        return Err(Problem::field("/hours", "is out of range", "1 to 720"));
+    }
+    let gateway = request.gateway.unwrap_or_default();
+    if !gateway.is_empty() {
+        Kind::Gateway.parse_value(&gateway, json!({ "tier": request.tier })).map_err(Problem::fields)?;
+    }
+    let tier = Target { kind: Kind::Tier, network: call.network.clone(), name: request.tier.clone() };
+    if call.state.db.object(&tier).await?.is_none() {
+        return Err(Problem::field("/tier", "does not exist", "the name of a tier of this network"));
+    }
+    let join = call.state.join.as_ref();
+    let join =
+        join.ok_or_else(|| Problem::new(503, "no-gateways", "this orchestrator does not listen for gateways"))?;
+    let secret = new_secret().map_err(|_| Problem::new(503, "no-randomness", "the system has no randomness"))?;
+    let digest = digest_of(&secret);
+    let token = GatewayToken {
+        id: digest.chars().take(16).collect(),
+        digest,
+        network: call.network.clone(),
+        tier: request.tier,
+        gateway,
+        created_by: call.caller()?.name.clone(),
+        created_at: call.now,
+        expires_at: call.now + i64::from(hours) * HOUR,
+        used_at: 0,
+        used_by: String::new(),
+    };
+    call.state.db.put_gateway_token(&token).await?;
+    let text = format!("bgt1.{}.{}.{secret}", join.address, join.fingerprint);
+    let mut body = shown_token(&token);
+    body["command"] = format!("basalt gateway join {text}").into();
+    body["token"] = text.into();
+    Answer::with(201, body)
+}
+
+pub(crate) async fn list_tokens(call: &Call) -> Result<Answer, Problem> {
+    let tokens = call.state.db.gateway_tokens(&call.network).await?;
+    Answer::ok(json!({ "items": tokens.iter().map(shown_token).collect::<Vec<_>>() }))
+}
+
+pub(crate) async fn delete_token(call: &Call) -> Result<Answer, Problem> {
+    let gone = call.state.db.delete_gateway_token(&call.network, &call.name).await?;
+    if gone { Ok(Answer::nothing()) } else { Err(Problem::not_found()) }
+}
+
+pub(crate) async fn states(call: &Call) -> Result<Answer, Problem> {
+    let after = call.parameter("cursor").unwrap_or_default();
+    let page = call.state.db.gateway_states(&call.network, after, select::limit(call)?).await?;
+    let next = page.items.last().filter(|_| page.more).map(|state| state.gateway.clone());
+    let items: Vec<Value> = page.items.iter().map(|state| shown_state(state, call.now)).collect();
+    Answer::ok(json!({ "items": items, "next_cursor": next }))
+}
+
+pub(crate) async fn status(call: &Call) -> Result<Answer, Problem> {
+    gateway(call).await?;
+    let device = call.state.db.device(&call.network, &call.name).await?;
+    let state = call.state.db.gateway_state(&call.network, &call.name).await?;
+    let mut shown = match &state {
+        Some(state) => shown_state(state, call.now),
+        None => json!({ "gateway": call.name, "connected": false }),
+    };
+    shown["joined_at"] = device.as_ref().map(|device| device.enrolled_at).into();
+    shown["revoked_at"] = device.filter(|device| device.revoked_at > 0).map(|device| device.revoked_at).into();
+    Answer::ok(shown)
+}
+
+pub(crate) async fn metrics(call: &Call) -> Result<Answer, Problem> {
+    gateway(call).await?;
+    let state = call.state.db.gateway_state(&call.network, &call.name).await?;
+    let (at, values) = state.map_or((0, json!({})), |state| (state.seen_at, state.metrics));
+    Answer::ok(json!({ "at": at, "values": values }))
+}
+
+pub(crate) async fn certificates(call: &Call) -> Result<Answer, Problem> {
+    gateway(call).await?;
+    let all = call.state.db.certificates(&call.network, &call.name).await?;
+    let items = all.iter().map(|it| {
+        let revoked = (it.revoked_at > 0).then_some(it.revoked_at);
+        json!({"fingerprint": it.fingerprint, "issued_at": it.issued_at, "expires_at": it.expires_at, "revoked_at": revoked})
+    });
+    Answer::ok(json!({ "items": items.collect::<Vec<_>>() }))
+}
+
+pub(crate) async fn revoke(call: &Call) -> Result<Answer, Problem> {
+    if call.state.db.revoke(&call.network, &call.name, call.now).await? {
+        Ok(Answer::nothing())
+    } else {
+        Err(Problem::not_found())
+    }
+}
+
+/// Events of a network or of one gateway; outside of networks those of whom no network is known.
+pub(crate) async fn events(call: &Call) -> Result<Answer, Problem> {
+    let below = match call.parameter("cursor") {
+        None => i64::MAX,
+        Some(cursor) => cursor.parse().map_err(|_| Problem::bad("the cursor is none of ours"))?,
+    };
+    let alarms = match call.parameter("alarms") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::bad("alarms is true or false")),
+    };
+    let of = (!call.name.is_empty()).then_some(call.name.as_str());
+    let page = call.state.db.gateway_events(&call.network, of, alarms, below, select::limit(call)?).await?;
+    let next = page.items.last().filter(|_| page.more).map(|event| event.id.to_string());
+    Answer::ok(json!({ "items": page.items.iter().map(shown_event).collect::<Vec<_>>(), "next_cursor": next }))
+}
+
+/// Usage records in order of their end.
+pub(crate) async fn usage(call: &Call) -> Result<Answer, Problem> {
+    let since = call.parameter("since").map_or(Ok(0), str::parse);
+    let since: i64 = since.map_err(|_| Problem::bad("since is milliseconds since 1970"))?;
+    let rows = call.state.db.usage(&call.network, call.parameter("imsi"), since, select::limit(call)?).await?;
+    Answer::ok(json!({ "items": rows.iter().map(shown_usage).collect::<Vec<_>>() }))
+}
+
+pub(crate) async fn create_command(call: &Call) -> Result<Answer, Problem> {
+    let request: CommandRequest = call.read()?;
+    gateway(call).await?;
+    let minutes = request.minutes.unwrap_or(10);
+    if !(1..=COMMAND_MINUTES).contains(&minutes) {
+        return Err(Problem::field("/minutes", "is out of range", "1 to 1440"));
+    }
+    let arguments = Value::Object(request.arguments).to_string();
+    if arguments.len() > ARGUMENTS {
+        return Err(Problem::field("/arguments", "are too long", "at most 16 KiB"));
+    }
+    let kind = serde_json::to_value(request.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned));
+    let id = new_secret().map_err(|_| Problem::new(503, "no-randomness", "the system has no randomness"))?;
+    let command = CommandRow {
+        id: id.chars().take(24).collect(),
+        gateway: call.name.clone(),
+        kind: kind.unwrap_or_default(),
+        arguments,
+        created_by: call.caller()?.name.clone(),
+        created_at: call.now,
+        expires_at: call.now + i64::from(minutes) * MINUTE,
+        state: "queued".to_owned(),
+        percent: 0,
+        output: String::new(),
+        changed_at: call.now,
+    };
+    call.state.db.put_command(&call.network, &command).await?;
+    Answer::with(201, shown_command(&command, call.now))
+}
+
+pub(crate) async fn list_commands(call: &Call) -> Result<Answer, Problem> {
+    gateway(call).await?;
+    let commands = call.state.db.commands(&call.network, &call.name, select::limit(call)?).await?;
+    let items: Vec<Value> = commands.iter().map(|command| shown_command(command, call.now)).collect();
+    Answer::ok(json!({ "items": items }))
+}
+
+pub(crate) async fn command(call: &Call) -> Result<Answer, Problem> {
+    let command = call.state.db.command(&call.network, &call.name).await?.ok_or_else(Problem::not_found)?;
+    Answer::ok(shown_command(&command, call.now))
+}
+
+async fn gateway(call: &Call) -> Result<Object, Problem> {
+    call.state.db.object(&target(call, Kind::Gateway)).await?.ok_or_else(Problem::not_found)
+}
+
+fn shown_token(token: &GatewayToken) -> Value {
+    let used = (token.used_at > 0).then(|| json!({"at": token.used_at, "by": token.used_by}));
+    json!({
+        "id": token.id,
+        "tier": token.tier,
+        "gateway": (!token.gateway.is_empty()).then_some(&token.gateway),
+        "created_by": token.created_by,
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "used": used,
+    })
+}
+
+fn shown_state(state: &GatewayState, now: i64) -> Value {
+    json!({
+        "gateway": state.gateway,
+        "connected": !state.replica.is_empty() && state.seen_at + SILENT > now,
+        "connected_at": state.connected_at,
+        "seen_at": state.seen_at,
+        "state": state.state,
+        "sync": state.sync,
+    })
+}
+
+fn shown_event(event: &GatewayEvent) -> Value {
+    json!({
+        "id": event.id,
+        "gateway": event.gateway,
+        "at": event.at,
+        "kind": event.kind,
+        "alarm": event.alarm,
+        "imsi": event.imsi,
+        "text": event.words,
+        "facts": serde_json::from_str::<Value>(&event.facts).unwrap_or(Value::Null),
+    })
+}
+
+fn shown_usage(row: &UsageRow) -> Value {
+    json!({
+        "gateway": row.gateway,
+        "session": row.session,
+        "epoch": row.epoch,
+        "sequence": row.sequence,
+        "imsi": row.imsi,
+        "apn": row.apn,
+        "from": row.began_at,
+        "to": row.ended_at,
+        "uplink_bytes": row.uplink_bytes,
+        "downlink_bytes": row.downlink_bytes,
+        "uplink_packets": row.uplink_packets,
+        "downlink_packets": row.downlink_packets,
+        "last": row.last,
+    })
+}
+
+fn shown_command(command: &CommandRow, now: i64) -> Value {
+    let waits = matches!(command.state.as_str(), "queued" | "sent");
+    let state = if waits && command.expires_at <= now { "expired" } else { command.state.as_str() };
+    json!({
+        "id": command.id,
+        "gateway": command.gateway,
+        "kind": command.kind,
+        "arguments": serde_json::from_str::<Value>(&command.arguments).unwrap_or(Value::Null),
+        "created_by": command.created_by,
+        "created_at": command.created_at,
+        "expires_at": command.expires_at,
+        "state": state,
+        "percent": command.percent,
+        "output": command.output,
+        "changed_at": command.changed_at,
+    })
+}

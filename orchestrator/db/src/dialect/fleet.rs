@@ -1,0 +1,470 @@
+//! What is stored about gateways, over one database. Compiled for each dialect; `super` says which.
+
+use super::queries::Database;
+use super::{BEGIN, Connection, LOCK};
+use crate::{
+    Certificate, CommandRow, Device, Error, FeedEntry, FleetRepository, GatewayEvent, GatewayState, GatewayToken,
+    Object, Page, StatePart, UsageRow,
+};
+use async_trait::async_trait;
+use orchestrator_model::Kind;
+use serde_json::Value;
+use sqlx::AssertSqlSafe;
+use tokio::sync::watch;
+
+type TokenRow = (String, String, String, String, String, String, i64, i64, i64, String);
+type StateRow = (String, String, i64, i64, i64, String, String, String);
+type EventRow = (i64, String, i64, i64, i64, String, i64, String, String, String);
+type CommandColumns = (String, String, String, String, String, i64, i64, String, i64, String, i64);
+
+const TOKEN: &str = "digest, id, network, tier, gateway, created_by, created_at, expires_at, used_at, used_by";
+const CERTIFICATE: &str = "fingerprint, network, gateway, issued_at, expires_at, revoked_at";
+const STATE: &str = "gateway, replica, stream, connected_at, seen_at, state, metrics, sync";
+const COMMAND: &str =
+    "id, gateway, kind, arguments, created_by, created_at, expires_at, state, percent, output, changed_at";
+/// Characters of a command's output that are kept.
+const OUTPUT: usize = 64 << 10;
+
+#[async_trait]
+impl FleetRepository for Database {
+    fn wakes(&self) -> watch::Receiver<u64> {
+        self.wakes.subscribe()
+    }
+
+    async fn feeds(&self) -> Result<Vec<(String, i64)>, Error> {
+        Ok(sqlx::query_as("SELECT network, last FROM feeds").fetch_all(&self.read).await?)
+    }
+
+    async fn feed(&self, network: &str, after: i64, limit: u32) -> Result<Vec<FeedEntry>, Error> {
+        let rows = sqlx::query_as::<_, (i64, String, String)>(
+            "SELECT number, what, name FROM changes WHERE network = $1 AND number > $2 ORDER BY number LIMIT $3",
+        );
+        let rows = rows.bind(network).bind(after).bind(i64::from(limit)).fetch_all(&self.read).await?;
+        Ok(rows.into_iter().map(|(number, what, name)| FeedEntry { number, what, name }).collect())
+    }
+
+    async fn objects_named(&self, kind: Kind, network: &str, names: &[String]) -> Result<Vec<Object>, Error> {
+        let mut found = Vec::with_capacity(names.len());
+        let mut connection = self.read.acquire().await?;
+        for name in names {
+            let target = crate::Target { kind, network: network.to_owned(), name: name.clone() };
+            found.extend(super::queries::read_object(&mut connection, &target).await?);
+        }
+        Ok(found)
+    }
+
+    async fn put_gateway_token(&self, token: &GatewayToken) -> Result<(), Error> {
+        let sql = format!("INSERT INTO gateway_tokens ({TOKEN}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+        let insert = sqlx::query(AssertSqlSafe(sql)).bind(&token.digest).bind(&token.id).bind(&token.network);
+        let insert = insert.bind(&token.tier).bind(&token.gateway).bind(&token.created_by).bind(token.created_at);
+        insert.bind(token.expires_at).bind(token.used_at).bind(&token.used_by).execute(&self.write).await?;
+        Ok(())
+    }
+
+    async fn gateway_token(&self, digest: &str) -> Result<Option<GatewayToken>, Error> {
+        let sql = format!("SELECT {TOKEN} FROM gateway_tokens WHERE digest = $1");
+        let row = sqlx::query_as::<_, TokenRow>(AssertSqlSafe(sql)).bind(digest);
+        Ok(row.fetch_optional(&self.read).await?.map(token))
+    }
+
+    async fn gateway_tokens(&self, network: &str) -> Result<Vec<GatewayToken>, Error> {
+        let sql =
+            format!("SELECT {TOKEN} FROM gateway_tokens WHERE network = $1 ORDER BY created_at DESC, id LIMIT 1000");
+        let rows = sqlx::query_as::<_, TokenRow>(AssertSqlSafe(sql)).bind(network);
+        Ok(rows.fetch_all(&self.read).await?.into_iter().map(token).collect())
+    }
+
+    async fn delete_gateway_token(&self, network: &str, id: &str) -> Result<bool, Error> {
+        let gone = sqlx::query("DELETE FROM gateway_tokens WHERE network = $1 AND id = $2").bind(network).bind(id);
+        Ok(gone.execute(&self.write).await?.rows_affected() > 0)
+    }
+
+    async fn enrol(&self, digest: &str, now: i64, device: &Device) -> Result<bool, Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        let used = sqlx::query(
+            "UPDATE gateway_tokens SET used_at = $3, used_by = $4 \
+             WHERE digest = $1 AND network = $2 AND used_at = 0 AND expires_at > $3",
+        );
+        let used = used.bind(digest).bind(&device.network).bind(now).bind(&device.gateway);
+        if used.execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let kept = sqlx::query(
+            "INSERT INTO devices (network, gateway, public_key, enrolled_at, revoked_at) VALUES ($1, $2, $3, $4, 0) \
+             ON CONFLICT (network, gateway) DO UPDATE SET public_key = $3, enrolled_at = $4, revoked_at = 0 \
+             WHERE devices.revoked_at > 0",
+        );
+        let kept = kept.bind(&device.network).bind(&device.gateway).bind(&device.public_key).bind(now);
+        if kept.execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    async fn device(&self, network: &str, gateway: &str) -> Result<Option<Device>, Error> {
+        let row = sqlx::query_as::<_, (String, i64, i64)>(
+            "SELECT public_key, enrolled_at, revoked_at FROM devices WHERE network = $1 AND gateway = $2",
+        );
+        let row = row.bind(network).bind(gateway).fetch_optional(&self.read).await?;
+        Ok(row.map(|(public_key, enrolled_at, revoked_at)| Device {
+            network: network.to_owned(),
+            gateway: gateway.to_owned(),
+            public_key,
+            enrolled_at,
+            revoked_at,
+        }))
+    }
+
+    async fn put_certificate(&self, it: &Certificate) -> Result<(), Error> {
+        let sql = format!("INSERT INTO certificates ({CERTIFICATE}) VALUES ($1, $2, $3, $4, $5, $6)");
+        let insert = sqlx::query(AssertSqlSafe(sql)).bind(&it.fingerprint).bind(&it.network).bind(&it.gateway);
+        insert.bind(it.issued_at).bind(it.expires_at).bind(it.revoked_at).execute(&self.write).await?;
+        Ok(())
+    }
+
+    async fn certificate(&self, fingerprint: &str) -> Result<Option<Certificate>, Error> {
+        let sql = format!("SELECT {CERTIFICATE} FROM certificates WHERE fingerprint = $1");
+        let row = sqlx::query_as(AssertSqlSafe(sql)).bind(fingerprint);
+        Ok(row.fetch_optional(&self.read).await?.map(certificate))
+    }
+
+    async fn certificates(&self, network: &str, gateway: &str) -> Result<Vec<Certificate>, Error> {
+        let sql = format!(
+            "SELECT {CERTIFICATE} FROM certificates WHERE network = $1 AND gateway = $2 ORDER BY issued_at DESC LIMIT 100"
+        );
+        let rows = sqlx::query_as(AssertSqlSafe(sql)).bind(network).bind(gateway);
+        Ok(rows.fetch_all(&self.read).await?.into_iter().map(certificate).collect())
+    }
+
+    async fn revoke(&self, network: &str, gateway: &str, now: i64) -> Result<bool, Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        lock(&mut transaction, network).await?;
+        let mut had = 0;
+        for sql in [
+            "UPDATE devices SET revoked_at = $3 WHERE network = $1 AND gateway = $2 AND revoked_at = 0",
+            "UPDATE certificates SET revoked_at = $3 WHERE network = $1 AND gateway = $2 AND revoked_at = 0",
+        ] {
+            let done = sqlx::query(sql).bind(network).bind(gateway).bind(now).execute(&mut *transaction).await?;
+            had += done.rows_affected();
+        }
+        note_change(&mut transaction, network, now, FeedEntry::CERTIFICATES, gateway).await?;
+        transaction.commit().await?;
+        self.wake();
+        Ok(had > 0)
+    }
+
+    async fn gateway_connected(
+        &self,
+        network: &str,
+        gateway: &str,
+        now: i64,
+        replica: &str,
+        stream: i64,
+    ) -> Result<(), Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        lock(&mut transaction, network).await?;
+        let insert = sqlx::query(
+            "INSERT INTO gateway_states (network, gateway, replica, stream, connected_at, seen_at, state, metrics, sync) \
+             VALUES ($1, $2, $3, $4, $5, $5, '{}', '{}', '{}') ON CONFLICT (network, gateway) DO UPDATE SET \
+             replica = $3, stream = $4, connected_at = $5, seen_at = $5",
+        );
+        let insert = insert.bind(network).bind(gateway).bind(replica).bind(stream).bind(now);
+        insert.execute(&mut *transaction).await?;
+        note_change(&mut transaction, network, now, FeedEntry::STREAMS, gateway).await?;
+        transaction.commit().await?;
+        self.wake();
+        Ok(())
+    }
+
+    async fn put_gateway_state(
+        &self,
+        network: &str,
+        gateway: &str,
+        now: i64,
+        (replica, stream): (&str, i64),
+        parts: &[StatePart],
+    ) -> Result<(), Error> {
+        let mut set = "seen_at = $5".to_owned();
+        let mut texts = Vec::new();
+        for part in parts {
+            let (column, text) = match part {
+                StatePart::State(value) => ("state", value.to_string()),
+                StatePart::Metrics(value) => ("metrics", value.to_string()),
+                StatePart::Sync(value) => ("sync", value.to_string()),
+                StatePart::Gone => ("replica", String::new()),
+                StatePart::Seen => continue,
+            };
+            texts.push(text);
+            // Only numbers of parameters and names of columns from above.
+            set.push_str(&format!(", {column} = ${}", texts.len() + 5));
+        }
+        // A stream that was superseded writes nothing any more.
+        let sql = format!(
+            "UPDATE gateway_states SET {set} WHERE network = $1 AND gateway = $2 AND replica = $3 AND stream = $4"
+        );
+        let mut update =
+            sqlx::query(AssertSqlSafe(sql)).bind(network).bind(gateway).bind(replica).bind(stream).bind(now);
+        for text in texts {
+            update = update.bind(text);
+        }
+        update.execute(&self.write).await?;
+        Ok(())
+    }
+
+    async fn gateway_state(&self, network: &str, gateway: &str) -> Result<Option<GatewayState>, Error> {
+        let sql = format!("SELECT {STATE} FROM gateway_states WHERE network = $1 AND gateway = $2");
+        let row = sqlx::query_as::<_, StateRow>(AssertSqlSafe(sql)).bind(network).bind(gateway);
+        row.fetch_optional(&self.read).await?.map(state).transpose()
+    }
+
+    async fn gateway_states(&self, network: &str, after: &str, limit: u32) -> Result<Page<GatewayState>, Error> {
+        let sql =
+            format!("SELECT {STATE} FROM gateway_states WHERE network = $1 AND gateway > $2 ORDER BY gateway LIMIT $3");
+        let rows = sqlx::query_as::<_, StateRow>(AssertSqlSafe(sql)).bind(network).bind(after);
+        let rows = rows.bind(i64::from(limit) + 1).fetch_all(&self.read).await?;
+        super::queries::page(rows, limit, state)
+    }
+
+    async fn put_gateway_events(&self, network: &str, events: &[GatewayEvent]) -> Result<(), Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        for it in events {
+            let insert = sqlx::query(
+                "INSERT INTO gateway_events (network, gateway, epoch, number, at, kind, alarm, imsi, words, facts) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                 ON CONFLICT (network, gateway, epoch, number) DO NOTHING",
+            );
+            let insert = insert.bind(network).bind(&it.gateway).bind(it.epoch).bind(it.number).bind(it.at);
+            let insert = insert.bind(&it.kind).bind(i64::from(it.alarm)).bind(&it.imsi).bind(&it.words);
+            insert.bind(&it.facts).execute(&mut *transaction).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    async fn gateway_events(
+        &self,
+        network: &str,
+        gateway: Option<&str>,
+        alarms: bool,
+        below: i64,
+        limit: u32,
+    ) -> Result<Page<GatewayEvent>, Error> {
+        let rows = sqlx::query_as::<_, EventRow>(
+            "SELECT id, gateway, epoch, number, at, kind, alarm, imsi, words, facts FROM gateway_events \
+             WHERE network = $1 AND id < $2 AND ($3 = 0 OR gateway = $4) AND alarm >= $5 ORDER BY id DESC LIMIT $6",
+        )
+        .bind(network)
+        .bind(below)
+        .bind(i64::from(gateway.is_some()))
+        .bind(gateway.unwrap_or_default())
+        .bind(i64::from(alarms))
+        .bind(i64::from(limit) + 1)
+        .fetch_all(&self.read)
+        .await?;
+        super::queries::page(rows, limit, |(id, gateway, epoch, number, at, kind, alarm, imsi, words, facts)| {
+            Ok(GatewayEvent { id, gateway, epoch, number, at, kind, alarm: alarm > 0, imsi, words, facts })
+        })
+    }
+
+    async fn put_usage(
+        &self,
+        network: &str,
+        gateway: &str,
+        (ledger, through): (i64, i64),
+        records: &[UsageRow],
+    ) -> Result<(), Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        for it in records {
+            let insert = sqlx::query(
+                "INSERT INTO usage_records (network, gateway, session, epoch, sequence, imsi, apn, began_at, ended_at, \
+                 uplink_bytes, downlink_bytes, uplink_packets, downlink_packets, last) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+                 ON CONFLICT (network, gateway, session, epoch, sequence) DO NOTHING",
+            );
+            let insert = insert.bind(network).bind(gateway).bind(&it.session).bind(it.epoch).bind(it.sequence);
+            let insert = insert.bind(&it.imsi).bind(&it.apn).bind(it.began_at).bind(it.ended_at);
+            let insert = insert.bind(it.uplink_bytes).bind(it.downlink_bytes).bind(it.uplink_packets);
+            insert.bind(it.downlink_packets).bind(i64::from(it.last)).execute(&mut *transaction).await?;
+        }
+        let kept = sqlx::query(
+            "INSERT INTO ledgers (network, gateway, ledger, through) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (network, gateway, ledger) DO UPDATE SET through = $4 WHERE ledgers.through < $4",
+        );
+        kept.bind(network).bind(gateway).bind(ledger).bind(through).execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn ledger(&self, network: &str, gateway: &str) -> Result<Option<(i64, i64)>, Error> {
+        let row = sqlx::query_as(
+            "SELECT ledger, through FROM ledgers WHERE network = $1 AND gateway = $2 ORDER BY through DESC LIMIT 1",
+        );
+        Ok(row.bind(network).bind(gateway).fetch_optional(&self.read).await?)
+    }
+
+    async fn usage(&self, network: &str, imsi: Option<&str>, since: i64, limit: u32) -> Result<Vec<UsageRow>, Error> {
+        let rows = sqlx::query(
+            "SELECT gateway, session, epoch, sequence, imsi, apn, began_at, ended_at, uplink_bytes, downlink_bytes, \
+             uplink_packets, downlink_packets, last FROM usage_records \
+             WHERE network = $1 AND ($2 = 0 OR imsi = $3) AND ended_at >= $4 \
+             ORDER BY ended_at, gateway, session, epoch, sequence LIMIT $5",
+        )
+        .bind(network)
+        .bind(i64::from(imsi.is_some()))
+        .bind(imsi.unwrap_or_default())
+        .bind(since)
+        .bind(i64::from(limit))
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(|row| usage_row(row).map_err(Error::from)).collect()
+    }
+
+    async fn put_command(&self, network: &str, it: &CommandRow) -> Result<(), Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        lock(&mut transaction, network).await?;
+        let sql = format!(
+            "INSERT INTO commands (network, {COMMAND}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+        );
+        let insert = sqlx::query(AssertSqlSafe(sql)).bind(network).bind(&it.id).bind(&it.gateway).bind(&it.kind);
+        let insert = insert.bind(&it.arguments).bind(&it.created_by).bind(it.created_at).bind(it.expires_at);
+        let insert = insert.bind(&it.state).bind(it.percent).bind(&it.output).bind(it.changed_at);
+        insert.execute(&mut *transaction).await?;
+        note_change(&mut transaction, network, it.created_at, FeedEntry::COMMANDS, &it.gateway).await?;
+        transaction.commit().await?;
+        self.wake();
+        Ok(())
+    }
+
+    async fn command(&self, network: &str, id: &str) -> Result<Option<CommandRow>, Error> {
+        let sql = format!("SELECT {COMMAND} FROM commands WHERE network = $1 AND id = $2");
+        let row = sqlx::query_as::<_, CommandColumns>(AssertSqlSafe(sql)).bind(network).bind(id);
+        Ok(row.fetch_optional(&self.read).await?.map(command))
+    }
+
+    async fn commands(&self, network: &str, gateway: &str, limit: u32) -> Result<Vec<CommandRow>, Error> {
+        let sql = format!(
+            "SELECT {COMMAND} FROM commands WHERE network = $1 AND gateway = $2 ORDER BY created_at DESC, id LIMIT $3"
+        );
+        let rows = sqlx::query_as::<_, CommandColumns>(AssertSqlSafe(sql)).bind(network).bind(gateway);
+        Ok(rows.bind(i64::from(limit)).fetch_all(&self.read).await?.into_iter().map(command).collect())
+    }
+
+    async fn queued_commands(&self, network: &str, gateway: &str, now: i64) -> Result<Vec<CommandRow>, Error> {
+        let sql = format!(
+            "SELECT {COMMAND} FROM commands WHERE network = $1 AND gateway = $2 AND state IN ('queued', 'sent') \
+             AND expires_at > $3 ORDER BY created_at, id LIMIT 100"
+        );
+        let rows = sqlx::query_as::<_, CommandColumns>(AssertSqlSafe(sql)).bind(network).bind(gateway).bind(now);
+        Ok(rows.fetch_all(&self.read).await?.into_iter().map(command).collect())
+    }
+
+    async fn command_progress(
+        &self,
+        network: &str,
+        id: &str,
+        now: i64,
+        state: &str,
+        percent: i64,
+        output: &str,
+    ) -> Result<(), Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        let held = sqlx::query_scalar::<_, String>(
+            "SELECT output FROM commands WHERE network = $1 AND id = $2 AND state IN ('queued', 'sent', 'running')",
+        );
+        let Some(held) = held.bind(network).bind(id).fetch_optional(&mut *transaction).await? else { return Ok(()) };
+        let all: Vec<char> = held.chars().chain(output.chars().filter(|it| *it != '\0')).collect();
+        let kept: String = all[all.len().saturating_sub(OUTPUT)..].iter().collect();
+        let update = sqlx::query(
+            "UPDATE commands SET state = $3, percent = $4, output = $5, changed_at = $6 WHERE network = $1 AND id = $2",
+        );
+        let update = update.bind(network).bind(id).bind(state).bind(percent).bind(kept).bind(now);
+        update.execute(&mut *transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn sweep_fleet(&self, feed_before: i64, events_before: i64) -> Result<(), Error> {
+        for (sql, before) in [
+            ("DELETE FROM changes WHERE at < $1", feed_before),
+            ("DELETE FROM gateway_events WHERE at < $1", events_before),
+            ("DELETE FROM gateway_tokens WHERE expires_at < $1", events_before),
+            ("DELETE FROM commands WHERE expires_at < $1", events_before),
+            ("DELETE FROM certificates WHERE expires_at < $1", events_before),
+        ] {
+            sqlx::query(sql).bind(before).execute(&self.write).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Database {
+    /// Says that something changed.
+    pub(crate) fn wake(&self) {
+        self.wakes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+async fn lock(connection: &mut Connection, network: &str) -> Result<(), Error> {
+    if let Some(sql) = LOCK {
+        sqlx::query(sql).bind(network).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// Adds to a network's feed. The feed's own row keeps other writers of it waiting until this transaction ends, so that numbers
+/// become visible in their order.
+pub(crate) async fn note_change(
+    connection: &mut Connection,
+    network: &str,
+    at: i64,
+    what: &str,
+    name: &str,
+) -> Result<(), Error> {
+    let last = sqlx::query_scalar::<_, i64>(
+        "INSERT INTO feeds (network, last) VALUES ($1, 1) \
+         ON CONFLICT (network) DO UPDATE SET last = feeds.last + 1 RETURNING last",
+    );
+    let number = last.bind(network).fetch_one(&mut *connection).await?;
+    let insert = sqlx::query("INSERT INTO changes (network, number, at, what, name) VALUES ($1, $2, $3, $4, $5)");
+    insert.bind(network).bind(number).bind(at).bind(what).bind(name).execute(connection).await?;
+    Ok(())
+}
+
+fn token(row: TokenRow) -> GatewayToken {
+    let (digest, id, network, tier, gateway, created_by, created_at, expires_at, used_at, used_by) = row;
+    GatewayToken { digest, id, network, tier, gateway, created_by, created_at, expires_at, used_at, used_by }
+}
+
+fn certificate(row: (String, String, String, i64, i64, i64)) -> Certificate {
+    let (fingerprint, network, gateway, issued_at, expires_at, revoked_at) = row;
+    Certificate { fingerprint, network, gateway, issued_at, expires_at, revoked_at }
+}
+
+fn state(row: StateRow) -> Result<GatewayState, Error> {
+    let json = |text: &str| serde_json::from_str::<Value>(text).map_err(|_| Error::Damaged("state"));
+    let (gateway, replica, stream, connected_at, seen_at, state, metrics, sync) = row;
+    let (state, metrics, sync) = (json(&state)?, json(&metrics)?, json(&sync)?);
+    Ok(GatewayState { gateway, replica, stream, connected_at, seen_at, state, metrics, sync })
+}
+
+fn command(row: CommandColumns) -> CommandRow {
+    let (id, gateway, kind, arguments, created_by, created_at, expires_at, state, percent, output, changed_at) = row;
+    CommandRow { id, gateway, kind, arguments, created_by, created_at, expires_at, state, percent, output, changed_at }
+}
+
+fn usage_row(row: &<super::Db as sqlx::Database>::Row) -> Result<UsageRow, sqlx::Error> {
+    use sqlx::Row as _;
+    Ok(UsageRow {
+        gateway: row.try_get(0)?,
+        session: row.try_get(1)?,
+        epoch: row.try_get(2)?,
+        sequence: row.try_get(3)?,
+        imsi: row.try_get(4)?,
+        apn: row.try_get(5)?,
+        began_at: row.try_get(6)?,
+        ended_at: row.try_get(7)?,
+        uplink_bytes: row.try_get(8)?,
+        downlink_bytes: row.try_get(9)?,
+        uplink_packets: row.try_get(10)?,
+        downlink_packets: row.try_get(11)?,
+        last: row.try_get::<i64, _>(12)? > 0,
+    })
+}

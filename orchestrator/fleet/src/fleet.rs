@@ -1,0 +1,113 @@
+//! What all conversations of a replica share.
+
+use crate::alarm::Alarms;
+use crate::authority::Authority;
+use crate::catalog::Catalogs;
+use crate::listen::{self, Accept};
+use crate::registry::Registry;
+use crate::watch;
+use basalt_security::SealingKey;
+use orchestrator_db::Repository;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Bounds of the conversations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a certificate is good.
+    pub certificate_life: Duration,
+    /// Between two beats.
+    pub beat: Duration,
+    /// How often the feeds are looked at for what other replicas changed.
+    pub look: Duration,
+    /// How long a gateway may take to show that it is still there when another claims to be it.
+    pub probe: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            certificate_life: Duration::from_secs(3 * 24 * 3600),
+            beat: Duration::from_secs(30),
+            look: Duration::from_millis(500),
+            probe: Duration::from_secs(5),
+        }
+    }
+}
+
+/// One replica's part in the conversations.
+pub struct Fleet {
+    pub(crate) db: Arc<dyn Repository>,
+    pub(crate) key: SealingKey,
+    pub(crate) authority: Authority,
+    pub(crate) settings: Settings,
+    pub(crate) registry: Registry,
+    pub(crate) catalogs: Catalogs,
+    pub(crate) alarms: Alarms,
+    /// Names this process among the replicas.
+    pub(crate) replica: String,
+}
+
+impl Fleet {
+    /// A replica that is about to serve.
+    ///
+    /// # Errors
+    /// The system has no randomness.
+    pub fn new(
+        db: Arc<dyn Repository>,
+        key: SealingKey,
+        authority: Authority,
+        settings: Settings,
+    ) -> anyhow::Result<Arc<Self>> {
+        let mut name = [0; 8];
+        getrandom::fill(&mut name).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+        let number = u64::from_be_bytes(name);
+        let fleet = Self {
+            alarms: Alarms::new(Arc::clone(&db), number),
+            catalogs: Catalogs::default(),
+            registry: Registry::default(),
+            replica: format!("{number:016x}"),
+            db,
+            key,
+            authority,
+            settings,
+        };
+        Ok(Arc::new(fleet))
+    }
+
+    /// Serves gateways until the task is dropped.
+    ///
+    /// # Errors
+    /// The listener failed, or the authority cannot sign for itself.
+    pub async fn serve<A: Accept>(self: Arc<Self>, listener: A) -> anyhow::Result<()> {
+        let watcher = watch::watch(Arc::clone(&self));
+        let listener = listen::listen(Arc::clone(&self), listener);
+        tokio::select! {
+            () = watcher => Ok(()),
+            ended = listener => ended,
+        }
+    }
+
+    /// Gateways that talk to this replica.
+    #[must_use]
+    pub fn connected(&self) -> usize {
+        self.registry.len()
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Octets in hexadecimal digits.
+pub(crate) fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// Octets from hexadecimal digits.
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok());
+    text.len().is_multiple_of(2).then(|| pairs.collect::<Option<_>>())?
+}

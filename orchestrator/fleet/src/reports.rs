@@ -1,0 +1,121 @@
+//! What gateways report: checked for size and range, stored, then acknowledged.
+
+use crate::fleet::{Fleet, now};
+use crate::identity::{Known, unavailable};
+use basalt_control_api::orchestrator::v1 as api;
+use basalt_control_api::orchestrator::v1::command_progress::State;
+use orchestrator_db::{GatewayEvent, UsageRow};
+use serde_json::{Map, Value};
+use tonic::Status;
+
+/// Octets of a state, characters of a text, series of metrics.
+const STATE: usize = 64 << 10;
+const TEXT: usize = 4096;
+const SERIES: usize = 10_000;
+/// Records and events of one message.
+const RECORDS: usize = 2_000;
+
+/// A gateway's words, within bounds and without what a database or a terminal would stumble over.
+fn text(words: &str) -> String {
+    words.chars().filter(|it| !it.is_control() || *it == '\n').take(TEXT).collect()
+}
+
+fn number(value: u64) -> Result<i64, Status> {
+    i64::try_from(value).map_err(|_| Status::invalid_argument("a number is out of range"))
+}
+
+fn too_many() -> Status {
+    Status::invalid_argument("too much in one message")
+}
+
+pub(crate) fn state(check_in: &api::CheckIn) -> Result<Value, Status> {
+    let read =
+        Some(&check_in.state).filter(|text| text.len() <= STATE).and_then(|text| serde_json::from_str(text).ok());
+    let mut state: Map<String, Value> = read.ok_or_else(|| Status::invalid_argument("a state is a JSON object"))?;
+    state.insert("at".to_owned(), check_in.at.into());
+    Ok(Value::Object(state))
+}
+
+pub(crate) fn merge_metrics(all: &mut Map<String, Value>, metrics: api::Metrics) -> Result<(), Status> {
+    for (name, value) in metrics.values {
+        if name.len() > 256 || (all.len() >= SERIES && !all.contains_key(&name)) {
+            return Err(too_many());
+        }
+        // What is no number has no form in JSON.
+        all.insert(name, serde_json::Number::from_f64(value).map_or(Value::Null, Value::Number));
+    }
+    Ok(())
+}
+
+pub(crate) async fn events(fleet: &Fleet, known: &Known, events: api::Events) -> Result<api::Received, Status> {
+    if events.events.len() > RECORDS {
+        return Err(too_many());
+    }
+    // Ours are negative.
+    let epoch = number(events.epoch)?;
+    let mut rows = Vec::with_capacity(events.events.len());
+    for event in &events.events {
+        rows.push(GatewayEvent {
+            id: 0,
+            gateway: known.gateway.clone(),
+            epoch,
+            number: number(event.number)?,
+            at: number(event.at)?.min(now() + 86_400_000),
+            kind: text(&event.kind),
+            alarm: matches!(event.kind.as_str(), "security" | "events-dropped"),
+            imsi: text(&event.imsi),
+            words: text(&event.text),
+            facts: if event.json.len() <= STATE { text(&event.json) } else { "{}".to_owned() },
+        });
+    }
+    fleet.db.put_gateway_events(&known.network, &rows).await.map_err(|error| unavailable(&error))?;
+    let events_through = events.events.iter().map(|event| event.number).max().unwrap_or(0);
+    Ok(api::Received { epoch: events.epoch, events_through, ..api::Received::default() })
+}
+
+pub(crate) async fn usage(fleet: &Fleet, known: &Known, usage: api::Usage) -> Result<api::Received, Status> {
+    if usage.records.len() > RECORDS {
+        return Err(too_many());
+    }
+    let mut rows = Vec::with_capacity(usage.records.len());
+    for it in &usage.records {
+        rows.push(UsageRow {
+            gateway: known.gateway.clone(),
+            session: text(&it.session),
+            epoch: number(it.epoch)?,
+            sequence: number(it.sequence)?,
+            imsi: text(&it.imsi),
+            apn: text(&it.apn),
+            began_at: number(it.from)?,
+            ended_at: number(it.to)?,
+            uplink_bytes: number(it.uplink_bytes)?,
+            downlink_bytes: number(it.downlink_bytes)?,
+            uplink_packets: number(it.uplink_packets)?,
+            downlink_packets: number(it.downlink_packets)?,
+            last: it.last,
+        });
+    }
+    let through = usage.records.iter().map(|record| record.number).max().unwrap_or(0);
+    let ledger = (usage.ledger.cast_signed(), number(through)?);
+    let kept = fleet.db.put_usage(&known.network, &known.gateway, ledger, &rows).await;
+    kept.map_err(|error| unavailable(&error))?;
+    Ok(api::Received { ledger: usage.ledger, usage_through: through, ..api::Received::default() })
+}
+
+pub(crate) async fn progress(fleet: &Fleet, known: &Known, progress: api::CommandProgress) -> Result<(), Status> {
+    let state = match progress.state() {
+        State::Unspecified | State::Running => "running",
+        State::Done => "done",
+        State::Failed => "failed",
+        State::NotSupported => "not-supported",
+    };
+    // Only of its own commands.
+    let held = fleet.db.command(&known.network, &progress.id).await.map_err(|error| unavailable(&error))?;
+    if held.is_none_or(|command| command.gateway != known.gateway) {
+        return Ok(());
+    }
+    let percent = i64::from(progress.percent.min(100));
+    let output: String = progress.output.chars().filter(|it| *it != '\0').take(64 << 10).collect();
+    let kept = fleet.db.command_progress(&known.network, &progress.id, now(), state, percent, &output).await;
+    kept.map_err(|error| unavailable(&error))
+}

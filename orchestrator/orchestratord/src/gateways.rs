@@ -1,0 +1,53 @@
+//! The side of the gateways: authority, listener, and what their tokens say of where it is.
+
+use crate::settings::Settings;
+use anyhow::{Context, Result};
+use basalt_security::SealingKey;
+use orchestrator_api::JoinPoint;
+use orchestrator_db::Repository;
+use orchestrator_fleet::{Authority, Fleet, TcpAccept};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// Ready to serve.
+pub(crate) struct Gateways {
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) join: JoinPoint,
+    listener: TcpListener,
+}
+
+/// Makes or opens the authority and listens.
+pub(crate) async fn open(settings: &Settings, db: &Arc<dyn Repository>, key: &SealingKey) -> Result<Gateways> {
+    let authority = Authority::ensure(db.as_ref(), key).await?;
+    let fingerprint = authority.fingerprint().iter().map(|octet| format!("{octet:02x}")).collect();
+    let listener = TcpListener::bind(settings.gateway_listen).await;
+    let listener = listener.with_context(|| format!("cannot listen for gateways on {}", settings.gateway_listen))?;
+    let address = match &settings.gateway_address {
+        Some(address) => address.clone(),
+        None => reachable(listener.local_addr()?).to_string(),
+    };
+    let fleet = Fleet::new(Arc::clone(db), key.clone(), authority, orchestrator_fleet::Settings::default())?;
+    Ok(Gateways { fleet, join: JoinPoint { address, fingerprint }, listener })
+}
+
+impl Gateways {
+    /// Serves until the task is dropped.
+    pub(crate) async fn serve(self) -> Result<()> {
+        self.fleet.serve(TcpAccept(self.listener)).await
+    }
+}
+
+/// Who listens everywhere is found at the address that this machine has towards others.
+fn reachable(listens: SocketAddr) -> SocketAddr {
+    if !listens.ip().is_unspecified() {
+        return listens;
+    }
+    // Connecting a datagram socket sends nothing; it only asks the table of routes.
+    let asked = || {
+        let socket = UdpSocket::bind("0.0.0.0:0")?;
+        socket.connect("192.0.2.1:9")?;
+        Ok::<IpAddr, std::io::Error>(socket.local_addr()?.ip())
+    };
+    SocketAddr::new(asked().unwrap_or(IpAddr::from([127, 0, 0, 1])), listens.port())
+}
