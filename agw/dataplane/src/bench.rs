@@ -19,8 +19,8 @@ use aya::maps::Map;
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use basalt_ebpf_abi::{
-    Address, BenchPlan, Class, DownlinkFlags, DownlinkState, KERNEL_NEXT_HOP, Mac, Prefix, TeidLayout, Uplink,
-    UplinkFlags, maps,
+    Address, BenchPlan, Class, DownlinkFlags, DownlinkState, FRAGMENTS, KERNEL_NEXT_HOP, Mac, Prefix, TeidLayout,
+    Uplink, UplinkFlags, maps,
 };
 use basalt_pipeline::{TUNNEL_OVERHEAD, Tunnel, encapsulation};
 use std::net::Ipv4Addr;
@@ -152,6 +152,8 @@ impl Bench {
             rule_states: sessions.max(64),
             bearers: 32,
             prefixes: 16,
+            blocks: 16,
+            mappings: 16,
         };
         let mut loader = EbpfLoader::new();
         loader
@@ -162,7 +164,9 @@ impl Bench {
             .map_max_entries(maps::POLICIES, sizes.policies)
             .map_max_entries(maps::RULE_STATES, sizes.rule_states)
             .map_max_entries(maps::BEARERS, sizes.bearers)
-            .map_max_entries(maps::PREFIXES, sizes.prefixes);
+            .map_max_entries(maps::PREFIXES, sizes.prefixes)
+            .map_max_entries(maps::NAT_BLOCKS, sizes.blocks)
+            .map_max_entries(maps::NAT_MAPPINGS, sizes.mappings);
         let mut ebpf = loader.load(object).map_err(Error::bpf("loading the measuring programs"))?;
         for (name, program) in ebpf.programs_mut() {
             let program: &mut Xdp = program.try_into().map_err(Error::bpf(name))?;
@@ -179,6 +183,10 @@ impl Bench {
             rule_states: region(&ebpf, maps::RULE_STATES, sizes.rule_states)?,
             bearers: region(&ebpf, maps::BEARERS, sizes.bearers)?,
             prefixes: region(&ebpf, maps::PREFIXES, sizes.prefixes)?,
+            nat: region(&ebpf, maps::NAT, 1)?,
+            blocks: region(&ebpf, maps::NAT_BLOCKS, sizes.blocks)?,
+            mappings: region(&ebpf, maps::NAT_MAPPINGS, sizes.mappings)?,
+            fragments: region(&ebpf, maps::NAT_FRAGMENTS, FRAGMENTS)?,
         };
         let plan: Region<BenchPlan> = region(&ebpf, BenchPlan::MAP, 1)?;
         let tables = Tables::new(regions, sizes).map_err(Error::system("tables"))?;

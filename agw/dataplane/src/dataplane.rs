@@ -442,6 +442,8 @@ fn sizes(config: &Config) -> Result<Sizes, Error> {
         rule_states: config.rules,
         bearers: (config.multi_bearer_sessions + 1) * BEARER_BLOCK,
         prefixes: pools::places6(config),
+        blocks: 1,
+        mappings: 1,
     })
 }
 

@@ -16,7 +16,7 @@ use crate::sockets::{Device, FrameSocket, GtpSocket, Waker};
 use crate::suspects::Suspects;
 use crate::tables::Tables;
 use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState, UeAddress};
-use basalt_ebpf_abi::{Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice};
+use basalt_ebpf_abi::{Address, Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice, Settings};
 use basalt_gtp::{Datagram, Header, Message};
 use basalt_ids::Teid;
 use basalt_pipeline::{Charge, Downlinked, Frame, Uplinked};
@@ -352,15 +352,30 @@ impl Shared {
         }
     }
 
+    /// Judges a GTP-U message of a peer to its end.
+    pub(crate) fn judge(&self, frame: &Frame<'_>, settings: &Settings, available: u32, peer: Address) -> Uplinked<'_> {
+        match basalt_pipeline::uplink(frame, &self.tables, settings, 0, available, peer) {
+            Uplinked::Egress(pending) => match basalt_pipeline::resolve(frame, &self.tables, settings, pending, true) {
+                Ok(resolved) => basalt_pipeline::charge(frame, &self.tables, resolved),
+                Err(refusal) => refusal,
+            },
+            other => other,
+        }
+    }
+
     /// Judges an early message once more; gives it back, with the reason of now, when its tunnel still does not fit.
     pub(crate) fn uplink_again(&self, mut held: Held) -> Option<Held> {
         let length = held.message.len();
         let settings = self.tables.settings.get(0)?;
         let mut frame = Frame::new(&mut held.message, 0, length)?;
         let available = u32::try_from(length).unwrap_or(u32::MAX);
-        match basalt_pipeline::uplink(&frame, &self.tables, settings, 0, available, held.peer.into()) {
-            Uplinked::Forward { record, charge, offset, length, .. } => {
+        match self.judge(&frame, settings, available, held.peer.into()) {
+            Uplinked::Forward { record, charge, offset, length, rewrite, hairpin, .. } => {
                 basalt_pipeline::clamp(&mut frame, settings, offset, length);
+                if let Err(reason) = basalt_pipeline::leave(&mut frame, &self.tables, offset, &rewrite, hairpin) {
+                    self.tables.dropped(reason, 1);
+                    return None;
+                }
                 self.forward_up(record, &charge, frame.bytes().get(offset..).unwrap_or_default(), length);
                 None
             }
@@ -368,6 +383,7 @@ impl Shared {
                 held.reason = reason;
                 Some(held)
             }
+            Uplinked::Egress(_) => None,
             Uplinked::Drop(reason) => {
                 self.tables.dropped(reason, 1);
                 None

@@ -49,6 +49,14 @@ unsafe impl Record for basalt_ebpf_abi::Policy {}
 unsafe impl Record for basalt_ebpf_abi::RuleState {}
 // SAFETY: as above.
 unsafe impl Record for basalt_ebpf_abi::Bearer {}
+// SAFETY: as above.
+unsafe impl Record for basalt_ebpf_abi::Nat {}
+// SAFETY: as above.
+unsafe impl Record for basalt_ebpf_abi::Block {}
+// SAFETY: as above.
+unsafe impl Record for basalt_ebpf_abi::Mapping {}
+// SAFETY: as above.
+unsafe impl Record for basalt_ebpf_abi::Fragment {}
 // SAFETY: a shared cell.
 unsafe impl Record for basalt_ebpf_abi::Shared64 {}
 

@@ -25,17 +25,22 @@ impl Shared {
         let Some(settings) = self.tables.settings.get(0) else { return };
         let Some(mut frame) = Frame::new(octets, 0, length) else { return };
         let available = u32::try_from(length).unwrap_or(u32::MAX);
-        let verdict = basalt_pipeline::uplink(&frame, &self.tables, settings, 0, available, peer.into());
+        let verdict = self.judge(&frame, settings, available, peer.into());
         if let (Uplinked::Punt(reason), Outlet::Device(_)) = (verdict, &self.outlet) {
             // In an XDP plane the program has counted it.
             self.tables.count(reason.slot());
         }
         match verdict {
-            Uplinked::Forward { record, charge, offset, length, .. } => {
+            Uplinked::Forward { record, charge, offset, length, rewrite, hairpin, .. } => {
                 basalt_pipeline::clamp(&mut frame, settings, offset, length);
+                if let Err(reason) = basalt_pipeline::leave(&mut frame, &self.tables, offset, &rewrite, hairpin) {
+                    self.tables.dropped(reason, 1);
+                    return;
+                }
                 self.forward_up(record, &charge, frame.bytes().get(offset..).unwrap_or_default(), length);
             }
             Uplinked::Drop(reason) => self.tables.dropped(reason, 1),
+            Uplinked::Egress(_) => {}
             Uplinked::Punt(PuntReason::RouterSolicitation) => self.solicited(now, peer, frame.bytes()),
             Uplinked::Punt(PuntReason::GtpControl) => self.control(now, from, frame.bytes()),
             Uplinked::Punt(PuntReason::UnknownExtension) => self.supported(now, peer, frame.bytes()),

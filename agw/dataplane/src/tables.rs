@@ -2,8 +2,8 @@
 
 use crate::region::Region;
 use basalt_ebpf_abi::{
-    Bearer, Bucket, Destinations, Downlink, DropReason, NextHop, Notice, Policy, PuntReason, REASON_SLOTS, RuleState,
-    SCHEMA_VERSION, Settings, Shared64, TeidLayout, UeMeters, Uplink,
+    Bearer, Block, Bucket, Destinations, Downlink, DropReason, FRAGMENTS, Fragment, Mapping, Nat, NextHop, Notice,
+    Policy, PuntReason, REASON_SLOTS, RuleState, SCHEMA_VERSION, Settings, Shared64, TeidLayout, UeMeters, Uplink,
 };
 use std::collections::VecDeque;
 use std::io;
@@ -29,6 +29,10 @@ pub struct Sizes {
     pub bearers: u32,
     /// Number of IPv6 prefixes in all pools, at least 1.
     pub prefixes: u32,
+    /// Number of blocks of external ports, at least 1.
+    pub blocks: u32,
+    /// Number of external ports, at least 1.
+    pub mappings: u32,
 }
 
 /// Records in shared memory, and the counters of user space. The same pipeline that runs in the kernel runs over them.
@@ -43,6 +47,10 @@ pub(crate) struct Tables {
     pub(crate) rule_states: Region<RuleState>,
     pub(crate) bearers: Region<Bearer>,
     pub(crate) prefixes: Region<Shared64>,
+    pub(crate) nat: Region<Nat>,
+    pub(crate) blocks: Region<Block>,
+    pub(crate) mappings: Region<Mapping>,
+    pub(crate) fragments: Region<Fragment>,
     notices: Mutex<VecDeque<Notice>>,
     buckets: Region<Bucket>,
     reasons: Region<Shared64>,
@@ -61,6 +69,10 @@ pub(crate) struct SharedRegions {
     pub(crate) rule_states: Region<RuleState>,
     pub(crate) bearers: Region<Bearer>,
     pub(crate) prefixes: Region<Shared64>,
+    pub(crate) nat: Region<Nat>,
+    pub(crate) blocks: Region<Block>,
+    pub(crate) mappings: Region<Mapping>,
+    pub(crate) fragments: Region<Fragment>,
 }
 
 impl SharedRegions {
@@ -77,6 +89,10 @@ impl SharedRegions {
             rule_states: Region::anonymous(sizes.rule_states as usize)?,
             bearers: Region::anonymous(sizes.bearers as usize)?,
             prefixes: Region::anonymous(sizes.prefixes as usize)?,
+            nat: Region::anonymous(1)?,
+            blocks: Region::anonymous(sizes.blocks as usize)?,
+            mappings: Region::anonymous(sizes.mappings as usize)?,
+            fragments: Region::anonymous(FRAGMENTS as usize)?,
         })
     }
 }
@@ -106,6 +122,10 @@ impl Tables {
             rule_states,
             bearers,
             prefixes,
+            nat,
+            blocks,
+            mappings,
+            fragments,
         } = regions;
         Ok(Self {
             settings,
@@ -118,6 +138,10 @@ impl Tables {
             rule_states,
             bearers,
             prefixes,
+            nat,
+            blocks,
+            mappings,
+            fragments,
             notices: Mutex::default(),
             buckets: Region::anonymous(PuntReason::BUCKETS as usize)?,
             reasons: Region::anonymous(REASON_SLOTS as usize)?,
@@ -220,6 +244,22 @@ impl basalt_pipeline::Tables for Tables {
 
     fn prefix(&self, place: u32) -> Option<&Shared64> {
         self.prefixes.get(place as usize)
+    }
+
+    fn nat(&self) -> Option<&Nat> {
+        self.nat.get(0)
+    }
+
+    fn nat_block(&self, number: u32) -> Option<&Block> {
+        self.blocks.get(number as usize)
+    }
+
+    fn nat_mapping(&self, number: u32) -> Option<&Mapping> {
+        self.mappings.get(number as usize)
+    }
+
+    fn nat_fragment(&self, place: u32) -> Option<&Fragment> {
+        self.fragments.get(place as usize)
     }
 
     fn notice(&self, notice: Notice) {

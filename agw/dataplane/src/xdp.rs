@@ -6,12 +6,12 @@
 use crate::error::Error;
 use crate::region::{Record, Region};
 use crate::tables::{SharedRegions, Sizes};
-use aya::maps::{Map, MapData, MapInfo, PerCpuArray, RingBuf};
+use aya::maps::{Map, MapData, MapInfo, PerCpuArray, ProgramArray, RingBuf};
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::xdp::{XdpLink, XdpLinkId};
 use aya::programs::{ProgramError, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
-use basalt_ebpf_abi::{SCHEMA_VERSION, Settings, maps};
+use basalt_ebpf_abi::{FRAGMENTS, SCHEMA_VERSION, Settings, maps, programs};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,6 +43,8 @@ pub(crate) struct Loaded {
     pub(crate) ring: Option<RingBuf<MapData>>,
     /// Counters of the programs.
     pub(crate) reasons: PerCpuArray<MapData, u64>,
+    /// Empty as soon as nobody has it open or pinned.
+    _stages: ProgramArray<MapData>,
     /// Whether the maps were there before, with whatever tunnels they hold.
     pub(crate) reused: bool,
     /// The tables that these took the place of, if they could be read.
@@ -98,6 +100,10 @@ pub(crate) fn load(
         rule_states: region(&ebpf, maps::RULE_STATES, sizes.rule_states)?,
         bearers: region(&ebpf, maps::BEARERS, sizes.bearers)?,
         prefixes: region(&ebpf, maps::PREFIXES, sizes.prefixes)?,
+        nat: region(&ebpf, maps::NAT, 1)?,
+        blocks: region(&ebpf, maps::NAT_BLOCKS, sizes.blocks)?,
+        mappings: region(&ebpf, maps::NAT_MAPPINGS, sizes.mappings)?,
+        fragments: region(&ebpf, maps::NAT_FRAGMENTS, FRAGMENTS)?,
     };
     let ring = RingBuf::try_from(take(&mut ebpf, maps::HANDOVER)?).map_err(Error::bpf("ring"))?;
     let reasons = PerCpuArray::try_from(take(&mut ebpf, maps::REASONS)?).map_err(Error::bpf("counters"))?;
@@ -105,8 +111,16 @@ pub(crate) fn load(
         let program: &mut Xdp = program.try_into().map_err(Error::bpf(name))?;
         program.load().map_err(Error::bpf(format!("loading {name}")))?;
     }
+    let mut stages = ProgramArray::try_from(take(&mut ebpf, maps::STAGES)?).map_err(Error::bpf("stages"))?;
+    for (place, name) in (0u32..).zip(programs::STAGES) {
+        let program = xdp(&mut ebpf, name)?.fd().map_err(Error::bpf(name))?;
+        stages.set(place, program, 0).map_err(Error::bpf("stages"))?;
+    }
     let directory = directory.map(Path::to_path_buf);
-    Ok((Loaded { ebpf, directory, ring: Some(ring), reasons, reused, replaced, links: Vec::new() }, regions))
+    Ok((
+        Loaded { ebpf, directory, ring: Some(ring), reasons, _stages: stages, reused, replaced, links: Vec::new() },
+        regions,
+    ))
 }
 
 impl Loaded {
@@ -248,7 +262,7 @@ fn region<T: Record>(ebpf: &Ebpf, name: &str, length: u32) -> Result<Region<T>, 
 }
 
 /// Sizes that are not fixed in the object.
-fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 9] {
+fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 11] {
     [
         (maps::UPLINK, sizes.teids.slots()),
         (maps::DOWNLINK, sizes.downlink),
@@ -258,6 +272,8 @@ fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 9] {
         (maps::RULE_STATES, sizes.rule_states),
         (maps::BEARERS, sizes.bearers),
         (maps::PREFIXES, sizes.prefixes),
+        (maps::NAT_BLOCKS, sizes.blocks),
+        (maps::NAT_MAPPINGS, sizes.mappings),
         (maps::HANDOVER, ring_octets),
     ]
 }
@@ -309,6 +325,10 @@ fn predecessor(pins: &Path) -> Option<SharedRegions> {
         rule_states: open(pins, maps::RULE_STATES)?,
         bearers: open(pins, maps::BEARERS)?,
         prefixes: open(pins, maps::PREFIXES)?,
+        nat: open(pins, maps::NAT)?,
+        blocks: open(pins, maps::NAT_BLOCKS)?,
+        mappings: open(pins, maps::NAT_MAPPINGS)?,
+        fragments: open(pins, maps::NAT_FRAGMENTS)?,
     })
 }
 

@@ -51,8 +51,10 @@ pub struct Downlink {
     pub bearers: Shared32,
     /// [`crate::Uplink::prefix`].
     pub prefix: Shared64,
+    /// VLAN that packets from the internet must come by; 0 for none.
+    pub vlan: Shared64,
     /// Zero.
-    pub reserved: [Shared64; 3],
+    pub reserved: [Shared64; 2],
 }
 
 /// Bits of [`Downlink::flags`].

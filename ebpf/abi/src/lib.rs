@@ -29,6 +29,7 @@ mod destinations;
 mod downlink;
 mod handover;
 mod meter;
+mod nat;
 mod next_hop;
 mod policy;
 mod reasons;
@@ -43,7 +44,11 @@ pub use destinations::{Class, Destinations};
 pub use downlink::{Downlink, DownlinkFlags, DownlinkState};
 pub use handover::{HANDOVER_CLASSES, HandoverHeader, Notice};
 pub use meter::Meter;
-pub use next_hop::{KERNEL_NEXT_HOP, Mac, NextHop};
+pub use nat::{
+    Block, External, FRAGMENTS, Filtering, Fragment, MAX_BLOCK_BITS, MAX_BLOCKS, MAX_EXTERNAL_ADDRESSES, MAX_EXTERNALS,
+    MIN_BLOCK_BITS, Mapping, Nat, Phase,
+};
+pub use next_hop::{KERNEL_NEXT_HOP, Mac, NextHop, ON_LINK_NEXT_HOP};
 pub use policy::{BEARER_BLOCK, Bearer, Intervals, MAX_DEDICATED, MAX_FLOWS, Policy, PolicyFlags, Quota, RuleState};
 pub use reasons::{DropReason, PuntReason, REASON_SLOTS};
 pub use settings::{
@@ -54,7 +59,7 @@ pub use teid::TeidLayout;
 pub use uplink::{Uplink, UplinkFlags};
 
 /// Version of everything in this crate. Raised with every change of layout or meaning.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// Names of the maps, as in the object file and as pinned.
 pub mod maps {
@@ -78,14 +83,24 @@ pub mod maps {
     pub const BEARERS: &str = "BEARERS";
     /// Array of downlink slots ([`super::Shared64`], since the kernel gives values a multiple of eight octets), one more than the number, by the place that [`super::Settings::place6`] finds; 0 for none.
     pub const PREFIXES: &str = "PREFIXES";
+    /// Array of one [`super::Nat`].
+    pub const NAT: &str = "NAT";
+    /// Array of [`super::Block`]: external port `p` of address `n` is in block `(n << 16 | p) >> block_bits`.
+    pub const NAT_BLOCKS: &str = "NAT_BLOCKS";
+    /// Array of [`super::Mapping`]: external port `p` of address `n` is number `n << 16 | p`.
+    pub const NAT_MAPPINGS: &str = "NAT_MAPPINGS";
+    /// Array of [`super::Fragment`].
+    pub const NAT_FRAGMENTS: &str = "NAT_FRAGMENTS";
     /// Per-CPU array of [`super::REASON_SLOTS`] counters.
     pub const REASONS: &str = "REASONS";
     /// Per-CPU array of the slow path's token buckets.
     pub const BUCKETS: &str = "BUCKETS";
     /// Ring buffer of packets handed to user space.
     pub const HANDOVER: &str = "HANDOVER";
+    /// Array of programs: [`super::programs::STAGES`].
+    pub const STAGES: &str = "STAGES";
     /// All of them, in the order above.
-    pub const ALL: [&str; 13] = [
+    pub const ALL: [&str; 18] = [
         SETTINGS,
         UPLINK,
         DOWNLINK,
@@ -96,9 +111,14 @@ pub mod maps {
         RULE_STATES,
         BEARERS,
         PREFIXES,
+        NAT,
+        NAT_BLOCKS,
+        NAT_MAPPINGS,
+        NAT_FRAGMENTS,
         REASONS,
         BUCKETS,
         HANDOVER,
+        STAGES,
     ];
 }
 
@@ -108,6 +128,12 @@ pub mod programs {
     pub const ACCESS: &str = "basalt_access";
     /// On the internet side (SGi, N6), routed mode only: adds GTP-U to packets that go straight to a phone.
     pub const INTERNET: &str = "basalt_internet";
+    /// Entered from [`ACCESS`] for phones with a way of their own to the internet: translates, tags.
+    pub const ONWARD: &str = "basalt_onward";
+    /// Entered from [`ONWARD`]: limits, counts, sends.
+    pub const DELIVER: &str = "basalt_deliver";
+    /// Programs in the places of [`super::maps::STAGES`].
+    pub const STAGES: [&str; 2] = [ONWARD, DELIVER];
     /// On the gateway's own veth peer: adds GTP-U to packets that the kernel routed to a phone.
     pub const KERNEL: &str = "basalt_kernel";
 }
@@ -143,6 +169,10 @@ const _: () = {
     assert!(size_of::<Meter>() == 16);
     assert!(size_of::<UeMeters>() == 32);
     assert!(size_of::<NextHop>() == 32);
+    assert!(size_of::<Nat>() == 16 + 32 + 16 + 128);
+    assert!(size_of::<Block>() == 64);
+    assert!(size_of::<Mapping>() == 16);
+    assert!(size_of::<Fragment>() == 16);
     assert!(size_of::<Pool>() == 16);
     assert!(size_of::<Rule>() == 16);
     assert!(size_of::<Settings>() == 848 + 64 + 256);

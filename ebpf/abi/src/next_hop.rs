@@ -5,6 +5,9 @@ use crate::Shared32;
 /// The next hop that leads into the kernel: out of the gateway's own veth peer, so that the kernel routes, translates and filters.
 pub const KERNEL_NEXT_HOP: u32 = 0;
 
+/// The next hop of destinations that are reached without a router: never resolved, so packets go by the kernel.
+pub const ON_LINK_NEXT_HOP: u32 = 255;
+
 /// An Ethernet address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Mac(pub [u8; 6]);
@@ -19,8 +22,10 @@ pub struct NextHop {
     pub mtu: Shared32,
     /// Octets 0 to 11 of the frame (destination MAC, source MAC) as three words in memory order.
     pub macs: [Shared32; 3],
+    /// VLAN identifier (IEEE 802.1Q §9.6) that frames get; 0 for none. Set before the neighbour is resolved.
+    pub vlan: Shared32,
     /// Zero.
-    pub reserved: [Shared32; 3],
+    pub reserved: [Shared32; 2],
 }
 
 impl NextHop {

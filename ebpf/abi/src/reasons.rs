@@ -104,6 +104,20 @@ reasons! {
     NoRule = 32 "no_rule",
     /// The session's or the rule's quota is used up.
     QuotaExhausted = 33 "quota_exhausted",
+    /// From the internet to an external address, and no phone has asked for it (RFC 4787 §5).
+    NatUnsolicited = 40 "nat_unsolicited",
+    /// All ports that the phone may have are taken (RFC 6888 REQ-8).
+    NatPorts = 41 "nat_ports",
+    /// A protocol, an ICMP message or a header that cannot be translated.
+    NatProtocol = 42 "nat_protocol",
+    /// A later fragment from the internet whose first one has not come.
+    NatFragment = 43 "nat_fragment",
+    /// From the internet through a mapping by which the phone has not sent to the sender.
+    NatFiltered = 44 "nat_filtered",
+    /// From the internet with another VLAN tag than that of the phone's access point.
+    WrongVlan = 45 "wrong_vlan",
+    /// From a phone whose access point has a VLAN of its own, while the router there does not answer.
+    NoRouter = 46 "no_router",
 }
 
 reasons! {
@@ -135,6 +149,10 @@ reasons! {
     OtherPeer = 11 "other_peer",
     /// A Router Solicitation of a phone: answered with its prefix.
     RouterSolicitation = 12 "router_solicitation",
+    /// From a phone that needs a port for it and has none left: user space gives it more, if it may have more.
+    NatPorts = 13 "nat_more_ports",
+    /// From a phone to another phone's external address, where phones may reach each other.
+    Hairpin = 14 "nat_hairpin",
 }
 
 impl PuntReason {
@@ -149,6 +167,7 @@ impl PuntReason {
                 Some(1)
             }
             PuntReason::RouterSolicitation => Some(0),
+            PuntReason::NatPorts | PuntReason::Hairpin => Some(1),
             PuntReason::OuterFragment => Some(2),
             _ => None,
         }

@@ -51,8 +51,10 @@ pub struct Uplink {
     pub bearers: Shared32,
     /// Counts the owners of all records of these tables: with [`crate::Settings::epoch`] it tells since when counters count.
     pub serial: Shared32,
-    /// Zero.
-    pub reserved2: Shared64,
+    /// The phone's first [`crate::Block`]; 0 for none. In the record of the session's default bearer only.
+    pub block: Shared32,
+    /// The next hop of everything that goes to the internet, instead of that of its destination's class; 0 for none. As `block`.
+    pub egress: Shared32,
 }
 
 /// Bits of [`Uplink::flags`].
@@ -70,6 +72,14 @@ impl UplinkFlags {
     pub const RULES: u32 = 1 << 3;
     /// The session has a quota.
     pub const QUOTA: u32 = 1 << 4;
+    /// What goes to the internet goes there from an external address.
+    pub const TRANSLATED: u32 = 1 << 5;
+    /// What goes to the internet goes through the kernel.
+    pub const BY_KERNEL: u32 = 1 << 6;
+    /// What goes to the internet goes by the next hop of its access point ([`Uplink::egress`]).
+    pub const OWN_HOP: u32 = 1 << 7;
+    /// What says how packets go to the internet.
+    pub const EGRESS: u32 = Self::TRANSLATED | Self::BY_KERNEL | Self::OWN_HOP;
     /// What belongs to the session's service, not to its tunnel.
     pub const SERVICE: u32 = Self::METERED | Self::RULES | Self::QUOTA;
 

@@ -1,10 +1,12 @@
 //! The radio side: frames that may be GTP-U to us.
 
+use crate::nat::{self, Rewrite};
 use crate::segment::clamp;
 use crate::service::Charge;
 use crate::uplink::{Uplinked, uplink};
 use crate::wire::{
-    ETH, ETHERTYPE_IPV4, ETHERTYPE_IPV6, FRAGMENT, GTP_HEADER, GTP_PORT, IPV4, PROTO_UDP, UDP, decrement_ttl,
+    ETH, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, FRAGMENT, GTP_HEADER, GTP_PORT, IPV4, PROTO_UDP, TAG, UDP,
+    decrement_ttl,
 };
 use crate::{Packet, Tables, Verdict, drop, punt};
 use basalt_ebpf_abi::{Address, DropReason, KERNEL_NEXT_HOP, NextHop, PuntReason, Settings, Uplink};
@@ -35,10 +37,11 @@ pub fn access<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T) -> Verdic
     }
     let decision = uplink(packet, tables, settings, ETH + IPV4 + UDP, udp - UDP as u32, outer.source);
     match decision {
-        Uplinked::Forward { record, charge, offset, length, next_hop, ttl } => {
+        Uplinked::Forward { record, charge, offset, length, next_hop, ttl, rewrite, .. } => {
             clamp(packet, settings, offset, length);
-            forward(packet, tables, record, &charge, offset, length, next_hop, ttl)
+            send(packet, tables, record, &charge, offset, length, next_hop, ttl, &rewrite)
         }
+        Uplinked::Egress(pending) => packet.onward(tables, pending),
         Uplinked::Punt(reason) => punt(tables, settings, reason),
         Uplinked::Drop(reason) => drop(tables, reason),
     }
@@ -73,7 +76,7 @@ fn outer<P: Packet>(packet: &P, settings: &Settings) -> Option<Outer> {
 /// Sends the inner packet on its way.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "inlined into one program")]
-fn forward<'t, P: Packet, T: Tables>(
+pub(crate) fn send<'t, P: Packet, T: Tables>(
     packet: &mut P,
     tables: &'t T,
     record: &Uplink,
@@ -82,10 +85,17 @@ fn forward<'t, P: Packet, T: Tables>(
     length: u32,
     next_hop: u32,
     ttl: u8,
+    rewrite: &Rewrite,
 ) -> Verdict<'t> {
     let mut hop = None;
+    let mut vlan = 0;
     if next_hop != KERNEL_NEXT_HOP {
         hop = direct(tables, next_hop, length, ttl);
+        vlan = tables.next_hop(next_hop).map_or(0, |hop| hop.vlan.get());
+        if vlan != 0 && hop.is_none() {
+            // The kernel would send it into another network.
+            return drop(tables, DropReason::NoRouter);
+        }
     }
     let direct = hop.is_some();
     let Some(hop) = hop.or_else(|| tables.next_hop(KERNEL_NEXT_HOP)) else {
@@ -101,10 +111,21 @@ fn forward<'t, P: Packet, T: Tables>(
     if direct && decrement_ttl(packet, offset).is_none() {
         return drop(tables, DropReason::NoRoom);
     }
-    if packet.shift((offset - ETH) as i32).is_none()
-        || packet.store_words(0, macs).is_none()
-        || packet.store16(ETH - 2, if version6 { ETHERTYPE_IPV6 } else { ETHERTYPE_IPV4 }.to_be()).is_none()
-    {
+    if nat::translate(packet, offset, rewrite).is_none() {
+        return drop(tables, DropReason::NoRoom);
+    }
+    let kind = if version6 { ETHERTYPE_IPV6 } else { ETHERTYPE_IPV4 };
+    let header = if vlan == 0 { ETH } else { ETH + TAG };
+    if packet.shift((offset - header) as i32).is_none() || packet.store_words(0, macs).is_none() {
+        return drop(tables, DropReason::NoRoom);
+    }
+    let tagged = if vlan == 0 {
+        packet.store16(ETH - 2, kind.to_be())
+    } else {
+        let tag = (u32::from(ETHERTYPE_VLAN) << 16 | vlan).to_be();
+        packet.store32(ETH - 2, tag).and_then(|()| packet.store16(ETH + TAG - 2, kind.to_be()))
+    };
+    if tagged.is_none() {
         return drop(tables, DropReason::NoRoom);
     }
     Uplinked::account(tables, record, charge, length);

@@ -1,10 +1,11 @@
 //! Downlink: from a packet for a phone to a GTP-U tunnel.
 
+use crate::nat::{self, Inward, Rewrite};
 use crate::segment::clamp;
 use crate::service::{self, Charge};
 use crate::wire::{
-    ETH, ETHERTYPE_IPV4, ETHERTYPE_IPV6, G_PDU, GTP_HEADER, GTP_PORT, IPV4, IPV6, PROTO_UDP, TUNNEL_OVERHEAD, UDP,
-    decrement_ttl, fold,
+    ETH, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, G_PDU, GTP_HEADER, GTP_PORT, IPV4, IPV6, PROTO_UDP, TAG,
+    TUNNEL_OVERHEAD, UDP, decrement_ttl, fold,
 };
 use crate::{HandOver, Packet, Tables, Verdict, drop};
 use basalt_ebpf_abi::{
@@ -85,6 +86,20 @@ pub fn downlink<'t, P: Packet, T: Tables>(
     ip: usize,
     origin: Origin,
 ) -> Downlinked<'t> {
+    judge(packet, tables, settings, ip, origin, 0, &Rewrite::NONE)
+}
+
+/// Judges the IP packet at `ip`, which came by this VLAN and is to be translated so.
+#[inline(always)]
+fn judge<'t, P: Packet, T: Tables>(
+    packet: &P,
+    tables: &'t T,
+    settings: &Settings,
+    ip: usize,
+    origin: Origin,
+    vlan: u32,
+    rewrite: &Rewrite,
+) -> Downlinked<'t> {
     let kernel = origin == Origin::Kernel;
     let Some(first) = packet.load32(ip).map(u32::from_be) else {
         return not_ours(kernel, DropReason::Malformed);
@@ -92,7 +107,7 @@ pub fn downlink<'t, P: Packet, T: Tables>(
     let Some(second) = packet.load32(ip + 8).map(u32::from_be) else {
         return not_ours(kernel, DropReason::Malformed);
     };
-    let Some(destination) = packet.load32(ip + 16) else {
+    let Some(destination) = rewrite.address().or_else(|| packet.load32(ip + 16)) else {
         return not_ours(kernel, DropReason::Malformed);
     };
     if first >> 28 != 4 {
@@ -119,6 +134,9 @@ pub fn downlink<'t, P: Packet, T: Tables>(
     if state == DownlinkState::NONE || record.ue.get() != destination {
         return Downlinked::Drop(DropReason::UnknownPhone);
     }
+    if !kernel && record.vlan.get() as u32 != vlan {
+        return Downlinked::Drop(DropReason::WrongVlan);
+    }
     let length = first & 0xffff;
     if length < IPV4 as u32 || length + ip as u32 > packet.len() {
         return not_ours(kernel, DropReason::Malformed);
@@ -131,11 +149,13 @@ pub fn downlink<'t, P: Packet, T: Tables>(
         if second >> 24 <= 1 {
             reason = Some(PuntReason::TimeToLive);
         }
-        if reason.is_some() {
+        // What is translated, the kernel knows nothing of: user space sends it in fragments.
+        if reason.is_some() && (rewrite.address().is_none() || reason == Some(PuntReason::TimeToLive)) {
             return Downlinked::Pass(reason);
         }
     }
-    decide(packet, tables, settings, Found { record, slot, length, state, sequence, reason }, ip)
+    let inside_port = rewrite.inside_port();
+    decide(packet, tables, settings, Found { record, slot, length, state, sequence, reason, inside_port }, ip)
 }
 
 /// The record of a packet for a phone, as it was found.
@@ -146,6 +166,7 @@ struct Found<'t> {
     state: u32,
     sequence: u32,
     reason: Option<PuntReason>,
+    inside_port: Option<u32>,
 }
 
 /// Whether a packet for a phone goes into its tunnel.
@@ -157,10 +178,10 @@ fn decide<'t, P: Packet, T: Tables>(
     found: Found<'t>,
     ip: usize,
 ) -> Downlinked<'t> {
-    let Found { record, slot, length, state, sequence, mut reason } = found;
+    let Found { record, slot, length, state, sequence, mut reason, inside_port } = found;
     // What waits for an idle phone is bounded by its buffer; the limit is for what flows.
     let active = state == DownlinkState::ACTIVE;
-    let served = service::downlink(packet, tables, record, settings.teid_mask.get(), ip, length, active);
+    let served = service::downlink(packet, tables, record, settings.teid_mask.get(), ip, length, active, inside_port);
     let (charge, bearer) = match served {
         Ok(served) => served,
         Err(reason) => {
@@ -238,7 +259,7 @@ fn downlink6<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, settings: &Set
         return Downlinked::Drop(DropReason::Malformed);
     }
     let reason = if length > settings.tunnel_mtu.get() { Some(PuntReason::TooBig) } else { None };
-    decide(packet, tables, settings, Found { record, slot, length, state, sequence, reason }, ip)
+    decide(packet, tables, settings, Found { record, slot, length, state, sequence, reason, inside_port: None }, ip)
 }
 
 #[inline(always)]
@@ -265,7 +286,7 @@ pub fn select<'t, P: Packet, T: Tables>(
     record: &'t Downlink,
     length: u32,
 ) -> Result<(Tunnel, Option<&'t Bearer>, Charge<'t>), DropReason> {
-    let (charge, bearer) = service::downlink(packet, tables, record, settings.teid_mask.get(), 0, length, false)?;
+    let (charge, bearer) = service::downlink(packet, tables, record, settings.teid_mask.get(), 0, length, false, None)?;
     let local = Address(settings.local.get());
     let flags = DownlinkFlags(record.flags.get());
     let (peer, teid) = (Address(record.peer.get()), record.teid.get());
@@ -305,24 +326,40 @@ pub fn towards_phone<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T, or
     let Some(settings) = tables.settings() else {
         return Verdict::Pass;
     };
-    let kind = packet.load16(ETH - 2);
+    let mut kind = packet.load16(ETH - 2);
+    let (mut ip, mut vlan) = (ETH, 0);
+    if !kernel && kind == Some(ETHERTYPE_VLAN.to_be()) {
+        let Some(tag) = packet.load32(ETH) else { return Verdict::Pass };
+        vlan = u32::from_be(tag) >> 16 & 0xfff;
+        kind = Some((u32::from_be(tag) as u16).to_be());
+        ip = ETH + TAG;
+    }
     if kind != Some(ETHERTYPE_IPV4.to_be()) && !(kernel && kind == Some(ETHERTYPE_IPV6.to_be())) {
         return if kernel { drop(tables, DropReason::NotIpv4) } else { Verdict::Pass };
     }
-    match downlink(packet, tables, settings, ETH, origin) {
+    let mut rewrite = Rewrite::NONE;
+    if !kernel {
+        match nat::inward(packet, tables, ip) {
+            Inward::Other => {}
+            Inward::Kernel => return Verdict::Pass,
+            Inward::To(found) => rewrite = found.any(tables),
+            Inward::Drop(reason) => return drop(tables, reason),
+        }
+    }
+    match judge(packet, tables, settings, ip, origin, vlan, &rewrite) {
         Downlinked::Tunnel { record, bearer, charge, tunnel, hop, length } => {
-            if !kernel && decrement_ttl(packet, ETH).is_none() {
+            if !kernel && (decrement_ttl(packet, ip).is_none() || nat::translate(packet, ip, &rewrite).is_none()) {
                 return drop(tables, DropReason::NoRoom);
             }
-            clamp(packet, settings, ETH, length);
-            let verdict = encapsulate(packet, tables, record, tunnel, hop, length);
+            clamp(packet, settings, ip, length);
+            let verdict = encapsulate(packet, tables, record, tunnel, hop, length, ip);
             if matches!(verdict, Verdict::Redirect(_)) {
                 Downlinked::account(tables, record, bearer, &charge, length);
             }
             verdict
         }
         Downlinked::HandOver(handover) => {
-            if !kernel && decrement_ttl(packet, ETH).is_none() {
+            if !kernel && (decrement_ttl(packet, ip).is_none() || nat::translate(packet, ip, &rewrite).is_none()) {
                 return drop(tables, DropReason::NoRoom);
             }
             tables.count(handover.reason.slot());
@@ -338,7 +375,7 @@ pub fn towards_phone<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T, or
     }
 }
 
-/// Puts the tunnel's headers in place of the Ethernet header.
+/// Puts the tunnel's headers in place of the Ethernet header, behind which the packet starts at `ip`.
 #[inline(always)]
 fn encapsulate<'t, P: Packet, T: Tables>(
     packet: &mut P,
@@ -347,15 +384,17 @@ fn encapsulate<'t, P: Packet, T: Tables>(
     tunnel: Tunnel,
     hop: &NextHop,
     length: u32,
+    ip: usize,
 ) -> Verdict<'t> {
     let ifindex = hop.ifindex.get();
     let macs = [hop.macs[0].get(), hop.macs[1].get(), hop.macs[2].get()];
     let identification = record.packets.get() as u16;
     let headers = encapsulation(tunnel, length, identification);
+    let tag = (ip - ETH) as i32;
     let moved = if tunnel.qfi == 0 {
-        packet.shift(-(TUNNEL_OVERHEAD as i32))
+        packet.shift(tag - TUNNEL_OVERHEAD as i32)
     } else {
-        packet.shift(-((TUNNEL_OVERHEAD + CONTAINER) as i32))
+        packet.shift(tag - (TUNNEL_OVERHEAD + CONTAINER) as i32)
     };
     if moved.is_none()
         || packet.store_words(0, macs).is_none()

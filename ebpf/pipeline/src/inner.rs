@@ -46,7 +46,8 @@ pub(crate) fn check<P: Packet>(
     }
     let fragment = first as u16;
     ports(packet, offset, length, (second >> 16) as u8, fragment, flags)?;
-    Ok(Inner { length, destination: Address(destination), ttl: (second >> 24) as u8, protocol: (second >> 16) as u8 })
+    let (ttl, protocol) = ((second >> 24) as u8, (second >> 16) as u8);
+    Ok(Inner { length, destination: Address(destination), ttl, protocol })
 }
 
 /// Fragments that hide their ports (RFC 1858, RFC 3128), and ports that phones have no business with.

@@ -29,6 +29,8 @@ mod frame;
 mod inner;
 mod inner6;
 mod meter;
+mod nat;
+mod onward;
 mod segment;
 mod service;
 mod uplink;
@@ -40,14 +42,16 @@ mod tests;
 pub use access::access;
 pub use downlink::{Downlinked, FLUSH_ROOM, Origin, Tunnel, container, downlink, encapsulation, select, towards_phone};
 pub use frame::Frame;
+pub use nat::{Rewrite, leave};
+pub use onward::{Resolved, charge, deliver, onward, resolve};
 pub use segment::clamp;
 pub use service::Charge;
-pub use uplink::{Uplinked, uplink};
+pub use uplink::{Pending, Uplinked, uplink};
 pub use wire::{GTP_HEADER, GTP_PORT, TUNNEL_OVERHEAD};
 
 use basalt_ebpf_abi::{
-    Bearer, Bucket, Destinations, Downlink, DropReason, NextHop, Notice, Policy, PuntReason, RuleState, Settings,
-    Shared64, UeMeters, Uplink,
+    Bearer, Block, Bucket, Destinations, Downlink, DropReason, Fragment, Mapping, Nat, NextHop, Notice, Policy,
+    PuntReason, RuleState, Settings, Shared64, UeMeters, Uplink,
 };
 
 /// The octets of a packet. Words are in memory order (loaded natively), offsets count from the front. A word that does not lie
@@ -75,10 +79,30 @@ pub trait Packet {
     fn store_words<const N: usize>(&mut self, offset: usize, words: [u32; N]) -> Option<()>;
     /// Moves the front: strips `delta` octets, or makes room for `-delta` (of any content).
     fn shift(&mut self, delta: i32) -> Option<()>;
+    /// Goes on with [`onward()`], in another program where that takes one.
+    fn onward<'t, T: Tables>(&mut self, tables: &'t T, pending: Pending) -> Verdict<'t>
+    where
+        Self: Sized,
+    {
+        onward(self, tables, pending)
+    }
+    /// Goes on with [`deliver`], as [`Packet::onward`].
+    fn deliver<'t, T: Tables>(&mut self, tables: &'t T, resolved: Resolved) -> Verdict<'t>
+    where
+        Self: Sized,
+    {
+        deliver(self, tables, resolved)
+    }
+}
+
+/// What a loop does.
+pub trait Step<T: Tables> {
+    /// Goes round once; whether that was the last time.
+    fn step(&mut self, tables: &T) -> bool;
 }
 
 /// The maps. A method gives `None` where there is no such entry.
-pub trait Tables {
+pub trait Tables: Sized {
     /// The settings.
     fn settings(&self) -> Option<&Settings>;
     /// The uplink record of a TEID index.
@@ -101,6 +125,25 @@ pub trait Tables {
     fn bearer(&self, index: u32) -> Option<&Bearer>;
     /// The downlink slot of an IPv6 prefix, one more than its number.
     fn prefix(&self, place: u32) -> Option<&Shared64>;
+    /// How addresses are translated.
+    fn nat(&self) -> Option<&Nat>;
+    /// A block of external ports.
+    fn nat_block(&self, number: u32) -> Option<&Block>;
+    /// The mapping of an external port.
+    fn nat_mapping(&self, number: u32) -> Option<&Mapping>;
+    /// Where fragments from the internet go.
+    fn nat_fragment(&self, place: u32) -> Option<&Fragment>;
+    /// The same value, but verifiers do not know which any more: they would follow every one that it may have through all that comes after.
+    fn any(&self, value: u32) -> u32 {
+        value
+    }
+    /// Takes steps until one is the last, at most so many. A loop that verifiers look at once, however often it goes round.
+    fn repeat<S: Step<Self>>(&self, most: u32, state: &mut S) {
+        let mut i = 0;
+        while i < most && !state.step(self) {
+            i += 1;
+        }
+    }
     /// Tells user space of a quota. Rare; lost when nobody listens.
     fn notice(&self, notice: Notice);
     /// Adds one to a counter ([`DropReason::slot`], [`PuntReason::slot`]).

@@ -52,9 +52,9 @@ fn flow6<P: Packet>(packet: &P, offset: usize, first: u64) -> Option<Flow> {
     Some(Flow { remote: None, protocol, tos: (first >> 52) as u32 & 0xff, ports, later_fragment: protocol == 44 })
 }
 
-/// The rules that a packet satisfies.
+/// The rules that a packet satisfies. `inside_port` is the phone's port where the packet has another one yet.
 #[inline(always)]
-fn classify(policy: &Policy, flow: &Flow, uplink: bool) -> u64 {
+fn classify(policy: &Policy, flow: &Flow, uplink: bool, inside_port: Option<u32>) -> u64 {
     let steps = policy.steps.get();
     let mut rules = if uplink { policy.uplink.get() } else { policy.downlink.get() };
     rules &= policy.protocol[flow.protocol as usize & 0xff].get();
@@ -67,6 +67,7 @@ fn classify(policy: &Policy, flow: &Flow, uplink: bool) -> u64 {
         Some(ports) => {
             let (source, destination) = (ports >> 16, ports & 0xffff);
             let (remote, local) = if uplink { (destination, source) } else { (source, destination) };
+            let local = inside_port.unwrap_or(local);
             rules &= policy.remote_port.rules(remote, steps >> 10 & 0xff);
             rules & policy.local_port.rules(local, steps >> 20 & 0xff)
         }
@@ -135,7 +136,7 @@ pub(crate) fn uplink<'t, P: Packet, T: Tables>(
             return Err(DropReason::NoRule);
         };
         let bearer = record.bearer.get() >> 8;
-        let rules = classify(policy, &flow, true);
+        let rules = classify(policy, &flow, true, None);
         if rules == 0 {
             if bearer != 0 && !flow.later_fragment {
                 return Err(DropReason::WrongBearer);
@@ -166,8 +167,10 @@ pub(crate) fn uplink<'t, P: Packet, T: Tables>(
     Ok(charge)
 }
 
-/// A packet to a phone: what to charge it to, and the bearer to send it by, if not the default one.
+/// A packet to a phone: what to charge it to, and the bearer to send it by, if not the default one. `inside_port` is its destination
+/// port where it is still to be translated.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "inlined into one program")]
 pub(crate) fn downlink<'t, P: Packet, T: Tables>(
     packet: &P,
     tables: &'t T,
@@ -176,6 +179,7 @@ pub(crate) fn downlink<'t, P: Packet, T: Tables>(
     offset: usize,
     octets: u32,
     limited: bool,
+    inside_port: Option<u32>,
 ) -> Result<(Charge<'t>, Option<&'t Bearer>), DropReason> {
     let mut flags = DownlinkFlags(record.flags.get());
     if flags.0 & DownlinkFlags::SERVICE == 0 {
@@ -187,7 +191,7 @@ pub(crate) fn downlink<'t, P: Packet, T: Tables>(
         let (Some(policy), Some(flow)) = (tables.policy(record.policy.get()), flow(packet, offset, false)) else {
             return Err(DropReason::NoRule);
         };
-        let rules = classify(policy, &flow, false);
+        let rules = classify(policy, &flow, false, inside_port);
         if rules != 0 {
             let Some(rule) = first(tables, policy, rules, record.states.get(), false) else {
                 return Err(DropReason::NoRule);

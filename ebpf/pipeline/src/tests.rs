@@ -1,6 +1,7 @@
 //! Checks of the pipeline against packets made octet by octet.
 
 mod downlink;
+mod nat;
 mod rates;
 mod segment;
 mod support;

@@ -1,7 +1,8 @@
 //! Uplink: from a GTP-U message to an inner packet that may go out.
 
-use crate::inner::{self, Inner};
+use crate::inner;
 use crate::inner6::{self, Checked6};
+use crate::nat::Rewrite;
 use crate::service::{self, Charge};
 use crate::wire::{G_PDU, GTP_HEADER, PROTO_ICMP};
 use crate::{Packet, Tables};
@@ -26,11 +27,28 @@ pub enum Uplinked<'t> {
         next_hop: u32,
         /// Its time to live.
         ttl: u8,
+        /// How its source is translated: for [`crate::leave`].
+        rewrite: Rewrite,
+        /// Its destination is another phone's external address.
+        hairpin: bool,
     },
+    /// A good inner packet of a phone whose access point has its own way to the internet: see [`crate::onward`].
+    Egress(Pending),
     /// For user space (to be limited and counted by the caller).
     Punt(PuntReason),
     /// Not acceptable (to be counted by the caller).
     Drop(DropReason),
+}
+
+/// A good inner packet of which is still to be said where it goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Pending {
+    /// Its tunnel's index.
+    pub index: u32,
+    /// Where it starts.
+    pub offset: u32,
+    /// Its total length.
+    pub length: u32,
 }
 
 /// Judges the GTP-U message of `available` octets at `gtp`, which came from `peer`.
@@ -62,13 +80,14 @@ pub fn uplink<'t, P: Packet, T: Tables>(
         _ => return Uplinked::Drop(DropReason::GtpMessageType),
     }
     let teid = header as u32;
-    let Some(record) = tables.uplink(teid & settings.teid_mask.get()) else {
+    let index = teid & settings.teid_mask.get();
+    let Some(record) = tables.uplink(index) else {
         return Uplinked::Punt(PuntReason::UnknownTeid);
     };
     if teid == 0 || record.teid.get() != teid {
         return Uplinked::Punt(PuntReason::UnknownTeid);
     }
-    match tunnelled(packet, tables, settings, record, gtp, flags, length, peer) {
+    match tunnelled(packet, tables, settings, record, gtp, flags, length, peer, index) {
         Uplinked::Drop(reason) => {
             record.refused.add(1);
             Uplinked::Drop(reason)
@@ -89,6 +108,7 @@ fn tunnelled<'t, P: Packet, T: Tables>(
     flags: u8,
     length: u32,
     peer: Address,
+    index: u32,
 ) -> Uplinked<'t> {
     if peer.0 & record.peer_mask.get() != record.peer.get() {
         return Uplinked::Punt(PuntReason::OtherPeer);
@@ -104,6 +124,8 @@ fn tunnelled<'t, P: Packet, T: Tables>(
             Err(refusal) => return refusal,
         }
     }
+    // Without optional part nearly always; verifiers shall not follow each case through all that comes.
+    let optional = tables.any(optional) & 0x1ff;
     let offset = gtp + GTP_HEADER + optional as usize;
     let setting_flags = SettingFlags(settings.flags.get());
     let inner = match inner::check(packet, offset, length - optional, record.ue.get(), setting_flags) {
@@ -113,12 +135,18 @@ fn tunnelled<'t, P: Packet, T: Tables>(
         }
         Err(reason) => return Uplinked::Drop(reason),
     };
-    let next_hop = match way(tables, settings, rights, inner) {
+    if rights.0 & UplinkFlags::EGRESS != 0 {
+        return Uplinked::Egress(Pending { index, offset: offset as u32, length: inner.length });
+    }
+    let next_hop = match way(tables, settings, rights, inner.destination, inner.protocol) {
         Ok(next_hop) => next_hop,
         Err(reason) => return Uplinked::Drop(reason),
     };
     match service::uplink(packet, tables, record, rights, offset, inner.length) {
-        Ok(charge) => Uplinked::Forward { record, charge, offset, length: inner.length, next_hop, ttl: inner.ttl },
+        Ok(charge) => {
+            let (length, ttl, rewrite) = (inner.length, inner.ttl, Rewrite::NONE);
+            Uplinked::Forward { record, charge, offset, length, next_hop, ttl, rewrite, hairpin: false }
+        }
         Err(reason) => Uplinked::Drop(reason),
     }
 }
@@ -149,7 +177,8 @@ fn version6<'t, P: Packet, T: Tables>(
     match service::uplink(packet, tables, record, rights, offset, inner.length) {
         // The kernel takes one from the hop limit.
         Ok(charge) => {
-            Uplinked::Forward { record, charge, offset, length: inner.length, next_hop: KERNEL_NEXT_HOP, ttl: 255 }
+            let (rewrite, next_hop, length) = (Rewrite::NONE, KERNEL_NEXT_HOP, inner.length);
+            Uplinked::Forward { record, charge, offset, length, next_hop, ttl: 255, rewrite, hairpin: false }
         }
         Err(reason) => Uplinked::Drop(reason),
     }
@@ -217,8 +246,13 @@ fn second_octet(word: Option<u16>) -> Option<u8> {
 
 /// Which way a good inner packet goes.
 #[inline(always)]
-fn way<T: Tables>(tables: &T, settings: &Settings, rights: UplinkFlags, inner: Inner) -> Result<u32, DropReason> {
-    let destination = inner.destination;
+pub(crate) fn way<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    rights: UplinkFlags,
+    destination: Address,
+    protocol: u8,
+) -> Result<u32, DropReason> {
     let Some(destinations) = tables.destinations() else {
         return Err(DropReason::ForbiddenDestination);
     };
@@ -228,7 +262,7 @@ fn way<T: Tables>(tables: &T, settings: &Settings, rights: UplinkFlags, inner: I
     }
     match class {
         Class::KERNEL => Ok(KERNEL_NEXT_HOP),
-        Class::GATEWAY if inner.protocol == PROTO_ICMP => Ok(KERNEL_NEXT_HOP),
+        Class::GATEWAY if protocol == PROTO_ICMP => Ok(KERNEL_NEXT_HOP),
         Class::PHONES if rights.has(UplinkFlags::PHONE_TO_PHONE) => Ok(KERNEL_NEXT_HOP),
         Class::PHONES => Err(DropReason::PhoneToPhone),
         Class(number) if number >= Class::FIRST_HOP => Ok(u32::from(number)),

@@ -19,12 +19,17 @@ pub const GTP_PORT: u16 = 2152;
 
 pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
 pub(crate) const ETHERTYPE_IPV6: u16 = 0x86dd;
+/// A VLAN tag of four octets follows the addresses (IEEE 802.1Q §9.6).
+pub(crate) const ETHERTYPE_VLAN: u16 = 0x8100;
+/// That tag.
+pub(crate) const TAG: usize = 4;
 pub(crate) const PROTO_ICMP: u8 = 1;
 pub(crate) const PROTO_TCP: u8 = 6;
 pub(crate) const PROTO_UDP: u8 = 17;
 pub(crate) const PROTO_SCTP: u8 = 132;
 /// More-fragments bit and fragment offset in the flags word.
 pub(crate) const FRAGMENT: u16 = 0x3fff;
+pub(crate) const DONT_FRAGMENT: u16 = 0x4000;
 pub(crate) const MORE_FRAGMENTS: u16 = 0x2000;
 pub(crate) const FRAGMENT_OFFSET: u16 = 0x1fff;
 /// G-PDU (TS 29.281 §6.1).

@@ -1,8 +1,10 @@
 //! An XDP packet. Each access is a bound and one instruction.
 
+use crate::tables::{PENDING, STAGES};
 use aya_ebpf::bindings::xdp_md;
-use aya_ebpf::helpers::generated::bpf_xdp_adjust_head;
-use basalt_pipeline::Packet;
+use aya_ebpf::helpers::generated::{bpf_tail_call, bpf_xdp_adjust_head};
+use basalt_ebpf_abi::DropReason;
+use basalt_pipeline::{Packet, Pending, Resolved, Tables, Verdict};
 use core::arch::asm;
 
 /// Largest offset that is looked at: bounds the scalar that the verifier adds to the packet pointer.
@@ -122,4 +124,46 @@ impl Packet for Frame {
         // SAFETY: the context is alive; the helper fails where there is no room. Packet pointers are loaded anew after it.
         if unsafe { bpf_xdp_adjust_head(self.ctx, delta) } == 0 { Some(()) } else { None }
     }
+
+    #[inline(always)]
+    fn onward<'t, T: Tables>(&mut self, tables: &'t T, pending: Pending) -> Verdict<'t> {
+        if let Some(words) = PENDING.get_ptr_mut(0) {
+            // SAFETY: this CPU's own; XDP programs of one CPU do not interrupt each other.
+            unsafe { [(*words)[0], (*words)[1], (*words)[2]] = [pending.index, pending.offset, pending.length] };
+        }
+        self.go_on(tables, 0)
+    }
+
+    #[inline(always)]
+    fn deliver<'t, T: Tables>(&mut self, tables: &'t T, resolved: Resolved) -> Verdict<'t> {
+        if let Some(words) = PENDING.get_ptr_mut(0) {
+            // SAFETY: as above.
+            unsafe { *words = resolved.to_words() };
+        }
+        self.go_on(tables, 1)
+    }
+}
+
+impl Frame {
+    /// Enters another program, and does not come back.
+    #[inline(always)]
+    fn go_on<'t, T: Tables>(&mut self, tables: &'t T, stage: u32) -> Verdict<'t> {
+        // SAFETY: the context is alive; the helper returns only when there is no such program.
+        unsafe { bpf_tail_call(self.ctx.cast(), (&raw const STAGES).cast_mut().cast(), stage) };
+        tables.count(DropReason::NoRoom.slot());
+        Verdict::Drop(DropReason::NoRoom)
+    }
+}
+
+/// What the program before has left for [`basalt_pipeline::onward`].
+#[inline(always)]
+pub fn pending() -> Option<Pending> {
+    let words = PENDING.get(0)?;
+    Some(Pending { index: words[0], offset: words[1], length: words[2] })
+}
+
+/// What the program before has left for [`basalt_pipeline::deliver`].
+#[inline(always)]
+pub fn resolved() -> Option<Resolved> {
+    PENDING.get(0).map(Resolved::from_words)
 }

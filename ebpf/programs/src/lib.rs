@@ -12,7 +12,7 @@ mod frame;
 mod handover;
 mod tables;
 
-pub use frame::Frame;
+pub use frame::{Frame, pending, resolved};
 pub use tables::Maps;
 
 use aya_ebpf::bindings::xdp_action;

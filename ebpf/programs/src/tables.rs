@@ -1,13 +1,14 @@
 //! The maps.
 
-use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop};
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, PerCpuArray, ProgramArray, RingBuf};
 use basalt_ebpf_abi::{
-    Bearer, Bucket, Destinations, Downlink, HandoverHeader, NextHop, Notice, Policy, PuntReason, REASON_SLOTS,
-    RuleState, Settings, Shared64, UeMeters, Uplink,
+    Bearer, Block, Bucket, Destinations, Downlink, FRAGMENTS, Fragment, HandoverHeader, Mapping, Nat, NextHop, Notice,
+    Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink,
 };
-use basalt_pipeline::Tables;
+use basalt_pipeline::{Resolved, Step, Tables};
+use core::ffi::c_void;
 
 /// User space maps the values into its memory: records are changed by plain stores, in place, without a system call.
 const MMAPABLE: u32 = 1 << 10;
@@ -34,11 +35,32 @@ static BEARERS: Array<Bearer> = Array::with_max_entries(32, MMAPABLE);
 #[map]
 static PREFIXES: Array<Shared64> = Array::with_max_entries(16, MMAPABLE);
 #[map]
+static NAT: Array<Nat> = Array::with_max_entries(1, MMAPABLE);
+#[map]
+static NAT_BLOCKS: Array<Block> = Array::with_max_entries(16, MMAPABLE);
+#[map]
+static NAT_MAPPINGS: Array<Mapping> = Array::with_max_entries(16, MMAPABLE);
+#[map]
+static NAT_FRAGMENTS: Array<Fragment> = Array::with_max_entries(FRAGMENTS, MMAPABLE);
+#[map]
 static REASONS: PerCpuArray<u64> = PerCpuArray::with_max_entries(REASON_SLOTS, 0);
 #[map]
 static BUCKETS: PerCpuArray<Bucket> = PerCpuArray::with_max_entries(PuntReason::BUCKETS, 0);
+/// Programs that are entered from others: [`basalt_ebpf_abi::programs::STAGES`].
+#[map]
+pub(crate) static STAGES: ProgramArray = ProgramArray::with_max_entries(2, 0);
+/// What a program leaves for the one it goes on to.
+#[map]
+pub(crate) static PENDING: PerCpuArray<[u32; Resolved::WORDS]> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 pub(crate) static HANDOVER: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// One time round of a loop of the kernel's, which ends with 1.
+extern "C" fn again<S: Step<Maps>>(_: u32, state: *mut S) -> u64 {
+    // SAFETY: `repeat` passes a state that nobody else refers to meanwhile.
+    let last = unsafe { (*state).step(&Maps) };
+    u64::from(last)
+}
 
 /// The maps of this object.
 pub struct Maps;
@@ -97,6 +119,38 @@ impl Tables for Maps {
     #[inline(always)]
     fn prefix(&self, place: u32) -> Option<&Shared64> {
         PREFIXES.get(place)
+    }
+
+    #[inline(always)]
+    fn nat(&self) -> Option<&Nat> {
+        NAT.get(0)
+    }
+
+    #[inline(always)]
+    fn nat_block(&self, number: u32) -> Option<&Block> {
+        NAT_BLOCKS.get(number)
+    }
+
+    #[inline(always)]
+    fn nat_mapping(&self, number: u32) -> Option<&Mapping> {
+        NAT_MAPPINGS.get(number)
+    }
+
+    #[inline(always)]
+    fn nat_fragment(&self, place: u32) -> Option<&Fragment> {
+        NAT_FRAGMENTS.get(place)
+    }
+
+    #[inline(always)]
+    fn any(&self, value: u32) -> u32 {
+        NAT.get(0).map_or(0, |nat| value ^ nat.zero.get())
+    }
+
+    #[inline(always)]
+    fn repeat<S: Step<Self>>(&self, most: u32, state: &mut S) {
+        let call: extern "C" fn(u32, *mut S) -> u64 = again::<S>;
+        // SAFETY: the callback gets this state and is called before the helper returns, by this CPU only.
+        unsafe { bpf_loop(most, call as usize as *mut c_void, (state as *mut S).cast(), 0) };
     }
 
     #[inline(always)]

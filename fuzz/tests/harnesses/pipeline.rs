@@ -6,8 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
 
 use basalt_ebpf_abi::{
-    Address, Bearer, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, Mac, NextHop, Notice, Policy,
-    PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink, UplinkFlags,
+    Address, Bearer, Block, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, FRAGMENTS, Fragment, Mac,
+    Mapping, Nat, NextHop, Notice, Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink,
+    UplinkFlags,
 };
 use basalt_fuzz::Changes;
 use basalt_pipeline::{Frame, Origin, Tables, Verdict, access, towards_phone};
@@ -32,6 +33,10 @@ struct World {
     downlink: Vec<Downlink>,
     hops: Vec<NextHop>,
     destinations: Box<Destinations>,
+    nat: Nat,
+    blocks: Vec<Block>,
+    mappings: Vec<Mapping>,
+    fragments: Vec<Fragment>,
     buckets: Vec<Bucket>,
     counts: RefCell<Vec<u64>>,
     now: Cell<u64>,
@@ -46,6 +51,10 @@ impl World {
             hops: (0..512).map(|_| NextHop::default()).collect(),
             // SAFETY: all octets zero is a valid table.
             destinations: unsafe { Box::new_zeroed().assume_init() },
+            nat: Nat::default(),
+            blocks: (0..1 << 12).map(|_| Block::default()).collect(),
+            mappings: (0..1 << 16).map(|_| Mapping::default()).collect(),
+            fragments: (0..FRAGMENTS).map(|_| Fragment::default()).collect(),
             buckets: (0..PuntReason::BUCKETS).map(|_| Bucket::default()).collect(),
             counts: RefCell::new(vec![0; REASON_SLOTS as usize]),
             now: Cell::new(1 << 40),
@@ -135,6 +144,18 @@ impl Tables for World {
     }
     fn prefix(&self, _: u32) -> Option<&Shared64> {
         None
+    }
+    fn nat(&self) -> Option<&Nat> {
+        Some(&self.nat)
+    }
+    fn nat_block(&self, number: u32) -> Option<&Block> {
+        self.blocks.get(number as usize)
+    }
+    fn nat_mapping(&self, number: u32) -> Option<&Mapping> {
+        self.mappings.get(number as usize)
+    }
+    fn nat_fragment(&self, place: u32) -> Option<&Fragment> {
+        self.fragments.get(place as usize)
     }
     fn notice(&self, _: Notice) {}
     fn tick(&self) -> u64 {

@@ -15,6 +15,14 @@ impl World {
     pub(super) const UE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 0);
     pub(super) const SECOND_POOL: Ipv4Addr = Ipv4Addr::new(10, 46, 0, 0);
 
+    /// What phones are translated to; the first is the gateway's own.
+    pub(super) const EXTERNAL: [Ipv4Addr; 2] = [Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(203, 0, 113, 40)];
+
+    /// First of the 32 external ports of a session.
+    pub(super) fn ports(index: u32) -> u16 {
+        1024 + index as u16 * 32
+    }
+
     /// First half of the IPv6 addresses of a session.
     pub(super) fn prefix(index: u8) -> [u8; 8] {
         [0x20, 1, 0x0d, 0xb8, 0, 6, 0, index]
@@ -34,26 +42,26 @@ impl Generator {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    fn one_in(&mut self, n: usize) -> bool {
+    pub(super) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    fn pick<T: Copy>(&mut self, list: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.below(list.len())]
     }
 
-    fn octets(&mut self, length: usize) -> Vec<u8> {
+    pub(super) fn octets(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.next() as u8).collect()
     }
 
@@ -86,6 +94,8 @@ impl Generator {
         let mut ue = Ipv4Addr::from(u32::from(pool) + self.below(16) as u32);
         if self.one_in(12) {
             ue = Ipv4Addr::from(self.next() as u32);
+        } else if self.one_in(12) {
+            ue = self.pick(&World::EXTERNAL);
         }
         let length = self.pick(&[0, 1, 20, 100, 300, 1300, 1400, 2000]);
         let payload = self.octets(length);
@@ -110,6 +120,10 @@ impl Generator {
         }
         if self.one_in(20) {
             frame.extend([0; 20]);
+        }
+        if self.one_in(10) {
+            let tag = self.pick(&[0, 100, 100, 200]);
+            super::flows::tag(&mut frame, tag);
         }
         self.damage(frame)
     }
@@ -198,7 +212,7 @@ impl Generator {
     }
 
     /// A GTP-U message around it, mostly a G-PDU.
-    fn message(&mut self, index: u32, inner: Vec<u8>) -> Datagram {
+    pub(super) fn message(&mut self, index: u32, inner: Vec<u8>) -> Datagram {
         let teid = match self.below(12) {
             0 if self.one_in(2) => self.pick(&[0, u32::MAX]),
             1 if self.one_in(2) => World::teid(index) ^ 1 << self.below(32),
@@ -227,7 +241,7 @@ impl Generator {
     }
 
     /// Leaves most frames as they are, and spoils the rest.
-    fn damage(&mut self, mut frame: Vec<u8>) -> Vec<u8> {
+    pub(super) fn damage(&mut self, mut frame: Vec<u8>) -> Vec<u8> {
         match self.below(10) {
             0 => {
                 let at = self.below(frame.len().min(90));
@@ -275,11 +289,11 @@ const TCP_OPTIONS: [&[u8]; 6] = [
     &[1, 1, 2, 4],
 ];
 
-fn ethernet(packet: &[u8]) -> Vec<u8> {
+pub(super) fn ethernet(packet: &[u8]) -> Vec<u8> {
     [&[0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2, 8, 0][..], packet].concat()
 }
 
-fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
+pub(super) fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
     let mut datagram = Vec::new();
     for field in [source, destination, payload.len() as u16 + 8, 0] {
         datagram.extend(field.to_be_bytes());
@@ -288,7 +302,7 @@ fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
     datagram
 }
 
-fn ipv4(
+pub(super) fn ipv4(
     source: Ipv4Addr,
     destination: Ipv4Addr,
     protocol: u8,

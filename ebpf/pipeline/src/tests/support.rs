@@ -2,8 +2,8 @@
 
 use crate::{Frame, Tables, Verdict};
 use basalt_ebpf_abi::{
-    Address, Bearer, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, Mac, NextHop, Notice, Policy,
-    PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink,
+    Address, Bearer, Block, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, FRAGMENTS, Fragment, Mac,
+    Mapping, Nat, NextHop, Notice, Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink,
 };
 use core::cell::{Cell, RefCell};
 use core::net::Ipv4Addr;
@@ -31,6 +31,10 @@ pub(super) struct World {
     pub(super) bearers: Vec<Bearer>,
     pub(super) prefixes: Vec<Shared64>,
     pub(super) notices: RefCell<Vec<Notice>>,
+    pub(super) nat: Nat,
+    pub(super) blocks: Vec<Block>,
+    pub(super) mappings: Vec<Mapping>,
+    pub(super) fragments: Vec<Fragment>,
     buckets: Vec<Bucket>,
     counts: RefCell<Vec<u64>>,
     pub(super) now: Cell<u64>,
@@ -53,6 +57,10 @@ impl World {
             bearers: (0..32).map(|_| Bearer::default()).collect(),
             prefixes: (0..16).map(|_| Shared64::default()).collect(),
             notices: RefCell::default(),
+            nat: Nat::default(),
+            blocks: (0..1 << 12).map(|_| Block::default()).collect(),
+            mappings: (0..1 << 16).map(|_| Mapping::default()).collect(),
+            fragments: (0..FRAGMENTS).map(|_| Fragment::default()).collect(),
             buckets: (0..PuntReason::BUCKETS).map(|_| Bucket::default()).collect(),
             counts: RefCell::new(vec![0; REASON_SLOTS as usize]),
             now: Cell::new(1 << 40),
@@ -133,6 +141,18 @@ impl Tables for World {
     }
     fn prefix(&self, place: u32) -> Option<&Shared64> {
         self.prefixes.get(place as usize)
+    }
+    fn nat(&self) -> Option<&Nat> {
+        Some(&self.nat)
+    }
+    fn nat_block(&self, number: u32) -> Option<&Block> {
+        self.blocks.get(number as usize)
+    }
+    fn nat_mapping(&self, number: u32) -> Option<&Mapping> {
+        self.mappings.get(number as usize)
+    }
+    fn nat_fragment(&self, place: u32) -> Option<&Fragment> {
+        self.fragments.get(place as usize)
     }
     fn notice(&self, notice: Notice) {
         self.notices.borrow_mut().push(notice);

@@ -2,16 +2,35 @@
 #![no_std]
 #![no_main]
 
+use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
-use basalt_pipeline::{Origin, access, towards_phone};
-use basalt_programs::{Frame, Maps, act};
+use basalt_pipeline::{Origin, access, deliver, onward, towards_phone};
+use basalt_programs::{Frame, Maps, act, pending, resolved};
 
 /// Radio side: out of the tunnel.
 #[xdp]
 pub fn basalt_access(ctx: XdpContext) -> u32 {
     let mut frame = Frame::new(ctx.ctx);
     let verdict = access(&mut frame, &Maps);
+    act(&frame, verdict)
+}
+
+/// Radio side, of phones with a way of their own to the internet: entered from [`basalt_access`].
+#[xdp]
+pub fn basalt_onward(ctx: XdpContext) -> u32 {
+    let mut frame = Frame::new(ctx.ctx);
+    let Some(pending) = pending() else { return xdp_action::XDP_ABORTED };
+    let verdict = onward(&mut frame, &Maps, pending);
+    act(&frame, verdict)
+}
+
+/// Radio side, after [`basalt_onward`]: limits, counts, out.
+#[xdp]
+pub fn basalt_deliver(ctx: XdpContext) -> u32 {
+    let mut frame = Frame::new(ctx.ctx);
+    let Some(resolved) = resolved() else { return xdp_action::XDP_ABORTED };
+    let verdict = deliver(&mut frame, &Maps, resolved);
     act(&frame, verdict)
 }
 
