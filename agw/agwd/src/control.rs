@@ -464,7 +464,7 @@ fn keep(gateway: &mut Gateway, prepared: Vec<Prepared>, done: impl FnOnce() + Se
             for Prepared { wanted, stored } in prepared {
                 let imsi = stored.imsi();
                 for apn in &stored.profile.apns {
-                    if let Some(address) = apn.static_ipv4 {
+                    if let Some(address) = apn.static_address() {
                         gateway.core.reserve_address(imsi, &apn.apn, address);
                     }
                 }

@@ -39,7 +39,14 @@ pub fn status(gateway: &mut Gateway) -> api::GatewayStatus {
         uplink_packets: usage.uplink_packets,
         downlink_packets: usage.downlink_packets,
         drops: drops(gateway).map(|(reason, count)| (reason.to_owned(), count)).collect(),
-        pools: pools.map(|(apn, free, total)| api::PoolStatus { apn: apn.to_string(), free, total }).collect(),
+        pools: pools
+            .map(|(apn, network, free, total)| api::PoolStatus {
+                apn: apn.to_string(),
+                free,
+                total,
+                network: network.to_string(),
+            })
+            .collect(),
     }
 }
 
@@ -64,8 +71,9 @@ pub fn refresh(gateway: &mut Gateway) {
         metrics.ues.with_label_values(&[state]).set(count);
     }
     for pool in &status.pools {
-        metrics.addresses.with_label_values(&[pool.apn.as_str(), "free"]).set(pool.free.into());
-        metrics.addresses.with_label_values(&[pool.apn.as_str(), "used"]).set((pool.total - pool.free).into());
+        for (state, count) in [("free", pool.free), ("used", pool.total - pool.free)] {
+            metrics.addresses.with_label_values(&[pool.apn.as_str(), pool.network.as_str(), state]).set(count.into());
+        }
     }
     metrics.bytes.with_label_values(&["uplink"]).set(number(status.uplink_bytes));
     metrics.bytes.with_label_values(&["downlink"]).set(number(status.downlink_bytes));
@@ -230,7 +238,8 @@ pub fn installed(gateway: &Gateway) -> Vec<Tunnel> {
         let (imsi, ebi, ambr) = owners.get(&found.teid).copied().unwrap_or((nobody, Ebi::FIRST, UNLIMITED));
         let ebi = found.ebi.unwrap_or(ebi);
         // Rates are not compared but set anew (`tables::check`): those in the tables are rounded.
-        Tunnel { teid: found.teid, address: found.address, ebi, imsi, state: found.state, ambr }
+        let framed_routes = Vec::new();
+        Tunnel { teid: found.teid, address: found.address, framed_routes, ebi, imsi, state: found.state, ambr }
     });
     tunnels.collect()
 }

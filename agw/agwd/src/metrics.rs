@@ -109,7 +109,7 @@ impl Metrics {
             ues: gauge("ues", "Phones known, by state.", &["state"])?,
             sessions: single("sessions", "PDN connections.")?,
             subscribers: single("subscribers", "Subscribers in the local list.")?,
-            addresses: gauge("pool_addresses", "Addresses of the pools.", &["apn", "state"])?,
+            addresses: gauge("pool_addresses", "Addresses of the pools.", &["apn", "pool", "state"])?,
             bytes: gauge("user_plane_bytes_total", "Octets of user packets forwarded.", &["direction"])?,
             packets: gauge("user_plane_packets_total", "User packets forwarded.", &["direction"])?,
             drops: gauge("user_plane_drops_total", "User packets dropped.", &["reason"])?,

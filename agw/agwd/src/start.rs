@@ -205,7 +205,7 @@ fn restore(gateway: &mut Gateway, loaded: Loaded, welcome: &Welcome, same_keeper
         .values()
         .flat_map(|subscriber| {
             let imsi = subscriber.imsi();
-            subscriber.profile.apns.iter().filter_map(move |apn| Some((imsi, apn.apn.clone(), apn.static_ipv4?)))
+            subscriber.profile.apns.iter().filter_map(move |apn| Some((imsi, apn.apn.clone(), apn.static_address()?)))
         })
         .collect();
     for (imsi, apn, address) in statics {
@@ -241,6 +241,8 @@ fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
     let internet = effective.internet_interface.clone().unwrap_or_else(|| effective.radio_interface.clone());
     let pools = effective.gateway.apns.iter().flat_map(|apn| apn.pools.iter().copied()).collect();
     let mut config = agw_dataplane::Config::new(&effective.radio_interface, effective.user_plane, internet, pools);
+    config.pools6 = effective.gateway.apns.iter().flat_map(|apn| apn.pools6.iter().copied()).collect();
+    config.dns6.clone_from(&effective.gateway.dns6);
     config.egress = match effective.egress {
         EgressMode::Nat => Egress::Nat,
         EgressMode::Routed => Egress::Routed,

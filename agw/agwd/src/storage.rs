@@ -5,6 +5,8 @@
 
 use crate::usage;
 use agw_subscribers::StoredSubscriber;
+use agw_subscribers::stored::v1 as subscriber_v1;
+use agw_types::stored::v1;
 use agw_types::{Effect, LinkId, Record, RecordKey, StoredLink, StoredUe};
 use anyhow::Context as _;
 use basalt_ids::Imsi;
@@ -20,8 +22,49 @@ const SUBSCRIBERS: Keyspace = Keyspace(4);
 const META: Keyspace = Keyspace(5);
 
 const KEEPER_INSTANCE: &[u8] = b"keeper-instance";
-/// The only format so far.
-const VERSION: u8 = 1;
+/// A record with its format.
+pub trait Format: Serialize + DeserializeOwned {
+    /// The format that is written.
+    const VERSION: u8;
+
+    /// Reads octets of an earlier format.
+    fn earlier(version: u8, octets: &[u8]) -> Option<Self>;
+}
+
+impl Format for StoredUe {
+    const VERSION: u8 = 2;
+
+    fn earlier(version: u8, octets: &[u8]) -> Option<Self> {
+        let was: v1::StoredUe = postcard::from_bytes(octets).ok().filter(|_| version == 1)?;
+        Some(was.into())
+    }
+}
+
+impl Format for StoredSubscriber {
+    const VERSION: u8 = 2;
+
+    fn earlier(version: u8, octets: &[u8]) -> Option<Self> {
+        let was: subscriber_v1::StoredSubscriber = postcard::from_bytes(octets).ok().filter(|_| version == 1)?;
+        Some(was.into())
+    }
+}
+
+/// Those that are as they have always been.
+macro_rules! only_format {
+    ($($record:ty),*) => {
+        $(impl $crate::storage::Format for $record {
+            const VERSION: u8 = 1;
+
+            fn earlier(_: u8, _: &[u8]) -> Option<Self> {
+                None
+            }
+        })*
+    };
+}
+
+pub(crate) use only_format;
+
+only_format!(StoredLink, (Imsi, u64), u64);
 
 /// What was found on disk.
 #[derive(Debug, Default)]
@@ -134,19 +177,17 @@ pub fn put_keeper_instance(batch: &mut Batch, instance: u64) {
 }
 
 /// Keeps a value under a key.
-pub fn put(batch: &mut Batch, keyspace: Keyspace, key: &[u8], value: &impl Serialize) {
+pub fn put<T: Format>(batch: &mut Batch, keyspace: Keyspace, key: &[u8], value: &T) {
     // Writing to memory fails only when a value refuses to be serialised; none of ours does.
-    if let Ok(octets) = postcard::to_extend(value, vec![VERSION]) {
+    if let Ok(octets) = postcard::to_extend(value, vec![T::VERSION]) {
         batch.add_put(keyspace, key, &octets);
     }
 }
 
-/// Reads a value; `None` for another version, or a damaged one.
-pub fn decode<T: DeserializeOwned>(octets: &[u8]) -> Option<T> {
-    match octets.split_first() {
-        Some((&VERSION, rest)) => postcard::from_bytes(rest).ok(),
-        _ => None,
-    }
+/// Reads a value; `None` for an unknown version, or a damaged one.
+pub fn decode<T: Format>(octets: &[u8]) -> Option<T> {
+    let (version, rest) = octets.split_first()?;
+    if *version == T::VERSION { postcard::from_bytes(rest).ok() } else { T::earlier(*version, rest) }
 }
 
 /// Number and digit count: keys sort as numbers, and 01 differs from 1.

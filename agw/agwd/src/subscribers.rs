@@ -1,10 +1,11 @@
 //! Subscribers as they come over the control API: checked, with errors that say what to write instead.
 
 use agw_subscribers::{Credentials, StoredAlgorithm, StoredSubscriber, Subscriber};
-use agw_types::{Ambr, ApnConfig, ApnProfile, Arp, BearerQos, Profile, SubscriberState};
+use agw_types::{Ambr, ApnConfig, ApnProfile, Arp, BearerQos, IpPrefix, PdnTypes, Prefix64, Profile, SubscriberState};
 use basalt_control_api::gateway::v1 as api;
 use basalt_ids::{Apn, Imsi, Qci};
 use basalt_security::{AMF_EPS, AkaAlgorithm, SealingKey, Secret, Sqn};
+use std::net::IpAddr;
 
 /// Everything that a request says, checked.
 #[derive(Debug)]
@@ -121,7 +122,7 @@ fn profile(imsi: Imsi, asked: &api::Subscriber, configured: &[ApnConfig]) -> Res
     }
     if apns.is_empty() {
         let first = configured.first().ok_or("the gateway has no access point")?;
-        apns.push(ApnProfile { apn: first.apn.clone(), qos: qos(0, 0)?, ambr, static_ipv4: None });
+        apns.push(ApnProfile::new(first.apn.clone(), qos(0, 0)?, ambr));
     }
     Ok(Profile { imsi, msisdn, ambr, apns })
 }
@@ -139,6 +140,22 @@ fn apn(wanted: &api::SubscribedApn, ue_ambr: Ambr, configured: &[ApnConfig]) -> 
         "" => None,
         text => Some(text.parse().map_err(|_| format!("`{}` is not an IPv4 address", text.escape_debug()))?),
     };
+    let static_ipv6 = match wanted.static_ipv6.as_str() {
+        "" => None,
+        text => Some(prefix64(text)?),
+    };
+    let pdn_types = match wanted.pdn_type.as_str() {
+        "" => PdnTypes::Ipv4v6,
+        text => text.parse().map_err(|hint| format!("`{}`: {hint}", text.escape_debug()))?,
+    };
+    let read = |text: &String| text.parse().map_err(|hint| format!("`{}`: {hint}", text.escape_debug()));
+    let framed_routes: Vec<IpPrefix> = wanted.framed_routes.iter().map(read).collect::<Result<_, _>>()?;
+    if framed_routes.len() > FRAMED_ROUTES {
+        return Err(format!("{} networks behind one phone are too many: at most {FRAMED_ROUTES}", framed_routes.len()));
+    }
+    for (network, others) in framed_routes.iter().zip((1..).map(|next| framed_routes.get(next..).unwrap_or_default())) {
+        inside(*network, others, configured)?;
+    }
     let limit = |own: u64, ue: u64| if own == 0 { ue } else { own };
     Ok(ApnProfile {
         apn: name,
@@ -148,7 +165,41 @@ fn apn(wanted: &api::SubscribedApn, ue_ambr: Ambr, configured: &[ApnConfig]) -> 
             downlink: limit(wanted.ambr_downlink, ue_ambr.downlink),
         },
         static_ipv4,
+        static_ipv6,
+        pdn_types,
+        framed_routes,
     })
+}
+
+/// Networks behind one phone.
+const FRAMED_ROUTES: usize = 16;
+
+/// A network behind a phone is neither everybody's, nor another one's, nor in a pool.
+fn inside(network: IpPrefix, others: &[IpPrefix], configured: &[ApnConfig]) -> Result<(), String> {
+    let ipv4 = configured.iter().flat_map(|apn| &apn.pools).map(|pool| (IpAddr::V4(pool.network), pool.prefix));
+    let ipv6 = configured.iter().flat_map(|apn| &apn.pools6).map(|pool| (IpAddr::V6(pool.network), pool.prefix));
+    let mut pools = ipv4.chain(ipv6).filter_map(|(first, length)| IpPrefix::new(first, length));
+    if network.length() == 0 {
+        return Err(format!("`{network}` cannot be behind a phone: it is the whole internet"));
+    }
+    if let Some(other) = others.iter().find(|other| other.overlaps(network)) {
+        return Err(format!("`{network}` and `{other}` overlap: give each network behind a phone once"));
+    }
+    match pools.find(|pool| pool.overlaps(network)) {
+        Some(pool) => {
+            Err(format!("`{network}` overlaps the address pool {pool}: networks behind phones lie outside of pools"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn prefix64(text: &str) -> Result<Prefix64, String> {
+    let hint = || format!("`{}` is not an IPv6 prefix such as 2001:db8:1:7::/64", text.escape_debug());
+    let prefix: IpPrefix = text.parse().map_err(|_| hint())?;
+    match prefix.first() {
+        IpAddr::V6(first) if prefix.length() == 64 => Ok(Prefix64::of(first)),
+        _ => Err(hint()),
+    }
 }
 
 fn qos(qci: u32, priority: u32) -> Result<BearerQos, String> {
@@ -176,6 +227,9 @@ pub fn show(stored: &StoredSubscriber) -> api::Subscriber {
         ambr_uplink: unlimited(apn.ambr.uplink),
         ambr_downlink: unlimited(apn.ambr.downlink),
         static_ipv4: apn.static_ipv4.map(|address| address.to_string()).unwrap_or_default(),
+        static_ipv6: apn.static_ipv6.map(|prefix| prefix.to_string()).unwrap_or_default(),
+        pdn_type: apn.pdn_types.name().to_owned(),
+        framed_routes: apn.framed_routes.iter().map(ToString::to_string).collect(),
     });
     let state = match stored.state {
         SubscriberState::Active => api::SubscriberState::Active,
@@ -208,7 +262,7 @@ mod tests {
     }
 
     fn configured() -> Vec<ApnConfig> {
-        vec![ApnConfig { apn: "internet".parse().unwrap(), pools: Vec::new() }]
+        vec![ApnConfig::ipv4("internet".parse().unwrap(), Vec::new())]
     }
 
     fn request() -> api::AddSubscriberRequest {
@@ -267,6 +321,19 @@ mod tests {
             |qci, priority| api::SubscribedApn { apn: "internet".to_owned(), qci, priority, ..Default::default() };
         assert!(refusal(|r| r.subscriber.as_mut().unwrap().apns.push(apn(1, 0))).contains("use 5 to 9"));
         assert!(refusal(|r| r.subscriber.as_mut().unwrap().apns.push(apn(9, 16))).contains("1 (highest) to 15"));
+        let with = |change: fn(&mut api::SubscribedApn)| {
+            refusal(|r| {
+                let mut apn = apn(9, 0);
+                change(&mut apn);
+                r.subscriber.as_mut().unwrap().apns.push(apn);
+            })
+        };
+        assert!(with(|a| a.static_ipv6 = "2001:db8::1".to_owned()).contains("2001:db8:1:7::/64"));
+        assert!(with(|a| a.pdn_type = "ip".to_owned()).contains("ipv4-or-ipv6"));
+        assert!(with(|a| a.framed_routes = vec!["0.0.0.0/0".to_owned()]).contains("whole internet"));
+        assert!(with(|a| a.framed_routes = vec!["192.168.7.1/24".to_owned()]).contains("beyond the length"));
+        let twice = with(|a| a.framed_routes = vec!["192.168.0.0/16".to_owned(), "192.168.7.0/24".to_owned()]);
+        assert!(twice.contains("overlap"));
         assert!(refusal(|r| r.keys = None).contains("needs its keys"));
         assert!(refusal(|r| r.keys.as_mut().unwrap().opc.clear()).contains("OPc is missing"));
         assert!(refusal(|r| r.keys.as_mut().unwrap().k = vec![0; 5]).contains("16 octets"));

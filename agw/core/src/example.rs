@@ -12,7 +12,7 @@ pub fn example_config() -> GatewayConfig {
     let areas = plmns.iter().map(|plmn| Tai { plmn: *plmn, tac: Tac(1) }).collect();
     let pool =
         AddressPool { network: Ipv4Addr::new(10, 45, 0, 0), prefix: 16, gateway: Some(Ipv4Addr::new(10, 45, 0, 1)) };
-    let apns = "internet".parse::<Apn>().into_iter().map(|apn| ApnConfig { apn, pools: vec![pool] }).collect();
+    let apns = "internet".parse::<Apn>().into_iter().map(|apn| ApnConfig::ipv4(apn, vec![pool])).collect();
     GatewayConfig {
         name: "basalt".to_owned(),
         plmns,
@@ -24,6 +24,7 @@ pub fn example_config() -> GatewayConfig {
         user_plane: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
         apns,
         dns: vec![Ipv4Addr::new(10, 45, 0, 1)],
+        dns6: Vec::new(),
         mtu: 1400,
         security: SecurityOrder { ciphering: vec![2, 1, 3, 0], integrity: vec![2, 1, 3] },
         timers: ProcedureTimers::default(),

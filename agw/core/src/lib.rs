@@ -56,7 +56,6 @@ use agw_types::{
 use basalt_ids::{Apn, Imsi};
 use basalt_sansio::{IdLayout, Outbox, Rng, SecureRng, SecureSeed, Time, Timers};
 use basalt_security::Provider;
-use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
 /// Timers that fire in one step at most; what is left makes the next step due at once.
@@ -173,7 +172,7 @@ impl Core {
     }
 
     /// Sets a subscriber's static address apart.
-    pub fn reserve_address(&mut self, imsi: Imsi, apn: &Apn, address: Ipv4Addr) {
+    pub fn reserve_address(&mut self, imsi: Imsi, apn: &Apn, address: agw_types::UeAddress) {
         self.sessions.reserve(imsi, apn, address);
     }
 

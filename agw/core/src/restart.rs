@@ -106,7 +106,8 @@ impl Core {
                 None => TunnelState::Idle,
             };
             let (teid, address, ebi, ambr) = (session.local.1, session.address, session.ebi, session.ambr);
-            Tunnel { teid, address, ebi, imsi, state, ambr }
+            let framed_routes = session.framed_routes.clone();
+            Tunnel { teid, address, framed_routes, ebi, imsi, state, ambr }
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::Core;
 use agw_ran::EnbView;
-use agw_types::{GatewayConfig, Limits, Now, Session, UeId, UeView};
+use agw_types::{GatewayConfig, IpPrefix, Limits, Now, Session, UeId, UeView};
 use basalt_ids::{Apn, Imsi};
 
 impl Core {
@@ -38,8 +38,8 @@ impl Core {
         self.sessions.iter().map(|(_, imsi, session)| (imsi, session))
     }
 
-    /// Addresses that can be given out now, and all, for each access point.
-    pub fn address_room(&mut self, now: Now) -> Vec<(Apn, u32, u32)> {
+    /// Addresses that can be given out now, and all, for each pool of each access point.
+    pub fn address_room(&mut self, now: Now) -> Vec<(Apn, IpPrefix, u32, u32)> {
         self.sessions.room(now.mono)
     }
 

@@ -19,7 +19,7 @@ fn a_static_address_is_its_subscribers_and_nobody_elses() {
     let mut subscriber = site::subscriber(3);
     subscriber.profile.apns[0].static_ipv4 = Some(fixed);
     site.core.subscribers_mut().insert(subscriber, true);
-    site.core.reserve_address(site::imsi(3), &"internet".parse().unwrap(), fixed);
+    site.core.reserve_address(site::imsi(3), &"internet".parse().unwrap(), fixed.into());
     let address = |site: &mut Site, number: u64| {
         let mut phone = Phone::new(number, &enb);
         phone.attach(site);

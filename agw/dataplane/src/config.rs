@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::paths::Echo;
-use agw_types::AddressPool;
+use agw_types::{AddressPool, PrefixPool};
 use basalt_ebpf_abi::{MAX_FORBIDDEN6, MAX_POOLS6, Prefix, TeidLayout};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -45,8 +45,10 @@ pub struct Config {
     pub egress: Egress,
     /// Addresses of phones.
     pub pools: Vec<AddressPool>,
-    /// IPv6 networks of which phones get a /64 each, at most four, of 44 to 64 bits.
-    pub pools6: Vec<(Ipv6Addr, u8)>,
+    /// IPv6 prefixes of phones, at most four pools of up to 2^20 prefixes each.
+    pub pools6: Vec<PrefixPool>,
+    /// DNS servers told to phones with their IPv6 prefix (RFC 8106).
+    pub dns6: Vec<Ipv6Addr>,
     /// IPv6 networks of up to 64 bits that phones must not reach, at most 16, besides link-local, loopback and multicast addresses.
     pub forbidden6: Vec<(Ipv6Addr, u8)>,
     /// Sessions at the same time, 1 to 2^20. Tables are made for the next power of two.
@@ -111,6 +113,7 @@ impl Config {
             egress: Egress::Nat,
             pools,
             pools6: Vec::new(),
+            dns6: Vec::new(),
             forbidden6: Vec::new(),
             sessions: 1 << 17,
             forbidden: Vec::new(),
@@ -173,16 +176,17 @@ impl Config {
         if self.echo.is_some_and(|echo| echo.requests == 0 || echo.interval.is_zero() || echo.response.is_zero()) {
             return refuse("Echo Requests need an interval, a time to wait and at least one try");
         }
-        if self.pools6.len() > MAX_POOLS6 || self.pools6.iter().any(|(_, length)| !(44..=64).contains(length)) {
-            return refuse("at most four IPv6 pools, of 44 to 64 bits");
+        let sound = |pool: &PrefixPool| pool.each <= 64 && pool.prefix <= pool.each && pool.each - pool.prefix <= 20;
+        if self.pools6.len() > MAX_POOLS6 || !self.pools6.iter().all(sound) {
+            return refuse("at most four IPv6 pools, of up to 2^20 prefixes of up to 64 bits each");
         }
         if self.forbidden6.len() > MAX_FORBIDDEN6
             || self.forbidden6.iter().any(|(_, length)| !(1..=64).contains(length))
         {
             return refuse("at most 16 forbidden IPv6 networks, of 1 to 64 bits");
         }
-        if self.pools.is_empty() || self.pools.len() > basalt_ebpf_abi::MAX_POOLS {
-            return refuse("there must be 1 to 16 address pools");
+        if self.pools.is_empty() && self.pools6.is_empty() || self.pools.len() > basalt_ebpf_abi::MAX_POOLS {
+            return refuse("there must be 1 to 16 address pools, or an IPv6 pool");
         }
         let prefixes: Vec<Prefix> = self.pools.iter().map(|pool| Prefix::new(pool.network, pool.prefix)).collect();
         for (i, pool) in prefixes.iter().enumerate() {

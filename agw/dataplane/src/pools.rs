@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::error::Error;
 use crate::tables::Tables;
-use agw_types::AddressPool;
+use agw_types::{AddressPool, Prefix64, PrefixPool};
 use basalt_ebpf_abi::{Address, Downlink, DownlinkState, Prefix};
 use std::net::Ipv6Addr;
 
@@ -25,14 +25,17 @@ pub(crate) fn alone(tables: &Tables) -> Option<u32> {
 
 /// Number of IPv6 prefixes in these pools, at least 1.
 pub(crate) fn places6(config: &Config) -> u32 {
-    config.pools6.iter().map(|(_, length)| 1u32 << (64 - u32::from((*length).clamp(44, 64)))).sum::<u32>().max(1)
+    config.pools6.iter().map(count6).sum::<u32>().max(1)
+}
+
+fn count6(pool: &PrefixPool) -> u32 {
+    1 << u32::from(pool.each.saturating_sub(pool.prefix)).min(20)
 }
 
 /// First half of an IPv6 network, host order, and its mask.
 fn first6((network, length): (Ipv6Addr, u8)) -> (u64, u64) {
-    let [a, b, c, d, e, f, g, h, ..] = network.octets();
     let mask = u64::MAX << (64 - u32::from(length.clamp(1, 64)));
-    (u64::from_be_bytes([a, b, c, d, e, f, g, h]) & mask, mask)
+    (Prefix64::of(network).to_bits() & mask, mask)
 }
 
 /// Writes the IPv6 pools and networks.
@@ -40,15 +43,16 @@ pub(crate) fn install6(tables: &Tables, config: &Config) {
     let Some(settings) = tables.settings.get(0) else { return };
     let mut base = 0;
     for (index, entry) in settings.pools6.iter().enumerate() {
-        let pool = config.pools6.get(index).copied();
-        let (first, mask) = pool.map_or((0, u64::MAX), first6);
-        let count = if pool.is_some() { u32::try_from(!mask).map_or(u32::MAX, |last| last + 1) } else { 0 };
-        if (entry.first.get(), entry.count.get(), entry.base.get()) != (first, count, base) {
+        let pool = config.pools6.get(index);
+        let first = pool.map_or(0, |pool| Prefix64::of(pool.network).to_bits());
+        let (count, shift) = pool.map_or((0, 0), |pool| (count6(pool), 64 - u32::from(pool.each.clamp(33, 64))));
+        if (entry.first.get(), entry.count.get(), entry.base.get(), entry.shift.get()) != (first, count, base, shift) {
             // Sessions that had prefixes here are told theirs again by whoever sets them.
             tables.prefixes.iter().for_each(|slot| slot.set(0));
             entry.count.set(0);
             entry.first.set(first);
             entry.base.set(base);
+            entry.shift.set(shift);
             entry.count.set(count);
         }
         base += count;

@@ -462,7 +462,7 @@ pub(crate) fn slot_of(tables: &Tables, address: UeAddress) -> Option<u32> {
 /// Where the slot of a prefix is kept.
 fn place(tables: &Tables, prefix: Prefix64) -> Result<u32, Error> {
     let place = tables.settings.get(0).and_then(|settings| settings.place6(prefix.to_bits()));
-    place.ok_or(Error::OutsidePools(prefix.into()))
+    place.map(|place| place.place).ok_or(Error::OutsidePools(prefix.into()))
 }
 
 fn place_of(tables: &Tables, downlink: &Downlink) -> Option<u32> {

@@ -109,18 +109,16 @@ mod tests {
             ambr,
             apns: apns
                 .iter()
-                .map(|name| ApnProfile {
-                    apn: name.parse().unwrap(),
-                    qos: BearerQos { qci: Qci(9), arp: Arp { priority: 8, may_preempt: false, preemptable: false } },
-                    ambr,
-                    static_ipv4: None,
+                .map(|name| {
+                    let arp = Arp { priority: 8, may_preempt: false, preemptable: false };
+                    ApnProfile::new(name.parse().unwrap(), BearerQos { qci: Qci(9), arp }, ambr)
                 })
                 .collect(),
         }
     }
 
     fn configured(apns: &[&str]) -> Vec<ApnConfig> {
-        apns.iter().map(|name| ApnConfig { apn: name.parse().unwrap(), pools: Vec::new() }).collect()
+        apns.iter().map(|name| ApnConfig::ipv4(name.parse().unwrap(), Vec::new())).collect()
     }
 
     #[test]

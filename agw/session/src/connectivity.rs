@@ -14,8 +14,9 @@
 //!    │─────────────────────────────────────►│   confirmed
 //! ```
 
+use crate::addresses::ApnAddresses;
 use crate::pool::NoAddress;
-use crate::{SessionOut, Sessions, UeSessions, bearer_setup, encode, pco};
+use crate::{SessionOut, Sessions, UeSessions, bearer_setup, encode, pco, pdn_type};
 use agw_types::{
     ApnProfile, Event, Outcome, Policy, Procedure, Profile, RejectInfo, Session, SessionReply, TimerName, UeAddress,
     UeId,
@@ -30,7 +31,7 @@ use basalt_nas::ie::{
     AccessPointName, ApnAmbr, EpsQos, EsmCause, GprsTimer3, PdnAddress, PdnType, ProtocolConfigurationOptions,
     RequestType,
 };
-use basalt_sansio::Time;
+use basalt_sansio::{Rng as _, SecureRng, Time};
 
 /// A connection on its way.
 #[derive(Debug)]
@@ -242,7 +243,8 @@ impl Sessions {
                 return;
             }
         };
-        let message = self.offer(&session, &connecting);
+        let identifier = session.address.prefix().map(|_| interface_identifier(&mut self.rng)).unwrap_or_default();
+        let message = self.offer(&session, &connecting, identifier);
         let esm =
             encode(Some(session.ebi), connecting.pti, EsmMessage::ActivateDefaultEpsBearerContextRequest(message));
         let (Some(esm), Some(held)) = (esm, self.ues.get_mut(&ue)) else {
@@ -274,7 +276,14 @@ impl Sessions {
     ) -> Result<Session, Refused> {
         let granted = self.grant(policy, connecting)?;
         let list = self.ues.get(&ue).map_or(&[][..], |held| held.list.as_slice());
-        if list.iter().any(|session| session.apn == granted.apn) {
+        let types = self.pools.get(&granted.apn).ok_or(UNKNOWN_APN)?.types();
+        let (kinds, _) = pdn_type::decide(connecting.pdn_type, granted.pdn_types, types).map_err(wrong_type)?;
+        // Two single addresses are two sessions on one access point (TS 24.301 §6.2.2), anything else is one too many.
+        let clashes = |session: &Session| {
+            let (ipv4, ipv6) = (session.address.ipv4().is_some(), session.address.prefix().is_some());
+            session.apn == granted.apn && (kinds.ipv4 && ipv4 || kinds.ipv6 && ipv6 || ipv4 && ipv6)
+        };
+        if list.iter().any(clashes) {
             return Err(Refused {
                 cause: EsmCause::MultiplePdnConnectionsNotAllowed,
                 reason: "the phone already has a session on this access point",
@@ -291,7 +300,7 @@ impl Sessions {
             })?;
         let owner = connecting.profile.imsi.value();
         let pool = self.pools.get_mut(&granted.apn).ok_or(UNKNOWN_APN)?;
-        let address = pool.take(now, owner, granted.static_ipv4).map_err(Refused::from)?;
+        let address = pool.take(now, owner, kinds, &granted).map_err(Refused::from)?;
         let Some(teid) = self.teids.take(now, &mut self.rng) else {
             pool.release(now, basalt_sansio::Duration::ZERO, address);
             return Err(Refused {
@@ -303,7 +312,8 @@ impl Sessions {
         Ok(Session {
             ebi,
             apn: granted.apn,
-            address: UeAddress::Ipv4(address),
+            address,
+            framed_routes: granted.framed_routes,
             qos: granted.qos,
             ambr: granted.ambr,
             local: (self.config.user_plane, teid),
@@ -329,18 +339,28 @@ impl Sessions {
     }
 
     /// ACTIVATE DEFAULT EPS BEARER CONTEXT REQUEST for a session.
-    fn offer(&self, session: &Session, connecting: &Connecting) -> ActivateDefaultEpsBearerContextRequest {
-        let address = session.address.ipv4().map_or(PdnAddress::NonIp, PdnAddress::Ipv4);
+    fn offer(
+        &self,
+        session: &Session,
+        connecting: &Connecting,
+        interface_id: [u8; 8],
+    ) -> ActivateDefaultEpsBearerContextRequest {
+        let address = match session.address {
+            UeAddress::Ipv4(ipv4) => PdnAddress::Ipv4(ipv4),
+            UeAddress::Ipv6(_) => PdnAddress::Ipv6 { interface_id },
+            UeAddress::Ipv4v6(ipv4, _) => PdnAddress::Ipv4v6 { interface_id, ipv4 },
+        };
         let qos = EpsQos::non_gbr(session.qos.qci);
         let mut message =
             ActivateDefaultEpsBearerContextRequest::new(qos, AccessPointName::from(&session.apn), address);
         // In kbit/s, rounded up: a rate below one kbit/s would read as none.
         let (uplink, downlink) = (session.ambr.uplink.div_ceil(1000), session.ambr.downlink.div_ceil(1000));
         message.apn_ambr = Some(ApnAmbr::new(downlink, uplink));
-        if connecting.pdn_type == PdnType::Ipv4v6 {
-            message.cause = Some(EsmCause::PdnTypeIpv4OnlyAllowed);
-        }
-        let options = connecting.pco.as_ref().and_then(|pco| pco::answer(pco, &self.config.dns, self.config.mtu));
+        let types = self.pools.get(&session.apn).map(ApnAddresses::types).unwrap_or_default();
+        let subscribed = connecting.profile.apns.iter().find(|apn| apn.apn == session.apn);
+        let subscribed = subscribed.map(|apn| apn.pdn_types).unwrap_or_default();
+        message.cause = pdn_type::decide(connecting.pdn_type, subscribed, types).ok().and_then(|(_, cause)| cause);
+        let options = connecting.pco.as_ref().and_then(|pco| pco::answer(pco, &self.config));
         if connecting.extended {
             message.extended_pco = options;
         } else {
@@ -410,14 +430,8 @@ impl Sessions {
         if core::mem::replace(&mut session.confirmed, true) {
             return;
         }
-        if let Some(address) = session.address.ipv4() {
-            out.effects.push(agw_types::Effect::Tell(Box::new(Event::SessionStarted {
-                imsi,
-                ebi,
-                apn: session.apn.clone(),
-                address,
-            })));
-        }
+        let (apn, address) = (session.apn.clone(), session.address);
+        out.tell(Event::SessionStarted { imsi, ebi, apn, address });
         out.ended(Procedure::PdnConnectivity, Outcome::Success);
         out.reply(SessionReply::DefaultBearer { ue, accepted: true });
         out.reply(SessionReply::Changed { ue });
@@ -439,6 +453,25 @@ const UNKNOWN_APN: Refused = Refused {
     reason: "the phone asks for an access point that does not exist here",
     advice: "correct the access point name in the phone's settings, or add it to the gateway's configuration",
 };
+
+fn wrong_type(cause: EsmCause) -> Refused {
+    Refused {
+        cause,
+        reason: "the phone asks for a kind of session that the access point or the subscriber does not have",
+        advice: "set the access point to another type (IPv4, IPv6, IPv4v6) on the phone, or give it a pool of that type",
+    }
+}
+
+/// Any that is nobody else's on the link: the gateway's is 1 (TS 23.401 §5.3.1.2.2).
+fn interface_identifier(rng: &mut SecureRng) -> [u8; 8] {
+    let mut identifier = [0; 8];
+    rng.fill(&mut identifier);
+    let [first, .., last] = &mut identifier;
+    // Neither universal nor a group (RFC 4291 §2.5.1), and never a small number.
+    *first = (*first & 0xfc) | 0x04;
+    *last |= 1;
+    identifier
+}
 
 impl Requested {
     fn read(name: &AccessPointName) -> Self {
@@ -474,12 +507,6 @@ fn unacceptable(pti: Pti, request: &PdnConnectivityRequest) -> Option<Refused> {
             EsmCause::ServiceOptionNotSupported,
             "emergency sessions are not offered by this gateway",
             "none; the phone looks for another network",
-        )
-    } else if !matches!(request.pdn_type, PdnType::Ipv4 | PdnType::Ipv4v6) {
-        (
-            EsmCause::PdnTypeIpv4OnlyAllowed,
-            "the phone asks for a session without IPv4",
-            "set the access point to IPv4 or IPv4v6 on the phone",
         )
     } else {
         return None;

@@ -10,9 +10,11 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
+mod addresses;
 mod connectivity;
 mod ending;
 mod pco;
+mod pdn_type;
 mod pool;
 mod rest;
 mod teid;
@@ -20,18 +22,17 @@ mod tunnel;
 mod uplink;
 
 use agw_types::{
-    AddressPool, Ambr, ApnConfig, BearerSetup, DataplaneChange, Effect, Event, GatewayConfig, Metric, Outcome, Policy,
+    Ambr, ApnConfig, BearerSetup, DataplaneChange, Effect, Event, GatewayConfig, IpPrefix, Metric, Outcome, Policy,
     Procedure, Session, SessionReply, SessionRequest, StoredSession, TimerName, UeAddress, UeId,
 };
 use basalt_ids::{Apn, Ebi, Imsi, Pti, Teid};
 use basalt_nas::esm::{EsmMessage, EsmPdu};
 use basalt_sansio::{Duration, SecureRng, SecureSeed, Time};
-use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 
+use addresses::ApnAddresses;
 use connectivity::Connecting;
 use ending::Ending;
-use pool::Addresses;
 use rest::{Rest, Resting};
 use teid::Teids;
 
@@ -87,9 +88,9 @@ fn encode(ebi: Option<Ebi>, pti: Pti, message: EsmMessage) -> Option<Vec<u8>> {
 #[derive(Debug)]
 pub struct Sessions {
     config: GatewayConfig,
-    pools: BTreeMap<Apn, Addresses>,
+    pools: BTreeMap<Apn, ApnAddresses>,
     /// Static addresses set apart, kept for when the pools are made anew.
-    reserved: BTreeMap<(Apn, Ipv4Addr), u64>,
+    reserved: BTreeMap<(Apn, UeAddress), u64>,
     teids: Teids,
     rng: SecureRng,
     ues: BTreeMap<UeId, UeSessions>,
@@ -197,17 +198,17 @@ impl Sessions {
         self.by_teid.get(&teid).copied()
     }
 
-    /// Addresses that can be given out now, and all, for each access point.
-    pub fn room(&mut self, now: Time) -> Vec<(Apn, u32, u32)> {
-        let rooms = self.pools.iter_mut().map(|(apn, pool)| {
-            let (free, all) = pool.room(now);
-            (apn.clone(), free, all)
+    /// Addresses that can be given out now, and all, for each pool of each access point.
+    pub fn room(&mut self, now: Time) -> Vec<(Apn, IpPrefix, u32, u32)> {
+        let rooms = self.pools.iter_mut().flat_map(|(apn, pools)| {
+            let rooms = pools.room(now).into_iter();
+            rooms.map(|(network, free, all)| (apn.clone(), network, free, all))
         });
         rooms.collect()
     }
 
     /// Sets a subscriber's static address apart, before anybody else gets it.
-    pub fn reserve(&mut self, imsi: Imsi, apn: &Apn, address: Ipv4Addr) {
+    pub fn reserve(&mut self, imsi: Imsi, apn: &Apn, address: UeAddress) {
         self.reserved.insert((apn.clone(), address), imsi.value());
         if let Some(pool) = self.pools.get_mut(apn) {
             pool.reserve(imsi.value(), address);
@@ -217,16 +218,15 @@ impl Sessions {
     /// Sessions as they are kept.
     #[must_use]
     pub fn stored(&self, ue: UeId) -> Vec<StoredSession> {
-        let kept = self.of(ue).iter().filter_map(|session| {
-            Some(StoredSession {
-                ebi: session.ebi,
-                apn: session.apn.clone(),
-                address: session.address.ipv4()?,
-                qos: session.qos,
-                ambr: session.ambr,
-                local: session.local,
-                remote: session.remote,
-            })
+        let kept = self.of(ue).iter().map(|session| StoredSession {
+            ebi: session.ebi,
+            apn: session.apn.clone(),
+            address: session.address,
+            framed_routes: session.framed_routes.clone(),
+            qos: session.qos,
+            ambr: session.ambr,
+            local: session.local,
+            remote: session.remote,
         });
         kept.collect()
     }
@@ -244,9 +244,7 @@ impl Sessions {
         let mut held = UeSessions::new(imsi, subscribed);
         for session in stored {
             let pool = self.pools.get_mut(&session.apn);
-            if self.by_address.contains_key(&session.address.into())
-                || !pool.is_some_and(|p| p.restore(session.address))
-            {
+            if self.by_address.contains_key(&session.address) || !pool.is_some_and(|p| p.restore(session.address)) {
                 refused.push(session);
                 continue;
             }
@@ -257,12 +255,13 @@ impl Sessions {
                 refused.push(session);
                 continue;
             }
-            self.by_address.insert(session.address.into(), ue);
+            self.by_address.insert(session.address, ue);
             self.by_teid.insert(session.local.1, ue);
             held.list.push(Session {
                 ebi: session.ebi,
                 apn: session.apn,
-                address: UeAddress::Ipv4(session.address),
+                address: session.address,
+                framed_routes: session.framed_routes,
                 qos: session.qos,
                 ambr: session.ambr,
                 local: session.local,
@@ -286,8 +285,8 @@ impl Sessions {
         }
         for held in self.ues.values() {
             for session in &held.list {
-                if let (Some(pool), Some(address)) = (self.pools.get_mut(&session.apn), session.address.ipv4()) {
-                    pool.restore(address);
+                if let Some(pool) = self.pools.get_mut(&session.apn) {
+                    pool.restore(session.address);
                 }
             }
         }
@@ -304,13 +303,11 @@ impl Sessions {
         self.by_teid.remove(&session.local.1);
         self.teids.release(now, quarantine, session.local.1);
         self.by_address.remove(&session.address);
-        if let Some(address) = session.address.ipv4() {
-            if let Some(pool) = self.pools.get_mut(&session.apn) {
-                pool.release(now, quarantine, address);
-            }
-            let rest = Rest { until: now + quarantine, apn: session.apn.clone(), address, teid: session.local.1 };
-            self.resting.add(now, ue, rest);
+        if let Some(pool) = self.pools.get_mut(&session.apn) {
+            pool.release(now, quarantine, session.address);
         }
+        let (apn, address, teid) = (session.apn.clone(), session.address, session.local.1);
+        self.resting.add(now, ue, Rest { until: now + quarantine, apn, address, teid });
         out.dataplane(DataplaneChange::Remove { teid: session.local.1, address: session.address });
         if session.confirmed {
             out.tell(Event::SessionEnded { imsi, ebi: session.ebi, reason: reason.to_owned() });
@@ -331,8 +328,8 @@ impl Sessions {
     }
 }
 
-fn make_pools(apns: &[ApnConfig]) -> BTreeMap<Apn, Addresses> {
-    apns.iter().map(|apn| (apn.apn.clone(), Addresses::new(&apn.pools as &[AddressPool]))).collect()
+fn make_pools(apns: &[ApnConfig]) -> BTreeMap<Apn, ApnAddresses> {
+    apns.iter().map(|apn| (apn.apn.clone(), ApnAddresses::new(apn))).collect()
 }
 
 fn bearer_setup(session: &Session) -> BearerSetup {

@@ -1,5 +1,6 @@
 //! Answers to protocol configuration options (TS 24.008 §10.5.6.3, TS 24.301 §6.6.1).
 
+use agw_types::GatewayConfig;
 use basalt_nas::ie::{PcoItem, ProtocolConfigurationOptions};
 use core::net::Ipv4Addr;
 
@@ -7,14 +8,15 @@ use core::net::Ipv4Addr;
 /// phones insist on, are answered with success: the SIM has authenticated the phone. `None` when nothing was asked.
 pub(crate) fn answer(
     asked: &ProtocolConfigurationOptions,
-    dns: &[Ipv4Addr],
-    mtu: u16,
+    config: &GatewayConfig,
 ) -> Option<ProtocolConfigurationOptions> {
+    let dns = config.dns.as_slice();
     let mut items = Vec::new();
     for item in &asked.items {
         match item {
             PcoItem::DnsIpv4Request => items.extend(dns.iter().map(|server| PcoItem::DnsIpv4(*server))),
-            PcoItem::Ipv4MtuRequest => items.push(PcoItem::Ipv4Mtu(mtu)),
+            PcoItem::DnsIpv6Request => items.extend(config.dns6.iter().map(|server| PcoItem::DnsIpv6(*server))),
+            PcoItem::Ipv4MtuRequest => items.push(PcoItem::Ipv4Mtu(config.mtu)),
             PcoItem::Ipcp(octets) => items.extend(ipcp(octets, dns).map(PcoItem::Ipcp)),
             PcoItem::Pap(octets) => items.extend(pap(octets).map(PcoItem::Pap)),
             PcoItem::Chap(octets) => items.extend(chap(octets).map(PcoItem::Chap)),
@@ -101,14 +103,21 @@ mod tests {
 
     const DNS: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
 
+    const DNS6: core::net::Ipv6Addr = core::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x53);
+
     fn ask(items: Vec<PcoItem>) -> Option<Vec<PcoItem>> {
-        answer(&ProtocolConfigurationOptions { items, trailing: Vec::new() }, &DNS, 1400).map(|pco| pco.items)
+        let mut config = crate::tests::config();
+        (config.dns, config.dns6, config.mtu) = (DNS.to_vec(), vec![DNS6], 1400);
+        answer(&ProtocolConfigurationOptions { items, trailing: Vec::new() }, &config).map(|pco| pco.items)
     }
 
     #[test]
     fn servers_and_mtu_are_told_to_those_who_ask() {
         let told = ask(vec![PcoItem::DnsIpv4Request, PcoItem::Ipv4MtuRequest, PcoItem::DnsIpv6Request]).unwrap();
-        assert_eq!(told, [PcoItem::DnsIpv4(DNS[0]), PcoItem::DnsIpv4(DNS[1]), PcoItem::Ipv4Mtu(1400)]);
+        assert_eq!(
+            told,
+            [PcoItem::DnsIpv4(DNS[0]), PcoItem::DnsIpv4(DNS[1]), PcoItem::Ipv4Mtu(1400), PcoItem::DnsIpv6(DNS6)]
+        );
         assert_eq!(ask(vec![PcoItem::AddressViaNas]), None);
     }
 

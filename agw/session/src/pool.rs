@@ -1,22 +1,78 @@
-//! IPv4 addresses for UEs: pools with static addresses, and a quarantine before an address comes back.
+//! Addresses and prefixes for UEs: pools with static ones, and a quarantine before one comes back.
 
-use agw_types::AddressPool;
+use agw_types::{AddressPool, Prefix64, PrefixPool};
 use basalt_sansio::{Duration, Time};
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, VecDeque};
 
-/// The addresses of one access point.
+/// What pools are made of.
+pub(crate) trait Number: Copy + Ord {
+    /// Its place among all.
+    fn to_number(self) -> u64;
+    /// The one at this place; `None` beyond the last.
+    fn from_number(number: u64) -> Option<Self>;
+}
+
+impl Number for Ipv4Addr {
+    fn to_number(self) -> u64 {
+        self.to_bits().into()
+    }
+
+    fn from_number(number: u64) -> Option<Self> {
+        u32::try_from(number).ok().map(Ipv4Addr::from_bits)
+    }
+}
+
+impl Number for Prefix64 {
+    fn to_number(self) -> u64 {
+        self.to_bits()
+    }
+
+    fn from_number(number: u64) -> Option<Self> {
+        Some(Prefix64::from_bits(number))
+    }
+}
+
+/// A pool's addresses: `size` of them from `first`, each `1 << step` after the one before; some never given.
+#[derive(Debug)]
+pub(crate) struct Range {
+    first: u64,
+    size: u32,
+    step: u32,
+    closed: Vec<u32>,
+}
+
+impl From<&AddressPool> for Range {
+    fn from(pool: &AddressPool) -> Self {
+        let (first, size) = (u64::from(pool.network.to_bits()), 1u32 << (32 - u32::from(pool.prefix.clamp(8, 30))));
+        let gateway = pool.gateway.and_then(|gateway| u64::from(gateway.to_bits()).checked_sub(first));
+        let mut closed = vec![0, size - 1];
+        closed.extend(gateway.and_then(|index| u32::try_from(index).ok()).filter(|index| *index < size));
+        Range { first, size, step: 0, closed }
+    }
+}
+
+impl From<&PrefixPool> for Range {
+    fn from(pool: &PrefixPool) -> Self {
+        let each = pool.each.clamp(1, 64);
+        let bits = u32::from(each - pool.prefix.min(each)).min(20);
+        let first = Prefix64::of(pool.network).to_bits();
+        Range { first, size: 1 << bits, step: 64 - u32::from(each), closed: Vec::new() }
+    }
+}
+
+/// The addresses of one access point, of one IP version.
 ///
 /// Given out in order, round the pool, so that an address rests as long as possible before it is given again; in any case
 /// it rests for the quarantine (TS 33.250 §4.2.6.3). A static address is set apart for its subscriber, who may return to it
 /// at once.
 #[derive(Debug)]
-pub(crate) struct Addresses {
+pub(crate) struct Addresses<A> {
     pools: Vec<Pool>,
     /// Released addresses and when they may come back, oldest first.
-    resting: VecDeque<(Time, Ipv4Addr)>,
+    resting: VecDeque<(Time, A)>,
     /// Static addresses: never given to another subscriber.
-    fixed: BTreeMap<Ipv4Addr, Fixed>,
+    fixed: BTreeMap<A, Fixed>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -29,10 +85,12 @@ struct Fixed {
 
 #[derive(Debug)]
 struct Pool {
-    config: AddressPool,
+    range: Range,
     /// One bit an address: set while it is used, resting or not to be given.
     taken: Vec<u64>,
     free: u32,
+    /// Addresses that can be given at all.
+    capacity: u32,
     next: u32,
 }
 
@@ -47,17 +105,13 @@ pub(crate) enum NoAddress {
     StaticOutside,
 }
 
-impl Addresses {
-    pub(crate) fn new(pools: &[AddressPool]) -> Self {
-        Self {
-            pools: pools.iter().map(|config| Pool::new(*config)).collect(),
-            resting: VecDeque::new(),
-            fixed: BTreeMap::new(),
-        }
+impl<A: Number> Addresses<A> {
+    pub(crate) fn new(pools: impl IntoIterator<Item = Range>) -> Self {
+        Self { pools: pools.into_iter().map(Pool::new).collect(), resting: VecDeque::new(), fixed: BTreeMap::new() }
     }
 
     /// An address for `owner` (any number that tells one subscriber from another).
-    pub(crate) fn take(&mut self, now: Time, owner: u64, fixed: Option<Ipv4Addr>) -> Result<Ipv4Addr, NoAddress> {
+    pub(crate) fn take(&mut self, now: Time, owner: u64, fixed: Option<A>) -> Result<A, NoAddress> {
         self.wake(now);
         if let Some(address) = fixed {
             return self.take_fixed(now, owner, address);
@@ -66,7 +120,7 @@ impl Addresses {
         address.ok_or(NoAddress::Exhausted)
     }
 
-    fn take_fixed(&mut self, now: Time, owner: u64, address: Ipv4Addr) -> Result<Ipv4Addr, NoAddress> {
+    fn take_fixed(&mut self, now: Time, owner: u64, address: A) -> Result<A, NoAddress> {
         if let Some(fixed) = self.fixed.get_mut(&address) {
             let moved = fixed.owner != owner;
             if fixed.held || (moved && fixed.rests_until > now) {
@@ -86,14 +140,14 @@ impl Addresses {
     }
 
     /// Sets a static address apart before it is first used. Does nothing while another session holds it.
-    pub(crate) fn reserve(&mut self, owner: u64, address: Ipv4Addr) {
+    pub(crate) fn reserve(&mut self, owner: u64, address: A) {
         if self.pools.iter_mut().any(|pool| pool.mark(address)) {
             self.fixed.insert(address, Fixed { owner, held: false, rests_until: Time::ZERO });
         }
     }
 
     /// Takes an address that a stored session holds. False when another session has it already or no pool contains it.
-    pub(crate) fn restore(&mut self, address: Ipv4Addr) -> bool {
+    pub(crate) fn restore(&mut self, address: A) -> bool {
         if let Some(fixed) = self.fixed.get_mut(&address) {
             return !core::mem::replace(&mut fixed.held, true);
         }
@@ -101,7 +155,7 @@ impl Addresses {
     }
 
     /// Gives an address back; it rests until `now + quarantine`.
-    pub(crate) fn release(&mut self, now: Time, quarantine: Duration, address: Ipv4Addr) {
+    pub(crate) fn release(&mut self, now: Time, quarantine: Duration, address: A) {
         match self.fixed.get_mut(&address) {
             Some(fixed) => {
                 fixed.held = false;
@@ -112,7 +166,7 @@ impl Addresses {
     }
 
     /// Lets an address rest that was given back before the gateway started. One that is in use again is left alone.
-    pub(crate) fn rest(&mut self, until: Time, address: Ipv4Addr) {
+    pub(crate) fn rest(&mut self, until: Time, address: A) {
         match self.fixed.get_mut(&address) {
             Some(fixed) => fixed.rests_until = fixed.rests_until.max(until),
             None if self.pools.iter_mut().any(|pool| pool.mark(address)) => {
@@ -135,10 +189,10 @@ impl Addresses {
         }
     }
 
-    /// Addresses that can be given out now, and all addresses of the pools.
-    pub(crate) fn room(&mut self, now: Time) -> (u32, u32) {
+    /// For each pool, addresses that can be given out now, and all of its addresses.
+    pub(crate) fn rooms(&mut self, now: Time) -> Vec<(u32, u32)> {
         self.wake(now);
-        self.pools.iter().fold((0, 0), |(free, all), pool| (free + pool.free, all + pool.capacity()))
+        self.pools.iter().map(|pool| (pool.free, pool.capacity)).collect()
     }
 
     fn wake(&mut self, now: Time) {
@@ -155,30 +209,24 @@ impl Addresses {
 }
 
 impl Pool {
-    fn new(config: AddressPool) -> Self {
-        let size = 1u32 << (32 - u32::from(config.prefix.clamp(8, 30)));
-        let words = (size as usize).div_ceil(64);
-        let mut pool = Self { config, taken: vec![0; words], free: size, next: 1 };
-        pool.set(0);
-        pool.set(size - 1);
-        if let Some(index) = config.gateway.and_then(|gateway| pool.index(gateway)) {
+    fn new(range: Range) -> Self {
+        let (size, words) = (range.size, (range.size as usize).div_ceil(64));
+        let mut pool = Self { taken: vec![0; words], free: size, next: 1, capacity: 0, range };
+        for index in core::mem::take(&mut pool.range.closed) {
             pool.set(index);
         }
+        pool.capacity = pool.free;
         pool
     }
 
     const fn size(&self) -> u32 {
-        1u32 << (32 - self.config.prefix as u32)
+        self.range.size
     }
 
-    /// Addresses that can be given to UEs at all.
-    fn capacity(&self) -> u32 {
-        self.size() - 2 - u32::from(self.config.gateway.is_some_and(|gateway| self.index(gateway).is_some()))
-    }
-
-    fn index(&self, address: Ipv4Addr) -> Option<u32> {
-        let offset = address.to_bits().checked_sub(self.config.network.to_bits())?;
-        (offset < self.size()).then_some(offset)
+    fn index(&self, address: impl Number) -> Option<u32> {
+        let offset = address.to_number().checked_sub(self.range.first)?;
+        let whole = offset.trailing_zeros() >= self.range.step;
+        u32::try_from(offset >> self.range.step).ok().filter(|index| whole && *index < self.size())
     }
 
     fn is_set(&self, index: u32) -> bool {
@@ -196,11 +244,11 @@ impl Pool {
         true
     }
 
-    fn mark(&mut self, address: Ipv4Addr) -> bool {
+    fn mark(&mut self, address: impl Number) -> bool {
         self.index(address).is_some_and(|index| self.set(index))
     }
 
-    fn clear(&mut self, address: Ipv4Addr) {
+    fn clear(&mut self, address: impl Number) {
         let Some(index) = self.index(address) else { return };
         if let (true, Some(word)) = (self.is_set(index), self.taken.get_mut(index as usize / 64)) {
             *word &= !(1 << (index % 64));
@@ -209,7 +257,7 @@ impl Pool {
     }
 
     /// The next free address after the last one given, whole words at a time where all are taken.
-    fn take_next(&mut self) -> Option<Ipv4Addr> {
+    fn take_next<A: Number>(&mut self) -> Option<A> {
         let size = self.size();
         let mut seen = 0;
         let mut index = self.next % size;
@@ -221,7 +269,7 @@ impl Pool {
             }
             if self.set(index) {
                 self.next = (index + 1) % size;
-                return Some(Ipv4Addr::from_bits(self.config.network.to_bits() + index));
+                return A::from_number(self.range.first + (u64::from(index) << self.range.step));
             }
             seen += 1;
             index = (index + 1) % size;
@@ -238,12 +286,10 @@ mod tests {
 
     const REST: Duration = Duration::from_secs(60);
 
-    fn pool(prefix: u8) -> Addresses {
-        Addresses::new(&[AddressPool {
-            network: Ipv4Addr::new(10, 45, 0, 0),
-            prefix,
-            gateway: Some(Ipv4Addr::new(10, 45, 0, 1)),
-        }])
+    fn pool(prefix: u8) -> Addresses<Ipv4Addr> {
+        let pool =
+            AddressPool { network: Ipv4Addr::new(10, 45, 0, 0), prefix, gateway: Some(Ipv4Addr::new(10, 45, 0, 1)) };
+        Addresses::new([Range::from(&pool)])
     }
 
     #[test]
@@ -253,7 +299,7 @@ mod tests {
         assert_eq!(given.first(), Some(&Ipv4Addr::new(10, 45, 0, 2)));
         assert_eq!(given.last(), Some(&Ipv4Addr::new(10, 45, 0, 6)));
         assert_eq!(addresses.take(Time::ZERO, 9, None), Err(NoAddress::Exhausted));
-        assert_eq!(addresses.room(Time::ZERO), (0, 5));
+        assert_eq!(addresses.rooms(Time::ZERO), [(0, 5)]);
     }
 
     #[test]
@@ -314,6 +360,22 @@ mod tests {
         // What is in use does not begin to rest.
         others.rest(Time::from_secs(8), only);
         assert_eq!(others.take(Time::from_secs(9), 2, None), Err(NoAddress::Exhausted));
+    }
+
+    #[test]
+    fn prefixes_are_given_whole() {
+        let network: core::net::Ipv6Addr = "2001:db8:1::".parse().unwrap();
+        for (prefix, each, second, all) in [(62, 64, "2001:db8:1:1::", 4), (54, 56, "2001:db8:1:100::", 4)] {
+            let mut prefixes = Addresses::new([Range::from(&PrefixPool { network, prefix, each })]);
+            let given: BTreeSet<Prefix64> = (0..4).map(|n| prefixes.take(Time::ZERO, n, None).unwrap()).collect();
+            assert_eq!((given.len(), prefixes.rooms(Time::ZERO)), (4, vec![(0, all)]));
+            assert!(given.contains(&Prefix64::of(network)) && given.contains(&Prefix64::of(second.parse().unwrap())));
+            assert_eq!(prefixes.take(Time::ZERO, 9, None), Err(NoAddress::Exhausted));
+        }
+        // A /64 within another's delegation is no prefix of the pool.
+        let mut prefixes = Addresses::new([Range::from(&PrefixPool { network, prefix: 54, each: 56 })]);
+        let within = Prefix64::of("2001:db8:1:1::".parse().unwrap());
+        assert_eq!(prefixes.take(Time::ZERO, 1, Some(within)), Err(NoAddress::StaticOutside));
     }
 
     #[test]

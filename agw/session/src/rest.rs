@@ -1,10 +1,9 @@
 //! What UEs gave back lately: their records tell of it, so that it rests over a restart too (TS 33.250 §4.2.6.3).
 
 use crate::Sessions;
-use agw_types::{Now, StoredRest, UeId};
+use agw_types::{Now, StoredRest, UeAddress, UeId};
 use basalt_ids::{Apn, Teid};
 use basalt_sansio::{Duration, Time};
-use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, VecDeque};
 
 /// An address and a tunnel that rest.
@@ -12,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub(crate) struct Rest {
     pub(crate) until: Time,
     pub(crate) apn: Apn,
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: UeAddress,
     pub(crate) teid: Teid,
 }
 

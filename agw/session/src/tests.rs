@@ -1,7 +1,9 @@
 //! Sessions through their whole life, as mobility drives them.
 
 use super::*;
-use agw_types::{ApnProfile, Arp, BearerEndpoint, BearerQos, PagingPolicy, ProcedureTimers, Profile, SecurityOrder};
+use agw_types::{
+    AddressPool, ApnProfile, Arp, BearerEndpoint, BearerQos, PagingPolicy, ProcedureTimers, Profile, SecurityOrder,
+};
 use agw_types::{Peer, TunnelState};
 use basalt_ids::{MmeCode, MmeGroupId, Qci};
 use basalt_nas::Direction;
@@ -15,7 +17,7 @@ use basalt_nas::ie::{
     ProtocolConfigurationOptions, RequestType,
 };
 use basalt_sansio::SlotId;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 const ENB: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
 
@@ -33,7 +35,7 @@ impl Policy for Anything {
     }
 }
 
-fn config() -> GatewayConfig {
+pub(crate) fn config() -> GatewayConfig {
     let pool = |third: u8| AddressPool { network: Ipv4Addr::new(10, 45, third, 0), prefix: 29, gateway: None };
     GatewayConfig {
         name: "test".to_owned(),
@@ -45,10 +47,11 @@ fn config() -> GatewayConfig {
         whole_network_area_list: true,
         user_plane: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         apns: vec![
-            ApnConfig { apn: "internet".parse().unwrap(), pools: vec![pool(0)] },
-            ApnConfig { apn: "ims".parse().unwrap(), pools: vec![pool(1)] },
+            ApnConfig::ipv4("internet".parse().unwrap(), vec![pool(0)]),
+            ApnConfig::ipv4("ims".parse().unwrap(), vec![pool(1)]),
         ],
         dns: vec![Ipv4Addr::new(192, 0, 2, 53)],
+        dns6: Vec::new(),
         mtu: 1400,
         security: SecurityOrder { ciphering: vec![2], integrity: vec![2] },
         timers: ProcedureTimers::default(),
@@ -63,7 +66,7 @@ fn config() -> GatewayConfig {
 fn profile(number: u64) -> Box<Profile> {
     let ambr = Ambr { uplink: 10_000_000, downlink: 20_000_000 };
     let qos = BearerQos { qci: Qci(9), arp: Arp { priority: 8, may_preempt: false, preemptable: true } };
-    let apn = |name: &str| ApnProfile { apn: name.parse().unwrap(), qos, ambr, static_ipv4: None };
+    let apn = |name: &str| ApnProfile::new(name.parse().unwrap(), qos, ambr);
     Box::new(Profile {
         imsi: Imsi::new(1_010_000_000_000 + number, 15).unwrap(),
         msisdn: None,
@@ -370,7 +373,7 @@ fn what_was_given_back_rests_over_a_restart_and_not_for_longer() {
     desk.ask(SessionRequest::Release { ue: ue(1) });
     let kept = desk.sessions.resting(now(20), ue(1));
     let [rest] = kept.as_slice() else { panic!("{kept:?}") };
-    assert_eq!((Some(rest.address), rest.teid), (session.address.ipv4(), session.local.1));
+    assert_eq!((rest.address, rest.teid), (session.address, session.local.1));
     assert!(desk.sessions.resting(now(3600), ue(1)).is_empty());
     // Another gateway, whose clock begins anew: 5 of 6 addresses of the pool are free.
     let addresses_at = |secs: u64| {

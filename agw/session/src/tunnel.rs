@@ -102,5 +102,6 @@ fn set_tunnel(imsi: Imsi, session: &Session, out: &mut SessionOut) {
         None => TunnelState::Idle,
     };
     let (teid, address, ebi, ambr) = (session.local.1, session.address, session.ebi, session.ambr);
-    out.dataplane(DataplaneChange::Set(Tunnel { teid, address, ebi, imsi, state, ambr }));
+    let framed_routes = session.framed_routes.clone();
+    out.dataplane(DataplaneChange::Set(Tunnel { teid, address, framed_routes, ebi, imsi, state, ambr }));
 }

@@ -9,7 +9,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
-mod stored;
+pub mod stored;
 
 pub use stored::{Credentials, InvalidKeys, StoredAlgorithm, StoredSubscriber};
 

@@ -1,5 +1,7 @@
 //! A subscriber as it is kept: keys sealed, everything else in clear.
 
+pub mod v1;
+
 use crate::Subscriber;
 use agw_types::{Profile, SubscriberState};
 use basalt_ids::Imsi;
@@ -19,7 +21,7 @@ pub enum StoredAlgorithm {
     Tuak,
 }
 
-/// A subscriber's record, version 1. Its layout is a format: a change is a new struct.
+/// A subscriber's record, version 2. Its layout is a format: a change is a new struct.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredSubscriber {
     /// What it may have.

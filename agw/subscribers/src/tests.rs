@@ -21,7 +21,7 @@ fn credentials() -> Credentials {
 fn subscriber() -> Subscriber {
     let ambr = Ambr { uplink: 1, downlink: 2 };
     let qos = BearerQos { qci: Qci(9), arp: Arp { priority: 8, may_preempt: false, preemptable: false } };
-    let apns = vec![ApnProfile { apn: "internet".parse().unwrap(), qos, ambr, static_ipv4: None }];
+    let apns = vec![ApnProfile::new("internet".parse().unwrap(), qos, ambr)];
     Subscriber {
         profile: Profile { imsi: imsi(), msisdn: None, ambr, apns },
         name: "test".to_owned(),

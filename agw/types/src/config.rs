@@ -1,8 +1,9 @@
 //! The configuration the core acts on: valid by construction of whoever parsed it (`agwd` from TOML, later the orchestrator).
 
+use crate::PdnTypes;
 use basalt_ids::{Apn, MmeCode, MmeGroupId, Plmn, Tai};
 use basalt_sansio::Duration;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 /// One gateway.
@@ -26,8 +27,10 @@ pub struct GatewayConfig {
     pub user_plane: IpAddr,
     /// Access points.
     pub apns: Vec<ApnConfig>,
-    /// DNS servers told to UEs that ask.
+    /// DNS servers told to UEs that ask for such with IPv4 addresses.
     pub dns: Vec<Ipv4Addr>,
+    /// DNS servers told to UEs that ask for such with IPv6 addresses.
+    pub dns6: Vec<Ipv6Addr>,
     /// IPv4 link MTU told to UEs that ask, octets.
     pub mtu: u16,
     /// Algorithms in order of preference.
@@ -52,8 +55,32 @@ pub struct GatewayConfig {
 pub struct ApnConfig {
     /// Name.
     pub apn: Apn,
-    /// Pools its addresses come from, in order.
+    /// Pools its IPv4 addresses come from, in order.
     pub pools: Vec<AddressPool>,
+    /// Pools its IPv6 prefixes come from, in order.
+    pub pools6: Vec<PrefixPool>,
+    /// What a session on it may be; never what its pools do not have.
+    pub pdn_types: PdnTypes,
+}
+
+impl ApnConfig {
+    /// An access point with these IPv4 pools alone.
+    #[must_use]
+    pub const fn ipv4(apn: Apn, pools: Vec<AddressPool>) -> Self {
+        Self { apn, pools, pools6: Vec::new(), pdn_types: PdnTypes::Ipv4 }
+    }
+}
+
+/// IPv6 prefixes `network/prefix` for sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefixPool {
+    /// First address of the prefix.
+    pub network: Ipv6Addr,
+    /// Prefix length, up to `each`.
+    pub prefix: u8,
+    /// Length of the prefix of each session, 48 to 64. Of a shorter one than 64, the first /64 is the session's own, and the rest
+    /// can be delegated to the phone (TS 23.401 §5.3.1.2.6).
+    pub each: u8,
 }
 
 /// Addresses `network/prefix`, without the network and broadcast address and without `gateway`.

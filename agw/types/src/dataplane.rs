@@ -1,6 +1,6 @@
 //! What the core wants of the data plane, and what the data plane tells the core.
 
-use crate::{Ambr, UeAddress};
+use crate::{Ambr, IpPrefix, UeAddress};
 use basalt_ids::{Ebi, Imsi, Teid};
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,8 @@ pub struct Tunnel {
     pub teid: Teid,
     /// The only source addresses accepted uplink; the downlink key.
     pub address: UeAddress,
+    /// Networks behind the phone: as its own addresses.
+    pub framed_routes: Vec<IpPrefix>,
     /// Bearer, for reports.
     pub ebi: Ebi,
     /// Whose, for reports; never enters a BPF map.

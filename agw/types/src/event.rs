@@ -1,8 +1,8 @@
 //! What is told to people: each event is one line of a UE's or base station's timeline.
 
-use crate::LinkId;
+use crate::{LinkId, UeAddress};
 use basalt_ids::{Apn, Ebi, Ecgi, GlobalEnbId, Guti, Imsi, Tai};
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 /// Something worth telling. `Debug` masks identities.
@@ -85,7 +85,7 @@ pub enum Event {
         /// Network.
         apn: Apn,
         /// Address.
-        address: Ipv4Addr,
+        address: UeAddress,
     },
     /// A session ended.
     SessionEnded {

@@ -30,13 +30,15 @@ mod metric;
 mod policy;
 mod radio;
 mod session;
-mod stored;
+pub mod stored;
 mod subscriber;
 mod timer;
 mod trace;
 
-pub use address::{Prefix64, UeAddress};
-pub use config::{AddressPool, ApnConfig, GatewayConfig, NetworkName, PagingPolicy, ProcedureTimers, SecurityOrder};
+pub use address::{IpPrefix, PdnTypes, Prefix64, UeAddress};
+pub use config::{
+    AddressPool, ApnConfig, GatewayConfig, NetworkName, PagingPolicy, PrefixPool, ProcedureTimers, SecurityOrder,
+};
 pub use dataplane::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState};
 pub use effect::{Effect, Effects, OperatorReply, Record, RecordKey};
 pub use event::{Event, RejectInfo};

@@ -1,6 +1,6 @@
 //! Sessions: a PDN connection of EPS and a PDU session of 5GS are one kind of value.
 
-use crate::{BearerEndpoint, BearerSetup, Profile, UeAddress, UeId};
+use crate::{BearerEndpoint, BearerSetup, IpPrefix, Profile, UeAddress, UeId};
 use basalt_ids::{Apn, Ebi, Qci, Teid};
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,8 @@ pub struct Session {
     pub apn: Apn,
     /// Its address.
     pub address: UeAddress,
+    /// Networks behind the phone.
+    pub framed_routes: Vec<IpPrefix>,
     /// QoS of the default bearer.
     pub qos: BearerQos,
     /// Aggregate maximum bit rate of the session.

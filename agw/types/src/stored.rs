@@ -2,11 +2,13 @@
 //!
 //! A new version is a new struct and a new number in front; the old ones stay readable, each with its golden file.
 
-use crate::{Ambr, BearerQos, LinkId, RejectInfo};
+pub mod v1;
+
+use crate::{Ambr, BearerQos, IpPrefix, LinkId, RejectInfo, UeAddress};
 use basalt_ids::{Apn, Ebi, Ecgi, EnbUeS1apId, GlobalEnbId, Guti, Imei, Imeisv, Imsi, Tai, Teid};
 use basalt_sansio::SlotId;
 use basalt_security::{AccessKeyChain, NasSecurityContext};
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 /// A registered UE at a rest point, or with a promise made to it.
@@ -76,7 +78,7 @@ pub struct StoredRest {
     /// Network.
     pub apn: Apn,
     /// Address.
-    pub address: Ipv4Addr,
+    pub address: UeAddress,
     /// The gateway's tunnel endpoint.
     pub teid: Teid,
     /// Seconds since 1970 UTC of the end of the rest.
@@ -91,7 +93,9 @@ pub struct StoredSession {
     /// Network.
     pub apn: Apn,
     /// Address.
-    pub address: Ipv4Addr,
+    pub address: UeAddress,
+    /// Networks behind the phone.
+    pub framed_routes: Vec<IpPrefix>,
     /// QoS of the default bearer.
     pub qos: BearerQos,
     /// Aggregate maximum bit rate.

@@ -1,7 +1,7 @@
 //! Questions to the subscriber side and their answers. The local list answers within the step; a federation gateway later
 //! answers by [`crate::Input::Answer`].
 
-use crate::{Ambr, BearerQos};
+use crate::{Ambr, BearerQos, IpPrefix, PdnTypes, Prefix64, UeAddress};
 use basalt_ids::{Apn, Imsi, Msisdn, Plmn};
 use basalt_security::Secret;
 use core::net::Ipv4Addr;
@@ -123,4 +123,26 @@ pub struct ApnProfile {
     pub ambr: Ambr,
     /// The address this subscriber always gets.
     pub static_ipv4: Option<Ipv4Addr>,
+    /// The /64 this subscriber always gets.
+    pub static_ipv6: Option<Prefix64>,
+    /// What a session may be.
+    pub pdn_types: PdnTypes,
+    /// Networks behind the phone: packets for them go to it, packets from them are accepted from it (TS 29.061 §16.4.7.2,
+    /// Framed-Route and Framed-IPv6-Route).
+    pub framed_routes: Vec<IpPrefix>,
+}
+
+impl ApnProfile {
+    /// What is static of its sessions' addresses.
+    #[must_use]
+    pub const fn static_address(&self) -> Option<UeAddress> {
+        UeAddress::new(self.static_ipv4, self.static_ipv6)
+    }
+
+    /// An access point with addresses from the pools, of whatever kind it has.
+    #[must_use]
+    pub const fn new(apn: Apn, qos: BearerQos, ambr: Ambr) -> Self {
+        let (static_ipv4, static_ipv6, pdn_types) = (None, None, PdnTypes::Ipv4v6);
+        Self { apn, qos, ambr, static_ipv4, static_ipv6, pdn_types, framed_routes: Vec::new() }
+    }
 }

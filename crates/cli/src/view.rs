@@ -36,6 +36,9 @@ struct SubscribedApn<'a> {
     ambr_downlink_bps: u64,
     ambr_uplink_bps: u64,
     static_ipv4: Option<&'a str>,
+    static_ipv6: Option<&'a str>,
+    pdn_type: &'a str,
+    framed_routes: &'a [String],
 }
 
 impl<'a> From<&'a api::Subscriber> for Subscriber<'a> {
@@ -63,6 +66,9 @@ impl<'a> From<&'a api::SubscribedApn> for SubscribedApn<'a> {
             ambr_downlink_bps: from.ambr_downlink,
             ambr_uplink_bps: from.ambr_uplink,
             static_ipv4: known(&from.static_ipv4),
+            static_ipv6: known(&from.static_ipv6),
+            pdn_type: &from.pdn_type,
+            framed_routes: &from.framed_routes,
         }
     }
 }
@@ -225,13 +231,14 @@ pub(crate) struct EnbWithUes<'a> {
 #[derive(Serialize)]
 pub(crate) struct Pool<'a> {
     apn: &'a str,
+    network: &'a str,
     free: u32,
     total: u32,
 }
 
 impl<'a> From<&'a api::PoolStatus> for Pool<'a> {
     fn from(from: &'a api::PoolStatus) -> Self {
-        Self { apn: &from.apn, free: from.free, total: from.total }
+        Self { apn: &from.apn, network: &from.network, free: from.free, total: from.total }
     }
 }
 

@@ -52,7 +52,7 @@ pub use next_hop::{KERNEL_NEXT_HOP, Mac, NextHop, ON_LINK_NEXT_HOP};
 pub use policy::{BEARER_BLOCK, Bearer, Intervals, MAX_DEDICATED, MAX_FLOWS, Policy, PolicyFlags, Quota, RuleState};
 pub use reasons::{DropReason, PuntReason, REASON_SLOTS};
 pub use settings::{
-    MAX_FORBIDDEN6, MAX_POOLS, MAX_POOLS6, MAX_RULES, Network6, Pool, Pool6, Rule, SettingFlags, Settings,
+    MAX_FORBIDDEN6, MAX_POOLS, MAX_POOLS6, MAX_RULES, Network6, Place6, Pool, Pool6, Rule, SettingFlags, Settings,
 };
 pub use shared::{Shared32, Shared64};
 pub use teid::TeidLayout;
@@ -175,7 +175,7 @@ const _: () = {
     assert!(size_of::<Fragment>() == 16);
     assert!(size_of::<Pool>() == 16);
     assert!(size_of::<Rule>() == 16);
-    assert!(size_of::<Settings>() == 848 + 64 + 256);
+    assert!(size_of::<Settings>() == 848 + 96 + 256);
     assert!(size_of::<Destinations>() == 1 << 16);
     assert!(size_of::<HandoverHeader>() == 24);
 };

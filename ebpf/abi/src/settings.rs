@@ -61,7 +61,7 @@ pub struct Settings {
     pub forbidden6: [Network6; MAX_FORBIDDEN6],
 }
 
-/// IPv6 prefixes of 64 bits that phones get. Unused ones have count 0.
+/// IPv6 prefixes that phones get. Unused ones have count 0.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct Pool6 {
@@ -71,6 +71,19 @@ pub struct Pool6 {
     pub count: Shared32,
     /// Place of the first in [`crate::maps::PREFIXES`].
     pub base: Shared32,
+    /// By how many bits a phone's prefix is shorter than 64: its own /64 is the first in it, the rest may be delegated to it.
+    pub shift: Shared32,
+    /// Zero.
+    pub reserved: Shared32,
+}
+
+/// Where a phone's prefix is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place6 {
+    /// Its place in [`crate::maps::PREFIXES`].
+    pub place: u32,
+    /// [`Pool6::shift`].
+    pub shift: u32,
 }
 
 /// An IPv6 network of up to 64 bits. Unused ones have a mask of 0.
@@ -149,16 +162,17 @@ impl Settings {
         None
     }
 
-    /// The place of an IPv6 prefix (host order) in [`crate::maps::PREFIXES`], when it is in a pool.
+    /// The place of the phone's prefix that contains an IPv6 address (its first half, host order), when it is in a pool.
     #[must_use]
     #[inline(always)]
-    pub fn place6(&self, prefix: u64) -> Option<u32> {
+    pub fn place6(&self, prefix: u64) -> Option<Place6> {
         let mut i = 0;
         while i < MAX_POOLS6 {
             let pool = &self.pools6[i];
-            let offset = prefix.wrapping_sub(pool.first.get());
+            let shift = pool.shift.get() & 31;
+            let offset = prefix.wrapping_sub(pool.first.get()) >> shift;
             if offset < u64::from(pool.count.get()) {
-                return Some(pool.base.get().wrapping_add(offset as u32));
+                return Some(Place6 { place: pool.base.get().wrapping_add(offset as u32), shift });
             }
             i += 1;
         }
@@ -225,6 +239,24 @@ mod tests {
         assert_eq!(slot(10, 46, 0, 15), Some(271));
         assert_eq!(slot(10, 46, 0, 16), None);
         assert_eq!(slot(10, 44, 255, 255), None);
+    }
+
+    #[test]
+    fn a_place_is_of_the_whole_prefix_of_a_phone() {
+        let settings = Settings::default();
+        for (pool, (first, count, base, shift)) in
+            settings.pools6.iter().zip([(0x2001_0db8_0001_0000, 16, 0, 0), (0x2001_0db8_0002_0000, 4, 16, 8)])
+        {
+            pool.first.set(first);
+            pool.count.set(count);
+            pool.base.set(base);
+            pool.shift.set(shift);
+        }
+        let place = |prefix| settings.place6(prefix).map(|found| (found.place, found.shift));
+        assert_eq!(place(0x2001_0db8_0001_000f), Some((15, 0)));
+        assert_eq!(place(0x2001_0db8_0001_0010), None);
+        assert_eq!(place(0x2001_0db8_0002_01ff), Some((17, 8)));
+        assert_eq!(place(0x2001_0db8_0002_0400), None);
     }
 
     #[test]

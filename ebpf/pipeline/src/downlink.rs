@@ -9,7 +9,7 @@ use crate::wire::{
 };
 use crate::{HandOver, Packet, Tables, Verdict, drop};
 use basalt_ebpf_abi::{
-    Address, Bearer, Downlink, DownlinkFlags, DownlinkState, DropReason, NextHop, PuntReason, Settings,
+    Address, Bearer, Downlink, DownlinkFlags, DownlinkState, DropReason, NextHop, Place6, PuntReason, Settings,
 };
 
 /// Where a packet for a phone comes from.
@@ -239,10 +239,10 @@ fn downlink6<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, settings: &Set
     let Some(prefix) = packet.load64(ip + 24) else {
         return Downlinked::Drop(DropReason::Malformed);
     };
-    let slot = settings
-        .place6(u64::from_be(prefix))
-        .and_then(|place| tables.prefix(place))
-        .map_or(0, |slot| slot.get() as u32);
+    let Some(Place6 { place, shift }) = settings.place6(u64::from_be(prefix)) else {
+        return Downlinked::Drop(DropReason::UnknownPhone);
+    };
+    let slot = tables.prefix(place).map_or(0, |slot| slot.get() as u32);
     if slot == 0 {
         return Downlinked::Drop(DropReason::UnknownPhone);
     }
@@ -251,7 +251,7 @@ fn downlink6<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, settings: &Set
         return Downlinked::Drop(DropReason::UnknownPhone);
     };
     let (sequence, state) = (record.sequence.get(), record.state.get());
-    if (state != DownlinkState::ACTIVE && state != DownlinkState::IDLE) || record.prefix.get() != prefix {
+    if (state != DownlinkState::ACTIVE && state != DownlinkState::IDLE) || !within(record, prefix, shift) {
         return Downlinked::Drop(DropReason::UnknownPhone);
     }
     let length = ((first >> 16) as u32 & 0xffff) + IPV6 as u32;
@@ -260,6 +260,13 @@ fn downlink6<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, settings: &Set
     }
     let reason = if length > settings.tunnel_mtu.get() { Some(PuntReason::TooBig) } else { None };
     decide(packet, tables, settings, Found { record, slot, length, state, sequence, reason, inside_port: None }, ip)
+}
+
+/// Whether an address (its first half in wire order) is in the prefix of a phone, or in what may be delegated to it.
+#[inline(always)]
+fn within(record: &Downlink, prefix: u64, shift: u32) -> bool {
+    let own = record.prefix.get();
+    own != 0 && (u64::from_be(own) ^ u64::from_be(prefix)) >> (shift & 31) == 0
 }
 
 #[inline(always)]

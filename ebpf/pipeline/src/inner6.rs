@@ -3,7 +3,7 @@
 use crate::Packet;
 use crate::inner::core_ports;
 use crate::wire::{IPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
-use basalt_ebpf_abi::{DropReason, SettingFlags};
+use basalt_ebpf_abi::{DropReason, SettingFlags, Settings};
 
 const PROTO_ICMPV6: u32 = 58;
 const HOP_BY_HOP: u32 = 0;
@@ -38,7 +38,7 @@ pub(crate) fn check<P: Packet>(
     offset: usize,
     available: u32,
     prefix: u64,
-    flags: SettingFlags,
+    settings: &Settings,
 ) -> Result<Checked6, DropReason> {
     let cut = DropReason::InnerLength;
     if available < IPV6 as u32 {
@@ -58,13 +58,27 @@ pub(crate) fn check<P: Packet>(
     if source != prefix {
         // Before it has an address, a phone may ask for the prefix, and nothing else.
         let nobody = source == LINK_LOCAL || source == 0;
-        return if nobody && solicitation { Ok(Checked6::Solicitation) } else { Err(DropReason::SpoofedSource) };
+        if nobody && solicitation {
+            return Ok(Checked6::Solicitation);
+        }
+        if !delegated(settings, source, prefix) {
+            return Err(DropReason::SpoofedSource);
+        }
     }
     if solicitation {
         return Ok(Checked6::Solicitation);
     }
-    transport(packet, offset, available, next, flags)?;
+    transport(packet, offset, available, next, SettingFlags(settings.flags.get()))?;
     Ok(Checked6::Good(Inner6 { length: available, destination }))
+}
+
+/// Whether a source is in what may be delegated to the phone with this prefix (both host order).
+#[inline(always)]
+fn delegated(settings: &Settings, source: u64, prefix: u64) -> bool {
+    match settings.place6(prefix) {
+        Some(place) => (source ^ prefix) >> (place.shift & 31) == 0,
+        None => false,
+    }
 }
 
 #[inline(always)]

@@ -163,7 +163,7 @@ fn version6<'t, P: Packet, T: Tables>(
     available: u32,
 ) -> Uplinked<'t> {
     let prefix = u64::from_be(record.prefix.get());
-    let inner = match inner6::check(packet, offset, available, prefix, SettingFlags(settings.flags.get())) {
+    let inner = match inner6::check(packet, offset, available, prefix, settings) {
         Ok(Checked6::Good(inner)) => inner,
         Ok(Checked6::Solicitation) => return Uplinked::Punt(PuntReason::RouterSolicitation),
         Err(reason) => return Uplinked::Drop(reason),

@@ -200,7 +200,15 @@ mod tests {
         let address = UeAddress::Ipv4(Ipv4Addr::new(10, 45, 0, last));
         let imsi = format!("0010100000000{last:02}").parse().unwrap();
         let ambr = agw_types::Ambr { uplink: u64::MAX, downlink: u64::MAX };
-        Tunnel { teid: Teid(teid), address, ebi: basalt_ids::Ebi::new(5).unwrap(), imsi, state, ambr }
+        Tunnel {
+            teid: Teid(teid),
+            address,
+            framed_routes: Vec::new(),
+            ebi: basalt_ids::Ebi::new(5).unwrap(),
+            imsi,
+            state,
+            ambr,
+        }
     }
 
     fn connected() -> TunnelState {

@@ -86,8 +86,8 @@ pub struct Internet {
     pub interface: Option<String>,
     /// "nat" or "routed".
     pub mode: Option<String>,
-    /// DNS servers told to phones; those of the host by default.
-    pub dns: Vec<Ipv4Addr>,
+    /// DNS servers told to phones, IPv4 and IPv6; those of the host by default.
+    pub dns: Vec<IpAddr>,
     /// MTU told to phones, octets; derived from the radio interface by default.
     pub mtu: Option<u16>,
     /// Phones may talk to each other.
@@ -102,8 +102,13 @@ pub struct Internet {
 pub struct Apn {
     /// Name.
     pub name: String,
-    /// IPv4 pools, such as "10.45.0.0/16".
+    /// Pools, such as "10.45.0.0/16" for IPv4 addresses and "2001:db8:1::/48" for IPv6 prefixes of 64 bits.
     pub pools: Vec<String>,
+    /// Length of the prefix that a phone can have delegated by DHCPv6 out of the IPv6 pools, 48 to 63, its own /64 included; none by
+    /// default.
+    pub delegate: Option<u8>,
+    /// What sessions may be: "ipv4", "ipv6", "ipv4v6", or "ipv4-or-ipv6" for one at a time; what the pools have by default.
+    pub pdn_types: Option<String>,
 }
 
 /// `[security]`

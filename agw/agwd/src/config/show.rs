@@ -3,6 +3,8 @@
 use super::effective::{DataplaneMode, Effective, EgressMode, SctpChoice};
 use super::file::{self, File};
 use super::values;
+use agw_types::ApnConfig;
+use std::net::IpAddr;
 use std::time::Duration;
 
 impl Effective {
@@ -49,7 +51,13 @@ impl Effective {
             internet: file::Internet {
                 interface: self.internet_interface.clone(),
                 mode: Some(if self.egress == EgressMode::Nat { "nat" } else { "routed" }.to_owned()),
-                dns: gateway.dns.clone(),
+                dns: gateway
+                    .dns
+                    .iter()
+                    .copied()
+                    .map(IpAddr::V4)
+                    .chain(gateway.dns6.iter().copied().map(IpAddr::V6))
+                    .collect(),
                 mtu: Some(gateway.mtu),
                 phone_to_phone: Some(self.phone_to_phone),
                 blocked: self.blocked.iter().map(|(network, length)| format!("{network}/{length}")).collect(),
@@ -59,7 +67,9 @@ impl Effective {
                 .iter()
                 .map(|apn| file::Apn {
                     name: apn.apn.to_string(),
-                    pools: apn.pools.iter().map(|pool| format!("{}/{}", pool.network, pool.prefix)).collect(),
+                    pools: pools(apn),
+                    delegate: apn.pools6.first().map(|pool| pool.each).filter(|each| *each < 64),
+                    pdn_types: Some(apn.pdn_types.name().to_owned()),
                 })
                 .collect(),
             security: file::Security {
@@ -114,4 +124,10 @@ impl Effective {
             },
         }
     }
+}
+
+fn pools(apn: &ApnConfig) -> Vec<String> {
+    let ipv4 = apn.pools.iter().map(|pool| format!("{}/{}", pool.network, pool.prefix));
+    let ipv6 = apn.pools6.iter().map(|pool| format!("{}/{}", pool.network, pool.prefix));
+    ipv4.chain(ipv6).collect()
 }

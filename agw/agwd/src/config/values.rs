@@ -1,8 +1,8 @@
 //! Values that TOML has no type for: durations, prefixes, algorithm names.
 
-use agw_types::AddressPool;
+use agw_types::{AddressPool, IpPrefix, PrefixPool};
 use basalt_ids::Plmn;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// Reads "90s", "54m", "1h30m", "500ms".
@@ -72,6 +72,39 @@ pub(super) fn pool(text: &str) -> Result<AddressPool, String> {
     Ok(AddressPool { network, prefix: length, gateway })
 }
 
+/// Pools of either IP version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pool {
+    /// IPv4 addresses.
+    Ipv4(AddressPool),
+    /// IPv6 prefixes, of 64 bits.
+    Ipv6(PrefixPool),
+}
+
+/// Prefixes in a pool, as a power of two: tables have room for so many.
+const MOST_PREFIXES: u8 = 20;
+
+/// Reads a pool of either IP version, whose IPv6 prefixes have a length of `each`.
+pub(super) fn any_pool(text: &str, each: u8) -> Result<Pool, String> {
+    if !text.contains(':') {
+        return pool(text).map(Pool::Ipv4);
+    }
+    let prefix: IpPrefix = text.parse().map_err(|hint| format!("`{text}`: {hint}"))?;
+    let IpAddr::V6(network) = prefix.first() else { return Err(format!("`{text}` is not an IPv6 prefix")) };
+    let (length, first) = (prefix.length(), network.segments()[0]);
+    if !(matches!(first, 0x2000..0x4000) || first & 0xfe00 == 0xfc00) {
+        return Err(format!("`{text}`: phones get global addresses (2000::/3) or unique local ones (fc00::/7)"));
+    }
+    if length > each {
+        return Err(format!("`{text}` is too small: it has no room for a prefix of {each} bits for each phone"));
+    }
+    if each - length > MOST_PREFIXES {
+        let least = each - MOST_PREFIXES;
+        return Err(format!("`{text}` is larger than the tables: use a length of {least} to {each}, or several pools"));
+    }
+    Ok(Pool::Ipv6(PrefixPool { network, prefix: length, each }))
+}
+
 /// Reads "EEA2" or "EIA2" (any case) with the given letters in front.
 pub(super) fn algorithm(kind: &str, text: &str) -> Result<u8, String> {
     let upper = text.to_ascii_uppercase();
@@ -114,6 +147,28 @@ mod tests {
         assert!(prefix("10.45.0.0").is_err());
         assert!(prefix("10.45.0.0/33").is_err());
         assert!(pool("10.0.0.0/31").is_err());
+    }
+
+    #[test]
+    fn pools_of_either_version() {
+        let ipv6 = |text, each| any_pool(text, each).map_err(|error| error.split(": ").last().unwrap_or("").to_owned());
+        let network = "2001:db8:1::".parse().unwrap();
+        assert_eq!(ipv6("2001:db8:1::/48", 64), Ok(Pool::Ipv6(PrefixPool { network, prefix: 48, each: 64 })));
+        assert!(matches!(ipv6("10.45.0.0/16", 56), Ok(Pool::Ipv4(_))));
+        assert!(ipv6("fd00:1::/56", 56).is_ok());
+        for (text, each, what) in [
+            ("2001:db8::1/48", 64, "beyond the length"),
+            ("fe80::/48", 64, "global addresses"),
+            ("ff02::/48", 64, "global addresses"),
+            ("2001:db8:1::/65", 64, "too small"),
+            ("2001:db8:1::/60", 56, "too small"),
+            ("2001:db8::/32", 64, "44 to 64"),
+            ("2001:db8::/32", 56, "36 to 56"),
+            ("2001:db8:1::", 64, "such as"),
+        ] {
+            let error = any_pool(text, each).unwrap_err();
+            assert!(error.contains(what), "{text}: {error}");
+        }
     }
 
     #[test]

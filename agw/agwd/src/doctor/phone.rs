@@ -166,6 +166,7 @@ mod tests {
                 ebi: Ebi::FIRST,
                 apn: "internet".parse().unwrap(),
                 address: UeAddress::Ipv4(Ipv4Addr::new(10, 45, 0, 2)),
+                framed_routes: Vec::new(),
                 qos: BearerQos { qci: Qci(9), arp: Arp { priority: 8, may_preempt: false, preemptable: true } },
                 ambr: Ambr { uplink: 1, downlink: 1 },
                 local: (Ipv4Addr::LOCALHOST.into(), Teid(1)),

@@ -7,8 +7,8 @@
 use super::{Loaded, Record, decode, load, put_keeper_instance, put_subscriber, stage};
 use agw_subscribers::{Credentials, StoredAlgorithm, StoredSubscriber, Subscriber};
 use agw_types::{
-    Ambr, ApnProfile, Arp, BearerQos, Effect, LinkId, Profile, RejectInfo, StoredLink, StoredRadio, StoredRest,
-    StoredSession, StoredUe, SubscriberState,
+    Ambr, ApnProfile, Arp, BearerQos, Effect, LinkId, PdnTypes, Prefix64, Profile, RejectInfo, StoredLink, StoredRadio,
+    StoredRest, StoredSession, StoredUe, SubscriberState, UeAddress,
 };
 use basalt_ids::{Ebi, Eci, Qci, Tac, Tai, Teid};
 use basalt_ids::{Ecgi, EnbId, EnbUeS1apId, GlobalEnbId, Gummei, Guti, Imsi, MTmsi, MmeCode, MmeGroupId, Plmn};
@@ -92,7 +92,8 @@ fn ue() -> StoredUe {
         sessions: vec![StoredSession {
             ebi: Ebi::new(5).unwrap(),
             apn: "internet".parse().unwrap(),
-            address: Ipv4Addr::new(10, 45, 0, 2),
+            address: Ipv4Addr::new(10, 45, 0, 2).into(),
+            framed_routes: Vec::new(),
             qos: QOS,
             ambr: AMBR,
             local: ("192.0.2.1".parse().unwrap(), Teid(0x1230_0001)),
@@ -100,7 +101,7 @@ fn ue() -> StoredUe {
         }],
         resting: vec![StoredRest {
             apn: "ims".parse().unwrap(),
-            address: Ipv4Addr::new(10, 46, 0, 2),
+            address: Ipv4Addr::new(10, 46, 0, 2).into(),
             teid: Teid(0x4560_0002),
             until: 1_800_000_060,
         }],
@@ -117,6 +118,30 @@ fn ue() -> StoredUe {
     }
 }
 
+/// What a phone's record can hold since version 2.
+fn ue_of_version_2() -> StoredUe {
+    let mut ue = ue();
+    let (prefix, ims) = (Prefix64::from_bits(0x2001_0db8_0001_0007), "ims".parse().unwrap());
+    let [session] = ue.sessions.as_slice() else { panic!("one session") };
+    let mut both = StoredSession { ebi: Ebi::new(6).unwrap(), apn: ims, ..session.clone() };
+    both.address = UeAddress::Ipv4v6(Ipv4Addr::new(10, 46, 0, 3), prefix);
+    both.framed_routes = vec!["192.168.7.0/24".parse().unwrap(), "2001:db8:7::/48".parse().unwrap()];
+    let alone = StoredSession { ebi: Ebi::new(7).unwrap(), address: prefix.into(), ..session.clone() };
+    ue.sessions.extend([both, alone]);
+    ue
+}
+
+/// What a subscriber's record can hold since version 2.
+fn subscriber_of_version_2() -> StoredSubscriber {
+    let mut subscriber = subscriber();
+    for apn in &mut subscriber.profile.apns {
+        apn.static_ipv6 = Some(Prefix64::from_bits(0x2001_0db8_0001_0009));
+        apn.pdn_types = PdnTypes::Ipv4OrIpv6;
+        apn.framed_routes = vec!["192.168.7.0/24".parse().unwrap(), "2001:db8:7::/48".parse().unwrap()];
+    }
+    subscriber
+}
+
 fn sealing_key() -> SealingKey {
     SealingKey::from_octets(Secret::new([0x11; 32]))
 }
@@ -124,12 +149,8 @@ fn sealing_key() -> SealingKey {
 fn subscriber() -> StoredSubscriber {
     let (k, opc) = (Secret::new(vec![0x46; 16]), Secret::new(vec![0xe8; 16]));
     let credentials = Credentials::new(StoredAlgorithm::Milenage, k, opc, true).unwrap();
-    let apn = ApnProfile {
-        apn: "internet".parse().unwrap(),
-        qos: QOS,
-        ambr: AMBR,
-        static_ipv4: Some(Ipv4Addr::new(10, 45, 0, 9)),
-    };
+    let static_ipv4 = Some(Ipv4Addr::new(10, 45, 0, 9));
+    let apn = ApnProfile { static_ipv4, ..ApnProfile::new("internet".parse().unwrap(), QOS, AMBR) };
     let subscriber = Subscriber {
         profile: Profile { imsi: imsi(), msisdn: Some("4915112345678".parse().unwrap()), ambr: AMBR, apns: vec![apn] },
         name: "a phone".to_owned(),
@@ -154,10 +175,10 @@ fn written() -> Vec<(&'static str, String)> {
             assert!(stage(batch, &Effect::Save(Box::new(record.clone()))));
         }
     };
-    add("phone", &save(Record::Ue(Box::new(ue()))));
+    add("phone", &save(Record::Ue(Box::new(ue_of_version_2()))));
     add("base-station", &save(Record::Link(link())));
     add("sequence-number", &save(Record::Sqn { imsi: imsi(), reserved: 0x1_0000 }));
-    add("subscriber", &|batch| put_subscriber(batch, &subscriber()));
+    add("subscriber", &|batch| put_subscriber(batch, &subscriber_of_version_2()));
     add("keeper-instance", &|batch| put_keeper_instance(batch, 0x1234_5678_9abc_def0));
     let value = |batch: &Batch| {
         let disk = MemDisk::new(1);
@@ -187,13 +208,27 @@ fn records_of_version_1_are_read() {
     assert_eq!(stored.credentials(&sealing_key()).unwrap().k.expose(), &[0x46; 16]);
 }
 
+#[test]
+fn records_of_version_2_are_read() {
+    let read = |kind| octets(&golden(2, kind));
+    assert_eq!(decode(&read("phone")), Some(ue_of_version_2()));
+    assert_eq!(decode(&read("subscriber")), Some(subscriber_of_version_2()));
+}
+
+/// The latest version of each kind.
+fn latest(kind: &str) -> u8 {
+    if matches!(kind, "phone" | "subscriber") { 2 } else { 1 }
+}
+
 /// A record that is laid out in another way needs another version, and a folder of golden files.
 #[test]
-fn records_are_still_written_as_version_1() {
+fn records_are_still_written_as_their_latest_version() {
     let differs: Vec<String> = written()
         .into_iter()
-        .filter(|(kind, written)| *written != golden(1, kind))
-        .map(|(kind, written)| format!("fixtures/records/v1/{kind}.hex is not what is written:\n{written}\n"))
+        .filter(|(kind, written)| *written != golden(latest(kind), kind))
+        .map(|(kind, written)| {
+            format!("fixtures/records/v{}/{kind}.hex is not what is written:\n{written}\n", latest(kind))
+        })
         .collect();
     assert!(differs.is_empty(), "{}", differs.concat());
 }

@@ -4,6 +4,15 @@ use agw_dataplane::{Baseline, Part, RecordId, Volume};
 use basalt_ids::{Ebi, Imsi, Teid};
 use serde::{Deserialize, Serialize};
 
+crate::storage::only_format!(
+    StoredBaseline,
+    StoredRecord,
+    StoredSession,
+    StoredSubscriberUsage,
+    StoredPlan,
+    StoredNumbers
+);
+
 /// Octets and packets of both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StoredVolume {

@@ -63,7 +63,7 @@ fn credentials(number: u64) -> Credentials {
 pub fn subscriber(number: u64) -> Subscriber {
     let ambr = Ambr { uplink: 50_000_000, downlink: 100_000_000 };
     let qos = BearerQos { qci: Qci(9), arp: Arp { priority: 8, may_preempt: false, preemptable: false } };
-    let apn = |name: &str| ApnProfile { apn: name.parse().unwrap(), qos, ambr, static_ipv4: None };
+    let apn = |name: &str| ApnProfile::new(name.parse().unwrap(), qos, ambr);
     Subscriber {
         profile: Profile { imsi: imsi(number), msisdn: None, ambr, apns: vec![apn("internet"), apn("ims")] },
         name: format!("phone {number}"),

@@ -5,7 +5,7 @@ mod service;
 use super::*;
 use crate::limits::Rate;
 use crate::oracle::Generator;
-use agw_types::{AddressPool, Ambr, Peer, Prefix64, Tunnel, TunnelState, UeAddress};
+use agw_types::{AddressPool, Ambr, Peer, Prefix64, PrefixPool, Tunnel, TunnelState, UeAddress};
 use basalt_ebpf_abi::{DownlinkFlags, HandoverHeader, Meter, UplinkFlags};
 use basalt_ids::Ebi;
 use std::net::SocketAddrV4;
@@ -20,13 +20,14 @@ fn memory() -> (Dataplane, mpsc::Receiver<Traffic>) {
     config.plane = Plane::Memory;
     config.sessions = 16;
     config.policies = 6;
-    config.pools6 = vec![(std::net::Ipv6Addr::new(0x2001, 0xdb8, 6, 0, 0, 0, 0, 0), 60)];
+    config.pools6 =
+        vec![PrefixPool { network: std::net::Ipv6Addr::new(0x2001, 0xdb8, 6, 0, 0, 0, 0, 0), prefix: 60, each: 64 }];
     Dataplane::memory(&config).unwrap()
 }
 
 fn tunnel(teid: u32, ue: Ipv4Addr, state: TunnelState) -> Tunnel {
     let (imsi, ambr) = ("001010000000001".parse().unwrap(), Ambr { uplink: u64::MAX, downlink: u64::MAX });
-    Tunnel { teid: Teid(teid), address: ue.into(), ebi: Ebi::FIRST, imsi, state, ambr }
+    Tunnel { teid: Teid(teid), address: ue.into(), framed_routes: Vec::new(), ebi: Ebi::FIRST, imsi, state, ambr }
 }
 
 fn connected(teid: u32) -> TunnelState {

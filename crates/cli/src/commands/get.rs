@@ -141,9 +141,10 @@ pub(super) async fn pools(client: &mut Client, out: &mut Out<'_>) -> Result<()> 
     if out.is_json() {
         return Ok(out.json(&status.pools.iter().map(view::Pool::from).collect::<Vec<_>>())?);
     }
-    let mut table = Table::new(&["APN", ">FREE", ">TOTAL", ">USED"]);
+    let mut table = Table::new(&["APN", "POOL", ">FREE", ">TOTAL", ">USED"]);
     for pool in &status.pools {
-        table.row([pool.apn.clone(), pool.free.to_string(), pool.total.to_string(), used(pool)]);
+        let (free, total) = (pool.free.to_string(), pool.total.to_string());
+        table.row([pool.apn.clone(), pool.network.clone(), free, total, used(pool)]);
     }
     Ok(out.table(
         &table,
@@ -168,7 +169,7 @@ mod tests {
     fn rates_and_parts_in_words() {
         assert_eq!(ambr(0, 0), "unlimited");
         assert_eq!(ambr(50_000_000, 10_000_000), "50 Mbit/s / 10 Mbit/s");
-        let pool = |free, total| used(&api::PoolStatus { apn: String::new(), free, total });
+        let pool = |free, total| used(&api::PoolStatus { free, total, ..Default::default() });
         assert_eq!(pool(65_000, 65_533), "<1 %");
         assert_eq!(pool(0, 10), "100 %");
         assert_eq!(pool(0, 0), "0 %");

@@ -29,7 +29,7 @@ pub(super) async fn status(client: &mut Client, out: &mut Out<'_>) -> Result<()>
         let free = count(pool.free, "address", "addresses");
         out.fields(&[(
             "pool         ",
-            format!("{}: {free} of {} free ({} used)", pool.apn, pool.total, get::used(pool)),
+            format!("{} {}: {free} of {} free ({} used)", pool.apn, pool.network, pool.total, get::used(pool)),
         )])?;
     }
     if status.enbs == 0 || status.subscribers == 0 {

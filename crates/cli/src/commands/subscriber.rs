@@ -140,7 +140,9 @@ fn keys(add: &Add, stdin: &mut dyn Read) -> Result<KeyTexts> {
 /// Access points as asked for; an address or a class alone is one for `internet`.
 fn apns(add: &Add) -> Result<Vec<api::SubscribedApn>> {
     let mut names: Vec<&str> = add.apn.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect();
-    if names.is_empty() && (add.static_ip.is_some() || add.qci != 9) {
+    if names.is_empty()
+        && (add.static_ip.is_some() || add.static_ipv6.is_some() || !add.framed_route.is_empty() || add.qci != 9)
+    {
         names.push("internet");
     }
     let static_ipv4 = match add.static_ip.as_deref() {
@@ -151,6 +153,9 @@ fn apns(add: &Add) -> Result<Vec<api::SubscribedApn>> {
         apn: (*name).to_owned(),
         qci: add.qci,
         static_ipv4: if index == 0 { static_ipv4.clone() } else { String::new() },
+        static_ipv6: add.static_ipv6.clone().filter(|_| index == 0).unwrap_or_default(),
+        pdn_type: add.pdn_type.clone(),
+        framed_routes: if index == 0 { add.framed_route.clone() } else { Vec::new() },
         ..Default::default()
     });
     Ok(apns.collect())
@@ -234,9 +239,18 @@ async fn show(imsi: String, client: &mut Client, out: &mut Out<'_>) -> Result<()
         ("ambr", format!("{} (down / up)", get::ambr(subscriber.ambr_downlink, subscriber.ambr_uplink))),
     ];
     for apn in &subscriber.apns {
-        let address = if apn.static_ipv4.is_empty() { "address from the pool" } else { &apn.static_ipv4 };
+        let fixed: Vec<&str> = [&apn.static_ipv4, &apn.static_ipv6]
+            .into_iter()
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
+            .collect();
+        let address = if fixed.is_empty() { "address from the pool".to_owned() } else { fixed.join(", ") };
         let rates = get::ambr(apn.ambr_downlink, apn.ambr_uplink);
-        fields.push(("apn", format!("{}: QCI {}, priority {}, {rates}, {address}", apn.apn, apn.qci, apn.priority)));
+        let what = format!("QCI {}, priority {}, {rates}, {}, {address}", apn.qci, apn.priority, apn.pdn_type);
+        fields.push(("apn", format!("{}: {what}", apn.apn)));
+        for network in &apn.framed_routes {
+            fields.push(("behind", format!("{network} ({})", apn.apn)));
+        }
     }
     fields.push(("keys", format!("sealed ({}, AMF {})", view::algorithm(&subscriber), subscriber.amf)));
     Ok(out.fields(&fields)?)

@@ -143,8 +143,13 @@ fn status() -> api::GatewayStatus {
         uptime_seconds: 11_520,
         effective_config: "name = \"site-a\"\n\n[network]\nplmns = [\"001-01\"]\ntacs = [7]\n".to_owned(),
         pools: vec![
-            api::PoolStatus { apn: "ims".to_owned(), free: 254, total: 254 },
-            api::PoolStatus { apn: "internet".to_owned(), free: 65_531, total: 65_533 },
+            api::PoolStatus { apn: "ims".to_owned(), free: 254, total: 254, network: "10.46.0.0/24".to_owned() },
+            api::PoolStatus {
+                apn: "internet".to_owned(),
+                free: 65_531,
+                total: 65_533,
+                network: "10.45.0.0/16".to_owned(),
+            },
         ],
         ..Default::default()
     }

@@ -41,7 +41,7 @@ impl Held {
     fn of(ue: &StoredUe) -> Self {
         Self {
             tmsis: [Some(ue.guti), ue.pending_guti].into_iter().flatten().map(|guti| guti.m_tmsi).collect(),
-            addresses: ue.sessions.iter().map(|session| session.address).collect(),
+            addresses: ue.sessions.iter().filter_map(|session| session.address.ipv4()).collect(),
             teids: ue.sessions.iter().map(|session| session.local.1).collect(),
         }
     }

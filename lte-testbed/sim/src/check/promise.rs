@@ -63,7 +63,7 @@ impl Promises {
             Record::Ue(ue) => Some(Told {
                 imsi: ue.imsi,
                 gutis: [Some(ue.guti), ue.pending_guti].into_iter().flatten().collect(),
-                addresses: ue.sessions.iter().map(|session| session.address).collect(),
+                addresses: ue.sessions.iter().filter_map(|session| session.address.ipv4()).collect(),
                 keys: *ue.security.kasme().expose(),
                 count: ue.security.receive_count(),
             }),

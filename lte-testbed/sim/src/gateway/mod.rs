@@ -111,7 +111,7 @@ impl Gateway {
         let mut core = Core::with_provider(config, limits, sessions, &seed, subscribers, provider);
         for subscriber in &self.setup.subscribers {
             for apn in &subscriber.profile.apns {
-                if let Some(address) = apn.static_ipv4 {
+                if let Some(address) = apn.static_address() {
                     core.reserve_address(subscriber.profile.imsi, &apn.apn, address);
                 }
             }

@@ -192,7 +192,8 @@ fn subscriber(number: u32) -> Option<Subscriber> {
     let ambr = Ambr { uplink: 50_000_000, downlink: 100_000_000 };
     let qos = BearerQos { qci: Qci(9), arp: Arp { priority: 8, may_preempt: false, preemptable: false } };
     let own = number.is_multiple_of(STATIC_EVERY).then(|| Ipv4Addr::from(0x0a2d_0002 + number));
-    let apn = |name: &str, static_ipv4| Some(ApnProfile { apn: name.parse().ok()?, qos, ambr, static_ipv4 });
+    let apn =
+        |name: &str, static_ipv4| Some(ApnProfile { static_ipv4, ..ApnProfile::new(name.parse().ok()?, qos, ambr) });
     Some(Subscriber {
         profile: Profile {
             imsi: imsi(number)?,

@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::detect::Interface;
 use crate::config::parse;
+use agw_types::PdnTypes;
 
 fn interface(name: &str, address: &str, mtu: u32) -> Interface {
     let address: Ipv4Addr = address.parse().unwrap();
@@ -29,6 +30,26 @@ fn a_network_is_all_that_must_be_said() {
     assert_eq!(found.gateway.dns, [Ipv4Addr::new(192, 0, 2, 53)]);
     assert_eq!(found.gateway.security.ciphering, [2, 1, 3, 0]);
     assert_eq!(found.gateway.security.integrity, [2, 1, 3]);
+}
+
+#[test]
+fn an_access_point_has_the_types_of_its_pools() {
+    let with = |more: &str| {
+        let text = format!("[network]\nplmns = [\"001-01\"]\n[[apn]]\nname = \"a\"\n{more}\n");
+        let found = effective(&text).unwrap();
+        assert_eq!(effective(&found.to_toml()).unwrap(), found);
+        let apn = found.gateway.apns[0].clone();
+        (apn.pools.len(), apn.pools6.len(), apn.pdn_types, found.gateway.dns6.len())
+    };
+    let both = "pools = [\"10.45.0.0/24\", \"2001:db8:1::/48\", \"10.46.0.0/24\"]";
+    assert_eq!(with("pools = [\"10.45.0.0/16\"]"), (1, 0, PdnTypes::Ipv4, 0));
+    assert_eq!(with("pools = [\"2001:db8::/40\"]\ndelegate = 56"), (0, 1, PdnTypes::Ipv6, 2));
+    assert_eq!(with(both), (2, 1, PdnTypes::Ipv4v6, 2));
+    assert_eq!(with(&format!("{both}\npdn_types = \"ipv4-or-ipv6\"")), (2, 1, PdnTypes::Ipv4OrIpv6, 2));
+    assert_eq!(
+        with(&format!("{both}\npdn_types = \"ipv4\"\n[internet]\ndns = [\"2001:db8::53\"]")),
+        (2, 1, PdnTypes::Ipv4, 1)
+    );
 }
 
 #[test]
@@ -70,6 +91,26 @@ fn mistakes_name_line_and_fix() {
         (
             "[network]\nplmns = [\"001-01\"]\n[[apn]]\nname = \"a\"\npools = [\"10.0.0.0/8\", \"10.1.0.0/16\"]\n",
             "overlaps",
+        ),
+        (
+            "[network]\nplmns = [\"001-01\"]\n[[apn]]\nname = \"a\"\npools = [\"2001:db8::/48\", \"2001:db8:0:1::/64\"]\n",
+            "overlaps",
+        ),
+        (
+            "[network]\nplmns = [\"001-01\"]\n[[apn]]\nname = \"a\"\npools = [\"2001:db8::/32\"]\n",
+            "line 5: `2001:db8::/32` is larger",
+        ),
+        (
+            "[network]\nplmns = [\"001-01\"]\n[[apn]]\nname = \"a\"\npools = [\"10.0.0.0/8\"]\npdn_types = \"ipv4v6\"\n",
+            "allows IPv6 and has no IPv6 pool",
+        ),
+        (
+            "[network]\nplmns = [\"001-01\"]\n[[apn]]\nname = \"a\"\npools = [\"10.0.0.0/8\"]\ndelegate = 56\n",
+            "no IPv6 pool",
+        ),
+        (
+            "[network]\nplmns = [\"001-01\"]\n[[apn]]\nname = \"a\"\npools = [\"2001:db8::/48\"]\ndelegate = 64\n",
+            "48 to 63",
         ),
     ];
     for (text, expected) in cases {

@@ -4,7 +4,7 @@ use crate::view;
 use basalt_control_api::gateway::v1 as api;
 
 /// Columns of an exported file.
-pub(in super::super) const EXPORTED: [&str; 14] = [
+pub(in super::super) const EXPORTED: [&str; 17] = [
     "imsi",
     "name",
     "msisdn",
@@ -15,6 +15,9 @@ pub(in super::super) const EXPORTED: [&str; 14] = [
     "ambr_ul",
     "apn",
     "static_ip",
+    "static_ipv6",
+    "pdn_type",
+    "framed_routes",
     "qci",
     "priority",
     "apn_ambr_dl",
@@ -22,7 +25,7 @@ pub(in super::super) const EXPORTED: [&str; 14] = [
 ];
 
 /// One subscriber in those columns.
-pub(in super::super) fn exported(subscriber: &api::Subscriber) -> [String; 14] {
+pub(in super::super) fn exported(subscriber: &api::Subscriber) -> [String; 17] {
     let each = |of: &dyn Fn(&api::SubscribedApn) -> String| {
         let items: Vec<String> = subscriber
             .apns
@@ -45,6 +48,9 @@ pub(in super::super) fn exported(subscriber: &api::Subscriber) -> [String; 14] {
         unless_unlimited(subscriber.ambr_uplink),
         each(&|apn| apn.apn.clone()),
         each(&|apn| apn.static_ipv4.clone()),
+        each(&|apn| apn.static_ipv6.clone()),
+        each(&|apn| apn.pdn_type.clone()),
+        each(&|apn| apn.framed_routes.join("+")),
         each(&|apn| apn.qci.to_string()),
         each(&|apn| apn.priority.to_string()),
         each(&|apn| own(apn.ambr_downlink, subscriber.ambr_downlink)),

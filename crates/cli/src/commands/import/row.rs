@@ -22,6 +22,9 @@ const COLUMNS: &[(Column, &[&str])] = &[
     (Column::Msisdn, &["msisdn", "phone", "phone_number", "number"]),
     (Column::Apn, &["apn", "apns", "dnn"]),
     (Column::StaticIp, &["static_ip", "static_ipv4", "ip", "ipv4", "ip_address"]),
+    (Column::StaticIpv6, &["static_ipv6", "ipv6", "ipv6_prefix"]),
+    (Column::PdnType, &["pdn_type"]),
+    (Column::FramedRoutes, &["framed_routes", "framed_route"]),
     (Column::Qci, &["qci"]),
     (Column::Priority, &["priority", "arp"]),
     (Column::Ambr, &["ambr"]),
@@ -38,6 +41,11 @@ const IGNORED: &[&str] = &[
     "kid1", "kik1",
 ];
 
+/// Whether a value is of one access point only.
+const fn own(column: Column) -> bool {
+    matches!(column, Column::StaticIp | Column::StaticIpv6 | Column::FramedRoutes)
+}
+
 /// What a column means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Column {
@@ -52,6 +60,9 @@ pub(super) enum Column {
     Msisdn,
     Apn,
     StaticIp,
+    StaticIpv6,
+    PdnType,
+    FramedRoutes,
     Qci,
     Priority,
     Ambr,
@@ -206,7 +217,16 @@ impl<'a> Cells<'a> {
 
     fn apns(&self) -> std::result::Result<Vec<api::SubscribedApn>, String> {
         let mut names = list(self.get(Column::Apn));
-        let of_apns = [Column::StaticIp, Column::Qci, Column::Priority, Column::ApnAmbrDownlink, Column::ApnAmbrUplink];
+        let of_apns = [
+            Column::StaticIp,
+            Column::StaticIpv6,
+            Column::PdnType,
+            Column::FramedRoutes,
+            Column::Qci,
+            Column::Priority,
+            Column::ApnAmbrDownlink,
+            Column::ApnAmbrUplink,
+        ];
         if names.is_empty() && of_apns.iter().any(|column| !self.get(*column).is_empty()) {
             names.push("internet");
         }
@@ -231,6 +251,14 @@ impl<'a> Cells<'a> {
                     "" => String::new(),
                     text => static_address(text)?,
                 },
+                static_ipv6: item(Column::StaticIpv6, "static_ipv6")?.to_owned(),
+                pdn_type: item(Column::PdnType, "pdn_type")?.to_owned(),
+                framed_routes: item(Column::FramedRoutes, "framed_routes")?
+                    .split('+')
+                    .map(str::trim)
+                    .filter(|network| !network.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
             })
         });
         apns.collect()
@@ -242,7 +270,7 @@ impl<'a> Cells<'a> {
         let items = list(self.get(column));
         let item = match items.len() {
             0 => "",
-            1 if column == Column::StaticIp && index > 0 => "",
+            1 if own(column) && index > 0 => "",
             1 => items[0],
             len if len == count => items[index],
             len => {

@@ -115,6 +115,9 @@ fn what_is_exported_is_imported_again() {
                 ambr_downlink: 50_000_000,
                 ambr_uplink: 0,
                 static_ipv4: String::new(),
+                static_ipv6: "2001:db8:1:7::/64".to_owned(),
+                pdn_type: "ipv4v6".to_owned(),
+                framed_routes: vec!["192.168.7.0/24".to_owned(), "2001:db8:7::/48".to_owned()],
             },
             api::SubscribedApn {
                 apn: "ims".to_owned(),
@@ -123,6 +126,8 @@ fn what_is_exported_is_imported_again() {
                 ambr_downlink: 1_000_000,
                 ambr_uplink: 2_000_000,
                 static_ipv4: "10.46.0.9".to_owned(),
+                pdn_type: "ipv4".to_owned(),
+                ..Default::default()
             },
         ],
         amf: "8000".to_owned(),
