@@ -37,7 +37,7 @@ struct SubscribedApn<'a> {
     ambr_uplink_bps: u64,
     static_ipv4: Option<&'a str>,
     static_ipv6: Option<&'a str>,
-    pdn_type: &'a str,
+    pdn_type: Option<&'a str>,
     framed_routes: &'a [String],
 }
 
@@ -67,7 +67,7 @@ impl<'a> From<&'a api::SubscribedApn> for SubscribedApn<'a> {
             ambr_uplink_bps: from.ambr_uplink,
             static_ipv4: known(&from.static_ipv4),
             static_ipv6: known(&from.static_ipv6),
-            pdn_type: &from.pdn_type,
+            pdn_type: known(&from.pdn_type),
             framed_routes: &from.framed_routes,
         }
     }

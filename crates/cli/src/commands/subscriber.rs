@@ -246,7 +246,8 @@ async fn show(imsi: String, client: &mut Client, out: &mut Out<'_>) -> Result<()
             .collect();
         let address = if fixed.is_empty() { "address from the pool".to_owned() } else { fixed.join(", ") };
         let rates = get::ambr(apn.ambr_downlink, apn.ambr_uplink);
-        let what = format!("QCI {}, priority {}, {rates}, {}, {address}", apn.qci, apn.priority, apn.pdn_type);
+        let kind = if apn.pdn_type.is_empty() { String::new() } else { format!(", {}", apn.pdn_type) };
+        let what = format!("QCI {}, priority {}, {rates}{kind}, {address}", apn.qci, apn.priority);
         fields.push(("apn", format!("{}: {what}", apn.apn)));
         for network in &apn.framed_routes {
             fields.push(("behind", format!("{network} ({})", apn.apn)));
