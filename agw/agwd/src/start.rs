@@ -8,7 +8,7 @@ use crate::{control, convert, keeper, usage};
 use agw_core::Core;
 use agw_dataplane::{Dataplane, Egress, Plane};
 use agw_subscribers::{StoredSubscriber, Subscribers};
-use agw_types::Input;
+use agw_types::{Input, Peer, StoredUe, Tunnel, TunnelState};
 use anyhow::Context as _;
 use basalt_ebpf_abi::Prefix;
 use basalt_ids::Imsi;
@@ -55,7 +55,8 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
     let (client, welcome) = keeper::connect(&effective).await?;
     let carrier = carrier_name(&welcome, &effective);
     let same_keeper = loaded.keeper_instance == Some(welcome.instance);
-    let plane_config = dataplane_config(&effective);
+    let mut plane_config = dataplane_config(&effective);
+    plane_config.restore = loaded.ues.iter().flat_map(tunnels).collect();
     let (dataplane, mut traffic) =
         Dataplane::open(plane_config.clone()).await.context("cannot set the data plane up")?;
     tracing::info!(mode = dataplane.mode().name(), sctp = carrier, "data plane and SCTP are up");
@@ -234,6 +235,22 @@ fn restore(gateway: &mut Gateway, loaded: Loaded, welcome: &Welcome, same_keeper
     }
     let installed = convert::installed(gateway);
     gateway.take_effects(|core, now, effects| core.reconcile(now, &installed, effects));
+}
+
+/// The tunnels of a phone that was kept.
+fn tunnels(ue: &StoredUe) -> impl Iterator<Item = Tunnel> {
+    ue.sessions.iter().map(|session| Tunnel {
+        teid: session.local.1,
+        address: session.address,
+        framed_routes: session.framed_routes.clone(),
+        ebi: session.ebi,
+        imsi: ue.imsi,
+        state: match session.remote {
+            Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
+            None => TunnelState::Idle,
+        },
+        ambr: session.ambr,
+    })
 }
 
 fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {

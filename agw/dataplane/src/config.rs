@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::paths::Echo;
-use agw_types::{AddressPool, PrefixPool};
+use agw_types::{AddressPool, PrefixPool, Tunnel};
 use basalt_ebpf_abi::{MAX_FORBIDDEN6, MAX_POOLS6, Prefix, TeidLayout};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -89,6 +89,8 @@ pub struct Config {
     /// Keep the counters of a removed session until [`crate::Dataplane::settle`], so that no crash loses its last octets. Whoever sets
     /// this must settle, or tables fill up.
     pub accounting: bool,
+    /// Sessions that there were before: where tables must be made anew, they are in them before packets are.
+    pub restore: Vec<Tunnel>,
     /// Echo Requests to base stations; `None` for none.
     pub echo: Option<Echo>,
     /// How long after a start base stations are not told that a tunnel is unknown, since its session may be about to be restored.
@@ -130,6 +132,7 @@ impl Config {
             clamp_segments: true,
             slow_path_rate: 20_000,
             accounting: false,
+            restore: Vec::new(),
             echo: Some(Echo::USUAL),
             policies: 255,
             rules: 1 << 16,

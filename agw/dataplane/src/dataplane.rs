@@ -15,6 +15,7 @@ use crate::object;
 use crate::paths::Paths;
 use crate::plane::{Outlet, Shared, State};
 use crate::pools;
+use crate::predecessor;
 use crate::reconcile::Differences;
 use crate::reports::Report;
 use crate::resolver::{Ask, Resolver, rules};
@@ -31,6 +32,7 @@ use basalt_ids::{Imsi, Teid};
 use basalt_pipeline::TUNNEL_OVERHEAD;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -160,7 +162,7 @@ impl Dataplane {
     pub fn readings(&self) -> Vec<Reading> {
         let state = self.shared.state();
         let mut readings = state.sessions.readings(&self.shared.tables);
-        readings.extend(state.replaced.iter().cloned());
+        readings.extend(state.replaced.iter().flat_map(|(_, readings)| readings.iter().cloned()));
         readings
     }
 
@@ -168,7 +170,13 @@ impl Dataplane {
     pub fn settle(&self, reading: &Reading) {
         let mut state = self.shared.state();
         let other = |kept: &Reading| (kept.teid, kept.epoch) != (reading.teid, reading.epoch);
-        state.replaced.retain(other);
+        state.replaced.retain_mut(|(folder, readings)| {
+            readings.retain(other);
+            if readings.is_empty() {
+                predecessor::remove(folder);
+            }
+            !readings.is_empty()
+        });
         state.sessions.evicted.retain(other);
         if reading.closed {
             state.sessions.settle_reading(&self.shared.tables, reading);
@@ -387,17 +395,27 @@ impl Dataplane {
         if let Some(ring) = loaded.ring.take() {
             threads.serve_ring(ring).map_err(Error::system("thread"))?;
         }
-        let before = predecessor(&mut loaded);
-        if let Some((old, sessions)) = &before {
-            // Connected phones go on without waiting for anyone to set them again.
-            shared.carry_over(sessions, old);
+        // Connected phones go on without waiting for anyone to set them again.
+        for old in &loaded.replaced {
+            if let Some((tables, sessions)) = of_same_schema(old.folder()) {
+                shared.carry_over(&sessions, &tables);
+            }
+        }
+        let anew = !loaded.reused || !loaded.replaced.is_empty();
+        for tunnel in config.restore.iter().filter(|_| anew) {
+            shared.restore(tunnel);
         }
         let mode = attach(&mut loaded, &config, allow)?;
-        if let Some((old, sessions)) = before {
-            // From here on nobody counts there any more.
-            grace();
-            let closed = |reading: Reading| Reading { moved: !reading.closed, closed: true, ..reading };
-            shared.state().replaced = sessions.readings(&old).into_iter().map(closed).collect();
+        // From here on nobody counts in replaced tables any more.
+        grace();
+        for old in std::mem::take(&mut loaded.replaced) {
+            old.close();
+            let readings = old.readings();
+            if readings.is_empty() {
+                predecessor::remove(old.folder());
+            } else {
+                shared.state().replaced.push((old.folder().to_path_buf(), readings));
+            }
         }
         let adopted = loaded.reused;
         let resolver = tokio::spawn(resolver.run());
@@ -408,9 +426,9 @@ impl Dataplane {
     }
 }
 
-/// The tables of before, where these are new, and their sessions.
-fn predecessor(loaded: &mut Loaded) -> Option<(Tables, Sessions)> {
-    let (tables, layout) = Tables::of_predecessor(loaded.replaced.take()?).ok()?;
+/// Tables that were put aside, and their sessions, if programs of this release could have made them.
+fn of_same_schema(folder: &Path) -> Option<(Tables, Sessions)> {
+    let (tables, layout) = Tables::of_predecessor(xdp::same_schema(folder)?).ok()?;
     Some((tables, Sessions::new(layout, 32, false)))
 }
 

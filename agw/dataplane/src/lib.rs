@@ -82,6 +82,7 @@ mod paths;
 mod peers;
 mod plane;
 mod pools;
+mod predecessor;
 mod reconcile;
 mod region;
 mod reports;

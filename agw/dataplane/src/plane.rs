@@ -22,6 +22,7 @@ use basalt_ids::Teid;
 use basalt_pipeline::{Charge, Downlinked, Frame, Uplinked};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -67,8 +68,8 @@ pub(crate) struct State {
     pub(crate) paths: Paths,
     /// Idle phones, by slot, for which the core has been told already.
     told: BTreeSet<u32>,
-    /// What sessions of tables that were replaced had counted.
-    pub(crate) replaced: Vec<Reading>,
+    /// What sessions of tables that were replaced had counted, and where these tables are pinned.
+    pub(crate) replaced: Vec<(PathBuf, Vec<Reading>)>,
 }
 
 impl State {
@@ -168,12 +169,26 @@ impl Shared {
         }
     }
 
-    /// Sets the sessions of tables that these take the place of. Limits, rules and quotas come with whoever sets the sessions next.
+    /// Sets the sessions of tables that these take the place of, but those that are here already. Limits, rules and quotas come with
+    /// whoever sets the sessions next.
     pub(crate) fn carry_over(&self, old: &Sessions, tables: &Tables) {
-        for session in old.installed(tables) {
+        let here: BTreeSet<Teid> =
+            self.state().sessions.installed(&self.tables).iter().map(|session| session.teid).collect();
+        for session in old.installed(tables).into_iter().filter(|session| !here.contains(&session.teid)) {
             if let Err(error) = self.set(&mut self.state(), &session) {
                 tracing::warn!(%error, "a session of the tables of before has no room");
             }
+        }
+    }
+
+    /// Sets a session that somebody remembers, if it is not here already: what is here is newer.
+    pub(crate) fn restore(&self, tunnel: &Tunnel) {
+        let here = self.state().sessions.usage(&self.tables, tunnel.teid, tunnel.address).is_some();
+        if here {
+            return;
+        }
+        if let Err(error) = self.apply(&DataplaneChange::Set(tunnel.clone())) {
+            tracing::warn!(%error, "a session has no room in these tables");
         }
     }
 

@@ -59,6 +59,8 @@ unsafe impl Record for basalt_ebpf_abi::Mapping {}
 unsafe impl Record for basalt_ebpf_abi::Fragment {}
 // SAFETY: a shared cell.
 unsafe impl Record for basalt_ebpf_abi::Shared64 {}
+// SAFETY: a shared cell.
+unsafe impl Record for basalt_ebpf_abi::Shared32 {}
 
 impl<T: Record> Region<T> {
     /// Anonymous memory, zero. Pages cost nothing before they are used.

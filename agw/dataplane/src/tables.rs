@@ -161,6 +161,9 @@ impl Tables {
             settings.uplink_slots.set(sizes.teids.slots());
             settings.downlink_slots.set(sizes.downlink);
             settings.next_hops.set(sizes.next_hops);
+            for (cell, word) in settings.layout.0.iter().zip(basalt_ebpf_abi::layout()) {
+                cell.set(word);
+            }
             // Last: from here on the maps are complete.
             settings.schema.set(SCHEMA_VERSION);
         }

@@ -4,6 +4,7 @@
 //! them, keeps the maps, and replaces the program behind each link in one step: packets flow all the time.
 
 use crate::error::Error;
+use crate::predecessor::{self, Predecessor};
 use crate::region::{Record, Region};
 use crate::tables::{SharedRegions, Sizes};
 use aya::maps::{Map, MapData, MapInfo, PerCpuArray, ProgramArray, RingBuf};
@@ -47,8 +48,8 @@ pub(crate) struct Loaded {
     _stages: ProgramArray<MapData>,
     /// Whether the maps were there before, with whatever tunnels they hold.
     pub(crate) reused: bool,
-    /// The tables that these took the place of, if they could be read.
-    pub(crate) replaced: Option<SharedRegions>,
+    /// Tables that these took the place of, the oldest first: they have counters that are not settled.
+    pub(crate) replaced: Vec<Predecessor>,
     /// Pinned links that are in use.
     links: Vec<PathBuf>,
 }
@@ -62,7 +63,7 @@ pub(crate) fn load(
     directory: Option<&Path>,
 ) -> Result<(Loaded, SharedRegions), Error> {
     let mut reused = false;
-    let mut replaced = None;
+    let mut replaced = Vec::new();
     let pins = directory.map(|directory| directory.join("maps"));
     if let Some(pins) = &pins {
         for folder in ["maps", "programs", "links"].map(|name| pins.with_file_name(name)) {
@@ -73,11 +74,12 @@ pub(crate) fn load(
             Some(reason) => {
                 tracing::info!(reason, "new tables");
                 // Programs go on with them until they are replaced themselves: nothing is forwarded less, and counted there last.
-                replaced = predecessor(pins);
+                predecessor::put_aside(pins)?;
                 clear(pins)?;
                 false
             }
         };
+        replaced = predecessor::all(pins.parent().unwrap_or(pins));
     }
     let mut loader = EbpfLoader::new();
     for (name, entries) in entries(sizes, ring_octets) {
@@ -215,6 +217,9 @@ pub(crate) fn remove_pins(directory: &Path) -> Result<(), Error> {
     for folder in ["links", "programs", "maps"] {
         clear(&directory.join(folder))?;
     }
+    for folder in predecessor::folders(directory) {
+        predecessor::remove(&folder);
+    }
     Ok(())
 }
 
@@ -301,8 +306,8 @@ fn unfit(pins: &Path, sizes: Sizes, ring_octets: u32) -> Option<&'static str> {
     (schema != Some(SCHEMA_VERSION)).then_some("pinned maps of another schema")
 }
 
-/// The pinned tables, if they are of this schema: whatever their sizes.
-fn predecessor(pins: &Path) -> Option<SharedRegions> {
+/// Pinned tables, if they are of this schema: whatever their sizes.
+pub(crate) fn same_schema(pins: &Path) -> Option<SharedRegions> {
     fn open<T: Record>(pins: &Path, name: &str) -> Option<Region<T>> {
         let map = MapData::from_pin(pins.join(name)).ok()?;
         let info = map.info().ok()?;

@@ -269,6 +269,59 @@ fn tables_that_are_replaced_under_traffic_lose_neither_packet_nor_octet() {
     assert_eq!(gateway.plane().readings().len(), 1);
 }
 
+#[test]
+fn tables_of_another_schema_are_made_anew_with_the_sessions_and_settled_once() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let open = |restore| {
+        let mut config = lab.config(Plane::XdpNative, Egress::Nat);
+        config.accounting = true;
+        config.restore = restore;
+        lab.open(config)
+    };
+    let gateway = open(Vec::new());
+    gateway.connect();
+    eventually("the base station's neighbour is resolved", || gateway.plane().unresolved() == 0);
+    let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let traffic = ping_pong(&lab, Arc::clone(&stop), Arc::clone(&count));
+    let wait_for_more = || {
+        let until = count.load(Ordering::Relaxed) + 300;
+        eventually("traffic goes on", || count.load(Ordering::Relaxed) > until || traffic.is_finished());
+    };
+    wait_for_more();
+    let schema = std::mem::offset_of!(Settings, schema);
+    for round in 1..=3u64 {
+        // The daemon of another release takes over; in the second round, one that dies before it has settled anything.
+        drop(gateway_of(&lab, &open, schema));
+        wait_for_more();
+        let gateway = open(vec![tunnel(connected())]);
+        assert_eq!(gateway.plane().installed().len(), 1, "round {round}");
+        wait_for_more();
+        drop(gateway);
+    }
+    stop.store(true, Ordering::Relaxed);
+    traffic.join().unwrap();
+    let gateway = open(Vec::new());
+    let readings = gateway.plane().readings();
+    assert_eq!(readings.iter().filter(|reading| reading.closed && reading.moved).count(), 3, "{readings:?}");
+    let total = count.load(Ordering::Relaxed);
+    assert_eq!(readings.iter().map(|reading| reading.total.uplink_packets).sum::<u64>(), total);
+    assert_eq!(readings.iter().map(|reading| reading.total.downlink_packets).sum::<u64>(), total);
+    for reading in readings.iter().filter(|reading| reading.closed) {
+        gateway.plane().settle(reading);
+    }
+    drop(gateway);
+    assert_eq!(open(Vec::new()).plane().readings().len(), 1, "what was settled is gone for ever");
+}
+
+/// A gateway that takes over tables of another schema.
+fn gateway_of(lab: &Lab, open: &impl Fn(Vec<agw_types::Tunnel>) -> Gateway, schema: usize) -> Gateway {
+    patch(&lab.pins.join("maps").join(maps::SETTINGS), schema, SCHEMA_VERSION + 1);
+    open(vec![tunnel(connected())])
+}
+
 /// Overwrites a word in the only value of a pinned array.
 fn patch(pin: &std::path::Path, offset: usize, word: u32) {
     let map = aya::maps::MapData::from_pin(pin).unwrap();

@@ -28,6 +28,7 @@ mod bench;
 mod destinations;
 mod downlink;
 mod handover;
+mod layout;
 mod meter;
 mod nat;
 mod next_hop;
@@ -43,6 +44,7 @@ pub use bench::BenchPlan;
 pub use destinations::{Class, Destinations};
 pub use downlink::{Downlink, DownlinkFlags, DownlinkState};
 pub use handover::{HANDOVER_CLASSES, HandoverHeader, Notice};
+pub use layout::{Described, LAYOUT_MAGIC, LAYOUT_WORDS, layout};
 pub use meter::Meter;
 pub use nat::{
     Block, External, FRAGMENTS, Filtering, Fragment, MAX_BLOCK_BITS, MAX_BLOCKS, MAX_EXTERNAL_ADDRESSES, MAX_EXTERNALS,
@@ -52,7 +54,8 @@ pub use next_hop::{KERNEL_NEXT_HOP, Mac, NextHop, ON_LINK_NEXT_HOP};
 pub use policy::{BEARER_BLOCK, Bearer, Intervals, MAX_DEDICATED, MAX_FLOWS, Policy, PolicyFlags, Quota, RuleState};
 pub use reasons::{DropReason, PuntReason, REASON_SLOTS};
 pub use settings::{
-    MAX_FORBIDDEN6, MAX_POOLS, MAX_POOLS6, MAX_RULES, Network6, Place6, Pool, Pool6, Rule, SettingFlags, Settings,
+    Layout, MAX_FORBIDDEN6, MAX_POOLS, MAX_POOLS6, MAX_RULES, Network6, Place6, Pool, Pool6, Rule, SettingFlags,
+    Settings,
 };
 pub use shared::{Shared32, Shared64};
 pub use teid::TeidLayout;
@@ -175,7 +178,7 @@ const _: () = {
     assert!(size_of::<Fragment>() == 16);
     assert!(size_of::<Pool>() == 16);
     assert!(size_of::<Rule>() == 16);
-    assert!(size_of::<Settings>() == 848 + 96 + 256);
+    assert!(size_of::<Settings>() == 848 + 96 + 256 + 256);
     assert!(size_of::<Destinations>() == 1 << 16);
     assert!(size_of::<HandoverHeader>() == 24);
 };

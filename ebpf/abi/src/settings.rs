@@ -59,6 +59,19 @@ pub struct Settings {
     pub pools6: [Pool6; MAX_POOLS6],
     /// IPv6 networks that phones must not reach.
     pub forbidden6: [Network6; MAX_FORBIDDEN6],
+    /// Where counters lie in these tables ([`crate::layout()`]). Always the last of this structure, in every schema.
+    pub layout: Layout,
+}
+
+/// The words of [`crate::layout()`].
+#[repr(C)]
+#[derive(Debug)]
+pub struct Layout(pub [Shared32; crate::LAYOUT_WORDS]);
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self([const { Shared32::new(0) }; crate::LAYOUT_WORDS])
+    }
 }
 
 /// IPv6 prefixes that phones get. Unused ones have count 0.

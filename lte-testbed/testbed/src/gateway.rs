@@ -82,6 +82,26 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::start`].
     pub fn launch(&mut self) -> Result<()> {
+        self.spawn()?;
+        self.wait_until_ready()
+    }
+
+    /// Changes a setting (keys joined by dots) for the next start.
+    ///
+    /// # Errors
+    /// The configuration file cannot be read or written.
+    pub fn configure(&self, path: &str, value: Value) -> Result<()> {
+        let file = self.directory.join("agwd.toml");
+        let mut config: Table = toml::from_str(&fs::read_to_string(&file)?)?;
+        set(&mut config, path, value)?;
+        Ok(fs::write(file, toml::to_string(&config)?)?)
+    }
+
+    /// Starts the daemon, and does not wait until it is ready.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
         let (agwd, config) = (self.programs.agwd.clone(), self.directory.join("agwd.toml"));
         let making = stop::making();
@@ -97,10 +117,14 @@ impl Gateway {
         }
         drop(making);
         self.child = Some(child);
-        self.wait_until_ready()
+        Ok(())
     }
 
-    fn wait_until_ready(&mut self) -> Result<()> {
+    /// Waits until the daemon answers.
+    ///
+    /// # Errors
+    /// It has ended, or takes too long; its last words are in the error.
+    pub fn wait_until_ready(&mut self) -> Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         loop {
             if self.metrics().is_ok() {

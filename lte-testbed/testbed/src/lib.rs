@@ -22,6 +22,7 @@ pub mod demo;
 pub mod fuzz;
 pub mod gateway;
 pub mod internet;
+pub mod kills;
 pub mod lab;
 pub mod load;
 pub mod network;

@@ -190,6 +190,28 @@ pub fn filter(socket: &socket2::Socket, program: &[(u16, u8, u8, u32)]) -> io::R
     })
 }
 
+/// Gives a socket a receive buffer of so many octets, whatever the system's usual bound, where the right to is there.
+///
+/// # Errors
+/// The socket takes none at all.
+pub fn large_receive_buffer<S: std::os::fd::AsFd>(socket: &S, octets: usize) -> io::Result<()> {
+    let value = libc::c_int::try_from(octets).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the option's value is one C integer of ours.
+    let forced = unsafe {
+        libc::setsockopt(
+            std::os::fd::AsRawFd::as_raw_fd(&socket.as_fd()),
+            libc::SOL_SOCKET,
+            libc::SO_RCVBUFFORCE,
+            std::ptr::from_ref(&value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if forced == 0 {
+        return Ok(());
+    }
+    socket2::SockRef::from(socket).set_recv_buffer_size(octets)
+}
+
 /// Receives into `buffer` through a raw or datagram socket.
 ///
 /// # Errors

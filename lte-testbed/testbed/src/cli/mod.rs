@@ -5,6 +5,7 @@ mod attack;
 mod bench;
 mod demo;
 mod fuzz;
+mod kills;
 mod lab;
 mod load;
 mod options;
@@ -50,6 +51,8 @@ enum Command {
     },
     /// Attach with any one message damaged, while a canary phone pings without loss.
     Fuzz(fuzz::FuzzArgs),
+    /// Kill a gateway at random instants under numbered packets in both directions: lost, reordered and miscounted are counted.
+    KillHarness(kills::KillArgs),
     /// Print the lab's subscribers, for the gateway's list.
     Subscribers(subscribers::SubscribersArgs),
     /// Bring a whole network up, show that it works, and stay for exploring.
@@ -87,6 +90,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Scenario { command } => return scenario::run(command),
         Command::Attack { command } => return attack::run(command),
         Command::Fuzz(args) => return fuzz::run(&args),
+        Command::KillHarness(args) => return kills::run(&args),
         Command::Subscribers(args) => subscribers::run(&args)?,
         Command::Demo(args) => return demo::run(&args),
         Command::Bench { name } => bench::run(name)?,

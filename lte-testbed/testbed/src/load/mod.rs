@@ -53,6 +53,30 @@ pub struct LoadPlan {
     pub enb_address: Option<Ipv4Addr>,
 }
 
+impl LoadPlan {
+    /// So many phones at one base station, attached one after the other to stay.
+    ///
+    /// # Errors
+    /// None that could happen: the test network's code is one.
+    pub fn attached(phones: u32) -> Result<Self> {
+        Ok(Self {
+            enbs: 1,
+            first_enb: 0,
+            ues: phones,
+            first: 1,
+            rate: 0.0,
+            hold: None,
+            rounds: 1,
+            traffic: Traffic::None,
+            plmn: Plmn::new(1, 1, 2)?,
+            tac: Tac(1),
+            profile: Arc::new(Profile::default()),
+            patience: Duration::from_secs(30),
+            enb_address: None,
+        })
+    }
+}
+
 /// Adds base stations to a radio, lets them associate, and waits until their interfaces stand.
 ///
 /// # Errors

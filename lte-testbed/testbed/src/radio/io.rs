@@ -169,7 +169,7 @@ impl Io {
             return Ok(());
         }
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
-        socket.set_recv_buffer_size(8 << 20)?;
+        crate::sys::large_receive_buffer(&socket, 8 << 20)?;
         socket.set_send_buffer_size(4 << 20)?;
         socket.set_nonblocking(true)?;
         socket.bind(&SocketAddr::from((address, gtpu::PORT)).into()).with_context(|| cannot_bind(address))?;
