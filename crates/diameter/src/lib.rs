@@ -23,6 +23,7 @@ mod code;
 pub mod dictionary;
 mod error;
 mod message;
+pub mod node;
 mod writer;
 
 pub use avp::{Avp, AvpId, Avps};

@@ -1,0 +1,180 @@
+//! Rows D01 to D05, D07 and D08 of the trust table, at the machine.
+
+use super::*;
+
+const HSS: &str = "hss1.home.example";
+const FEG: &str = "feg.visited.example";
+
+/// What the FeG says to octets of its peer.
+fn say(world: &mut World, octets: &[u8]) -> Vec<Vec<u8>> {
+    let link = world.nodes[0].peers[0].open().expect("the peer is there");
+    world.wire.clear();
+    world.feed(0, Input::Received { link, octets });
+    world.wire.iter().filter(|(from, _)| *from == 0).map(|(_, octets)| octets.clone()).collect()
+}
+
+fn told(world: &mut World, octets: &[u8]) -> ResultCode {
+    let answers = say(world, octets);
+    let message = Message::decode(&answers[0], &Limits::default()).unwrap();
+    let Ok(crate::Outcome::Base(code)) = message.outcome() else { panic!() };
+    assert_eq!(message.header.error, code.is_protocol_error());
+    code
+}
+
+fn hostile(change: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut writer = Writer::new(&Header::request(Command::CANCEL_LOCATION, Application::S6A));
+    change(&mut writer);
+    writer.finish()
+}
+
+fn usual(writer: &mut Writer) {
+    writer.text(name::SESSION_ID, "s").text(name::ORIGIN_HOST, HSS).text(name::ORIGIN_REALM, "home.example");
+    writer.text(name::DESTINATION_HOST, FEG).text(name::DESTINATION_REALM, "visited.example");
+}
+
+#[test]
+fn d02_lengths_that_lie_cost_the_peer_at_most_its_connection() {
+    for octets in
+        [vec![1, 0, 0, 19], vec![1, 0, 0, 0, 0, 0, 0, 0], vec![9; 20], [&[1, 0xff, 0xff, 0xfc][..], &[0; 16]].concat()]
+    {
+        let mut world = home(2);
+        say(&mut world, &octets);
+        assert!(!world.nodes[0].is_up(PeerId(0)) && world.nodes[0].is_up(PeerId(1)));
+    }
+    let mut world = home(1);
+    for length in (0..8).chain([500, 0x00ff_ffff]) {
+        let mut octets = hostile(usual);
+        octets[25..28].copy_from_slice(&(length as u32).to_be_bytes()[1..]);
+        assert_eq!(told(&mut world, &octets), ResultCode::INVALID_AVP_LENGTH);
+    }
+    let octets = hostile(|writer| {
+        writer.octets(name::SESSION_ID, b"a\0b");
+        usual(writer);
+    });
+    assert_eq!(say(&mut world, &octets).len(), 0, "a session's name is opaque here: it is a request");
+    assert!(world.nodes[0].is_up(PeerId(0)));
+}
+
+#[test]
+fn d03_depth_and_number_have_bounds() {
+    fn deep(writer: &mut Writer, depth: usize) {
+        if depth > 0 {
+            writer.group(name::FAILED_AVP, |writer| deep(writer, depth - 1));
+        }
+    }
+    let mut world = home(1);
+    let octets = hostile(|writer| deep(writer, 1000));
+    assert_eq!(told(&mut world, &octets), ResultCode::INVALID_AVP_VALUE);
+    let octets = hostile(|writer| {
+        for _ in 0..10_000 {
+            writer.u32(name::ORIGIN_STATE_ID, 1);
+        }
+    });
+    assert_eq!(told(&mut world, &octets), ResultCode::AVP_OCCURS_TOO_MANY_TIMES);
+    assert!(world.nodes[0].is_up(PeerId(0)));
+}
+
+#[test]
+fn d04_requests_of_another_realm_are_refused() {
+    let mut world = home(1);
+    world.nodes[0].peers[0].config.realms = vec!["home.example".to_owned()];
+    let octets = hostile(|writer| {
+        writer.text(name::ORIGIN_HOST, "hss.foreign.example").text(name::ORIGIN_REALM, "foreign.example");
+    });
+    assert_eq!(told(&mut world, &octets), ResultCode::AUTHORIZATION_REJECTED);
+    assert_eq!(say(&mut world, &hostile(usual)).len(), 0);
+    assert!(matches!(world.events.last(), Some((0, Event::Request { .. }))));
+}
+
+#[test]
+fn d05_answers_that_fit_nothing_are_dropped() {
+    let mut world = home(2);
+    world.send(0, 1, request(FEG, "home.example", None));
+    let asked = Message::header_of(&world.wire.last().unwrap().1).unwrap();
+    let link = |world: &World, peer: usize| world.nodes[0].peers[peer].open().unwrap();
+    let (first, second) = (link(&world, 0), link(&world, 1));
+    let forge = |header: Header| {
+        let mut writer = Writer::new(&header);
+        writer.u32(name::RESULT_CODE, 2001);
+        writer.finish()
+    };
+    let right = asked.answer();
+    for wrong in [
+        Header { hop_by_hop: right.hop_by_hop ^ 1, ..right },
+        Header { end_to_end: right.end_to_end ^ 1, ..right },
+        Header { command: Command::UPDATE_LOCATION, ..right },
+    ] {
+        for link in [first, second] {
+            world.feed(0, Input::Received { link, octets: &forge(wrong) });
+        }
+    }
+    assert_eq!(world.outcome(1), None);
+    // The right numbers from the wrong peer are wrong as well.
+    let asked_of = world.nodes[0].outstanding.remove(asked.hop_by_hop).unwrap();
+    let wrong = if asked_of.link == first { second } else { first };
+    world.nodes[0].outstanding.insert(asked.hop_by_hop, asked_of.clone());
+    world.feed(0, Input::Received { link: wrong, octets: &forge(right) });
+    assert_eq!(world.outcome(1), None);
+    world.feed(0, Input::Received { link: asked_of.link, octets: &forge(right) });
+    assert!(world.success(1));
+    world.feed(0, Input::Received { link: asked_of.link, octets: &forge(right) });
+    assert!(world.success(1), "once");
+}
+
+#[test]
+fn d07_a_flood_meets_the_peers_quota() {
+    let mut world = home(2);
+    world.nodes[0].peers[0].config.rate = 50;
+    let octets = hostile(usual);
+    for _ in 0..500 {
+        say(&mut world, &octets);
+    }
+    let asked = world.events.iter().filter(|(_, event)| matches!(event, Event::Request { .. })).count();
+    assert_eq!(asked, 50);
+    assert_eq!(told(&mut world, &octets), ResultCode::TOO_BUSY);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(say(&mut world, &octets).len(), 0);
+    // So many at a time, too.
+    world.nodes[0].peers[0].config.served = 51;
+    assert_eq!(told(&mut world, &octets), ResultCode::TOO_BUSY);
+}
+
+#[test]
+fn d08_loops_and_wrong_ways_are_refused() {
+    let mut world = home(1);
+    let with = |id, value: &str| {
+        hostile(|writer| {
+            writer.text(name::ORIGIN_HOST, HSS).text(name::ORIGIN_REALM, "home.example").text(id, value);
+        })
+    };
+    assert_eq!(told(&mut world, &with(name::ROUTE_RECORD, "FEG.visited.example")), ResultCode::LOOP_DETECTED);
+    assert_eq!(told(&mut world, &with(name::DESTINATION_HOST, "mme.other.example")), ResultCode::UNABLE_TO_DELIVER);
+    assert_eq!(told(&mut world, &with(name::DESTINATION_REALM, "other.example")), ResultCode::REALM_NOT_SERVED);
+    let ourselves = hostile(|writer| {
+        writer.text(name::ORIGIN_HOST, FEG).text(name::ORIGIN_REALM, "visited.example");
+    });
+    assert_eq!(told(&mut world, &ourselves), ResultCode::LOOP_DETECTED);
+    let missing = hostile(|writer| {
+        writer.text(name::ORIGIN_HOST, HSS);
+    });
+    assert_eq!(told(&mut world, &missing), ResultCode::MISSING_AVP);
+    let cx = Writer::new(&Header::request(Command::RE_AUTH, Application::CX)).finish();
+    assert_eq!(told(&mut world, &cx), ResultCode::APPLICATION_UNSUPPORTED);
+    let cer = base::capabilities_request(&local(HSS), false, (5, 6));
+    assert_eq!(told(&mut world, &cer), ResultCode::COMMAND_UNSUPPORTED);
+    assert!(world.nodes[0].is_up(PeerId(0)));
+}
+
+#[test]
+fn those_who_connect_and_say_nothing_are_bounded_and_go() {
+    let mut feg = node(FEG, vec![peer(HSS, false)], vec![]);
+    let mut out = Effects::default();
+    for number in 0..10_000 {
+        feg.step(Time::from_secs(1), Input::Accepted { link: LinkId(number), names: None }, &mut out);
+    }
+    assert_eq!(feg.strangers.len(), STRANGERS);
+    out.take().clear();
+    feg.step(Time::from_secs(1) + HANDSHAKE, Input::Wakeup, &mut out);
+    assert_eq!(feg.strangers.len(), 0);
+    assert_eq!(out.take().len(), STRANGERS);
+}
