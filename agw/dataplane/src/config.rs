@@ -1,9 +1,10 @@
 //! What the data plane must be told.
 
 use crate::error::Error;
+use crate::nat::Translation;
 use crate::paths::Echo;
 use agw_types::{AddressPool, PrefixPool, Tunnel};
-use basalt_ebpf_abi::{MAX_FORBIDDEN6, MAX_POOLS6, Prefix, TeidLayout};
+use basalt_ebpf_abi::{MAX_FORBIDDEN6, MAX_POOLS6, ON_LINK_NEXT_HOP, Prefix, TeidLayout};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,30 @@ pub enum Egress {
     Nat,
     /// With their own addresses. XDP forwards straight to the next hop where the kernel's routes name one.
     Routed,
+    /// Behind external addresses, translated in XDP ([`Translation`]), in blocks of ports. Where XDP does not run, as [`Egress::Nat`].
+    Translated,
+}
+
+/// The way to the internet of one pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolEgress {
+    /// The pool, or part of it.
+    pub pool: Prefix,
+    /// How its phones leave.
+    pub egress: Egress,
+    /// The VLAN by which they leave and come back; `None` for the internet interface's own network.
+    pub vlan: Option<Vlan>,
+}
+
+/// A network behind a VLAN tag on the internet interface (IEEE 802.1Q), which the kernel need not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vlan {
+    /// Identifier, 1 to 4094.
+    pub id: u16,
+    /// The gateway's address there: it answers ARP for it, and asks from it.
+    pub address: Ipv4Addr,
+    /// The router there.
+    pub router: Ipv4Addr,
 }
 
 /// What carries packets.
@@ -41,8 +66,12 @@ pub struct Config {
     pub access_address: Ipv4Addr,
     /// Interface towards the internet. May be the same.
     pub internet_interface: String,
-    /// NAT or routed.
+    /// How phones leave, but for those of `pool_egress`.
     pub egress: Egress,
+    /// How phones of certain pools leave.
+    pub pool_egress: Vec<PoolEgress>,
+    /// How addresses are translated in XDP.
+    pub translation: Translation,
     /// Addresses of phones.
     pub pools: Vec<AddressPool>,
     /// IPv6 prefixes of phones, at most four pools of up to 2^20 prefixes each.
@@ -113,6 +142,8 @@ impl Config {
             access_address,
             internet_interface: internet_interface.into(),
             egress: Egress::Nat,
+            pool_egress: Vec::new(),
+            translation: Translation::default(),
             pools,
             pools6: Vec::new(),
             dns6: Vec::new(),
@@ -161,6 +192,55 @@ impl Config {
     /// Base stations and egress gateways.
     pub(crate) const NEXT_HOPS: u32 = 8192;
 
+    /// How a phone leaves, and by which VLAN.
+    pub(crate) fn egress_of(&self, phone: Ipv4Addr) -> (Egress, Option<&Vlan>) {
+        let own = self.pool_egress.iter().find(|own| own.pool.contains(phone));
+        own.map_or((self.egress, None), |own| (own.egress, own.vlan.as_ref()))
+    }
+
+    /// All ways out that there are.
+    pub(crate) fn egresses(&self) -> impl Iterator<Item = (Egress, Option<&Vlan>)> {
+        let own = self.pool_egress.iter().map(|own| (own.egress, own.vlan.as_ref()));
+        std::iter::once((self.egress, None)).chain(own)
+    }
+
+    /// Whether programs send packets of some phones to the internet by themselves.
+    pub(crate) fn direct(&self) -> bool {
+        self.egresses().any(|(egress, _)| egress != Egress::Nat) && self.internet_interface != self.access_interface
+    }
+
+    /// Whether some phones are translated in XDP.
+    pub(crate) fn translates(&self) -> bool {
+        self.egresses().any(|(egress, _)| egress == Egress::Translated)
+    }
+
+    /// The VLANs, each once, with the next hop that leads there.
+    pub(crate) fn vlans(&self) -> Vec<(u32, Vlan)> {
+        let mut vlans: Vec<Vlan> = Vec::new();
+        for vlan in self.pool_egress.iter().filter_map(|own| own.vlan) {
+            if !vlans.contains(&vlan) {
+                vlans.push(vlan);
+            }
+        }
+        (0..).zip(vlans).map(|(number, vlan)| (ON_LINK_NEXT_HOP - 1 - number, vlan)).collect()
+    }
+
+    /// The same without what only XDP can do.
+    pub(crate) fn without_xdp(mut self) -> Result<Self, Error> {
+        if !self.vlans().is_empty() {
+            return Err(Error::Configuration("access points with a VLAN of their own need XDP".into()));
+        }
+        for egress in std::iter::once(&mut self.egress).chain(self.pool_egress.iter_mut().map(|own| &mut own.egress)) {
+            if *egress == Egress::Translated {
+                tracing::warn!(
+                    "addresses are translated by the kernel, without blocks of ports: XDP does not run here"
+                );
+                *egress = Egress::Nat;
+            }
+        }
+        Ok(self)
+    }
+
     /// Refuses what contradicts itself.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let refuse = |text: &str| Err(Error::Configuration(text.into()));
@@ -172,6 +252,21 @@ impl Config {
         }
         if self.buffer_per_phone == 0 || self.buffer_per_phone > 4096 {
             return refuse("buffer_per_phone must be 1 to 4096");
+        }
+        self.translation.check()?;
+        if self.translates() && self.internet_interface == self.access_interface {
+            return refuse(
+                "translation in XDP needs an internet interface of its own: use the kernel's NAT, or another interface",
+            );
+        }
+        if self.vlans().len() > 64 || self.vlans().iter().any(|(_, vlan)| !(1..=4094).contains(&vlan.id)) {
+            return refuse("at most 64 VLANs, numbered 1 to 4094");
+        }
+        if self.pool_egress.iter().any(|own| own.vlan.is_some() && own.egress == Egress::Nat) {
+            return refuse("the kernel's NAT does not lead into a VLAN: use routed or translated egress there");
+        }
+        if !self.vlans().is_empty() && self.internet_interface == self.access_interface {
+            return refuse("VLANs of access points need an internet interface of its own");
         }
         if self.policies > 1 << 14 || self.rules > 1 << 24 || self.multi_bearer_sessions > 1 << 20 {
             return refuse("at most 16384 policies, 2^24 rules and 2^20 sessions with dedicated bearers");

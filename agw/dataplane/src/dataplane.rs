@@ -3,14 +3,17 @@
 #[cfg(test)]
 mod tests;
 
+use crate::attached::Attached;
 use crate::buffer::{Buffers, Waiting};
-use crate::config::{Config, Egress, Plane};
+use crate::config::{Config, Plane};
 use crate::destinations::Rules;
+use crate::egress::{egresses, externals, with_ports};
 use crate::error::Error;
 use crate::hops::Hops;
 use crate::host::{self, Changes, Firewall, Link, Netlink, Snapshot};
 use crate::ledger::Reading;
 use crate::limits::Limits;
+use crate::nat::Nat;
 use crate::object;
 use crate::paths::Paths;
 use crate::plane::{Outlet, Shared, State};
@@ -33,7 +36,7 @@ use basalt_pipeline::TUNNEL_OVERHEAD;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -70,7 +73,7 @@ pub struct Dataplane {
     shared: Arc<Shared>,
     mode: PlaneMode,
     adopted: bool,
-    loaded: Option<Loaded>,
+    loaded: Option<Arc<Mutex<Loaded>>>,
     _threads: Threads,
     resolver: Option<JoinHandle<()>>,
 }
@@ -100,15 +103,15 @@ impl Dataplane {
     pub async fn open(config: Config) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
         config.check()?;
         match config.plane {
-            Plane::Memory => Self::memory(&config),
-            Plane::Software => Self::software(config).await,
+            Plane::Memory => Self::memory(&config.without_xdp()?),
+            Plane::Software => Self::software(config.without_xdp()?).await,
             Plane::XdpNative => Self::xdp(config, &[Mode::Native]).await,
             Plane::XdpGeneric => Self::xdp(config, &[Mode::Generic]).await,
             Plane::Auto => match Self::xdp(config.clone(), &[Mode::Native, Mode::Generic]).await {
                 Ok(opened) => Ok(opened),
                 Err(error) => {
                     tracing::warn!(%error, "XDP does not work here; packets go through this process instead");
-                    Self::software(config).await
+                    Self::software(config.without_xdp()?).await
                 }
             },
         }
@@ -271,7 +274,7 @@ impl Dataplane {
         let row = |name, used: usize, room: usize| (name, used as u64, room as u64);
         let (policies, states, blocks) = state.sessions.rooms.used();
         let sessions = tables.uplink.iter().filter(|record| record.teid.get() != 0).count();
-        vec![
+        let mut rows = vec![
             row("tunnels", sessions, tables.uplink.iter().len()),
             row("base_stations", state.hops.used(), state.hops.room()),
             row("ue_limits", state.sessions.ue_limits.used(), tables.ue_meters.iter().len() - 1),
@@ -279,7 +282,12 @@ impl Dataplane {
             row("rule_states", states as usize, tables.rule_states.iter().len()),
             row("multi_bearer_sessions", blocks as usize, tables.bearers.iter().len() / BEARER_BLOCK as usize - 1),
             row("buffered", state.buffered(), state.buffer_room()),
-        ]
+        ];
+        if let Some(nat) = &state.nat {
+            let (given, all) = nat.used();
+            rows.push(row("nat_blocks", given, all));
+        }
+        rows
     }
 
     /// Base stations to which tunnels lead, and how many of them do not answer Echo Requests.
@@ -307,7 +315,8 @@ impl Dataplane {
     }
 
     fn reason(&self, slot: u32) -> u64 {
-        let programs = self.loaded.as_ref().map_or(0, |loaded| loaded.reason(slot));
+        let loaded = self.loaded.as_ref().map(|loaded| loaded.lock().unwrap_or_else(PoisonError::into_inner));
+        let programs = loaded.map_or(0, |loaded| loaded.reason(slot));
         programs + self.shared.tables.reason(slot)
     }
 
@@ -365,7 +374,8 @@ impl Dataplane {
         tracing::debug!(object = %path.display(), "XDP programs");
         let (netlink, changes) = Netlink::open()?;
         let access = access_link(&netlink, &config).await?;
-        let sizes = sizes(&config)?;
+        let externals = externals(&netlink, &config).await?;
+        let sizes = with_ports(sizes(&config)?, &config, &externals);
         host::ensure_bpf_filesystem(&config.bpf_directory)?;
         let (mut loaded, regions) = xdp::load(&object, sizes, Config::RING_OCTETS, Some(&config.bpf_directory))?;
         let tables = tables(&config, regions, sizes, access.mtu)?;
@@ -382,10 +392,20 @@ impl Dataplane {
         if loaded.reused {
             hops.adopt(&tables);
         }
-        let state = state(&config, &tables, hops)?;
+        for (hop, vlan) in config.vlans() {
+            if let Some(hop) = tables.next_hops.get(hop as usize) {
+                hop.vlan.set(u32::from(vlan.id));
+            }
+        }
+        let mut state = state(&config, &tables, hops)?;
+        if config.translates() {
+            state.nat = Some(Nat::open(config.translation.clone(), &externals, &tables, loaded.reused)?);
+        } else if let Some(nat) = tables.nat.get(0) {
+            nat.count.set(0);
+        }
         let shared =
             Arc::new(Shared::new(tables, Some(socket), outlet, events, config.access_address, config.settle, state)?);
-        let direct = config.internet_interface != config.access_interface;
+        let direct = config.direct();
         settle(&netlink, &config, device.index, Some(peer.mac.unwrap_or_default()), tunnel_mtu(&config, access.mtu))
             .await?;
         let mut resolver = resolver(netlink, changes, news, &shared, config.clone(), direct);
@@ -418,6 +438,9 @@ impl Dataplane {
             }
         }
         let adopted = loaded.reused;
+        let loaded = Arc::new(Mutex::new(loaded));
+        resolver.attached = Some(Attached::new(Arc::clone(&loaded), &config, allow));
+        resolver.refresh(Ask::Unresolved).await;
         let resolver = tokio::spawn(resolver.run());
         Ok((
             Self { shared, mode, adopted, loaded: Some(loaded), _threads: threads, resolver: Some(resolver) },
@@ -435,7 +458,7 @@ fn of_same_schema(folder: &Path) -> Option<(Tables, Sessions)> {
 /// Attaches the programs, downlink first: from then on, what enters at the radio side finds its way back.
 fn attach(loaded: &mut Loaded, config: &Config, allow: &[Mode]) -> Result<PlaneMode, Error> {
     let mut worst = loaded.attach(programs::KERNEL, &config.peer_device(), allow)?;
-    if config.egress == Egress::Routed && config.internet_interface != config.access_interface {
+    if config.direct() {
         worst = worst.max(loaded.attach(programs::INTERNET, &config.internet_interface, allow)?);
     }
     worst = worst.max(loaded.attach(programs::ACCESS, &config.access_interface, allow)?);
@@ -451,7 +474,7 @@ fn sizes(config: &Config) -> Result<Sizes, Error> {
     let teids = config.teids()?;
     // The first is never used: it stands for "none".
     let ue_meters = teids.slots() + 1;
-    Ok(Sizes {
+    let sizes = Sizes {
         teids,
         downlink: pools::slots(config)?,
         next_hops: Config::NEXT_HOPS,
@@ -462,7 +485,8 @@ fn sizes(config: &Config) -> Result<Sizes, Error> {
         prefixes: pools::places6(config),
         blocks: 1,
         mappings: 1,
-    })
+    };
+    Ok(sizes)
 }
 
 fn tables(config: &Config, regions: SharedRegions, sizes: Sizes, access_mtu: u32) -> Result<Tables, Error> {
@@ -487,6 +511,7 @@ fn state(config: &Config, tables: &Tables, hops: Hops) -> Result<State, Error> {
     let teids = config.teids()?;
     let mut sessions = Sessions::new(teids, config.peer_prefix, config.phone_to_phone);
     sessions.accounting = config.accounting;
+    sessions.egress = egresses(config);
     sessions.sweep(tables);
     sessions.adopt(tables);
     let buffers = Buffers::new(config.buffer_per_phone, config.buffer_total);
@@ -554,6 +579,11 @@ async fn settle(
     host::ipv4_switch(&config.device, "forwarding", "1")?;
     host::ipv4_switch(&config.internet_interface, "forwarding", "1")?;
     host::ipv4_switch(&config.device, "send_redirects", "0")?;
+    if config.translates() {
+        // What XDP has translated and leaves to the kernel comes in with an external address, which may be our own.
+        host::ipv4_switch(&config.device, "accept_local", "1")?;
+        host::ipv4_switch(&config.device, "rp_filter", "0")?;
+    }
     let gateway = match peer {
         Some(mac) => {
             netlink.permanent_neighbour(device, PEER_ADDRESS, mac).await?;
@@ -589,5 +619,6 @@ fn resolver(
         stations: BTreeMap::new(),
         gateways: BTreeMap::new(),
         rules: Rules::default(),
+        attached: None,
     }
 }

@@ -64,17 +64,22 @@
 //!   routed mode without a direct way).
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
+mod attached;
 pub mod bench;
+pub mod blocklog;
 mod buffer;
 mod config;
 mod dataplane;
 mod destinations;
+mod egress;
 mod error;
 mod hops;
 mod host;
+mod icmp;
 mod insistence;
 mod ledger;
 mod limits;
+mod nat;
 pub mod object;
 #[cfg(test)]
 mod oracle;
@@ -98,11 +103,12 @@ mod tables;
 mod threads;
 mod xdp;
 
-pub use config::{Config, Egress, Plane};
+pub use config::{Config, Egress, Plane, PoolEgress, Vlan};
 pub use dataplane::{Dataplane, PlaneMode};
 pub use error::Error;
 pub use ledger::{Baseline, Book, Ledger, Part, Reading, RecordId, UsageRecord};
 pub use limits::{Limits, Rate};
+pub use nat::{Filtering, Translation};
 pub use paths::Echo;
 pub use reconcile::Differences;
 pub use reports::Report;

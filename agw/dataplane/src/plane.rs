@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::hops::Hops;
 use crate::insistence::Insistence;
 use crate::ledger::Reading;
+use crate::nat::Nat;
 use crate::paths::Paths;
 use crate::peers::PeerLimits;
 use crate::reports::{REPORTS, Report};
@@ -16,7 +17,9 @@ use crate::sockets::{Device, FrameSocket, GtpSocket, Waker};
 use crate::suspects::Suspects;
 use crate::tables::Tables;
 use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState, UeAddress};
-use basalt_ebpf_abi::{Address, Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice, Settings};
+use basalt_ebpf_abi::{
+    Address, Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice, Settings, UplinkFlags,
+};
 use basalt_gtp::{Datagram, Header, Message};
 use basalt_ids::Teid;
 use basalt_pipeline::{Charge, Downlinked, Frame, Uplinked};
@@ -70,13 +73,15 @@ pub(crate) struct State {
     told: BTreeSet<u32>,
     /// What sessions of tables that were replaced had counted, and where these tables are pinned.
     pub(crate) replaced: Vec<(PathBuf, Vec<Reading>)>,
+    /// Blocks of external ports, where addresses are translated in XDP.
+    pub(crate) nat: Option<Nat>,
 }
 
 impl State {
     pub(crate) fn new(sessions: Sessions, hops: Hops, buffers: Buffers, waiting: Waiting, paths: Paths) -> Self {
         let (limits, insistence, suspects) = (PeerLimits::new(100, 200), Insistence::default(), Suspects::default());
         let (told, replaced) = (BTreeSet::new(), Vec::new());
-        Self { sessions, hops, buffers, waiting, limits, insistence, suspects, paths, told, replaced }
+        Self { sessions, hops, buffers, waiting, limits, insistence, suspects, paths, told, replaced, nat: None }
     }
 
     /// Packets kept for idle phones.
@@ -127,9 +132,12 @@ impl Shared {
     pub(crate) fn apply(&self, change: &DataplaneChange) -> Result<Option<Usage>, Error> {
         let mut state = self.state();
         match change {
-            DataplaneChange::Set(Tunnel { teid, address, ebi, state: wanted, .. }) => {
+            DataplaneChange::Set(tunnel) => {
+                let Tunnel { teid, address, ebi, state: wanted, .. } = tunnel;
                 let session = Installed { teid: *teid, address: *address, ebi: Some(*ebi), state: *wanted };
-                self.set(&mut state, &session).map(|()| None)
+                self.set(&mut state, &session)?;
+                self.translate(&mut state, tunnel);
+                Ok(None)
             }
             DataplaneChange::Remove { teid, address } => {
                 state.insistence.forget(teid.0);
@@ -137,6 +145,11 @@ impl Shared {
                     return Ok(None);
                 };
                 self.discard(&mut state, slot);
+                if let (Some(nat), Some(inside)) = (&mut state.nat, address.ipv4())
+                    && nat.owner(inside) == Some(teid.0)
+                {
+                    nat.release(&self.tables, inside);
+                }
                 Ok(Some(usage))
             }
             DataplaneChange::Discard { address } => {
@@ -144,6 +157,23 @@ impl Shared {
                 self.discard(&mut state, slot);
                 Ok(None)
             }
+        }
+    }
+
+    /// Gives a session that is translated its first block of ports, if it has none yet.
+    pub(crate) fn translate(&self, state: &mut State, tunnel: &Tunnel) {
+        let State { nat: Some(nat), sessions, .. } = state else { return };
+        let (Some(inside), Ok((uplink, ..))) =
+            (tunnel.address.ipv4(), sessions.records(&self.tables, tunnel.teid, tunnel.address))
+        else {
+            return;
+        };
+        if !UplinkFlags(uplink.flags.get()).has(UplinkFlags::TRANSLATED) || uplink.teid.get() != tunnel.teid.0 {
+            return;
+        }
+        if let Err(error) = nat.assign(&self.tables, uplink, inside, Some(tunnel.imsi)) {
+            // Its packets ask again.
+            tracing::warn!(%error, imsi = ?tunnel.imsi, "a phone has no way to the internet");
         }
     }
 

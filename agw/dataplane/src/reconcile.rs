@@ -40,7 +40,10 @@ impl Shared {
         let mut differences = Differences::default();
         for tunnel in wanted {
             match found.remove(&(tunnel.teid, tunnel.address)) {
-                Some(session) if session.state == tunnel.state && session.ebi == Some(tunnel.ebi) => continue,
+                Some(session) if session.state == tunnel.state && session.ebi == Some(tunnel.ebi) => {
+                    self.translate(&mut self.state(), tunnel);
+                    continue;
+                }
                 Some(_) => differences.wrong.push(tunnel.teid),
                 None => differences.missing.push(tunnel.teid),
             }
@@ -56,6 +59,16 @@ impl Shared {
                 differences.failed.push((teid, error));
             }
         }
+        self.release_others(&known);
         differences
+    }
+
+    /// Takes blocks of external ports back from sessions that are no more.
+    fn release_others(&self, known: &BTreeSet<Teid>) {
+        if let Some(nat) = &mut self.state().nat {
+            for inside in nat.others(|teid| known.contains(&Teid(teid))) {
+                nat.release(&self.tables, inside);
+            }
+        }
     }
 }

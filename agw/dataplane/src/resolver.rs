@@ -1,10 +1,11 @@
 //! Follows the kernel's routes and neighbours: next hops for programs, and which destinations phones may reach.
 
+use crate::attached::Attached;
 use crate::config::{Config, Egress};
 use crate::destinations::Rules;
 use crate::host::{Changes, Netlink, Route, Snapshot};
 use crate::plane::Shared;
-use basalt_ebpf_abi::{Class, NextHop, Prefix};
+use basalt_ebpf_abi::{Class, NextHop, ON_LINK_NEXT_HOP, Prefix};
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -19,6 +20,9 @@ const SETTLE: Duration = Duration::from_millis(5);
 const RETRY: Duration = Duration::from_secs(1);
 /// Resolved ones, too, for kernels that do not keep them by themselves.
 const REFRESH: Duration = Duration::from_secs(30);
+
+/// Next hops from here to [`ON_LINK_NEXT_HOP`] are those of VLANs.
+const LAST_ROUTER: u8 = 190;
 
 /// Which neighbours the kernel shall ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub(crate) struct Resolver {
     pub(crate) stations: BTreeMap<Ipv4Addr, u32>,
     pub(crate) gateways: BTreeMap<Ipv4Addr, u8>,
     pub(crate) rules: Rules,
+    /// Programs on interfaces that may go and come back.
+    pub(crate) attached: Option<Attached>,
 }
 
 impl Resolver {
@@ -92,6 +98,9 @@ impl Resolver {
     }
 
     fn unresolved(&self) -> bool {
+        if self.attached.as_ref().is_some_and(Attached::waiting) {
+            return true;
+        }
         let gateways = self.gateways.values().map(|hop| u32::from(*hop));
         let mut all = self.stations.values().copied().chain(gateways);
         all.any(|hop| self.hop(hop).is_some_and(|hop| hop.ifindex.get() == 0))
@@ -106,7 +115,13 @@ impl Resolver {
                 return;
             }
         };
+        if let Some(attached) = &mut self.attached {
+            attached.follow(&snapshot);
+        }
         self.follow_destinations(&snapshot);
+        if let (Some(hop), Some(link)) = (self.hop(ON_LINK_NEXT_HOP), snapshot.link(&self.config.internet_interface)) {
+            hop.mtu.set(link.mtu);
+        }
         let gateways = self.gateways.iter().map(|(address, hop)| (*address, u32::from(*hop)));
         let wanted: Vec<(Ipv4Addr, u32)> = self.stations.iter().map(|(a, h)| (*a, *h)).chain(gateways).collect();
         for (address, hop) in wanted {
@@ -167,9 +182,12 @@ pub(crate) fn rules(config: &Config, snapshot: &Snapshot, gateways: Option<&mut 
         }
     }
     rules.rank(denied);
-    if let (Egress::Routed, Some(gateways)) = (config.egress, gateways) {
+    if let Some(gateways) = gateways.filter(|_| config.direct()) {
         let internet = snapshot.link(&config.internet_interface).map(|link| link.index);
-        rules.rank(direct_routes(&snapshot.routes, internet, gateways));
+        // What is translated or tagged is so, whether the kernel has a router for it or not.
+        let beside = config.egresses().any(|(egress, vlan)| egress == Egress::Translated || vlan.is_some());
+        let on_link = if beside { Class(ON_LINK_NEXT_HOP as u8) } else { Class::KERNEL };
+        rules.rank(direct_routes(&snapshot.routes, internet, on_link, gateways));
     }
     rules
 }
@@ -178,6 +196,7 @@ pub(crate) fn rules(config: &Config, snapshot: &Snapshot, gateways: Option<&mut 
 fn direct_routes(
     routes: &[Route],
     internet: Option<u32>,
+    on_link: Class,
     gateways: &mut BTreeMap<Ipv4Addr, u8>,
 ) -> Vec<(Prefix, Class)> {
     let mut best: BTreeMap<(u32, u8), &Route> = BTreeMap::new();
@@ -191,15 +210,18 @@ fn direct_routes(
         if let Some(hop) = gateways.get(&gateway) {
             return Class(*hop);
         }
-        let next = gateways.values().max().map_or(Some(Class::FIRST_HOP), |last| last.checked_add(1));
-        let Some(next) = next else { return Class::KERNEL };
+        let next = gateways.values().max().map_or(Class::FIRST_HOP, |last| last + 1);
+        if next >= LAST_ROUTER {
+            return on_link;
+        }
         gateways.insert(gateway, next);
         Class(next)
     };
     best.values()
-        .map(|route| match route.gateway.filter(|_| Some(route.output) == internet) {
+        .map(|route| match route.gateway {
+            _ if Some(route.output) != internet => (route.prefix, Class::KERNEL),
             Some(gateway) => (route.prefix, hop(gateway)),
-            None => (route.prefix, Class::KERNEL),
+            None => (route.prefix, on_link),
         })
         .collect()
 }

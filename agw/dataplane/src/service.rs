@@ -456,7 +456,7 @@ impl Sessions {
                     base.set(now.get());
                 }
             }
-            let mut flags = self.flags | UplinkFlags::RULES;
+            let mut flags = self.flags | home.flags.get() & UplinkFlags::EGRESS | UplinkFlags::RULES;
             // A session without limits has meters that let everything pass.
             flags |= if wanted.guaranteed { 0 } else { UplinkFlags::METERED };
             flags |= if service.quota.is_some() { UplinkFlags::QUOTA } else { 0 };

@@ -1,5 +1,6 @@
 //! Writes sessions into the tables and reads them back.
 
+use crate::egress::Egresses;
 use crate::error::Error;
 use crate::ledger::Reading;
 use crate::limits::UeLimits;
@@ -76,6 +77,7 @@ pub(crate) struct Sessions {
     pub(crate) rooms: Rooms,
     /// Counters of removed sessions are kept until they are settled.
     pub(crate) accounting: bool,
+    pub(crate) egress: Egresses,
     /// What sessions had counted whose records got another owner before they were settled.
     pub(crate) evicted: Vec<Reading>,
 }
@@ -91,6 +93,7 @@ impl Sessions {
             ue_limits: UeLimits::default(),
             rooms: Rooms::default(),
             accounting: false,
+            egress: Egresses::default(),
             evicted: Vec::new(),
         }
     }
@@ -123,6 +126,7 @@ impl Sessions {
             self.unserve(tables, uplink, downlink);
             clear_counters(uplink, downlink);
             uplink.serial.set(tables.next_serial());
+            uplink.block.set(0);
             uplink.home.set(self.layout.index(tunnel.teid.0));
         }
         uplink.closed.set(0);
@@ -399,10 +403,12 @@ impl Sessions {
 
     fn write_uplink(&self, record: &Uplink, tunnel: &Installed, ue: Address, peer: Option<(Ipv4Addr, u32)>) {
         // Under change, a record of the same session counts as idle: packets are held for a moment, not lost.
-        let flags = self.flags | record.flags.get() & UplinkFlags::SERVICE;
+        let (egress, hop, _) = self.egress.of(ue);
+        let flags = self.flags | egress | record.flags.get() & UplinkFlags::SERVICE;
         record.flags.set(flags | UplinkFlags::IDLE);
         record.bearer.set(tunnel.ebi.map_or(0, |ebi| u32::from(ebi.value())));
         record.ue.set(ue.0);
+        record.egress.set(hop);
         if let Some((address, _)) = peer {
             record.peer_mask.set(self.peer_mask);
             record.peer.set(Address::new(address).0 & self.peer_mask);
@@ -414,6 +420,8 @@ impl Sessions {
     }
 
     fn write_downlink(&self, record: &Downlink, teid: Teid, ue: Address, peer: Option<(Ipv4Addr, u32)>, hop: u32) {
+        let (_, _, vlan) = self.egress.of(ue);
+        record.vlan.set(u64::from(vlan));
         let Some((address, peer_teid)) = peer else {
             record.ue.set(ue.0);
             record.owner.set(teid.0);

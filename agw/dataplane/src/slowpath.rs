@@ -1,6 +1,7 @@
 //! The GTP-U socket: what programs leave to user space, and everything in the software plane.
 
 use crate::buffer::Held;
+use crate::icmp;
 use crate::paths::Act;
 use crate::plane::{Outlet, Shared, State};
 use crate::reports::Report;
@@ -12,7 +13,7 @@ use basalt_gtp::{Datagram, Header, Message, MessageType};
 use basalt_ids::Teid;
 use basalt_pipeline::{Frame, Tables, Uplinked};
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Extension headers that we understand (TS 29.281 §5.2.2): PDU Session Container, PDCP PDU Number, Long PDCP PDU Number.
 const SUPPORTED: [u8; 3] = [0x85, 0xc0, 0x82];
@@ -41,10 +42,37 @@ impl Shared {
             }
             Uplinked::Drop(reason) => self.tables.dropped(reason, 1),
             Uplinked::Egress(_) => {}
+            Uplinked::Punt(PuntReason::NatPorts) => self.more_ports(now, peer, frame.bytes()),
             Uplinked::Punt(PuntReason::RouterSolicitation) => self.solicited(now, peer, frame.bytes()),
             Uplinked::Punt(PuntReason::GtpControl) => self.control(now, from, frame.bytes()),
             Uplinked::Punt(PuntReason::UnknownExtension) => self.supported(now, peer, frame.bytes()),
             Uplinked::Punt(reason) => self.hold(now, peer, frame.bytes(), reason),
+        }
+    }
+
+    /// A phone needs more external ports for this packet than it has: it gets a block more, or is told that it does not.
+    fn more_ports(&self, now: Instant, peer: Ipv4Addr, octets: &[u8]) {
+        let (Some(teid), Some(settings)) = (teid(octets), self.tables.settings.get(0)) else { return };
+        let mut state = self.state();
+        let Some(uplink) = self.tables.uplink.get((teid & settings.teid_mask.get()) as usize) else { return };
+        let Some(home) = self.tables.uplink.get(uplink.home.get() as usize) else { return };
+        let inside = Address(home.ue.get()).to_ipv4();
+        let given = state.nat.as_mut().is_some_and(|nat| match nat.owner(inside) {
+            Some(_) => nat.more(&self.tables, inside),
+            None => nat.assign(&self.tables, home, inside, None).is_ok(),
+        });
+        if given && self.uplink_again(Held::new(teid, peer, octets, PuntReason::NatPorts)).is_none() {
+            return;
+        }
+        self.tables.dropped(DropReason::NatPorts, 1);
+        uplink.refused.add(1);
+        let Ok(Datagram { message: Message::GPdu(inner), .. }) = Datagram::decode(octets) else { return };
+        let slot = settings.slot(Address(home.ue.get()));
+        let downlink = slot.and_then(|slot| self.tables.downlink.get(slot as usize));
+        if let (Some(downlink), true) = (downlink, state.limits.allow(now, peer))
+            && let Some(message) = icmp::prohibited(self.local, &inner)
+        {
+            self.send_down(downlink, message);
         }
     }
 
@@ -81,7 +109,9 @@ impl Shared {
     /// When the next held message must be judged for good, or a base station be asked.
     pub(crate) fn due(&self) -> Option<Instant> {
         let state = self.state();
-        [state.waiting.due(), state.paths.due()].into_iter().flatten().min()
+        // Mappings of translation need a clock.
+        let clock = state.nat.as_ref().map(|_| Instant::now() + Duration::from_secs(1));
+        [state.waiting.due(), state.paths.due(), clock].into_iter().flatten().min()
     }
 
     /// Asks base stations whether they are there.

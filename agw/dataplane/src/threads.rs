@@ -1,5 +1,6 @@
 //! The threads that move packets of the slow path and of the software plane. They end when the data plane is dropped.
 
+use crate::nat;
 use crate::plane::{Outlet, Shared};
 use crate::slowpath::patience;
 use crate::sockets::wait;
@@ -83,6 +84,7 @@ fn serve_socket(shared: &Shared) {
         let now = Instant::now();
         shared.expire(now);
         shared.ask(now);
+        nat::tick(&shared.tables);
         let time = patience(shared.due(), now);
         if let Err(error) = wait(&[(socket.as_fd(), libc::POLLIN), (shared.stop.as_fd(), libc::POLLIN)], time) {
             tracing::error!(%error, "waiting for GTP-U");

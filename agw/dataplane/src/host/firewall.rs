@@ -5,6 +5,7 @@ use crate::error::Error;
 use basalt_ebpf_abi::Prefix;
 use serde_json::{Value, json};
 use std::io;
+use std::net::Ipv4Addr;
 
 /// Our table of nftables, replaced as a whole in one transaction. Established connections are not touched by that.
 pub(crate) struct Firewall;
@@ -40,10 +41,10 @@ fn ruleset(config: &Config) -> Value {
     commands.extend(forward(config));
     commands.extend(input(config));
     commands.extend(output(config));
-    if config.egress == Egress::Nat {
+    let masqueraded = pools(config, Egress::Nat);
+    if !masqueraded.is_empty() {
         commands.push(chain("postrouting", "nat", "postrouting", 100));
-        for pool in &config.pools {
-            let pool = Prefix::new(pool.network, pool.prefix);
+        for pool in masqueraded {
             commands.push(rule(
                 "postrouting",
                 vec![address_in("saddr", pool), interface("oifname", internet), json!({"masquerade": null})],
@@ -59,19 +60,33 @@ fn ruleset(config: &Config) -> Value {
     json!({"nftables": commands})
 }
 
+/// Pools of which phones leave so.
+fn pools(config: &Config, egress: Egress) -> Vec<Prefix> {
+    let pools = config.pools.iter().map(|pool| Prefix::new(pool.network, pool.prefix));
+    pools.filter(|pool| config.egress_of(Ipv4Addr::from(pool.first())).0 == egress).collect()
+}
+
 /// From phones to the internet, to what is permitted, and among each other where programs let it pass: that leaves where it came
 /// from. To phones, from the internet (behind NAT: only what they asked for) and as answers from what is permitted.
 fn forward(config: &Config) -> Vec<Value> {
     let (device, internet) = (config.device.as_str(), config.internet_interface.as_str());
     let from_phones = || interface("iifname", device);
     let to_phones = || interface("oifname", device);
-    let mut rules =
-        vec![vec![from_phones(), to_phones(), accept()], vec![from_phones(), interface("oifname", internet), accept()]];
+    let mut rules = vec![vec![from_phones(), to_phones(), accept()]];
+    // What has a VLAN of its own goes nowhere else.
+    let tagged = config.pool_egress.iter().filter(|own| own.vlan.is_some());
+    rules.extend(
+        tagged.map(|own| vec![from_phones(), interface("oifname", internet), address_in("saddr", own.pool), refuse()]),
+    );
+    rules.push(vec![from_phones(), interface("oifname", internet), accept()]);
     rules.extend(config.permitted.iter().map(|prefix| vec![from_phones(), address_in("daddr", *prefix), accept()]));
     rules.push(vec![from_phones(), refuse()]);
-    if config.egress == Egress::Routed {
-        rules.push(vec![interface("iifname", internet), to_phones(), accept()]);
-    }
+    let routed = pools(config, Egress::Routed);
+    rules.extend(
+        routed
+            .into_iter()
+            .map(|pool| vec![interface("iifname", internet), to_phones(), address_in("daddr", pool), accept()]),
+    );
     rules.push(vec![to_phones(), established(), accept()]);
     rules.push(vec![to_phones(), refuse()]);
     rules.into_iter().map(|statements| rule("forward", statements)).collect()

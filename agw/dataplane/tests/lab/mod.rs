@@ -100,6 +100,21 @@ impl Lab {
         lab
     }
 
+    /// Takes the cable to the internet away and plugs another one in, with the addresses of before.
+    pub fn replace_internet(&self) {
+        let (g, i) = (self.namespace("g"), self.namespace("i"));
+        run(&format!("ip -n {g} link del sgi"));
+        run(&format!("ip link add sgi netns {g} type veth peer name eth0 netns {i}"));
+        for (namespace, interface, address) in [(&g, "sgi", INTERNET), (&i, "eth0", SERVER)] {
+            run(&format!("ip -n {namespace} addr add {address}/24 dev {interface}"));
+            run(&format!("ip -n {namespace} link set {interface} up"));
+        }
+        run(&format!("ip netns exec {i} ethtool -K eth0 gro on"));
+        run(&format!("ip netns exec {i} ethtool -K eth0 tx off"));
+        run(&format!("ip -n {i} route add 10.45.0.0/24 via {INTERNET}"));
+        run(&format!("ip -n {g} route add default via {SERVER}"));
+    }
+
     fn namespace(&self, which: &str) -> String {
         format!("{}{which}", self.name)
     }

@@ -1,0 +1,227 @@
+//! Ways to the internet between real sockets, in network namespaces: translation, changes of routes and neighbours, interfaces that go.
+//!
+//! Skipped, with the reason printed, where there is no root.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod lab;
+
+use agw_dataplane::blocklog::{Keep, who_had};
+use agw_dataplane::{Config, Egress, Plane, Translation};
+use agw_types::{DataplaneChange, Tunnel};
+use basalt_ebpf_abi::{DropReason, Prefix};
+use basalt_ids::Teid;
+use lab::*;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const OTHER_TEID: Teid = Teid(0x5a5a_0004);
+
+fn drops(gateway: &Gateway, reason: DropReason) -> u64 {
+    gateway.plane().drops().into_iter().find(|(r, _)| *r == reason).unwrap().1
+}
+
+fn translated(lab: &Lab, translation: Translation) -> Config {
+    let mut config = lab.config(Plane::XdpNative, Egress::Translated);
+    config.translation = translation;
+    config
+}
+
+fn address(packet: &[u8], at: usize) -> Ipv4Addr {
+    Ipv4Addr::new(packet[at], packet[at + 1], packet[at + 2], packet[at + 3])
+}
+
+fn half(packet: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([packet[at], packet[at + 1]])
+}
+
+/// Sends up until it arrives: neighbours may have to be found first. Gives where it came from.
+fn up(station: &Station, server: &UdpSocket, port: u16, to: Ipv4Addr) -> SocketAddr {
+    server.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let to = (to, server.local_addr().unwrap().port());
+    let mut buffer = [0; 100];
+    for number in 0..50u32 {
+        station.send(&g_pdu(TEID, &udp_packet((UE, port), to, &number.to_be_bytes())));
+        while let Ok((_, from)) = server.recv_from(&mut buffer) {
+            if buffer[..4] == number.to_be_bytes() {
+                return from;
+            }
+        }
+    }
+    panic!("nothing arrives at {to:?}");
+}
+
+fn port_of(from: SocketAddr) -> u16 {
+    assert_eq!(from.ip(), INTERNET);
+    from.port()
+}
+
+#[test]
+fn translated_flows_pass_both_ways_and_outlive_the_gateway() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let directory = std::env::temp_dir().join(format!("basalt-egress-{}", std::process::id()));
+    let keep = Keep { directory: directory.clone(), age: Duration::from_secs(3600), octets: 1 << 20 };
+    let config = translated(&lab, Translation { log: Some(keep), ..Translation::default() });
+    let gateway = lab.open(config.clone());
+    let station = Station::new(&lab);
+    gateway.connect();
+    let (near, far) = (lab.udp("i", SERVER, 7000), lab.udp("i", FAR, 7000));
+    let port = port_of(up(&station, &near, 5001, SERVER));
+    assert!((10_240..32_768).contains(&port), "{port}");
+    assert_eq!(port_of(up(&station, &far, 5001, FAR)), port, "one mapping for all destinations");
+    assert_ne!(port_of(up(&station, &far, 5003, FAR)), port);
+    for socket in [&near, &far] {
+        socket.send_to(b"answer", (INTERNET, port)).unwrap();
+        let packet = station.packet().expect("an answer");
+        assert_eq!((address(&packet, 16), half(&packet, 22), &packet[28..]), (UE, 5001, &b"answer"[..]));
+    }
+    // A ping, and what a router says about a packet.
+    station.send(&g_pdu(TEID, &ping_packet(UE, FAR, 7)));
+    let reply = station.packet().expect("an echo reply");
+    assert_eq!((reply[9], reply[20], address(&reply, 16), half(&reply, 24)), (1, 0, UE, 0x1234));
+    assert_eq!(checksum(&reply[20..]), 0);
+    station.send(&g_pdu(TEID, &udp_packet((UE, 5001), (FAR, 9), b"nobody listens")));
+    let error = station.packet().expect("an ICMP error");
+    assert_eq!((error[9], error[20], error[21], address(&error, 16)), (1, 3, 3, UE));
+    let about = &error[28..];
+    assert_eq!((address(about, 12), half(about, 20), half(about, 22)), (UE, 5001, 9));
+    assert_eq!((checksum(&error[20..]), checksum(&about[..20])), (0, 0));
+    // The daemon goes and comes: what was mapped is mapped.
+    drop(gateway);
+    near.send_to(b"alone", (INTERNET, port)).unwrap();
+    assert_eq!(station.packet().expect("while nobody is there")[28..], *b"alone");
+    let gateway = lab.open(config);
+    assert!(gateway.plane().adopted());
+    gateway.connect();
+    assert_eq!(port_of(up(&station, &far, 5001, FAR)), port);
+    // Who had it?
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let holder = || who_had(&directory, INTERNET, port, now + 1).unwrap();
+    eventually("it is in the log", || holder().is_some());
+    let holder = holder().unwrap();
+    assert_eq!((holder.imsi.to_string(), holder.inside, holder.until), ("001010000000001".to_owned(), UE, None));
+    assert!(holder.ports.0 <= port && port <= holder.ports.1);
+    gateway.plane().apply(&DataplaneChange::Remove { teid: TEID, address: UE.into() }).unwrap();
+    let ended = || who_had(&directory, INTERNET, port, now - 1).unwrap().is_none_or(|holder| holder.until.is_some());
+    eventually("its end is in the log", ended);
+    near.send_to(b"late", (INTERNET, port)).unwrap();
+    drop(gateway);
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn who_needs_more_ports_gets_them_up_to_the_limit_and_is_told_then() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let translation = Translation { block: 16, blocks: 2, ..Translation::default() };
+    let gateway = lab.open(translated(&lab, translation));
+    let station = Station::new(&lab);
+    gateway.connect();
+    let far = lab.udp("i", FAR, 7000);
+    let ports: std::collections::BTreeSet<u16> =
+        (0..32).map(|flow| port_of(up(&station, &far, 5000 + flow, FAR))).collect();
+    assert_eq!(ports.len(), 32);
+    assert!(ports.last().unwrap() - ports.first().unwrap() < 48, "two blocks: {ports:?}");
+    station.send(&g_pdu(TEID, &udp_packet((UE, 6000), (FAR, 7000), b"one too many")));
+    let told = station.packet().expect("a word about it");
+    assert_eq!((told[9], told[20], told[21], half(&told[28..], 20)), (1, 3, 13, 6000));
+    assert_eq!(drops(&gateway, DropReason::NatPorts), 1);
+}
+
+#[test]
+fn phones_meet_by_their_external_addresses_only_where_they_may() {
+    if !possible() {
+        return;
+    }
+    for allowed in [false, true] {
+        let lab = Lab::new();
+        let mut config = translated(&lab, Translation::default());
+        config.phone_to_phone = allowed;
+        let gateway = lab.open(config);
+        let station = Station::new(&lab);
+        gateway.connect();
+        let mut other: Tunnel = tunnel(connected());
+        (other.teid, other.address) = (OTHER_TEID, OTHER_UE.into());
+        other.imsi = "001010000000002".parse().unwrap();
+        gateway.plane().apply(&DataplaneChange::Set(other)).unwrap();
+        let far = lab.udp("i", FAR, 7000);
+        let mine = port_of(up(&station, &far, 5001, FAR));
+        far.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        station.send(&g_pdu(OTHER_TEID, &udp_packet((OTHER_UE, 6001), (FAR, 7000), b"out")));
+        let mut buffer = [0; 100];
+        let (_, from) = far.recv_from(&mut buffer).unwrap();
+        let theirs = port_of(from);
+        assert_ne!(mine / 512, theirs / 512, "different blocks");
+        station.send(&g_pdu(OTHER_TEID, &udp_packet((OTHER_UE, 6001), (INTERNET, mine), b"hello")));
+        if allowed {
+            let packet = station.packet().expect("from the other phone");
+            assert_eq!((address(&packet, 12), half(&packet, 20)), (INTERNET, theirs), "by its external address");
+            assert_eq!((address(&packet, 16), half(&packet, 22), &packet[28..]), (UE, 5001, &b"hello"[..]));
+        } else {
+            eventually("it is refused", || drops(&gateway, DropReason::PhoneToPhone) == 1);
+        }
+    }
+}
+
+#[test]
+fn routes_neighbours_and_interfaces_are_followed_while_traffic_flows() {
+    if !possible() {
+        return;
+    }
+    for egress in [Egress::Routed, Egress::Translated] {
+        let lab = Lab::new();
+        let gateway = lab.open(lab.config(Plane::XdpNative, egress));
+        let station = Station::new(&lab);
+        gateway.connect();
+        let far = lab.udp("i", FAR, 7000);
+        let flows = |what: &str| {
+            let from = up(&station, &far, 5001, FAR);
+            // And back.
+            far.send_to(what.as_bytes(), from).unwrap();
+            while let Some(packet) = station.packet() {
+                if packet[28..] == *what.as_bytes() {
+                    return;
+                }
+            }
+            panic!("no answer: {what}");
+        };
+        flows("as it was");
+        lab.command("i", "ip link set dev eth0 address 02:00:00:00:77:01");
+        lab.command("g", "ip neigh flush dev sgi");
+        flows("the router has another MAC address");
+        lab.command("i", "ip addr add 192.0.2.99/24 dev eth0");
+        lab.command("g", "ip route replace default via 192.0.2.99");
+        flows("another router");
+        lab.command("g", "ip link set dev sgi down");
+        lab.command("g", "ip link set dev sgi up");
+        lab.command("g", "ip route replace default via 192.0.2.99");
+        flows("the interface was down");
+        lab.command("g", "ip link set dev sgi name other");
+        lab.command("g", "ip link set dev other name sgi");
+        lab.command("g", "ip link set dev sgi up");
+        lab.command("g", "ip route replace default via 192.0.2.99");
+        flows("the interface had another name");
+        lab.replace_internet();
+        flows("a new interface of the old name");
+    }
+}
+
+#[test]
+fn contradictions_are_refused() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let refused = |translation| Gateway::refused(lab.namespace_path("g"), translated(&lab, translation));
+    let usual = Translation::default;
+    assert!(refused(Translation { block: 100, ..usual() }).contains("16, 32, 64"));
+    assert!(refused(Translation { blocks: 5, ..usual() }).contains("1 to 4 blocks"));
+    assert!(refused(Translation { ports: Some(80..=90), ..usual() }).contains("1024 to 65535"));
+    let range = Prefix::new(Ipv4Addr::new(198, 51, 100, 0), 23);
+    assert!(refused(Translation { addresses: vec![range], ..usual() }).contains("256 external addresses"));
+}
