@@ -4,7 +4,7 @@
 
 use crate::events::EventLine;
 use crate::gateway::{Gateway, Job};
-use crate::{convert, diagnose, storage, subscribers, usage};
+use crate::{convert, diagnose, packets, storage, subscribers, usage};
 use agw_subscribers::StoredSubscriber;
 use agw_types::{Command, ConfigDelta, Input, OperatorReply, SubscriberState};
 use anyhow::Context as _;
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::pin::Pin;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::{BroadcastStream, UnixListenerStream};
+use tokio_stream::wrappers::{BroadcastStream, ReceiverStream, UnixListenerStream};
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -146,6 +146,7 @@ fn plan_of(imsi: Imsi, plan: api::DataPlan) -> Result<usage::StoredPlan, Status>
     Ok(usage::StoredPlan { imsi, octets: plan.octets, term, slow, extra: 0, extra_for: 0 })
 }
 
+type Packets = Pin<Box<dyn Stream<Item = Result<api::SeenPacket, Status>> + Send>>;
 type Events = Pin<Box<dyn Stream<Item = Result<api::Event, Status>> + Send>>;
 
 #[tonic::async_trait]
@@ -360,6 +361,28 @@ impl Service for Control {
         let none = || Status::failed_precondition(format!("subscriber {imsi} has no data plan to add to"));
         let plan = added.await?.ok_or_else(none)?;
         Ok(Response::new(api::SetDataPlanResponse { plan }))
+    }
+
+    type WatchPacketsStream = Packets;
+
+    async fn watch_packets(
+        &self,
+        request: Request<api::WatchPacketsRequest>,
+    ) -> Result<Response<Self::WatchPacketsStream>, Status> {
+        let request = request.into_inner();
+        let imsi = imsi(&request.imsi)?;
+        let until = tokio::time::Instant::now() + packets::PATIENCE;
+        let seen = loop {
+            match self.run(move |gateway| packets::watch(gateway, imsi, request.snap)).await? {
+                Err(status)
+                    if status.code() == tonic::Code::ResourceExhausted && tokio::time::Instant::now() < until =>
+                {
+                    tokio::time::sleep(packets::PATIENCE / 20).await;
+                }
+                other => break other?,
+            }
+        };
+        Ok(Response::new(Box::pin(ReceiverStream::new(seen).map(|packet| Ok(packets::show(packet))))))
     }
 
     async fn detach_ue(

@@ -13,6 +13,7 @@ mod events;
 mod gateway;
 mod keeper;
 mod metrics;
+mod packets;
 mod reports;
 mod start;
 mod storage;

@@ -28,6 +28,7 @@ use crate::sessions::{Installed, Sessions, Usage};
 use crate::sockets::{Device, FrameSocket, GtpSocket, ethtool};
 use crate::tables::{SharedRegions, Sizes, Tables};
 use crate::threads::Threads;
+use crate::watch;
 use crate::xdp::{self, Loaded, Mode};
 use agw_types::{DataplaneChange, Traffic, Tunnel, UeAddress};
 use basalt_ebpf_abi::{Address, BEARER_BLOCK, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, programs};
@@ -36,7 +37,7 @@ use basalt_pipeline::TUNNEL_OVERHEAD;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -73,7 +74,7 @@ pub struct Dataplane {
     shared: Arc<Shared>,
     mode: PlaneMode,
     adopted: bool,
-    loaded: Option<Arc<Mutex<Loaded>>>,
+    pub(crate) loaded: Option<Arc<Mutex<Loaded>>>,
     _threads: Threads,
     resolver: Option<JoinHandle<()>>,
 }
@@ -315,8 +316,7 @@ impl Dataplane {
     }
 
     fn reason(&self, slot: u32) -> u64 {
-        let loaded = self.loaded.as_ref().map(|loaded| loaded.lock().unwrap_or_else(PoisonError::into_inner));
-        let programs = loaded.map_or(0, |loaded| loaded.reason(slot));
+        let programs = self.loaded.as_ref().map_or(0, |loaded| watch::lock(loaded).reason(slot));
         programs + self.shared.tables.reason(slot)
     }
 

@@ -48,6 +48,9 @@ pub enum Error {
     /// Base stations are reached over IPv4 only.
     #[error("a base station with an IPv6 transport address")]
     Ipv6Peer,
+    /// Somebody watches a phone already.
+    #[error("a phone is being watched already: one at a time")]
+    Watching,
     /// A setting that contradicts another.
     #[error("{0}")]
     Configuration(String),

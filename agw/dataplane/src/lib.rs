@@ -101,6 +101,7 @@ mod sockets;
 mod suspects;
 mod tables;
 mod threads;
+mod watch;
 mod xdp;
 
 pub use config::{Config, Egress, Plane, PoolEgress, Vlan};
@@ -116,3 +117,4 @@ pub use rules::{Allowance, Dedicated, Rule, Service, Way, tos_of_qci};
 pub use service::{Parts, Volume};
 pub use sessions::{Installed, Usage};
 pub use suspects::Suspicion;
+pub use watch::Seen;

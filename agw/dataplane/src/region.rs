@@ -61,6 +61,8 @@ unsafe impl Record for basalt_ebpf_abi::Fragment {}
 unsafe impl Record for basalt_ebpf_abi::Shared64 {}
 // SAFETY: a shared cell.
 unsafe impl Record for basalt_ebpf_abi::Shared32 {}
+// SAFETY: shared cells only.
+unsafe impl Record for basalt_ebpf_abi::Watch {}
 
 impl<T: Record> Region<T> {
     /// Anonymous memory, zero. Pages cost nothing before they are used.

@@ -7,12 +7,13 @@ use crate::error::Error;
 use crate::predecessor::{self, Predecessor};
 use crate::region::{Record, Region};
 use crate::tables::{SharedRegions, Sizes};
+use agw_types::UeAddress;
 use aya::maps::{Map, MapData, MapInfo, PerCpuArray, ProgramArray, RingBuf};
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::xdp::{XdpLink, XdpLinkId};
 use aya::programs::{ProgramError, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
-use basalt_ebpf_abi::{FRAGMENTS, SCHEMA_VERSION, Settings, maps, programs};
+use basalt_ebpf_abi::{Address, FRAGMENTS, SCHEMA_VERSION, Settings, Watch, maps, programs};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,6 +53,12 @@ pub(crate) struct Loaded {
     pub(crate) replaced: Vec<Predecessor>,
     /// Pinned links that are in use.
     links: Vec<PathBuf>,
+    /// Which program is behind which of them.
+    attached: Vec<(String, PathBuf)>,
+    /// Whom watching programs watch.
+    watch: Region<Watch>,
+    /// What they tell; taken by whoever watches.
+    pub(crate) watched: Option<RingBuf<MapData>>,
 }
 
 /// Loads the programs of `object`. With a `directory`, maps that are pinned there are used again if they have this schema and
@@ -109,7 +116,9 @@ pub(crate) fn load(
     };
     let ring = RingBuf::try_from(take(&mut ebpf, maps::HANDOVER)?).map_err(Error::bpf("ring"))?;
     let reasons = PerCpuArray::try_from(take(&mut ebpf, maps::REASONS)?).map_err(Error::bpf("counters"))?;
-    for (name, program) in ebpf.programs_mut() {
+    // Those that watch are loaded when somebody does.
+    let usual = |name: &str| !programs::WATCHING.iter().any(|(_, watching)| *watching == name);
+    for (name, program) in ebpf.programs_mut().filter(|(name, _)| usual(name)) {
         let program: &mut Xdp = program.try_into().map_err(Error::bpf(name))?;
         program.load().map_err(Error::bpf(format!("loading {name}")))?;
     }
@@ -118,9 +127,23 @@ pub(crate) fn load(
         let program = xdp(&mut ebpf, name)?.fd().map_err(Error::bpf(name))?;
         stages.set(place, program, 0).map_err(Error::bpf("stages"))?;
     }
+    let watch = region(&ebpf, maps::WATCH, 1)?;
+    let watched = RingBuf::try_from(take(&mut ebpf, maps::WATCHED)?).map_err(Error::bpf("ring"))?;
     let directory = directory.map(Path::to_path_buf);
     Ok((
-        Loaded { ebpf, directory, ring: Some(ring), reasons, _stages: stages, reused, replaced, links: Vec::new() },
+        Loaded {
+            ebpf,
+            directory,
+            ring: Some(ring),
+            reasons,
+            _stages: stages,
+            reused,
+            replaced,
+            links: Vec::new(),
+            attached: Vec::new(),
+            watch,
+            watched: Some(watched),
+        },
         regions,
     ))
 }
@@ -134,6 +157,10 @@ impl Loaded {
         };
         if let Some(directory) = &self.directory {
             self.links.push(link_path(directory, interface, attached));
+            let place = (program.to_owned(), link_path(directory, interface, attached));
+            if !self.attached.contains(&place) {
+                self.attached.push(place);
+            }
             // For people with bpftool; the links hold the programs.
             let pin = directory.join("programs").join(program);
             let _ = fs::remove_file(&pin);
@@ -198,6 +225,38 @@ impl Loaded {
             }
         }
         Err(failure)
+    }
+
+    /// Puts the programs that watch this phone in the place of the usual ones.
+    pub(crate) fn watch(&mut self, address: UeAddress, snap: u32) -> Result<(), Error> {
+        if let Some(watch) = self.watch.get(0) {
+            watch.snap.set(snap);
+            watch.ue.set(address.ipv4().map_or(0, |address| Address::new(address).0));
+            watch.prefix.set(address.prefix().map_or(0, |prefix| prefix.to_bits().to_be()));
+        }
+        for (program, link) in self.attached.clone() {
+            let Some((_, watching)) = programs::WATCHING.iter().find(|(usual, _)| *usual == program) else { continue };
+            let watching_program = xdp(&mut self.ebpf, watching)?;
+            if watching_program.fd().is_err() {
+                watching_program.load().map_err(Error::bpf(format!("loading {watching}")))?;
+            }
+            update(watching_program, &link)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the usual programs back.
+    pub(crate) fn unwatch(&mut self) -> Result<(), Error> {
+        let mut first = Ok(());
+        for (program, link) in self.attached.clone() {
+            let back = xdp(&mut self.ebpf, &program).and_then(|program| update(program, &link));
+            first = first.and(back);
+        }
+        if let Some(watch) = self.watch.get(0) {
+            watch.ue.set(0);
+            watch.prefix.set(0);
+        }
+        first
     }
 
     /// A loaded program, to run it on test packets.

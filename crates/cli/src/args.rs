@@ -83,6 +83,18 @@ pub(crate) enum Command {
         #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
         last: u32,
     },
+    /// Show who talks most, by rate
+    Top {
+        /// How many at most
+        #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
+        count: usize,
+        /// How long to look, seconds
+        #[arg(long, short = 't', value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        time: u64,
+    },
+    /// Write one phone's packets into a file, until Ctrl-C
+    #[command(subcommand)]
+    Trace(Trace),
     /// Show usage records, one after the other, for a charging system's books
     UsageRecords {
         /// From this cursor on
@@ -149,6 +161,13 @@ pub(crate) enum Describe {
     Ue {
         /// The phone's subscriber
         imsi: String,
+        /// Count its packets hop by hop for a while, and say where they stop
+        #[arg(long)]
+        packets: bool,
+        /// How long to count, seconds
+        #[arg(long, short = 't', value_name = "SECONDS", default_value_t = 3, requires = "packets",
+              value_parser = clap::value_parser!(u64).range(1..=3600))]
+        time: u64,
     },
     /// What a subscriber used, session by session
     Usage {
@@ -159,6 +178,27 @@ pub(crate) enum Describe {
     Enb {
         /// As `basalt get enbs` shows it, such as 001-01/0x19b, or its name
         id: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Trace {
+    /// A phone's packets in its tunnel and outside, in both directions, for Wireshark and tshark
+    Ue {
+        /// The phone's subscriber
+        imsi: String,
+        /// The file, in the pcapng format
+        #[arg(long, short, value_name = "FILE")]
+        write: PathBuf,
+        /// Octets of each packet that are kept
+        #[arg(long, short, value_name = "OCTETS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(64..=2000))]
+        snap: u32,
+        /// Stop after so many packets
+        #[arg(long, short = 'n', value_name = "N")]
+        count: Option<u64>,
+        /// Stop after so many seconds
+        #[arg(long, short = 't', value_name = "SECONDS")]
+        time: Option<u64>,
     },
 }
 

@@ -19,6 +19,7 @@ mod error;
 mod escape;
 mod keys;
 mod output;
+mod pcapng;
 mod table;
 mod text;
 mod view;

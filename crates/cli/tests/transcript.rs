@@ -57,6 +57,26 @@ fn a_busy_site() {
 }
 
 #[test]
+fn packets_of_a_phone() {
+    let site = Site::busy();
+    let file = site.dir.path().join("phone.pcapng");
+    let text = site.transcript(&[
+        "basalt describe ue 001010000000001 --packets",
+        "basalt describe ue 001010000000001 --packets -o json",
+        "basalt describe ue 001010000000003 --packets",
+        "basalt trace ue 001010000000001 -w /nowhere/x.pcapng",
+        "basalt top -t 1",
+        "basalt top -t 1 -o json",
+    ]);
+    insta::assert_snapshot!(text);
+    let said = site.run(&format!("basalt trace ue 001010000000001 -w {}", file.display()));
+    assert!(said.stdout.starts_with("4 packets of 001010000000001 are in "), "{}", said.stdout);
+    let written = std::fs::read(file).unwrap();
+    assert!(written.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) && written.len().is_multiple_of(4));
+    assert!(written.windows(14).any(|window| window == b"spoofed_source"));
+}
+
+#[test]
 fn what_was_used() {
     let site = Site::busy();
     let text = site.transcript(&[

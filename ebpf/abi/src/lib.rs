@@ -38,6 +38,7 @@ mod settings;
 mod shared;
 mod teid;
 mod uplink;
+mod watch;
 
 pub use address::{Address, Prefix};
 pub use bench::BenchPlan;
@@ -60,6 +61,7 @@ pub use settings::{
 pub use shared::{Shared32, Shared64};
 pub use teid::TeidLayout;
 pub use uplink::{Uplink, UplinkFlags};
+pub use watch::{Point, Watch, WatchedHeader};
 
 /// Version of everything in this crate. Raised with every change of layout or meaning.
 pub const SCHEMA_VERSION: u32 = 3;
@@ -102,7 +104,11 @@ pub mod maps {
     pub const HANDOVER: &str = "HANDOVER";
     /// Array of programs: [`super::programs::STAGES`].
     pub const STAGES: &str = "STAGES";
-    /// All of them, in the order above.
+    /// Array of one [`super::Watch`]; not pinned.
+    pub const WATCH: &str = "WATCH";
+    /// Ring buffer of frames that watching programs tell of; not pinned.
+    pub const WATCHED: &str = "WATCHED";
+    /// All of them that are pinned, in the order above.
     pub const ALL: [&str; 18] = [
         SETTINGS,
         UPLINK,
@@ -139,6 +145,9 @@ pub mod programs {
     pub const STAGES: [&str; 2] = [ONWARD, DELIVER];
     /// On the gateway's own veth peer: adds GTP-U to packets that the kernel routed to a phone.
     pub const KERNEL: &str = "basalt_kernel";
+    /// What stands in the place of each of the three above while somebody watches a phone.
+    pub const WATCHING: [(&str, &str); 3] =
+        [(ACCESS, "basalt_access_watch"), (INTERNET, "basalt_internet_watch"), (KERNEL, "basalt_kernel_watch")];
 }
 
 /// A token bucket of one CPU. Times are nanoseconds of the kernel's monotonic clock.

@@ -28,6 +28,13 @@ impl Frame {
         self.ctx
     }
 
+    /// The interface that the frame came in on.
+    #[inline(always)]
+    pub fn ingress(&self) -> u32 {
+        // SAFETY: the context is alive for the whole program.
+        unsafe { (*self.ctx).ingress_ifindex }
+    }
+
     #[inline(always)]
     fn data(&self) -> usize {
         // SAFETY: the context is alive for the whole program; the verifier turns this into a packet pointer.

@@ -11,9 +11,11 @@
 mod frame;
 mod handover;
 mod tables;
+mod watch;
 
 pub use frame::{Frame, pending, resolved};
 pub use tables::Maps;
+pub use watch::{watch_access, watch_towards_phone};
 
 use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::helpers::generated::bpf_redirect;

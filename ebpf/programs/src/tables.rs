@@ -5,7 +5,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, ProgramArray, RingBuf};
 use basalt_ebpf_abi::{
     Bearer, Block, Bucket, Destinations, Downlink, FRAGMENTS, Fragment, HandoverHeader, Mapping, Nat, NextHop, Notice,
-    Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink,
+    Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink, Watch,
 };
 use basalt_pipeline::{Resolved, Step, Tables};
 use core::ffi::c_void;
@@ -54,6 +54,10 @@ pub(crate) static STAGES: ProgramArray = ProgramArray::with_max_entries(2, 0);
 pub(crate) static PENDING: PerCpuArray<[u32; Resolved::WORDS]> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 pub(crate) static HANDOVER: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+#[map]
+pub(crate) static WATCH: Array<Watch> = Array::with_max_entries(1, MMAPABLE);
+#[map]
+pub(crate) static WATCHED: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
 /// One time round of a loop of the kernel's, which ends with 1.
 extern "C" fn again<S: Step<Maps>>(_: u32, state: *mut S) -> u64 {

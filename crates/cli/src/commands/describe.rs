@@ -1,6 +1,6 @@
 //! One thing in full.
 
-use super::{act, get, imsi as parse_imsi, usage};
+use super::{act, get, imsi as parse_imsi, trace, usage};
 use crate::args::Describe;
 use crate::client::Client;
 use crate::error::Result;
@@ -8,10 +8,14 @@ use crate::output::Out;
 use crate::table::Table;
 use crate::{text, view};
 use basalt_control_api::gateway::v1 as api;
+use std::time::Duration;
 
 pub(super) async fn run(what: Describe, client: &mut Client, out: &mut Out<'_>) -> Result<()> {
     match what {
-        Describe::Ue { imsi } => ue(&imsi, client, out).await,
+        Describe::Ue { imsi, packets: true, time } => {
+            trace::hops(&parse_imsi(&imsi)?, Duration::from_secs(time), client, out).await
+        }
+        Describe::Ue { imsi, .. } => ue(&imsi, client, out).await,
         Describe::Usage { imsi } => usage::describe(&imsi, client, out).await,
         Describe::Enb { id } => enb(&id, client, out).await,
     }

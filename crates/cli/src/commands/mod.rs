@@ -8,9 +8,11 @@ mod get;
 mod import;
 mod status;
 mod subscriber;
+mod top;
+mod trace;
 mod usage;
 
-use crate::args::{Cli, Command, What};
+use crate::args::{Cli, Command, Trace, What};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::output::Out;
@@ -19,6 +21,7 @@ use basalt_doctor::{Finding, Wanted};
 use basalt_ids::Imsi;
 use clap::CommandFactory as _;
 use std::io::Read;
+use std::time::Duration;
 
 /// Runs a command and answers with its exit code.
 pub(crate) fn run(
@@ -72,6 +75,11 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         Command::Deactivate { imsi, ebi } => act::deactivate(&imsi, ebi, client, out).await,
         Command::Reset(what) => act::reset(what, client, out).await,
         Command::Events { imsi, follow, last } => events::run(imsi.as_deref(), follow, last, client, out).await,
+        Command::Top { count, time } => top::top(count, Duration::from_secs(time), client, out).await,
+        Command::Trace(Trace::Ue { imsi, write, snap, count, time }) => {
+            let bounds = trace::Bounds { packets: count, time: time.map(Duration::from_secs) };
+            trace::trace(&imsi, &write, snap, bounds, client, out).await
+        }
         Command::UsageRecords { from, acknowledge, count } => {
             usage::records(from, acknowledge, count, client, out).await
         }

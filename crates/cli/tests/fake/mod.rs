@@ -340,6 +340,33 @@ impl Gateway for Fake {
         })
     }
 
+    type WatchPacketsStream = tokio_stream::Iter<std::vec::IntoIter<Result<api::SeenPacket, Status>>>;
+
+    async fn watch_packets(&self, request: Request<api::WatchPacketsRequest>) -> Answer<Self::WatchPacketsStream> {
+        use api::seen_packet::Point;
+        let request = request.into_inner();
+        self.with(|state| {
+            if !state.ues.iter().any(|ue| ue.imsi == request.imsi && !ue.sessions.is_empty()) {
+                return Err(Status::not_found(format!("phone {} has no session to watch", request.imsi)));
+            }
+            let packet = |point: Point, interface: &str, reason: &str| api::SeenPacket {
+                unix_nanos: 1_795_221_664_000_000_001,
+                point: point.into(),
+                interface: interface.to_owned(),
+                length: 136,
+                frame: vec![0xa5; 60],
+                reason: reason.to_owned(),
+            };
+            let seen = vec![
+                Ok(packet(Point::RadioIn, "s1u", "")),
+                Ok(packet(Point::InternetOut, "sgi", "")),
+                Ok(packet(Point::RadioIn, "s1u", "")),
+                Ok(packet(Point::UplinkDropped, "s1u", "spoofed_source")),
+            ];
+            Ok(tokio_stream::iter(seen))
+        })
+    }
+
     async fn detach_ue(&self, request: Request<api::DetachUeRequest>) -> Answer<api::CommandResponse> {
         let api::DetachUeRequest { imsi, reattach } = request.into_inner();
         self.command(&imsi, format!("detach {imsi} reattach={reattach}"))

@@ -6,7 +6,7 @@ use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use basalt_pipeline::{Origin, access, deliver, onward, towards_phone};
-use basalt_programs::{Frame, Maps, act, pending, resolved};
+use basalt_programs::{Frame, Maps, act, pending, resolved, watch_access, watch_towards_phone};
 
 /// Radio side: out of the tunnel.
 #[xdp]
@@ -48,6 +48,24 @@ pub fn basalt_kernel(ctx: XdpContext) -> u32 {
     let mut frame = Frame::new(ctx.ctx);
     let verdict = towards_phone(&mut frame, &Maps, Origin::Kernel);
     act(&frame, verdict)
+}
+
+/// As [`basalt_access`], while a phone is watched.
+#[xdp]
+pub fn basalt_access_watch(ctx: XdpContext) -> u32 {
+    watch_access(&mut Frame::new(ctx.ctx))
+}
+
+/// As [`basalt_internet`], while a phone is watched.
+#[xdp]
+pub fn basalt_internet_watch(ctx: XdpContext) -> u32 {
+    watch_towards_phone(&mut Frame::new(ctx.ctx), Origin::Internet)
+}
+
+/// As [`basalt_kernel`], while a phone is watched.
+#[xdp]
+pub fn basalt_kernel_watch(ctx: XdpContext) -> u32 {
+    watch_towards_phone(&mut Frame::new(ctx.ctx), Origin::Kernel)
 }
 
 #[panic_handler]

@@ -115,15 +115,38 @@ fn step(sentence: &str) -> Sentence<Step> {
         ["enb", enb, rest @ ..] => Ok(Step::Enb(index(enb)?, enb_action(rest)?)),
         ["ue", phone, rest @ ..] => Ok(Step::Phone(one(phone)?, phone_action(rest)?)),
         ["ues", first, "to", last, rest @ ..] => Ok(Step::Phone(several(first, last)?, phone_action(rest)?)),
-        ["gateway", rest @ ..] => Ok(Step::Gateway(gateway_action(rest)?)),
         ["internet", "sends", count, "numbered", "packets", "to", "ue", phone] => {
             Ok(Step::SendNumbered(index(phone)?, number(count)?))
         }
         ["internet", "floods", "ue", phone, "for", time, "and", rate, "bit/s", "arrive"] => {
             Ok(Step::Flood(index(phone)?, duration(time)?, number(rate)?))
         }
+        ["gateway", "is", "killed", kills, "times", "under", "packets", "of", "ues", "1", "to", last] => {
+            Ok(Step::Kills(index(last)?, number(kills)?, 0))
+        }
+        [
+            "gateway",
+            "is",
+            "killed",
+            kills,
+            "times",
+            "under",
+            "packets",
+            "of",
+            "ues",
+            "1",
+            "to",
+            last,
+            "with",
+            "new",
+            "tables",
+            "every",
+            every,
+        ] => Ok(Step::Kills(index(last)?, number(kills)?, number(every)?)),
+        ["operator", "watches", "ue", phone, "for", time] => Ok(Step::Watch(index(phone)?, duration(time)?)),
         ["canary", "ue", phone, "starts"] => Ok(Step::CanaryStarts(index(phone)?)),
         ["canary", "lost", "nothing"] => Ok(Step::CanaryLostNothing),
+        ["gateway", rest @ ..] => Ok(Step::Gateway(gateway_action(rest)?)),
         _ => Err(unknown(sentence)),
     }
 }

@@ -13,6 +13,7 @@ use testbed_ue::{AttachKind, DetachKind, Fault, Input};
 use super::check;
 use super::script::{EnbAction, GatewayAction, PhoneAction, Phones, Script, Step};
 use super::world::{RunOptions, World};
+use crate::kills::{self, KillPlan};
 use crate::lab;
 use crate::probe;
 use crate::radio::{Io, Shared};
@@ -66,6 +67,8 @@ impl World {
             Step::Gateway(action) => self.gateway_acts(action),
             Step::SendNumbered(phone, count) => self.send_numbered(phone - 1, *count),
             Step::Flood(phone, time, rate) => self.flood(phone - 1, *time, *rate),
+            Step::Kills(phones, kills, every) => self.kills(*phones, *kills, *every),
+            Step::Watch(phone, time) => self.watch(phone - 1, *time),
             Step::CanaryStarts(phone) => self.canary_starts(phone - 1),
             Step::CanaryLostNothing => self.canary_ends(),
             Step::Wait(time) => {
@@ -200,6 +203,39 @@ impl World {
         }
         if bits < least || bits > most {
             bail!("{bits} of {sent} bit arrived in {elapsed:.2} s, which is not {rate} bit/s");
+        }
+        Ok(())
+    }
+
+    fn kills(&mut self, phones: usize, kills: u32, rebuild_every: u32) -> Result<()> {
+        let plan = KillPlan { kills, seed: 1, rate: 500, rebuild_every };
+        let internet = self.network.lab.internet.clone();
+        let report = kills::run(&mut self.network.gateway, &self.radio, &internet, phones, &plan)?;
+        if !report.is_exact() {
+            bail!("something was lost, reordered or miscounted: {}", serde_json::to_string(&report)?);
+        }
+        Ok(())
+    }
+
+    /// Every hop of a phone that pings and is answered must have been seen, and the capture must hold packets.
+    fn watch(&mut self, phone: usize, time: Duration) -> Result<()> {
+        let imsi = self.imsi(phone)?;
+        let seconds = time.as_secs().max(1).to_string();
+        let gateway = &self.network.gateway;
+        let seen = gateway.json(&["describe", "ue", &imsi, "--packets", "-t", &seconds])?;
+        for hop in ["from the base station", "to the internet", "from the internet", "to the base station"] {
+            let hops = seen["hops"].as_array().context("no list of hops")?;
+            let packets = hops.iter().find(|one| one["hop"] == hop).and_then(|one| one["packets"].as_u64());
+            if packets.unwrap_or(0) == 0 {
+                bail!("no packet was seen {hop}: {seen}");
+            }
+        }
+        let file = self.network.lab.directory().join("phone.pcapng");
+        let path = file.to_string_lossy().into_owned();
+        gateway.basalt(&["trace", "ue", &imsi, "-w", &path, "-t", &seconds])?;
+        let octets = std::fs::read(&file)?;
+        if !octets.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) || octets.len() < 1_000 {
+            bail!("{path} is no capture: {} octets", octets.len());
         }
         Ok(())
     }

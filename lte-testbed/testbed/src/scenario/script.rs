@@ -91,6 +91,11 @@ pub enum Step {
     SendNumbered(usize, u32),
     /// The internet sends a phone far more than it may have, for so long; what arrives is measured, and must be this rate in bit/s.
     Flood(usize, Duration, u64),
+    /// The gateway is killed so often at random while the first so many phones send and receive numbered packets; every so often its
+    /// tables are asked for in another size. Nothing may be lost, reordered or miscounted.
+    Kills(usize, u32, u32),
+    /// The operator looks at a phone's packets for so long: they are seen at every hop, and written into a capture.
+    Watch(usize, Duration),
     /// A phone begins to ping the server without end.
     CanaryStarts(usize),
     /// Ends the pings of the canary, and none of them may be unanswered.
