@@ -4,7 +4,7 @@
 
 use crate::events::EventLine;
 use crate::gateway::{Gateway, Job};
-use crate::{convert, diagnose, packets, storage, subscribers, usage};
+use crate::{cloud, convert, diagnose, packets, storage, subscribers, usage};
 use agw_subscribers::StoredSubscriber;
 use agw_types::{Command, ConfigDelta, Input, OperatorReply, SubscriberState};
 use anyhow::Context as _;
@@ -97,6 +97,11 @@ impl Control {
             usage::collect(gateway, Some(answer));
         })
         .await
+    }
+
+    async fn link(&self) -> Result<agw_link::Handle, Status> {
+        let link = self.run(|gateway| gateway.managed.link().cloned()).await?;
+        link.ok_or_else(|| Status::unavailable("agwd is starting"))
     }
 
     async fn command(&self, command: Command) -> Result<Response<api::CommandResponse>, Status> {
@@ -262,6 +267,23 @@ impl Service for Control {
         let found = self.later(move |gateway, done| delete(gateway, imsi, done)).await?;
         let was_attached = found.ok_or_else(|| not_subscribed(imsi))?;
         Ok(Response::new(api::DeleteSubscriberResponse { was_attached }))
+    }
+
+    async fn join_orchestrator(
+        &self,
+        request: Request<api::JoinOrchestratorRequest>,
+    ) -> Result<Response<api::OrchestratorLink>, Status> {
+        let token = request.into_inner().token;
+        let status = cloud::join(self.link().await?, &token).await.map_err(Status::failed_precondition)?;
+        Ok(Response::new(show_link(&status)))
+    }
+
+    async fn get_orchestrator_link(
+        &self,
+        _: Request<api::GetOrchestratorLinkRequest>,
+    ) -> Result<Response<api::OrchestratorLink>, Status> {
+        let status = self.link().await?.status().borrow().clone();
+        Ok(Response::new(show_link(&status)))
     }
 
     async fn list_ues(&self, request: Request<api::ListUesRequest>) -> Result<Response<api::ListUesResponse>, Status> {
@@ -444,6 +466,17 @@ impl Service for Control {
     }
 }
 
+fn show_link(status: &agw_link::Status) -> api::OrchestratorLink {
+    let (network, gateway) = status.identity.clone().unwrap_or_default();
+    api::OrchestratorLink {
+        network,
+        gateway,
+        connected: status.talking,
+        trouble: if status.talking { String::new() } else { status.trouble.clone() },
+        certified_until: status.certified_until,
+    }
+}
+
 fn show_event(line: EventLine) -> api::Event {
     api::Event {
         unix_millis: line.unix_millis,
@@ -456,12 +489,24 @@ fn show_event(line: EventLine) -> api::Event {
 }
 
 /// A subscriber, checked and sealed.
-struct Prepared {
+pub struct Prepared {
     wanted: subscribers::Wanted,
     stored: StoredSubscriber,
 }
 
-fn prepare(
+impl Prepared {
+    /// Whether it is what is kept already: the same keys, and the same of everything else.
+    pub fn is_same(&self, former: &StoredSubscriber) -> bool {
+        let (k, opc) = (former.k.clone(), former.opc.clone());
+        self.wanted.same_keys && StoredSubscriber { k, opc, ..self.stored.clone() } == *former
+    }
+}
+
+/// Checks and seals a subscriber.
+///
+/// # Errors
+/// What is wrong and what to do.
+pub fn prepare(
     gateway: &Gateway,
     request: &api::AddSubscriberRequest,
     former: Option<&StoredSubscriber>,
@@ -475,9 +520,22 @@ fn prepare(
     Ok(Prepared { wanted, stored })
 }
 
-/// Keeps subscribers; they are used, and `done` is called, when they are durable.
+/// Keeps subscribers that were given by hand; they are used, and `done` is called, when they are durable.
 fn keep(gateway: &mut Gateway, prepared: Vec<Prepared>, done: impl FnOnce() + Send + 'static) {
     let mut batch = Batch::new();
+    for one in &prepared {
+        gateway.managed.changed_by_hand(one.stored.imsi(), &mut batch);
+    }
+    keep_with(gateway, batch, prepared, |_| done());
+}
+
+/// Keeps subscribers together with what `batch` holds; they are used, and `done` is called, when all is durable.
+pub fn keep_with(
+    gateway: &mut Gateway,
+    mut batch: Batch,
+    prepared: Vec<Prepared>,
+    done: impl FnOnce(&mut Gateway) + Send + 'static,
+) {
     for one in &prepared {
         storage::put_subscriber(&mut batch, &one.stored);
     }
@@ -498,7 +556,7 @@ fn keep(gateway: &mut Gateway, prepared: Vec<Prepared>, done: impl FnOnce() + Se
                     if suspended { ConfigDelta::SubscriberGone { imsi } } else { ConfigDelta::Subscriber { imsi } };
                 gateway.step(Input::Config(Box::new(change)));
             }
-            done();
+            done(gateway);
         }),
     );
 }
@@ -560,6 +618,7 @@ fn set_state(
     let shown = subscribers::show(stored);
     let mut batch = Batch::new();
     storage::put_subscriber(&mut batch, stored);
+    gateway.managed.changed_by_hand(imsi, &mut batch);
     gateway.save(
         batch,
         Box::new(move |gateway| {
@@ -582,6 +641,7 @@ fn delete(gateway: &mut Gateway, imsi: Imsi, done: oneshot::Sender<Option<bool>>
     let was_attached = convert::is_attached(gateway, imsi);
     let mut batch = Batch::new();
     storage::delete_subscriber(&mut batch, imsi);
+    gateway.managed.changed_by_hand(imsi, &mut batch);
     gateway.save(
         batch,
         Box::new(move |gateway| {

@@ -53,11 +53,14 @@ pub struct Gateway {
     pub carrier: &'static str,
     /// What was used, by whom.
     pub usage: usage::Usage,
+    /// What the orchestrator manages.
+    pub managed: crate::cloud::Managed,
     /// What sessions carried that are gone by now.
     departed: Usage,
     /// When each base station connected, seconds since 1970 UTC.
     enbs_since: BTreeMap<GlobalEnbId, u64>,
     started: Instant,
+    started_at: u64,
     effects: Effects,
     commits: CommitQueue<u64>,
     /// The last batch handed to the store.
@@ -103,6 +106,7 @@ pub struct Parts {
     pub dataplane: Dataplane,
     pub carrier: &'static str,
     pub usage: usage::Usage,
+    pub managed: crate::cloud::Managed,
     pub commits: CommitQueue<u64>,
     pub keeper: Client,
 }
@@ -120,9 +124,11 @@ impl Gateway {
             dataplane: parts.dataplane,
             carrier: parts.carrier,
             usage: parts.usage,
+            managed: parts.managed,
             departed: Usage::default(),
             enbs_since: BTreeMap::new(),
             started: Instant::now(),
+            started_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             effects: Effects::new(),
             commits: parts.commits,
             submitted: 0,
@@ -199,6 +205,11 @@ impl Gateway {
         let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let unix_secs = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         Now { mono: Time::from_micros(micros), unix_secs }
+    }
+
+    /// When the daemon started, seconds since 1970 UTC, as the clock was then.
+    pub fn started_at(&self) -> u64 {
+        self.started_at
     }
 
     /// Seconds since the daemon started.

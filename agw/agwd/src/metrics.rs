@@ -162,6 +162,17 @@ impl Metrics {
         }
     }
 
+    /// All values by name with labels as in the text; of histograms sum and count.
+    #[must_use]
+    pub fn values(&self) -> std::collections::BTreeMap<String, f64> {
+        let text = String::from_utf8(self.text()).unwrap_or_default();
+        let samples = text.lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket{"));
+        samples
+            .filter_map(|line| line.rsplit_once(' '))
+            .filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)))
+            .collect()
+    }
+
     /// The text of a scrape.
     #[must_use]
     pub fn text(&self) -> Vec<u8> {

@@ -4,7 +4,7 @@ use crate::config::{DataplaneMode, Effective, EgressMode};
 use crate::gateway::{Gateway, Parts, link_id, link_up};
 use crate::metrics::{self, Metrics};
 use crate::storage::{self, Loaded};
-use crate::{control, convert, keeper, usage};
+use crate::{cloud, control, convert, keeper, usage};
 use agw_core::Core;
 use agw_dataplane::{Dataplane, Egress, Plane};
 use agw_subscribers::{StoredSubscriber, Subscribers};
@@ -83,6 +83,7 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
         dataplane,
         carrier,
         usage,
+        managed: std::mem::take(&mut loaded.managed),
         commits,
         keeper: client,
     };
@@ -91,6 +92,12 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
     tracing::info!(subscribers = events, base_stations = welcome.live.len(), "state restored");
 
     let (jobs, mut job_queue) = mpsc::channel(JOBS);
+    if gateway.managed.ledger() == 0 {
+        let mut batch = Batch::new();
+        gateway.managed.number_ledger(cloud::ledger_number()?, &mut batch);
+        gateway.save(batch, Box::new(|_| {}));
+    }
+    cloud::start(&mut gateway, &jobs, seed()?)?;
     control::serve(&control_socket, jobs.clone()).await?;
     let refresh = move || {
         let jobs = jobs.clone();

@@ -81,6 +81,8 @@ pub struct Loaded {
     pub keeper_instance: Option<u64>,
     /// What was used.
     pub usage: usage::Loaded,
+    /// What the orchestrator manages.
+    pub managed: crate::cloud::Managed,
     /// Records that could not be read, by key.
     pub unreadable: Vec<String>,
 }
@@ -133,6 +135,7 @@ fn load(records: &Records) -> Loaded {
     }
     loaded.keeper_instance = records.get(META, KEEPER_INSTANCE).and_then(decode);
     loaded.usage = usage::load(records, &mut note);
+    loaded.managed = crate::cloud::load(records, &mut note);
     loaded.unreadable = unreadable;
     loaded
 }

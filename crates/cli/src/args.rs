@@ -47,6 +47,9 @@ pub(crate) enum Command {
     /// Show one phone or base station in full
     #[command(subcommand)]
     Describe(Describe),
+    /// The gateway and its orchestrator: join it, see how the link is, make tokens
+    #[command(subcommand)]
+    Gateway(GatewayCommand),
     /// Detach a phone from the network
     Detach {
         /// The phone's subscriber
@@ -128,6 +131,62 @@ pub(crate) enum Command {
     },
     /// Show the versions of this command and of the gateway
     Version,
+}
+
+/// Gateway and orchestrator.
+#[derive(Subcommand)]
+pub(crate) enum GatewayCommand {
+    /// Join an orchestrator with a token that it made
+    Join {
+        /// The token; - reads it from standard input
+        token: String,
+    },
+    /// Show whether the gateway has joined, and how the link is
+    Show,
+    /// Tokens to join with, made by the orchestrator
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// Tokens.
+#[derive(Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token for one gateway; prints the command to run there, and a QR code of the token
+    Create {
+        #[command(flatten)]
+        of: TokenOf,
+        /// Tier that the gateway becomes part of
+        #[arg(long, default_value = "stable")]
+        tier: String,
+        /// Name of the gateway; without it, the gateway's own
+        #[arg(long)]
+        name: Option<String>,
+        /// Hours until the token expires
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=720))]
+        hours: u16,
+        /// Print no QR code
+        #[arg(long)]
+        no_qr: bool,
+    },
+    /// List tokens, used and unused; their secrets are not kept
+    List {
+        #[command(flatten)]
+        of: TokenOf,
+    },
+}
+
+/// Which orchestrator, and which of its networks.
+#[derive(Args)]
+pub(crate) struct TokenOf {
+    /// Network that the gateway becomes part of
+    #[arg(long)]
+    pub(crate) network: String,
+    /// The orchestrator's REST interface
+    #[arg(long, value_name = "URL", env = "BASALT_ORCHESTRATOR", default_value = "http://127.0.0.1:8480")]
+    pub(crate) orchestrator: String,
+    /// API key or session of somebody who may; better given by the environment
+    #[arg(long, value_name = "KEY", env = "BASALT_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
 }
 
 /// What can be listed.

@@ -1,7 +1,7 @@
 //! The `basalt` command: what an operator says to a gateway, and how the answer looks.
 //!
-//! It speaks `control-api` over the gateway's Unix socket and nothing else; only the local half of `basalt doctor` looks at
-//! the machine itself. What it deliberately is not: a place for decisions. Whether an IMSI may be added, a phone detached, is
+//! It speaks `control-api` over the gateway's Unix socket, and REST to an orchestrator for tokens; only the local half of
+//! `basalt doctor` looks at the machine itself. What it deliberately is not: a place for decisions. Whether an IMSI may be added, a phone detached, is
 //! the gateway's to say; the command checks what it can read at a glance, so that a mistake is named with its cause and fix.
 //!
 //! Invariants: no key of a SIM is ever printed, not even in an error; nothing that a radio, a phone or a file wrote reaches the
@@ -20,6 +20,7 @@ mod escape;
 mod keys;
 mod output;
 mod pcapng;
+mod rest;
 mod table;
 mod text;
 mod view;

@@ -325,3 +325,16 @@ fn completion_scripts_need_no_gateway() {
         assert!(said.stdout.contains("subscriber"), "{shell}");
     }
 }
+
+#[test]
+fn joining_an_orchestrator() {
+    let site = Site::empty();
+    let text = site.transcript(&[
+        "basalt gateway join bgt1.core:8481.ab.cd",
+        "basalt gateway show",
+        "basalt gateway show -o json",
+        "basalt gateway join nonsense",
+        "basalt gateway token create --network lab --orchestrator ftp://x --api-key k",
+    ]);
+    insta::assert_snapshot!(text);
+}

@@ -20,6 +20,11 @@ fn text(words: &str) -> String {
     words.chars().filter(|it| !it.is_control() || *it == '\n').take(TEXT).collect()
 }
 
+/// Counts beyond what a database holds are told as the most that it holds: a report that is refused would come for ever.
+fn clamped(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
 fn number(value: u64) -> Result<i64, Status> {
     i64::try_from(value).map_err(|_| Status::invalid_argument("a number is out of range"))
 }
@@ -60,7 +65,7 @@ pub(crate) async fn events(fleet: &Fleet, known: &Known, events: api::Events) ->
             gateway: known.gateway.clone(),
             epoch,
             number: number(event.number)?,
-            at: number(event.at)?.min(now() + 86_400_000),
+            at: clamped(event.at).min(now() + 86_400_000),
             kind: text(&event.kind),
             alarm: matches!(event.kind.as_str(), "security" | "events-dropped"),
             imsi: text(&event.imsi),
@@ -82,16 +87,16 @@ pub(crate) async fn usage(fleet: &Fleet, known: &Known, usage: api::Usage) -> Re
         rows.push(UsageRow {
             gateway: known.gateway.clone(),
             session: text(&it.session),
-            epoch: number(it.epoch)?,
-            sequence: number(it.sequence)?,
+            epoch: it.epoch.cast_signed(),
+            sequence: it.sequence.cast_signed(),
             imsi: text(&it.imsi),
             apn: text(&it.apn),
-            began_at: number(it.from)?,
-            ended_at: number(it.to)?,
-            uplink_bytes: number(it.uplink_bytes)?,
-            downlink_bytes: number(it.downlink_bytes)?,
-            uplink_packets: number(it.uplink_packets)?,
-            downlink_packets: number(it.downlink_packets)?,
+            began_at: clamped(it.from),
+            ended_at: clamped(it.to),
+            uplink_bytes: clamped(it.uplink_bytes),
+            downlink_bytes: clamped(it.downlink_bytes),
+            uplink_packets: clamped(it.uplink_packets),
+            downlink_packets: clamped(it.downlink_packets),
             last: it.last,
         });
     }

@@ -23,5 +23,5 @@ mod tests;
 pub use accounts::{Loaded, load};
 pub use collect::{Usage, collect, conflict, settle_first};
 pub use plans::{check, noticed, set_plan, slowed, top_up, tunnel_set};
-pub use show::{list, of, page, state};
+pub use show::{is_waiting, list, of, page, state, waiting};
 pub use stored::{StoredPlan, StoredTerm};

@@ -129,3 +129,39 @@ fn show_record(record: &StoredRecord) -> api::UsageRecord {
         last: record.last,
     }
 }
+
+/// Whether there are durable records that nobody has acknowledged.
+#[must_use]
+pub fn is_waiting(gateway: &Gateway) -> bool {
+    let accounts = &gateway.usage.accounts;
+    accounts.records.range(..accounts.durable).next().is_some()
+}
+
+/// The oldest durable records that nobody has acknowledged, as the orchestrator is told: numbered by cursor, from 1.
+#[must_use]
+pub fn waiting(gateway: &Gateway, most: usize) -> Vec<agw_sync::UsageRecord> {
+    let accounts = &gateway.usage.accounts;
+    let record = |record: &StoredRecord| {
+        let part = match record.part {
+            StoredPart::Session => String::new(),
+            StoredPart::Bearer(ebi) => format!("/bearer/{ebi}"),
+            StoredPart::Rule(rule) => format!("/rule/{rule}"),
+        };
+        agw_sync::UsageRecord {
+            number: record.cursor + 1,
+            session: format!("{}{part}", record.session),
+            epoch: record.epoch,
+            sequence: record.sequence,
+            imsi: record.imsi.to_string(),
+            apn: accounts.session(Teid(record.teid)).map(|session| session.apn.clone()).unwrap_or_default(),
+            from: 0,
+            to: record.unix_secs.saturating_mul(1000),
+            uplink_bytes: record.used.uplink_bytes,
+            downlink_bytes: record.used.downlink_bytes,
+            uplink_packets: record.used.uplink_packets,
+            downlink_packets: record.used.downlink_packets,
+            last: record.last,
+        }
+    };
+    accounts.records.range(..accounts.durable).take(most).map(|(_, it)| record(it)).collect()
+}

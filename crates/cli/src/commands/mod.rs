@@ -4,6 +4,7 @@ mod act;
 mod describe;
 mod doctor;
 mod events;
+mod gateway;
 mod get;
 mod import;
 mod status;
@@ -46,6 +47,10 @@ async fn speak(cli: Cli, out: &mut Out<'_>, stdin: &mut dyn Read, machine: fn(&W
     match cli.command {
         Command::Doctor { ue, config } => return doctor::run(&socket, ue.as_deref(), &config, machine, out).await,
         Command::Version => return status::version(&socket, out).await,
+        Command::Gateway(command) => {
+            gateway::run(command, &socket, stdin, out).await?;
+            return Ok(0);
+        }
         _ => {}
     }
     // A wrong file or IMSI is told before it is asked whether anybody is there.
@@ -86,7 +91,11 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         Command::Status => status::status(client, out).await,
         Command::Config => status::config(client, out).await,
         // Taken care of before.
-        Command::Subscriber(_) | Command::Doctor { .. } | Command::Completion { .. } | Command::Version => Ok(()),
+        Command::Subscriber(_)
+        | Command::Gateway(_)
+        | Command::Doctor { .. }
+        | Command::Completion { .. }
+        | Command::Version => Ok(()),
     }
 }
 

@@ -255,6 +255,20 @@ impl Gateway for Fake {
         })
     }
 
+    async fn join_orchestrator(&self, request: Request<api::JoinOrchestratorRequest>) -> Answer<api::OrchestratorLink> {
+        match request.into_inner().token.starts_with("bgt1.") {
+            true => Ok(Response::new(link())),
+            false => Err(Status::failed_precondition("this is no token for a gateway")),
+        }
+    }
+
+    async fn get_orchestrator_link(
+        &self,
+        _: Request<api::GetOrchestratorLinkRequest>,
+    ) -> Answer<api::OrchestratorLink> {
+        Ok(Response::new(link()))
+    }
+
     async fn list_ues(&self, request: Request<api::ListUesRequest>) -> Answer<api::ListUesResponse> {
         let request = request.into_inner();
         self.with(|state| {
@@ -404,5 +418,16 @@ impl Gateway for Fake {
             let past = events.len().saturating_sub(request.past as usize);
             Ok(tokio_stream::iter(events.split_off(past)))
         })
+    }
+}
+
+/// The link to an orchestrator.
+fn link() -> api::OrchestratorLink {
+    api::OrchestratorLink {
+        network: "lab".to_owned(),
+        gateway: "north".to_owned(),
+        connected: true,
+        trouble: String::new(),
+        certified_until: 1_800_000_000,
     }
 }

@@ -1,0 +1,105 @@
+//! What the gateway tells the orchestrator by itself: events as they happen, state and metrics now and then, usage when there is
+//! any. The core sends only what is new.
+
+use crate::convert;
+use crate::events::EventLine;
+use crate::gateway::{Gateway, Job};
+use agw_link::Handle;
+use agw_sync::{Event, Input};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// Between two looks at state and usage.
+const LOOK: Duration = Duration::from_secs(5);
+/// Looks between two readings of all metrics.
+const METRICS: u32 = 6;
+/// Too many, and of no use to somebody far away.
+const LOCAL: [&str; 2] = ["idle", "connected"];
+
+/// Starts both.
+pub fn start(link: Handle, jobs: mpsc::Sender<Job>, events: broadcast::Receiver<EventLine>) {
+    tokio::spawn(forward(link.clone(), events));
+    tokio::spawn(look(link, jobs));
+}
+
+async fn forward(link: Handle, mut events: broadcast::Receiver<EventLine>) {
+    loop {
+        let line = match events.recv().await {
+            Ok(line) => line,
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "events came faster than they could be kept for the orchestrator");
+                continue;
+            }
+            Err(RecvError::Closed) => return,
+        };
+        if LOCAL.contains(&line.kind) {
+            continue;
+        }
+        let event = Event {
+            number: 0,
+            at: line.unix_millis,
+            kind: line.kind.to_owned(),
+            imsi: line.imsi,
+            text: line.text,
+            json: line.json,
+        };
+        link.tell(Input::Event(event)).await;
+    }
+}
+
+async fn look(link: Handle, jobs: mpsc::Sender<Job>) {
+    for count in 0_u32.. {
+        let (done, wait) = oneshot::channel();
+        let wanted = count.is_multiple_of(METRICS);
+        let job: Job = Box::new(move |gateway| {
+            let metrics = wanted.then(|| {
+                gateway.refresh();
+                gateway.metrics.values()
+            });
+            // Whoever asked may have gone.
+            let _ = done.send((state(gateway), metrics, crate::usage::is_waiting(gateway)));
+        });
+        if jobs.send(job).await.is_err() {
+            return;
+        }
+        let Ok((state, metrics, usage)) = wait.await else { return };
+        link.tell(Input::CheckIn(state)).await;
+        if let Some(metrics) = metrics {
+            link.tell(Input::Metrics(metrics)).await;
+        }
+        if usage {
+            link.tell(Input::UsageReady).await;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The gateway's state: nothing in it changes while nothing happens.
+fn state(gateway: &mut Gateway) -> String {
+    let status = convert::status(gateway);
+    let started = gateway.started_at();
+    let pools: BTreeMap<&str, _> =
+        status.pools.iter().map(|pool| (pool.apn.as_str(), json!({"free": pool.free, "total": pool.total}))).collect();
+    let enbs: Vec<_> = convert::enbs(gateway)
+        .into_iter()
+        .take(256)
+        .map(|enb| json!({"id": enb.id, "name": enb.name, "since": enb.since}))
+        .collect();
+    json!({
+        "version": status.version,
+        "name": status.name,
+        "data_plane": status.data_plane,
+        "sctp": status.sctp_backend,
+        "started_at": started,
+        "enbs": enbs,
+        "registered_ues": status.registered_ues,
+        "connected_ues": status.connected_ues,
+        "sessions": status.sessions,
+        "subscribers": status.subscribers,
+        "pools": pools,
+    })
+    .to_string()
+}

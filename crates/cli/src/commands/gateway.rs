@@ -1,0 +1,119 @@
+//! Gateway and orchestrator: tokens on the orchestrator's side, joining on the gateway's.
+
+use crate::args::{GatewayCommand, TokenCommand, TokenOf};
+use crate::client::Client;
+use crate::error::{Error, Result};
+use crate::output::Out;
+use crate::rest::Rest;
+use crate::table::Table;
+use basalt_control_api::gateway::v1 as api;
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::Path;
+
+/// Octets of a token from standard input.
+const TOKEN: u64 = 4096;
+
+pub(super) async fn run(command: GatewayCommand, socket: &Path, stdin: &mut dyn Read, out: &mut Out<'_>) -> Result<()> {
+    match command {
+        GatewayCommand::Token(command) => tokens(command, out).await,
+        GatewayCommand::Join { token } => {
+            let token = if token == "-" { from(stdin)? } else { token };
+            let request = api::JoinOrchestratorRequest { token: token.trim().to_owned() };
+            let mut client = Client::connect(socket).await?;
+            let link = client.ask(|mut client| async move { client.join_orchestrator(request).await }).await?;
+            show(&link, out)
+        }
+        GatewayCommand::Show => {
+            let request = api::GetOrchestratorLinkRequest {};
+            let mut client = Client::connect(socket).await?;
+            let link = client.ask(|mut client| async move { client.get_orchestrator_link(request).await }).await?;
+            show(&link, out)
+        }
+    }
+}
+
+fn from(stdin: &mut dyn Read) -> Result<String> {
+    let mut text = String::new();
+    stdin.take(TOKEN).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn show(link: &api::OrchestratorLink, out: &mut Out<'_>) -> Result<()> {
+    if out.is_json() {
+        let answer = json!({
+            "network": link.network,
+            "gateway": link.gateway,
+            "connected": link.connected,
+            "trouble": link.trouble,
+            "certified_until": link.certified_until,
+        });
+        return Ok(out.json(&answer)?);
+    }
+    if link.gateway.is_empty() {
+        out.line("this gateway has not joined an orchestrator")?;
+        return Ok(out.note("`basalt gateway token create` on the orchestrator's side gives the command to join")?);
+    }
+    let state = match (link.connected, link.trouble.as_str()) {
+        (true, _) => "connected".to_owned(),
+        (false, "") => "not connected".to_owned(),
+        (false, trouble) => format!("not connected: {trouble}"),
+    };
+    Ok(out.fields(&[("gateway", format!("{} of network {}", link.gateway, link.network)), ("orchestrator", state)])?)
+}
+
+async fn tokens(command: TokenCommand, out: &mut Out<'_>) -> Result<()> {
+    match command {
+        TokenCommand::Create { of, tier, name, hours, no_qr } => {
+            let rest = rest(&of)?;
+            let mut body = json!({ "tier": tier, "hours": hours });
+            if let Some(name) = name {
+                body["gateway"] = name.into();
+            }
+            let path = format!("/networks/{}/gateway-tokens", of.network);
+            let made = rest.ask("POST", &path, Some(&body)).await?;
+            created(&made, no_qr, out)
+        }
+        TokenCommand::List { of } => {
+            let path = format!("/networks/{}/gateway-tokens", of.network);
+            listed(&rest(&of)?.ask("GET", &path, None).await?, out)
+        }
+    }
+}
+
+fn rest(of: &TokenOf) -> Result<Rest> {
+    let plain = of.network.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:".contains(&b));
+    if of.network.is_empty() || !plain {
+        return Err(Error::usage("that is not the name of a network", "letters, digits, `.`, `_`, `-` and `:`"));
+    }
+    Rest::new(&of.orchestrator, of.api_key.clone())
+}
+
+fn created(made: &Value, no_qr: bool, out: &mut Out<'_>) -> Result<()> {
+    if out.is_json() {
+        return Ok(out.json(made)?);
+    }
+    let text = |field: &str| made.get(field).and_then(Value::as_str).unwrap_or_default();
+    out.line(text("command"))?;
+    if !no_qr && let Ok(code) = QrCode::new(text("token")) {
+        // Light on dark, as most terminals are; a reader takes both.
+        let picture = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+        out.raw(format!("\n{picture}\n").as_bytes())?;
+    }
+    out.note("Run it on the gateway. It works once, and is not shown again.")?;
+    Ok(())
+}
+
+fn listed(list: &Value, out: &mut Out<'_>) -> Result<()> {
+    if out.is_json() {
+        return Ok(out.json(list)?);
+    }
+    let mut table = Table::new(&["ID", "TIER", "GATEWAY", "MADE BY", "USED BY"]);
+    for token in list.get("items").and_then(Value::as_array).into_iter().flatten() {
+        let text = |path: &str| token.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        table.row([text("/id"), text("/tier"), text("/gateway"), text("/created_by"), text("/used/by")]);
+    }
+    Ok(out.table(&table, "no tokens; `basalt gateway token create` makes one")?)
+}
