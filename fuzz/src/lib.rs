@@ -16,4 +16,4 @@ mod seed;
 
 pub use change::{Change, Changes};
 pub use element::{Element, ElementChange, Elements};
-pub use seed::{Way, nas, s1ap};
+pub use seed::{Way, diameter, nas, s1ap};

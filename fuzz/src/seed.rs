@@ -26,6 +26,16 @@ pub fn s1ap() -> &'static [Vec<u8>] {
     &ALL
 }
 
+/// All recorded Diameter messages, in a fixed order.
+#[must_use]
+pub fn diameter() -> &'static [Vec<u8>] {
+    static ALL: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+        let text = std::fs::read_to_string(folder("diameter").join("messages.txt")).unwrap_or_default();
+        distinct(text.lines().filter_map(|line| octets(line.split_once(' ')?.1)))
+    });
+    &ALL
+}
+
 /// All recorded plain NAS messages, in a fixed order.
 #[must_use]
 pub fn nas() -> &'static [(Way, Vec<u8>)] {

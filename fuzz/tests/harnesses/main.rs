@@ -4,6 +4,7 @@
 //! name that `cargo bolero list` prints) goes on from there with coverage.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness fails by panicking")]
 
+mod diameter;
 mod gtp;
 mod nas;
 mod pipeline;
