@@ -346,6 +346,25 @@ impl Service for Control {
             .map(Response::new)
     }
 
+    async fn get_port_holder(
+        &self,
+        request: Request<api::GetPortHolderRequest>,
+    ) -> Result<Response<api::PortHolder>, Status> {
+        let api::GetPortHolderRequest { address, port, time } = request.into_inner();
+        let outside: std::net::Ipv4Addr =
+            address.parse().map_err(|_| Status::invalid_argument(format!("`{address}` is not an IPv4 address")))?;
+        let port = u16::try_from(port).map_err(|_| Status::invalid_argument(format!("{port} is not a port")))?;
+        let keep = self.run(|gateway| gateway.effective.translation.log.clone()).await?;
+        let none = "this gateway does not translate addresses in blocks of ports: see [internet] mode = \"xdp-nat\"";
+        let keep = keep.ok_or_else(|| Status::failed_precondition(none))?;
+        // Files of days: not on the gateway's own thread.
+        let search = move || agw_dataplane::blocklog::who_had(&keep.directory, outside, port, time);
+        let found = tokio::task::spawn_blocking(search).await.map_err(|error| Status::internal(error.to_string()))?;
+        let found = found.map_err(|error| Status::internal(format!("the log of port blocks: {error}")))?;
+        let nobody = || Status::not_found(format!("nobody had port {port} of {outside} then, as far as is kept"));
+        found.map(convert::port_holder).map(Response::new).ok_or_else(nobody)
+    }
+
     async fn set_data_plan(
         &self,
         request: Request<api::SetDataPlanRequest>,

@@ -243,3 +243,15 @@ pub fn installed(gateway: &Gateway) -> Vec<Tunnel> {
     });
     tunnels.collect()
 }
+
+/// Who had a port, for the control API.
+pub fn port_holder(holder: agw_dataplane::blocklog::Holder) -> api::PortHolder {
+    api::PortHolder {
+        imsi: holder.imsi.to_string(),
+        inside: holder.inside.to_string(),
+        first_port: holder.ports.0.into(),
+        last_port: holder.ports.1.into(),
+        since: holder.since,
+        until: holder.until.unwrap_or(0),
+    }
+}

@@ -6,7 +6,7 @@ use crate::metrics::{self, Metrics};
 use crate::storage::{self, Loaded};
 use crate::{cloud, control, convert, keeper, usage};
 use agw_core::Core;
-use agw_dataplane::{Dataplane, Egress, Plane};
+use agw_dataplane::{Dataplane, Egress, Plane, PoolEgress};
 use agw_subscribers::{StoredSubscriber, Subscribers};
 use agw_types::{Input, Peer, StoredUe, Tunnel, TunnelState};
 use anyhow::Context as _;
@@ -267,10 +267,9 @@ fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
     let mut config = agw_dataplane::Config::new(&effective.radio_interface, effective.user_plane, internet, pools);
     config.pools6 = effective.gateway.apns.iter().flat_map(|apn| apn.pools6.iter().copied()).collect();
     config.dns6.clone_from(&effective.gateway.dns6);
-    config.egress = match effective.egress {
-        EgressMode::Nat => Egress::Nat,
-        EgressMode::Routed => Egress::Routed,
-    };
+    config.egress = egress(effective.egress);
+    config.pool_egress = pool_egress(effective);
+    config.translation = effective.translation.clone();
     config.plane = match effective.dataplane {
         DataplaneMode::Auto => Plane::Auto,
         DataplaneMode::XdpNative => Plane::XdpNative,
@@ -286,6 +285,28 @@ fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
     config.tunnel_mtu = None;
     config.accounting = true;
     config
+}
+
+fn egress(mode: EgressMode) -> Egress {
+    match mode {
+        EgressMode::Nat => Egress::Nat,
+        EgressMode::Routed => Egress::Routed,
+        EgressMode::XdpNat => Egress::Translated,
+    }
+}
+
+/// Ways of the pools of access points that have one of their own.
+fn pool_egress(effective: &Effective) -> Vec<PoolEgress> {
+    let mut list = Vec::new();
+    for own in &effective.apn_egress {
+        let pools = effective.gateway.apns.get(own.apn).map(|apn| apn.pools.as_slice()).unwrap_or_default();
+        let of = |pool: &agw_types::AddressPool| {
+            let pool = Prefix::new(pool.network, pool.prefix);
+            PoolEgress { pool, egress: egress(own.mode), vlan: own.vlan }
+        };
+        list.extend(pools.iter().map(of));
+    }
+    list
 }
 
 fn watch_signals(stop: oneshot::Sender<Stop>) -> anyhow::Result<()> {

@@ -90,6 +90,7 @@ fn translated_flows_pass_both_ways_and_outlive_the_gateway() {
     assert_eq!((address(about, 12), half(about, 20), half(about, 22)), (UE, 5001, 9));
     assert_eq!((checksum(&error[20..]), checksum(&about[..20])), (0, 0));
     // The daemon goes and comes: what was mapped is mapped.
+    eventually("the base station's neighbour is known", || gateway.plane().unresolved() == 0);
     drop(gateway);
     near.send_to(b"alone", (INTERNET, port)).unwrap();
     assert_eq!(station.packet().expect("while nobody is there")[28..], *b"alone");

@@ -111,6 +111,17 @@ pub(crate) enum Command {
               value_parser = clap::value_parser!(u32).range(1..=1000))]
         count: u32,
     },
+    /// Tell who had a port of an external address at a time, where addresses are translated in XDP
+    Who {
+        /// External IPv4 address
+        address: std::net::Ipv4Addr,
+        /// Port
+        #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+        port: u16,
+        /// When, in seconds since 1970 UTC (`date +%s -d "2026-11-21 08:00 UTC"`); now by default
+        #[arg(long, value_name = "SECONDS")]
+        at: Option<u64>,
+    },
     /// Show what runs and how it is
     Status,
     /// Show the configuration in force: defaults and detected values filled in

@@ -30,6 +30,10 @@ pub struct Effective {
     pub internet_interface: Option<String>,
     /// How phones reach the internet.
     pub egress: EgressMode,
+    /// How phones of access points leave that differ: position in the gateway's list, mode, VLAN.
+    pub apn_egress: Vec<ApnEgress>,
+    /// How addresses are translated in XDP; its log is set where any are.
+    pub translation: agw_dataplane::Translation,
     /// Phones may talk to each other.
     pub phone_to_phone: bool,
     /// Networks phones must not reach.
@@ -74,6 +78,31 @@ pub enum EgressMode {
     Nat,
     /// With their own addresses.
     Routed,
+    /// Behind external addresses, translated in XDP.
+    XdpNat,
+}
+
+impl EgressMode {
+    /// As in the file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            EgressMode::Nat => "nat",
+            EgressMode::Routed => "routed",
+            EgressMode::XdpNat => "xdp-nat",
+        }
+    }
+}
+
+/// The way to the internet of one access point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApnEgress {
+    /// Position of the access point.
+    pub apn: usize,
+    /// How.
+    pub mode: EgressMode,
+    /// By which VLAN.
+    pub vlan: Option<agw_dataplane::Vlan>,
 }
 
 /// The packet path wanted.

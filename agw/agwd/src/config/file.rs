@@ -20,6 +20,8 @@ pub struct File {
     pub radio: Radio,
     /// The side of the internet.
     pub internet: Internet,
+    /// Translation of addresses in XDP, for `mode = "xdp-nat"`.
+    pub nat: Nat,
     /// Access points; one named `internet` with 10.45.0.0/16 by default.
     pub apn: Vec<Apn>,
     /// Algorithms.
@@ -84,7 +86,7 @@ pub struct Radio {
 pub struct Internet {
     /// Interface towards the internet; that of the default route by default.
     pub interface: Option<String>,
-    /// "nat" or "routed".
+    /// "nat" (by the kernel, behind the interface's address), "xdp-nat" (in XDP, in blocks of ports, see `[nat]`) or "routed".
     pub mode: Option<String>,
     /// DNS servers told to phones, IPv4 and IPv6; those of the host by default.
     pub dns: Vec<IpAddr>,
@@ -94,6 +96,32 @@ pub struct Internet {
     pub phone_to_phone: Option<bool>,
     /// Networks phones must not reach besides the gateway itself, such as "192.168.0.0/16".
     pub blocked: Vec<String>,
+}
+
+/// `[nat]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nat {
+    /// External addresses, such as "203.0.113.8" or "203.0.113.16/28"; that of the internet interface by default.
+    pub addresses: Vec<String>,
+    /// Ports given to phones, such as "1024-65535"; of the gateway's own address "10240-32767" by default, of others all from 1024.
+    pub ports: Option<String>,
+    /// Ports in a block: 16, 32, 64, 128, 256 or 512.
+    pub block: Option<u16>,
+    /// Most blocks of one phone, 1 to 4.
+    pub blocks: Option<u8>,
+    /// From whom packets come in: "endpoint-independent", "address" or "address-and-port".
+    pub filtering: Option<String>,
+    /// How long a UDP mapping lives without packets from the phone.
+    pub udp: Option<String>,
+    /// An established TCP connection.
+    pub tcp: Option<String>,
+    /// A TCP connection that begins or ends.
+    pub tcp_transitory: Option<String>,
+    /// A ping.
+    pub icmp: Option<String>,
+    /// How long it is kept who had which ports, in days.
+    pub log_days: Option<u32>,
 }
 
 /// `[[apn]]`
@@ -107,6 +135,14 @@ pub struct Apn {
     /// Length of the prefix that a phone can have delegated by DHCPv6 out of the IPv6 pools, 48 to 63, its own /64 included; none by
     /// default.
     pub delegate: Option<u8>,
+    /// How its phones reach the internet, as `mode` in `[internet]`, which is the default.
+    pub mode: Option<String>,
+    /// VLAN of its own on the internet interface, 1 to 4094; needs `vlan_address` and `vlan_router`.
+    pub vlan: Option<u16>,
+    /// The gateway's address in that VLAN.
+    pub vlan_address: Option<Ipv4Addr>,
+    /// The router in that VLAN.
+    pub vlan_router: Option<Ipv4Addr>,
     /// What sessions may be: "ipv4", "ipv6", "ipv4v6", or "ipv4-or-ipv6" for one at a time; what the pools have by default.
     pub pdn_types: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! From the file and the machine to values that are valid by construction, and back to TOML for `--print-config`.
 
+mod egress;
 mod network;
 mod radio;
 #[cfg(test)]
@@ -7,7 +8,7 @@ mod tests;
 mod timers;
 
 use super::detect::{Machine, contains};
-use super::effective::{DataplaneMode, Effective, EgressMode, SctpChoice};
+use super::effective::{DataplaneMode, Effective, SctpChoice};
 use super::file::File;
 use super::parse::ConfigError;
 use super::values;
@@ -43,6 +44,9 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
         machine.is_inside(*server, internet_interface.as_deref())
             || blocked.iter().copied().chain(pools).any(|network| contains(network, *server))
     };
+    let egress = egress::mode(file.internet.mode.as_deref()).map_err(|error| error.at_key(text, "mode"))?;
+    let apn_egress = egress::apns(file, text, egress)?;
+    let state_for_log = state_dir.clone();
     let dns_inside = gateway.dns.iter().copied().filter(closed).collect();
     Ok(Effective {
         dns_inside,
@@ -58,11 +62,9 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
         radio_interface,
         user_plane,
         internet_interface,
-        egress: match file.internet.mode.as_deref() {
-            None | Some("nat") => EgressMode::Nat,
-            Some("routed") => EgressMode::Routed,
-            Some(other) => return Err(none_of(other, &["nat", "routed"]).at_key(text, "mode")),
-        },
+        egress,
+        translation: egress::translation(file, text, &state_for_log)?,
+        apn_egress,
         phone_to_phone: file.internet.phone_to_phone.unwrap_or(false),
         blocked,
         dataplane: dataplane_mode(file.dataplane.mode.as_deref()).map_err(|error| error.at_key(text, "mode"))?,

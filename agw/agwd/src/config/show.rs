@@ -1,8 +1,9 @@
 //! The configuration in force as a file, for `--print-config` and `basalt config`.
 
-use super::effective::{DataplaneMode, Effective, EgressMode, SctpChoice};
+use super::effective::{ApnEgress, DataplaneMode, Effective, SctpChoice};
 use super::file::{self, File};
 use super::values;
+use agw_dataplane::Filtering;
 use agw_types::ApnConfig;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,6 +13,36 @@ impl Effective {
     #[must_use]
     pub fn to_toml(&self) -> String {
         toml::to_string(&self.to_file()).unwrap_or_else(|error| format!("# cannot be written: {error}\n"))
+    }
+
+    fn way(&self, apn: usize) -> Option<&ApnEgress> {
+        self.apn_egress.iter().find(|own| own.apn == apn)
+    }
+
+    fn nat(&self) -> file::Nat {
+        let translation = &self.translation;
+        let show = |duration: Duration| Some(values::show_duration(duration));
+        let days =
+            |keep: &agw_dataplane::blocklog::Keep| u32::try_from(keep.age.as_secs() / 86_400).unwrap_or(u32::MAX);
+        file::Nat {
+            addresses: translation.addresses.iter().map(ToString::to_string).collect(),
+            ports: translation.ports.as_ref().map(|ports| format!("{}-{}", ports.start(), ports.end())),
+            block: Some(translation.block),
+            blocks: Some(translation.blocks),
+            filtering: Some(
+                match translation.filtering {
+                    Filtering::EndpointIndependent => "endpoint-independent",
+                    Filtering::Address => "address",
+                    Filtering::AddressAndPort => "address-and-port",
+                }
+                .to_owned(),
+            ),
+            udp: show(translation.udp),
+            tcp: show(translation.tcp_established),
+            tcp_transitory: show(translation.tcp_transitory),
+            icmp: show(translation.icmp),
+            log_days: translation.log.as_ref().map(days),
+        }
     }
 
     fn to_file(&self) -> File {
@@ -50,7 +81,7 @@ impl Effective {
             },
             internet: file::Internet {
                 interface: self.internet_interface.clone(),
-                mode: Some(if self.egress == EgressMode::Nat { "nat" } else { "routed" }.to_owned()),
+                mode: Some(self.egress.name().to_owned()),
                 dns: gateway
                     .dns
                     .iter()
@@ -62,12 +93,18 @@ impl Effective {
                 phone_to_phone: Some(self.phone_to_phone),
                 blocked: self.blocked.iter().map(|(network, length)| format!("{network}/{length}")).collect(),
             },
+            nat: self.nat(),
             apn: gateway
                 .apns
                 .iter()
-                .map(|apn| file::Apn {
+                .enumerate()
+                .map(|(position, apn)| file::Apn {
                     name: apn.apn.to_string(),
                     pools: pools(apn),
+                    mode: self.way(position).map(|own| own.mode.name().to_owned()),
+                    vlan: self.way(position).and_then(|own| own.vlan).map(|vlan| vlan.id),
+                    vlan_address: self.way(position).and_then(|own| own.vlan).map(|vlan| vlan.address),
+                    vlan_router: self.way(position).and_then(|own| own.vlan).map(|vlan| vlan.router),
                     delegate: apn.pools6.first().map(|pool| pool.each).filter(|each| *each < 64),
                     pdn_types: Some(apn.pdn_types.name().to_owned()),
                 })

@@ -12,6 +12,7 @@ mod subscriber;
 mod top;
 mod trace;
 mod usage;
+mod who;
 
 use crate::args::{Cli, Command, Trace, What};
 use crate::client::Client;
@@ -88,6 +89,7 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         Command::UsageRecords { from, acknowledge, count } => {
             usage::records(from, acknowledge, count, client, out).await
         }
+        Command::Who { address, port, at } => who::run(address, port, at, client, out).await,
         Command::Status => status::status(client, out).await,
         Command::Config => status::config(client, out).await,
         // Taken care of before.

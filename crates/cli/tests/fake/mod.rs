@@ -318,6 +318,15 @@ impl Gateway for Fake {
         })
     }
 
+    async fn get_port_holder(&self, request: Request<api::GetPortHolderRequest>) -> Answer<api::PortHolder> {
+        let api::GetPortHolderRequest { address, port, time } = request.into_inner();
+        if address != "203.0.113.8" {
+            return Err(Status::not_found(format!("nobody had port {port} of {address} then, as far as is kept")));
+        }
+        let (imsi, inside) = ("001010000000001".to_owned(), "10.45.0.2".to_owned());
+        Ok(Response::new(api::PortHolder { imsi, inside, first_port: 1024, last_port: 1535, since: time - 60, until: 0 }))
+    }
+
     async fn list_usage_records(
         &self,
         request: Request<api::ListUsageRecordsRequest>,

@@ -132,3 +132,35 @@ fn name_servers_that_would_be_closed_to_phones_are_known() {
     assert!(with("10.45.0.1", ""), "the gateway as phones see it");
     assert!(with("172.16.5.5", "blocked = [\"172.16.0.0/12\"]\n"), "in a network that is blocked");
 }
+
+#[test]
+fn ways_to_the_internet_are_read_and_printed() {
+    let network = "[network]\nplmns = [\"001-01\"]\n";
+    let text = format!(
+        "{network}[internet]\nmode = \"xdp-nat\"\n[nat]\naddresses = [\"203.0.113.8\"]\nports = \"2048-65535\"\nblock = 64\n\
+         filtering = \"address\"\ntcp = \"3h\"\n[[apn]]\nname = \"a\"\npools = [\"10.45.0.0/24\"]\n[[apn]]\nname = \"b\"\n\
+         pools = [\"10.46.0.0/24\"]\nmode = \"routed\"\nvlan = 100\nvlan_address = \"10.9.0.2\"\nvlan_router = \"10.9.0.1\"\n"
+    );
+    let found = effective(&text).unwrap();
+    assert_eq!(found.egress.name(), "xdp-nat");
+    assert_eq!((found.translation.block, found.translation.ports.clone()), (64, Some(2048..=65535)));
+    assert_eq!(found.apn_egress.len(), 1);
+    assert_eq!(found.apn_egress[0].vlan.map(|vlan| vlan.id), Some(100));
+    let printed = found.to_toml();
+    assert_eq!(effective(&printed).unwrap(), found, "{printed}");
+    for (wrong, what) in [
+        ("[internet]\nmode = \"xdp-nta\"\n", "did you mean \"xdp-nat\"?"),
+        ("[nat]\nblock = 100\n", "use 16, 32, 64"),
+        ("[nat]\nports = \"80-90\"\n", "is not a range of ports"),
+        ("[[apn]]\nname = \"a\"\npools = [\"10.45.0.0/24\"]\nvlan = 5\n", "set vlan, vlan_address and vlan_router"),
+        (
+            "[[apn]]\nname = \"a\"\npools = [\"10.45.0.0/24\"]\nvlan = 5\nvlan_address = \"10.9.0.2\"\n\
+             vlan_router = \"10.9.0.1\"\n",
+            "NAT does not lead into the VLAN",
+        ),
+    ] {
+        let error = effective(&format!("{network}{wrong}")).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(error.line.is_some(), "{error}");
+    }
+}
