@@ -324,7 +324,14 @@ impl Gateway for Fake {
             return Err(Status::not_found(format!("nobody had port {port} of {address} then, as far as is kept")));
         }
         let (imsi, inside) = ("001010000000001".to_owned(), "10.45.0.2".to_owned());
-        Ok(Response::new(api::PortHolder { imsi, inside, first_port: 1024, last_port: 1535, since: time - 60, until: 0 }))
+        Ok(Response::new(api::PortHolder {
+            imsi,
+            inside,
+            first_port: 1024,
+            last_port: 1535,
+            since: time - 60,
+            until: 0,
+        }))
     }
 
     async fn list_usage_records(
