@@ -331,7 +331,7 @@ impl Dataplane {
         let hops = Hops::socket(&tables);
         let (events, receiver) = mpsc::channel(EVENTS);
         let state = state(config, &tables, hops)?;
-        let shared = Shared::new(tables, None, Outlet::None, events, config.access_address, config.settle, state)?;
+        let shared = Shared::new(tables, None, Outlet::None, events, config, state)?;
         let shared = Arc::new(shared);
         let threads = Threads::new(Arc::clone(&shared));
         let mode = PlaneMode::Memory;
@@ -353,8 +353,7 @@ impl Dataplane {
         let hops = Hops::socket(&tables);
         let state = state(&config, &tables, hops)?;
         let outlet = Outlet::Device(device);
-        let shared =
-            Arc::new(Shared::new(tables, Some(socket), outlet, events, config.access_address, config.settle, state)?);
+        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state)?);
         let (keep_open, news) = mpsc::channel(Config::NEXT_HOPS as usize);
         let mut resolver = resolver(netlink, changes, news, &shared, config, false);
         resolver.refresh(Ask::Nobody).await;
@@ -403,8 +402,7 @@ impl Dataplane {
         } else if let Some(nat) = tables.nat.get(0) {
             nat.count.set(0);
         }
-        let shared =
-            Arc::new(Shared::new(tables, Some(socket), outlet, events, config.access_address, config.settle, state)?);
+        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state)?);
         let direct = config.direct();
         settle(&netlink, &config, device.index, Some(peer.mac.unwrap_or_default()), tunnel_mtu(&config, access.mtu))
             .await?;
@@ -574,7 +572,9 @@ async fn settle(
     peer: Option<basalt_ebpf_abi::Mac>,
     mtu: u32,
 ) -> Result<(), Error> {
-    host::without_ipv6(&config.device);
+    if config.pools6.is_empty() {
+        host::without_ipv6(&config.device);
+    }
     host::without_ipv6(&config.peer_device());
     host::ipv4_switch(&config.device, "forwarding", "1")?;
     host::ipv4_switch(&config.internet_interface, "forwarding", "1")?;
@@ -597,6 +597,9 @@ async fn settle(
         }
         let prefix = basalt_ebpf_abi::Prefix::new(pool.network, pool.prefix);
         netlink.route(prefix, device, gateway, mtu).await?;
+    }
+    if !config.pools6.is_empty() {
+        host::ipv6::settle(netlink, config, device, peer, mtu).await?;
     }
     Firewall::install(config)
 }

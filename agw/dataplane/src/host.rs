@@ -2,6 +2,7 @@
 
 mod bpffs;
 mod firewall;
+pub(crate) mod ipv6;
 mod netlink;
 mod snapshot;
 

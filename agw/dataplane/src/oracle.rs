@@ -55,7 +55,7 @@ fn pair() -> Option<Pair> {
         policies: 16,
         rule_states: 128,
         bearers: 64,
-        prefixes: 16,
+        prefixes: 32,
         blocks: 2 << 12,
         mappings: 2 << 16,
     };
@@ -82,6 +82,11 @@ fn fill(tables: &Tables) {
     settings.segment.set(1300);
     settings.pools6[0].first.set(u64::from_be_bytes(World::prefix(0)));
     settings.pools6[0].count.set(16);
+    // Prefixes that are larger than the session's own.
+    settings.pools6[1].first.set(u64::from_be_bytes(World::delegated(12)) & !0xff);
+    settings.pools6[1].count.set(16);
+    settings.pools6[1].base.set(16);
+    settings.pools6[1].shift.set(4);
     settings.forbidden6[0].first.set(0x2001_0db8_dead_0000);
     settings.forbidden6[0].mask.set(0xffff_ffff_ffff_0000);
     settings.punt_rate.set(1_000_000_000);
@@ -118,6 +123,11 @@ fn fill(tables: &Tables) {
             uplink.prefix.set(prefix);
             tables.downlink.get(index as usize).unwrap().prefix.set(prefix);
             tables.prefixes.get(index as usize).unwrap().set(u64::from(index) + 1);
+        } else if index < 14 {
+            let prefix = u64::from_ne_bytes(World::delegated(index as u8));
+            uplink.prefix.set(prefix);
+            tables.downlink.get(index as usize).unwrap().prefix.set(prefix);
+            tables.prefixes.get(16 + index as usize).unwrap().set(u64::from(index) + 1);
         }
         // Even ones may talk to phones, every fifth is idle, the last slot is free.
         uplink.flags.set(u32::from(index % 2 == 0) | u32::from(index % 5 == 4) << 1);

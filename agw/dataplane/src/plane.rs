@@ -1,6 +1,7 @@
 //! What threads, sessions and tables of one data plane share.
 
 use crate::buffer::{Buffers, Held, Refusal, Waiting};
+use crate::config::Config;
 use crate::error::Error;
 use crate::hops::Hops;
 use crate::insistence::Insistence;
@@ -24,11 +25,11 @@ use basalt_gtp::{Datagram, Header, Message};
 use basalt_ids::Teid;
 use basalt_pipeline::{Charge, Downlinked, Frame, Uplinked};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Tables, sockets and what the slow path remembers. Locked is only what is not in the tables.
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) stop: Waker,
     pub(crate) stopping: AtomicBool,
     pub(crate) local: Ipv4Addr,
+    /// DNS servers that phones are told with their prefix.
+    pub(crate) dns6: Vec<Ipv6Addr>,
     /// Until then, the sessions of before may still be on their way back into the tables.
     pub(crate) settled: Instant,
     state: Mutex<State>,
@@ -101,11 +104,10 @@ impl Shared {
         socket: Option<GtpSocket>,
         outlet: Outlet,
         events: mpsc::Sender<Traffic>,
-        local: Ipv4Addr,
-        settle: Duration,
+        config: &Config,
         state: State,
     ) -> Result<Self, Error> {
-        let settled = Instant::now() + settle;
+        let settled = Instant::now() + config.settle;
         let (reports, listener) = mpsc::channel(REPORTS);
         let stop = Waker::new().map_err(Error::system("eventfd"))?;
         Ok(Self {
@@ -117,7 +119,8 @@ impl Shared {
             listener: Mutex::new(Some(listener)),
             stop,
             stopping: AtomicBool::new(false),
-            local,
+            local: config.access_address,
+            dns6: config.dns6.clone(),
             settled,
             state: Mutex::new(state),
         })
@@ -195,7 +198,7 @@ impl Shared {
         if let Some(prefix) = router::prefix(uplink)
             && downlink.state.get() == DownlinkState::ACTIVE
         {
-            self.send_down(downlink, router::advertisement(prefix, settings.tunnel_mtu.get()));
+            self.send_down(downlink, router::advertisement(prefix, settings.tunnel_mtu.get(), &self.dns6));
         }
     }
 

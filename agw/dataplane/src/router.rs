@@ -10,7 +10,7 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// The IPv6 packet that tells a phone its prefix. The prefix lives as long as the session, hence the infinite lifetimes; it is not on-link,
 /// since nobody else is on the link.
-pub(crate) fn advertisement(prefix: [u8; 8], mtu: u32) -> Vec<u8> {
+pub(crate) fn advertisement(prefix: [u8; 8], mtu: u32, dns: &[Ipv6Addr]) -> Vec<u8> {
     let mut message = vec![134, 0, 0, 0, 64, 0];
     // Router lifetime: the most that routers may say (RFC 8319).
     message.extend(65_535u16.to_be_bytes());
@@ -24,6 +24,12 @@ pub(crate) fn advertisement(prefix: [u8; 8], mtu: u32) -> Vec<u8> {
     message.extend([0; 4]);
     message.extend(prefix);
     message.extend([0; 8]);
+    if !dns.is_empty() {
+        // Recursive DNS Server (RFC 8106 §5.1), for as long.
+        message.extend([25, 1 + 2 * u8::try_from(dns.len()).unwrap_or(0), 0, 0]);
+        message.extend([0xff; 4]);
+        message.extend(dns.iter().flat_map(Ipv6Addr::octets));
+    }
     packet(ROUTER, ALL_NODES, message)
 }
 
@@ -84,7 +90,7 @@ mod tests {
 
     #[test]
     fn an_advertisement_is_what_a_phone_expects() {
-        let packet = advertisement([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 7], 1400);
+        let packet = advertisement([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 7], 1400, &[]);
         assert_eq!(packet.len(), 40 + 16 + 8 + 32);
         assert_eq!((packet[4..6].to_vec(), packet[6], packet[7]), (vec![0, 56], 58, 255));
         assert_eq!(packet[8..24], ROUTER.octets());
@@ -98,6 +104,9 @@ mod tests {
         sum.extend([0, 0, 0, 56, 0, 0, 0, 58]);
         sum.extend(&packet[40..]);
         assert_eq!(checksum(&sum), 0);
+        let servers = [Ipv6Addr::LOCALHOST, Ipv6Addr::UNSPECIFIED];
+        let told = advertisement([0x20, 1, 0x0d, 0xb8, 0, 0, 0, 7], 1400, &servers);
+        assert_eq!((told.len(), &told[96..100]), (96 + 8 + 32, &[25, 5, 0, 0][..]));
     }
 
     #[test]

@@ -108,6 +108,23 @@ fn packet_socket(kind: Type, protocol: u16, index: u32) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// What is sent from the same interface is not received.
+fn ignore_outgoing(socket: &Socket) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let length = u32::try_from(size_of::<libc::c_int>()).map_err(io::Error::other)?;
+    // SAFETY: the value lives across the call and has the length given.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_IGNORE_OUTGOING,
+            (&raw const on).cast(),
+            length,
+        )
+    };
+    checked(set)
+}
+
 /// Wakes threads that wait, for good: once called, nobody waits again.
 pub(crate) struct Waker(OwnedFd);
 

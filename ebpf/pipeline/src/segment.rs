@@ -4,7 +4,7 @@
 //! difference; a segment without the option is left alone.
 
 use crate::Packet;
-use crate::wire::{FRAGMENT, IPV4, PROTO_TCP, fold};
+use crate::wire::{FRAGMENT, IPV4, IPV6, PROTO_TCP, fold};
 use basalt_ebpf_abi::Settings;
 
 /// TCP header without options.
@@ -12,25 +12,34 @@ const TCP: usize = 20;
 /// Options that are looked at: all that a header of 60 octets can hold in practice.
 const MOST_OPTIONS: usize = 10;
 
-/// Lowers the maximum segment size of the IPv4 packet at `ip`, if it opens a TCP connection. `length` octets of it are there. Nothing else
-/// of the packet is touched, and one that cannot be read is left as it is.
+/// Lowers the maximum segment size of the packet at `ip`, if it opens a TCP connection; over IPv6, if TCP follows the header at once, as it
+/// does in practice. `length` octets of it are there. Nothing else of the packet is touched, and one that cannot be read is left as it is.
 #[inline(always)]
 pub fn clamp<P: Packet>(packet: &mut P, settings: &Settings, ip: usize, length: u32) -> Option<()> {
     const SYN: u32 = 0x02;
-    let limit = settings.segment.get();
-    // Protocol, then "is it SYN": two loads decide for nearly all packets.
-    let word = u32::from_be(packet.load32(ip + 8)?);
-    if (word >> 16) as u8 != PROTO_TCP || limit == 0 {
-        return None;
-    }
+    let mut limit = settings.segment.get();
     let first = u64::from_be(packet.load64(ip)?);
-    if (first >> 56) as u8 != 0x45 || first as u16 & FRAGMENT != 0 || length < (IPV4 + TCP) as u32 {
+    // Protocol, then "is it SYN": few loads decide for nearly all packets.
+    let before = if first >> 60 == 6 {
+        if (first >> 8) as u8 != PROTO_TCP {
+            return None;
+        }
+        limit = limit.saturating_sub((IPV6 - IPV4) as u32);
+        IPV6
+    } else {
+        let word = u32::from_be(packet.load32(ip + 8)?);
+        if (word >> 16) as u8 != PROTO_TCP || (first >> 56) as u8 != 0x45 || first as u16 & FRAGMENT != 0 {
+            return None;
+        }
+        IPV4
+    };
+    if limit == 0 || length < (before + TCP) as u32 {
         return None;
     }
-    let tcp = ip + IPV4;
+    let tcp = ip + before;
     let control = u32::from(u16::from_be(packet.load16(tcp + 12)?));
     let header = control >> 12 << 2;
-    if control & SYN == 0 || header + IPV4 as u32 > length {
+    if control & SYN == 0 || header + before as u32 > length {
         return None;
     }
     option(packet, tcp, header, limit)

@@ -1,7 +1,7 @@
 //! Programs of a namespace: ping, download, upload, numbered datagrams. What a user would do with `ping` and `curl`.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -244,9 +244,10 @@ fn connect(server: Ipv4Addr, port: u16) -> Result<TcpStream> {
 ///
 /// # Errors
 /// No socket, or no route.
-pub fn send_numbered(ns: &NetNs, phone: Ipv4Addr, count: u32, interval: Duration) -> Result<()> {
+pub fn send_numbered(ns: &NetNs, phone: IpAddr, count: u32, interval: Duration) -> Result<()> {
     ns.run(move || {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        let any: IpAddr = if phone.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = UdpSocket::bind((any, 0))?;
         for number in 0..count {
             socket.send_to(&number.to_be_bytes(), (phone, crate::radio::app::NUMBERED_PORT))?;
             std::thread::sleep(interval);

@@ -69,7 +69,7 @@ impl Capability {
 impl Profile {
     /// Options of a request, if this phone sends any.
     pub(crate) fn options(&self) -> Option<ProtocolConfigurationOptions> {
-        self.asks_options.then(|| request_options(self.asks_by_ipcp))
+        self.asks_options.then(|| request_options(self.asks_by_ipcp, self.pdn_type))
     }
 }
 

@@ -1,10 +1,10 @@
 //! PDN connections of a phone, and what it asks for and is told in their options.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use basalt_ids::{Apn, Ebi, Pti};
 use basalt_nas::esm::ActivateDefaultEpsBearerContextRequest;
-use basalt_nas::ie::{EsmCause, PcoItem, PdnAddress, ProtocolConfigurationOptions};
+use basalt_nas::ie::{EsmCause, PcoItem, PdnAddress, PdnType, ProtocolConfigurationOptions};
 
 /// A PDN connection that stands, or a dedicated bearer of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,12 @@ pub struct Session {
     pub apn: Option<Apn>,
     /// Address given.
     pub address: Option<Ipv4Addr>,
+    /// Interface identifier given, for IPv6.
+    pub interface_id: Option<[u8; 8]>,
     /// Name servers told.
     pub dns: Vec<Ipv4Addr>,
+    /// Name servers told with IPv6 addresses.
+    pub dns6: Vec<Ipv6Addr>,
     /// IPv4 link MTU told.
     pub mtu: Option<u16>,
     /// Aggregate rates of the access point in kbit/s, downlink and uplink.
@@ -46,10 +50,13 @@ pub(crate) struct Transaction {
 const IPCP_REQUEST: [u8; 16] = [1, 0, 0, 16, 129, 6, 0, 0, 0, 0, 131, 6, 0, 0, 0, 0];
 
 /// Options of a request.
-pub(crate) fn request_options(by_ipcp: bool) -> ProtocolConfigurationOptions {
+pub(crate) fn request_options(by_ipcp: bool, pdn_type: PdnType) -> ProtocolConfigurationOptions {
     let mut items = Vec::with_capacity(4);
     if by_ipcp {
         items.push(PcoItem::Ipcp(IPCP_REQUEST.to_vec()));
+    }
+    if pdn_type != PdnType::Ipv4 {
+        items.push(PcoItem::DnsIpv6Request);
     }
     items.extend([PcoItem::DnsIpv4Request, PcoItem::AddressViaNas, PcoItem::Ipv4MtuRequest]);
     ProtocolConfigurationOptions { items, trailing: Vec::new() }
@@ -62,12 +69,18 @@ impl Session {
             PdnAddress::Ipv4(address) | PdnAddress::Ipv4v6 { ipv4: address, .. } => Some(address),
             _ => None,
         };
+        let interface_id = match request.address {
+            PdnAddress::Ipv6 { interface_id } | PdnAddress::Ipv4v6 { interface_id, .. } => Some(interface_id),
+            _ => None,
+        };
         let mut session = Self {
             ebi,
             linked: None,
             apn: request.apn.apn(),
             address: address.filter(|address| !address.is_unspecified()),
+            interface_id,
             dns: Vec::new(),
+            dns6: Vec::new(),
             mtu: None,
             ambr: request.apn_ambr.as_ref().map(|ambr| (ambr.downlink(), ambr.uplink())),
             cause: request.cause,
@@ -82,6 +95,7 @@ impl Session {
         for item in &options.items {
             match item {
                 PcoItem::DnsIpv4(server) => self.add_server(*server),
+                PcoItem::DnsIpv6(server) if !self.dns6.contains(server) => self.dns6.push(*server),
                 PcoItem::Ipv4Mtu(mtu) => self.mtu = Some(*mtu),
                 PcoItem::Ipcp(packet) => ipcp_servers(packet).for_each(|server| self.add_server(server)),
                 _ => {}

@@ -1,5 +1,6 @@
 //! The packet filter behind the programs: what comes from phones may go to the internet and nowhere else. And NAT.
 
+use super::ipv6;
 use crate::config::{Config, Egress};
 use crate::error::Error;
 use basalt_ebpf_abi::Prefix;
@@ -15,13 +16,23 @@ const TABLE: &str = "basalt";
 impl Firewall {
     /// Installs the rules for this configuration.
     pub(crate) fn install(config: &Config) -> Result<(), Error> {
-        apply(&ruleset(config))
+        apply(&ruleset(config))?;
+        match ipv6_here() {
+            true => apply(&ipv6::ruleset(config)),
+            false => Ok(()),
+        }
     }
 
     /// Removes our table.
     pub(crate) fn remove() -> Result<(), Error> {
-        apply(&json!({"nftables": [add(table()), {"delete": table()}]}))
+        let ipv6 = if ipv6_here() { apply(&ipv6::removal()) } else { Ok(()) };
+        apply(&json!({"nftables": [add(table()), {"delete": table()}]})).and(ipv6)
     }
+}
+
+/// Whether the kernel has IPv6.
+fn ipv6_here() -> bool {
+    std::path::Path::new("/proc/sys/net/ipv6").exists()
 }
 
 fn apply(ruleset: &Value) -> Result<(), Error> {

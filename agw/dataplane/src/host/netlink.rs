@@ -5,7 +5,7 @@ use crate::error::Error;
 use basalt_ebpf_abi::{Mac, Prefix};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use rtnetlink::packet_route::AddressFamily;
-use rtnetlink::packet_route::address::AddressAttribute;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags};
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, State};
 use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage, NeighbourState,
@@ -13,7 +13,7 @@ use rtnetlink::packet_route::neighbour::{
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteType};
 use rtnetlink::{Handle, LinkUnspec, LinkVeth, MulticastGroup, RouteMessageBuilder, new_multicast_connection};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -151,6 +151,38 @@ impl Netlink {
     /// Enters a neighbour that never changes.
     pub(crate) async fn permanent_neighbour(&self, index: u32, address: Ipv4Addr, mac: Mac) -> Result<(), Error> {
         let request = self.handle.neighbours().add(index, IpAddr::V4(address)).link_layer_address(&mac.0).replace();
+        request.execute().await.map_err(failed(format!("neighbour {address}")))
+    }
+
+    /// Gives an interface an IPv6 address, without looking for others that have it.
+    pub(crate) async fn address6(&self, index: u32, address: Ipv6Addr, length: u8) -> Result<(), Error> {
+        let mut request = self.handle.address().add(index, IpAddr::V6(address), length).replace();
+        request.message_mut().header.flags |= AddressHeaderFlags::Nodad;
+        request.execute().await.map_err(failed(format!("adding {address}")))
+    }
+
+    /// Routes an IPv6 prefix out of an interface, through a gateway on it if one is given, with an MTU of its own.
+    pub(crate) async fn route6(
+        &self,
+        (network, length): (Ipv6Addr, u8),
+        index: u32,
+        gateway: Option<Ipv6Addr>,
+        mtu: u32,
+    ) -> Result<(), Error> {
+        let mut builder =
+            RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(network, length).output_interface(index);
+        if let Some(gateway) = gateway {
+            builder = builder.gateway(gateway).onlink();
+        }
+        let mut message = builder.build();
+        message.attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
+        let request = self.handle.route().add(message).replace();
+        request.execute().await.map_err(failed(format!("routing {network}/{length}")))
+    }
+
+    /// Enters an IPv6 neighbour that never changes.
+    pub(crate) async fn permanent_neighbour6(&self, index: u32, address: Ipv6Addr, mac: Mac) -> Result<(), Error> {
+        let request = self.handle.neighbours().add(index, IpAddr::V6(address)).link_layer_address(&mac.0).replace();
         request.execute().await.map_err(failed(format!("neighbour {address}")))
     }
 

@@ -28,6 +28,11 @@ impl World {
         [0x20, 1, 0x0d, 0xb8, 0, 6, 0, index]
     }
 
+    /// The same of a session that can have a /60 delegated.
+    pub(super) fn delegated(index: u8) -> [u8; 8] {
+        [0x20, 1, 0x0d, 0xb8, 0, 7, 0, index << 4]
+    }
+
     /// The TEID of an uplink index.
     pub(super) fn teid(index: u32) -> u32 {
         0x0beb_a5a0 | index
@@ -112,9 +117,16 @@ impl Generator {
         packet[8] = self.pick(&[64, 64, 64, 2, 1, 0]);
         let mut frame = ethernet(&packet);
         if self.one_in(5) {
-            let prefix = World::prefix(self.below(18) as u8);
+            let mut prefix = World::prefix(self.below(18) as u8);
+            if self.one_in(3) {
+                prefix = World::delegated(self.below(16) as u8);
+                prefix[7] |= self.pick(&[0, 1, 15]);
+            }
             let server = [0x20, 1, 0x0d, 0xb8, 0xbe, 0xef, 0, 1];
             let protocol = self.pick(&[17, 6, 44]);
+            if protocol == 6 {
+                self.open(&mut payload);
+            }
             frame = ethernet(&ipv6([server, prefix], protocol, &payload));
             frame[12..14].copy_from_slice(&[0x86, 0xdd]);
         }
@@ -130,7 +142,11 @@ impl Generator {
 
     /// What a phone with IPv6 might send.
     fn inner6(&mut self, index: u8) -> Vec<u8> {
-        let mut source = World::prefix(index);
+        let mut source = if index < 12 { World::prefix(index) } else { World::delegated(index) };
+        if self.one_in(3) {
+            // In what is delegated to the phone, or not.
+            source[7] |= self.pick(&[1, 15]);
+        }
         if self.one_in(8) {
             source = self.pick(&[World::prefix(index ^ 1), [0xfe, 0x80, 0, 0, 0, 0, 0, 0], [0; 8]]);
         }
@@ -152,6 +168,9 @@ impl Generator {
             if last == 58 { vec![icmp, 0, 0, 0] } else { ports.iter().flat_map(|p| p.to_be_bytes()).collect() };
         if let Some(front) = payload.get_mut(..4) {
             front.copy_from_slice(&head);
+        }
+        if last == 6 {
+            self.open(&mut payload);
         }
         let mut next = last;
         for _ in 0..self.pick(&[0, 0, 0, 0, 1, 1, 2, 3, 4]) {

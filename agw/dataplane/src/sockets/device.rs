@@ -49,7 +49,8 @@ impl Device {
     /// far end, whose own IP layer would take it for its business.
     pub(crate) fn pair(near: &Link, far: &Link) -> Result<Self, Error> {
         let open = || {
-            let socket = packet_socket(Type::DGRAM, libc::ETH_P_IP as u16, far.index)?;
+            let socket = packet_socket(Type::DGRAM, libc::ETH_P_ALL as u16, far.index)?;
+            super::ignore_outgoing(&socket)?;
             socket.set_nonblocking(true)?;
             // Bursts wait here while the thread is busy; the kernel takes less where it must.
             let _ = socket.set_recv_buffer_size(8 << 20);

@@ -179,3 +179,69 @@ fn packets_to_a_prefix_find_its_phone() {
     world.prefixes[5].set(0);
     assert!(matches!(judge().0, Verdict::Drop(DropReason::UnknownPhone)));
 }
+
+/// A TCP segment over IPv6 with these flags and a maximum segment size of 1460, its checksum right.
+fn segment6(up: bool, flags: u8) -> Vec<u8> {
+    let mut tcp =
+        vec![0x13, 0x88, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 6 << 4, flags, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 0x05, 0xb4];
+    tcp.extend(b"data");
+    let (source, destination) = if up { (MINE, SERVER6) } else { (SERVER6, MINE) };
+    let mut packet = ipv6(source, destination, 6, &tcp);
+    let sum = tcp_checksum6(&packet);
+    packet[56..58].copy_from_slice(&sum.to_be_bytes());
+    packet
+}
+
+fn eth6(packet: &[u8]) -> Vec<u8> {
+    let mut frame = eth(packet);
+    frame[12..14].copy_from_slice(&[0x86, 0xdd]);
+    frame
+}
+
+fn tcp_checksum6(packet: &[u8]) -> u16 {
+    let mut pseudo = packet[8..40].to_vec();
+    pseudo.extend((packet.len() as u32 - 40).to_be_bytes());
+    pseudo.extend([0, 0, 0, 6]);
+    pseudo.extend(&packet[40..]);
+    checksum(&pseudo)
+}
+
+#[test]
+fn g13_segments_over_ipv6_are_smaller_by_the_longer_header() {
+    let world = world();
+    world.settings.segment.set(1360);
+    for (up, flags, expected) in [(true, 0x02, 1340_u16), (false, 0x12, 1340), (true, 0x10, 1460), (false, 0x18, 1460)]
+    {
+        let packet = segment6(up, flags);
+        let (verdict, bytes) = if up {
+            run(&g_pdu(&packet), |f| access(f, &world))
+        } else {
+            run(&eth6(&packet), |f| towards_phone(f, &world, Origin::Kernel))
+        };
+        assert!(matches!(verdict, Verdict::Redirect(_)), "{verdict:?}");
+        let after = &bytes[if up { 14 } else { 50 }..];
+        assert_eq!(after[62..64], expected.to_be_bytes(), "{up} {flags:#x}");
+        assert_eq!(tcp_checksum6(after), 0);
+    }
+}
+
+#[test]
+fn what_is_delegated_to_a_phone_is_the_phone_s() {
+    let world = world();
+    // Each phone has a /60 of the pool; this one the first.
+    let own: Half = [0x20, 1, 0x0d, 0xb8, 0, 6, 0, 0];
+    world.settings.pools6[0].shift.set(4);
+    world.uplink[3].prefix.set(u64::from_ne_bytes(own));
+    world.downlink[7].prefix.set(u64::from_ne_bytes(own));
+    world.prefixes[0].set(8);
+    let (inside, beyond): (Half, Half) = ([0x20, 1, 0x0d, 0xb8, 0, 6, 0, 0x0f], [0x20, 1, 0x0d, 0xb8, 0, 6, 0, 0x10]);
+    assert_eq!(sent(&world, &ipv6(inside, SERVER6, 17, &udp(1, 53, &[]))), Ok(()));
+    assert_eq!(sent(&world, &ipv6(beyond, SERVER6, 17, &udp(1, 53, &[]))), Err(DropReason::SpoofedSource));
+    let down = |destination| {
+        let packet = eth6(&ipv6(SERVER6, destination, 17, &udp(53, 1, &[])));
+        run(&packet, |f| towards_phone(f, &world, Origin::Kernel)).0
+    };
+    assert!(matches!(down(own), Verdict::Redirect(_)));
+    assert!(matches!(down(inside), Verdict::Redirect(_)));
+    assert!(matches!(down(beyond), Verdict::Drop(DropReason::UnknownPhone)));
+}

@@ -5,11 +5,12 @@
 //! (XDP forwards half-made ones as they are), room for the tunnel headers in the MTU, IPv6 noise off.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
 use futures_util::TryStreamExt;
+use rtnetlink::packet_route::address::AddressHeaderFlags;
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkMessage};
 use rtnetlink::packet_route::route::{RouteScope, RouteType};
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
@@ -123,6 +124,42 @@ pub fn add_address(ns: &NetNs, interface: &'static str, address: Ipv4Addr, prefi
         Ok(())
     })
     .with_context(|| format!("adding {address}/{prefix} to {}/{interface}", ns.name()))
+}
+
+/// Adds an IPv6 address to an interface, which gets IPv6 by it. Where the kernel has no IPv6 nothing happens.
+///
+/// # Errors
+/// No such interface.
+pub fn add_address6(ns: &NetNs, interface: &'static str, address: Ipv6Addr, prefix: u8) -> Result<()> {
+    ns.run_async(move || async move {
+        if set(&format!("ipv6/conf/{interface}/disable_ipv6"), "0").is_err() {
+            return Ok(());
+        }
+        let handle = netlink()?;
+        let index = index_of(&handle, interface).await?;
+        let mut request = handle.address().add(index, address.into(), prefix);
+        // Nobody else is on the cable.
+        request.message_mut().header.flags |= AddressHeaderFlags::Nodad;
+        request.execute().await?;
+        Ok(())
+    })
+    .with_context(|| format!("adding {address}/{prefix} to {}/{interface}", ns.name()))
+}
+
+/// Routes an IPv6 prefix through a neighbour. Where the kernel has no IPv6 nothing happens.
+///
+/// # Errors
+/// The neighbour is on no network of ours.
+pub fn add_route6(ns: &NetNs, (network, length): (Ipv6Addr, u8), via: Ipv6Addr) -> Result<()> {
+    ns.run_async(move || async move {
+        if !std::path::Path::new("/proc/sys/net/ipv6").exists() {
+            return Ok(());
+        }
+        let route = RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(network, length).gateway(via).build();
+        netlink()?.route().add(route).execute().await?;
+        Ok(())
+    })
+    .with_context(|| format!("routing {network}/{length} via {via} in {}", ns.name()))
 }
 
 /// Routes a prefix through a neighbour.

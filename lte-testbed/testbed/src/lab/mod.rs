@@ -15,7 +15,7 @@ pub mod netns;
 mod state;
 pub mod unprivileged;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -45,6 +45,16 @@ pub const GATEWAY_SGI: Ipv4Addr = Ipv4Addr::new(10, 92, 0, 1);
 pub const INTERNET_SGI: Ipv4Addr = Ipv4Addr::new(10, 92, 0, 2);
 /// The server in the internet (TEST-NET-3).
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+/// The gateway on the internet link, over IPv6.
+pub const GATEWAY_SGI6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x5, 1, 0, 0, 0, 1);
+/// The internet's router on that link, over IPv6.
+pub const INTERNET_SGI6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x5, 1, 0, 0, 0, 2);
+/// The server in the internet, over IPv6.
+pub const SERVER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x5, 0, 0, 0, 0, 0x53);
+/// IPv6 prefixes of phones, and of networks behind them.
+pub const PHONES6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2001, 0xdb8, 0x9300, 0, 0, 0, 0, 0), 40);
+/// IPv4 networks behind phones.
+pub const BEHIND: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 94, 0, 0), 16);
 /// Addresses for phones.
 pub const PHONES: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 93, 0, 0), 16);
 
@@ -99,6 +109,12 @@ impl Lab {
         link::add_route(&lab.agw, (Ipv4Addr::UNSPECIFIED, 0), INTERNET_SGI)?;
         link::add_address(&lab.internet, "lo", SERVER, 32)?;
         link::add_route(&lab.internet, PHONES, GATEWAY_SGI)?;
+        link::add_route(&lab.internet, BEHIND, GATEWAY_SGI)?;
+        link::add_address6(&lab.agw, SGI_INTERFACE, GATEWAY_SGI6, 64)?;
+        link::add_address6(&lab.internet, SGI_INTERFACE, INTERNET_SGI6, 64)?;
+        link::add_address6(&lab.internet, "lo", SERVER6, 128)?;
+        link::add_route6(&lab.agw, (Ipv6Addr::UNSPECIFIED, 0), INTERNET_SGI6)?;
+        link::add_route6(&lab.internet, PHONES6, GATEWAY_SGI6)?;
         Ok(lab)
     }
 

@@ -1,10 +1,11 @@
 //! What runs on a phone that has no TUN device: it answers pings, sends them, and keeps account of what arrives.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use basalt_sansio::{Duration, Time};
 
+use super::ipv6::{Interface, Received};
 use super::packet::{self, Parsed};
 
 /// Where numbered datagrams are sent to a phone.
@@ -23,6 +24,7 @@ pub const LONGEST_DATAGRAM: usize = 1500;
 #[derive(Debug, Default)]
 pub struct App {
     address: Option<Ipv4Addr>,
+    ipv6: Option<Interface>,
     waiting: HashMap<u16, Time>,
     next_sequence: u16,
     datagrams: HashMap<u32, Time>,
@@ -55,6 +57,47 @@ impl App {
         self.address = address;
     }
 
+    /// IPv6 of the phone's first session, if it has any.
+    #[must_use]
+    pub fn ipv6(&self) -> Option<Interface> {
+        self.ipv6
+    }
+
+    /// A PDN connection came up with this interface identifier, or without one. The Router Solicitation to send.
+    pub fn set_interface(&mut self, identifier: Option<[u8; 8]>) -> Option<Vec<u8>> {
+        self.ipv6 = identifier.map(Interface::new);
+        self.ipv6.as_ref().map(Interface::solicitation)
+    }
+
+    /// The next echo request to an IPv6 `target`; `None` without an address.
+    pub fn ping6(&mut self, now: Time, target: Ipv6Addr, payload: &[u8]) -> Option<Vec<u8>> {
+        let sequence = self.next_sequence.wrapping_add(1);
+        let request = self.ipv6.as_ref()?.echo_request(target, ID, sequence, payload)?;
+        self.next_sequence = sequence;
+        self.waiting.insert(sequence, now);
+        self.sent += 1;
+        Some(request)
+    }
+
+    fn receive6(&mut self, now: Time, octets: &[u8]) -> Option<Vec<u8>> {
+        match self.ipv6.as_mut()?.receive(octets)? {
+            Received::Answer(answer) => {
+                self.answered += 1;
+                return Some(answer);
+            }
+            Received::EchoReply(ID, sequence) => {
+                let sent = self.waiting.remove(&sequence)?;
+                self.received += 1;
+                self.round_trips.push(now.since(sent));
+            }
+            Received::Udp(NUMBERED_PORT, payload) => {
+                self.numbered.push(u32::from_be_bytes(*payload.first_chunk::<4>()?));
+            }
+            Received::Configured | Received::EchoReply(..) | Received::Udp(..) | Received::TooBig(_) => {}
+        }
+        None
+    }
+
     /// The next echo request to `target`; `None` without an address.
     pub fn ping(&mut self, now: Time, target: Ipv4Addr, payload: &[u8]) -> Option<Vec<u8>> {
         let from = self.address?;
@@ -80,6 +123,9 @@ impl App {
     /// A packet for the phone; what it answers with.
     pub fn receive(&mut self, now: Time, octets: &[u8]) -> Option<Vec<u8>> {
         self.octets_received += octets.len() as u64;
+        if octets.first().is_some_and(|first| first >> 4 == 6) {
+            return self.receive6(now, octets);
+        }
         match packet::parse(octets)? {
             Parsed::EchoRequest(echo) if Some(echo.to) == self.address => {
                 self.answered += 1;
@@ -113,8 +159,8 @@ impl App {
 
     /// Starts to count anew.
     pub fn reset(&mut self) {
-        let (address, next_sequence) = (self.address, self.next_sequence);
-        *self = Self { address, next_sequence, ..Self::default() };
+        let (address, ipv6, next_sequence) = (self.address, self.ipv6, self.next_sequence);
+        *self = Self { address, ipv6, next_sequence, ..Self::default() };
     }
 }
 

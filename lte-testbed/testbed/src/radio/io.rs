@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -331,6 +331,7 @@ impl Io {
             match event {
                 testbed_ue::Event::SessionUp(session) if self.site.first_bearer(*phone) == Some(session.ebi) => {
                     self.session_up(*phone, session.address, session.mtu);
+                    self.interface_up(*phone, session.interface_id);
                 }
                 testbed_ue::Event::BearersUp => self.send_waiting(*phone),
                 _ => {}
@@ -338,6 +339,16 @@ impl Io {
         }
         if self.record {
             self.told.push_back((self.now(), told));
+        }
+    }
+
+    /// Gives the phone its IPv6 interface, and has it ask for a prefix once it has bearers.
+    fn interface_up(&mut self, phone: usize, identifier: Option<[u8; 8]>) {
+        if self.tun_spaces.contains_key(&phone) {
+            return;
+        }
+        if let Some(solicitation) = self.app(phone).set_interface(identifier) {
+            self.waiting.entry(phone).or_default().push_back(solicitation);
         }
     }
 
@@ -420,6 +431,14 @@ impl Io {
     pub fn ping(&mut self, phone: usize, target: Ipv4Addr) -> bool {
         let now = self.now();
         let Some(packet) = self.app(phone).ping(now, target, b"basalt testbed") else { return false };
+        self.send_packet(phone, &packet);
+        true
+    }
+
+    /// Sends a ping of a phone's built-in programs over IPv6. False if the phone has no address.
+    pub fn ping6(&mut self, phone: usize, target: Ipv6Addr) -> bool {
+        let now = self.now();
+        let Some(packet) = self.app(phone).ping6(now, target, b"basalt testbed") else { return false };
         self.send_packet(phone, &packet);
         true
     }

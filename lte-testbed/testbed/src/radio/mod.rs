@@ -3,6 +3,7 @@
 pub mod app;
 mod handle;
 mod io;
+pub mod ipv6;
 pub mod packet;
 mod site;
 pub mod subscriber;

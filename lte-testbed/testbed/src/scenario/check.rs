@@ -73,6 +73,14 @@ fn unmet(world: &mut World, expectation: &Expectation) -> Result<Option<String>>
             (sent == 0 || sent != received).then(|| format!("{received} of {sent} pings are answered"))
         }
         Expectation::GotNumbered(phone, count) => got_numbered(world, phone - 1, *count)?,
+        Expectation::HasIpv6(phone, start) => {
+            let address = world.ipv6(phone - 1)?.map(|address| address.to_string());
+            let met = match (&address, start) {
+                (Some(address), Some(start)) => address.starts_with(start.as_str()),
+                (address, start) => address.is_none() && start.is_none(),
+            };
+            (!met).then(|| format!("ue {phone} has {}", address.unwrap_or_else(|| "no IPv6 address".to_owned())))
+        }
         Expectation::Metric(name, comparison, value) => metric(world, name, *comparison, *value)?,
         Expectation::Reachable(..) | Expectation::GatewayAlive => None,
     };
@@ -150,6 +158,13 @@ fn is(snapshot: &Snapshot, algorithms: Option<(u8, u8)>, seen: &Seen, state: &Ph
         PhoneState::Paged => saw(&|event| *event == Event::Paged),
         PhoneState::SecuredBy(eea, eia) => algorithms == Some((*eea, *eia)),
         PhoneState::SameAddress => address.is_some() && address == seen.address_before,
+        PhoneState::HasIpv4(Some(start)) => {
+            address.is_some_and(|address| address.to_string().starts_with(start.as_str()))
+        }
+        PhoneState::HasIpv4(None) => address.is_none(),
+        PhoneState::ToldCause(cause) => {
+            snapshot.sessions.iter().any(|session| session.cause.is_some_and(|seen| seen.code() == *cause))
+        }
         PhoneState::NewGuti => snapshot.guti.is_some() && snapshot.guti != seen.guti_before,
         PhoneState::HasApn(apn) => snapshot.sessions.iter().any(|session| session.apn.as_ref() == Some(apn)),
         PhoneState::Bearers(count) => snapshot.sessions.len() == *count,

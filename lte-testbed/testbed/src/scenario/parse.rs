@@ -8,6 +8,8 @@ use std::time::Duration;
 use basalt_ids::{Plmn, Tac};
 use testbed_ue::{AkaFault, Misdeed, Mutation, Timer, Uplink};
 
+use basalt_nas::ie::PdnType;
+
 use super::script::{
     Comparison, EnbAction, Expectation, GatewayAction, PhoneAction, PhoneState, Phones, Script, Setup, Step, Trait,
 };
@@ -98,6 +100,9 @@ fn phone_trait(words: &[&str]) -> Sentence<Option<Trait>> {
         ["is", "combined"] => Trait::Combined,
         ["conceals"] => Trait::Conceals,
         ["wants", "access", "point", apn] => Trait::AccessPoint(access_point(apn)?),
+        ["wants", "IPv4"] => Trait::PdnType(PdnType::Ipv4),
+        ["wants", "IPv6"] => Trait::PdnType(PdnType::Ipv6),
+        ["wants", "IPv4v6"] => Trait::PdnType(PdnType::Ipv4v6),
         ["tries", "once"] => Trait::Once,
         ["has", timer, "of", time] => Trait::Timer(timer_of(timer)?, duration(time)?),
         _ => return Ok(None),
@@ -116,7 +121,10 @@ fn step(sentence: &str) -> Sentence<Step> {
         ["ue", phone, rest @ ..] => Ok(Step::Phone(one(phone)?, phone_action(rest)?)),
         ["ues", first, "to", last, rest @ ..] => Ok(Step::Phone(several(first, last)?, phone_action(rest)?)),
         ["internet", "sends", count, "numbered", "packets", "to", "ue", phone] => {
-            Ok(Step::SendNumbered(index(phone)?, number(count)?))
+            Ok(Step::SendNumbered(index(phone)?, number(count)?, false))
+        }
+        ["internet", "sends", count, "numbered", "packets", "to", "ue", phone, "over", "IPv6"] => {
+            Ok(Step::SendNumbered(index(phone)?, number(count)?, true))
         }
         ["internet", "floods", "ue", phone, "for", time, "and", rate, "bit/s", "arrive"] => {
             Ok(Step::Flood(index(phone)?, duration(time)?, number(rate)?))
@@ -186,6 +194,7 @@ fn phone_action(words: &[&str]) -> Sentence<PhoneAction> {
         ["loses" | "lose", "radio"] => PhoneAction::LosesRadio,
         ["pings" | "ping"] => PhoneAction::Pings(1),
         ["pings" | "ping", count, "times"] => PhoneAction::Pings(number(count)?),
+        ["pings" | "ping", count, "times", "over", "IPv6"] => PhoneAction::Pings6(number(count)?),
         ["updates" | "update"] => PhoneAction::Updates(false),
         ["updates" | "update", "with", "bearers"] => PhoneAction::Updates(true),
         ["moves" | "move", "to", "enb", enb] => PhoneAction::MovesTo(index(enb)?),
@@ -258,6 +267,10 @@ fn expectation(words: &[&str]) -> Sentence<Expectation> {
         ["ue", phone, "reachable"] => Expectation::Reachable(one(phone)?, true),
         ["ue", phone, "unreachable"] => Expectation::Reachable(one(phone)?, false),
         ["ues", first, "to", last, "reachable"] => Expectation::Reachable(several(first, last)?, true),
+        ["ue", phone, "has", "IPv6", "address", start] => {
+            Expectation::HasIpv6(index(phone)?, Some((*start).to_owned()))
+        }
+        ["ue", phone, "has", "no", "IPv6", "address"] => Expectation::HasIpv6(index(phone)?, None),
         ["ue", phone, "pings", "answered"] => Expectation::PingsAnswered(index(phone)?),
         ["ue", phone, "got", count, "packets", "in", "order"] => {
             Expectation::GotNumbered(index(phone)?, number(count)?)
@@ -297,6 +310,9 @@ fn phone_state(words: &[&str]) -> Sentence<PhoneState> {
         ["paged"] => PhoneState::Paged,
         ["secured", "by", eea, eia] => PhoneState::SecuredBy(algorithm(eea, "EEA")?, algorithm(eia, "EIA")?),
         ["has", "same", "address"] => PhoneState::SameAddress,
+        ["has", "IPv4", "address", start] => PhoneState::HasIpv4(Some((*start).to_owned())),
+        ["has", "no", "IPv4", "address"] => PhoneState::HasIpv4(None),
+        ["was", "told", "cause", cause] => PhoneState::ToldCause(number(cause)?),
         ["has", "new", "guti"] => PhoneState::NewGuti,
         ["has", "access", "point", apn] => PhoneState::HasApn(access_point(apn)?),
         ["has", count, "bearers" | "bearer"] => PhoneState::Bearers(number(count)?),

@@ -1,5 +1,6 @@
 //! Plays a scenario: does what it says, and waits for what it expects.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -65,7 +66,7 @@ impl World {
             Step::Enb(enb, action) => self.enb_acts(enb - 1, action),
             Step::Phone(phones, action) => phones.indices().try_for_each(|phone| self.phone_acts(phone, action)),
             Step::Gateway(action) => self.gateway_acts(action),
-            Step::SendNumbered(phone, count) => self.send_numbered(phone - 1, *count),
+            Step::SendNumbered(phone, count, ipv6) => self.send_numbered(phone - 1, *count, *ipv6),
             Step::Flood(phone, time, rate) => self.flood(phone - 1, *time, *rate),
             Step::Kills(phones, kills, every) => self.kills(*phones, *kills, *every),
             Step::Watch(phone, time) => self.watch(phone - 1, *time),
@@ -120,6 +121,10 @@ impl World {
             PhoneAction::Pings(count) => self.radio.with_shared(move |shared| {
                 shared.borrow_mut().app(phone).reset();
                 tokio::task::spawn_local(pings(shared.clone(), phone, count));
+            }),
+            PhoneAction::Pings6(count) => self.radio.with_shared(move |shared| {
+                shared.borrow_mut().app(phone).reset();
+                tokio::task::spawn_local(pings6(shared.clone(), phone, count));
             }),
             PhoneAction::GoesIdle | PhoneAction::LosesRadio => self.radio.call(move |io| {
                 let Some(enb) = io.site.record(phone).map(|record| record.enb) else { return };
@@ -176,10 +181,10 @@ impl World {
         self.network.gateway.basalt(&[command, &[imsi.as_str()], options].concat()).map(drop)
     }
 
-    fn send_numbered(&mut self, phone: usize, count: u32) -> Result<()> {
+    fn send_numbered(&mut self, phone: usize, count: u32, ipv6: bool) -> Result<()> {
         self.mark(phone)?;
         self.radio.call(move |io| io.app(phone).reset())?;
-        let address = self.the_address(phone)?;
+        let address: IpAddr = if ipv6 { self.the_ipv6(phone)?.into() } else { self.the_address(phone)?.into() };
         probe::send_numbered(&self.network.lab.internet, address, count, Duration::from_millis(1))
     }
 
@@ -349,6 +354,13 @@ fn tamper(io: &mut Io, phone: usize, action: PhoneAction) {
 async fn pings(shared: Shared, phone: usize, count: u32) {
     for _ in 0..count {
         shared.borrow_mut().ping(phone, lab::SERVER);
+        tokio::time::sleep(CANARY_INTERVAL).await;
+    }
+}
+
+async fn pings6(shared: Shared, phone: usize, count: u32) {
+    for _ in 0..count {
+        shared.borrow_mut().ping6(phone, lab::SERVER6);
         tokio::time::sleep(CANARY_INTERVAL).await;
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use basalt_ids::{Apn, Plmn, Tac};
+use basalt_nas::ie::PdnType;
 use testbed_ue::{AkaFault, Misdeed, Uplink};
 
 /// A scenario: what is set up, and what is done and expected, in order.
@@ -56,6 +57,8 @@ pub enum Trait {
     Conceals,
     /// It asks for this access point.
     AccessPoint(Apn),
+    /// It asks for a session of this type.
+    PdnType(PdnType),
     /// It does not try again by itself.
     Once,
     /// It waits so long for answers instead of the specification's time.
@@ -87,8 +90,8 @@ pub enum Step {
     Phone(Phones, PhoneAction),
     /// Something happens to the gateway.
     Gateway(GatewayAction),
-    /// The internet sends numbered packets to a phone.
-    SendNumbered(usize, u32),
+    /// The internet sends numbered packets to a phone, over IPv6 if `true`.
+    SendNumbered(usize, u32, bool),
     /// The internet sends a phone far more than it may have, for so long; what arrives is measured, and must be this rate in bit/s.
     Flood(usize, Duration, u64),
     /// The gateway is killed so often at random while the first so many phones send and receive numbered packets; every so often its
@@ -162,6 +165,8 @@ pub enum PhoneAction {
     LosesRadio,
     /// Has data to send: pings the server so many times.
     Pings(u32),
+    /// Pings the server over IPv6 so many times.
+    Pings6(u32),
     /// Updates its area; with bearers if `true`.
     Updates(bool),
     /// Goes to another base station.
@@ -228,6 +233,8 @@ pub enum Expectation {
     Reachable(Phones, bool),
     /// All pings a phone sent are answered.
     PingsAnswered(usize),
+    /// A phone has a global IPv6 address that begins so, or none.
+    HasIpv6(usize, Option<String>),
     /// A phone got so many numbered packets, in order, each once.
     GotNumbered(usize, u32),
     /// A sample of the gateway's metrics compares with a number.
@@ -269,6 +276,10 @@ pub enum PhoneState {
     SecuredBy(u8, u8),
     /// Has the address it had before.
     SameAddress,
+    /// Has an IPv4 address that begins so, or none.
+    HasIpv4(Option<String>),
+    /// Was told why it did not get all it asked for: this ESM cause.
+    ToldCause(u8),
     /// Has another temporary identity than before.
     NewGuti,
     /// Has a connection to this access point.

@@ -1,6 +1,6 @@
 //! The world a scenario plays in: lab, gateway, radio, and what was seen so far.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,6 +143,16 @@ impl World {
         self.address(phone)?.with_context(|| format!("ue {} has no address", phone + 1))
     }
 
+    /// A phone's global IPv6 address.
+    pub fn ipv6(&self, phone: usize) -> Result<Option<Ipv6Addr>> {
+        self.radio.call(move |io| io.app(phone).ipv6().and_then(|interface| interface.address()))
+    }
+
+    /// A phone's global IPv6 address, which it must have.
+    pub fn the_ipv6(&self, phone: usize) -> Result<Ipv6Addr> {
+        self.ipv6(phone)?.with_context(|| format!("ue {} has no IPv6 address", phone + 1))
+    }
+
     /// Identity of a phone's subscriber.
     pub fn imsi(&self, phone: usize) -> Result<String> {
         let imsi = self.radio.call(move |io| io.site.record(phone).map(|record| record.ue.imsi().to_string()))?;
@@ -273,6 +283,7 @@ fn profile(script: &Script, number: usize) -> Profile {
             Trait::Combined => profile.combined = true,
             Trait::Conceals => profile.conceals_esm_information = true,
             Trait::AccessPoint(apn) => profile.apn = Some(apn.clone()),
+            Trait::PdnType(pdn_type) => profile.pdn_type = *pdn_type,
             Trait::Once => profile.persistent = false,
             Trait::Timer(timer, value) => set_timer(&mut profile.timers, *timer, *value),
             Trait::WrongKey | Trait::Unknown | Trait::Network(_) => {}

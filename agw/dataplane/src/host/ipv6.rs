@@ -1,0 +1,146 @@
+//! IPv6 of the host: forwarding, routes to the pools, and the packet filter between phones and the internet.
+//!
+//! IPv6 packets of phones always go by the kernel, which finds the next hop by neighbour discovery and answers what is too big.
+
+use super::{Netlink, write};
+use crate::config::{Config, Egress};
+use crate::error::Error;
+use crate::router::ROUTER;
+use agw_types::PrefixPool;
+use basalt_ebpf_abi::Mac;
+use serde_json::{Value, json};
+use std::fs;
+use std::net::Ipv6Addr;
+
+/// Next hop of the pools' routes: a neighbour that exists on the gateway's own device only.
+const PEER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
+const TABLE: &str = "basalt";
+
+/// Switches IPv6 forwarding on and routes the pools to the gateway's own device. `peer` is the far end of it, where it has one.
+pub(crate) async fn settle(
+    netlink: &Netlink,
+    config: &Config,
+    device: u32,
+    peer: Option<Mac>,
+    mtu: u32,
+) -> Result<(), Error> {
+    for (name, value) in [("addr_gen_mode", "1"), ("accept_ra", "0"), ("disable_ipv6", "0"), ("mtu", "3000")] {
+        switch(&config.device, name, value)?;
+    }
+    // Who forwards hears no Router Advertisements any more unless told so, and the host may have its own address by them.
+    for interface in [&config.internet_interface, &config.access_interface] {
+        let heard = fs::read_to_string(place(interface, "accept_ra"));
+        if heard.is_ok_and(|now| now.trim() == "1") {
+            switch(interface, "accept_ra", "2")?;
+        }
+    }
+    // The kernel knows it for all interfaces only; from others than ours, the filter refuses what is for phones.
+    switch("all", "forwarding", "1")?;
+    netlink.address6(device, ROUTER, 64).await?;
+    let gateway = match peer {
+        Some(mac) => {
+            netlink.permanent_neighbour6(device, PEER, mac).await?;
+            Some(PEER)
+        }
+        None => None,
+    };
+    for pool in &config.pools6 {
+        netlink.route6((pool.network, pool.prefix), device, gateway, mtu).await?;
+    }
+    Ok(())
+}
+
+fn place(interface: &str, name: &str) -> String {
+    format!("/proc/sys/net/ipv6/conf/{interface}/{name}")
+}
+
+fn switch(interface: &str, name: &str, value: &str) -> Result<(), Error> {
+    write(&place(interface, name), value)
+}
+
+/// What replaces our IPv6 table of nftables: as for IPv4, phones reach the internet and nothing else. Behind `nat`, unique local
+/// addresses (RFC 4193) are translated, and of what comes from the internet only answers pass.
+pub(crate) fn ruleset(config: &Config) -> Value {
+    let mut commands = vec![add(table()), json!({"delete": table()})];
+    if config.pools6.is_empty() {
+        return json!({"nftables": commands});
+    }
+    commands.push(add(table()));
+    let (device, internet) = (config.device.as_str(), config.internet_interface.as_str());
+    let (from_phones, to_phones) = (|| interface("iifname", device), || interface("oifname", device));
+    for hook in ["forward", "input", "output"] {
+        commands.push(chain(hook, "filter", hook, -5));
+    }
+    let mut forward =
+        vec![vec![from_phones(), to_phones(), accept()], vec![from_phones(), interface("oifname", internet), accept()]];
+    forward.push(vec![from_phones(), refuse()]);
+    if config.egress == Egress::Routed {
+        forward.push(vec![interface("iifname", internet), to_phones(), accept()]);
+    }
+    forward.push(vec![to_phones(), established(), accept()]);
+    forward.push(vec![to_phones(), refuse()]);
+    commands.extend(forward.into_iter().map(|statements| rule("forward", statements)));
+    let limit = json!({"limit": {"rate": 1000, "per": "second", "burst": 200}});
+    commands.push(rule("input", vec![from_phones(), icmp("echo-request"), limit, accept()]));
+    commands.push(rule("input", vec![from_phones(), refuse()]));
+    commands.push(rule("output", vec![to_phones(), icmp("nd-redirect"), refuse()]));
+    if config.egress == Egress::Nat {
+        commands.push(chain("postrouting", "nat", "postrouting", 100));
+        for pool in config.pools6.iter().filter(|pool| pool.network.is_unique_local()) {
+            let statements =
+                vec![address_in("saddr", pool), interface("oifname", internet), json!({"masquerade": null})];
+            commands.push(rule("postrouting", statements));
+        }
+    }
+    json!({"nftables": commands})
+}
+
+/// Removes our IPv6 table.
+pub(crate) fn removal() -> Value {
+    json!({"nftables": [add(table()), {"delete": table()}]})
+}
+
+fn accept() -> Value {
+    json!({"accept": null})
+}
+
+fn refuse() -> Value {
+    json!({"drop": null})
+}
+
+fn icmp(kind: &str) -> Value {
+    let left = json!({"payload": {"protocol": "icmpv6", "field": "type"}});
+    json!({"match": {"op": "==", "left": left, "right": kind}})
+}
+
+fn established() -> Value {
+    json!({"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}})
+}
+
+fn table() -> Value {
+    json!({"table": {"family": "ip6", "name": TABLE}})
+}
+
+fn add(what: Value) -> Value {
+    json!({"add": what})
+}
+
+fn chain(name: &str, kind: &str, hook: &str, priority: i32) -> Value {
+    add(json!({"chain": {
+        "family": "ip6", "table": TABLE, "name": name, "type": kind, "hook": hook, "prio": priority, "policy": "accept"
+    }}))
+}
+
+fn rule(chain: &str, statements: Vec<Value>) -> Value {
+    add(json!({"rule": {"family": "ip6", "table": TABLE, "chain": chain, "expr": statements}}))
+}
+
+fn interface(key: &str, name: &str) -> Value {
+    json!({"match": {"op": "==", "left": {"meta": {"key": key}}, "right": name}})
+}
+
+fn address_in(name: &str, pool: &PrefixPool) -> Value {
+    let left = json!({"payload": {"protocol": "ip6", "field": name}});
+    let right = json!({"prefix": {"addr": pool.network.to_string(), "len": pool.prefix}});
+    json!({"match": {"op": "==", "left": left, "right": right}})
+}
