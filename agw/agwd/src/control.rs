@@ -2,6 +2,8 @@
 //!
 //! Requests become jobs for the gateway's loop, so that every answer is of one moment.
 
+mod rules;
+
 use crate::events::EventLine;
 use crate::gateway::{Gateway, Job};
 use crate::{cloud, convert, diagnose, packets, storage, subscribers, usage};
@@ -446,6 +448,24 @@ impl Service for Control {
         let ebi = u8::try_from(request.ebi).ok().and_then(|value| Ebi::new(value).ok());
         let ebi = ebi.ok_or_else(|| Status::invalid_argument("a bearer identity is 5 to 15"))?;
         self.command(Command::Deactivate { imsi: imsi(&request.imsi)?, ebi }).await
+    }
+
+    async fn set_rule(&self, request: Request<api::SetRuleRequest>) -> Result<Response<api::CommandResponse>, Status> {
+        rules::set(self, request.into_inner()).await.map(|()| Response::new(api::CommandResponse {}))
+    }
+
+    async fn remove_rule(
+        &self,
+        request: Request<api::RemoveRuleRequest>,
+    ) -> Result<Response<api::CommandResponse>, Status> {
+        rules::remove(self, request.into_inner()).await.map(|()| Response::new(api::CommandResponse {}))
+    }
+
+    async fn list_rules(
+        &self,
+        request: Request<api::ListRulesRequest>,
+    ) -> Result<Response<api::ListRulesResponse>, Status> {
+        rules::list(self, request.into_inner()).await.map(Response::new)
     }
 
     async fn reset_enb(

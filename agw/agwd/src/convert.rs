@@ -183,7 +183,43 @@ fn show_session(gateway: &Gateway, imsi: Imsi, session: &Session) -> api::Sessio
         uplink_packets: usage.uplink_packets,
         downlink_bytes: usage.downlink_bytes,
         downlink_packets: usage.downlink_packets,
+        bearers: show_bearers(gateway, session),
     }
+}
+
+fn show_bearers(gateway: &Gateway, session: &Session) -> Vec<api::Bearer> {
+    if session.bearers.is_empty() {
+        return Vec::new();
+    }
+    let parts = gateway.dataplane.parts(session.local.1, session.address).unwrap_or_default();
+    let shown = session.bearers.iter().map(|bearer| {
+        let volume = parts.bearers.get(&bearer.ebi).copied().unwrap_or_default();
+        let (enb_address, enb_teid) =
+            bearer.remote.map(|(address, teid)| (address.to_string(), teid.to_string())).unwrap_or_default();
+        let state = match (bearer.confirmed, bearer.remote) {
+            (false, _) => "being set up",
+            (true, None) => "idle",
+            (true, Some(_)) => "active",
+        };
+        api::Bearer {
+            ebi: bearer.ebi.value().into(),
+            qci: bearer.qos.qci.0.into(),
+            priority: bearer.qos.arp.priority.into(),
+            gbr_uplink: bearer.rates.map_or(0, |rates| rates.guaranteed.uplink),
+            gbr_downlink: bearer.rates.map_or(0, |rates| rates.guaranteed.downlink),
+            mbr_uplink: bearer.rates.map_or(0, |rates| rates.maximum.uplink),
+            mbr_downlink: bearer.rates.map_or(0, |rates| rates.maximum.downlink),
+            local_teid: bearer.local.1.to_string(),
+            enb_address,
+            enb_teid,
+            state: state.to_owned(),
+            uplink_bytes: volume.uplink_bytes,
+            uplink_packets: volume.uplink_packets,
+            downlink_bytes: volume.downlink_bytes,
+            downlink_packets: volume.downlink_packets,
+        }
+    });
+    shown.collect()
 }
 
 /// A page of sessions, whole phones at a time, and the IMSI to go on after.

@@ -166,6 +166,19 @@ fn describe(event: &Event) -> (&'static str, String, String, String) {
             ),
         ),
         Event::PathBack { peer } => ("path-back", none(), none(), format!("{peer} answers GTP-U Echo Requests again")),
+        Event::BearerStarted { imsi, ebi, qci, rules } => {
+            let rules = rules.join(", ");
+            let text = format!("{imsi}: bearer {} of QCI {qci} carries {rules}", ebi.value());
+            ("bearer-started", imsi.to_string(), none(), text)
+        }
+        Event::BearerEnded { imsi, ebi, reason } => {
+            let text = format!("{imsi}: bearer {} ended: {reason}", ebi.value());
+            ("bearer-ended", imsi.to_string(), none(), text)
+        }
+        Event::RuleRefused { imsi, rule, reason } => {
+            let text = format!("{imsi}: rule `{rule}` has no bearer: {reason}");
+            ("rule-refused", imsi.to_string(), none(), text)
+        }
         Event::PagingFailed { imsi, attempts } => {
             ("paging-failed", imsi.to_string(), none(), format!("{imsi} did not answer {attempts} pages"))
         }

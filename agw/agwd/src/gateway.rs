@@ -17,7 +17,7 @@ use crate::tables;
 use crate::usage;
 use agw_core::Core;
 use agw_dataplane::{Dataplane, Report, Usage};
-use agw_subscribers::StoredSubscriber;
+use agw_subscribers::{StoredRules, StoredSubscriber};
 use agw_types::{Command, Effect, Effects, Event, Input, LinkId, LinkInfo, Now, OperatorReply, Traffic};
 use anyhow::{Context as _, bail};
 use basalt_ids::{GlobalEnbId, Imsi};
@@ -41,6 +41,8 @@ pub struct Gateway {
     pub effective: Effective,
     /// Subscribers as they are kept: keys sealed.
     pub stored: BTreeMap<Imsi, StoredSubscriber>,
+    /// Rules of subscribers who have any.
+    pub rules: BTreeMap<Imsi, StoredRules>,
     /// Opens and closes SIM keys.
     pub sealing: SealingKey,
     /// Counters.
@@ -118,6 +120,7 @@ impl Gateway {
             core: parts.core,
             effective: parts.effective,
             stored: parts.stored,
+            rules: BTreeMap::new(),
             sealing: parts.sealing,
             metrics: parts.metrics,
             events: Events::new(),

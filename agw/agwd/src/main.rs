@@ -16,6 +16,7 @@ mod keeper;
 mod metrics;
 mod packets;
 mod reports;
+mod rules;
 mod start;
 mod storage;
 mod subscribers;

@@ -219,6 +219,10 @@ fn restore(gateway: &mut Gateway, loaded: Loaded, welcome: &Welcome, same_keeper
     for (imsi, apn, address) in statics {
         gateway.core.reserve_address(imsi, &apn, address);
     }
+    for rules in loaded.rules {
+        gateway.core.subscribe_rules(rules.imsi, rules.rules.clone());
+        gateway.rules.insert(rules.imsi, rules);
+    }
     if !same_keeper {
         let mut batch = Batch::new();
         storage::put_keeper_instance(&mut batch, welcome.instance);
@@ -227,6 +231,7 @@ fn restore(gateway: &mut Gateway, loaded: Loaded, welcome: &Welcome, same_keeper
     let alive: Vec<_> = welcome.live.iter().map(|live| link_id(live.id)).collect();
     let (links, ues) = (loaded.links, loaded.ues);
     let known: Vec<_> = links.iter().map(|link| link.link).collect();
+    gateway.core.remember_bearers(loaded.bearers);
     gateway.take_effects(|core, now, effects| core.restore(now, links, ues, effects));
     for link in &known {
         // A base station of another keeper, or one that left while nobody looked.

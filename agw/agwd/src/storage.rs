@@ -4,10 +4,10 @@
 //! golden file of it are kept.
 
 use crate::usage;
-use agw_subscribers::StoredSubscriber;
 use agw_subscribers::stored::v1 as subscriber_v1;
+use agw_subscribers::{StoredRules, StoredSubscriber};
 use agw_types::stored::v1;
-use agw_types::{Effect, LinkId, Record, RecordKey, StoredLink, StoredUe};
+use agw_types::{Effect, LinkId, Record, RecordKey, StoredBearers, StoredLink, StoredUe};
 use anyhow::Context as _;
 use basalt_ids::Imsi;
 use basalt_store::{Batch, Config, FileDisk, Keyspace, OpenReport, Records, Store};
@@ -20,6 +20,8 @@ const LINKS: Keyspace = Keyspace(2);
 const SQNS: Keyspace = Keyspace(3);
 const SUBSCRIBERS: Keyspace = Keyspace(4);
 const META: Keyspace = Keyspace(5);
+const BEARERS: Keyspace = Keyspace(6);
+const RULES: Keyspace = Keyspace(7);
 
 const KEEPER_INSTANCE: &[u8] = b"keeper-instance";
 /// A record with its format.
@@ -64,7 +66,7 @@ macro_rules! only_format {
 
 pub(crate) use only_format;
 
-only_format!(StoredLink, (Imsi, u64), u64);
+only_format!(StoredLink, StoredBearers, StoredRules, (Imsi, u64), u64);
 
 /// What was found on disk.
 #[derive(Debug, Default)]
@@ -73,6 +75,10 @@ pub struct Loaded {
     pub subscribers: Vec<StoredSubscriber>,
     /// Phones.
     pub ues: Vec<StoredUe>,
+    /// Rules and dedicated bearers of phones.
+    pub bearers: Vec<StoredBearers>,
+    /// Rules of subscribers.
+    pub rules: Vec<StoredRules>,
     /// Base stations.
     pub links: Vec<StoredLink>,
     /// Reserved sequence numbers.
@@ -121,6 +127,18 @@ fn load(records: &Records) -> Loaded {
             None => note("phone", key),
         }
     }
+    for (key, value) in records.in_keyspace(BEARERS) {
+        match decode(value) {
+            Some(bearers) => loaded.bearers.push(bearers),
+            None => note("bearers", key),
+        }
+    }
+    for (key, value) in records.in_keyspace(RULES) {
+        match decode(value) {
+            Some(rules) => loaded.rules.push(rules),
+            None => note("rules", key),
+        }
+    }
     for (key, value) in records.in_keyspace(LINKS) {
         match decode(value) {
             Some(link) => loaded.links.push(link),
@@ -146,6 +164,7 @@ pub fn stage(batch: &mut Batch, effect: &Effect) -> bool {
         Effect::Save(record) => {
             match record.as_ref() {
                 Record::Ue(ue) => put(batch, UES, &imsi_key(ue.imsi), ue.as_ref()),
+                Record::Bearers(bearers) => put(batch, BEARERS, &imsi_key(bearers.imsi), bearers.as_ref()),
                 Record::Link(link) => put(batch, LINKS, &link.link.0.to_be_bytes(), link),
                 Record::Sqn { imsi, reserved } => put(batch, SQNS, &imsi_key(*imsi), &(*imsi, *reserved)),
             }
@@ -154,6 +173,7 @@ pub fn stage(batch: &mut Batch, effect: &Effect) -> bool {
         Effect::Forget(key) => {
             match key {
                 RecordKey::Ue(imsi) => batch.add_delete(UES, &imsi_key(*imsi)),
+                RecordKey::Bearers(imsi) => batch.add_delete(BEARERS, &imsi_key(*imsi)),
                 RecordKey::Link(LinkId(link)) => batch.add_delete(LINKS, &link.to_be_bytes()),
                 RecordKey::Sqn(imsi) => batch.add_delete(SQNS, &imsi_key(*imsi)),
             }
@@ -172,6 +192,16 @@ pub fn put_subscriber(batch: &mut Batch, subscriber: &StoredSubscriber) {
 pub fn delete_subscriber(batch: &mut Batch, imsi: Imsi) {
     batch.add_delete(SUBSCRIBERS, &imsi_key(imsi));
     batch.add_delete(SQNS, &imsi_key(imsi));
+    batch.add_delete(RULES, &imsi_key(imsi));
+}
+
+/// Keeps the rules of a subscriber, or drops their record when there are none.
+pub fn put_rules(batch: &mut Batch, rules: &StoredRules) {
+    if rules.rules.is_empty() {
+        batch.add_delete(RULES, &imsi_key(rules.imsi));
+    } else {
+        put(batch, RULES, &imsi_key(rules.imsi), rules);
+    }
 }
 
 /// Keeps which keeper the associations belong to.

@@ -26,7 +26,7 @@ pub fn apply(gateway: &mut Gateway, change: &DataplaneChange) -> Result<Option<U
             usage::tunnel_set(gateway, tunnel);
         }
         DataplaneChange::Remove { .. } => gateway.usage.hurry(),
-        DataplaneChange::Discard { .. } => {}
+        DataplaneChange::Serve { .. } | DataplaneChange::Discard { .. } => {}
     }
     Ok(last)
 }
@@ -49,10 +49,20 @@ pub fn check(gateway: &mut Gateway) -> Instant {
     let began = Instant::now();
     let wanted: Vec<Tunnel> = gateway.core.tunnels().filter(|tunnel| !is_coming(gateway, tunnel)).collect();
     let mut differences = gateway.dataplane.reconcile(&wanted);
+    let services: Vec<DataplaneChange> = gateway.core.services().collect();
     let failed: BTreeSet<Teid> = differences.failed.iter().map(|(teid, _)| *teid).collect();
     for tunnel in wanted.iter().filter(|tunnel| !failed.contains(&tunnel.teid)) {
         if let Err(error) = limit(gateway, tunnel) {
             differences.failed.push((tunnel.teid, error));
+        }
+    }
+    let there: BTreeSet<Teid> = wanted.iter().map(|tunnel| tunnel.teid).filter(|teid| !failed.contains(teid)).collect();
+    for service in services {
+        let DataplaneChange::Serve { teid, .. } = &service else { continue };
+        if there.contains(teid)
+            && let Err(error) = gateway.dataplane.apply(&service)
+        {
+            differences.failed.push((*teid, error));
         }
     }
     tell(gateway, &differences);

@@ -5,13 +5,14 @@ use agw_mobility::Want;
 use agw_types::{DataplaneChange, Effect, Effects, Now, Record, RecordKey, SessionRequest, TimerName, UeId};
 
 /// Every timer a UE can have.
-const TIMERS: [TimerName; 14] = [
+const TIMERS: [TimerName; 15] = [
     TimerName::T3413,
     TimerName::T3422,
     TimerName::T3450,
     TimerName::T3460,
     TimerName::T3470,
     TimerName::T3485,
+    TimerName::DedicatedBearer,
     TimerName::T3489,
     TimerName::T3495,
     TimerName::MobileReachable,
@@ -61,7 +62,12 @@ impl Core {
                     self.dirty.push(ue);
                 }
             }
-            Want::Forget(imsi) => self.effects.push(Effect::Forget(RecordKey::Ue(imsi))),
+            Want::Forget(imsi) => {
+                self.effects.push(Effect::Forget(RecordKey::Ue(imsi)));
+                if self.with_bearers.remove(&imsi) {
+                    self.effects.push(Effect::Forget(RecordKey::Bearers(imsi)));
+                }
+            }
             Want::Gone(ue) => {
                 for timer in TIMERS {
                     self.timers.cancel(&(ue, timer));
@@ -79,6 +85,11 @@ impl Core {
 
     pub(crate) fn session(&mut self, now: Now, request: SessionRequest) {
         self.sessions.handle(now.mono, &self.policy, request, &mut self.session_out);
+        self.carry_session(now);
+    }
+
+    /// Carries what the session room wants.
+    pub(crate) fn carry_session(&mut self, now: Now) {
         self.effects.extend(self.session_out.effects.drain(..));
         for (ue, timer, after) in self.session_out.timers.drain(..) {
             match after {
@@ -99,11 +110,26 @@ impl Core {
         dirty.sort_unstable();
         dirty.dedup();
         for ue in dirty.drain(..) {
-            if let Some(record) = self.record(now, ue) {
-                out.push(Effect::Save(Box::new(record)));
-            }
+            let Some(record) = self.record(now, ue) else { continue };
+            self.write_bearers(ue, &record, out);
+            out.push(Effect::Save(Box::new(record)));
         }
         self.dirty = dirty;
+    }
+
+    /// The record of rules and bearers beside a UE's own, as long as it has any.
+    fn write_bearers(&mut self, ue: UeId, record: &Record, out: &mut Effects) {
+        let Record::Ue(stored) = record else { return };
+        match self.sessions.stored_bearers(ue) {
+            Some(bearers) => {
+                self.with_bearers.insert(stored.imsi);
+                out.push(Effect::Save(Box::new(Record::Bearers(Box::new(bearers)))));
+            }
+            None if self.with_bearers.remove(&stored.imsi) => {
+                out.push(Effect::Forget(RecordKey::Bearers(stored.imsi)));
+            }
+            None => {}
+        }
     }
 
     fn record(&self, now: Now, ue: UeId) -> Option<Record> {

@@ -1,6 +1,8 @@
 //! A small site, for examples, tests and benches.
 
-use agw_types::{AddressPool, ApnConfig, GatewayConfig, NetworkName, PagingPolicy, ProcedureTimers, SecurityOrder};
+use agw_types::{
+    AddressPool, ApnConfig, GatewayConfig, NetworkName, PagingPolicy, ProcedureTimers, QosConfig, SecurityOrder,
+};
 use basalt_ids::{Apn, MmeCode, MmeGroupId, Plmn, Tac, Tai};
 use basalt_sansio::Duration;
 use core::net::{IpAddr, Ipv4Addr};
@@ -33,5 +35,6 @@ pub fn example_config() -> GatewayConfig {
         time_zone_quarters: 0,
         request_imeisv: true,
         home_only: false,
+        qos: QosConfig::default(),
     }
 }

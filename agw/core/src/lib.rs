@@ -51,12 +51,12 @@ use agw_session::{SessionOut, Sessions};
 use agw_subscribers::Subscribers;
 use agw_types::{
     Command, ConfigDelta, DataplaneChange, Effect, Effects, GatewayConfig, Input, Limits, Now, OperatorReply,
-    RadioEvent, TimerName, Traffic, UeId,
+    RadioEvent, StoredBearers, SubscribedRule, TimerName, Traffic, UeId,
 };
 use basalt_ids::{Apn, Imsi};
 use basalt_sansio::{IdLayout, Outbox, Rng, SecureRng, SecureSeed, Time, Timers};
 use basalt_security::Provider;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Timers that fire in one step at most; what is left makes the next step due at once.
 const EXPIRIES: usize = 256;
@@ -79,6 +79,10 @@ pub struct Core {
     wants: Outbox<Want>,
     queue: VecDeque<Want>,
     session_out: SessionOut,
+    /// Subscribers who have a record of rules and bearers.
+    with_bearers: BTreeSet<Imsi>,
+    /// Such records of an earlier life that their UEs have not been restored for.
+    remembered: BTreeMap<Imsi, StoredBearers>,
     /// UEs whose record has to be written at the end of the step.
     dirty: Vec<UeId>,
     /// Effects of the step, before its records are put in front.
@@ -122,7 +126,7 @@ impl Core {
             ran: Ran::new(limits, layout, shard, &for_ran),
             mobility: Mobility::new(&config, limits, layout, shard, &for_mobility, provider),
             sessions: Sessions::new(&config, max_sessions, &for_sessions),
-            policy: LocalPolicy::new(&config.apns),
+            policy: LocalPolicy::new(&config),
             subscribers,
             timers: Timers::new(),
             events: Outbox::new(),
@@ -130,6 +134,8 @@ impl Core {
             wants: Outbox::new(),
             queue: VecDeque::new(),
             session_out: SessionOut::default(),
+            with_bearers: BTreeSet::new(),
+            remembered: BTreeMap::new(),
             dirty: Vec::new(),
             effects: Effects::new(),
             noise: Noise::default(),
@@ -198,11 +204,11 @@ impl Core {
             },
             Traffic::ErrorIndication { teid, peer } => {
                 let Some(ue) = self.sessions.by_teid(teid) else { return };
-                let sent_there = self
-                    .sessions
-                    .of(ue)
-                    .iter()
-                    .any(|session| session.local.1 == teid && session.remote == Some((peer.address, peer.teid)));
+                let from = Some((peer.address, peer.teid));
+                let sent_there = self.sessions.of(ue).iter().any(|session| {
+                    let dedicated = session.bearers.iter().map(|bearer| (bearer.local.1, bearer.remote));
+                    core::iter::once((session.local.1, session.remote)).chain(dedicated).any(|end| end == (teid, from))
+                });
                 // Anyone else's word about this tunnel counts for nothing.
                 if sent_there {
                     self.mobility.tunnel_lost(now, ue, &mut self.wants);
@@ -216,7 +222,7 @@ impl Core {
             ConfigDelta::Gateway(config) => {
                 self.mobility.configure(&config);
                 self.sessions.configure(&config);
-                self.policy = LocalPolicy::new(&config.apns);
+                self.policy.configure(&config);
                 let former = core::mem::replace(&mut self.config, config);
                 self.with_ran(now, |ran, cx| ran.configure(&former, cx));
             }
@@ -227,14 +233,38 @@ impl Core {
     }
 
     fn operator(&mut self, now: Now, token: u64, command: &Command) {
-        let reply = if let Command::ResetEnb { enb } = command {
-            let mut known = false;
-            self.with_ran(now, |ran, cx| known = ran.reset_enb(*enb, cx));
-            if known { OperatorReply::Started } else { OperatorReply::NotFound }
-        } else {
-            self.mobility.command(now, command, &mut self.wants)
+        let reply = match command {
+            Command::ResetEnb { enb } => {
+                let mut known = false;
+                self.with_ran(now, |ran, cx| known = ran.reset_enb(*enb, cx));
+                if known { OperatorReply::Started } else { OperatorReply::NotFound }
+            }
+            Command::SetRule { imsi, apn, rule } => self.change_rules(now, *imsi, |sessions, ue, out| {
+                sessions.set_rule(now.mono, ue, apn.as_ref(), (**rule).clone(), out)
+            }),
+            Command::RemoveRule { imsi, apn, name } => self.change_rules(now, *imsi, |sessions, ue, out| {
+                sessions.remove_rule(now.mono, ue, apn.as_ref(), name, out)
+            }),
+            _ => self.mobility.command(now, command, &mut self.wants),
         };
         self.effects.push(Effect::Reply { token, reply });
+    }
+
+    fn change_rules(
+        &mut self,
+        now: Now,
+        imsi: Imsi,
+        change: impl FnOnce(&mut Sessions, UeId, &mut SessionOut) -> Result<(), String>,
+    ) -> OperatorReply {
+        let Some(ue) = self.mobility.find(imsi) else { return OperatorReply::NotFound };
+        let result = change(&mut self.sessions, ue, &mut self.session_out);
+        self.carry_session(now);
+        result.map_or_else(OperatorReply::Refused, |()| OperatorReply::Started)
+    }
+
+    /// The rules that a subscriber's sessions begin with, besides those of the access point: from the next session on.
+    pub fn subscribe_rules(&mut self, imsi: Imsi, rules: Vec<(Apn, SubscribedRule)>) {
+        self.policy.subscribe(imsi, rules);
     }
 
     fn wakeup(&mut self, now: Now) {

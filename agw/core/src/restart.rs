@@ -7,13 +7,19 @@
 
 use crate::Core;
 use agw_types::{
-    Area, DataplaneChange, Effect, Effects, Event, Now, Peer, RadioId, SessionRequest, StoredLink, StoredUe, Tunnel,
-    TunnelState, UeId,
+    Area, DataplaneChange, Effect, Effects, Event, Now, Peer, RadioId, SessionRequest, SessionService, StoredBearers,
+    StoredLink, StoredUe, Tunnel, TunnelState, UeId,
 };
 use basalt_ids::Teid;
 use std::collections::BTreeMap;
 
 impl Core {
+    /// Takes the records of rules and bearers of an earlier life: before [`Core::restore`], which gives them back to their UEs.
+    pub fn remember_bearers(&mut self, records: Vec<StoredBearers>) {
+        self.with_bearers.extend(records.iter().map(|record| record.imsi));
+        self.remembered = records.into_iter().map(|record| (record.imsi, record)).collect();
+    }
+
     /// Takes the records of an earlier life.
     pub fn restore(&mut self, now: Now, links: Vec<StoredLink>, ues: Vec<StoredUe>, out: &mut Effects) {
         for link in links {
@@ -44,6 +50,12 @@ impl Core {
             self.repaired("a session's address or tunnel was given to another; the session was ended");
             self.dirty.push(ue);
         }
+        if let Some(bearers) = self.remembered.remove(&stored.imsi)
+            && !self.sessions.restore_bearers(ue, &bearers)
+        {
+            self.repaired("a dedicated bearer's tunnel was given to another; its rules ask for it again");
+            self.dirty.push(ue);
+        }
         let connected = self.restore_radio(now, ue, stored);
         if !connected && stored.sessions.iter().any(|session| session.remote.is_some()) {
             self.session(now, SessionRequest::Idle { ue });
@@ -55,7 +67,9 @@ impl Core {
     /// Brings a UE's connection back. False when there is none to bring back, or nothing of it that could be gone on with.
     fn restore_radio(&mut self, now: Now, ue: UeId, stored: &StoredUe) -> bool {
         let connected = stored.sessions.iter().filter(|session| session.remote.is_some());
-        let bearers: Vec<_> = connected.map(|session| session.ebi).collect();
+        let mut bearers: Vec<_> = connected.map(|session| session.ebi).collect();
+        let dedicated = self.sessions.of(ue).iter().flat_map(|session| &session.bearers);
+        bearers.extend(dedicated.filter(|bearer| bearer.remote.is_some()).map(|bearer| bearer.ebi));
         let (Some(radio), Some(area)) = (stored.radio, last_area(stored)) else { return false };
         if bearers.is_empty() || !self.ran.restore_connection(radio, ue, area, bearers) {
             return false;
@@ -89,6 +103,9 @@ impl Core {
             set += 1;
             self.effects.push(Effect::Dataplane(DataplaneChange::Set(tunnel)));
         }
+        // What the tables have besides tunnels is not read back: setting it again changes nothing where it is right.
+        let services: Vec<DataplaneChange> = self.services().collect();
+        self.effects.extend(services.into_iter().map(Effect::Dataplane));
         if removed + set > 0 {
             self.repaired(&format!(
                 "the data plane did not agree with the sessions: {set} tunnels set, {removed} removed"
@@ -108,6 +125,18 @@ impl Core {
             let (teid, address, ebi, ambr) = (session.local.1, session.address, session.ebi, session.ambr);
             let framed_routes = session.framed_routes.clone();
             Tunnel { teid, address, framed_routes, ebi, imsi, state, ambr }
+        })
+    }
+
+    /// What the data plane shall know of sessions besides their tunnels, where there is anything.
+    pub fn services(&self) -> impl Iterator<Item = DataplaneChange> {
+        self.sessions.iter().filter_map(|(_, _, session)| {
+            let service = self.sessions.service(session);
+            (service != SessionService::default()).then(|| DataplaneChange::Serve {
+                teid: session.local.1,
+                address: session.address,
+                service: Box::new(service),
+            })
         })
     }
 

@@ -113,7 +113,7 @@ pub use nat::{Filtering, Translation};
 pub use paths::Echo;
 pub use reconcile::Differences;
 pub use reports::Report;
-pub use rules::{Allowance, Dedicated, Rule, Service, Way, tos_of_qci};
+pub use rules::{Allowance, Dedicated, Rule, Service, Way};
 pub use service::{Parts, Volume};
 pub use sessions::{Installed, Usage};
 pub use suspects::Suspicion;

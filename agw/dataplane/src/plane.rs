@@ -155,6 +155,10 @@ impl Shared {
                 }
                 Ok(Some(usage))
             }
+            DataplaneChange::Serve { teid, address, service } => {
+                drop(state);
+                self.serve(*teid, *address, &Service::from(service.as_ref())).map(|_| None)
+            }
             DataplaneChange::Discard { address } => {
                 let slot = slot_of(&self.tables, *address).ok_or(Error::OutsidePools(*address))?;
                 self.discard(&mut state, slot);
@@ -189,7 +193,16 @@ impl Shared {
                 hops.push((address, state.hops.towards(&self.tables, address)?));
             }
         }
-        state.sessions.serve(&self.tables, teid, address, service, &hops)
+        let before = state.sessions.bearer_peers(&self.tables, teid, address);
+        let parts = state.sessions.serve(&self.tables, teid, address, service, &hops)?;
+        let after = state.sessions.bearer_peers(&self.tables, teid, address);
+        for (ours, left) in before {
+            // The bearer went on to another base station: nothing more comes by the old path (TS 29.281 §7.3.2).
+            if after.get(&ours).is_some_and(|now| *now != left) {
+                self.end_marker(left);
+            }
+        }
+        Ok(parts)
     }
 
     /// Tells a connected phone its prefix.

@@ -2,10 +2,11 @@
 
 use crate::error::Error;
 use crate::limits::Limits;
-use agw_types::Peer;
+use agw_types::{FlowDirection, Peer, SessionService};
 use basalt_ebpf_abi::{Intervals, MAX_DEDICATED, MAX_FLOWS, Policy, PolicyFlags, Prefix};
 use basalt_ids::{Ebi, Teid};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// Which packets a rule is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,8 @@ pub enum Way {
 /// IPv6 packets fit rules without a far end's prefix; a rule that asks for ports fits TCP, UDP and SCTP, and no fragment behind the first, which has no ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Its number, unique in the session. A rule that is set again under its number keeps what it has counted and used.
+    /// Its number. A rule that is set again under its number keeps what it has counted and used. Several flows may have one number:
+    /// they share meter, quota and counters, and so have the same limits and quota.
     pub id: u32,
     /// Lower is looked at first; equal ones in order of number.
     pub precedence: u32,
@@ -108,31 +110,12 @@ pub struct Service {
     /// What the session may have; `None` without bound. As it stands on every call: to leave it as it is, see
     /// [`Service::keep_quota`].
     pub quota: Option<Allowance>,
-    /// Leave the quotas of session and known rules as the packets have left them.
+    /// Leave the quotas of session and known rules as the packets have left them; a session keeps one that it has by [`crate::Dataplane::allow`].
     pub keep_quota: bool,
     /// ToS octet of the outer header on the default bearer.
     pub tos: u8,
     /// QoS flow identifier written into PDU Session Containers, 0 for none (LTE).
     pub qfi: u8,
-}
-
-/// The ToS octet that marks the packets of a QCI: the DSCP that GSMA IR.34 table 6 gives its traffic class.
-#[must_use]
-pub const fn tos_of_qci(qci: u8) -> u8 {
-    let dscp = match qci {
-        // Conversational: EF.
-        1 | 2 | 3 | 65 | 66 | 67 => 46,
-        // Streaming: AF41.
-        4 | 71..=76 => 36,
-        // Interactive, signalling first: AF31, AF21, AF11.
-        5 | 69 => 26,
-        6 | 70 => 18,
-        7 => 18,
-        8 => 10,
-        // Background.
-        _ => 0,
-    };
-    dscp << 2
 }
 
 impl Service {
@@ -149,9 +132,12 @@ impl Service {
         if bearers.len() != self.bearers.len() {
             return refuse("two bearers with the same identity");
         }
-        let ids: BTreeSet<u32> = self.rules.iter().map(|rule| rule.id).collect();
-        if ids.len() != self.rules.len() {
-            return refuse("two rules with the same number");
+        let mut known: BTreeMap<u32, &Rule> = BTreeMap::new();
+        for rule in &self.rules {
+            let first = *known.entry(rule.id).or_insert(rule);
+            if (first.limits, first.quota) != (rule.limits, rule.quota) {
+                return refuse("flows of one number have different limits");
+            }
         }
         if self.qfi > 63 {
             return refuse("a QoS flow identifier has six bits");
@@ -166,6 +152,45 @@ impl Service {
             }
         }
         Ok(())
+    }
+}
+
+impl From<&SessionService> for Service {
+    /// What the core wants. Its quotas are whoever's who counts.
+    fn from(wanted: &SessionService) -> Self {
+        let rules = wanted.rules.iter().filter_map(|flow| {
+            let filter = &flow.filter;
+            let mut rule = Rule::any(flow.id, flow.precedence.into());
+            rule.way = match filter.direction {
+                FlowDirection::Uplink => Way::Uplink,
+                FlowDirection::Downlink => Way::Downlink,
+                FlowDirection::Both => Way::Both,
+            };
+            rule.remote = match filter.remote {
+                None => Prefix::ALL,
+                Some((IpAddr::V4(address), length)) => Prefix::new(address, length),
+                Some((IpAddr::V6(_), _)) => return None,
+            };
+            (rule.remote_ports, rule.local_ports) = (filter.remote_ports, filter.local_ports);
+            (rule.protocol, rule.tos, rule.bearer) = (filter.protocol, filter.tos, flow.bearer);
+            (rule.uplink_open, rule.downlink_open) = (flow.gate.uplink, flow.gate.downlink);
+            rule.limits = Limits::of(flow.mbr);
+            Some(rule)
+        });
+        let bearers = wanted.bearers.iter().map(|bearer| Dedicated {
+            ebi: bearer.ebi,
+            teid: bearer.teid,
+            peer: bearer.peer,
+            tos: bearer.tos,
+            guaranteed: bearer.guaranteed,
+        });
+        Self {
+            rules: rules.collect(),
+            bearers: bearers.collect(),
+            tos: wanted.tos,
+            keep_quota: true,
+            ..Service::default()
+        }
     }
 }
 

@@ -207,8 +207,9 @@ impl Sessions {
                 | u32::from(service.tos) << DownlinkFlags::TOS_SHIFT
                 | u32::from(service.qfi) << DownlinkFlags::QFI_SHIFT,
         );
-        mark(&uplink.flags, UplinkFlags::QUOTA, service.quota.is_some());
-        mark(&downlink.flags, DownlinkFlags::QUOTA, service.quota.is_some());
+        let quota = has_quota(uplink, service);
+        mark(&uplink.flags, UplinkFlags::QUOTA, quota);
+        mark(&downlink.flags, DownlinkFlags::QUOTA, quota);
         mark(&uplink.flags, UplinkFlags::RULES, ruled);
         mark(&downlink.flags, DownlinkFlags::RULES, ruled);
         if before != 0 && Some(before) != policy {
@@ -242,6 +243,11 @@ impl Sessions {
         }
         mark(&uplink.flags, UplinkFlags::QUOTA, quota.is_some());
         mark(&downlink.flags, DownlinkFlags::QUOTA, quota.is_some());
+        for bearer in bearers(tables, downlink) {
+            if let Some(record) = self.uplink_of(tables, bearer.owner.get()) {
+                mark(&record.flags, UplinkFlags::QUOTA, quota.is_some());
+            }
+        }
         Ok(())
     }
 
@@ -256,6 +262,18 @@ impl Sessions {
     pub(crate) fn parts(&self, tables: &Tables, teid: Teid, address: UeAddress) -> Option<Parts> {
         let (uplink, _, downlink) = self.records(tables, teid, address).ok()?;
         (uplink.teid.get() == teid.0 && downlink.owner.get() == teid.0).then(|| parts(tables, uplink, downlink))
+    }
+
+    /// Where the dedicated bearers of a connected session lead to, by our TEID.
+    pub(crate) fn bearer_peers(&self, tables: &Tables, teid: Teid, address: UeAddress) -> BTreeMap<u32, Peer> {
+        let Ok((_, _, downlink)) = self.records(tables, teid, address) else { return BTreeMap::new() };
+        let connected = bearers(tables, downlink).filter(|bearer| bearer.peer.get() != 0);
+        connected
+            .map(|bearer| {
+                let peer = Address(bearer.peer.get()).to_ipv4();
+                (bearer.owner.get(), Peer { address: peer.into(), teid: Teid(u32::from_be(bearer.teid.get())) })
+            })
+            .collect()
     }
 
     /// Takes everything off records that get a new owner, or none.
@@ -324,7 +342,8 @@ impl Sessions {
                 taken.insert(state.rule.get(), place);
             }
         }
-        let new: Vec<u32> = service.rules.iter().map(|rule| rule.id).filter(|id| !taken.contains_key(id)).collect();
+        let wanted: BTreeSet<u32> = service.rules.iter().map(|rule| rule.id).collect();
+        let new: Vec<u32> = wanted.into_iter().filter(|id| !taken.contains_key(id)).collect();
         let wanted = u32::try_from(taken.len() + new.len()).unwrap_or(u32::MAX);
         if count == 0 && wanted > 0 {
             // Room for rules that come later: moving is slow.
@@ -459,7 +478,7 @@ impl Sessions {
             let mut flags = self.flags | home.flags.get() & UplinkFlags::EGRESS | UplinkFlags::RULES;
             // A session without limits has meters that let everything pass.
             flags |= if wanted.guaranteed { 0 } else { UplinkFlags::METERED };
-            flags |= if service.quota.is_some() { UplinkFlags::QUOTA } else { 0 };
+            flags |= if has_quota(home, service) { UplinkFlags::QUOTA } else { 0 };
             record.flags.set(flags | UplinkFlags::IDLE);
             record.bearer.set(ebi | number << 8);
             record.ue.set(home.ue.get());
@@ -550,6 +569,11 @@ pub(crate) fn parts(tables: &Tables, uplink: &Uplink, downlink: &Downlink) -> Pa
         }
     }
     parts
+}
+
+/// Whether a session has a quota once it is served: one of the service, or the one it has and keeps.
+fn has_quota(uplink: &Uplink, service: &Service) -> bool {
+    service.quota.is_some() || service.keep_quota && UplinkFlags(uplink.flags.get()).has(UplinkFlags::QUOTA)
 }
 
 /// Where the states of a session's rules are.

@@ -133,7 +133,9 @@ impl Mobility {
             | SessionReply::AttachReady { ue, .. }
             | SessionReply::AttachRejected { ue, .. }
             | SessionReply::BearerReady { ue, .. }
+            | SessionReply::BearerChanging { ue, .. }
             | SessionReply::BearerEnding { ue, .. }
+            | SessionReply::Call { ue }
             | SessionReply::Resume { ue, .. }
             | SessionReply::Changed { ue }
             | SessionReply::LastSessionGone { ue }
@@ -174,7 +176,10 @@ impl Mobility {
     pub fn command(&mut self, now: Now, command: &Command, out: &mut Outbox<Want>) -> OperatorReply {
         let imsi = match command {
             Command::Detach { imsi, .. } | Command::Deactivate { imsi, .. } | Command::Page { imsi } => *imsi,
-            Command::ResetEnb { .. } => return OperatorReply::NotFound,
+            // The other rooms'.
+            Command::ResetEnb { .. } | Command::SetRule { .. } | Command::RemoveRule { .. } => {
+                return OperatorReply::NotFound;
+            }
         };
         let Some(id) = self.index.imsi(imsi) else { return OperatorReply::NotFound };
         let reply = self.with(id, now, out, |ue, cx| command_for(ue, command, cx));
@@ -305,8 +310,7 @@ fn radio_event(ue: &mut Ue, kind: RadioEventKind, cx: &mut Cx<'_>) {
             context_ready(ue, established, &failed, cx);
         }
         RadioEventKind::BearersReady { initial: false, established, failed } => {
-            let failed = failed.iter().map(|failure| failure.ebi).collect();
-            cx.session(SessionRequest::Connected { ue: cx.id, bearers: established, failed });
+            cx.session(SessionRequest::Connected { ue: cx.id, bearers: established, failed, switched: false });
         }
         RadioEventKind::ContextFailed { cause } => match &ue.emm {
             Emm::Attaching(_) => attach::context_failed(ue, cause, cx),
@@ -317,7 +321,10 @@ fn radio_event(ue: &mut Ue, kind: RadioEventKind, cx: &mut Cx<'_>) {
         // What the network asked for was said with an ESM message, whose answer ends the session.
         RadioEventKind::BearersReleased { asked: true, .. } => {}
         RadioEventKind::BearersReleased { asked: false, bearers } => {
-            cx.session(SessionRequest::Connected { ue: cx.id, bearers: Vec::new(), failed: bearers });
+            cx.session(SessionRequest::Dropped { ue: cx.id, bearers });
+        }
+        RadioEventKind::BearersModified { modified, failed } => {
+            cx.session(SessionRequest::Modified { ue: cx.id, modified, failed });
         }
         RadioEventKind::PathSwitched { area, bearers, algorithms } => {
             path_switch::switched(ue, area, bearers, algorithms, cx);
@@ -374,6 +381,6 @@ fn command_for(ue: &mut Ue, command: &Command, cx: &mut Cx<'_>) -> OperatorReply
                 OperatorReply::Refused("only an idle phone can be paged".to_owned())
             }
         }
-        Command::ResetEnb { .. } => OperatorReply::NotFound,
+        Command::ResetEnb { .. } | Command::SetRule { .. } | Command::RemoveRule { .. } => OperatorReply::NotFound,
     }
 }

@@ -42,6 +42,7 @@ fn config() -> GatewayConfig {
         time_zone_quarters: 0,
         request_imeisv: false,
         home_only: false,
+        qos: agw_types::QosConfig::default(),
     }
 }
 

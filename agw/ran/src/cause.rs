@@ -12,6 +12,9 @@ pub(crate) fn from_s1ap(cause: Option<Cause>) -> RadioCause {
             Radio::RadioConnectionWithUeLost | Radio::FailureInRadioInterfaceProcedure => {
                 RadioCause::RadioConnectionLost
             }
+            Radio::X2HandoverTriggered
+            | Radio::S1IntraSystemHandoverTriggered
+            | Radio::S1InterSystemHandoverTriggered => RadioCause::Handover,
             Radio::SuccessfulHandover => RadioCause::SuccessfulHandover,
             Radio::CsFallbackTriggered | Radio::UeNotAvailableForPsService => RadioCause::CsFallback,
             Radio::UnknownMmeUeS1apId | Radio::UnknownEnbUeS1apId | Radio::UnknownPairUeS1apId => RadioCause::UnknownId,
@@ -43,6 +46,7 @@ pub(crate) const fn to_s1ap(cause: RadioCause) -> Cause {
         RadioCause::UserInactivity => Cause::RadioNetwork(RadioNetworkCause::UserInactivity),
         RadioCause::RadioConnectionLost => Cause::RadioNetwork(RadioNetworkCause::RadioConnectionWithUeLost),
         RadioCause::SuccessfulHandover => Cause::RadioNetwork(RadioNetworkCause::SuccessfulHandover),
+        RadioCause::Handover => Cause::RadioNetwork(RadioNetworkCause::X2HandoverTriggered),
         RadioCause::CsFallback => Cause::RadioNetwork(RadioNetworkCause::CsFallbackTriggered),
         RadioCause::UnknownId => Cause::RadioNetwork(RadioNetworkCause::UnknownPairUeS1apId),
         RadioCause::RadioResources => Cause::RadioNetwork(RadioNetworkCause::RadioResourcesNotAvailable),

@@ -20,6 +20,8 @@ pub(crate) struct Connection {
     pub(crate) bearers: Bearers,
     /// E-RABs asked for by E-RAB SETUP REQUEST, answer outstanding.
     pub(crate) asked: Bearers,
+    /// E-RABs asked to be changed by E-RAB MODIFY REQUEST, answer outstanding.
+    pub(crate) changing: Bearers,
     /// What E-RAB SETUP REQUEST asks for as soon as the base station has the context.
     pub(crate) deferred: Option<Box<Deferred>>,
     /// E-RABs that E-RAB RELEASE COMMAND takes away, answer outstanding.

@@ -14,11 +14,12 @@ use crate::cause::from_s1ap;
 use crate::connection::{Bearers, Context, endpoint, transport_address};
 use crate::{Cx, Ran};
 use agw_types::{
-    Ambr, BearerEndpoint, BearerFailure, BearerSetup, ContextSetup, Metric, RadioCause, RadioEventKind, RadioId,
+    Ambr, BearerEndpoint, BearerFailure, BearerQos, BearerRates, BearerSetup, ContextSetup, Metric, RadioCause,
+    RadioEventKind, RadioId,
 };
 use basalt_ids::MmeUeS1apId;
 use basalt_s1ap::{
-    Arp, ErabItem, ErabQos, ErabToBeSetup, ErabTunnel, InitialContextSetupFailure, InitialContextSetupRequest,
+    Arp, ErabItem, ErabQos, ErabToBeSetup, ErabTunnel, GbrQos, InitialContextSetupFailure, InitialContextSetupRequest,
     InitialContextSetupResponse, SecurityKey, UeAmbr, UeSecurityCapabilities,
 };
 use core::net::IpAddr;
@@ -112,19 +113,32 @@ pub(crate) fn answered(asked: Bearers, erabs: &[ErabTunnel], failed: &[ErabItem]
 
 /// A bearer as the base station is told of it.
 pub(crate) fn erab(bearer: BearerSetup) -> ErabToBeSetup {
-    let arp = Arp {
-        priority_level: bearer.qos.arp.priority,
-        may_pre_empt: bearer.qos.arp.may_preempt,
-        pre_emptable: bearer.qos.arp.preemptable,
-    };
     ErabToBeSetup {
         ebi: bearer.ebi,
-        qos: ErabQos::non_gbr(bearer.qos.qci, arp),
+        qos: erab_qos(bearer.qos, bearer.rates),
         address: transport_address(bearer.address),
         teid: bearer.teid,
         nas_pdu: bearer.nas,
         extensions: Vec::new(),
     }
+}
+
+/// The highest rate of a guaranteed bearer that S1AP can say without its extension, bit/s.
+const HIGHEST_GUARANTEED: u64 = 10_000_000_000;
+
+/// QoS of a bearer as the base station is told of it.
+pub(crate) fn erab_qos(qos: BearerQos, rates: Option<BearerRates>) -> ErabQos {
+    let arp =
+        Arp { priority_level: qos.arp.priority, may_pre_empt: qos.arp.may_preempt, pre_emptable: qos.arp.preemptable };
+    let mut erab = ErabQos::non_gbr(qos.qci, arp);
+    erab.gbr = rates.map(|BearerRates { guaranteed, maximum }| GbrQos {
+        mbr_downlink: maximum.downlink.min(HIGHEST_GUARANTEED),
+        mbr_uplink: maximum.uplink.min(HIGHEST_GUARANTEED),
+        gbr_downlink: guaranteed.downlink.min(HIGHEST_GUARANTEED),
+        gbr_uplink: guaranteed.uplink.min(HIGHEST_GUARANTEED),
+        extensions: Vec::new(),
+    });
+    erab
 }
 
 /// The largest rate that S1AP can say with its extension, bit/s.

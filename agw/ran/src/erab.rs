@@ -1,4 +1,4 @@
-//! E-RAB Setup, Release and Release Indication (TS 36.413 §8.2.1, §8.2.3).
+//! E-RAB Setup, Modify, Release and Release Indication (TS 36.413 §8.2.1 to §8.2.3).
 //!
 //! ```text
 //!   eNB                                   MME
@@ -6,6 +6,11 @@
 //!    │◄────────────────────────────────────┤  ◄─ SetupBearers
 //!    │ E-RAB SETUP RESPONSE                │
 //!    ├────────────────────────────────────►│  ─► BearersReady
+//!
+//!    │                E-RAB MODIFY REQUEST │
+//!    │◄────────────────────────────────────┤  ◄─ ModifyBearers
+//!    │ E-RAB MODIFY RESPONSE               │
+//!    ├────────────────────────────────────►│  ─► BearersModified
 //!
 //!    │               E-RAB RELEASE COMMAND │
 //!    │◄────────────────────────────────────┤  ◄─ ReleaseBearers
@@ -15,14 +20,15 @@
 //!    ├────────────────────────────────────►│  ─► BearersReleased (not asked)
 //! ```
 
+use crate::cause::from_s1ap;
 use crate::connection::{Bearers, Context, Deferred};
-use crate::context::{answered, erab, ue_ambr};
+use crate::context::{answered, erab, erab_qos, ue_ambr};
 use crate::{Cx, Ran};
-use agw_types::{Ambr, BearerSetup, Metric, RadioEventKind, RadioId};
+use agw_types::{Ambr, BearerFailure, BearerModify, BearerSetup, Metric, RadioEventKind, RadioId};
 use basalt_ids::{Ebi, MmeUeS1apId};
 use basalt_s1ap::{
-    Cause, ErabItem, ErabReleaseCommand, ErabReleaseIndication, ErabReleaseResponse, ErabSetupRequest,
-    ErabSetupResponse, NasCause,
+    Cause, ErabItem, ErabModifyRequest, ErabModifyResponse, ErabReleaseCommand, ErabReleaseIndication,
+    ErabReleaseResponse, ErabSetupRequest, ErabSetupResponse, ErabToBeModified, NasCause, RadioNetworkCause,
 };
 
 impl Ran {
@@ -71,6 +77,52 @@ impl Ran {
         let kind =
             RadioEventKind::BearersReady { initial: false, established: answer.established, failed: answer.failed };
         cx.event(radio, connection.ue, kind);
+    }
+
+    /// E-RAB MODIFY REQUEST. Bearers that the base station has not are told as failed at once.
+    pub(crate) fn modify_bearers(&mut self, radio: RadioId, bearers: Vec<BearerModify>, cx: &mut Cx<'_>) {
+        let Some(connection) = self.active(radio) else { return };
+        let (there, missing): (Vec<_>, Vec<_>) =
+            bearers.into_iter().partition(|bearer| connection.bearers.contains(bearer.ebi));
+        if !missing.is_empty() {
+            let cause = from_s1ap(Some(Cause::RadioNetwork(RadioNetworkCause::UnknownErabId)));
+            let failed = missing.iter().map(|bearer| BearerFailure { ebi: bearer.ebi, cause }).collect();
+            cx.event(radio, connection.ue, RadioEventKind::BearersModified { modified: Vec::new(), failed });
+        }
+        if there.is_empty() {
+            return;
+        }
+        there.iter().for_each(|bearer| connection.changing.insert(bearer.ebi));
+        let erabs = there.into_iter().map(|bearer| ErabToBeModified {
+            ebi: bearer.ebi,
+            qos: erab_qos(bearer.qos, bearer.rates),
+            nas_pdu: bearer.nas,
+            extensions: Vec::new(),
+        });
+        let request = ErabModifyRequest::new(MmeUeS1apId(radio.0.0), connection.enb_id, erabs.collect());
+        let (link, stream) = (connection.link, connection.stream);
+        cx.send(link, stream, request);
+    }
+
+    /// E-RAB MODIFY RESPONSE. A bearer of both lists failed (§8.2.2.4).
+    pub(crate) fn bearers_modified(&mut self, radio: RadioId, message: &ErabModifyResponse, cx: &mut Cx<'_>) {
+        let Some(connection) = self.active(radio) else { return };
+        let mut open = connection.changing;
+        let mut failed = Vec::new();
+        for item in message.failed_erabs.iter().filter(|item| connection.changing.contains(item.ebi)) {
+            if open.contains(item.ebi) {
+                open.remove(item.ebi);
+                failed.push(BearerFailure { ebi: item.ebi, cause: from_s1ap(Some(item.cause)) });
+            }
+        }
+        let modified: Vec<Ebi> = message.erabs.iter().map(|done| done.ebi).filter(|ebi| open.contains(*ebi)).collect();
+        if modified.is_empty() && failed.is_empty() {
+            cx.count(Metric::Unexpected("E-RABModifyResponse"));
+            return;
+        }
+        modified.iter().for_each(|ebi| open.remove(*ebi));
+        connection.changing = open;
+        cx.event(radio, connection.ue, RadioEventKind::BearersModified { modified, failed });
     }
 
     /// E-RAB RELEASE COMMAND.

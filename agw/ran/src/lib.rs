@@ -194,6 +194,7 @@ impl Ran {
             RadioCommand::Downlink { radio, nas } => self.downlink(radio, nas, cx),
             RadioCommand::SetupContext { radio, context } => self.setup_context(radio, *context, cx),
             RadioCommand::SetupBearers { radio, ambr, bearers } => self.setup_bearers(radio, ambr, bearers, cx),
+            RadioCommand::ModifyBearers { radio, bearers } => self.modify_bearers(radio, bearers, cx),
             RadioCommand::ReleaseBearers { radio, bearers, nas } => self.release_bearers(radio, &bearers, nas, cx),
             RadioCommand::AcknowledgePathSwitch { radio, ncc, next_hop, algorithms } => {
                 self.acknowledge_path_switch(radio, ncc, *next_hop.expose(), algorithms, cx);

@@ -49,6 +49,7 @@ impl Ran {
             context: Context::None,
             bearers: Bearers::default(),
             asked: Bearers::default(),
+            changing: Bearers::default(),
             deferred: None,
             leaving: Bearers::default(),
             unknown: Bearers::default(),

@@ -113,6 +113,7 @@ impl Ran {
         connection.stream = stream;
         connection.bearers = kept;
         connection.asked = Bearers::default();
+        connection.changing = Bearers::default();
         connection.leaving = Bearers::default();
         if let Some(old) = self.links.get_mut(&old_link) {
             old.connections.remove(&old_id.value());

@@ -131,13 +131,13 @@ impl Ran {
             Pdu::UeContextReleaseRequest(message) => self.release_requested(radio, &message, cx),
             Pdu::UeContextReleaseComplete(_) => self.release_complete(radio, cx),
             Pdu::ErabSetupResponse(message) => self.bearers_ready(radio, &message, cx),
+            Pdu::ErabModifyResponse(message) => self.bearers_modified(radio, &message, cx),
             Pdu::ErabReleaseResponse(message) => self.bearers_released(radio, &message, cx),
             Pdu::ErabReleaseIndication(message) => self.bearers_gone(radio, &message, cx),
             // Answers to what this gateway never asks.
             Pdu::UeContextModificationResponse(_)
             | Pdu::UeContextModificationFailure(_)
-            | Pdu::UeContextResumeFailure(_)
-            | Pdu::ErabModifyResponse(_) => cx.count(Metric::Unexpected(pdu.name())),
+            | Pdu::UeContextResumeFailure(_) => cx.count(Metric::Unexpected(pdu.name())),
             pdu => cx.wrong_state(link, stream, &pdu),
         }
     }

@@ -134,6 +134,7 @@ impl Ran {
             context,
             bearers,
             asked: Bearers::default(),
+            changing: Bearers::default(),
             deferred: None,
             leaving: Bearers::default(),
             unknown: Bearers::default(),

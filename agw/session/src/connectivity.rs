@@ -16,7 +16,7 @@
 
 use crate::addresses::ApnAddresses;
 use crate::pool::NoAddress;
-use crate::{SessionOut, Sessions, UeSessions, bearer_setup, encode, pco, pdn_type};
+use crate::{SessionOut, Sessions, UeSessions, bearer_setup, encode, pco, pdn_type, rules};
 use agw_types::{
     ApnProfile, Event, Outcome, Policy, Procedure, Profile, RejectInfo, Session, SessionReply, TimerName, UeAddress,
     UeId,
@@ -263,7 +263,7 @@ impl Sessions {
             connecting.phase = Phase::Activation { ebi, esm: esm.clone(), sent: 1 };
             held.connecting = Some(Box::new(connecting));
             out.arm(ue, TimerName::T3485, self.config.timers.t3485);
-            out.reply(SessionReply::BearerReady { ue, esm, bearer, ambr });
+            out.reply(SessionReply::BearerReady { ue, esm, bearer, ambr: Some(ambr) });
         }
     }
 
@@ -290,14 +290,12 @@ impl Sessions {
                 advice: "nothing to do unless it repeats: then restart the phone",
             });
         }
-        let ebi = (Ebi::FIRST.value()..=15)
-            .filter_map(|value| Ebi::new(value).ok())
-            .find(|ebi| list.iter().all(|session| session.ebi != *ebi))
-            .ok_or(Refused {
-                cause: EsmCause::MaximumBearersReached,
-                reason: "the phone has as many bearers as there can be",
-                advice: "remove access points from the phone's settings",
-            })?;
+        let free = self.ues.get(&ue).map_or(Some(Ebi::FIRST), UeSessions::free_ebi);
+        let ebi = free.ok_or(Refused {
+            cause: EsmCause::MaximumBearersReached,
+            reason: "the phone has as many bearers as there can be",
+            advice: "remove access points from the phone's settings, or rules from its sessions",
+        })?;
         let owner = connecting.profile.imsi.value();
         let pool = self.pools.get_mut(&granted.apn).ok_or(UNKNOWN_APN)?;
         let address = pool.take(now, owner, kinds, &granted).map_err(Refused::from)?;
@@ -309,6 +307,7 @@ impl Sessions {
                 advice: "raise `dataplane.max_sessions` in the gateway's configuration",
             });
         };
+        let rules = rules::initial(policy.rules(connecting.profile.imsi, &granted.apn));
         Ok(Session {
             ebi,
             apn: granted.apn,
@@ -319,6 +318,8 @@ impl Sessions {
             local: (self.config.user_plane, teid),
             remote: None,
             confirmed: false,
+            rules,
+            bearers: Vec::new(),
         })
     }
 
@@ -401,7 +402,7 @@ impl Sessions {
     }
 
     /// T3485: offer again, or give the session up.
-    pub(crate) fn activation_expired(&mut self, ue: UeId, out: &mut SessionOut) {
+    pub(crate) fn activation_expired(&mut self, now: Time, ue: UeId, out: &mut SessionOut) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
         let Some(connecting) = &mut held.connecting else { return };
         let Phase::Activation { ebi, esm, sent } = &mut connecting.phase else { return };
@@ -417,11 +418,11 @@ impl Sessions {
         let ebi = *ebi;
         held.connecting = None;
         out.ended(Procedure::PdnConnectivity, Outcome::Timeout);
-        self.deactivate(ue, ebi, out);
+        self.deactivate(now, ue, ebi, out);
     }
 
     /// The UE accepted its default bearer.
-    pub(crate) fn accepted(&mut self, ue: UeId, ebi: Ebi, out: &mut SessionOut) {
+    pub(crate) fn accepted(&mut self, now: Time, ue: UeId, ebi: Ebi, out: &mut SessionOut) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
         held.connecting.take_if(|running| running.offers() == Some(ebi));
         let imsi = held.imsi;
@@ -435,6 +436,7 @@ impl Sessions {
         out.ended(Procedure::PdnConnectivity, Outcome::Success);
         out.reply(SessionReply::DefaultBearer { ue, accepted: true });
         out.reply(SessionReply::Changed { ue });
+        self.pump(now, ue, out);
     }
 
     /// The UE refused its default bearer.

@@ -49,9 +49,10 @@ impl Sessions {
     }
 
     /// By the network's will. The last session cannot go this way: then the UE is to be detached.
-    pub(crate) fn deactivate(&mut self, ue: UeId, ebi: Ebi, out: &mut SessionOut) {
+    pub(crate) fn deactivate(&mut self, now: Time, ue: UeId, ebi: Ebi, out: &mut SessionOut) {
         let Some(held) = self.ues.get(&ue) else { return };
         if held.session(ebi).is_none() {
+            self.end_rules_of(now, ue, ebi, out);
             return;
         }
         if held.list.len() == 1 {
@@ -59,6 +60,16 @@ impl Sessions {
             return;
         }
         self.start_ending(ue, ebi, Pti(0), EsmCause::RegularDeactivation, out);
+    }
+
+    /// A dedicated bearer ends by the operator's will: so do the rules that it is for.
+    fn end_rules_of(&mut self, now: Time, ue: UeId, ebi: Ebi, out: &mut SessionOut) {
+        let Some((session, rules)) = self.ues.get(&ue).and_then(|held| held.rules_of(ebi)) else { return };
+        if let Some(home) = self.ues.get_mut(&ue).and_then(|held| held.session_mut(session)) {
+            home.rules.retain(|active| !rules.contains(&active.id));
+        }
+        out.reply(SessionReply::Changed { ue });
+        self.pump(now, ue, out);
     }
 
     fn start_ending(&mut self, ue: UeId, ebi: Ebi, pti: Pti, cause: EsmCause, out: &mut SessionOut) {
@@ -72,8 +83,14 @@ impl Sessions {
             return;
         };
         held.ending = Some(Box::new(Ending { ebi, esm: esm.clone(), sent: 1 }));
+        // Its dedicated bearers end with it, and are not talked of any more (TS 24.301 §6.4.4.3).
+        let dedicated = held.session(ebi).map_or(&[][..], |session| session.bearers.as_slice());
+        let bearers: Vec<Ebi> = core::iter::once(ebi).chain(dedicated.iter().map(|bearer| bearer.ebi)).collect();
+        if held.changing.take_if(|running| bearers.contains(&running.ebi)).is_some() {
+            out.stop(ue, TimerName::DedicatedBearer);
+        }
         out.arm(ue, TimerName::T3495, self.config.timers.t3495);
-        out.reply(SessionReply::BearerEnding { ue, esm, ebi });
+        out.reply(SessionReply::BearerEnding { ue, esm: Some(esm), bearers });
     }
 
     /// DEACTIVATE EPS BEARER CONTEXT ACCEPT. False when no such procedure runs.

@@ -11,12 +11,18 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
 mod addresses;
+mod admission;
+mod binding;
 mod connectivity;
+mod dedicated;
 mod ending;
 mod pco;
 mod pdn_type;
 mod pool;
+mod records;
+mod resource;
 mod rest;
+mod rules;
 mod teid;
 mod tunnel;
 mod uplink;
@@ -31,9 +37,12 @@ use basalt_sansio::{Duration, SecureRng, SecureSeed, Time};
 use std::collections::BTreeMap;
 
 use addresses::ApnAddresses;
+use admission::Admission;
 use connectivity::Connecting;
+use dedicated::{Changing, Target};
 use ending::Ending;
 use rest::{Rest, Resting};
+use rules::Requested;
 use teid::Teids;
 
 /// What handling a request gave.
@@ -98,6 +107,9 @@ pub struct Sessions {
     by_address: BTreeMap<UeAddress, UeId>,
     by_teid: BTreeMap<Teid, UeId>,
     resting: Resting,
+    admission: Admission,
+    /// UEs whose bearers have to be looked at once more: a more important bearer took something of them.
+    pump_later: Vec<UeId>,
 }
 
 /// What one UE has.
@@ -109,11 +121,26 @@ struct UeSessions {
     list: Vec<Session>,
     connecting: Option<Box<Connecting>>,
     ending: Option<Box<Ending>>,
+    /// A dedicated bearer's procedure.
+    changing: Option<Box<Changing>>,
+    /// Changes of bearers that were refused: not asked for again as long as the rules want the same.
+    given_up: Vec<(Ebi, Target)>,
+    /// What the UE asked for and was granted, as long as its procedure has not begun.
+    requested: Vec<Requested>,
 }
 
 impl UeSessions {
     fn new(imsi: Imsi, subscribed: Ambr) -> Self {
-        Self { imsi, subscribed, list: Vec::new(), connecting: None, ending: None }
+        Self {
+            imsi,
+            subscribed,
+            list: Vec::new(),
+            connecting: None,
+            ending: None,
+            changing: None,
+            given_up: Vec::new(),
+            requested: Vec::new(),
+        }
     }
 
     fn ambr(&self, policy: &dyn Policy) -> Ambr {
@@ -145,6 +172,8 @@ impl Sessions {
             by_address: BTreeMap::new(),
             by_teid: BTreeMap::new(),
             resting: Resting::default(),
+            admission: Admission::default(),
+            pump_later: Vec::new(),
         }
     }
 
@@ -153,14 +182,32 @@ impl Sessions {
         match request {
             SessionRequest::Attach { ue, esm, profile } => self.attach(now, policy, ue, &esm, &profile, out),
             SessionRequest::Uplink { ue, esm, profile } => self.uplink(now, policy, ue, &esm, &profile, out),
-            SessionRequest::Connected { ue, bearers, failed } => self.connected(now, ue, &bearers, &failed, out),
-            SessionRequest::Idle { ue } => self.idle(ue, out),
+            SessionRequest::Connected { ue, bearers, failed, switched } => {
+                self.connected(now, ue, &bearers, &failed, switched, out);
+            }
+            SessionRequest::Modified { ue, modified, failed } => self.modified(now, ue, &modified, &failed, out),
+            SessionRequest::Dropped { ue, bearers } => self.dropped(now, ue, &bearers, out),
+            SessionRequest::Idle { ue } => self.idle(now, ue, out),
             SessionRequest::Resume { ue } => self.resume(policy, ue, out),
             SessionRequest::Synchronise { ue, active } => self.synchronise(now, ue, active, out),
             SessionRequest::Release { ue } => self.release(now, ue, "the phone is detached", out),
-            SessionRequest::Deactivate { ue, ebi } => self.deactivate(ue, ebi, out),
+            SessionRequest::Deactivate { ue, ebi } => self.deactivate(now, ue, ebi, out),
             SessionRequest::Expired { ue, timer } => self.expired(now, ue, timer, out),
         }
+        self.pump_others(now, out);
+    }
+
+    /// Goes on with those whose bearers others took.
+    fn pump_others(&mut self, now: Time, out: &mut SessionOut) {
+        while let Some(ue) = self.pump_later.pop() {
+            self.pump(now, ue, out);
+        }
+    }
+
+    /// Guaranteed rates of all bearers together, bit/s.
+    #[must_use]
+    pub fn promised(&self) -> Ambr {
+        self.admission.promised()
     }
 
     /// The UE's sessions; empty when it has none.
@@ -177,13 +224,13 @@ impl Sessions {
     /// How many sessions there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_teid.len()
+        self.by_address.len()
     }
 
     /// True when there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_teid.is_empty()
+        self.by_address.is_empty()
     }
 
     /// The UE that holds an address.
@@ -267,6 +314,8 @@ impl Sessions {
                 local: session.local,
                 remote: session.remote,
                 confirmed: true,
+                rules: Vec::new(),
+                bearers: Vec::new(),
             });
         }
         self.by_imsi.insert(imsi, ue);
@@ -300,6 +349,14 @@ impl Sessions {
     /// Ends one session: address and tunnel rest, the data plane forgets it.
     fn forget(&mut self, now: Time, ue: UeId, imsi: Imsi, session: &Session, reason: &str, out: &mut SessionOut) {
         let quarantine = self.config.timers.quarantine;
+        for bearer in &session.bearers {
+            self.admission.release((ue, bearer.ebi));
+            self.by_teid.remove(&bearer.local.1);
+            self.teids.release(now, quarantine, bearer.local.1);
+            if bearer.confirmed {
+                out.tell(Event::BearerEnded { imsi, ebi: bearer.ebi, reason: reason.to_owned() });
+            }
+        }
         self.by_teid.remove(&session.local.1);
         self.teids.release(now, quarantine, session.local.1);
         self.by_address.remove(&session.address);
@@ -322,7 +379,7 @@ impl Sessions {
         for session in &held.list {
             self.forget(now, ue, held.imsi, session, reason, out);
         }
-        for timer in [TimerName::T3485, TimerName::T3489, TimerName::T3495] {
+        for timer in [TimerName::T3485, TimerName::T3489, TimerName::T3495, TimerName::DedicatedBearer] {
             out.stop(ue, timer);
         }
     }
@@ -333,7 +390,14 @@ fn make_pools(apns: &[ApnConfig]) -> BTreeMap<Apn, ApnAddresses> {
 }
 
 fn bearer_setup(session: &Session) -> BearerSetup {
-    BearerSetup { ebi: session.ebi, qos: session.qos, address: session.local.0, teid: session.local.1, nas: None }
+    BearerSetup {
+        ebi: session.ebi,
+        qos: session.qos,
+        rates: None,
+        address: session.local.0,
+        teid: session.local.1,
+        nas: None,
+    }
 }
 
 #[cfg(test)]

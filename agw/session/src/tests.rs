@@ -33,6 +33,14 @@ impl Policy for Anything {
     fn ue_ambr(&self, subscribed: Ambr, _: &mut dyn Iterator<Item = Ambr>) -> Ambr {
         subscribed
     }
+
+    fn rules(&self, _: Imsi, _: &Apn) -> Vec<agw_types::PolicyRule> {
+        Vec::new()
+    }
+
+    fn resource(&self, _: Imsi, _: &Apn, _: agw_types::ResourceRequest) -> Result<agw_types::PolicyRule, u8> {
+        Err(33)
+    }
 }
 
 pub(crate) fn config() -> GatewayConfig {
@@ -60,6 +68,7 @@ pub(crate) fn config() -> GatewayConfig {
         time_zone_quarters: 0,
         request_imeisv: false,
         home_only: false,
+        qos: agw_types::QosConfig::default(),
     }
 }
 
@@ -179,7 +188,8 @@ fn tunnels_follow_the_radio() {
     let mut desk = Desk::new();
     let session = desk.attached(1);
     let endpoint = BearerEndpoint { ebi: Ebi::FIRST, address: ENB, teid: Teid(0x77) };
-    let out = desk.ask(SessionRequest::Connected { ue: ue(1), bearers: vec![endpoint], failed: Vec::new() });
+    let out =
+        desk.ask(SessionRequest::Connected { ue: ue(1), bearers: vec![endpoint], failed: Vec::new(), switched: false });
     let state = |out: &SessionOut| {
         out.effects.iter().find_map(|effect| match effect {
             Effect::Dataplane(DataplaneChange::Set(tunnel)) if tunnel.teid == session.local.1 => Some(tunnel.state),

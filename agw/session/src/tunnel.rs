@@ -1,9 +1,9 @@
 //! The radio's side of a session: endpoints come with a connection and go with it.
 
-use crate::{SessionOut, Sessions, bearer_setup};
+use crate::{SessionOut, Sessions, bearer_setup, dedicated};
 use agw_types::{
-    BearerEndpoint, DataplaneChange, Outcome, Peer, Policy, Procedure, Session, SessionReply, TimerName, Tunnel,
-    TunnelState, UeId,
+    BearerEndpoint, BearerFailure, DataplaneChange, Outcome, Peer, Policy, Procedure, Session, SessionReply,
+    SessionService, TimerName, Tunnel, TunnelState, UeId,
 };
 use basalt_ids::{Ebi, Imsi};
 use basalt_sansio::Time;
@@ -15,7 +15,8 @@ impl Sessions {
         now: Time,
         ue: UeId,
         bearers: &[BearerEndpoint],
-        failed: &[Ebi],
+        failed: &[BearerFailure],
+        switched: bool,
         out: &mut SessionOut,
     ) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
@@ -26,20 +27,34 @@ impl Sessions {
                 set_tunnel(imsi, session, out);
             }
         }
-        self.end_where(now, ue, "the base station could not set the bearer up", |s| failed.contains(&s.ebi), out);
+        let dedicated = bearers.iter().filter(|bearer| self.bearer_connected(ue, bearer)).count();
+        self.bearers_failed(now, ue, failed, out);
+        let is_failed = |ebi: Ebi| failed.iter().any(|failure| failure.ebi == ebi);
+        self.end_where(now, ue, "the base station could not set the bearer up", |s| is_failed(s.ebi), out);
+        if dedicated > 0 {
+            self.rehome(now, ue, out);
+        }
+        self.serve_all(ue, out);
+        if switched {
+            self.ask_again(ue, out);
+        }
         out.reply(SessionReply::Changed { ue });
+        self.pump(now, ue, out);
     }
 
     /// The connection is gone: packets for the UE are kept, and raise a page. The data plane hears it of every session, also of one
     /// whose bearer never stood, and of one that was idle before: what it told of waiting packets was answered by the connection
     /// that ended, so it tells again.
-    pub(crate) fn idle(&mut self, ue: UeId, out: &mut SessionOut) {
+    pub(crate) fn idle(&mut self, now: Time, ue: UeId, out: &mut SessionOut) {
+        self.interrupt(now, ue, out);
         let Some(held) = self.ues.get_mut(&ue) else { return };
         let imsi = held.imsi;
         for session in &mut held.list {
             session.remote = None;
+            session.bearers.iter_mut().for_each(|bearer| bearer.remote = None);
             set_tunnel(imsi, session, out);
         }
+        self.serve_all(ue, out);
         out.reply(SessionReply::Changed { ue });
     }
 
@@ -50,13 +65,31 @@ impl Sessions {
             out.reply(SessionReply::Resume { ue, bearers: Vec::new(), ambr });
             return;
         };
-        let bearers = held.list.iter().map(bearer_setup).collect();
+        let dedicated = held.list.iter().flat_map(|session| &session.bearers).filter(|bearer| bearer.confirmed);
+        let bearers = held.list.iter().map(bearer_setup).chain(dedicated.map(dedicated::bearer_setup)).collect();
         out.reply(SessionReply::Resume { ue, bearers, ambr: held.ambr(policy) });
     }
 
     /// Bearers that the UE no longer has end here too, without signalling (TS 24.301 §5.5.3.2.4, §5.6.1.4).
     pub(crate) fn synchronise(&mut self, now: Time, ue: UeId, active: u16, out: &mut SessionOut) {
-        self.end_where(now, ue, "the phone no longer has the bearer", |s| active >> s.ebi.value() & 1 == 0, out);
+        let held = self.ues.get(&ue);
+        let dedicated = held.into_iter().flat_map(|held| &held.list).flat_map(|session| &session.bearers);
+        let lost = |ebi: Ebi| active >> ebi.value() & 1 == 0;
+        let gone: Vec<Ebi> =
+            dedicated.filter(|bearer| bearer.confirmed && lost(bearer.ebi)).map(|bearer| bearer.ebi).collect();
+        for ebi in gone {
+            self.lost_by_phone(now, ue, ebi, out);
+        }
+        self.end_where(now, ue, "the phone no longer has the bearer", |s| lost(s.ebi), out);
+    }
+
+    /// Tells the data plane the service of each session that has more than a default bearer.
+    fn serve_all(&self, ue: UeId, out: &mut SessionOut) {
+        for session in self.of(ue) {
+            if self.service(session) != SessionService::default() {
+                self.serve(ue, session.ebi, out);
+            }
+        }
     }
 
     /// Ends the sessions that `which` picks, without signalling.
@@ -82,6 +115,11 @@ impl Sessions {
             out.stop(ue, TimerName::T3485);
             out.ended(Procedure::PdnConnectivity, Outcome::Failure);
         }
+        let dedicated = |ebi: Ebi| gone.iter().any(|session| session.bearers.iter().any(|bearer| bearer.ebi == ebi));
+        if held.changing.take_if(|running| dedicated(running.ebi)).is_some() {
+            out.stop(ue, TimerName::DedicatedBearer);
+        }
+        held.requested.retain(|request| !is_gone(request.session));
         if held.ending.take_if(|ending| is_gone(ending.ebi)).is_some() {
             out.stop(ue, TimerName::T3495);
         }

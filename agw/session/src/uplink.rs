@@ -2,11 +2,9 @@
 
 use crate::connectivity::Phase;
 use crate::{SessionOut, Sessions};
-use agw_types::{Effect, Metric, Policy, Profile, TimerName, UeId};
+use agw_types::{Effect, Metric, Policy, Profile, Session, TimerName, UeId};
 use basalt_ids::{Ebi, Pti};
-use basalt_nas::esm::{
-    BearerResourceAllocationReject, BearerResourceModificationReject, EsmMessage, EsmPdu, EsmStatus,
-};
+use basalt_nas::esm::{EsmMessage, EsmPdu, EsmStatus};
 use basalt_nas::ie::EsmCause;
 use basalt_nas::{DecodeError, Direction, Header};
 use basalt_sansio::Time;
@@ -33,7 +31,7 @@ impl Sessions {
                 self.information(now, policy, ue, pti, response, out);
             }
             EsmMessage::ActivateDefaultEpsBearerContextAccept(_) => match self.known(ue, ebi, pti, out) {
-                Some(ebi) => self.accepted(ue, ebi, out),
+                Some(ebi) => self.accepted(now, ue, ebi, out),
                 None => unexpected("ACTIVATE DEFAULT EPS BEARER CONTEXT ACCEPT", out),
             },
             EsmMessage::ActivateDefaultEpsBearerContextReject(_) => match self.known(ue, ebi, pti, out) {
@@ -41,7 +39,8 @@ impl Sessions {
                 None => unexpected("ACTIVATE DEFAULT EPS BEARER CONTEXT REJECT", out),
             },
             EsmMessage::DeactivateEpsBearerContextAccept(_) => {
-                let running = ebi.is_some_and(|ebi| self.deactivated(now, ue, ebi, out));
+                let running = ebi
+                    .is_some_and(|ebi| self.deactivated(now, ue, ebi, out) || self.dedicated_ended(now, ue, ebi, out));
                 if !running {
                     unexpected("DEACTIVATE EPS BEARER CONTEXT ACCEPT", out);
                     self.known(ue, ebi, pti, out);
@@ -50,13 +49,27 @@ impl Sessions {
             EsmMessage::PdnDisconnectRequest(request) => {
                 self.disconnect(ue, pti, request.linked_ebi.ebi(), out);
             }
-            EsmMessage::BearerResourceAllocationRequest(_) => {
-                let reject = BearerResourceAllocationReject::new(EsmCause::ServiceOptionNotSupported);
-                out.send(ue, None, pti, EsmMessage::BearerResourceAllocationReject(reject));
+            EsmMessage::ActivateDedicatedEpsBearerContextAccept(_) => {
+                let running = ebi.is_some_and(|ebi| self.dedicated_accepted(now, ue, ebi, out));
+                self.expected(running, "ACTIVATE DEDICATED EPS BEARER CONTEXT ACCEPT", ue, ebi, pti, out);
             }
-            EsmMessage::BearerResourceModificationRequest(_) => {
-                let reject = BearerResourceModificationReject::new(EsmCause::ServiceOptionNotSupported);
-                out.send(ue, None, pti, EsmMessage::BearerResourceModificationReject(reject));
+            EsmMessage::ActivateDedicatedEpsBearerContextReject(reject) => {
+                let running = ebi.is_some_and(|ebi| self.dedicated_rejected(now, ue, ebi, reject.cause, out));
+                self.expected(running, "ACTIVATE DEDICATED EPS BEARER CONTEXT REJECT", ue, ebi, pti, out);
+            }
+            EsmMessage::ModifyEpsBearerContextAccept(_) => {
+                let running = ebi.is_some_and(|ebi| self.modification_accepted(now, ue, ebi, out));
+                self.expected(running, "MODIFY EPS BEARER CONTEXT ACCEPT", ue, ebi, pti, out);
+            }
+            EsmMessage::ModifyEpsBearerContextReject(reject) => {
+                let running = ebi.is_some_and(|ebi| self.modification_rejected(now, ue, ebi, reject.cause, out));
+                self.expected(running, "MODIFY EPS BEARER CONTEXT REJECT", ue, ebi, pti, out);
+            }
+            EsmMessage::BearerResourceAllocationRequest(request) => {
+                self.allocate_resource(now, policy, ue, pti, &request, out);
+            }
+            EsmMessage::BearerResourceModificationRequest(request) => {
+                self.modify_resource(now, ue, pti, &request, out);
             }
             EsmMessage::EsmStatus(status) => self.status(now, ue, ebi, pti, status.cause, out),
             _ => {
@@ -67,9 +80,19 @@ impl Sessions {
         }
     }
 
+    /// An answer to a procedure that does not run: counted, and a bearer that the UE has not is told (TS 24.301 §7.3.2).
+    fn expected(&self, running: bool, what: &'static str, ue: UeId, ebi: Option<Ebi>, pti: Pti, out: &mut SessionOut) {
+        if !running {
+            unexpected(what, out);
+            self.known(ue, ebi, pti, out);
+        }
+    }
+
     /// The bearer, if the UE has it; ESM STATUS #43 otherwise (TS 24.301 §7.3.2).
     fn known(&self, ue: UeId, ebi: Option<Ebi>, pti: Pti, out: &mut SessionOut) -> Option<Ebi> {
-        let known = ebi.filter(|ebi| self.of(ue).iter().any(|session| session.ebi == *ebi));
+        let has =
+            |session: &Session, ebi: Ebi| session.ebi == ebi || session.bearers.iter().any(|bearer| bearer.ebi == ebi);
+        let known = ebi.filter(|ebi| self.of(ue).iter().any(|session| has(session, *ebi)));
         if known.is_none() {
             send_status(ue, ebi, pti, EsmCause::InvalidEpsBearerIdentity, out);
         }
@@ -95,6 +118,7 @@ impl Sessions {
         }
         if let (EsmCause::InvalidEpsBearerIdentity, Some(ebi)) = (cause, ebi) {
             self.deactivated(now, ue, ebi, out);
+            self.lost_by_phone(now, ue, ebi, out);
             self.end_where(now, ue, "the phone does not know the bearer", |s| s.ebi == ebi, out);
         }
     }
@@ -102,7 +126,8 @@ impl Sessions {
     pub(crate) fn expired(&mut self, now: Time, ue: UeId, timer: TimerName, out: &mut SessionOut) {
         match timer {
             TimerName::T3489 => self.information_expired(ue, out),
-            TimerName::T3485 => self.activation_expired(ue, out),
+            TimerName::T3485 => self.activation_expired(now, ue, out),
+            TimerName::DedicatedBearer => self.dedicated_expired(now, ue, out),
             TimerName::T3495 => self.ending_expired(now, ue, out),
             _ => {}
         }

@@ -11,7 +11,7 @@
 
 pub mod stored;
 
-pub use stored::{Credentials, InvalidKeys, StoredAlgorithm, StoredSubscriber};
+pub use stored::{Credentials, InvalidKeys, StoredAlgorithm, StoredRules, StoredSubscriber};
 
 use agw_types::{Answer, AuthFailure, AuthMaterial, Effect, Profile, Question, Record, Resync, SubscriberState};
 use basalt_ids::{Imsi, Plmn};

@@ -3,8 +3,8 @@
 pub mod v1;
 
 use crate::Subscriber;
-use agw_types::{Profile, SubscriberState};
-use basalt_ids::Imsi;
+use agw_types::{Profile, SubscribedRule, SubscriberState};
+use basalt_ids::{Apn, Imsi};
 use basalt_security::{AkaAlgorithm, Milenage, SealedKey, SealingKey, Secret, Sqn, Tuak, Unsealable};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,15 @@ pub struct StoredSubscriber {
     pub amf: [u8; 2],
     /// Sequence number it started with.
     pub sqn: u64,
+}
+
+/// Rules of a subscriber by access point: a record beside [`StoredSubscriber`], that only those have who have any.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredRules {
+    /// Whose.
+    pub imsi: Imsi,
+    /// In order.
+    pub rules: Vec<(Apn, SubscribedRule)>,
 }
 
 /// A SIM's secrets on their way in.

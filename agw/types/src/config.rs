@@ -1,6 +1,6 @@
 //! The configuration the core acts on: valid by construction of whoever parsed it (`agwd` from TOML, later the orchestrator).
 
-use crate::PdnTypes;
+use crate::{PdnTypes, QosConfig};
 use basalt_ids::{Apn, MmeCode, MmeGroupId, Plmn, Tai};
 use basalt_sansio::Duration;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -48,6 +48,8 @@ pub struct GatewayConfig {
     /// Refuse UEs of networks that are not served before anything else is asked (cause #11), also when a subscriber record
     /// exists.
     pub home_only: bool,
+    /// Rules, guaranteed rates and marking.
+    pub qos: QosConfig,
 }
 
 /// An access point and its addresses.
@@ -143,6 +145,8 @@ pub struct ProcedureTimers {
     pub t3470: Duration,
     /// Default bearer answer.
     pub t3485: Duration,
+    /// Bearer modification answer.
+    pub t3486: Duration,
     /// ESM information answer.
     pub t3489: Duration,
     /// Bearer deactivation answer.
@@ -175,6 +179,7 @@ impl Default for ProcedureTimers {
             t3460: secs(6),
             t3470: secs(6),
             t3485: secs(8),
+            t3486: secs(8),
             t3489: secs(4),
             t3495: secs(8),
             mobile_reachable_margin: secs(4 * 60),

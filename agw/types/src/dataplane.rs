@@ -1,6 +1,6 @@
 //! What the core wants of the data plane, and what the data plane tells the core.
 
-use crate::{Ambr, IpPrefix, UeAddress};
+use crate::{Ambr, Gate, IpPrefix, SdfFilter, UeAddress};
 use basalt_ids::{Ebi, Imsi, Teid};
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,15 @@ pub enum DataplaneChange {
         teid: Teid,
         /// Its address in the UE pools.
         address: UeAddress,
+    },
+    /// The session's rules, dedicated bearers and marking shall be exactly so. It was set before ([`DataplaneChange::Set`]).
+    Serve {
+        /// The gateway's endpoint of the default bearer.
+        teid: Teid,
+        /// Its address in the UE pools.
+        address: UeAddress,
+        /// What it has.
+        service: Box<SessionService>,
     },
     /// Drop what is buffered for an idle UE (paging failed, or the UE left).
     Discard {
@@ -61,6 +70,49 @@ pub struct Peer {
     pub address: IpAddr,
     /// Endpoint there.
     pub teid: Teid,
+}
+
+/// What a session has besides its default tunnel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionService {
+    /// ToS octet of outer packets on the default bearer.
+    pub tos: u8,
+    /// Dedicated bearers, at most ten.
+    pub bearers: Vec<BearerTunnel>,
+    /// Flows, at most 64. What none of them names goes by the default bearer.
+    pub rules: Vec<FlowRule>,
+}
+
+/// A dedicated bearer in the data plane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BearerTunnel {
+    /// Its identity.
+    pub ebi: Ebi,
+    /// The gateway's endpoint.
+    pub teid: Teid,
+    /// The base station's; `None` while idle.
+    pub peer: Option<Peer>,
+    /// ToS octet of outer packets.
+    pub tos: u8,
+    /// With guaranteed rates: not for the session's aggregate (TS 23.401 §4.7.3).
+    pub guaranteed: bool,
+}
+
+/// One flow of a rule. Flows of one rule share its number, and with it its meter and counters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowRule {
+    /// The rule's number in the session.
+    pub id: u32,
+    /// Lower is looked at first.
+    pub precedence: u8,
+    /// Which packets.
+    pub filter: SdfFilter,
+    /// The dedicated bearer that carries it.
+    pub bearer: Option<Ebi>,
+    /// Which directions may pass.
+    pub gate: Gate,
+    /// Maximum bit rates of the rule, bit/s.
+    pub mbr: Ambr,
 }
 
 /// What the data plane tells.

@@ -1,6 +1,6 @@
 //! Everything a step can want.
 
-use crate::{DataplaneChange, Event, LinkId, Metric, Question, StoredLink, StoredUe, Ticket};
+use crate::{DataplaneChange, Event, LinkId, Metric, Question, StoredBearers, StoredLink, StoredUe, Ticket};
 use basalt_ids::Imsi;
 use basalt_sansio::Outbox;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,8 @@ pub enum Effect {
 pub enum Record {
     /// A registered UE at rest.
     Ue(Box<StoredUe>),
+    /// Rules and dedicated bearers of a registered UE.
+    Bearers(Box<StoredBearers>),
     /// A base station whose S1 is set up.
     Link(StoredLink),
     /// Sequence numbers below this bound may have been used for this subscriber (TS 33.102 annex C).
@@ -73,6 +75,8 @@ pub enum Record {
 pub enum RecordKey {
     /// See [`Record::Ue`].
     Ue(Imsi),
+    /// See [`Record::Bearers`].
+    Bearers(Imsi),
     /// See [`Record::Link`].
     Link(LinkId),
     /// See [`Record::Sqn`].
@@ -85,6 +89,7 @@ impl Record {
     pub fn key(&self) -> RecordKey {
         match self {
             Record::Ue(ue) => RecordKey::Ue(ue.imsi),
+            Record::Bearers(bearers) => RecordKey::Bearers(bearers.imsi),
             Record::Link(link) => RecordKey::Link(link.link),
             Record::Sqn { imsi, .. } => RecordKey::Sqn(*imsi),
         }

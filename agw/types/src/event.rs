@@ -120,6 +120,35 @@ pub enum Event {
         /// Its address.
         peer: IpAddr,
     },
+    /// A dedicated bearer stands.
+    BearerStarted {
+        /// Whose.
+        imsi: Imsi,
+        /// Its identity.
+        ebi: Ebi,
+        /// Class.
+        qci: u8,
+        /// Names of its rules.
+        rules: Vec<String>,
+    },
+    /// A dedicated bearer ended.
+    BearerEnded {
+        /// Whose.
+        imsi: Imsi,
+        /// Its identity.
+        ebi: Ebi,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A rule cannot have its bearer.
+    RuleRefused {
+        /// Whose.
+        imsi: Imsi,
+        /// Its name.
+        rule: String,
+        /// Why, in words.
+        reason: String,
+    },
     /// A UE did not answer pages.
     PagingFailed {
         /// Who.

@@ -1,7 +1,7 @@
 //! Everything that can happen to the core.
 
-use crate::{Answer, GatewayConfig, LinkId, Ticket, Traffic};
-use basalt_ids::{Ebi, GlobalEnbId, Imsi};
+use crate::{Answer, GatewayConfig, LinkId, PolicyRule, Ticket, Traffic};
+use basalt_ids::{Apn, Ebi, GlobalEnbId, Imsi};
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +101,24 @@ pub enum Command {
         imsi: Imsi,
         /// Default bearer of the session.
         ebi: Ebi,
+    },
+    /// Give a session a rule, in place of one of the same name.
+    SetRule {
+        /// Whose.
+        imsi: Imsi,
+        /// Which session; `None` for the first.
+        apn: Option<Apn>,
+        /// The rule.
+        rule: Box<PolicyRule>,
+    },
+    /// Take a rule from a session.
+    RemoveRule {
+        /// Whose.
+        imsi: Imsi,
+        /// Which session; `None` for the first.
+        apn: Option<Apn>,
+        /// Its name.
+        name: String,
     },
     /// Page one UE, whether or not packets wait.
     Page {

@@ -23,12 +23,14 @@ mod config;
 mod dataplane;
 mod effect;
 mod event;
+mod filter;
 mod ids;
 mod input;
 mod limits;
 mod metric;
 mod policy;
 mod radio;
+mod rule;
 mod session;
 pub mod stored;
 mod subscriber;
@@ -39,20 +41,25 @@ pub use address::{IpPrefix, PdnTypes, Prefix64, UeAddress};
 pub use config::{
     AddressPool, ApnConfig, GatewayConfig, NetworkName, PagingPolicy, PrefixPool, ProcedureTimers, SecurityOrder,
 };
-pub use dataplane::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState};
+pub use dataplane::{BearerTunnel, DataplaneChange, FlowRule, Peer, SessionService, Traffic, Tunnel, TunnelState};
 pub use effect::{Effect, Effects, OperatorReply, Record, RecordKey};
 pub use event::{Event, RejectInfo};
+pub use filter::{FlowDirection, SdfFilter};
 pub use ids::{LinkId, Now, RadioId, Ticket, UeId};
 pub use input::{Command, ConfigDelta, Input, LinkInfo};
 pub use limits::Limits;
 pub use metric::{Metric, Outcome, Procedure};
-pub use policy::Policy;
+pub use policy::{Policy, ResourceRequest};
 pub use radio::{
-    Area, BearerEndpoint, BearerFailure, BearerSetup, ContextSetup, EstablishmentCause, Paging, PagingId, RadioCause,
-    RadioCommand, RadioEvent, RadioEventKind,
+    Area, BearerEndpoint, BearerFailure, BearerModify, BearerSetup, ContextSetup, EstablishmentCause, Paging, PagingId,
+    RadioCause, RadioCommand, RadioEvent, RadioEventKind,
+};
+pub use rule::{
+    ActiveRule, ApnQos, Bearer, BearerFilter, BearerRates, Gate, MAX_FILTERS, MAX_SESSION_FILTERS, Marking, PolicyRule,
+    QosConfig, RequestedQos, RuleQos, RuleRefusal, SubscribedRule, is_guaranteed,
 };
 pub use session::{Ambr, Arp, BearerQos, Session, SessionReply, SessionRequest, status_bit};
-pub use stored::{StoredLink, StoredRadio, StoredRest, StoredSession, StoredUe};
+pub use stored::{StoredBearers, StoredLink, StoredRadio, StoredRest, StoredSession, StoredSessionBearers, StoredUe};
 pub use subscriber::{
     Answer, ApnProfile, AuthFailure, AuthMaterial, Profile, Question, Resync, SubscriberState, Unavailable,
 };

@@ -54,6 +54,14 @@ pub enum Procedure {
     Paging,
     /// Default bearer activation (PDN connectivity).
     PdnConnectivity,
+    /// Dedicated bearer activation.
+    DedicatedBearer,
+    /// Modification of a dedicated bearer.
+    BearerModification,
+    /// Deactivation of a dedicated bearer.
+    BearerDeactivation,
+    /// Admission of guaranteed rates: refused ones count as `Failure`.
+    Admission,
     /// Initial context setup.
     InitialContextSetup,
     /// UE context release.

@@ -1,6 +1,6 @@
 //! What passes between the radio rooms (S1AP today, NGAP later) and mobility: access-neutral.
 
-use crate::{Ambr, BearerQos, RadioId, UeId};
+use crate::{Ambr, BearerQos, BearerRates, RadioId, UeId};
 use basalt_ids::{Ebi, Ecgi, Imsi, STmsi, Tai, Teid};
 use basalt_security::Secret;
 use core::net::IpAddr;
@@ -53,6 +53,8 @@ pub enum RadioCause {
     RadioConnectionLost,
     /// The UE came back over another connection (or to another base station).
     Superseded,
+    /// A handover is under way: to be asked again when it is over (TS 36.413 §8.2.1.4).
+    Handover,
     /// The UE moved by a handover.
     SuccessfulHandover,
     /// CS fallback was asked for.
@@ -124,6 +126,13 @@ pub enum RadioEventKind {
         /// Why.
         cause: RadioCause,
     },
+    /// [`RadioCommand::ModifyBearers`] was carried out, wholly or for some bearers.
+    BearersModified {
+        /// Bearers that changed.
+        modified: Vec<Ebi>,
+        /// Bearers that did not.
+        failed: Vec<BearerFailure>,
+    },
     /// The base station released bearers: on its own, or (`asked`) because of [`RadioCommand::ReleaseBearers`].
     BearersReleased {
         /// True for the answer to the command.
@@ -185,12 +194,27 @@ pub struct BearerSetup {
     pub ebi: Ebi,
     /// Its QoS.
     pub qos: BearerQos,
+    /// Its rates, if they are guaranteed.
+    pub rates: Option<BearerRates>,
     /// Where the gateway receives GTP-U.
     pub address: IpAddr,
     /// The gateway's tunnel endpoint identifier.
     pub teid: Teid,
     /// A NAS message to deliver together with the setup.
     pub nas: Option<Vec<u8>>,
+}
+
+/// A bearer whose QoS the base station shall change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BearerModify {
+    /// Which bearer.
+    pub ebi: Ebi,
+    /// Its new QoS.
+    pub qos: BearerQos,
+    /// Its new rates, if they are guaranteed.
+    pub rates: Option<BearerRates>,
+    /// A NAS message to deliver with it.
+    pub nas: Vec<u8>,
 }
 
 /// All that a base station needs to serve a UE (INITIAL CONTEXT SETUP REQUEST).
@@ -265,6 +289,13 @@ pub enum RadioCommand {
         ambr: Option<Ambr>,
         /// Which bearers.
         bearers: Vec<BearerSetup>,
+    },
+    /// Change the QoS of bearers.
+    ModifyBearers {
+        /// Over which connection.
+        radio: RadioId,
+        /// Which bearers.
+        bearers: Vec<BearerModify>,
     },
     /// Take bearers from a context.
     ReleaseBearers {

@@ -1,6 +1,8 @@
 //! Sessions: a PDN connection of EPS and a PDU session of 5GS are one kind of value.
 
-use crate::{BearerEndpoint, BearerSetup, IpPrefix, Profile, UeAddress, UeId};
+use crate::{
+    ActiveRule, Bearer, BearerEndpoint, BearerFailure, BearerModify, BearerSetup, IpPrefix, Profile, UeAddress, UeId,
+};
 use basalt_ids::{Apn, Ebi, Qci, Teid};
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,10 @@ pub struct Session {
     pub remote: Option<(IpAddr, Teid)>,
     /// The UE has confirmed it (ACTIVATE DEFAULT EPS BEARER CONTEXT ACCEPT).
     pub confirmed: bool,
+    /// Rules in force, in the order they came.
+    pub rules: Vec<ActiveRule>,
+    /// Dedicated bearers.
+    pub bearers: Vec<Bearer>,
 }
 
 /// What mobility asks of the session room. Every request is answered at once, by zero or more replies.
@@ -84,8 +90,26 @@ pub enum SessionRequest {
         ue: UeId,
         /// Endpoints at the base station.
         bearers: Vec<BearerEndpoint>,
-        /// Bearers that could not be set up: their sessions end, unless the UE becomes idle as a whole.
-        failed: Vec<Ebi>,
+        /// Bearers that could not be set up: a default bearer's session ends, unless the UE becomes idle as a whole.
+        failed: Vec<BearerFailure>,
+        /// The path was switched: what a base station was asked before counts no more.
+        switched: bool,
+    },
+    /// The base station changed the QoS of bearers, or could not.
+    Modified {
+        /// Who.
+        ue: UeId,
+        /// Bearers that changed.
+        modified: Vec<Ebi>,
+        /// Bearers that did not.
+        failed: Vec<BearerFailure>,
+    },
+    /// The base station gave bearers up by itself.
+    Dropped {
+        /// Who.
+        ue: UeId,
+        /// Which.
+        bearers: Vec<Ebi>,
     },
     /// The UE has no radio connection any more: tunnels go idle.
     Idle {
@@ -117,7 +141,7 @@ pub enum SessionRequest {
         /// Its default bearer.
         ebi: Ebi,
     },
-    /// A guard timer of the session room (T3485, T3489, T3495) expired.
+    /// A guard timer of the session room (T3485, T3486, T3489, T3495) expired.
     Expired {
         /// Who.
         ue: UeId,
@@ -158,7 +182,7 @@ pub enum SessionReply {
         /// Why, in words.
         reason: String,
     },
-    /// A further session stands ready: set its bearer up with this ESM message.
+    /// A further session or a dedicated bearer stands ready: set its bearer up with this ESM message.
     BearerReady {
         /// Who.
         ue: UeId,
@@ -166,17 +190,29 @@ pub enum SessionReply {
         esm: Vec<u8>,
         /// The bearer for the radio, its `nas` still `None`.
         bearer: BearerSetup,
-        /// New aggregate rate of the UE.
-        ambr: Ambr,
+        /// New aggregate rate of the UE, if it changes.
+        ambr: Option<Ambr>,
+    },
+    /// Have the radio change a bearer's QoS, with this ESM message in it.
+    BearerChanging {
+        /// Who.
+        ue: UeId,
+        /// The bearer, its `nas` the plain ESM octets, to be protected.
+        bearer: BearerModify,
+    },
+    /// Something can be said to the UE only when it is connected: call it.
+    Call {
+        /// Who.
+        ue: UeId,
     },
     /// Release this bearer at the radio with this ESM message.
     BearerEnding {
         /// Who.
         ue: UeId,
-        /// Plain ESM octets, to be protected and delivered with the release.
-        esm: Vec<u8>,
-        /// Which bearer.
-        ebi: Ebi,
+        /// Plain ESM octets, to be protected and delivered with the release; `None` when the UE knows already.
+        esm: Option<Vec<u8>>,
+        /// Which bearers.
+        bearers: Vec<Ebi>,
     },
     /// Answer to [`SessionRequest::Resume`]; empty when the UE has no session left.
     Resume {

@@ -4,7 +4,7 @@
 
 pub mod v1;
 
-use crate::{Ambr, BearerQos, IpPrefix, LinkId, RejectInfo, UeAddress};
+use crate::{ActiveRule, Ambr, Bearer, BearerQos, IpPrefix, LinkId, RejectInfo, UeAddress};
 use basalt_ids::{Apn, Ebi, Ecgi, EnbUeS1apId, GlobalEnbId, Guti, Imei, Imeisv, Imsi, Tai, Teid};
 use basalt_sansio::SlotId;
 use basalt_security::{AccessKeyChain, NasSecurityContext};
@@ -104,6 +104,28 @@ pub struct StoredSession {
     pub local: (IpAddr, Teid),
     /// The base station's endpoint; `None` while idle.
     pub remote: Option<(IpAddr, Teid)>,
+}
+
+/// Rules and dedicated bearers of a UE's sessions: a record beside [`StoredUe`], that only those UEs have who have any.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredBearers {
+    /// Whose.
+    pub imsi: Imsi,
+    /// By session.
+    pub sessions: Vec<StoredSessionBearers>,
+}
+
+/// See [`StoredBearers`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredSessionBearers {
+    /// The session's default bearer.
+    pub ebi: Ebi,
+    /// The gateway's endpoint of the default bearer: what belongs to another life of the session is not taken over.
+    pub teid: Teid,
+    /// Rules in force.
+    pub rules: Vec<ActiveRule>,
+    /// Dedicated bearers that the UE has accepted.
+    pub bearers: Vec<Bearer>,
 }
 
 /// A base station whose S1 is set up, by its association.

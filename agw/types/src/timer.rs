@@ -17,6 +17,9 @@ pub enum TimerName {
     T3470,
     /// ACTIVATE DEFAULT EPS BEARER CONTEXT REQUEST awaiting answer.
     T3485,
+    /// ACTIVATE DEDICATED EPS BEARER CONTEXT REQUEST (T3485), MODIFY (T3486) or DEACTIVATE EPS BEARER CONTEXT REQUEST (T3495) for a
+    /// dedicated bearer awaiting answer: one of them runs at a time.
+    DedicatedBearer,
     /// ESM INFORMATION REQUEST awaiting answer.
     T3489,
     /// DEACTIVATE EPS BEARER CONTEXT REQUEST awaiting answer.

@@ -100,6 +100,8 @@ impl Plane {
                     self.buffers.remove(address);
                 }
             }
+            // Packets here have no flow: they go by the default bearer.
+            DataplaneChange::Serve { .. } => {}
             DataplaneChange::Discard { address } => drop(self.buffers.remove(address)),
         }
         applied

@@ -14,9 +14,10 @@
 
 use basalt_ids::{Apn, Ebi, Pti};
 use basalt_nas::esm::{
-    ActivateDedicatedEpsBearerContextAccept, ActivateDedicatedEpsBearerContextRequest,
-    ActivateDefaultEpsBearerContextAccept, ActivateDefaultEpsBearerContextRequest, DeactivateEpsBearerContextAccept,
-    DeactivateEpsBearerContextRequest, EsmInformationResponse, EsmStatus, ModifyEpsBearerContextAccept,
+    ActivateDedicatedEpsBearerContextAccept, ActivateDedicatedEpsBearerContextReject,
+    ActivateDedicatedEpsBearerContextRequest, ActivateDefaultEpsBearerContextAccept,
+    ActivateDefaultEpsBearerContextRequest, DeactivateEpsBearerContextAccept, DeactivateEpsBearerContextRequest,
+    EsmInformationResponse, EsmStatus, ModifyEpsBearerContextAccept, ModifyEpsBearerContextReject,
     ModifyEpsBearerContextRequest, PdnDisconnectRequest,
 };
 use basalt_nas::ie::{AccessPointName, EsmCause, LinkedEbi};
@@ -24,6 +25,7 @@ use basalt_nas::{EsmMessage, EsmPdu};
 use basalt_sansio::Time;
 
 use crate::fault::Uplink;
+use crate::filters;
 use crate::io::{EstablishmentCause, Event, ProtocolSurprise};
 use crate::send::about_bearer;
 use crate::session::{Session, Transaction};
@@ -114,18 +116,14 @@ impl Ue {
             return;
         };
         if self.session_mut(ebi).is_none() {
-            let session = Session {
-                ebi,
-                linked: Some(linked),
-                apn: None,
-                address: None,
-                interface_id: None,
-                dns: Vec::new(),
-                dns6: Vec::new(),
-                mtu: None,
-                ambr: None,
-                cause: None,
-            };
+            let mut filters = Vec::new();
+            if let Err(cause) = filters::apply(&mut filters, &request.tft, true) {
+                let reject = ActivateDedicatedEpsBearerContextReject::new(cause);
+                let answer = EsmMessage::ActivateDedicatedEpsBearerContextReject(reject);
+                self.send_esm(Uplink::BearerAnswer, &about_bearer(ebi, Pti(0), answer), out);
+                return;
+            }
+            let session = Session::dedicated(ebi, linked, filters);
             self.sessions.push(session.clone());
             self.tell(Event::SessionUp(session), out);
         }
@@ -139,6 +137,13 @@ impl Ue {
             self.esm_status(Some(ebi), pti, EsmCause::InvalidEpsBearerIdentity, out);
             return;
         };
+        if let Some(tft) = &request.tft
+            && let Err(cause) = filters::apply(&mut session.filters, tft, false)
+        {
+            let answer = EsmMessage::ModifyEpsBearerContextReject(ModifyEpsBearerContextReject::new(cause));
+            self.send_esm(Uplink::BearerAnswer, &about_bearer(ebi, Pti(0), answer), out);
+            return;
+        }
         if let Some(ambr) = &request.apn_ambr {
             session.ambr = Some((ambr.downlink(), ambr.uplink()));
         }

@@ -19,6 +19,7 @@ mod common;
 mod detach;
 mod esm;
 mod fault;
+mod filters;
 mod io;
 mod mutation;
 mod profile;
@@ -35,6 +36,7 @@ mod update;
 mod usim;
 
 pub use fault::{Fault, Misdeed, Uplink};
+pub use filters::bearer_for;
 pub use io::{
     AttachKind, Configuration, Connect, DetachKind, Effect, EstablishmentCause, Event, Input, Page, ProtocolSurprise,
     RadioSecurity,

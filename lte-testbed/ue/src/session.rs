@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use basalt_ids::{Apn, Ebi, Pti};
 use basalt_nas::esm::ActivateDefaultEpsBearerContextRequest;
-use basalt_nas::ie::{EsmCause, PcoItem, PdnAddress, PdnType, ProtocolConfigurationOptions};
+use basalt_nas::ie::{EsmCause, PacketFilter, PcoItem, PdnAddress, PdnType, ProtocolConfigurationOptions};
 
 /// A PDN connection that stands, or a dedicated bearer of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Session {
     pub ambr: Option<(u64, u64)>,
     /// Why not all that was asked for was given.
     pub cause: Option<EsmCause>,
+    /// Which packets go by it, for a dedicated bearer.
+    pub filters: Vec<PacketFilter>,
 }
 
 /// A request that waits for its answer.
@@ -63,6 +65,23 @@ pub(crate) fn request_options(by_ipcp: bool, pdn_type: PdnType) -> ProtocolConfi
 }
 
 impl Session {
+    /// A dedicated bearer.
+    pub(crate) const fn dedicated(ebi: Ebi, linked: Ebi, filters: Vec<PacketFilter>) -> Self {
+        Self {
+            ebi,
+            linked: Some(linked),
+            apn: None,
+            address: None,
+            interface_id: None,
+            dns: Vec::new(),
+            dns6: Vec::new(),
+            mtu: None,
+            ambr: None,
+            cause: None,
+            filters,
+        }
+    }
+
     /// What ACTIVATE DEFAULT EPS BEARER CONTEXT REQUEST gives.
     pub(crate) fn given(ebi: Ebi, request: &ActivateDefaultEpsBearerContextRequest) -> Self {
         let address = match request.address {
@@ -84,6 +103,7 @@ impl Session {
             mtu: None,
             ambr: request.apn_ambr.as_ref().map(|ambr| (ambr.downlink(), ambr.uplink())),
             cause: request.cause,
+            filters: Vec::new(),
         };
         for options in request.pco.iter().chain(&request.extended_pco) {
             session.read_options(options);

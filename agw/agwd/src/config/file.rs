@@ -1,6 +1,7 @@
 //! The configuration file: one small TOML, every key optional but the network's identity.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -24,6 +25,10 @@ pub struct File {
     pub nat: Nat,
     /// Access points; one named `internet` with 10.45.0.0/16 by default.
     pub apn: Vec<Apn>,
+    /// Rules that access points and subscribers refer to.
+    pub rule: Vec<Rule>,
+    /// Guaranteed rates and marking.
+    pub qos: Qos,
     /// Algorithms.
     pub security: Security,
     /// Timers of TS 24.301.
@@ -145,6 +150,68 @@ pub struct Apn {
     pub vlan_router: Option<Ipv4Addr>,
     /// What sessions may be: "ipv4", "ipv6", "ipv4v6", or "ipv4-or-ipv6" for one at a time; what the pools have by default.
     pub pdn_types: Option<String>,
+    /// Names of rules that every session has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
+    /// Guaranteed rate of all its bearers together from phones, bit/s; no bound by default.
+    pub gbr_uplink: Option<u64>,
+    /// The same to phones.
+    pub gbr_downlink: Option<u64>,
+    /// Classes that phones may ask for by themselves; none by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requested_qcis: Vec<u8>,
+    /// Highest guaranteed rate that one such bearer may have in each direction, bit/s.
+    pub requested_gbr: Option<u64>,
+}
+
+/// `[[rule]]`, and a rule as it comes over the control API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rule {
+    /// Name.
+    pub name: String,
+    /// Lower is looked at first, 0 to 255.
+    pub precedence: Option<u32>,
+    /// Flows, such as "both udp remote 192.0.2.10/32 remote-port 5060".
+    pub flows: Vec<String>,
+    /// "open", "closed", "uplink" or "downlink": which directions may pass.
+    pub gate: Option<String>,
+    /// QCI of the bearer it asks for; the default bearer by default.
+    pub qci: Option<u32>,
+    /// Priority of that bearer, 1 (highest) to 15; 8 by default.
+    pub priority: Option<u32>,
+    /// It may take the place of less important bearers.
+    pub may_preempt: Option<bool>,
+    /// A more important bearer may take its place; so by default.
+    pub preemptable: Option<bool>,
+    /// Maximum rate from the phone, bit/s.
+    pub mbr_uplink: Option<u64>,
+    /// Maximum rate to the phone, bit/s.
+    pub mbr_downlink: Option<u64>,
+    /// Guaranteed rate from the phone, bit/s.
+    pub gbr_uplink: Option<u64>,
+    /// Guaranteed rate to the phone, bit/s.
+    pub gbr_downlink: Option<u64>,
+    /// Rating group.
+    pub rating_group: Option<u32>,
+    /// Usage monitoring key.
+    pub monitoring_key: Option<u32>,
+}
+
+/// `[qos]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Qos {
+    /// Guaranteed rate of all bearers together from phones, bit/s; no bound by default.
+    pub gbr_uplink: Option<u64>,
+    /// The same to phones.
+    pub gbr_downlink: Option<u64>,
+    /// The same over one base station, from phones.
+    pub enb_gbr_uplink: Option<u64>,
+    /// The same over one base station, to phones.
+    pub enb_gbr_downlink: Option<u64>,
+    /// DSCP of packets to base stations by QCI, where it differs from GSMA IR.34: `dscp = { "1" = 46 }`.
+    pub dscp: BTreeMap<String, u8>,
 }
 
 /// `[security]`
@@ -179,6 +246,8 @@ pub struct Timers {
     pub t3470: Option<String>,
     /// Default bearer answer.
     pub t3485: Option<String>,
+    /// Bearer modification answer.
+    pub t3486: Option<String>,
     /// ESM information answer.
     pub t3489: Option<String>,
     /// Bearer deactivation answer.

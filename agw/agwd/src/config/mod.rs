@@ -2,7 +2,7 @@
 
 mod detect;
 mod effective;
-mod file;
+pub mod file;
 mod parse;
 mod resolve;
 mod show;

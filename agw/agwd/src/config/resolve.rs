@@ -2,6 +2,7 @@
 
 mod egress;
 mod network;
+mod qos;
 mod radio;
 #[cfg(test)]
 mod tests;

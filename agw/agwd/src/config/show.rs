@@ -4,9 +4,23 @@ use super::effective::{ApnEgress, DataplaneMode, Effective, SctpChoice};
 use super::file::{self, File};
 use super::values;
 use agw_dataplane::Filtering;
-use agw_types::ApnConfig;
+use agw_types::{ApnConfig, QosConfig};
 use std::net::IpAddr;
 use std::time::Duration;
+
+/// What an access point's sessions have beyond a default bearer.
+fn qos_of(qos: &QosConfig, apn: &str) -> file::Apn {
+    let Some(of) = qos.apns.get(apn) else { return file::Apn::default() };
+    let limited = |rate: u64| (rate != u64::MAX).then_some(rate);
+    file::Apn {
+        rules: of.rules.clone(),
+        gbr_uplink: of.guaranteed.and_then(|rate| limited(rate.uplink)),
+        gbr_downlink: of.guaranteed.and_then(|rate| limited(rate.downlink)),
+        requested_qcis: of.requested.as_ref().map(|requested| requested.qcis.clone()).unwrap_or_default(),
+        requested_gbr: of.requested.as_ref().map(|requested| requested.gbr.uplink),
+        ..file::Apn::default()
+    }
+}
 
 impl Effective {
     /// The configuration in force, as a file that gives the same again.
@@ -47,6 +61,7 @@ impl Effective {
 
     fn to_file(&self) -> File {
         let gateway = &self.gateway;
+        let limited = |rate: u64| (rate != u64::MAX).then_some(rate);
         let show = |duration: Duration| Some(values::show_duration(duration));
         let names = |kind: &str, numbers: &[u8]| numbers.iter().map(|n| format!("{kind}{n}")).collect::<Vec<_>>();
         let mut tacs: Vec<u16> = gateway.areas.iter().map(|area| area.tac.0).collect();
@@ -107,8 +122,17 @@ impl Effective {
                     vlan_router: self.way(position).and_then(|own| own.vlan).map(|vlan| vlan.router),
                     delegate: apn.pools6.first().map(|pool| pool.each).filter(|each| *each < 64),
                     pdn_types: Some(apn.pdn_types.name().to_owned()),
+                    ..qos_of(&gateway.qos, apn.apn.as_str())
                 })
                 .collect(),
+            rule: gateway.qos.rules.iter().map(crate::rules::show).collect(),
+            qos: file::Qos {
+                gbr_uplink: gateway.qos.guaranteed.and_then(|rate| limited(rate.uplink)),
+                gbr_downlink: gateway.qos.guaranteed.and_then(|rate| limited(rate.downlink)),
+                enb_gbr_uplink: gateway.qos.guaranteed_per_enb.and_then(|rate| limited(rate.uplink)),
+                enb_gbr_downlink: gateway.qos.guaranteed_per_enb.and_then(|rate| limited(rate.downlink)),
+                dscp: gateway.qos.marking.0.iter().map(|(qci, dscp)| (qci.to_string(), *dscp)).collect(),
+            },
             security: file::Security {
                 ciphering: names("EEA", &gateway.security.ciphering),
                 integrity: names("EIA", &gateway.security.integrity),
@@ -123,6 +147,7 @@ impl Effective {
                 t3460: show(gateway.timers.t3460),
                 t3470: show(gateway.timers.t3470),
                 t3485: show(gateway.timers.t3485),
+                t3486: show(gateway.timers.t3486),
                 t3489: show(gateway.timers.t3489),
                 t3495: show(gateway.timers.t3495),
                 mobile_reachable_margin: show(gateway.timers.mobile_reachable_margin),

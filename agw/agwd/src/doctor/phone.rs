@@ -172,6 +172,8 @@ mod tests {
                 local: (Ipv4Addr::LOCALHOST.into(), Teid(1)),
                 remote: None,
                 confirmed: true,
+                rules: Vec::new(),
+                bearers: Vec::new(),
             }],
             last_seen: 0,
             last_reject: None,

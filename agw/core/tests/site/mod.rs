@@ -155,6 +155,7 @@ impl Site {
                 }
                 Effect::Forget(key) => {
                     self.store.remove(&key);
+                    continue;
                 }
                 Effect::Send { link, stream, pdu } => {
                     let decoded = decode(&pdu).expect("the gateway sends what it can read");
@@ -258,10 +259,11 @@ impl Site {
         for number in 1..=20 {
             subscribers.insert(subscriber(number), false);
         }
-        let (mut links, mut ues) = (Vec::new(), Vec::new());
+        let (mut links, mut ues, mut bearers) = (Vec::new(), Vec::new(), Vec::new());
         for record in self.store.values() {
             match record {
                 Record::Ue(ue) => ues.push((**ue).clone()),
+                Record::Bearers(record) => bearers.push((**record).clone()),
                 Record::Link(link) => links.push(link.clone()),
                 Record::Sqn { imsi, reserved } => subscribers.restore_sqn(*imsi, Sqn::new(*reserved).unwrap()),
             }
@@ -269,6 +271,7 @@ impl Site {
         self.core = Core::new(self.core.configuration().clone(), self.core.limits(), 100_000, &seed, subscribers);
         self.inbox.clear();
         self.events.clear();
+        self.core.remember_bearers(bearers);
         self.run(|core, now, out| core.restore(now, links, ues, out));
         for link in alive {
             let info = agw_types::LinkInfo {
@@ -292,7 +295,7 @@ impl Site {
                 DataplaneChange::Remove { teid, .. } => {
                     tunnels.remove(teid);
                 }
-                DataplaneChange::Discard { .. } => {}
+                DataplaneChange::Serve { .. } | DataplaneChange::Discard { .. } => {}
             }
         }
         tunnels.into_values().collect()

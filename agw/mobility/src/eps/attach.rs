@@ -226,8 +226,8 @@ pub(crate) fn context_ready(ue: &mut Ue, established: Vec<BearerEndpoint>, faile
         return;
     }
     cx.ended(Procedure::InitialContextSetup, Outcome::Success);
-    let failed = failed.iter().map(|failure| failure.ebi).collect();
-    cx.session(SessionRequest::Connected { ue: cx.id, bearers: established, failed });
+    let failed = failed.to_vec();
+    cx.session(SessionRequest::Connected { ue: cx.id, bearers: established, failed, switched: false });
 }
 
 /// The base station could not set the context up: the accept did not reach the UE, which tries again (§5.5.1.2.7 a).

@@ -6,7 +6,7 @@
 //!    ├──────────────────────────────►│ ─ Profile ─► subscribers
 //!    │                               │ ─ Uplink ──► session
 //!    │                   ESM message │ ◄─ Send
-//!    │◄──────────────────────────────┤ ◄─ BearerReady, BearerEnding (with the radio's bearer)
+//!    │◄──────────────────────────────┤ ◄─ BearerReady, BearerChanging, BearerEnding (with the radio's bearer)
 //! ```
 
 use super::{attach, detach, paging, service, tau};
@@ -14,7 +14,9 @@ use crate::cx::Cx;
 use crate::line::protect;
 use crate::trust::Verified;
 use crate::ue::{Emm, Task, Ue};
-use agw_types::{Ambr, Answer, BearerSetup, Metric, Question, RadioCommand, SessionReply, SessionRequest, TimerName};
+use agw_types::{
+    Ambr, Answer, BearerModify, BearerSetup, Metric, Question, RadioCommand, SessionReply, SessionRequest, TimerName,
+};
 use basalt_ids::Ebi;
 use basalt_security::Protection;
 
@@ -83,7 +85,9 @@ pub(crate) fn reply(ue: &mut Ue, reply: SessionReply, cx: &mut Cx<'_>) {
             attach::session_refused(ue, esm, cause, reason, cx);
         }
         SessionReply::BearerReady { esm, bearer, ambr, .. } => bearer_ready(ue, &esm, bearer, ambr, cx),
-        SessionReply::BearerEnding { esm, ebi, .. } => bearer_ending(ue, &esm, ebi, cx),
+        SessionReply::BearerChanging { bearer, .. } => bearer_changing(ue, bearer, cx),
+        SessionReply::BearerEnding { esm, bearers, .. } => bearer_ending(ue, esm.as_deref(), bearers, cx),
+        SessionReply::Call { .. } => paging::call(ue, cx),
         SessionReply::Resume { bearers, ambr, .. } => match &ue.emm {
             Emm::Registered(Some(Task::Serving(_))) => service::resume(ue, bearers, ambr, cx),
             Emm::Registered(Some(Task::Updating(_))) => tau::bearers(ue, bearers, ambr, cx),
@@ -103,8 +107,12 @@ pub(crate) fn reply(ue: &mut Ue, reply: SessionReply, cx: &mut Cx<'_>) {
     }
 }
 
-/// A further session: its bearer is set up with the message in it, or with the others after it.
-fn bearer_ready(ue: &mut Ue, esm: &[u8], mut bearer: BearerSetup, ambr: Ambr, cx: &mut Cx<'_>) {
+/// A further session, or a dedicated bearer: it is set up with the message in it, or with the others after it. A UE on its way out
+/// gets no more (TS 24.301 §5.5.2.3.1).
+fn bearer_ready(ue: &mut Ue, esm: &[u8], mut bearer: BearerSetup, ambr: Option<Ambr>, cx: &mut Cx<'_>) {
+    if matches!(ue.emm, Emm::Leaving(_) | Emm::Deregistered) {
+        return;
+    }
     let (Some(keys), Some(connection)) = (ue.keys.as_deref_mut(), ue.connection.as_ref()) else { return };
     let radio = connection.radio;
     let Some(nas) = protect(keys, Protection::IntegrityCiphered, esm, cx) else { return };
@@ -112,7 +120,7 @@ fn bearer_ready(ue: &mut Ue, esm: &[u8], mut bearer: BearerSetup, ambr: Ambr, cx
     cx.save();
     if connection.access_keys.is_some() {
         bearer.nas = Some(nas);
-        cx.radio(RadioCommand::SetupBearers { radio, ambr: Some(ambr), bearers: vec![bearer] });
+        cx.radio(RadioCommand::SetupBearers { radio, ambr, bearers: vec![bearer] });
         return;
     }
     // The connection carries signalling only: the base station gets a context, with this bearer among the others.
@@ -124,14 +132,39 @@ fn bearer_ready(ue: &mut Ue, esm: &[u8], mut bearer: BearerSetup, ambr: Ambr, cx
     }
 }
 
-/// A session ends: its bearer is released with the message in it. An idle UE is called first; the message is sent again when its
-/// timer expires.
-fn bearer_ending(ue: &mut Ue, esm: &[u8], ebi: Ebi, cx: &mut Cx<'_>) {
+/// A bearer's QoS changes: with the message in it.
+fn bearer_changing(ue: &mut Ue, mut bearer: BearerModify, cx: &mut Cx<'_>) {
+    if matches!(ue.emm, Emm::Leaving(_) | Emm::Deregistered) {
+        return;
+    }
+    let (Some(keys), Some(connection)) = (ue.keys.as_deref_mut(), ue.connection.as_ref()) else { return };
+    let radio = connection.radio;
+    let Some(nas) = protect(keys, Protection::IntegrityCiphered, &bearer.nas, cx) else { return };
+    bearer.nas = nas;
+    cx.radio(RadioCommand::ModifyBearers { radio, bearers: vec![bearer] });
+}
+
+/// Bearers end: they are released with the message in it. An idle UE is called first; the message is sent again when its timer
+/// expires.
+fn bearer_ending(ue: &mut Ue, esm: Option<&[u8]>, bearers: Vec<Ebi>, cx: &mut Cx<'_>) {
     let (Some(keys), Some(connection)) = (ue.keys.as_deref_mut(), ue.connection.as_ref()) else {
-        paging::call(ue, cx);
+        if esm.is_some() {
+            paging::call(ue, cx);
+        }
         return;
     };
-    let radio = connection.radio;
-    let Some(nas) = protect(keys, Protection::IntegrityCiphered, esm, cx) else { return };
-    cx.radio(RadioCommand::ReleaseBearers { radio, bearers: vec![ebi], nas: Some(nas) });
+    let (radio, has_context) = (connection.radio, connection.access_keys.is_some());
+    let nas = match esm {
+        Some(esm) => match protect(keys, Protection::IntegrityCiphered, esm, cx) {
+            Some(nas) => Some(nas),
+            None => return,
+        },
+        None => None,
+    };
+    if has_context {
+        cx.radio(RadioCommand::ReleaseBearers { radio, bearers, nas });
+    } else if let Some(nas) = nas {
+        // The connection carries signalling only: no bearer stands at the base station.
+        cx.radio(RadioCommand::Downlink { radio, nas });
+    }
 }

@@ -35,7 +35,7 @@ pub(crate) fn switched(
         let what = "a base station handed the phone over with other security capabilities than it has; the stored ones are kept";
         cx.tell(Event::Security { imsi: ue.imsi, what: what.to_owned() });
     }
-    cx.session(SessionRequest::Connected { ue: cx.id, bearers, failed: Vec::new() });
+    cx.session(SessionRequest::Connected { ue: cx.id, bearers, failed: Vec::new(), switched: true });
     cx.save();
     if let Some(imsi) = ue.imsi {
         cx.tell(Event::Connected { imsi, cell: area.cell });

@@ -184,8 +184,8 @@ pub(crate) fn connected(ue: &mut Ue, established: Vec<BearerEndpoint>, failed: &
     ue.called = false;
     cx.stop(TimerName::RadioSetup);
     cx.ended(Procedure::InitialContextSetup, Outcome::Success);
-    let failed = failed.iter().map(|failure| failure.ebi).collect();
-    cx.session(SessionRequest::Connected { ue: cx.id, bearers: established, failed });
+    let failed = failed.to_vec();
+    cx.session(SessionRequest::Connected { ue: cx.id, bearers: established, failed, switched: false });
     cx.save();
     if let Some(imsi) = ue.imsi {
         cx.tell(Event::Connected { imsi, cell: ue.area.cell });

@@ -62,6 +62,18 @@ fn sessions(ue: &api::Ue, out: &mut Out<'_>) -> Result<()> {
             ("to phone", traffic(session.downlink_bytes, session.downlink_packets)),
             ("tunnel", tunnel),
         ])?;
+        for bearer in &session.bearers {
+            let rate = match (bearer.gbr_downlink, bearer.gbr_uplink) {
+                (0, 0) => String::new(),
+                (down, up) => format!(", {} guaranteed", get::ambr(down, up)),
+            };
+            let what = format!("EBI {}, QCI {}{rate}, {}", bearer.ebi, bearer.qci, bearer.state);
+            let (from, to) = (
+                traffic(bearer.uplink_bytes, bearer.uplink_packets),
+                traffic(bearer.downlink_bytes, bearer.downlink_packets),
+            );
+            out.fields(&[("dedicated", what), ("from phone", from), ("to phone", to)])?;
+        }
     }
     Ok(())
 }

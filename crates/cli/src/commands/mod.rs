@@ -7,6 +7,7 @@ mod events;
 mod gateway;
 mod get;
 mod import;
+mod rule;
 mod status;
 mod subscriber;
 mod top;
@@ -79,6 +80,7 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         Command::Detach { imsi, reattach } => act::detach(&imsi, reattach, client, out).await,
         Command::Page { imsi } => act::page(&imsi, client, out).await,
         Command::Deactivate { imsi, ebi } => act::deactivate(&imsi, ebi, client, out).await,
+        Command::Rule(what) => rule::run(what, client, out).await,
         Command::Reset(what) => act::reset(what, client, out).await,
         Command::Events { imsi, follow, last } => events::run(imsi.as_deref(), follow, last, client, out).await,
         Command::Top { count, time } => top::top(count, Duration::from_secs(time), client, out).await,

@@ -24,6 +24,8 @@ pub struct State {
     pub status: api::GatewayStatus,
     pub findings: Vec<api::Finding>,
     pub usage: Vec<api::SubscriberUsage>,
+    /// By IMSI.
+    pub rules: Vec<(String, api::RuleStatus)>,
     pub records: Vec<api::UsageRecord>,
     /// Commands to phones and base stations.
     pub commands: Vec<String>,
@@ -298,6 +300,45 @@ impl Gateway for Fake {
             let rest = state.ues.iter().flat_map(|ue| ue.sessions.clone()).filter(|s| s.imsi > request.after);
             let (sessions, next) = page(rest, |s| s.imsi.clone(), request.page_size, state.page);
             Ok(api::ListSessionsResponse { sessions, next })
+        })
+    }
+
+    async fn set_rule(&self, request: Request<api::SetRuleRequest>) -> Answer<api::CommandResponse> {
+        let api::SetRuleRequest { imsi, apn, rule, .. } = request.into_inner();
+        self.with(|state| {
+            let rule = rule.ok_or_else(|| Status::invalid_argument("the request has no rule"))?;
+            let status = api::RuleStatus {
+                apn: if apn.is_empty() { "internet".to_owned() } else { apn },
+                ebi: if rule.qci == 0 { 5 } else { 6 },
+                rule: Some(rule),
+                state: "active".to_owned(),
+                ..Default::default()
+            };
+            state.rules.push((imsi, status));
+            Ok(api::CommandResponse {})
+        })
+    }
+
+    async fn remove_rule(&self, request: Request<api::RemoveRuleRequest>) -> Answer<api::CommandResponse> {
+        let api::RemoveRuleRequest { imsi, name, .. } = request.into_inner();
+        self.with(|state| {
+            let before = state.rules.len();
+            let is = |status: &api::RuleStatus| status.rule.as_ref().is_some_and(|rule| rule.name == name);
+            state.rules.retain(|(of, status)| *of != imsi || !is(status));
+            if state.rules.len() == before {
+                return Err(Status::not_found(format!(
+                    "{imsi} has no rule `{name}` there; see `basalt rule list {imsi}`"
+                )));
+            }
+            Ok(api::CommandResponse {})
+        })
+    }
+
+    async fn list_rules(&self, request: Request<api::ListRulesRequest>) -> Answer<api::ListRulesResponse> {
+        let imsi = request.into_inner().imsi;
+        self.with(|state| {
+            let rules = state.rules.iter().filter(|(of, _)| *of == imsi).map(|(_, status)| status.clone()).collect();
+            Ok(api::ListRulesResponse { rules })
         })
     }
 

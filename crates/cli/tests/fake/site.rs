@@ -173,6 +173,7 @@ fn session(imsi: &str, address: &str, connected: bool) -> api::Session {
         uplink_packets: 4_321,
         downlink_bytes: 98_765_432,
         downlink_packets: 87_654,
+        bearers: Vec::new(),
     }
 }
 

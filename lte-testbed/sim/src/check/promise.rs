@@ -67,7 +67,7 @@ impl Promises {
                 keys: *ue.security.kasme().expose(),
                 count: ue.security.receive_count(),
             }),
-            Record::Link(_) | Record::Sqn { .. } => None,
+            Record::Bearers(_) | Record::Link(_) | Record::Sqn { .. } => None,
         };
         let digest = digest(octets.get(1..).unwrap_or_default());
         self.change(batch, Change { key: record.key(), digest: Some(digest), told });

@@ -131,8 +131,11 @@ impl Gateway {
             process.save_keeper_instance(instance, &mut self.batches, checks);
         }
         let known: Vec<LinkId> = loaded.links.iter().map(|link| link.link).collect();
-        let (links, ues) = (loaded.links, loaded.ues);
-        process.run(now, &mut self.batches, checks, |core, now, out| core.restore(now, links, ues, out));
+        let (links, ues, bearers) = (loaded.links, loaded.ues, loaded.bearers);
+        process.run(now, &mut self.batches, checks, |core, now, out| {
+            core.remember_bearers(bearers);
+            core.restore(now, links, ues, out);
+        });
         for link in &known {
             if !same_keeper || !welcome.contains_key(link) {
                 process.step(now, Input::LinkDown { link: *link }, None, &mut self.batches, checks);

@@ -2,7 +2,7 @@
 //!
 //! The same records under the same keys as the daemon keeps; its own module cannot be used here, since it is part of a program.
 
-use agw_types::{Effect, LinkId, Record, RecordKey, StoredLink, StoredUe};
+use agw_types::{Effect, LinkId, Record, RecordKey, StoredBearers, StoredLink, StoredUe};
 use basalt_ids::Imsi;
 use basalt_store::{Batch, Keyspace, Records};
 use serde::Serialize;
@@ -12,6 +12,7 @@ const UES: Keyspace = Keyspace(1);
 const LINKS: Keyspace = Keyspace(2);
 const SQNS: Keyspace = Keyspace(3);
 const META: Keyspace = Keyspace(5);
+const BEARERS: Keyspace = Keyspace(6);
 const KEEPER_INSTANCE: &[u8] = b"keeper-instance";
 const VERSION: u8 = 1;
 
@@ -20,6 +21,7 @@ const VERSION: u8 = 1;
 pub(crate) struct Loaded {
     pub ues: Vec<StoredUe>,
     pub links: Vec<StoredLink>,
+    pub bearers: Vec<StoredBearers>,
     pub sqns: Vec<(Imsi, u64)>,
     pub keeper_instance: Option<u64>,
     /// Records that could not be read.
@@ -29,6 +31,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load(records: &Records) -> Loaded {
     let mut loaded = Loaded::default();
     loaded.ues = read(records, UES, &mut loaded.unreadable);
+    loaded.bearers = read(records, BEARERS, &mut loaded.unreadable);
     loaded.links = read(records, LINKS, &mut loaded.unreadable);
     loaded.sqns = read(records, SQNS, &mut loaded.unreadable);
     loaded.keeper_instance = records.get(META, KEEPER_INSTANCE).and_then(decode);
@@ -52,6 +55,7 @@ pub(crate) fn stage(batch: &mut Batch, effect: &Effect) -> bool {
         Effect::Save(record) => {
             match record.as_ref() {
                 Record::Ue(ue) => put(batch, UES, &imsi_key(ue.imsi), ue.as_ref()),
+                Record::Bearers(bearers) => put(batch, BEARERS, &imsi_key(bearers.imsi), bearers.as_ref()),
                 Record::Link(link) => put(batch, LINKS, &link.link.0.to_be_bytes(), link),
                 Record::Sqn { imsi, reserved } => put(batch, SQNS, &imsi_key(*imsi), &(*imsi, *reserved)),
             }
@@ -60,6 +64,7 @@ pub(crate) fn stage(batch: &mut Batch, effect: &Effect) -> bool {
         Effect::Forget(key) => {
             match key {
                 RecordKey::Ue(imsi) => batch.add_delete(UES, &imsi_key(*imsi)),
+                RecordKey::Bearers(imsi) => batch.add_delete(BEARERS, &imsi_key(*imsi)),
                 RecordKey::Link(LinkId(link)) => batch.add_delete(LINKS, &link.to_be_bytes()),
                 RecordKey::Sqn(imsi) => batch.add_delete(SQNS, &imsi_key(*imsi)),
             }

@@ -320,7 +320,9 @@ impl World {
     fn note_change(&mut self, change: &agw_types::DataplaneChange) {
         let (now, teid) = match change {
             agw_types::DataplaneChange::Set(tunnel) => (self.now, Some(tunnel.teid)),
-            agw_types::DataplaneChange::Remove { teid, .. } => (self.now, Some(*teid)),
+            agw_types::DataplaneChange::Remove { teid, .. } | agw_types::DataplaneChange::Serve { teid, .. } => {
+                (self.now, Some(*teid))
+            }
             agw_types::DataplaneChange::Discard { .. } => (self.now, None),
         };
         let owner = match change {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use basalt_ids::Teid;
+use basalt_ids::{Ebi, Teid};
 use basalt_sansio::Time;
 use basalt_sctp::{Backend, CloseReason, Config, Event, Message, SctpAssociation, SctpReceiver, SctpSender, ppid};
 use testbed_ran::gtpu::{self, Received};
@@ -52,6 +52,8 @@ pub struct Io {
     pub record: bool,
     /// Octets of user packets sent and received in tunnels, and packets that could not be delivered.
     pub traffic: Traffic,
+    /// Packets that came to phones, by phone and bearer; whoever asks may take entries out.
+    pub by_bearer: HashMap<(usize, Ebi), u64>,
     origin: Instant,
     plane: Plane,
     links: Vec<Link>,
@@ -125,6 +127,7 @@ impl Io {
                 told: VecDeque::new(),
                 record: false,
                 traffic: Traffic::default(),
+                by_bearer: HashMap::new(),
                 origin: Instant::now(),
                 plane,
                 links: Vec::new(),
@@ -393,7 +396,7 @@ impl Io {
 
     fn forward(&mut self, phone: usize, packet: &[u8]) -> bool {
         let now = self.now();
-        let Some(ebi) = self.site.first_bearer(phone) else { return false };
+        let Some(ebi) = self.site.bearer_for(phone, packet) else { return false };
         let Some((address, bearer)) = self.site.uplink(now, phone, ebi) else { return false };
         let Some(socket) = self.sockets.get(&address) else { return false };
         self.scratch.clear();
@@ -472,13 +475,14 @@ impl Io {
 
     fn packet_for_phone(&mut self, address: Ipv4Addr, teid: Teid, packet: &[u8], peer: SocketAddr) {
         let now = self.now();
-        let Some((phone, _)) = self.site.downlink(now, address, teid) else {
+        let Some((phone, ebi)) = self.site.downlink(now, address, teid) else {
             self.traffic.unknown_tunnel += 1;
             if let Some(socket) = self.sockets.get(&address) {
                 let _ = socket.try_send_to(&gtpu::error_indication(teid, address), (peer.ip(), gtpu::PORT).into());
             }
             return;
         };
+        *self.by_bearer.entry((phone, ebi)).or_default() += 1;
         self.traffic.downlink_packets += 1;
         self.traffic.downlink_octets += packet.len() as u64;
         if let Some(tun) = self.tuns.get(&phone) {

@@ -226,6 +226,13 @@ impl Site {
         sessions.iter().find(|session| session.linked.is_none()).map(|session| session.ebi)
     }
 
+    /// The bearer of a phone's packet: by its filters, else the default bearer of its first connection.
+    #[must_use]
+    pub fn bearer_for(&self, phone: usize, packet: &[u8]) -> Option<Ebi> {
+        let default = self.first_bearer(phone)?;
+        Some(testbed_ue::bearer_for(self.phones.get(phone)?.ue.sessions(), default, packet))
+    }
+
     /// Where a phone's packet leaves: the base station's address, and the tunnel.
     pub fn uplink(&mut self, now: Time, phone: usize, ebi: Ebi) -> Option<(Ipv4Addr, Bearer)> {
         let record = self.phones.get(phone)?;

@@ -72,6 +72,24 @@ fn unmet(world: &mut World, expectation: &Expectation) -> Result<Option<String>>
             })?;
             (sent == 0 || sent != received).then(|| format!("{received} of {sent} pings are answered"))
         }
+        Expectation::PingsLost(phone) => {
+            let phone = phone - 1;
+            let (sent, received) = world.radio.call(move |io| {
+                let app = io.app(phone);
+                (app.sent, app.received)
+            })?;
+            (sent == 0 || received > 0).then(|| format!("{received} of {sent} pings are answered"))
+        }
+        Expectation::CameBy(phone, bearer) => {
+            let (phone, ebi) = (phone - 1, basalt_ids::Ebi::new(*bearer)?);
+            let count = world.radio.call(move |io| io.by_bearer.remove(&(phone, ebi)))?;
+            count.is_none().then(|| format!("no packet came by bearer {bearer}"))
+        }
+        Expectation::RuleState(phone, text) => {
+            let seen = world.network.gateway.basalt(&["rule", "list", &world.imsi(phone - 1)?])?;
+            let spaced = seen.split_whitespace().collect::<Vec<_>>().join(" ");
+            (!spaced.contains(text.as_str())).then_some(seen)
+        }
         Expectation::GotNumbered(phone, count) => got_numbered(world, phone - 1, *count)?,
         Expectation::HasIpv6(phone, start) => {
             let address = world.ipv6(phone - 1)?.map(|address| address.to_string());

@@ -249,6 +249,10 @@ fn gateway_action(words: &[&str]) -> Sentence<GatewayAction> {
         ["suspends", "ue", phone] => GatewayAction::Suspends(index(phone)?, true),
         ["resumes", "ue", phone] => GatewayAction::Suspends(index(phone)?, false),
         ["deletes", "ue", phone] => GatewayAction::Deletes(index(phone)?),
+        ["sets", "rule", "for", "ue", phone, rest @ ..] if !rest.is_empty() => {
+            GatewayAction::SetsRule(index(phone)?, quoted(rest)?)
+        }
+        ["removes", "rule", name, "from", "ue", phone] => GatewayAction::RemovesRule(index(phone)?, (*name).to_owned()),
         ["resets", "enb", enb] => GatewayAction::ResetsEnb(index(enb)?),
         _ => return Err(format!("that cannot happen to the gateway: {}", words.join(" "))),
     })
@@ -271,6 +275,11 @@ fn expectation(words: &[&str]) -> Sentence<Expectation> {
             Expectation::HasIpv6(index(phone)?, Some((*start).to_owned()))
         }
         ["ue", phone, "has", "no", "IPv6", "address"] => Expectation::HasIpv6(index(phone)?, None),
+        ["ue", phone, "pings", "lost"] => Expectation::PingsLost(index(phone)?),
+        ["ue", phone, "gets", "packets", "by", "bearer", bearer] => Expectation::CameBy(index(phone)?, number(bearer)?),
+        ["rules", "of", "ue", phone, "show", rest @ ..] if !rest.is_empty() => {
+            Expectation::RuleState(index(phone)?, rest.join(" "))
+        }
         ["ue", phone, "pings", "answered"] => Expectation::PingsAnswered(index(phone)?),
         ["ue", phone, "got", count, "packets", "in", "order"] => {
             Expectation::GotNumbered(index(phone)?, number(count)?)
@@ -334,6 +343,20 @@ fn limit<'a>(words: &'a [&'a str]) -> Sentence<(&'a [&'a str], Duration)> {
 
 fn unknown(sentence: &str) -> String {
     format!("{sentence:?} is no sentence; see the other scenarios")
+}
+
+/// Words, those between quotation marks together.
+fn quoted(words: &[&str]) -> Sentence<Vec<String>> {
+    let text = words.join(" ");
+    let mut all = Vec::new();
+    for (at, part) in text.split('"').enumerate() {
+        if at % 2 == 1 {
+            all.push(part.to_owned());
+        } else {
+            all.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    if text.matches('"').count() % 2 == 1 { Err(format!("a quotation mark is missing: {text}")) } else { Ok(all) }
 }
 
 fn number<T: std::str::FromStr>(word: &str) -> Sentence<T> {

@@ -166,6 +166,15 @@ impl World {
             GatewayAction::Suspends(phone, true) => self.operator(*phone, &["subscriber", "suspend"], &[]),
             GatewayAction::Suspends(phone, false) => self.operator(*phone, &["subscriber", "resume"], &[]),
             GatewayAction::Deletes(phone) => self.operator(*phone, &["subscriber", "delete"], &[]),
+            GatewayAction::SetsRule(phone, words) => {
+                let imsi = self.imsi(phone - 1)?;
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                self.network.gateway.basalt(&[&["rule", "set", imsi.as_str()], words.as_slice()].concat()).map(drop)
+            }
+            GatewayAction::RemovesRule(phone, name) => {
+                let imsi = self.imsi(phone - 1)?;
+                self.network.gateway.basalt(&["rule", "remove", &imsi, name]).map(drop)
+            }
             GatewayAction::ResetsEnb(enb) => {
                 let index = enb - 1;
                 let id = self.radio.call(move |io| io.site.enb(index).map(|enb| enb.config().id.to_string()))?;

@@ -206,6 +206,10 @@ pub enum GatewayAction {
     Suspends(usize, bool),
     /// The operator deletes a subscriber.
     Deletes(usize),
+    /// The operator gives a phone a rule: its name, and what `basalt rule set` takes besides.
+    SetsRule(usize, Vec<String>),
+    /// The operator takes a rule from a phone.
+    RemovesRule(usize, String),
     /// The operator resets a base station.
     ResetsEnb(usize),
 }
@@ -231,6 +235,12 @@ pub enum Expectation {
     Phone(Phones, PhoneState),
     /// The internet can ping phones (or cannot).
     Reachable(Phones, bool),
+    /// Packets of the internet came to a phone by this bearer, since that was asked for the last time.
+    CameBy(usize, u8),
+    /// No ping that a phone sent is answered.
+    PingsLost(usize),
+    /// What the operator sees of a phone's rules contains this.
+    RuleState(usize, String),
     /// All pings a phone sent are answered.
     PingsAnswered(usize),
     /// A phone has a global IPv6 address that begins so, or none.

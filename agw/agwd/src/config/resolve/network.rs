@@ -1,6 +1,6 @@
 //! The network: identities, access points, security, what phones are told.
 
-use super::{each, timers, wrong};
+use super::{each, qos, timers, wrong};
 use crate::config::detect::Machine;
 use crate::config::file::{self, File};
 use crate::config::parse::ConfigError;
@@ -91,6 +91,7 @@ pub(super) fn gateway(
         })?,
         request_imeisv: true,
         home_only: network.home_only.unwrap_or(false),
+        qos: qos::qos(file, text)?,
     })
 }
 

@@ -38,6 +38,7 @@ pub(super) fn timers(written: &file::Timers, text: &str) -> Result<ProcedureTime
     set(&mut timers.t3460, text, "t3460", written.t3460.as_ref(), guard)?;
     set(&mut timers.t3470, text, "t3470", written.t3470.as_ref(), guard)?;
     set(&mut timers.t3485, text, "t3485", written.t3485.as_ref(), guard)?;
+    set(&mut timers.t3486, text, "t3486", written.t3486.as_ref(), guard)?;
     set(&mut timers.t3489, text, "t3489", written.t3489.as_ref(), guard)?;
     set(&mut timers.t3495, text, "t3495", written.t3495.as_ref(), guard)?;
     let margin = written.mobile_reachable_margin.as_ref();

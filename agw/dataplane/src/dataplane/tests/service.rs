@@ -104,7 +104,7 @@ fn voice(peer: Option<u32>) -> Dedicated {
         ebi: Ebi::new(6).unwrap(),
         teid: VOICE,
         peer: peer.map(|teid| Peer { address: STATION.into(), teid: Teid(teid) }),
-        tos: crate::tos_of_qci(1),
+        tos: 46 << 2,
         guaranteed: true,
     }
 }
@@ -331,8 +331,9 @@ fn what_has_no_room_is_refused_with_its_name() {
     let refused = |service: Service| plane.serve(DEFAULT, UE, &service).unwrap_err().to_string();
     let many = (0..65).map(|id| Rule::any(id, 0)).collect();
     assert!(refused(Service { rules: many, ..Service::default() }).contains("64 rules"));
-    let twice = vec![Rule::any(1, 0), Rule::any(1, 1)];
-    assert!(refused(Service { rules: twice, ..Service::default() }).contains("same number"));
+    let limits = Limits { uplink: Some(Rate::new(1)), downlink: None };
+    let twice = vec![Rule::any(1, 0), Rule { limits, ..Rule::any(1, 1) }];
+    assert!(refused(Service { rules: twice, ..Service::default() }).contains("different limits"));
     let orphan = Rule { bearer: Ebi::new(6).ok(), ..Rule::any(1, 0) };
     assert!(refused(Service { rules: vec![orphan], ..Service::default() }).contains("has not"));
     let taken = Dedicated { teid: DEFAULT, ..voice(None) };

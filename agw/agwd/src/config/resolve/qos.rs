@@ -1,0 +1,122 @@
+//! Rules, guaranteed rates and marking.
+
+use super::wrong;
+use crate::config::file::{self, File};
+use crate::config::parse::ConfigError;
+use crate::rules;
+use agw_types::{Ambr, ApnQos, Marking, QosConfig, RequestedQos};
+use basalt_ids::Apn;
+use std::collections::BTreeMap;
+
+pub(super) fn qos(file: &File, text: &str) -> Result<QosConfig, ConfigError> {
+    let mut all = Vec::new();
+    for written in &file.rule {
+        let rule = rules::read(written).map_err(|error| wrong(error).at_key(text, "rule"))?;
+        if all.iter().any(|other: &agw_types::PolicyRule| other.name == rule.name) {
+            return Err(wrong(format!("rule `{}` is there twice", rule.name)).fix("give one of them another name"));
+        }
+        all.push(rule);
+    }
+    let mut apns = BTreeMap::new();
+    for written in &file.apn {
+        let names: Vec<&str> = all.iter().map(|rule| rule.name.as_str()).collect();
+        if let Some(unknown) = written.rules.iter().find(|name| !names.contains(&name.as_str())) {
+            let known = if names.is_empty() { "there is none".to_owned() } else { names.join(", ") };
+            return Err(wrong(format!("access point `{}` has rule `{unknown}`, which is not defined", written.name))
+                .fix(format!("define it under [[rule]], or use one of: {known}"))
+                .at_key(text, "rules"));
+        }
+        let Ok(name) = written.name.parse::<Apn>() else { continue };
+        let of = apn(written);
+        if of != ApnQos::default() {
+            apns.insert(name.to_string(), of);
+        }
+    }
+    let mut marking = Marking::default();
+    for (qci, dscp) in &file.qos.dscp {
+        let number = qci.parse().ok().filter(|number| (1..=254).contains(number));
+        let number: u8 = number.ok_or_else(|| {
+            wrong(format!("`{qci}` is not a QCI")).fix("use 1 to 254, as in dscp = { \"1\" = 46 }").at_key(text, "dscp")
+        })?;
+        if *dscp > 63 {
+            return Err(wrong(format!("DSCP {dscp} has more than six bits")).fix("use 0 to 63").at_key(text, "dscp"));
+        }
+        marking.0.insert(number, *dscp);
+    }
+    let qos = &file.qos;
+    Ok(QosConfig {
+        rules: all,
+        apns,
+        guaranteed: both(qos.gbr_uplink, qos.gbr_downlink),
+        guaranteed_per_enb: both(qos.enb_gbr_uplink, qos.enb_gbr_downlink),
+        marking,
+    })
+}
+
+fn apn(written: &file::Apn) -> ApnQos {
+    let most = written.requested_gbr.unwrap_or(0);
+    let requested = (!written.requested_qcis.is_empty())
+        .then(|| RequestedQos { qcis: written.requested_qcis.clone(), gbr: Ambr { uplink: most, downlink: most } });
+    ApnQos { rules: written.rules.clone(), guaranteed: both(written.gbr_uplink, written.gbr_downlink), requested }
+}
+
+/// A bound of one direction leaves the other one without.
+fn both(uplink: Option<u64>, downlink: Option<u64>) -> Option<Ambr> {
+    let some = uplink.is_some() || downlink.is_some();
+    some.then(|| Ambr { uplink: uplink.unwrap_or(u64::MAX), downlink: downlink.unwrap_or(u64::MAX) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<QosConfig, ConfigError> {
+        qos(&toml::from_str(text).unwrap(), text)
+    }
+
+    #[test]
+    fn rules_bounds_and_marking_are_read() {
+        let text = "
+            [[apn]]
+            name = \"ims\"
+            rules = [\"voice\"]
+            gbr_downlink = 1000000
+            requested_qcis = [1]
+            requested_gbr = 64000
+            [[rule]]
+            name = \"voice\"
+            precedence = 10
+            flows = [\"both udp remote 192.0.2.0/24\"]
+            qci = 1
+            gbr_uplink = 64000
+            gbr_downlink = 64000
+            [qos]
+            enb_gbr_uplink = 5000000
+            dscp = { \"1\" = 40 }
+        ";
+        let qos = read(text).unwrap();
+        assert_eq!(qos.rules[0].qos.unwrap().gbr, Some(Ambr { uplink: 64_000, downlink: 64_000 }));
+        let ims = &qos.apns["ims"];
+        assert_eq!(ims.guaranteed, Some(Ambr { uplink: u64::MAX, downlink: 1_000_000 }));
+        assert_eq!(ims.requested.as_ref().unwrap().qcis, [1]);
+        assert_eq!(qos.guaranteed_per_enb.unwrap().uplink, 5_000_000);
+        assert_eq!((qos.guaranteed, qos.marking.tos(basalt_ids::Qci(1))), (None, 40 << 2));
+        let shown = rules::show(&qos.rules[0]);
+        assert_eq!(rules::read(&shown).unwrap(), qos.rules[0]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_a_fix() {
+        for (text, word) in [
+            ("[[apn]]\nname = \"ims\"\nrules = [\"voice\"]", "not defined"),
+            ("[[rule]]\nname = \"a\"\nflows = [\"nothing\"]", "no word of a flow"),
+            ("[[rule]]\nname = \"a\"", "no flow"),
+            ("[[rule]]\nname = \"a\"\nflows = [\"udp\"]\n[[rule]]\nname = \"a\"\nflows = [\"udp\"]", "twice"),
+            ("[qos]\ndscp = { \"1\" = 64 }", "six bits"),
+            ("[qos]\ndscp = { \"voice\" = 1 }", "not a QCI"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+}
