@@ -334,17 +334,19 @@ impl Drop for Gateway {
 impl Programs {
     /// Beside this executable, or where the environment says.
     fn find() -> Result<Self> {
-        let own = std::env::current_exe()?;
-        let directory = own.parent().context("this executable is nowhere")?;
-        let find = |variable: &str, name: &str| -> Result<PathBuf> {
-            let path = std::env::var_os(variable).map_or_else(|| directory.join(name), PathBuf::from);
-            if !path.is_file() {
-                bail!("there is no {}: build it (`cargo xtask demo` does), or set {variable}", path.display());
-            }
-            Ok(path)
-        };
-        Ok(Self { agwd: find("BASALT_AGWD", "agwd")?, basalt: find("BASALT_CLI", "basalt")? })
+        Ok(Self { agwd: program("BASALT_AGWD", "agwd")?, basalt: program("BASALT_CLI", "basalt")? })
     }
+}
+
+/// An executable beside this one, or where the environment says.
+pub(crate) fn program(variable: &str, name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let directory = own.parent().context("this executable is nowhere")?;
+    let path = std::env::var_os(variable).map_or_else(|| directory.join(name), PathBuf::from);
+    if !path.is_file() {
+        bail!("there is no {}: build it (`cargo xtask demo` does), or set {variable}", path.display());
+    }
+    Ok(path)
 }
 
 /// The lab's configuration with the settings that were asked for on top.

@@ -26,6 +26,7 @@ pub mod kills;
 pub mod lab;
 pub mod load;
 pub mod network;
+pub mod orchestrator;
 pub mod probe;
 pub mod radio;
 pub mod scenario;

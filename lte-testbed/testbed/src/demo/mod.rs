@@ -22,6 +22,7 @@ use crate::gateway::subscribers;
 use crate::lab::{self, NetNs};
 use crate::load::{self, LoadPlan, Percentiles, Traffic};
 use crate::network::{Network, NetworkPlan};
+use crate::orchestrator::{self, Orchestrator};
 use crate::probe;
 use crate::radio::{Io, Radio, tun};
 use crate::sys;
@@ -64,8 +65,12 @@ pub struct Demo {
     capture: Option<Capture>,
     // In the order in which they must go.
     radio: Radio,
+    orchestrator: Orchestrator,
     network: Network,
 }
+
+/// What the demonstration's gateway is called at the orchestrator.
+const GATEWAY: &str = "hill";
 
 /// Prints a step with the time since the start.
 fn say(begin: Instant, what: &str) {
@@ -83,12 +88,31 @@ impl Demo {
         say(begin, &format!("lab: namespaces {0}-ran, {0}-agw, {0}-internet, joined by veth", plan.lab));
         say(begin, &format!("internet: a server at {} (HTTP, echo, sink, source, DNS)", lab::SERVER));
         say(begin, "gateway: agwd is ready");
-        network.gateway.import(&subscribers(plmn()?, 1, plan.ues)?, &[])?;
-        say(begin, &format!("subscribers: {} SIMs imported with `basalt subscriber import`", plan.ues));
-        let summary = Summary { ues_requested: plan.ues, skipped: skipped(&plan), ..Summary::default() };
+        let mut summary = Summary { ues_requested: plan.ues, skipped: skipped(&plan), ..Summary::default() };
+        let orchestrator = Orchestrator::start(&network.lab)?;
+        say(
+            begin,
+            &format!(
+                "orchestrator: orchestratord is ready on {}, its first user made by the setup link",
+                orchestrator::REST
+            ),
+        );
+        orchestrator.fill(&subscribers(plmn()?, 1, plan.ues)?)?;
+        say(begin, &format!("orchestrator: network `{}` with {} subscribers", orchestrator::NETWORK, plan.ues));
+        network.gateway.basalt(&["gateway", "join", &orchestrator.gateway_token(GATEWAY)?])?;
+        let seen = orchestrator.wait_for(GATEWAY, "the gateway has all that it should", |seen| {
+            seen["connected"] == true && seen["sync"]["in_sync"] == true
+        })?;
+        (summary.orchestrator.connected, summary.orchestrator.in_sync) = (true, true);
+        let items = seen["sync"]["items"].as_u64().unwrap_or(0);
+        say(
+            begin,
+            &format!("gateway: joined as `{GATEWAY}` with a one-off token over mutual TLS, has all {items} items"),
+        );
         let capture = Capture::start(&network.lab.ran, &plan.into.join(CAPTURE))?;
         let radio = network.radio()?;
-        let mut demo = Self { plan, begin, summary, phones: Vec::new(), capture: Some(capture), radio, network };
+        let mut demo =
+            Self { plan, begin, summary, phones: Vec::new(), capture: Some(capture), radio, orchestrator, network };
         demo.base_station()?;
         Ok(demo)
     }
@@ -129,8 +153,8 @@ impl Demo {
     /// # Errors
     /// The summary cannot be written. What did not work is in it.
     pub fn play(&mut self) -> Result<bool> {
-        let steps: [fn(&mut Self) -> Result<()>; 6] =
-            [Self::attach, Self::ping, Self::transfers, Self::page, Self::counters, Self::judge];
+        let steps: [fn(&mut Self) -> Result<()>; 7] =
+            [Self::attach, Self::ping, Self::transfers, Self::page, Self::counters, Self::seen, Self::judge];
         for step in steps {
             if let Err(error) = step(self) {
                 self.fail(format!("{error:#}"));
@@ -307,6 +331,23 @@ impl Demo {
         Ok(())
     }
 
+    /// What the orchestrator sees of all that.
+    fn seen(&mut self) -> Result<()> {
+        let ues = u64::from(self.summary.ues_attached);
+        let seen = self
+            .orchestrator
+            .wait_for(GATEWAY, "the phones are there", |seen| seen["state"]["registered_ues"].as_u64() == Some(ues))?;
+        let metrics = self.orchestrator.metrics(GATEWAY)?;
+        self.summary.orchestrator.registered_ues = ues;
+        self.summary.orchestrator.metrics = metrics["values"].as_object().map_or(0, serde_json::Map::len);
+        let (sessions, metrics) = (&seen["state"]["sessions"], self.summary.orchestrator.metrics);
+        self.say(&format!("orchestrator: sees {ues} phones, {sessions} sessions and {metrics} metrics of the gateway"));
+        if metrics == 0 {
+            self.fail("the orchestrator has no metrics of the gateway".to_owned());
+        }
+        Ok(())
+    }
+
     /// Lets tshark read what was said, where there is a tshark.
     fn judge(&mut self) -> Result<()> {
         let Some(capture) = self.capture.take() else { return Ok(()) };
@@ -343,6 +384,9 @@ impl Demo {
             if !self.network.gateway.runs() {
                 bail!("agwd ended:\n{}", self.network.gateway.last_words());
             }
+            if !self.orchestrator.runs() {
+                bail!("orchestratord ended:\n{}", self.orchestrator.last_words());
+            }
         }
     }
 
@@ -365,6 +409,15 @@ impl Demo {
         for words in ["get ues", "describe ue 001010000000001", "doctor", "status"] {
             tell!("  {inside}{basalt} {words}");
         }
+        let agw = format!("{}-agw", self.plan.lab);
+        let curl = format!("nsenter --net=/run/netns/{agw} curl http://{}/api/v1", orchestrator::REST);
+        let (user, password) = orchestrator::USER;
+        tell!("The orchestrator sees the gateway; a login as `{user}` gives a TOKEN:");
+        tell!("  {inside}{curl}/sessions -d '{{\"name\":\"{user}\",\"password\":\"{password}\"}}'");
+        for what in ["status", "metrics", "events"] {
+            let path = format!("networks/{}/gateways/{GATEWAY}/{what}", orchestrator::NETWORK);
+            tell!("  {inside}{curl}/{path} -H 'Authorization: Bearer TOKEN'");
+        }
         tell!("Ctrl-C ends it and leaves nothing behind.");
     }
 
@@ -385,8 +438,9 @@ impl Demo {
             (0..count).all(gone).then_some(())
         };
         self.radio.wait(Duration::from_secs(2), off)?;
-        let Self { radio, network, .. } = self;
+        let Self { radio, network, mut orchestrator, .. } = self;
         drop(radio);
+        orchestrator.stop()?;
         network.end()
     }
 }

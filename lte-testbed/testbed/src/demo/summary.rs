@@ -38,6 +38,8 @@ pub struct Summary {
     pub data_plane: String,
     /// `kernel`, `raw-ip` or `udp`.
     pub sctp_backend: String,
+    /// What the orchestrator saw of the gateway.
+    pub orchestrator: Seen,
     /// Packets the gateway dropped.
     pub drops: BTreeMap<String, u64>,
     /// What was skipped, and why.
@@ -59,6 +61,19 @@ impl Summary {
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
         Ok(path)
     }
+}
+
+/// A gateway as the orchestrator sees it.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Seen {
+    /// It has joined and its conversation stands.
+    pub connected: bool,
+    /// It has all that it should have.
+    pub in_sync: bool,
+    /// Phones that it reported.
+    pub registered_ues: u64,
+    /// Metrics that it reported.
+    pub metrics: usize,
 }
 
 /// Percentiles, milliseconds.

@@ -1,0 +1,219 @@
+//! An orchestrator beside the gateway of a lab, used as any operator's program uses it: by its executable and its REST
+//! interface.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::gateway::program;
+use crate::lab::{Lab, NetNs, Process};
+use crate::radio::subscriber::Subscriber;
+use crate::{stop, sys};
+
+/// Where its REST interface is, inside the gateway's namespace.
+pub const REST: &str = "127.0.0.1:8480";
+/// Where gateways find it, inside the gateway's namespace.
+const GATEWAYS: &str = "127.0.0.1:8481";
+/// The network that it is given.
+pub const NETWORK: &str = "demo";
+/// What the first user is called, and the password of a lab that lives for minutes.
+pub const USER: (&str, &str) = ("operator", "a lab that lives for minutes");
+/// How long it may take to start and to answer.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// An orchestrator that was started.
+#[derive(Debug)]
+pub struct Orchestrator {
+    ns: NetNs,
+    child: Option<Child>,
+    log: PathBuf,
+    session: String,
+}
+
+impl Orchestrator {
+    /// Starts it in the gateway's namespace, makes the first user by the setup link, and logs in.
+    ///
+    /// # Errors
+    /// The executable is not there, or it does not come up; its last words are in the error.
+    pub fn start(lab: &Lab) -> Result<Self> {
+        let orchestratord = program("BASALT_ORCHESTRATORD", "orchestratord")?;
+        let (data, log) = (lab.directory().join("orchestrator"), lab.directory().join("orchestratord.log"));
+        let file = File::options().create(true).append(true).open(&log)?;
+        let making = stop::making();
+        let mut child = lab.agw.run(move || {
+            let mut command = Command::new(&orchestratord);
+            command.args(["--listen", REST, "--gateway-listen", GATEWAYS, "--data-dir"]).arg(&data);
+            // Its own group: a Ctrl-C at the terminal is for the testbed, which ends it in order.
+            command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
+            command.spawn().with_context(|| format!("starting {}", orchestratord.display()))
+        })?;
+        if let Some(process) = Process::find(child.id(), "orchestratord") {
+            lab.remember(process)?;
+        }
+        drop(making);
+        let output = child.stdout.take();
+        let mut orchestrator = Self { ns: lab.agw.clone(), child: Some(child), log, session: String::new() };
+        let token = output.and_then(setup_token);
+        let Some(token) = token else { bail!("orchestratord did not start:\n{}", orchestrator.last_words()) };
+        let setup = json!({"token": token, "name": USER.0, "password": USER.1});
+        orchestrator.ask("POST", "/setup", &setup)?;
+        let login = json!({"name": USER.0, "password": USER.1});
+        let session = orchestrator.ask("POST", "/sessions", &login)?;
+        session["token"].as_str().context("no session")?.clone_into(&mut orchestrator.session);
+        Ok(orchestrator)
+    }
+
+    /// Makes the network with what a gateway and these subscribers need.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn fill(&self, subscribers: &[Subscriber]) -> Result<()> {
+        self.ask("PUT", "/tenants/demo", &json!({"title": "Demonstration"}))?;
+        let network = json!({"tenant": "demo", "epc": {"mcc": "001", "mnc": "01", "tac": 1}});
+        self.ask("PUT", &format!("/networks/{NETWORK}"), &network)?;
+        self.ask("PUT", &format!("/networks/{NETWORK}/tiers/stable"), &json!({}))?;
+        let ambr = json!({"max_ul_bit_rate": 10_000_000_000_u64, "max_dl_bit_rate": 10_000_000_000_u64});
+        self.ask("PUT", &format!("/networks/{NETWORK}/apns/internet"), &json!({"qci": 9, "ambr": ambr}))?;
+        for subscriber in subscribers {
+            let keys = json!({"k": subscriber.k_hex(), "opc": subscriber.opc_hex()});
+            let path = format!("/networks/{NETWORK}/subscribers/{}", subscriber.imsi);
+            self.ask("PUT", &path, &json!({"keys": keys}))?;
+        }
+        Ok(())
+    }
+
+    /// A token for a gateway of this name.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn gateway_token(&self, name: &str) -> Result<String> {
+        let wanted = json!({"tier": "stable", "gateway": name, "hours": 1});
+        let made = self.ask("POST", &format!("/networks/{NETWORK}/gateway-tokens"), &wanted)?;
+        Ok(made["token"].as_str().context("no token")?.to_owned())
+    }
+
+    /// How it sees a gateway.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn gateway(&self, name: &str) -> Result<Value> {
+        self.ask("GET", &format!("/networks/{NETWORK}/gateways/{name}/status"), &Value::Null)
+    }
+
+    /// The metrics of a gateway that it has.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn metrics(&self, name: &str) -> Result<Value> {
+        self.ask("GET", &format!("/networks/{NETWORK}/gateways/{name}/metrics"), &Value::Null)
+    }
+
+    /// Waits until it sees a gateway so.
+    ///
+    /// # Errors
+    /// It does not in time.
+    pub fn wait_for(&self, name: &str, what: &str, mut check: impl FnMut(&Value) -> bool) -> Result<Value> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let seen = self.gateway(name)?;
+            if check(&seen) {
+                return Ok(seen);
+            }
+            if Instant::now() >= deadline {
+                bail!("the orchestrator does not see in {} s that {what}: {seen}", LIMIT.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let session = match self.session.as_str() {
+            "" => String::new(),
+            session => format!("authorization: Bearer {session}\r\n"),
+        };
+        let length = body.len();
+        let request = format!(
+            "{method} /api/v1{path} HTTP/1.1\r\nhost: {REST}\r\nconnection: close\r\n{session}content-length: {length}\r\n\r\n{body}"
+        );
+        let answer = self.ns.run(move || {
+            let mut stream = TcpStream::connect(REST)?;
+            stream.set_read_timeout(Some(LIMIT))?;
+            stream.write_all(request.as_bytes())?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        })?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
+        let status = head.get(9..12).unwrap_or_default();
+        if !status.starts_with('2') {
+            bail!("the orchestrator refuses {method} {path} ({status}): {body}");
+        }
+        if body.is_empty() { Ok(Value::Null) } else { serde_json::from_str(body).context("no JSON") }
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.as_mut().map(Child::try_wait), Some(Ok(None)))
+    }
+
+    /// The end of what it wrote.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(25)..].join("\n")
+    }
+
+    /// Asks it to end and waits for it.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        // It may have ended by itself.
+        let _ = sys::signal(child.id(), libc::SIGTERM);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < deadline {
+            if child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill()?;
+        child.wait()?;
+        bail!("orchestratord did not end within 5 s:\n{}", self.last_words())
+    }
+}
+
+impl Drop for Orchestrator {
+    fn drop(&mut self) {
+        let _ = self.stop();
+    }
+}
+
+/// The token of the setup link, from what it prints; `None` when it ends before.
+fn setup_token(output: impl Read) -> Option<String> {
+    let lines = BufReader::new(output).lines().map_while(|line| line.ok());
+    lines.filter_map(|line| Some(line.split_once("/setup#")?.1.trim().to_owned())).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_setup_token_is_found_in_what_it_prints() {
+        let printed =
+            "orchestratord: REST interface on http://x\norchestratord: make the first user: http://x/setup#setup_ab\n";
+        assert_eq!(setup_token(printed.as_bytes()).as_deref(), Some("setup_ab"));
+        assert_eq!(setup_token("Error: no\n".as_bytes()), None);
+    }
+}
