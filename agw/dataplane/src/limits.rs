@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Rate {
     /// Bits a second, 1 to 100 Gbit/s. Kept within 0.003 %.
     pub bits_per_second: u64,
-    /// Octets that may come at once. Never less than what the rate carries in [`Rate::LEAST_BURST_MS`], nor than the largest packet
-    /// that fits into a tunnel, which could never pass otherwise. `None`: what it carries in [`Rate::BURST_MS`].
+    /// Octets that may come at once. Never less than what the rate carries in [`Rate::LEAST_BURST_MS`], nor than three of the largest packets
+    /// that fit into a tunnel: with room for one, a packet that comes a moment early is lost, and the rate with it. `None`: what it
+    /// carries in [`Rate::BURST_MS`].
     pub burst: Option<u32>,
 }
 
@@ -38,7 +39,7 @@ impl Rate {
     fn octets(self) -> u32 {
         let carried = |milliseconds: u64| self.bits_per_second.saturating_mul(milliseconds) / 8_000;
         let wanted = self.burst.map_or_else(|| carried(Self::BURST_MS), u64::from);
-        let octets = wanted.max(carried(Self::LEAST_BURST_MS)).max(Self::PACKET);
+        let octets = wanted.max(carried(Self::LEAST_BURST_MS)).max(3 * Self::PACKET);
         u32::try_from(octets).unwrap_or(u32::MAX)
     }
 }
@@ -61,6 +62,16 @@ impl Limits {
     pub fn of(ambr: Ambr) -> Self {
         let rate = |bits: u64| (bits <= Rate::MOST).then(|| Rate::new(bits.max(1)));
         Self { uplink: rate(ambr.uplink), downlink: rate(ambr.downlink) }
+    }
+
+    /// The same rates, with what they carry in so many milliseconds as burst.
+    #[must_use]
+    pub fn with_burst(self, milliseconds: u64) -> Self {
+        let burst = |rate: Rate| {
+            let octets = rate.bits_per_second.saturating_mul(milliseconds) / 8_000;
+            Rate { burst: Some(u32::try_from(octets).unwrap_or(u32::MAX)), ..rate }
+        };
+        Self { uplink: self.uplink.map(burst), downlink: self.downlink.map(burst) }
     }
 
     fn is_none(&self) -> bool {

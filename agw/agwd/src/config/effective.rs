@@ -48,6 +48,8 @@ pub struct Effective {
     pub pin_dir: PathBuf,
     /// Packets kept for an idle phone.
     pub buffer_packets: u32,
+    /// How much of a rate may come at once: what it carries in so many milliseconds.
+    pub burst_ms: u64,
     /// Between two usage records of a session.
     pub usage_interval: Duration,
     /// How long usage of ended sessions is kept.

@@ -284,6 +284,8 @@ pub struct Dataplane {
     pub max_sessions: Option<u32>,
     /// Where programs and maps are pinned (a BPF file system is mounted there).
     pub pin_dir: Option<PathBuf>,
+    /// How much of a rate may come at once, as the time in which the rate carries it: "25ms" to "10s".
+    pub burst: Option<String>,
     /// Packets kept for an idle phone.
     pub buffer_packets: Option<u32>,
 }

@@ -71,10 +71,21 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
         dataplane: dataplane_mode(file.dataplane.mode.as_deref()).map_err(|error| error.at_key(text, "mode"))?,
         max_sessions: file.dataplane.max_sessions.unwrap_or(65_536).clamp(1, 1_048_575),
         buffer_packets: file.dataplane.buffer_packets.unwrap_or(64),
+        burst_ms: burst_ms(file).map_err(|error| error.at_key(text, "burst"))?,
         usage_interval: usage_interval(file).map_err(|error| error.at_key(text, "interval"))?,
         usage_retention: Duration::from_secs(86_400 * u64::from(file.usage.retention_days.unwrap_or(30).max(1))),
         metrics: file.metrics.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 9105))),
     })
+}
+
+fn burst_ms(file: &File) -> Result<u64, ConfigError> {
+    let usual = Duration::from_millis(agw_dataplane::Rate::BURST_MS);
+    let burst = file.dataplane.burst.as_deref().map_or(Ok(usual), values::duration).map_err(wrong)?;
+    let least = Duration::from_millis(agw_dataplane::Rate::LEAST_BURST_MS);
+    if (least..=Duration::from_secs(10)).contains(&burst) {
+        return Ok(u64::try_from(burst.as_millis()).unwrap_or(u64::MAX));
+    }
+    Err(wrong("a burst is what a rate carries in \"25ms\" to \"10s\""))
 }
 
 /// Records are made seldom enough to be few, and often enough that software planes, whose counters die with them, lose little.

@@ -172,6 +172,7 @@ impl Effective {
                 ),
                 max_sessions: Some(self.max_sessions),
                 pin_dir: Some(self.pin_dir.clone()),
+                burst: show(Duration::from_millis(self.burst_ms)),
                 buffer_packets: Some(self.buffer_packets),
             },
             usage: file::Usage {

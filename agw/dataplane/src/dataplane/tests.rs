@@ -181,7 +181,11 @@ fn limits_belong_to_a_session_and_its_ue() {
     let down = tables.downlink.get(slot as usize).unwrap();
     assert_eq!((up.ue_meter.get(), tables.uplink.get(4).unwrap().ue_meter.get()), (1, 1), "one UE");
     assert_eq!(Meter::decode(up.meter.rate.get()), Some(1_000_000));
-    assert_eq!((up.meter.burst.get(), down.meter.burst.get()), (100_000, 375_000), "a tenth of a second, or a packet");
+    assert_eq!(
+        (up.meter.burst.get(), down.meter.burst.get()),
+        (100_000, 1_125_000),
+        "a tenth of a second, or three packets"
+    );
     // A path switch and an idle period change no limit.
     up.meter.due.set(77);
     for state in [TunnelState::Idle, connected(9)] {

@@ -2,6 +2,7 @@
 
 mod check;
 mod parse;
+mod rates;
 mod run;
 mod script;
 mod world;

@@ -118,7 +118,6 @@ fn step(sentence: &str) -> Sentence<Step> {
         }
         ["wait", time] => Ok(Step::Wait(duration(time)?)),
         ["enb", enb, rest @ ..] => Ok(Step::Enb(index(enb)?, enb_action(rest)?)),
-        ["ue", phone, rest @ ..] => Ok(Step::Phone(one(phone)?, phone_action(rest)?)),
         ["ues", first, "to", last, rest @ ..] => Ok(Step::Phone(several(first, last)?, phone_action(rest)?)),
         ["internet", "sends", count, "numbered", "packets", "to", "ue", phone] => {
             Ok(Step::SendNumbered(index(phone)?, number(count)?, false))
@@ -151,9 +150,14 @@ fn step(sentence: &str) -> Sentence<Step> {
             "every",
             every,
         ] => Ok(Step::Kills(index(last)?, number(kills)?, number(every)?)),
+        ["ue", phone, "receives", "at", "rates", rates @ ..] if !rates.is_empty() => {
+            let rates = rates.iter().map(|rate| number(rate)).collect::<Sentence<Vec<u64>>>()?;
+            Ok(Step::Rates(index(phone)?, rates))
+        }
         ["operator", "watches", "ue", phone, "for", time] => Ok(Step::Watch(index(phone)?, duration(time)?)),
         ["canary", "ue", phone, "starts"] => Ok(Step::CanaryStarts(index(phone)?)),
         ["canary", "lost", "nothing"] => Ok(Step::CanaryLostNothing),
+        ["ue", phone, rest @ ..] => Ok(Step::Phone(one(phone)?, phone_action(rest)?)),
         ["gateway", rest @ ..] => Ok(Step::Gateway(gateway_action(rest)?)),
         _ => Err(unknown(sentence)),
     }

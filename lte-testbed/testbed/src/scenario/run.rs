@@ -69,6 +69,7 @@ impl World {
             Step::SendNumbered(phone, count, ipv6) => self.send_numbered(phone - 1, *count, *ipv6),
             Step::Flood(phone, time, rate) => self.flood(phone - 1, *time, *rate),
             Step::Kills(phones, kills, every) => self.kills(*phones, *kills, *every),
+            Step::Rates(phone, rates) => super::rates::run(self, phone - 1, rates),
             Step::Watch(phone, time) => self.watch(phone - 1, *time),
             Step::CanaryStarts(phone) => self.canary_starts(phone - 1),
             Step::CanaryLostNothing => self.canary_ends(),
@@ -209,8 +210,8 @@ impl World {
         let octets = self.radio.call(move |io| io.app(phone).octets_received)?;
         #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
         let (sent, bits, rate) = (sent as f64 * 8.0, octets as f64 * 8.0, rate as f64);
-        // A burst of 100 ms (or of the largest packet) may come at once, and 3 % are the measurement's.
-        let most = rate * elapsed * 1.03 + (rate * 0.1).max(24_000.0);
+        // A burst of 100 ms (or of three of the largest packets) may come at once, and 3 % are the measurement's.
+        let most = rate * elapsed * 1.03 + (rate * 0.1).max(72_000.0);
         let least = rate * time.as_secs_f64() * 0.8;
         if sent < 2.0 * most {
             bail!("only {sent} bit were sent, which proves nothing about {rate} bit/s");

@@ -99,6 +99,9 @@ pub enum Step {
     Kills(usize, u32, u32),
     /// The operator looks at a phone's packets for so long: they are seen at every hop, and written into a capture.
     Watch(usize, Duration),
+    /// A phone gets each of these rates (bit/s) in turn, and the internet sends it more, in packets of all sizes and in one or many flows:
+    /// what the receiver counts is the rate, within 5 %.
+    Rates(usize, Vec<u64>),
     /// A phone begins to ping the server without end.
     CanaryStarts(usize),
     /// Ends the pings of the canary, and none of them may be unanswered.

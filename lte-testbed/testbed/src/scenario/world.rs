@@ -153,6 +153,13 @@ impl World {
         self.ipv6(phone)?.with_context(|| format!("ue {} has no IPv6 address", phone + 1))
     }
 
+    /// A phone's subscriber.
+    pub fn subscriber(&self, phone: usize) -> Result<Subscriber> {
+        let imsi = self.imsi(phone)?;
+        let number = imsi.get(imsi.len().saturating_sub(9)..).unwrap_or_default().parse()?;
+        Ok(Subscriber::new(test_network(), number)?)
+    }
+
     /// Identity of a phone's subscriber.
     pub fn imsi(&self, phone: usize) -> Result<String> {
         let imsi = self.radio.call(move |io| io.site.record(phone).map(|record| record.ue.imsi().to_string()))?;

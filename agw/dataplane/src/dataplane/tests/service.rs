@@ -171,8 +171,8 @@ fn gates_limits_and_strictness_are_kept() {
     let plain = Seen { remote_port: 80, ..WEB };
     assert_eq!(up(&plane, DEFAULT, &plain.packet(true, 0)), Err(DropReason::GateClosed));
     assert!(down(&plane, &plain.packet(false, 0)).is_ok());
-    let results: Vec<bool> = (0..5).map(|_| down(&plane, &WEB.packet(false, 960)).is_ok()).collect();
-    assert_eq!(results, [true, true, true, false, false]);
+    let results: Vec<bool> = (0..11).map(|_| down(&plane, &WEB.packet(false, 960)).is_ok()).collect();
+    assert_eq!(results, [true, true, true, true, true, true, true, true, true, false, false]);
     assert_eq!(down(&plane, &WEB.packet(false, 960)), Err(DropReason::RuleRate));
     let other = Seen { remote_port: 22, ..WEB };
     assert_eq!(down(&plane, &other.packet(false, 0)), Err(DropReason::NoRule));
