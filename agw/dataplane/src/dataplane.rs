@@ -410,6 +410,10 @@ impl Dataplane {
         resolver.refresh(Ask::Unresolved).await;
         let mut threads = Threads::new(Arc::clone(&shared));
         threads.serve_socket().map_err(Error::system("thread"))?;
+        if !config.vlans().is_empty() {
+            let vlans = config.vlans();
+            threads.serve_arp(config.internet_interface.clone(), vlans).map_err(Error::system("thread"))?;
+        }
         if let Some(ring) = loaded.ring.take() {
             threads.serve_ring(ring).map_err(Error::system("thread"))?;
         }

@@ -1,7 +1,7 @@
 //! Which next hop leads to which base station.
 
 use crate::error::Error;
-use crate::host::Snapshot;
+use crate::host::{Link, Snapshot};
 use crate::tables::Tables;
 use basalt_ebpf_abi::{Address, DownlinkState};
 use std::collections::BTreeMap;
@@ -66,6 +66,11 @@ impl Hops {
     /// Remembers what the kernel knows.
     pub(crate) fn learn(&mut self, snapshot: Snapshot) {
         self.snapshot = snapshot;
+    }
+
+    /// An interface as it was when somebody looked last.
+    pub(crate) fn link(&self, name: &str) -> Option<Link> {
+        self.snapshot.link(name).cloned()
     }
 
     /// Base stations whose neighbour is not resolved: packets to them take the slow path.

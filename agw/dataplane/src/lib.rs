@@ -64,6 +64,7 @@
 //!   routed mode without a direct way).
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
+mod arp;
 mod attached;
 pub mod bench;
 pub mod blocklog;

@@ -1,8 +1,10 @@
 //! File descriptors that the standard library has no type for. All the system calls of the slow path are here.
 
+mod arp;
 mod device;
 
 use crate::error::Error;
+pub(crate) use arp::ArpSocket;
 use basalt_ebpf_abi::Mac;
 pub(crate) use device::Device;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};

@@ -1,5 +1,7 @@
 //! The threads that move packets of the slow path and of the software plane. They end when the data plane is dropped.
 
+use crate::arp;
+use crate::config::Vlan;
 use crate::nat;
 use crate::plane::{Outlet, Shared};
 use crate::slowpath::patience;
@@ -37,6 +39,11 @@ impl Threads {
     /// Serves the ring that XDP programs hand packets over in.
     pub(crate) fn serve_ring(&mut self, ring: RingBuf<MapData>) -> io::Result<()> {
         self.start("handover", move |shared| serve_ring(shared, ring))
+    }
+
+    /// Finds the routers behind VLANs of this interface.
+    pub(crate) fn serve_arp(&mut self, interface: String, vlans: Vec<(u32, Vlan)>) -> io::Result<()> {
+        self.start("arp", move |shared| arp::serve(shared, &interface, &vlans))
     }
 
     /// Serves the TUN device of the software plane.

@@ -212,6 +212,95 @@ fn routes_neighbours_and_interfaces_are_followed_while_traffic_flows() {
     }
 }
 
+/// A packet socket of everything on the far end of the internet interface.
+fn tap(lab: &Lab) -> socket2::Socket {
+    let socket = lab.within("i", || {
+        let all = socket2::Protocol::from(i32::from((libc::ETH_P_ALL as u16).to_be()));
+        let socket = socket2::Socket::new(socket2::Domain::PACKET, socket2::Type::RAW, Some(all)).unwrap();
+        // SAFETY: all octets zero is a valid address.
+        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+        // SAFETY: a string that ends with zero.
+        address.sll_ifindex = unsafe { libc::if_nametoindex(c"eth0".as_ptr()) } as i32;
+        let length = size_of::<libc::sockaddr_ll>() as u32;
+        use std::os::fd::AsRawFd as _;
+        // SAFETY: the address lives across the call.
+        assert_eq!(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) }, 0);
+        socket
+    });
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket
+}
+
+/// The kernel here need not know VLANs: the router is this test, which sends tagged frames; those that it gets have lost their tags.
+#[test]
+fn an_access_point_has_its_own_vlan_and_router() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let mut config = lab.config(Plane::XdpNative, Egress::Nat);
+    let (address, router) = (Ipv4Addr::new(10, 99, 0, 2), Ipv4Addr::new(10, 99, 0, 1));
+    let pool = Prefix::new(Ipv4Addr::new(10, 45, 0, 0), 24);
+    let vlan = Some(agw_dataplane::Vlan { id: 100, address, router });
+    config.pool_egress = vec![agw_dataplane::PoolEgress { pool, egress: Egress::Routed, vlan }];
+    let gateway = lab.open(config);
+    let station = Station::new(&lab);
+    gateway.connect();
+    let wire = tap(&lab);
+    let frame = |kind: u16| {
+        let mut buffer = vec![std::mem::MaybeUninit::uninit(); 2048];
+        loop {
+            let length = wire.recv(&mut buffer).unwrap();
+            // SAFETY: the kernel has written so many octets.
+            let octets: Vec<u8> = buffer[..length].iter().map(|octet| unsafe { octet.assume_init() }).collect();
+            let at = if half(&octets, 12) == 0x8100 { 16 } else { 12 };
+            if half(&octets, at) == kind {
+                return [&octets[..12], &octets[at..]].concat();
+            }
+        }
+    };
+    // Nothing of this access point leaves otherwise.
+    station.send(&g_pdu(TEID, &udp_packet((UE, 5001), (FAR, 7000), b"too early")));
+    eventually("it is dropped", || drops(&gateway, DropReason::NoRouter) > 0);
+    let asked = loop {
+        let asked = frame(0x0806);
+        if address_at(&asked, 38) == router {
+            break asked;
+        }
+    };
+    assert_eq!(address_at(&asked, 28), address);
+    let mac = [2, 0, 0, 0, 9, 9];
+    let mut reply = [&asked[6..12], &mac, &[0x81, 0, 0, 100, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2], &mac].concat();
+    reply.extend(router.octets());
+    reply.extend(&asked[22..32]);
+    wire.send(&reply).unwrap();
+    let packet = udp_packet((UE, 5001), (FAR, 7000), b"through the VLAN");
+    let mut tries = 0;
+    let left = loop {
+        station.send(&g_pdu(TEID, &packet));
+        let left = frame(0x0800);
+        if left[..6] == mac {
+            break left;
+        }
+        tries += 1;
+        assert!(tries < 100, "not by the router");
+    };
+    assert_eq!((address_at(&left, 26), &left[14 + 28..14 + packet.len()]), (UE, &b"through the VLAN"[..]));
+    // Back by the VLAN, and by no other way.
+    let answer = udp_packet((FAR, 7000), (UE, 5001), b"and back");
+    for tag in [&[][..], &[0x81, 0, 0, 101], &[0x81, 0, 0, 100]] {
+        wire.send(&[&left[6..12], &mac[..], tag, &[8, 0], &answer].concat()).unwrap();
+    }
+    assert_eq!(station.packet().expect("by its VLAN")[28..], *b"and back");
+    eventually("others are refused", || drops(&gateway, DropReason::WrongVlan) >= 2);
+}
+
+fn address_at(frame: &[u8], at: usize) -> Ipv4Addr {
+    address(frame, at)
+}
+
 #[test]
 fn contradictions_are_refused() {
     if !possible() {
