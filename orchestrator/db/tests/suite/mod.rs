@@ -1,5 +1,7 @@
 //! What every database must do.
 
+mod fleet;
+
 use basalt_security::{SealedKey, SealingKey, Secret};
 use orchestrator_db::{
     AuditEntry, Change, Error, Precondition, Query, Refusal, Replay, Repository, Settings, Sort, StoredToken,
@@ -26,6 +28,7 @@ pub async fn run(settings: &Settings) {
     people_and_tokens(&db).await;
     requests_that_come_again(&db).await;
     the_log_of_what_was_done(&db).await;
+    fleet::run(&db).await;
     db.close().await;
     // The second opening migrates nothing and finds everything.
     let db = open(settings).await.unwrap();
