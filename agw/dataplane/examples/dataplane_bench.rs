@@ -38,6 +38,7 @@ fn json(report: &Report, rounds: u32) -> String {
             ("downlink_one_rule", figures.downlink_one_rule_ns),
             ("uplink_64_rules", figures.uplink_64_rules_ns),
             ("downlink_64_rules", figures.downlink_64_rules_ns),
+            ("uplink_nat", figures.uplink_nat_ns),
         ] {
             lines.push(format!("  \"{what}_ns_{name}\": {value:.1}"));
         }

@@ -15,7 +15,7 @@ use crate::object;
 use crate::region::Region;
 use crate::rules::{Compiled, Rule};
 use crate::tables::{SharedRegions, Sizes, Tables};
-use aya::maps::Map;
+use aya::maps::{Map, MapData, ProgramArray};
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use basalt_ebpf_abi::{
@@ -61,7 +61,12 @@ pub struct Figures {
     pub downlink_64_rules_ns: f64,
     /// Downlink: lookup, encapsulation with checksum, count, lifetime, next hop, redirect.
     pub downlink_ns: f64,
+    /// Uplink as `uplink_ns`, translated to an external address and port.
+    pub uplink_nat_ns: f64,
 }
+
+/// Ports of a session, as a power of two, so that a million sessions find room.
+const BLOCK_BITS: u32 = 4;
 
 /// All figures of one run.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,6 +99,9 @@ pub fn measure(sessions: &[u32], rounds: u32, repeat: u32) -> Result<Report, Err
         figures.uplink_ns = bench.uplink(Class(DIRECT_HOP as u8), shift)?;
         figures.uplink_kernel_ns = bench.uplink(Class::KERNEL, shift)?;
         figures.downlink_ns = bench.downlink(shift)?;
+        bench.translate(true);
+        figures.uplink_nat_ns = bench.uplink(Class(DIRECT_HOP as u8), shift)?;
+        bench.translate(false);
         bench.limit();
         figures.uplink_limited_ns = bench.uplink(Class(DIRECT_HOP as u8), shift)?;
         figures.downlink_limited_ns = bench.downlink(shift)?;
@@ -137,6 +145,7 @@ struct Bench {
     rounds: u32,
     repeat: u32,
     _plan: Region<BenchPlan>,
+    _stages: ProgramArray<MapData>,
 }
 
 impl Bench {
@@ -152,8 +161,8 @@ impl Bench {
             rule_states: sessions.max(64),
             bearers: 32,
             prefixes: 16,
-            blocks: 16,
-            mappings: 16,
+            blocks: sessions.next_multiple_of(1 << 12) * 2,
+            mappings: (sessions.next_multiple_of(1 << 12) * 2) << BLOCK_BITS,
         };
         let mut loader = EbpfLoader::new();
         loader
@@ -171,6 +180,14 @@ impl Bench {
         for (name, program) in ebpf.programs_mut() {
             let program: &mut Xdp = program.try_into().map_err(Error::bpf(name))?;
             program.load().map_err(Error::bpf(format!("loading {name}")))?;
+        }
+        let absent = |name: &str| Error::Bpf { what: name.into(), cause: "not in the object".into() };
+        let stages = ebpf.take_map(maps::STAGES).ok_or_else(|| absent(maps::STAGES))?;
+        let mut stages = ProgramArray::try_from(stages).map_err(Error::bpf("stages"))?;
+        for (place, name) in (0u32..).zip(BenchPlan::STAGES) {
+            let program: &mut Xdp =
+                ebpf.program_mut(name).ok_or_else(|| absent(name))?.try_into().map_err(Error::bpf(name))?;
+            stages.set(place, program.fd().map_err(Error::bpf(name))?, 0).map_err(Error::bpf("stages"))?;
         }
         let regions = SharedRegions {
             settings: region(&ebpf, maps::SETTINGS, 1)?,
@@ -197,7 +214,7 @@ impl Bench {
             plan.ue.set(FIRST_UE);
             plan.length.set(INNER);
         }
-        Ok(Self { ebpf, tables, teids, sessions, rounds, repeat, _plan: plan })
+        Ok(Self { ebpf, tables, teids, sessions, rounds, repeat, _plan: plan, _stages: stages })
     }
 
     /// Nanoseconds of an uplink packet that goes this way.
@@ -244,6 +261,24 @@ impl Bench {
             record.policy.set(1);
             record.states.set(index);
             record.flags.set(record.flags.get() | DownlinkFlags::RULES);
+        }
+    }
+
+    /// Has every session translated, or none: each with a block of its own.
+    fn translate(&self, on: bool) {
+        let Some(nat) = self.tables.nat.get(0) else { return };
+        nat.block_bits.set(BLOCK_BITS);
+        nat.timeouts.iter().for_each(|timeout| timeout.set(u32::MAX));
+        for (index, record) in (0u32..).zip(self.tables.uplink.iter()) {
+            // The first blocks have ports that nobody gets.
+            let number = index + (1024 >> BLOCK_BITS);
+            if let Some(block) = self.tables.blocks.get(number as usize) {
+                block.external.set(Address::new(Ipv4Addr::new(198, 51, 100, 7)).0);
+                block.inside.set(record.ue.get());
+                record.block.set(number);
+            }
+            let flags = record.flags.get() & !UplinkFlags::TRANSLATED;
+            record.flags.set(if on { flags | UplinkFlags::TRANSLATED } else { flags });
         }
     }
 

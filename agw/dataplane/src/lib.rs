@@ -36,6 +36,11 @@
 //! fragments or answers "too big". In the software plane `bslt0` is a TUN device, or a
 //! veth pair where `/dev/net/tun` cannot be opened.
 //!
+//! Phones of a pool with a way of their own to the internet ([`PoolEgress`], [`Egress::Translated`]) go from `basalt_access` by tail calls
+//! through `basalt_onward` (way, translation, VLAN) and `basalt_deliver` (limits, counts, out); `basalt_internet` translates back. Each of
+//! them is verified alone: together they would be too much for verifiers. Mappings are kept in the blocks of ports that user space gives
+//! out, and are pinned with all other tables.
+//!
 //! # Invariants
 //! - A restart loses no packet of a connected phone: maps, programs and links stay pinned, programs are replaced behind their links,
 //!   records are only written where they differ. Packets for idle phones wait in the pinned ring.

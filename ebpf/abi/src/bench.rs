@@ -27,6 +27,8 @@ impl BenchPlan {
     pub const UPLINK_BASE: &str = "bench_uplink_base";
     /// The access program on a packet of a random session, and restores it.
     pub const UPLINK: &str = "bench_uplink";
+    /// What [`crate::programs::STAGES`] are for the others, entered from [`Self::UPLINK`]; the last one restores the packet.
+    pub const STAGES: [&str; 2] = ["bench_onward", "bench_deliver"];
     /// Takes a random session, and restores the packet as [`Self::DOWNLINK`] does.
     pub const DOWNLINK_BASE: &str = "bench_downlink_base";
     /// The internet program on a packet for a random phone, and restores it.

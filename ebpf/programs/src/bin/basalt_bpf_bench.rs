@@ -9,8 +9,8 @@ use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::Array;
 use aya_ebpf::programs::XdpContext;
 use basalt_ebpf_abi::BenchPlan;
-use basalt_pipeline::{Origin, Packet, TUNNEL_OVERHEAD, access, towards_phone};
-use basalt_programs::{Frame, Maps, act};
+use basalt_pipeline::{Origin, Packet, TUNNEL_OVERHEAD, access, deliver, onward, towards_phone};
+use basalt_programs::{Frame, Maps, act, pending, resolved};
 
 #[map]
 static BENCH_PLAN: Array<BenchPlan> = Array::with_max_entries(1, 1 << 10);
@@ -44,6 +44,25 @@ pub fn bench_uplink_base(ctx: XdpContext) -> u32 {
 pub fn bench_uplink(ctx: XdpContext) -> u32 {
     let mut frame = Frame::new(ctx.ctx);
     let verdict = access(&mut frame, &Maps);
+    if act(&frame, verdict) != xdp_action::XDP_REDIRECT {
+        return xdp_action::XDP_ABORTED;
+    }
+    restore_uplink(&mut frame)
+}
+
+#[xdp]
+pub fn bench_onward(ctx: XdpContext) -> u32 {
+    let mut frame = Frame::new(ctx.ctx);
+    let Some(pending) = pending() else { return xdp_action::XDP_ABORTED };
+    let verdict = onward(&mut frame, &Maps, pending);
+    act(&frame, verdict)
+}
+
+#[xdp]
+pub fn bench_deliver(ctx: XdpContext) -> u32 {
+    let mut frame = Frame::new(ctx.ctx);
+    let Some(resolved) = resolved() else { return xdp_action::XDP_ABORTED };
+    let verdict = deliver(&mut frame, &Maps, resolved);
     if act(&frame, verdict) != xdp_action::XDP_REDIRECT {
         return xdp_action::XDP_ABORTED;
     }
@@ -88,7 +107,9 @@ fn restore_uplink(frame: &mut Frame) -> u32 {
                 plan.teid.get().wrapping_add(session).to_be(),
             ],
         )?;
-        frame.store_words(58, [0x4011_0000u32.to_be(), ue])
+        frame.store_words(58, [0x4011_0000u32.to_be(), ue])?;
+        // The phone's port, which translation has changed.
+        frame.store16(70, 5000u16.to_be())
     })();
     finish(restored)
 }
