@@ -156,6 +156,9 @@ fn apn(wanted: &api::SubscribedApn, ue_ambr: Ambr, configured: &[ApnConfig]) -> 
     for (network, others) in framed_routes.iter().zip((1..).map(|next| framed_routes.get(next..).unwrap_or_default())) {
         inside(*network, others, configured)?;
     }
+    if let Some(network) = framed_routes.first() {
+        return Err(format!("`{network}`: networks behind phones are not forwarded by this gateway; leave them away"));
+    }
     let limit = |own: u64, ue: u64| if own == 0 { ue } else { own };
     Ok(ApnProfile {
         apn: name,

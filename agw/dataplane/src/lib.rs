@@ -77,6 +77,7 @@ mod buffer;
 mod config;
 mod dataplane;
 mod destinations;
+mod dhcp6;
 mod egress;
 mod error;
 mod hops;

@@ -1,6 +1,7 @@
 //! The GTP-U socket: what programs leave to user space, and everything in the software plane.
 
 use crate::buffer::Held;
+use crate::dhcp6;
 use crate::icmp;
 use crate::paths::Act;
 use crate::plane::{Outlet, Shared, State};
@@ -76,10 +77,10 @@ impl Shared {
         }
     }
 
-    /// A phone asks for its prefix.
+    /// A phone asks for its prefix, or to have one delegated.
     fn solicited(&self, now: Instant, peer: Ipv4Addr, octets: &[u8]) {
         let Ok(Datagram { header, message: Message::GPdu(inner) }) = Datagram::decode(octets) else { return };
-        if !router::solicits(&inner) || !self.state().limits.allow(now, peer) {
+        if !self.state().limits.allow(now, peer) {
             self.tables.dropped(DropReason::PeerRate, 1);
             return;
         }
@@ -90,7 +91,15 @@ impl Shared {
         if let Some((_, downlink)) = other
             && downlink.prefix.get() == uplink.prefix.get()
         {
-            self.advertise(uplink, downlink);
+            if router::solicits(&inner) {
+                self.advertise(uplink, downlink);
+                return;
+            }
+            let prefix = u64::from_be(uplink.prefix.get());
+            let shift = settings.place6(prefix).map_or(0, |place| place.shift);
+            if let Some(answer) = dhcp6::answer(&inner, &dhcp6::Offer { prefix, shift, dns: &self.dns6 }) {
+                self.send_down(downlink, answer);
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use agw_types::{
     AddressPool, ApnProfile, Arp, BearerEndpoint, BearerQos, PagingPolicy, ProcedureTimers, Profile, SecurityOrder,
 };
-use agw_types::{Peer, TunnelState};
+use agw_types::{PdnTypes, Peer, PrefixPool, TunnelState};
 use basalt_ids::{MmeCode, MmeGroupId, Qci};
 use basalt_nas::Direction;
 use basalt_nas::esm::{
@@ -448,4 +448,54 @@ fn strangers_and_garbage_are_answered_by_status() {
     assert_eq!(status.cause, EsmCause::MessageTypeNonExistent);
     let out = desk.ask(SessionRequest::Uplink { ue: ue(1), esm: Vec::new(), profile: profile(1) });
     assert!(out.replies.is_empty());
+}
+
+#[test]
+fn a_session_has_the_addresses_it_asked_for_and_keeps_them_over_a_restart() {
+    let mut both = config();
+    let pool = PrefixPool { network: "2001:db8:1::".parse().unwrap(), prefix: 62, each: 64 };
+    for apn in both.apns.iter_mut().take(1) {
+        (apn.pools6, apn.pdn_types) = (vec![pool], PdnTypes::Ipv4v6);
+    }
+    let fresh = |config: &GatewayConfig| Desk {
+        sessions: Sessions::new(config, 100, &SecureSeed([7; 32])),
+        now: Time::from_secs(1),
+    };
+    let mut desk = fresh(&both);
+    let of_type = |pdn_type| PdnConnectivityRequest::new(RequestType::Initial, pdn_type);
+    for (number, pdn_type, ipv4, ipv6) in
+        [(1, PdnType::Ipv4v6, true, true), (2, PdnType::Ipv6, false, true), (3, PdnType::Ipv4, true, false)]
+    {
+        let out = desk.attach(number, of_type(pdn_type));
+        let [SessionReply::AttachReady { esm, .. }] = out.replies.as_slice() else { panic!("{out:?}") };
+        let message = EsmPdu::decode(esm, Direction::Downlink).unwrap().message;
+        let EsmMessage::ActivateDefaultEpsBearerContextRequest(offer) = message else { panic!() };
+        assert_eq!((offer.address.pdn_type(), offer.cause), (pdn_type, None));
+        desk.uplink(number, Some(5), 0, accept());
+        let address = desk.sessions.of(ue(number))[0].address;
+        assert_eq!((address.ipv4().is_some(), address.prefix().is_some()), (ipv4, ipv6));
+        assert_eq!(desk.sessions.by_address(address), Some(ue(number)));
+    }
+    let given: Vec<UeAddress> = (1..=3).map(|number| desk.sessions.of(ue(number))[0].address).collect();
+    assert_ne!(given[0].prefix(), given[1].prefix());
+    // A restart, and a session given back: its prefix rests.
+    let mut again = fresh(&both);
+    let ambr = profile(1).ambr;
+    for number in 1..=2u32 {
+        let stored = desk.sessions.stored(ue(number));
+        assert!(again.sessions.restore(ue(number), profile(number.into()).imsi, ambr, stored).is_empty());
+    }
+    again.ask(SessionRequest::Release { ue: ue(2) });
+    let taken: Vec<_> = (4..=5)
+        .map(|number| {
+            again.attach(number, of_type(PdnType::Ipv6));
+            again.sessions.of(ue(number))[0].address.prefix()
+        })
+        .collect();
+    assert!(!taken.contains(&given[0].prefix()) && !taken.contains(&given[1].prefix()), "{taken:?} {given:?}");
+    let out = again.attach(6, of_type(PdnType::Ipv6));
+    assert!(matches!(out.replies.as_slice(), [SessionReply::AttachRejected { cause: 26, .. }]), "{out:?}");
+    // What an access point without IPv6 says.
+    let out = fresh(&config()).attach(1, of_type(PdnType::Ipv6));
+    assert!(matches!(out.replies.as_slice(), [SessionReply::AttachRejected { cause: 50, .. }]), "{out:?}");
 }

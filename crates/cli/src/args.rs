@@ -458,7 +458,6 @@ The first line names the columns, in any order; letter case, spaces and hyphens 
   static_ip (ip)          IPv4 address, in the order of apn; - for none
   static_ipv6             IPv6 prefix such as 2001:db8:1:7::/64, in the order of apn; - for none
   pdn_type                ipv4, ipv6, ipv4v6 or ipv4-or-ipv6; ipv4v6 if empty
-  framed_routes           networks behind the phone, joined by +, in the order of apn; - for none
   qci                     5 to 9; 9 if empty
   ambr_dl, ambr_ul        bit rates such as 50M, or both in one column: ambr as DOWN/UP
   state                   active or suspended
@@ -525,9 +524,6 @@ pub(crate) struct Add {
     /// What its sessions may be: ipv4, ipv6, ipv4v6, or ipv4-or-ipv6 for one of them at a time; ipv4v6 if absent
     #[arg(long, value_name = "TYPE", default_value = "", hide_default_value = true)]
     pub(crate) pdn_type: String,
-    /// Networks behind the phone, reached through its session in the first access point, separated by commas
-    #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
-    pub(crate) framed_route: Vec<String>,
     /// Class of the default bearer, 5 to 9
     #[arg(long, value_parser = clap::value_parser!(u32).range(5..=9), default_value_t = 9)]
     pub(crate) qci: u32,

@@ -27,7 +27,7 @@ pub(crate) struct Inner6 {
 pub(crate) enum Checked6 {
     /// A packet that may go out.
     Good(Inner6),
-    /// A Router Solicitation: the gateway is the router that answers (RFC 4861 §6.2.6).
+    /// A Router Solicitation, or a message to DHCPv6 servers: the gateway is who answers (RFC 4861 §6.2.6, RFC 8415 §7.1).
     Solicitation,
 }
 
@@ -58,7 +58,8 @@ pub(crate) fn check<P: Packet>(
     if source != prefix {
         // Before it has an address, a phone may ask for the prefix, and nothing else.
         let nobody = source == LINK_LOCAL || source == 0;
-        if nobody && solicitation {
+        let servers = next as u8 == PROTO_UDP && source == LINK_LOCAL && is_for_servers(packet, offset, available);
+        if nobody && solicitation || servers {
             return Ok(Checked6::Solicitation);
         }
         if !delegated(settings, source, prefix) {
@@ -70,6 +71,15 @@ pub(crate) fn check<P: Packet>(
     }
     transport(packet, offset, available, next, SettingFlags(settings.flags.get()))?;
     Ok(Checked6::Good(Inner6 { length: available, destination }))
+}
+
+/// Whether a datagram goes to all DHCPv6 relay agents and servers on the link, ff02::1:2, port 547.
+#[inline(always)]
+fn is_for_servers<P: Packet>(packet: &P, offset: usize, available: u32) -> bool {
+    let first = packet.load64(offset + 24).map(u64::from_be);
+    let second = packet.load64(offset + 32).map(u64::from_be);
+    let port = packet.load16(offset + IPV6 + 2).map(u16::from_be);
+    available >= IPV6 as u32 + 8 && first == Some(0xff02 << 48) && second == Some(0x1_0002) && port == Some(547)
 }
 
 /// Whether a source is in what may be delegated to the phone with this prefix (both host order).

@@ -140,9 +140,7 @@ fn keys(add: &Add, stdin: &mut dyn Read) -> Result<KeyTexts> {
 /// Access points as asked for; an address or a class alone is one for `internet`.
 fn apns(add: &Add) -> Result<Vec<api::SubscribedApn>> {
     let mut names: Vec<&str> = add.apn.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect();
-    if names.is_empty()
-        && (add.static_ip.is_some() || add.static_ipv6.is_some() || !add.framed_route.is_empty() || add.qci != 9)
-    {
+    if names.is_empty() && (add.static_ip.is_some() || add.static_ipv6.is_some() || add.qci != 9) {
         names.push("internet");
     }
     let static_ipv4 = match add.static_ip.as_deref() {
@@ -155,7 +153,7 @@ fn apns(add: &Add) -> Result<Vec<api::SubscribedApn>> {
         static_ipv4: if index == 0 { static_ipv4.clone() } else { String::new() },
         static_ipv6: add.static_ipv6.clone().filter(|_| index == 0).unwrap_or_default(),
         pdn_type: add.pdn_type.clone(),
-        framed_routes: if index == 0 { add.framed_route.clone() } else { Vec::new() },
+        framed_routes: Vec::new(),
         ..Default::default()
     });
     Ok(apns.collect())
@@ -249,9 +247,6 @@ async fn show(imsi: String, client: &mut Client, out: &mut Out<'_>) -> Result<()
         let kind = if apn.pdn_type.is_empty() { String::new() } else { format!(", {}", apn.pdn_type) };
         let what = format!("QCI {}, priority {}, {rates}{kind}, {address}", apn.qci, apn.priority);
         fields.push(("apn", format!("{}: {what}", apn.apn)));
-        for network in &apn.framed_routes {
-            fields.push(("behind", format!("{network} ({})", apn.apn)));
-        }
     }
     fields.push(("keys", format!("sealed ({}, AMF {})", view::algorithm(&subscriber), subscriber.amf)));
     Ok(out.fields(&fields)?)

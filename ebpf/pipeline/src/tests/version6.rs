@@ -156,6 +156,15 @@ fn solicitations_are_the_gateway_s_to_answer() {
         assert_eq!(bytes, frame);
     }
     assert_eq!(world.punted(PuntReason::RouterSolicitation), 3);
+    // So are messages to DHCPv6 servers, and nothing else from the link's address.
+    let servers = |port, last| {
+        let mut message = ipv6(LINK, [0xff, 2, 0, 0, 0, 0, 0, 0], 17, &udp(546, port, &[1, 0, 0, 1]));
+        message[32..40].copy_from_slice(&[0, 0, 0, 0, 0, 1, 0, last]);
+        run(&g_pdu(&message), |f| access(f, &world)).0
+    };
+    assert!(matches!(servers(547, 2), Verdict::Pass));
+    assert!(matches!(servers(548, 2), Verdict::Drop(DropReason::SpoofedSource)));
+    assert!(matches!(servers(547, 3), Verdict::Drop(DropReason::SpoofedSource)));
 }
 
 #[test]

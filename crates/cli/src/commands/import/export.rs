@@ -4,7 +4,7 @@ use crate::view;
 use basalt_control_api::gateway::v1 as api;
 
 /// Columns of an exported file.
-pub(in super::super) const EXPORTED: [&str; 17] = [
+pub(in super::super) const EXPORTED: [&str; 16] = [
     "imsi",
     "name",
     "msisdn",
@@ -17,7 +17,6 @@ pub(in super::super) const EXPORTED: [&str; 17] = [
     "static_ip",
     "static_ipv6",
     "pdn_type",
-    "framed_routes",
     "qci",
     "priority",
     "apn_ambr_dl",
@@ -25,7 +24,7 @@ pub(in super::super) const EXPORTED: [&str; 17] = [
 ];
 
 /// One subscriber in those columns.
-pub(in super::super) fn exported(subscriber: &api::Subscriber) -> [String; 17] {
+pub(in super::super) fn exported(subscriber: &api::Subscriber) -> [String; 16] {
     let each = |of: &dyn Fn(&api::SubscribedApn) -> String| {
         let items: Vec<String> = subscriber
             .apns
@@ -50,7 +49,6 @@ pub(in super::super) fn exported(subscriber: &api::Subscriber) -> [String; 17] {
         each(&|apn| apn.static_ipv4.clone()),
         each(&|apn| apn.static_ipv6.clone()),
         each(&|apn| apn.pdn_type.clone()),
-        each(&|apn| apn.framed_routes.join("+")),
         each(&|apn| apn.qci.to_string()),
         each(&|apn| apn.priority.to_string()),
         each(&|apn| own(apn.ambr_downlink, subscriber.ambr_downlink)),

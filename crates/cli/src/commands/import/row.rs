@@ -24,7 +24,6 @@ const COLUMNS: &[(Column, &[&str])] = &[
     (Column::StaticIp, &["static_ip", "static_ipv4", "ip", "ipv4", "ip_address"]),
     (Column::StaticIpv6, &["static_ipv6", "ipv6", "ipv6_prefix"]),
     (Column::PdnType, &["pdn_type"]),
-    (Column::FramedRoutes, &["framed_routes", "framed_route"]),
     (Column::Qci, &["qci"]),
     (Column::Priority, &["priority", "arp"]),
     (Column::Ambr, &["ambr"]),
@@ -43,7 +42,7 @@ const IGNORED: &[&str] = &[
 
 /// Whether a value is of one access point only.
 const fn own(column: Column) -> bool {
-    matches!(column, Column::StaticIp | Column::StaticIpv6 | Column::FramedRoutes)
+    matches!(column, Column::StaticIp | Column::StaticIpv6)
 }
 
 /// What a column means.
@@ -62,7 +61,6 @@ pub(super) enum Column {
     StaticIp,
     StaticIpv6,
     PdnType,
-    FramedRoutes,
     Qci,
     Priority,
     Ambr,
@@ -221,7 +219,6 @@ impl<'a> Cells<'a> {
             Column::StaticIp,
             Column::StaticIpv6,
             Column::PdnType,
-            Column::FramedRoutes,
             Column::Qci,
             Column::Priority,
             Column::ApnAmbrDownlink,
@@ -253,12 +250,7 @@ impl<'a> Cells<'a> {
                 },
                 static_ipv6: item(Column::StaticIpv6, "static_ipv6")?.to_owned(),
                 pdn_type: item(Column::PdnType, "pdn_type")?.to_owned(),
-                framed_routes: item(Column::FramedRoutes, "framed_routes")?
-                    .split('+')
-                    .map(str::trim)
-                    .filter(|network| !network.is_empty())
-                    .map(str::to_owned)
-                    .collect(),
+                framed_routes: Vec::new(),
             })
         });
         apns.collect()
