@@ -72,6 +72,59 @@ async fn keys_go_in_and_never_out() {
 }
 
 #[tokio::test]
+async fn gateways_are_seen_and_told() {
+    let bench = Bench::with_network("acme", "lab").await;
+    let root = Some(bench.root.as_str());
+    assert_eq!(bench.ask("PUT", "/networks/lab/tiers/stable", root, &[], "{}").await.0, 201);
+    // A token is shown once; the tier must be there.
+    let tokens = "/networks/lab/gateway-tokens";
+    let (status, _, problem) = bench.ask("POST", tokens, root, &[], r#"{"tier":"none"}"#).await;
+    assert_eq!((status, problem["errors"][0]["path"].as_str()), (422, Some("/tier")));
+    assert_eq!(bench.ask("POST", tokens, root, &[], r#"{"tier":"stable","hours":0}"#).await.0, 422);
+    let key = [("idempotency-key", "token-1")];
+    let (status, _, made) = bench.ask("POST", tokens, root, &key, r#"{"tier":"stable","gateway":"g1"}"#).await;
+    let token = made["token"].as_str().unwrap();
+    assert!(status == 201 && token.starts_with("bgt1.core.example:8481.abab"), "{made}");
+    assert_eq!(made["command"], format!("basalt gateway join {token}"));
+    let secret = token.rsplit('.').next().unwrap();
+    let again = bench.ask("POST", tokens, root, &key, r#"{"tier":"stable","gateway":"g1"}"#).await;
+    let list = bench.ask("GET", tokens, root, &[], "").await;
+    assert_eq!((again.0, list.2["items"].as_array().unwrap().len()), (201, 1));
+    assert!(!again.2.to_string().contains(secret) && !list.2.to_string().contains(secret));
+    assert!(!bench.database_holds(secret));
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(bench.ask("DELETE", &format!("{tokens}/{id}"), root, &[], "").await.0, 204);
+    // Of a gateway that has never come.
+    assert_eq!(bench.ask("GET", "/networks/lab/gateways/g1/status", root, &[], "").await.0, 404);
+    assert_eq!(bench.ask("PUT", "/networks/lab/gateways/g1", root, &[], r#"{"tier":"stable"}"#).await.0, 201);
+    let (_, _, seen) = bench.ask("GET", "/networks/lab/gateways/g1/status", root, &[], "").await;
+    assert_eq!((seen["connected"].as_bool(), seen["joined_at"].is_null()), (Some(false), true));
+    assert_eq!(bench.ask("POST", "/networks/lab/gateways/g1/revoke", root, &[], "").await.0, 404);
+    // Commands wait for it.
+    let commands = "/networks/lab/gateways/g1/commands";
+    assert_eq!(bench.ask("POST", commands, root, &[], r#"{"kind":"self-destruct"}"#).await.0, 422);
+    let ping = r#"{"kind":"ping","arguments":{"host":"192.0.2.1"},"minutes":5}"#;
+    let (status, _, command) = bench.ask("POST", commands, root, &[], ping).await;
+    assert_eq!((status, command["state"].as_str()), (201, Some("queued")));
+    let path = format!("/networks/lab/commands/{}", command["id"].as_str().unwrap());
+    let (_, _, read) = bench.ask("GET", &path, root, &[], "").await;
+    assert_eq!((&read["arguments"]["host"], &read["created_by"]), (&json!("192.0.2.1"), &json!("root")));
+    bench.db.gateway_connected("lab", "g1", 1, "r", 1).await.unwrap();
+    let parts = [orchestrator_db::StatePart::Metrics(json!({"enbs": 2.0}))];
+    bench.db.put_gateway_state("lab", "g1", 2, ("r", 1), &parts).await.unwrap();
+    let (_, _, metrics) = bench.ask("GET", "/networks/lab/gateways/g1/metrics", root, &[], "").await;
+    assert_eq!(metrics, json!({"at": 2, "values": {"enbs": 2.0}}));
+    let (_, _, states) = bench.ask("GET", "/networks/lab/gateway-states", root, &[], "").await;
+    assert_eq!(states["items"][0]["connected"], false, "it was not heard for long");
+    for path in ["gateways/g1/events", "events?alarms=true", "usage?imsi=00101&since=5", "gateways/g1/certificates"] {
+        assert_eq!(bench.ask("GET", &format!("/networks/lab/{path}"), root, &[], "").await.0, 200, "{path}");
+    }
+    for path in ["events?alarms=1", "usage?since=x", "events?cursor=x"] {
+        assert_eq!(bench.ask("GET", &format!("/networks/lab/{path}"), root, &[], "").await.0, 400, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn lists_are_paged_filtered_and_narrowed() {
     let bench = Bench::with_network("acme", "lab").await;
     let root = Some(bench.root.as_str());

@@ -1,0 +1,189 @@
+//! Gateway and orchestrator over a simulated network (turmoil) that delays, parts and heals, while either side crashes and the
+//! operator goes on changing things. Whatever happens: what was acknowledged is there, usage is counted once, and the gateway
+//! ends up with what it should have.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod world;
+
+use agw_link::Dial;
+use agw_sync::Input;
+use async_trait::async_trait;
+use basalt_control_api::orchestrator::JoinToken;
+use basalt_sansio::{Rng, SimRng};
+use orchestrator_db::open;
+use orchestrator_fleet::{Accept, Authority, Fleet, Settings};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use world::{FAR, Gateway, Ground, imsi, sealing};
+
+const PORT: u16 = 8481;
+/// Real time of five milliseconds of virtual time, at least.
+const PACE: Duration = Duration::from_micros(150);
+
+struct SimDial;
+
+#[async_trait]
+impl Dial for SimDial {
+    type Io = turmoil::net::TcpStream;
+
+    async fn dial(&self, address: &str) -> io::Result<Self::Io> {
+        let connected = tokio::time::timeout(Duration::from_secs(5), turmoil::net::TcpStream::connect(address));
+        connected.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+}
+
+struct SimAccept(turmoil::net::TcpListener);
+
+impl Accept for SimAccept {
+    type Io = turmoil::net::TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(Self::Io, SocketAddr)> {
+        self.0.accept().await
+    }
+}
+
+/// A replica as its supervisor runs it: it is started again until the database is there. Virtual time runs ahead of the disk, so
+/// that the database is slow, and sometimes too slow.
+async fn orchestrator(address: String) -> turmoil::Result {
+    loop {
+        if let Err(error) = replica(&address).await {
+            println!("the replica ended: {error:#}");
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn replica(address: &str) -> anyhow::Result<()> {
+    let settings = orchestrator_db::Settings { address: address.to_owned(), connections: 4 };
+    let db = open(&settings).await?;
+    let authority = Authority::ensure(db.as_ref(), &sealing()).await?;
+    let settings = Settings { beat: Duration::from_secs(10), ..Settings::default() };
+    let fleet = Fleet::new(db, sealing(), authority, settings)?;
+    let listener = turmoil::net::TcpListener::bind((IpAddr::from(Ipv4Addr::UNSPECIFIED), PORT)).await?;
+    fleet.serve(SimAccept(listener)).await
+}
+
+async fn gateway(gateway: Arc<Gateway>, token: Arc<Mutex<Option<JoinToken>>>, seed: u8) -> turmoil::Result {
+    let joined = gateway.disk.identity.lock().unwrap().is_some();
+    let token = if joined { None } else { token.lock().unwrap().clone() };
+    let mut plan = gateway.plan(token, seed);
+    plan.settings.longest_wait = Duration::from_secs(10);
+    plan.settings.longest_refusal = Duration::from_secs(10);
+    let link = agw_link::spawn(plan, Arc::clone(&gateway.disk), Arc::new(SimDial));
+    loop {
+        link.tell(Input::UsageReady).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+}
+
+/// What should be, as the operator remembers it: number and title.
+type Wanted = std::collections::BTreeMap<u32, String>;
+
+struct Storm {
+    runtime: tokio::runtime::Runtime,
+    ground: Ground,
+    gateway: Arc<Gateway>,
+    rng: SimRng,
+    wanted: Wanted,
+    changes: u32,
+}
+
+impl Storm {
+    /// One change by the operator, acknowledged when this returns.
+    fn change(&mut self) {
+        let number = u32::try_from(self.rng.below(40)).unwrap() + 1;
+        self.changes += 1;
+        if self.wanted.contains_key(&number) && self.rng.chance(1, 3) {
+            self.runtime.block_on(self.ground.delete(orchestrator_model::Kind::Subscriber, "lab", &imsi(number)));
+            self.wanted.remove(&number);
+        } else {
+            let title = format!("change {}", self.changes);
+            self.runtime.block_on(self.ground.subscriber("lab", number, &title));
+            self.wanted.insert(number, title);
+        }
+    }
+
+    fn has(&self) -> Wanted {
+        let disk = &self.gateway.disk;
+        let titled = |name: String| Some((name[5..].parse().ok()?, disk.title(&name)?));
+        disk.subscribers().into_iter().filter_map(titled).collect()
+    }
+
+    fn usage(&self) -> Vec<i64> {
+        let rows = self.runtime.block_on(self.ground.db.usage("lab", None, 0, 100_000)).unwrap();
+        let mut numbers: Vec<i64> = rows.iter().map(|row| row.uplink_bytes).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+}
+
+fn storm(seed: u64) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let ground = runtime.block_on(Ground::new());
+    let (secret, fingerprint) = runtime.block_on(async {
+        let authority = Authority::ensure(ground.db.as_ref(), &sealing()).await.unwrap();
+        (ground.token("lab", "", FAR).await, authority.fingerprint())
+    });
+    let path = format!("sqlite:{}", ground.folder.path().join("db").display());
+    let node = Arc::new(Gateway::new("north"));
+    let token = JoinToken { address: format!("orchestrator:{PORT}"), fingerprint, secret };
+    let token = Arc::new(Mutex::new(Some(token)));
+    let mut sim = turmoil::Builder::new()
+        .rng_seed(seed)
+        .tick_duration(Duration::from_millis(5))
+        .min_message_latency(Duration::from_millis(1))
+        .max_message_latency(Duration::from_millis(300))
+        .simulation_duration(Duration::from_secs(100_000))
+        .tcp_capacity(1 << 14)
+        .build();
+    sim.host("orchestrator", move || orchestrator(path.clone()));
+    let (cloned, told) = (Arc::clone(&node), Arc::clone(&token));
+    sim.host("gateway", move || gateway(Arc::clone(&cloned), Arc::clone(&told), u8::try_from(seed).unwrap()));
+    let mut storm = Storm { runtime, ground, gateway: node, rng: SimRng::new(seed), wanted: Wanted::new(), changes: 0 };
+    let pass = |sim: &mut turmoil::Sim<'_>, millis: u64| {
+        (0..millis / 5).for_each(|_| {
+            sim.step().unwrap();
+            // The database lives in real time: virtual time may run ahead of it, but not without measure.
+            std::thread::sleep(PACE);
+        });
+    };
+    for _ in 0..24 {
+        match storm.rng.below(8) {
+            0 => sim.partition("gateway", "orchestrator"),
+            1 | 2 => sim.repair("gateway", "orchestrator"),
+            3 => {
+                sim.crash("gateway");
+                sim.bounce("gateway");
+            }
+            4 => {
+                sim.crash("orchestrator");
+                sim.bounce("orchestrator");
+            }
+            _ => storm.change(),
+        }
+        storm.gateway.disk.use_up(storm.rng.below(40));
+        let millis = 100 + storm.rng.below(8_000);
+        pass(&mut sim, millis);
+    }
+    sim.repair("gateway", "orchestrator");
+    let count = storm.gateway.disk.ended.lock().unwrap().len();
+    let expected: Vec<i64> = (1..=i64::try_from(count).unwrap()).collect();
+    for _ in 0..600 {
+        pass(&mut sim, 1000);
+        let told = storm.gateway.disk.ledger.lock().unwrap().is_empty();
+        if told && storm.has() == storm.wanted && storm.gateway.disk.identity.lock().unwrap().is_some() {
+            assert_eq!(storm.usage(), expected, "each record once, seed {seed}");
+            return;
+        }
+    }
+    panic!("seed {seed}: no convergence\nshould have {:?}\nhas {:?}", storm.wanted, storm.has());
+}
+
+#[test]
+fn whatever_happens_both_sides_end_up_equal() {
+    for seed in 1..=3 {
+        storm(seed);
+    }
+}
