@@ -1,6 +1,7 @@
 //! Gateway and orchestrator over a simulated network (turmoil) that delays, parts and heals, while either side crashes and the
 //! operator goes on changing things. Whatever happens: what was acknowledged is there, usage is counted once, and the gateway
 //! ends up with what it should have.
+// tidy: allow-file(sleep): in virtual time a sleep is a timer; the one in real time keeps virtual time from outrunning the disk
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod world;
