@@ -202,6 +202,14 @@ impl Shared {
                 self.end_marker(left);
             }
         }
+        // What came from a base station before the core said that the bearer is there.
+        for ours in after.keys() {
+            for held in state.waiting.take(*ours) {
+                if let Some(refused) = self.uplink_again(held) {
+                    self.give_up(&mut state, Instant::now(), &refused);
+                }
+            }
+        }
         Ok(parts)
     }
 
