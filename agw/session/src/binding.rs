@@ -138,11 +138,6 @@ pub(crate) fn flow(filter: &PacketFilter) -> Option<SdfFilter> {
                 }
                 flow.remote = Some((Ipv4Addr::from_bits(address.to_bits() & prefix).into(), length as u8));
             }
-            FilterComponent::Ipv6RemotePrefix(address, length) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
-                let network = core::net::Ipv6Addr::from_bits(address.to_bits() & mask);
-                flow.remote = Some((network.into(), length));
-            }
             FilterComponent::Protocol(protocol) => flow.protocol = Some(protocol),
             FilterComponent::LocalPort(port) => flow.local_ports = Some((port, port)),
             FilterComponent::LocalPorts(first, last) => flow.local_ports = Some((first, last)),
@@ -150,6 +145,8 @@ pub(crate) fn flow(filter: &PacketFilter) -> Option<SdfFilter> {
             FilterComponent::RemotePorts(first, last) => flow.remote_ports = Some((first, last)),
             FilterComponent::Tos(value, mask) => flow.tos = Some((value, mask)),
             FilterComponent::Ipv4Local(..)
+            // The data plane looks at IPv4 far ends only: what it would not let pass is not promised.
+            | FilterComponent::Ipv6RemotePrefix(..)
             | FilterComponent::Ipv6Remote(..)
             | FilterComponent::Ipv6LocalPrefix(..)
             | FilterComponent::SecurityParameterIndex(_)
