@@ -252,9 +252,11 @@ fn a_refused_connection_is_told() {
 #[test]
 fn dedicated_bearers_belong_to_their_default_bearer() {
     let mut pair = Pair::attached(Profile::default());
+    // One filter of both directions: UDP (TS 24.008 §10.5.6.12).
+    let flow = vec![0x21, 0x30, 0x10, 2, 0x30, 17];
     let dedicated = |linked| {
         let qos = EpsQos::non_gbr(basalt_ids::Qci(1));
-        let request = ActivateDedicatedEpsBearerContextRequest::new(LinkedEbi(linked), qos, TrafficFlow(vec![0x21]));
+        let request = ActivateDedicatedEpsBearerContextRequest::new(LinkedEbi(linked), qos, TrafficFlow(flow.clone()));
         let message = EsmMessage::ActivateDedicatedEpsBearerContextRequest(request);
         EsmPdu { ebi: Some(Ebi::new(7).unwrap()), pti: Pti(0), message }
     };
