@@ -3,7 +3,7 @@
 //!
 //! Every attack is played in a network of its own by a phone and a base station that have turned hostile, while a canary
 //! phone pings. What the gateway let pass is told by witnesses on its links, and why the rest was dropped by the gateway's
-//! own metrics, so that nothing is dropped for a reason that another day does not hold. See [`arena::Arena::close`] for
+//! own metrics, so that nothing is dropped for a reason that another day does not hold. `Arena::close` says
 //! what every attack must leave as it was.
 
 mod arena;
