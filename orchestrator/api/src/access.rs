@@ -49,6 +49,8 @@ pub enum Need {
     /// A role in the network that the address names. Where it does not exist: in the whole installation, or with the tenant
     /// that the body names.
     InNetwork(Role),
+    /// A role in the whole of the tenant that the address names.
+    InTenant(Role),
 }
 
 impl Need {
@@ -65,6 +67,7 @@ impl Need {
             Self::Somebody => "signed-in".to_owned(),
             Self::Everywhere(needed) => format!("everywhere:{}", role(needed)),
             Self::InNetwork(needed) => format!("network:{}", role(needed)),
+            Self::InTenant(needed) => format!("tenant:{}", role(needed)),
         }
     }
 }
@@ -96,13 +99,24 @@ pub struct Caller {
     pub grants: Vec<Grant>,
     /// What the token may at most; `None` for a session, which may what its user may.
     pub limit: Option<Vec<Grant>>,
+    /// Whose user it is; `None` for one of the installation. Outside of the tenant such a user may nothing, whatever he was
+    /// granted: a network may change hands.
+    pub tenant: Option<String>,
+    /// What a page shows to write by cookie; `None` when a token was shown.
+    pub proof: Option<String>,
 }
 
 impl Caller {
     /// Whether somebody may do something somewhere: the user may, and so may the token.
     #[must_use]
     pub fn may(&self, role: Role, place: Place<'_>) -> bool {
-        allows(&self.grants, role, place) && self.limit.as_ref().is_none_or(|limit| allows(limit, role, place))
+        let confined = self.tenant.as_ref().is_none_or(|own| match place {
+            Place::Installation => false,
+            Place::Tenant(tenant) | Place::Network { tenant, .. } => own == tenant,
+        });
+        confined
+            && allows(&self.grants, role, place)
+            && self.limit.as_ref().is_none_or(|limit| allows(limit, role, place))
     }
 
     /// Whether somebody may hand on a grant: only what he has himself.
@@ -132,7 +146,8 @@ mod tests {
     use super::*;
 
     fn caller(role: Role, scope: Scope) -> Caller {
-        Caller { name: "ann".to_owned(), token: "t".to_owned(), grants: vec![Grant { role, scope }], limit: None }
+        let (name, token, grants) = ("ann".to_owned(), "t".to_owned(), vec![Grant { role, scope }]);
+        Caller { name, token, grants, limit: None, tenant: None, proof: None }
     }
 
     #[test]
@@ -159,6 +174,17 @@ mod tests {
         );
         key.grants.clear();
         assert!(!key.may(Role::Viewer, lab), "the owner lost his right");
+    }
+
+    #[test]
+    fn a_user_of_a_tenant_stays_there() {
+        let mut user = caller(Role::Admin, Scope::Network("lab".to_owned()));
+        user.grants.push(Grant { role: Role::Admin, scope: Scope::Everything });
+        user.tenant = Some("acme".to_owned());
+        assert!(user.may(Role::Admin, Place::Network { name: "lab", tenant: "acme" }));
+        assert!(user.may(Role::Admin, Place::Tenant("acme")));
+        assert!(!user.may(Role::Viewer, Place::Network { name: "lab", tenant: "sold" }));
+        assert!(!user.may(Role::Viewer, Place::Tenant("sold")) && !user.may(Role::Viewer, Place::Installation));
     }
 
     #[test]

@@ -1,16 +1,20 @@
-//! People and programs: the first user, sessions, users, API keys; and the audit log.
+//! People and programs: the first user, sessions, passwords, API keys; and the audit log.
 
 use crate::gate::{Answer, Call};
 use crate::token::{digest_of, new_token};
-use crate::{Grant, Problem, Role, Scope, password};
-use orchestrator_db::{StoredToken, StoredUser, TokenKind};
-use serde::{Deserialize, Serialize};
+use crate::users::{self, check_name, hashed, shown, stored};
+use crate::{Grant, Problem, Role, Scope, password, session};
+use axum::http::header;
+use orchestrator_db::{StoredToken, TokenKind};
+use serde::Deserialize;
 use serde_json::json;
 use std::sync::atomic::Ordering;
 use utoipa::ToSchema;
 
 /// A session lasts so long, milliseconds.
 const SESSION: i64 = 12 * 3600 * 1000;
+/// Sessions of one user; beyond that the oldest end.
+const SESSIONS: usize = 50;
 /// Failures in a row after which a user is locked, and for how long, milliseconds.
 const FAILURES: i64 = 5;
 const LOCKED: i64 = 5 * 60 * 1000;
@@ -40,17 +44,22 @@ pub(crate) struct Login {
     /// The password.
     #[schema(write_only)]
     password: String,
+    /// For browsers: the session is kept in a cookie that no script can read, and the answer has no token but a `csrf_token`,
+    /// which writes show in the header `X-CSRF-Token`.
+    #[serde(default)]
+    cookie: bool,
 }
 
-/// A user, made or changed.
+/// Another password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct UserChange {
-    /// What the user may do.
-    grants: Vec<Grant>,
-    /// A new password; needed for a new user. It ends the user's sessions.
+pub(crate) struct PasswordChange {
+    /// The present one.
     #[schema(write_only)]
-    password: Option<String>,
+    current: String,
+    /// 12 to 256 characters. All other sessions end.
+    #[schema(write_only)]
+    password: String,
 }
 
 /// A new API key.
@@ -63,19 +72,6 @@ pub(crate) struct KeyRequest {
     grants: Vec<Grant>,
     /// Days until it expires, 1 to 366.
     days: u16,
-}
-
-/// A user as shown.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct User {
-    /// The name.
-    name: String,
-    /// What the user may do.
-    grants: Vec<Grant>,
-    /// Locked until, milliseconds since 1970; 0 when not.
-    locked_until: i64,
-    /// Since when, milliseconds since 1970.
-    created_at: i64,
 }
 
 pub(crate) async fn set_up(call: &Call) -> Result<Answer, Problem> {
@@ -93,16 +89,25 @@ pub(crate) async fn set_up(call: &Call) -> Result<Answer, Problem> {
 
 pub(crate) async fn login(call: &Call) -> Result<Answer, Problem> {
     let login: Login = call.read()?;
-    let user = call.state.db.user(&login.name).await?;
+    if login.cookie && !session::is_same_origin(&call.headers) {
+        return Err(Problem::new(403, "cross-site", "a login by cookie comes from a page of this origin"));
+    }
+    check(call, &login.name, &login.password).await?;
+    begin(call, &login.name, login.cookie).await
+}
+
+/// Whether it is somebody's password. Failures are counted, and beyond some of them nothing is tried for a while.
+async fn check(call: &Call, name: &str, password: &str) -> Result<(), Problem> {
+    let user = call.state.db.user(name).await?;
     let locked = user.as_ref().is_some_and(|user| user.locked_until > call.now);
     let hash = user.as_ref().map(|user| user.password.as_str());
     let busy = |_| Problem::new(429, "too-many-logins", "too many logins at once: try again in some seconds");
-    let good = password::verify(&login.password, hash).await.map_err(busy)?;
+    let good = password::verify(password, hash).await.map_err(busy)?;
     let Some(user) = user.filter(|_| good && !locked) else {
         call.state.counters.failed_logins.fetch_add(1, Ordering::Relaxed);
         // A locked user is not locked for longer by further tries: that would let anybody keep him out.
         if !locked {
-            call.state.db.login_failed(&login.name, FAILURES, call.now + LOCKED).await?;
+            call.state.db.login_failed(name, FAILURES, call.now + LOCKED).await?;
         }
         tracing::warn!(alarm = "login-failed", locked, "a login failed");
         return Err(Problem::new(
@@ -111,54 +116,73 @@ pub(crate) async fn login(call: &Call) -> Result<Answer, Problem> {
             "name or password is wrong, or the user is locked for some minutes",
         ));
     };
-    call.state.db.login_succeeded(&user.name).await?;
-    let token = issue(call, TokenKind::Session, &user.name, ("", "[]"), call.now + SESSION).await?;
-    Answer::with(201, json!({"token": token.0, "expires_at": call.now + SESSION}))
+    Ok(call.state.db.login_succeeded(&user.name).await?)
+}
+
+/// Begins a session: always a new token, whatever the browser brought.
+pub(crate) async fn begin(call: &Call, user: &str, cookie: bool) -> Result<Answer, Problem> {
+    let told = call.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let agent: String = told.chars().filter(|c| !c.is_control()).take(200).collect();
+    let expires = call.now + SESSION;
+    let (token, _) = issue(call, TokenKind::Session, user, (&agent, "[]"), expires).await?;
+    let held = call.state.db.tokens(user, TokenKind::Session).await?;
+    for oldest in held.iter().take(held.len().saturating_sub(SESSIONS)) {
+        call.state.db.delete_token(user, &oldest.id).await?;
+    }
+    if !cookie {
+        return Answer::with(201, json!({"token": token, "expires_at": expires}));
+    }
+    let proof = session::proof_of(&token);
+    let mut answer = Answer::with(201, json!({"csrf_token": proof, "expires_at": expires, "name": user}))?;
+    answer.cookie = Some(session::set_cookie(&call.state, &token, SESSION / 1000));
+    Ok(answer)
 }
 
 pub(crate) async fn logout(call: &Call) -> Result<Answer, Problem> {
     let caller = call.caller()?;
     call.state.db.delete_token(&caller.name, &caller.token).await?;
+    let mut answer = Answer::nothing();
+    answer.cookie = caller.proof.is_some().then(|| session::set_cookie(&call.state, "", 0));
+    Ok(answer)
+}
+
+pub(crate) async fn list_sessions(call: &Call) -> Result<Answer, Problem> {
+    let caller = call.caller()?;
+    let held = call.state.db.tokens(&caller.name, TokenKind::Session).await?;
+    let items = held.iter().filter(|it| it.expires_at > call.now).map(|it| {
+        json!({"id": it.id, "title": it.title, "created_at": it.created_at, "expires_at": it.expires_at,
+               "current": it.id == caller.token})
+    });
+    Answer::ok(json!({"items": items.collect::<Vec<_>>()}))
+}
+
+pub(crate) async fn delete_session(call: &Call) -> Result<Answer, Problem> {
+    let owner = &call.caller()?.name;
+    let held = call.state.db.tokens(owner, TokenKind::Session).await?;
+    if !held.iter().any(|it| it.id == call.name) || !call.state.db.delete_token(owner, &call.name).await? {
+        return Err(Problem::not_found());
+    }
     Ok(Answer::nothing())
 }
 
 pub(crate) fn me(call: &Call) -> Result<Answer, Problem> {
     let caller = call.caller()?;
-    Answer::ok(json!({"name": caller.name, "grants": caller.grants, "limit": caller.limit}))
+    Answer::ok(json!({"name": caller.name, "tenant": caller.tenant, "grants": caller.grants, "limit": caller.limit,
+                      "csrf_token": caller.proof}))
 }
 
-pub(crate) async fn list_users(call: &Call) -> Result<Answer, Problem> {
-    let page = call.state.db.users(call.parameter("cursor").unwrap_or_default(), crate::select::limit(call)?).await?;
-    let next = page.items.last().filter(|_| page.more).map(|user| user.name.clone());
-    let items: Vec<User> = page.items.into_iter().map(shown).collect();
-    Answer::ok(json!({"items": items, "next_cursor": next}))
-}
-
-pub(crate) async fn put_user(call: &Call) -> Result<Answer, Problem> {
-    let change: UserChange = call.read()?;
-    check_name(&call.name)?;
-    check_grants(&change.grants)?;
-    let former = call.state.db.user(&call.name).await?;
-    let created = former.is_none();
-    let hash = match (&change.password, &former) {
-        (Some(password), _) => hashed(&call.name, password).await?,
-        (None, Some(former)) => former.password.clone(),
-        (None, None) => return Err(Problem::field("/password", "is missing", "a password for a new user")),
-    };
-    let mut user = stored(&call.name, hash, &change.grants, call.now)?;
-    user.created_at = former.map_or(call.now, |former| former.created_at);
+pub(crate) async fn change_password(call: &Call) -> Result<Answer, Problem> {
+    let caller = call.caller()?;
+    if caller.limit.is_some() {
+        return Err(Problem::new(403, "forbidden", "an API key changes no password"));
+    }
+    let change: PasswordChange = call.read()?;
+    check(call, &caller.name, &change.current).await?;
+    let mut user = call.state.db.user(&caller.name).await?.ok_or_else(Problem::unauthenticated)?;
+    user.password = users::hashed(&caller.name, &change.password).await?;
     call.state.db.put_user(&user).await?;
-    if change.password.is_some() {
-        call.state.db.delete_sessions(&call.name).await?;
-    }
-    Answer::with(if created { 201 } else { 200 }, shown(user))
-}
-
-pub(crate) async fn delete_user(call: &Call) -> Result<Answer, Problem> {
-    if call.caller()?.name == call.name {
-        return Err(Problem::new(409, "yourself", "another administrator must do that"));
-    }
-    if call.state.db.delete_user(&call.name).await? { Ok(Answer::nothing()) } else { Err(Problem::not_found()) }
+    call.state.db.delete_sessions(&caller.name, &caller.token).await?;
+    Ok(Answer::nothing())
 }
 
 pub(crate) async fn list_keys(call: &Call) -> Result<Answer, Problem> {
@@ -230,44 +254,6 @@ async fn issue(
     };
     call.state.db.put_token(&stored).await?;
     Ok((token, stored))
-}
-
-fn check_name(name: &str) -> Result<(), Problem> {
-    let good = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    if good {
-        Ok(())
-    } else {
-        Err(Problem::field("/name", "cannot be a name", "1 to 64 letters, digits, `.`, `_` or `-`"))
-    }
-}
-
-fn check_grants(grants: &[Grant]) -> Result<(), Problem> {
-    let unnamed = |grant: &Grant| match &grant.scope {
-        Scope::Everything => false,
-        Scope::Tenant(name) | Scope::Network(name) => name.is_empty() || name.len() > 128,
-    };
-    match grants.iter().position(unnamed) {
-        _ if grants.len() > 100 => Err(Problem::field("/grants", "are too many", "at most 100")),
-        Some(index) => Err(Problem::field(&format!("/grants/{index}/scope"), "names nothing", "1 to 128 characters")),
-        None => Ok(()),
-    }
-}
-
-async fn hashed(name: &str, secret: &str) -> Result<String, Problem> {
-    if let Some(why) = password::unfit(name, secret) {
-        return Err(Problem::field("/password", why, "12 to 256 characters, not the name, not a few repeated"));
-    }
-    password::hash(secret).await.ok_or_else(|| Problem::new(503, "no-randomness", "the password cannot be hashed now"))
-}
-
-fn stored(name: &str, password: String, grants: &[Grant], now: i64) -> Result<StoredUser, Problem> {
-    let grants = serde_json::to_string(grants).map_err(|_| Problem::bad("grants"))?;
-    Ok(StoredUser { name: name.to_owned(), password, grants, failures: 0, locked_until: 0, created_at: now })
-}
-
-fn shown(user: StoredUser) -> User {
-    let grants = serde_json::from_str(&user.grants).unwrap_or_default();
-    User { name: user.name, grants, locked_until: user.locked_until, created_at: user.created_at }
 }
 
 fn shown_key(key: &StoredToken) -> serde_json::Value {

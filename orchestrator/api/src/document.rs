@@ -1,7 +1,8 @@
 //! The OpenAPI 3.1 document, from the table of routes and the types.
 
-use crate::accounts::{KeyRequest, Login, Setup, User, UserChange};
+use crate::accounts::{KeyRequest, Login, PasswordChange, Setup};
 use crate::gateways::{CommandRequest, GatewayTokenRequest};
+use crate::users::{User, UserChange};
 use crate::{Grant, Need, Operation, Problem, Route, routes};
 use orchestrator_model::Kind;
 use serde_json::{Map, Value, json};
@@ -23,14 +24,18 @@ pub fn document() -> Value {
             "title": "Basalt orchestrator",
             "version": "1",
             "description": "Configures networks, gateways and subscribers. Each operation says in x-basalt-need what right it needs: \
-                open, signed-in, everywhere:ROLE or network:ROLE (viewer, operator, admin). What one may not see answers 404.",
+                open, signed-in, everywhere:ROLE, tenant:ROLE or network:ROLE (viewer, operator, admin). What one may not see answers 404. \
+                Programs show a token; browsers log in with `cookie: true` and show csrf_token in the header X-CSRF-Token of each write.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"cookie": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "basalt", "description": "__Host-basalt over TLS."},
+            },
             "schemas": schemas(),
         },
     })
@@ -57,15 +62,19 @@ fn operation(route: &Route) -> Value {
 /// Unique, and fit for the name of a function: `put_network_apn`.
 fn operation_id(route: &Route) -> String {
     let of = |verb: &str, kind: Kind| format!("{verb}_{}", kind.collection().replace('-', "_"));
+    let of_tenant = if route.path.contains("{tenant}") { "_of_tenant" } else { "" };
     match route.operation {
         Operation::Document => "openapi".to_owned(),
         Operation::SetUp => "set_up".to_owned(),
         Operation::Login => "log_in".to_owned(),
         Operation::Logout => "log_out".to_owned(),
+        Operation::ListSessions => "list_sessions".to_owned(),
+        Operation::DeleteSession => "delete_sessions".to_owned(),
         Operation::Me => "me".to_owned(),
-        Operation::ListUsers => "list_users".to_owned(),
-        Operation::PutUser => "put_users".to_owned(),
-        Operation::DeleteUser => "delete_users".to_owned(),
+        Operation::ChangePassword => "change_password".to_owned(),
+        Operation::ListUsers => format!("list_users{of_tenant}"),
+        Operation::PutUser => format!("put_users{of_tenant}"),
+        Operation::DeleteUser => format!("delete_users{of_tenant}"),
         Operation::ListKeys => "list_api_keys".to_owned(),
         Operation::CreateKey => "create_api_keys".to_owned(),
         Operation::DeleteKey => "delete_api_keys".to_owned(),
@@ -81,6 +90,10 @@ fn operation_id(route: &Route) -> String {
         Operation::Events if route.path.contains('{') => "events_of_network".to_owned(),
         Operation::Events => "events".to_owned(),
         Operation::Usage => "usage".to_owned(),
+        Operation::UsageSums => "usage_sums".to_owned(),
+        Operation::Phones => "list_phones".to_owned(),
+        Operation::BaseStations => "list_base_stations".to_owned(),
+        Operation::Overview => "overview".to_owned(),
         Operation::CreateCommand => "create_command".to_owned(),
         Operation::ListCommands => "list_commands".to_owned(),
         Operation::ReadCommand => "get_command".to_owned(),
@@ -118,6 +131,10 @@ fn tag(operation: Operation) -> &'static str {
         | Operation::RevokeGateway
         | Operation::Events
         | Operation::Usage
+        | Operation::UsageSums
+        | Operation::Phones
+        | Operation::BaseStations
+        | Operation::Overview
         | Operation::CreateCommand
         | Operation::ListCommands
         | Operation::ReadCommand => "fleet",
@@ -127,7 +144,7 @@ fn tag(operation: Operation) -> &'static str {
 }
 
 fn parameters(route: &Route) -> Vec<Value> {
-    let named = ["network", "name"].into_iter().filter(|name| route.path.contains(&format!("{{{name}}}")));
+    let named = ["tenant", "network", "name"].into_iter().filter(|name| route.path.contains(&format!("{{{name}}}")));
     let mut all: Vec<Value> = named
         .map(|name| {
             let schema = json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"});
@@ -138,6 +155,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         all.push(json!({"name": name, "in": "query", "required": false, "schema": schema, "description": description}));
     };
     let text = || json!({"type": "string"});
+    let time = || json!({"type": "integer", "minimum": 0, "maximum": i64::MAX});
     let pages = matches!(
         route.operation,
         Operation::List(_)
@@ -145,6 +163,8 @@ fn parameters(route: &Route) -> Vec<Value> {
             | Operation::ListUsers
             | Operation::Audit
             | Operation::GatewayStates
+            | Operation::Phones
+            | Operation::BaseStations
             | Operation::Events
     );
     if pages {
@@ -153,13 +173,32 @@ fn parameters(route: &Route) -> Vec<Value> {
     }
     if let Operation::Events = route.operation {
         query("alarms", json!({"type": "boolean", "default": false}), "Only what somebody should look at.");
+        query("kind", text(), "Of this kind alone.");
+        query("imsi", text(), "About this phone alone.");
+        if !route.path.contains("{name}") {
+            query("gateway", text(), "Of this gateway alone.");
+        }
+        query("since", time(), "At or after; milliseconds since 1970.");
+        query("until", time(), "Before; milliseconds since 1970.");
     }
-    if let Operation::Usage | Operation::ListCommands = route.operation {
+    if let Operation::Phones = route.operation {
+        query("imsi", json!({"type": "string", "pattern": "^[0-9]{0,15}$"}), "The first digits of the IMSI, or all.");
+        for name in ["gateway", "state", "enb", "apn", "address"] {
+            query(name, text(), "With this alone.");
+        }
+    }
+    if let Operation::UsageSums = route.operation {
+        let by = json!({"enum": ["imsi", "apn", "gateway", "network"], "default": "imsi"});
+        query("by", by, "What is summed, the largest first.");
+        query("since", time(), "Ended at or after, milliseconds since 1970; a day ago, when absent.");
+        query("until", time(), "Ended before.");
+    }
+    if let Operation::Usage | Operation::UsageSums | Operation::ListCommands = route.operation {
         query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries at most.");
     }
     if let Operation::Usage = route.operation {
         query("imsi", text(), "Of this subscriber alone.");
-        query("since", json!({"type": "integer", "minimum": 0}), "Ended at or after; milliseconds since 1970.");
+        query("since", time(), "Ended at or after; milliseconds since 1970.");
     }
     if let Operation::List(_) = route.operation {
         query("sort", json!({"enum": ["name", "-name", "changed_at", "-changed_at"]}), "Order; - is descending.");
@@ -193,6 +232,7 @@ fn request(operation: Operation) -> Option<Value> {
     Some(match operation {
         Operation::SetUp => named("Setup"),
         Operation::Login => named("Login"),
+        Operation::ChangePassword => named("PasswordChange"),
         Operation::PutUser => named("UserChange"),
         Operation::CreateKey => named("KeyRequest"),
         Operation::CreateGatewayToken => named("GatewayTokenRequest"),
@@ -225,30 +265,38 @@ fn responses(route: &Route) -> Value {
         Operation::ListUsers => ("200", page(reference("User"))),
         Operation::PutUser => ("200", json(reference("User"))),
         Operation::SetUp => ("201", json(reference("User"))),
-        Operation::Login | Operation::CreateKey | Operation::CreateGatewayToken | Operation::CreateCommand => {
-            ("201", json(json!({"type": "object"})))
-        }
+        Operation::Login => ("201", json(reference("Session"))),
+        Operation::CreateKey => ("201", json(reference("ApiKey"))),
+        Operation::CreateGatewayToken => ("201", json(reference("GatewayToken"))),
+        Operation::CreateCommand => ("201", json(reference("Command"))),
         Operation::Logout
+        | Operation::DeleteSession
+        | Operation::ChangePassword
         | Operation::DeleteUser
         | Operation::DeleteKey
         | Operation::DeleteGatewayToken
         | Operation::RevokeGateway
         | Operation::Delete(_) => ("204", json!({"description": "Done."})),
-        Operation::Versions(_)
-        | Operation::ListKeys
-        | Operation::Audit
-        | Operation::ListGatewayTokens
-        | Operation::GatewayStates
-        | Operation::GatewayCertificates
-        | Operation::Events
-        | Operation::Usage
-        | Operation::ListCommands => ("200", page(json!({"type": "object"}))),
-        Operation::Document
-        | Operation::Me
-        | Operation::Import(_)
-        | Operation::GatewayStatus
-        | Operation::GatewayMetrics
-        | Operation::ReadCommand => ("200", json(json!({"type": "object"}))),
+        Operation::ListSessions => ("200", page(reference("OwnSession"))),
+        Operation::Versions(_) => ("200", page(reference("Version"))),
+        Operation::ListKeys => ("200", page(reference("ApiKey"))),
+        Operation::Audit => ("200", page(reference("AuditLine"))),
+        Operation::ListGatewayTokens => ("200", page(reference("GatewayToken"))),
+        Operation::GatewayStates => ("200", page(reference("GatewayStatus"))),
+        Operation::GatewayCertificates => ("200", page(reference("Certificate"))),
+        Operation::Events => ("200", page(reference("Event"))),
+        Operation::Usage => ("200", page(reference("UsageRecord"))),
+        Operation::UsageSums => ("200", page(reference("UsageSum"))),
+        Operation::Phones => ("200", page(reference("Phone"))),
+        Operation::BaseStations => ("200", page(reference("BaseStation"))),
+        Operation::ListCommands => ("200", page(reference("Command"))),
+        Operation::ReadCommand => ("200", json(reference("Command"))),
+        Operation::GatewayStatus => ("200", json(reference("GatewayStatus"))),
+        Operation::Overview => ("200", json(reference("Overview"))),
+        Operation::Me => ("200", json(reference("Me"))),
+        Operation::Document | Operation::Import(_) | Operation::GatewayMetrics => {
+            ("200", json(json!({"type": "object"})))
+        }
     };
     let mut all = json!({ good: answer.clone() });
     if matches!(route.operation, Operation::Put(_) | Operation::PutUser) {
@@ -286,13 +334,17 @@ fn schemas() -> Value {
     add::<Setup>("Setup", &mut all);
     add::<Login>("Login", &mut all);
     add::<UserChange>("UserChange", &mut all);
+    add::<PasswordChange>("PasswordChange", &mut all);
     add::<KeyRequest>("KeyRequest", &mut all);
     add::<GatewayTokenRequest>("GatewayTokenRequest", &mut all);
     add::<CommandRequest>("CommandRequest", &mut all);
     add::<User>("User", &mut all);
     add::<Grant>("Grant", &mut all);
-    let sorted: std::collections::BTreeMap<String, Value> =
-        all.into_iter().filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?))).collect();
+    let sorted: std::collections::BTreeMap<String, Value> = all
+        .into_iter()
+        .filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?)))
+        .chain(crate::shapes::shapes())
+        .collect();
     json!(sorted)
 }
 

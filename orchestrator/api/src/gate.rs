@@ -5,9 +5,9 @@
 //! ```
 
 use crate::access::Place;
-use crate::token::digest_of;
 use crate::{
-    Caller, Grant, JoinPoint, Need, Operation, Problem, Role, Route, accounts, gateways, import, objects, routes,
+    Caller, JoinPoint, Need, Operation, Problem, Role, Route, accounts, gateways, import, live, objects, routes,
+    session, users,
 };
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -42,6 +42,8 @@ pub struct State {
     pub counters: Arc<Counters>,
     /// Where gateways join; `None` when they cannot.
     pub join: Option<JoinPoint>,
+    /// Browsers come over TLS: cookies are for TLS alone, and browsers are told to stay with it.
+    pub secure: bool,
 }
 
 /// What is counted since the start.
@@ -59,6 +61,8 @@ pub(crate) struct Call {
     pub(crate) operation: Operation,
     /// Who asks; nobody on open routes.
     pub(crate) caller: Option<Caller>,
+    /// The tenant that the address names, where it names a tenant's people.
+    pub(crate) tenant: String,
     /// The network that the address names.
     pub(crate) network: String,
     /// The object that the address names.
@@ -76,6 +80,9 @@ pub(crate) struct Answer {
     pub(crate) body: Option<Value>,
     /// The revision that the entity tag tells.
     pub(crate) revision: Option<i64>,
+    /// A cookie that is given or taken.
+    #[serde(skip)]
+    pub(crate) cookie: Option<String>,
 }
 
 impl Answer {
@@ -85,11 +92,11 @@ impl Answer {
 
     pub(crate) fn with(status: u16, body: impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_value(body).map_err(|_| Problem::new(500, "internal", "the answer has no form"))?;
-        Ok(Self { status, body: Some(body), revision: None })
+        Ok(Self { status, body: Some(body), revision: None, cookie: None })
     }
 
     pub(crate) const fn nothing() -> Self {
-        Self { status: 204, body: None, revision: None }
+        Self { status: 204, body: None, revision: None, cookie: None }
     }
 }
 
@@ -156,13 +163,14 @@ async fn serve(state: State, route: &Route, request: Request) -> Response<Body> 
 async fn pass(state: State, route: &Route, request: Request) -> Result<Answer, Problem> {
     let (head, body) = request.into_parts();
     let now = now();
-    let caller = authenticate(&state, &head.headers, now).await?;
-    let (network, name) = places(route, head.uri.path())?;
+    let caller = session::authenticate(&state, route.need, route.method, &head.headers, now).await?;
+    let Places { tenant, network, name } = places(route, head.uri.path())?;
     let path = head.uri.path().to_owned();
     let mut call = Call {
         state,
         operation: route.operation,
         caller,
+        tenant,
         network,
         name,
         query: query(head.uri.query().unwrap_or_default())?,
@@ -180,33 +188,16 @@ async fn pass(state: State, route: &Route, request: Request) -> Result<Answer, P
     result
 }
 
-/// Who asks. A token that is shown must be good, also where none is needed.
-async fn authenticate(state: &State, headers: &HeaderMap, now: i64) -> Result<Option<Caller>, Problem> {
-    let Some(shown) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
-    let token =
-        shown.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(Problem::unauthenticated)?;
-    let token = state.db.token(&digest_of(token), now).await?.ok_or_else(Problem::unauthenticated)?;
-    // The setup token opens the setup only, and there it stands in the body.
-    let limit: Option<Vec<Grant>> = match token.kind {
-        orchestrator_db::TokenKind::Session => None,
-        orchestrator_db::TokenKind::ApiKey => Some(serde_json::from_str(&token.grants).unwrap_or_default()),
-        orchestrator_db::TokenKind::Setup => return Err(Problem::unauthenticated()),
-    };
-    let user = state.db.user(&token.owner).await?.ok_or_else(Problem::unauthenticated)?;
-    let grants = serde_json::from_str(&user.grants).unwrap_or_default();
-    Ok(Some(Caller { name: user.name, token: token.id, grants, limit }))
-}
-
 /// The one place where rights are checked.
 async fn authorise(call: &Call, need: Need) -> Result<(), Problem> {
-    let forbidden = || Problem::new(403, "forbidden", "your role does not allow this here");
     let (caller, role) = match need {
         Need::Nothing => return Ok(()),
         Need::Somebody => return call.caller().map(|_| ()),
         Need::Everywhere(role) => {
             let caller = call.caller()?;
-            return if caller.may(role, Place::Installation) { Ok(()) } else { Err(forbidden()) };
+            return if caller.may(role, Place::Installation) { Ok(()) } else { Err(Problem::forbidden()) };
         }
+        Need::InTenant(role) => return authorise_tenant(call, role).await,
         Need::InNetwork(role) => (call.caller()?, role),
     };
     let target = Target { kind: Kind::Network, network: String::new(), name: call.network.clone() };
@@ -220,25 +211,45 @@ async fn authorise(call: &Call, need: Need) -> Result<(), Problem> {
         return Ok(());
     }
     // What somebody may not even see does not exist for him.
-    Err(if caller.may(Role::Viewer, place) { forbidden() } else { Problem::not_found() })
+    Err(if caller.may(Role::Viewer, place) { Problem::forbidden() } else { Problem::not_found() })
 }
 
-/// The network and the name in an address, decoded.
-fn places(route: &Route, path: &str) -> Result<(String, String), Problem> {
-    let (mut network, mut name) = (String::new(), String::new());
+async fn authorise_tenant(call: &Call, role: Role) -> Result<(), Problem> {
+    let (caller, place) = (call.caller()?, Place::Tenant(&call.tenant));
+    if !caller.may(Role::Viewer, place) {
+        return Err(Problem::not_found());
+    }
+    let target = Target { kind: Kind::Tenant, network: String::new(), name: call.tenant.clone() };
+    if call.state.db.object(&target).await?.is_none() {
+        return Err(Problem::not_found());
+    }
+    if caller.may(role, place) { Ok(()) } else { Err(Problem::forbidden()) }
+}
+
+/// The names in an address.
+#[derive(Default)]
+struct Places {
+    tenant: String,
+    network: String,
+    name: String,
+}
+
+fn places(route: &Route, path: &str) -> Result<Places, Problem> {
+    let mut places = Places::default();
     for (pattern, part) in route.path.split('/').zip(path.split('/')) {
         let slot = match pattern {
-            "{network}" => &mut network,
-            "{name}" => &mut name,
+            "{tenant}" => &mut places.tenant,
+            "{network}" => &mut places.network,
+            "{name}" => &mut places.name,
             _ => continue,
         };
         // Names need no escapes; an escaped one is no name.
-        if !part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:".contains(&b)) {
+        if !part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:@".contains(&b)) {
             return Err(Problem::not_found());
         }
         part.clone_into(slot);
     }
-    Ok((network, name))
+    Ok(places)
 }
 
 fn query(text: &str) -> Result<Vec<(String, String)>, Problem> {
@@ -333,10 +344,13 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
         Operation::SetUp => accounts::set_up(call).await,
         Operation::Login => accounts::login(call).await,
         Operation::Logout => accounts::logout(call).await,
+        Operation::ListSessions => accounts::list_sessions(call).await,
+        Operation::DeleteSession => accounts::delete_session(call).await,
         Operation::Me => accounts::me(call),
-        Operation::ListUsers => accounts::list_users(call).await,
-        Operation::PutUser => accounts::put_user(call).await,
-        Operation::DeleteUser => accounts::delete_user(call).await,
+        Operation::ChangePassword => accounts::change_password(call).await,
+        Operation::ListUsers => users::list(call).await,
+        Operation::PutUser => users::put(call).await,
+        Operation::DeleteUser => users::delete(call).await,
         Operation::ListKeys => accounts::list_keys(call).await,
         Operation::CreateKey => accounts::create_key(call).await,
         Operation::DeleteKey => accounts::delete_key(call).await,
@@ -354,6 +368,10 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
         Operation::RevokeGateway => gateways::revoke(call).await,
         Operation::Events => gateways::events(call).await,
         Operation::Usage => gateways::usage(call).await,
+        Operation::UsageSums => live::usage_sums(call).await,
+        Operation::Phones => live::phones(call).await,
+        Operation::BaseStations => live::base_stations(call).await,
+        Operation::Overview => live::overview(call).await,
         Operation::CreateCommand => gateways::create_command(call).await,
         Operation::ListCommands => gateways::list_commands(call).await,
         Operation::ReadCommand => gateways::command(call).await,
@@ -394,6 +412,9 @@ fn respond(counters: &Counters, answer: Answer) -> Response<Body> {
     if let Some(tag) = answer.revision.and_then(|revision| HeaderValue::from_str(&format!("\"{revision}\"")).ok()) {
         response.headers_mut().insert(header::ETAG, tag);
     }
+    if let Some(cookie) = answer.cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
     response
 }
 
@@ -415,9 +436,15 @@ fn build(counters: &Counters, status: u16, form: &'static str, body: Option<Stri
     for (name, value) in [
         (header::CONTENT_TYPE, form),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
         (header::CACHE_CONTROL, "no-store"),
-    ] as [(HeaderName, &'static str); 4]
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] as [(HeaderName, &'static str); 7]
     {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

@@ -2,8 +2,8 @@
 
 use crate::gate::{Answer, Call, target};
 use crate::token::{digest_of, new_secret};
-use crate::{Problem, select};
-use orchestrator_db::{CommandRow, GatewayEvent, GatewayState, GatewayToken, Object, Target, UsageRow};
+use crate::{Problem, live, select};
+use orchestrator_db::{CommandRow, EventQuery, GatewayEvent, GatewayState, GatewayToken, Object, Target, UsageRow};
 use orchestrator_model::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -176,25 +176,28 @@ pub(crate) async fn revoke(call: &Call) -> Result<Answer, Problem> {
 
 /// Events of a network or of one gateway; outside of networks those of whom no network is known.
 pub(crate) async fn events(call: &Call) -> Result<Answer, Problem> {
-    let below = match call.parameter("cursor") {
-        None => i64::MAX,
-        Some(cursor) => cursor.parse().map_err(|_| Problem::bad("the cursor is none of ours"))?,
-    };
-    let alarms = match call.parameter("alarms") {
+    let text = |name| call.parameter(name).map(str::to_owned);
+    let mut query = EventQuery { limit: select::limit(call)?, ..EventQuery::default() };
+    if let Some(cursor) = call.parameter("cursor") {
+        query.below = cursor.parse().map_err(|_| Problem::bad("the cursor is none of ours"))?;
+    }
+    query.alarms = match call.parameter("alarms") {
         None | Some("false") => false,
         Some("true") => true,
         Some(_) => return Err(Problem::bad("alarms is true or false")),
     };
-    let of = (!call.name.is_empty()).then_some(call.name.as_str());
-    let page = call.state.db.gateway_events(&call.network, of, alarms, below, select::limit(call)?).await?;
+    query.gateway = if call.name.is_empty() { text("gateway") } else { Some(call.name.clone()) };
+    (query.kind, query.imsi) = (text("kind"), text("imsi"));
+    query.since = live::time(call, "since")?.unwrap_or(i64::MIN);
+    query.until = live::time(call, "until")?.unwrap_or(i64::MAX);
+    let page = call.state.db.gateway_events(&call.network, &query).await?;
     let next = page.items.last().filter(|_| page.more).map(|event| event.id.to_string());
     Answer::ok(json!({ "items": page.items.iter().map(shown_event).collect::<Vec<_>>(), "next_cursor": next }))
 }
 
 /// Usage records in order of their end.
 pub(crate) async fn usage(call: &Call) -> Result<Answer, Problem> {
-    let since = call.parameter("since").map_or(Ok(0), str::parse);
-    let since: i64 = since.map_err(|_| Problem::bad("since is milliseconds since 1970"))?;
+    let since = live::time(call, "since")?.unwrap_or(0);
     let rows = call.state.db.usage(&call.network, call.parameter("imsi"), since, select::limit(call)?).await?;
     Answer::ok(json!({ "items": rows.iter().map(shown_usage).collect::<Vec<_>>() }))
 }
@@ -258,10 +261,15 @@ fn shown_token(token: &GatewayToken) -> Value {
     })
 }
 
+/// Whether a gateway talks to a replica and was heard not long ago.
+pub(crate) fn is_connected(state: &GatewayState, now: i64) -> bool {
+    !state.replica.is_empty() && state.seen_at + SILENT > now
+}
+
 fn shown_state(state: &GatewayState, now: i64) -> Value {
     json!({
         "gateway": state.gateway,
-        "connected": !state.replica.is_empty() && state.seen_at + SILENT > now,
+        "connected": is_connected(state, now),
         "connected_at": state.connected_at,
         "seen_at": state.seen_at,
         "state": state.state,

@@ -16,12 +16,16 @@ mod document;
 mod gate;
 mod gateways;
 mod import;
+mod live;
 mod objects;
 mod password;
 mod problem;
 mod routes;
 mod select;
+mod session;
+mod shapes;
 mod token;
+mod users;
 
 pub use access::{Caller, Grant, Need, Role, Scope};
 pub use document::document;

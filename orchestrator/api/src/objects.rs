@@ -84,6 +84,9 @@ pub(crate) async fn delete(call: &Call, kind: Kind) -> Result<Answer, Problem> {
         Precondition::None => Precondition::Present,
         told => told,
     };
+    if kind == Kind::Tenant && !call.state.db.users(Some(&call.name), "", 1).await?.items.is_empty() {
+        return Err(Problem::new(409, "in-use", "the tenant still has users"));
+    }
     let change = Change { target: target(call, kind), precondition, body: None, sealed: None, references: Vec::new() };
     call.state.db.apply(&call.caller()?.name, call.now, &[change]).await?;
     Ok(Answer::nothing())

@@ -53,6 +53,10 @@ impl Problem {
         Self::new(404, "not-found", "there is no such thing, or not for you")
     }
 
+    pub(crate) fn forbidden() -> Self {
+        Self::new(403, "forbidden", "your role does not allow this here")
+    }
+
     pub(crate) fn unauthenticated() -> Self {
         Self::new(401, "unauthenticated", "a valid token is needed: Authorization: Bearer TOKEN")
     }

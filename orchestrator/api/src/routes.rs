@@ -18,9 +18,15 @@ pub enum Operation {
     Login,
     /// End the session.
     Logout,
+    /// One's sessions.
+    ListSessions,
+    /// End one of them.
+    DeleteSession,
     /// Who am I.
     Me,
-    /// Users.
+    /// Another password of one's own.
+    ChangePassword,
+    /// Users, of the installation or of a tenant.
     ListUsers,
     /// Make a user, or change grants or password.
     PutUser,
@@ -54,6 +60,14 @@ pub enum Operation {
     Events,
     /// Usage records.
     Usage,
+    /// Sums of usage.
+    UsageSums,
+    /// Phones as they are now.
+    Phones,
+    /// Base stations that gateways see, known or not.
+    BaseStations,
+    /// A network in numbers.
+    Overview,
     /// Have a gateway do something.
     CreateCommand,
     /// What a gateway was asked to do.
@@ -98,11 +112,17 @@ pub fn routes() -> Vec<Route> {
         ("GET", "/openapi.json", Need::Nothing, Operation::Document),
         ("POST", "/setup", Need::Nothing, Operation::SetUp),
         ("POST", "/sessions", Need::Nothing, Operation::Login),
+        ("GET", "/sessions", Need::Somebody, Operation::ListSessions),
         ("DELETE", "/sessions/current", Need::Somebody, Operation::Logout),
+        ("DELETE", "/sessions/{name}", Need::Somebody, Operation::DeleteSession),
         ("GET", "/me", Need::Somebody, Operation::Me),
+        ("POST", "/me/password", Need::Somebody, Operation::ChangePassword),
         ("GET", "/users", Need::Everywhere(Admin), Operation::ListUsers),
         ("PUT", "/users/{name}", Need::Everywhere(Admin), Operation::PutUser),
         ("DELETE", "/users/{name}", Need::Everywhere(Admin), Operation::DeleteUser),
+        ("GET", "/tenants/{tenant}/users", Need::InTenant(Admin), Operation::ListUsers),
+        ("PUT", "/tenants/{tenant}/users/{name}", Need::InTenant(Admin), Operation::PutUser),
+        ("DELETE", "/tenants/{tenant}/users/{name}", Need::InTenant(Admin), Operation::DeleteUser),
         ("GET", "/api-keys", Need::Somebody, Operation::ListKeys),
         ("POST", "/api-keys", Need::Somebody, Operation::CreateKey),
         ("DELETE", "/api-keys/{name}", Need::Somebody, Operation::DeleteKey),
@@ -132,6 +152,10 @@ fn of_gateways() -> Vec<Route> {
         ("GET", "commands/{name}", view, Operation::ReadCommand),
         ("GET", "events", view, Operation::Events),
         ("GET", "usage", view, Operation::Usage),
+        ("GET", "usage/sums", view, Operation::UsageSums),
+        ("GET", "phones", view, Operation::Phones),
+        ("GET", "base-stations", view, Operation::BaseStations),
+        ("GET", "overview", view, Operation::Overview),
     ];
     let one = |(method, path, need, operation)| route(method, format!("/networks/{{network}}/{path}"), need, operation);
     all.into_iter().map(one).collect()
@@ -201,6 +225,8 @@ mod tests {
         for route in routes() {
             let named = route.path.contains("{network}");
             assert_eq!(named, matches!(route.need, Need::InNetwork(_)), "{} {}", route.method, route.path);
+            let named = route.path.contains("{tenant}");
+            assert_eq!(named, matches!(route.need, Need::InTenant(_)), "{} {}", route.method, route.path);
         }
     }
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod bench;
+mod browser;
+mod live;
 mod matrix;
 
 use bench::{Bench, K, OPC};

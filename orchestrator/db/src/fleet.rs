@@ -1,8 +1,8 @@
 //! The trait of what is stored about gateways.
 
 use crate::{
-    Certificate, CommandRow, Device, Error, FeedEntry, GatewayEvent, GatewayState, GatewayToken, Object, Page,
-    StatePart, UsageRow,
+    Certificate, CommandRow, Device, Error, EventQuery, FeedEntry, GatewayEvent, GatewayState, GatewayToken, Object,
+    Page, StatePart, UsageRow,
 };
 use async_trait::async_trait;
 use orchestrator_model::Kind;
@@ -86,15 +86,8 @@ pub trait FleetRepository: Send + Sync {
     /// Keeps events that are not there yet.
     async fn put_gateway_events(&self, network: &str, events: &[GatewayEvent]) -> Result<(), Error>;
 
-    /// Events of a network, the newest first, below a number; of one gateway, or alarms alone, if asked.
-    async fn gateway_events(
-        &self,
-        network: &str,
-        gateway: Option<&str>,
-        alarms: bool,
-        below: i64,
-        limit: u32,
-    ) -> Result<Page<GatewayEvent>, Error>;
+    /// Events of a network that fit, in the order that is asked for.
+    async fn gateway_events(&self, network: &str, query: &EventQuery) -> Result<Page<GatewayEvent>, Error>;
 
     /// Keeps usage records that are not there yet, and how far the ledger was received, in one.
     async fn put_usage(

@@ -140,6 +140,36 @@ pub struct GatewayEvent {
     pub facts: String,
 }
 
+/// Which events are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventQuery {
+    /// Of this gateway alone.
+    pub gateway: Option<String>,
+    /// Of this kind alone.
+    pub kind: Option<String>,
+    /// About this phone alone.
+    pub imsi: Option<String>,
+    /// Only what somebody should look at.
+    pub alarms: bool,
+    /// At this time or later, milliseconds since 1970.
+    pub since: i64,
+    /// Before this time.
+    pub until: i64,
+    /// Numbers above this one alone; the oldest come first then.
+    pub above: Option<i64>,
+    /// Numbers below this one alone.
+    pub below: i64,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Default for EventQuery {
+    fn default() -> Self {
+        let (since, until, below) = (i64::MIN, i64::MAX, i64::MAX);
+        Self { gateway: None, kind: None, imsi: None, alarms: false, since, until, above: None, below, limit: 100 }
+    }
+}
+
 /// What a session used in a while.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UsageRow {

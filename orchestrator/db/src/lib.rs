@@ -12,6 +12,7 @@ mod change;
 mod dialect;
 mod fleet;
 mod fleet_records;
+mod live;
 mod open;
 mod records;
 mod repository;
@@ -19,8 +20,10 @@ mod repository;
 pub use change::{Change, Precondition, Refusal, Target};
 pub use fleet::FleetRepository;
 pub use fleet_records::{
-    Certificate, CommandRow, Device, FeedEntry, GatewayEvent, GatewayState, GatewayToken, StatePart, UsageRow,
+    Certificate, CommandRow, Device, EventQuery, FeedEntry, GatewayEvent, GatewayState, GatewayToken, StatePart,
+    UsageRow,
 };
+pub use live::{Counts, LiveRepository, Phone, PhoneQuery, UsageBy, UsageSum};
 pub use open::{Settings, open};
 pub use records::{AuditEntry, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
 pub use repository::{Error, Repository};

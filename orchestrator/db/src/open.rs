@@ -12,18 +12,26 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Migrations of each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
+/// Migrations by number, for each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
 /// beside this one; what is no longer used is dropped a version later.
-const MIGRATIONS: [(&str, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
     (
+        1,
         "objects, accounts, audit",
         include_str!("../migrations/sqlite/0001_objects_accounts_audit.sql"),
         include_str!("../migrations/postgres/0001_objects_accounts_audit.sql"),
     ),
     (
+        2,
         "gateways",
         include_str!("../migrations/sqlite/0002_gateways.sql"),
         include_str!("../migrations/postgres/0002_gateways.sql"),
+    ),
+    (
+        10,
+        "live",
+        include_str!("../migrations/sqlite/0010_live.sql"),
+        include_str!("../migrations/postgres/0010_live.sql"),
     ),
 ];
 
@@ -68,7 +76,7 @@ async fn open_sqlite(path: &str, connections: u32) -> Result<Arc<dyn Repository>
     // SQLite has one writer: asking for more connections would only make them wait inside the database.
     let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
     let write = write.connect_with(options.clone()).await?;
-    migrator(|migration| migration.1).run(&write).await?;
+    migrator(|migration| migration.2).run(&write).await?;
     let read = SqlitePoolOptions::new().max_connections(connections - 1).acquire_timeout(PATIENCE);
     let read = read.connect_with(options.read_only(true).create_if_missing(false)).await?;
     Ok(Arc::new(sqlite::queries::Database { read, write, wakes: watch::Sender::new(0) }))
@@ -78,14 +86,14 @@ async fn open_postgres(address: &str, connections: u32) -> Result<Arc<dyn Reposi
     let options = PgConnectOptions::from_str(address)?.application_name("orchestratord");
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
     let pool = pool.connect_with(options).await?;
-    migrator(|migration| migration.2).run(&pool).await?;
+    migrator(|migration| migration.3).run(&pool).await?;
     Ok(Arc::new(postgres::queries::Database { read: pool.clone(), write: pool, wakes: watch::Sender::new(0) }))
 }
 
-fn migrator(sql: impl Fn(&(&'static str, &'static str, &'static str)) -> &'static str) -> Migrator {
-    let migrations = MIGRATIONS.iter().zip(1..).map(|(migration, number)| {
+fn migrator(sql: impl Fn(&(i64, &'static str, &'static str, &'static str)) -> &'static str) -> Migrator {
+    let migrations = MIGRATIONS.iter().map(|migration| {
         let sql = SqlStr::from_static(sql(migration));
-        Migration::new(number, Cow::Borrowed(migration.0), MigrationType::Simple, sql, false)
+        Migration::new(migration.0, Cow::Borrowed(migration.1), MigrationType::Simple, sql, false)
     });
     Migrator { migrations: migrations.collect(), ..Migrator::DEFAULT }
 }

@@ -35,7 +35,7 @@ impl From<Refusal> for Error {
 
 /// The orchestrator's memory. Times are milliseconds since 1970.
 #[async_trait]
-pub trait Repository: crate::FleetRepository {
+pub trait Repository: crate::FleetRepository + crate::LiveRepository {
     /// Applies all changes or none, and gives the new revisions in the same order. What changes nothing keeps its revision.
     ///
     /// # Errors
@@ -102,11 +102,11 @@ pub trait Repository: crate::FleetRepository {
     /// See [`Repository::object`].
     async fn user(&self, name: &str) -> Result<Option<StoredUser>, Error>;
 
-    /// All users after a name, in order.
+    /// Users after a name, in order; of one tenant (named `…@TENANT`), if one is named.
     ///
     /// # Errors
     /// See [`Repository::object`].
-    async fn users(&self, after: &str, limit: u32) -> Result<Page<StoredUser>, Error>;
+    async fn users(&self, tenant: Option<&str>, after: &str, limit: u32) -> Result<Page<StoredUser>, Error>;
 
     /// Deletes a user and all of his tokens. False when there is none.
     ///
@@ -138,11 +138,11 @@ pub trait Repository: crate::FleetRepository {
     /// See [`Repository::object`].
     async fn delete_token(&self, owner: &str, id: &str) -> Result<bool, Error>;
 
-    /// Revokes all sessions of somebody.
+    /// Revokes all sessions of somebody but one.
     ///
     /// # Errors
     /// See [`Repository::object`].
-    async fn delete_sessions(&self, owner: &str) -> Result<(), Error>;
+    async fn delete_sessions(&self, owner: &str, but: &str) -> Result<(), Error>;
 
     /// Writes a line of the audit log.
     ///

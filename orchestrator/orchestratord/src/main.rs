@@ -61,7 +61,7 @@ async fn run(settings: &Settings) -> Result<()> {
     }
     let counters = Arc::new(Counters::default());
     let (fleet, join) = (Arc::clone(&gateways.fleet), Some(gateways.join.clone()));
-    let state = State { db: Arc::clone(&db), key, counters: Arc::clone(&counters), join };
+    let state = State { db: Arc::clone(&db), key, counters: Arc::clone(&counters), join, secure: false };
     let metrics = get(move || async move { metrics::answer(&counters, fleet.connected()) });
     let app = router(state).route("/metrics", metrics).merge(page::routes());
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -108,7 +108,7 @@ impl StopSignals {
 
 /// A new setup token as long as there is no user; the former one is void then.
 async fn setup_token(db: &dyn Repository) -> Result<Option<String>> {
-    if !db.users("", 1).await?.items.is_empty() {
+    if !db.users(None, "", 1).await?.items.is_empty() {
         return Ok(None);
     }
     for former in db.tokens("", TokenKind::Setup).await? {

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, Response};
 use basalt_security::{SealingKey, Secret};
 use http_body_util::BodyExt;
 use orchestrator_api::{Counters, JoinPoint, State, digest_of, new_setup_token, router};
@@ -32,7 +32,13 @@ impl Bench {
         let db = open(&Settings { address, connections: 4 }).await.unwrap();
         let key = SealingKey::from_octets(Secret::new([7; 32]));
         let join = JoinPoint { address: "core.example:8481".to_owned(), fingerprint: "ab".repeat(32) };
-        let state = State { db: Arc::clone(&db), key, counters: Arc::new(Counters::default()), join: Some(join) };
+        let state = State {
+            db: Arc::clone(&db),
+            key,
+            counters: Arc::new(Counters::default()),
+            join: Some(join),
+            secure: false,
+        };
         let bench = Self { db, setup: new_setup_token().unwrap(), root: String::new(), router: router(state), folder };
         bench.token(&bench.setup, "setup", TokenKind::Setup, "", YEARS).await;
         bench
@@ -81,20 +87,24 @@ impl Bench {
         headers: &[(&str, &str)],
         body: &str,
     ) -> (u16, String, Value) {
-        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
-        if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Body::from(body.to_owned())).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let bearer = bearer.as_deref().map(|bearer| ("authorization", bearer));
+        let headers: Vec<_> = bearer.into_iter().chain(headers.iter().copied()).collect();
+        let response = self.send(method, path, &headers, body).await;
         let status = response.status().as_u16();
         let tag = response.headers().get("etag").map(|tag| tag.to_str().unwrap().to_owned()).unwrap_or_default();
         assert!(status == 405 || response.headers()["x-content-type-options"] == "nosniff");
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, tag, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    /// One request with these headers alone, as a browser would send it.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response<Body> {
+        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.router.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap()
     }
 
     /// Whether the database's files hold a text.

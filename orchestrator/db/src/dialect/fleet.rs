@@ -3,8 +3,8 @@
 use super::queries::Database;
 use super::{BEGIN, Connection, LOCK};
 use crate::{
-    Certificate, CommandRow, Device, Error, FeedEntry, FleetRepository, GatewayEvent, GatewayState, GatewayToken,
-    Object, Page, StatePart, UsageRow,
+    Certificate, CommandRow, Device, Error, EventQuery, FeedEntry, FleetRepository, GatewayEvent, GatewayState,
+    GatewayToken, Object, Page, StatePart, UsageRow,
 };
 use async_trait::async_trait;
 use orchestrator_model::Kind;
@@ -241,29 +241,18 @@ impl FleetRepository for Database {
         Ok(transaction.commit().await?)
     }
 
-    async fn gateway_events(
-        &self,
-        network: &str,
-        gateway: Option<&str>,
-        alarms: bool,
-        below: i64,
-        limit: u32,
-    ) -> Result<Page<GatewayEvent>, Error> {
-        let rows = sqlx::query_as::<_, EventRow>(
-            "SELECT id, gateway, epoch, number, at, kind, alarm, imsi, words, facts FROM gateway_events \
-             WHERE network = $1 AND id < $2 AND ($3 = 0 OR gateway = $4) AND alarm >= $5 ORDER BY id DESC LIMIT $6",
-        )
-        .bind(network)
-        .bind(below)
-        .bind(i64::from(gateway.is_some()))
-        .bind(gateway.unwrap_or_default())
-        .bind(i64::from(alarms))
-        .bind(i64::from(limit) + 1)
-        .fetch_all(&self.read)
-        .await?;
-        super::queries::page(rows, limit, |(id, gateway, epoch, number, at, kind, alarm, imsi, words, facts)| {
-            Ok(GatewayEvent { id, gateway, epoch, number, at, kind, alarm: alarm > 0, imsi, words, facts })
-        })
+    async fn gateway_events(&self, network: &str, query: &EventQuery) -> Result<Page<GatewayEvent>, Error> {
+        let sql = events(query);
+        let mut rows = sqlx::query_as::<_, EventRow>(AssertSqlSafe(sql)).bind(network).bind(query.below);
+        rows = rows.bind(query.since).bind(query.until);
+        for wanted in [&query.gateway, &query.kind, &query.imsi].into_iter().flatten() {
+            rows = rows.bind(wanted.as_str());
+        }
+        if let Some(above) = query.above {
+            rows = rows.bind(above);
+        }
+        let rows = rows.bind(i64::from(query.limit) + 1).fetch_all(&self.read).await?;
+        super::queries::page(rows, query.limit, event)
     }
 
     async fn put_usage(
@@ -448,6 +437,34 @@ fn state(row: StateRow) -> Result<GatewayState, Error> {
 fn command(row: CommandColumns) -> CommandRow {
     let (id, gateway, kind, arguments, created_by, created_at, expires_at, state, percent, output, changed_at) = row;
     CommandRow { id, gateway, kind, arguments, created_by, created_at, expires_at, state, percent, output, changed_at }
+}
+
+/// The statement of a list of events. Only names of columns and numbers of parameters go into it.
+fn events(query: &EventQuery) -> String {
+    let mut sql = "SELECT id, gateway, epoch, number, at, kind, alarm, imsi, words, facts FROM gateway_events \
+                   WHERE network = $1 AND id < $2 AND at >= $3 AND at < $4"
+        .to_owned();
+    let mut next = 5;
+    let mut also = |condition: &str| {
+        sql.push_str(&format!(" AND {condition} ${next}"));
+        next += 1;
+    };
+    let wanted = [("gateway =", &query.gateway), ("kind =", &query.kind), ("imsi =", &query.imsi)];
+    wanted.iter().filter(|(_, wanted)| wanted.is_some()).for_each(|(condition, _)| also(condition));
+    if query.above.is_some() {
+        also("id >");
+    }
+    if query.alarms {
+        sql.push_str(" AND alarm > 0");
+    }
+    let order = if query.above.is_some() { "ASC" } else { "DESC" };
+    sql.push_str(&format!(" ORDER BY id {order} LIMIT ${next}"));
+    sql
+}
+
+fn event(row: EventRow) -> Result<GatewayEvent, Error> {
+    let (id, gateway, epoch, number, at, kind, alarm, imsi, words, facts) = row;
+    Ok(GatewayEvent { id, gateway, epoch, number, at, kind, alarm: alarm > 0, imsi, words, facts })
 }
 
 fn usage_row(row: &<super::Db as sqlx::Database>::Row) -> Result<UsageRow, sqlx::Error> {

@@ -20,3 +20,6 @@ pub(crate) mod queries;
 
 #[path = "fleet.rs"]
 pub(crate) mod fleet;
+
+#[path = "live.rs"]
+pub(crate) mod live;

@@ -141,10 +141,15 @@ impl Repository for Database {
         Ok(row.map(user))
     }
 
-    async fn users(&self, after: &str, limit: u32) -> Result<Page<StoredUser>, Error> {
-        let sql = format!("SELECT {USER} FROM users WHERE name > $1 ORDER BY name LIMIT $2");
-        let rows = sqlx::query_as::<_, UserRow>(AssertSqlSafe(sql)).bind(after).bind(i64::from(limit) + 1);
-        page(rows.fetch_all(&self.read).await?, limit, |row| Ok(user(row)))
+    async fn users(&self, tenant: Option<&str>, after: &str, limit: u32) -> Result<Page<StoredUser>, Error> {
+        let sql = format!(
+            "SELECT {USER} FROM users WHERE name > $1 AND substr(name, length(name) - length($2) + 1) = $2 \
+             ORDER BY name LIMIT $3"
+        );
+        let suffix = tenant.map(|tenant| format!("@{tenant}")).unwrap_or_default();
+        let rows = sqlx::query_as::<_, UserRow>(AssertSqlSafe(sql)).bind(after).bind(suffix);
+        let rows = rows.bind(i64::from(limit) + 1).fetch_all(&self.read).await?;
+        page(rows, limit, |row| Ok(user(row)))
     }
 
     async fn delete_user(&self, name: &str) -> Result<bool, Error> {
@@ -195,9 +200,9 @@ impl Repository for Database {
         Ok(gone.execute(&self.write).await?.rows_affected() > 0)
     }
 
-    async fn delete_sessions(&self, owner: &str) -> Result<(), Error> {
-        let gone = sqlx::query("DELETE FROM tokens WHERE owner = $1 AND kind = $2").bind(owner);
-        gone.bind(TokenKind::Session.as_str()).execute(&self.write).await?;
+    async fn delete_sessions(&self, owner: &str, but: &str) -> Result<(), Error> {
+        let gone = sqlx::query("DELETE FROM tokens WHERE owner = $1 AND kind = $2 AND id <> $3").bind(owner);
+        gone.bind(TokenKind::Session.as_str()).bind(but).execute(&self.write).await?;
         Ok(())
     }
 

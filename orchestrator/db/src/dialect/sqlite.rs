@@ -23,3 +23,6 @@ pub(crate) mod queries;
 
 #[path = "fleet.rs"]
 pub(crate) mod fleet;
+
+#[path = "live.rs"]
+pub(crate) mod live;

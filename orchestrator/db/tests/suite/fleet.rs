@@ -1,7 +1,9 @@
 //! What every database must do for gateways.
 
 use super::{Db, delete, inside, network, put};
-use orchestrator_db::{Certificate, CommandRow, Device, FeedEntry, GatewayEvent, GatewayToken, StatePart, UsageRow};
+use orchestrator_db::{
+    Certificate, CommandRow, Device, EventQuery, FeedEntry, GatewayEvent, GatewayToken, StatePart, UsageRow,
+};
 use orchestrator_model::Kind;
 use serde_json::json;
 
@@ -138,9 +140,24 @@ async fn reports_are_kept_once(db: &Db) {
     let events = [event(1, "attached", false), event(2, "security", true)];
     db.put_gateway_events("fleet", &events).await.unwrap();
     db.put_gateway_events("fleet", &[event(2, "security", true), event(3, "detached", false)]).await.unwrap();
-    let page = db.gateway_events("fleet", Some("g3"), false, i64::MAX, 2).await.unwrap();
+    let of_g3 = EventQuery { gateway: Some("g3".to_owned()), limit: 2, ..EventQuery::default() };
+    let page = db.gateway_events("fleet", &of_g3).await.unwrap();
     assert_eq!((page.items.iter().map(|it| it.number).collect::<Vec<_>>(), page.more), (vec![3, 2], true));
-    assert_eq!(db.gateway_events("fleet", None, true, i64::MAX, 10).await.unwrap().items.len(), 1);
+    let alarms = EventQuery { alarms: true, ..EventQuery::default() };
+    assert_eq!(db.gateway_events("fleet", &alarms).await.unwrap().items.len(), 1);
+    let first = page.items[1].id;
+    for (query, count) in [
+        (EventQuery { kind: Some("detached".to_owned()), ..EventQuery::default() }, 1),
+        (EventQuery { imsi: Some("00101".to_owned()), ..EventQuery::default() }, 0),
+        (EventQuery { since: 6, ..EventQuery::default() }, 0),
+        (EventQuery { until: 5, ..EventQuery::default() }, 0),
+        (EventQuery { above: Some(first), ..EventQuery::default() }, 1),
+        (EventQuery { above: Some(0), kind: Some("security".to_owned()), since: 5, ..EventQuery::default() }, 1),
+    ] {
+        assert_eq!(db.gateway_events("fleet", &query).await.unwrap().items.len(), count, "{query:?}");
+    }
+    let oldest = EventQuery { above: Some(0), limit: 1, ..EventQuery::default() };
+    assert_eq!(db.gateway_events("fleet", &oldest).await.unwrap().items[0].number, 1, "the oldest first");
     let record = |sequence, ended_at| UsageRow {
         gateway: "g3".to_owned(),
         session: "1".to_owned(),

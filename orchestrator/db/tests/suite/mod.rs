@@ -1,6 +1,7 @@
 //! What every database must do.
 
 mod fleet;
+mod live;
 
 use basalt_security::{SealedKey, SealingKey, Secret};
 use orchestrator_db::{
@@ -29,6 +30,7 @@ pub async fn run(settings: &Settings) {
     requests_that_come_again(&db).await;
     the_log_of_what_was_done(&db).await;
     fleet::run(&db).await;
+    live::run(&db).await;
     db.close().await;
     // The second opening migrates nothing and finds everything.
     let db = open(settings).await.unwrap();
@@ -245,12 +247,17 @@ async fn people_and_tokens(db: &Db) {
     db.login_succeeded("ann").await.unwrap();
     assert_eq!(db.user("ann").await.unwrap().unwrap(), user("ann"));
     db.put_user(&user("bob")).await.unwrap();
-    assert_eq!(db.users("ann", 1).await.unwrap().items, [user("bob")]);
+    assert_eq!(db.users(None, "ann", 1).await.unwrap().items, [user("bob")]);
+    db.put_user(&user("eve@a_b")).await.unwrap();
+    assert_eq!(db.users(Some("a_b"), "", 9).await.unwrap().items, [user("eve@a_b")]);
+    for other in ["axb", "A_B", "_b", "b"] {
+        assert!(db.users(Some(other), "", 9).await.unwrap().items.is_empty(), "{other}");
+    }
     db.put_token(&token("s1", TokenKind::Session, 100)).await.unwrap();
     db.put_token(&token("k1", TokenKind::ApiKey, 100)).await.unwrap();
     assert_eq!(db.token("digest of s1", 50).await.unwrap(), Some(token("s1", TokenKind::Session, 100)));
     assert_eq!(db.token("digest of s1", 100).await.unwrap(), None, "expired");
-    db.delete_sessions("ann").await.unwrap();
+    db.delete_sessions("ann", "").await.unwrap();
     assert_eq!(db.token("digest of s1", 50).await.unwrap(), None);
     assert_eq!(db.tokens("ann", TokenKind::ApiKey).await.unwrap().len(), 1);
     assert!(!db.delete_token("bob", "k1").await.unwrap(), "not his");

@@ -10,7 +10,7 @@ use basalt_control_api::orchestrator::JoinToken;
 use basalt_desired::{Digest, ItemKey};
 use basalt_sansio::SecureSeed;
 use basalt_security::{SEALING_NONCE, SealingKey, Secret};
-use orchestrator_db::{Change, GatewayEvent, GatewayToken, Precondition, Repository, Target, open};
+use orchestrator_db::{Change, EventQuery, GatewayEvent, GatewayToken, Precondition, Repository, Target, open};
 use orchestrator_fleet::{Authority, Fleet, Settings, TcpAccept};
 use orchestrator_model::Kind;
 use serde_json::{Value, json};
@@ -132,7 +132,7 @@ impl Ground {
     }
 
     pub async fn events(&self, network: &str, kind: &str) -> Vec<GatewayEvent> {
-        let page = self.db.gateway_events(network, None, false, i64::MAX, 1000).await.unwrap();
+        let page = self.db.gateway_events(network, &EventQuery { limit: 1000, ..EventQuery::default() }).await.unwrap();
         page.items.into_iter().filter(|event| event.kind == kind).collect()
     }
 

@@ -1,0 +1,242 @@
+//! What answers look like that are no objects of the model: shapes of the OpenAPI document.
+
+use serde_json::{Map, Value, json};
+
+/// Fields and their types: `string`, `integer`, `boolean`, `number`, `object`, `any`, a schema's name; `[…]` for a list of it,
+/// `?` behind it when it may be absent or null.
+type Fields = &'static [(&'static str, &'static str)];
+
+/// The shapes by name.
+const SHAPES: [(&str, Fields); 17] = [
+    ("Session", &[("token", "string?"), ("csrf_token", "string?"), ("expires_at", "integer"), ("name", "string?")]),
+    (
+        "Me",
+        &[
+            ("name", "string"),
+            ("tenant", "string?"),
+            ("grants", "[Grant]"),
+            ("limit", "[Grant]?"),
+            ("csrf_token", "string?"),
+        ],
+    ),
+    (
+        "OwnSession",
+        &[
+            ("id", "string"),
+            ("title", "string"),
+            ("created_at", "integer"),
+            ("expires_at", "integer"),
+            ("current", "boolean"),
+        ],
+    ),
+    (
+        "ApiKey",
+        &[
+            ("id", "string"),
+            ("title", "string"),
+            ("grants", "[Grant]"),
+            ("created_at", "integer"),
+            ("expires_at", "integer"),
+            ("token", "string?"),
+        ],
+    ),
+    (
+        "AuditLine",
+        &[
+            ("id", "integer"),
+            ("at", "integer"),
+            ("who", "string"),
+            ("network", "string"),
+            ("action", "string"),
+            ("target", "string"),
+            ("outcome", "integer"),
+        ],
+    ),
+    (
+        "Version",
+        &[
+            ("revision", "integer"),
+            ("at", "integer"),
+            ("who", "string"),
+            ("secrets_changed", "boolean"),
+            ("before", "any"),
+            ("after", "any"),
+            ("difference", "[Difference]"),
+        ],
+    ),
+    ("Difference", &[("path", "string"), ("before", "any"), ("after", "any")]),
+    (
+        "GatewayToken",
+        &[
+            ("id", "string"),
+            ("tier", "string"),
+            ("gateway", "string?"),
+            ("created_by", "string"),
+            ("created_at", "integer"),
+            ("expires_at", "integer"),
+            ("used", "object?"),
+            ("token", "string?"),
+            ("command", "string?"),
+        ],
+    ),
+    (
+        "GatewayStatus",
+        &[
+            ("gateway", "string"),
+            ("connected", "boolean"),
+            ("connected_at", "integer?"),
+            ("seen_at", "integer?"),
+            ("state", "object?"),
+            ("sync", "object?"),
+            ("joined_at", "integer?"),
+            ("revoked_at", "integer?"),
+        ],
+    ),
+    (
+        "Certificate",
+        &[("fingerprint", "string"), ("issued_at", "integer"), ("expires_at", "integer"), ("revoked_at", "integer?")],
+    ),
+    (
+        "Event",
+        &[
+            ("id", "integer"),
+            ("gateway", "string"),
+            ("at", "integer"),
+            ("kind", "string"),
+            ("alarm", "boolean"),
+            ("imsi", "string"),
+            ("text", "string"),
+            ("facts", "any"),
+        ],
+    ),
+    (
+        "UsageRecord",
+        &[
+            ("gateway", "string"),
+            ("session", "string"),
+            ("epoch", "integer"),
+            ("sequence", "integer"),
+            ("imsi", "string"),
+            ("apn", "string"),
+            ("from", "integer"),
+            ("to", "integer"),
+            ("uplink_bytes", "integer"),
+            ("downlink_bytes", "integer"),
+            ("uplink_packets", "integer"),
+            ("downlink_packets", "integer"),
+            ("last", "boolean"),
+        ],
+    ),
+    (
+        "UsageSum",
+        &[
+            ("key", "string"),
+            ("uplink_bytes", "integer"),
+            ("downlink_bytes", "integer"),
+            ("uplink_packets", "integer"),
+            ("downlink_packets", "integer"),
+        ],
+    ),
+    (
+        "Phone",
+        &[
+            ("imsi", "string"),
+            ("title", "string?"),
+            ("known", "boolean"),
+            ("gateway", "string"),
+            ("state", "string"),
+            ("enb", "string?"),
+            ("cell", "string?"),
+            ("area", "string?"),
+            ("apns", "[string]"),
+            ("addresses", "[string]"),
+            ("description", "string?"),
+            ("last_seen", "integer?"),
+            ("sessions", "[object]?"),
+            ("last_reject", "any"),
+            ("told_at", "integer"),
+        ],
+    ),
+    (
+        "BaseStation",
+        &[
+            ("id", "string?"),
+            ("name", "string?"),
+            ("since", "integer?"),
+            ("gateway", "string"),
+            ("gateway_connected", "boolean"),
+            ("enodeb", "string?"),
+            ("title", "string?"),
+        ],
+    ),
+    (
+        "Overview",
+        &[
+            ("at", "integer"),
+            ("gateways", "object"),
+            ("base_stations", "object"),
+            ("subscribers", "integer"),
+            ("registered_phones", "integer"),
+            ("connected_phones", "integer"),
+            ("sessions", "integer"),
+            ("alarms_24h", "integer"),
+            ("changes_24h", "integer"),
+            ("usage_last_hour", "UsageSum?"),
+        ],
+    ),
+    (
+        "Command",
+        &[
+            ("id", "string"),
+            ("gateway", "string"),
+            ("kind", "string"),
+            ("arguments", "object?"),
+            ("created_by", "string"),
+            ("created_at", "integer"),
+            ("expires_at", "integer"),
+            ("state", "string"),
+            ("percent", "integer"),
+            ("output", "string"),
+            ("changed_at", "integer"),
+        ],
+    ),
+];
+
+/// All of them, as schemas.
+pub(crate) fn shapes() -> impl Iterator<Item = (String, Value)> {
+    SHAPES.iter().map(|(name, fields)| ((*name).to_owned(), schema(fields)))
+}
+
+fn schema(fields: Fields) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for (name, form) in fields {
+        let (form, optional) = form.strip_suffix('?').map_or((*form, false), |form| (form, true));
+        let inner = one(form);
+        let value = match inner.get("type").and_then(Value::as_str) {
+            Some(kind) if optional => {
+                let mut nullable = inner.clone();
+                nullable["type"] = json!([kind, "null"]);
+                nullable
+            }
+            None if optional && form != "any" => json!({"oneOf": [inner, {"type": "null"}]}),
+            _ => inner,
+        };
+        properties.insert((*name).to_owned(), value);
+        if !optional && form != "any" {
+            required.push(*name);
+        }
+    }
+    json!({"type": "object", "required": required, "properties": properties})
+}
+
+fn one(form: &str) -> Value {
+    match form {
+        "any" => json!({}),
+        "string" | "integer" | "boolean" | "number" | "object" => json!({ "type": form }),
+        list if list.starts_with('[') => {
+            json!({"type": "array", "items": one(list.trim_start_matches('[').trim_end_matches(']'))})
+        }
+        name => json!({"$ref": format!("#/components/schemas/{name}")}),
+    }
+}

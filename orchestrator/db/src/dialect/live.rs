@@ -1,0 +1,191 @@
+//! What people look at, over one database. Compiled for each dialect; `super` says which.
+
+use super::queries::{Database, page};
+use super::{BEGIN, Db};
+use crate::{Counts, Error, LiveRepository, Page, Phone, PhoneQuery, UsageBy, UsageSum};
+use async_trait::async_trait;
+use orchestrator_model::Kind;
+use sqlx::{AssertSqlSafe, Transaction};
+
+type PhoneRow = (String, String, String, String, String, String, String, i64);
+type SumRow = (String, f64, f64, f64, f64);
+
+#[async_trait]
+impl LiveRepository for Database {
+    async fn put_phones(
+        &self,
+        network: &str,
+        gateway: &str,
+        stream: (&str, i64),
+        whole: bool,
+        phones: &[Phone],
+        gone: &[String],
+    ) -> Result<(), Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        let present = sqlx::query_as::<_, (String, i64)>(
+            "SELECT replica, stream FROM gateway_states WHERE network = $1 AND gateway = $2",
+        );
+        let present = present.bind(network).bind(gateway).fetch_optional(&mut *transaction).await?;
+        if present.as_ref().is_none_or(|(replica, number)| (replica.as_str(), *number) != stream) {
+            return Ok(());
+        }
+        if whole {
+            let all = sqlx::query("DELETE FROM phones WHERE network = $1 AND gateway = $2");
+            all.bind(network).bind(gateway).execute(&mut *transaction).await?;
+        }
+        for imsi in gone {
+            let one = sqlx::query("DELETE FROM phones WHERE network = $1 AND gateway = $2 AND imsi = $3");
+            one.bind(network).bind(gateway).bind(imsi).execute(&mut *transaction).await?;
+        }
+        for phone in phones {
+            put_phone(&mut transaction, network, gateway, phone).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    async fn phones(&self, network: &str, query: &PhoneQuery) -> Result<Page<Phone>, Error> {
+        let sql = phones(query);
+        let mut rows = sqlx::query_as::<_, PhoneRow>(AssertSqlSafe(sql)).bind(network);
+        for wanted in [&query.gateway, &query.state, &query.enb].into_iter().flatten() {
+            rows = rows.bind(wanted.as_str());
+        }
+        for word in [&query.apn, &query.address].into_iter().flatten() {
+            rows = rows.bind(format!("% {} %", like(word)));
+        }
+        if !query.imsi.is_empty() {
+            // An IMSI has at most 15 digits (TS 23.003 §2.2): all that begin so lie between these, in every collation.
+            rows = rows.bind(query.imsi.as_str()).bind(format!("{}999999999999999", query.imsi));
+        }
+        if let Some((imsi, gateway)) = &query.after {
+            rows = rows.bind(imsi.as_str()).bind(gateway.as_str());
+        }
+        let rows = rows.bind(i64::from(query.limit) + 1).fetch_all(&self.read).await?;
+        page(rows, query.limit, phone)
+    }
+
+    async fn usage_sums(
+        &self,
+        network: &str,
+        by: UsageBy,
+        since: i64,
+        until: i64,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>, Error> {
+        let key = match by {
+            UsageBy::Imsi => "imsi",
+            UsageBy::Apn => "apn",
+            UsageBy::Gateway => "gateway",
+            UsageBy::Network => "network",
+        };
+        // Of wide numbers, so that no gateway's lies overflow a sum; up to 2^53 octets they are exact. Parts of sessions (bearers,
+        // rules) are in their sessions already.
+        let sum = |column: &str| format!("SUM(CAST({column} AS DOUBLE PRECISION))");
+        let sql = format!(
+            "SELECT {key}, {}, {}, {}, {} FROM usage_records \
+             WHERE network = $1 AND ended_at >= $2 AND ended_at < $3 AND session NOT LIKE '%/%' \
+             GROUP BY {key} ORDER BY {} + {} DESC, {key} LIMIT $4",
+            sum("uplink_bytes"),
+            sum("downlink_bytes"),
+            sum("uplink_packets"),
+            sum("downlink_packets"),
+            sum("uplink_bytes"),
+            sum("downlink_bytes"),
+        );
+        let rows = sqlx::query_as::<_, SumRow>(AssertSqlSafe(sql)).bind(network).bind(since).bind(until);
+        let rows = rows.bind(i64::from(limit)).fetch_all(&self.read).await?;
+        Ok(rows.into_iter().map(|row| usage_sum(by, row)).collect())
+    }
+
+    async fn count(&self, kind: Kind, network: &str) -> Result<i64, Error> {
+        let count = sqlx::query_scalar("SELECT COUNT(*) FROM objects WHERE kind = $1 AND network = $2");
+        Ok(count.bind(kind.collection()).bind(network).fetch_one(&self.read).await?)
+    }
+
+    async fn counts(&self, network: &str, since: i64) -> Result<Counts, Error> {
+        let alarms =
+            sqlx::query_scalar("SELECT COUNT(*) FROM gateway_events WHERE network = $1 AND at >= $2 AND alarm > 0");
+        let alarms = alarms.bind(network).bind(since).fetch_one(&self.read).await?;
+        let changes =
+            sqlx::query_scalar("SELECT COUNT(*) FROM changes WHERE network = $1 AND at >= $2 AND what NOT LIKE '!%'");
+        let changes = changes.bind(network).bind(since).fetch_one(&self.read).await?;
+        Ok(Counts { alarms, changes })
+    }
+}
+
+async fn put_phone(
+    transaction: &mut Transaction<'_, Db>,
+    network: &str,
+    gateway: &str,
+    phone: &Phone,
+) -> Result<(), Error> {
+    let put = sqlx::query(
+        "INSERT INTO phones (network, gateway, imsi, state, enb, apns, addresses, facts, told_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (network, gateway, imsi) DO UPDATE SET \
+         state = $4, enb = $5, apns = $6, addresses = $7, facts = $8, told_at = $9",
+    );
+    let put = put.bind(network).bind(gateway).bind(&phone.imsi).bind(&phone.state).bind(&phone.enb);
+    let put = put.bind(words(&phone.apns)).bind(words(&phone.addresses)).bind(phone.facts.to_string());
+    put.bind(phone.told_at).execute(&mut **transaction).await?;
+    Ok(())
+}
+
+/// The statement of a list of phones. Only names of columns and numbers of parameters go into it.
+fn phones(query: &PhoneQuery) -> String {
+    let mut sql =
+        "SELECT gateway, imsi, state, enb, apns, addresses, facts, told_at FROM phones WHERE network = $1".to_owned();
+    let mut next = 2;
+    let mut also = |condition: &str, count: usize| {
+        let mut condition = condition.to_owned();
+        for _ in 0..count {
+            condition = condition.replacen('?', &format!("${next}"), 1);
+            next += 1;
+        }
+        sql.push_str(" AND ");
+        sql.push_str(&condition);
+    };
+    for (column, wanted) in [("gateway", &query.gateway), ("state", &query.state), ("enb", &query.enb)] {
+        if wanted.is_some() {
+            also(&format!("{column} = ?"), 1);
+        }
+    }
+    for (column, wanted) in [("apns", &query.apn), ("addresses", &query.address)] {
+        if wanted.is_some() {
+            also(&format!("LOWER({column}) LIKE LOWER(?) ESCAPE '\\'"), 1);
+        }
+    }
+    if !query.imsi.is_empty() {
+        also("imsi >= ? AND imsi <= ?", 2);
+    }
+    if query.after.is_some() {
+        also("(imsi, gateway) > (?, ?)", 2);
+    }
+    sql.push_str(&format!(" ORDER BY imsi, gateway LIMIT ${next}"));
+    sql
+}
+
+/// A word as a pattern that fits itself alone.
+fn like(word: &str) -> String {
+    word.chars().flat_map(|c| ['\\'].into_iter().filter(move |_| "%_\\".contains(c)).chain([c])).collect()
+}
+
+fn words(list: &[String]) -> String {
+    if list.is_empty() { String::new() } else { format!(" {} ", list.join(" ")) }
+}
+
+fn phone(row: PhoneRow) -> Result<Phone, Error> {
+    let (gateway, imsi, state, enb, apns, addresses, facts, told_at) = row;
+    let list = |text: &str| text.split_ascii_whitespace().map(str::to_owned).collect();
+    let facts = serde_json::from_str(&facts).map_err(|_| Error::Damaged("phone"))?;
+    Ok(Phone { gateway, imsi, state, enb, apns: list(&apns), addresses: list(&addresses), facts, told_at })
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sums of counts: not negative, saturating")]
+fn usage_sum(by: UsageBy, (key, up, down, up_packets, down_packets): SumRow) -> UsageSum {
+    UsageSum {
+        key: if by == UsageBy::Network { String::new() } else { key },
+        uplink_bytes: up as u64,
+        downlink_bytes: down as u64,
+        uplink_packets: up_packets as u64,
+        downlink_packets: down_packets as u64,
+    }
+}

@@ -1,0 +1,123 @@
+//! What people look at: phones as they are now, sums of usage, how many there are of what.
+
+use crate::{Error, Page};
+use async_trait::async_trait;
+use orchestrator_model::Kind;
+use serde_json::Value;
+
+/// A phone as its gateway told it last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Phone {
+    /// Its gateway.
+    pub gateway: String,
+    /// Whose it is.
+    pub imsi: String,
+    /// `connected`, `idle`, …
+    pub state: String,
+    /// The base station that it was at last; empty when none is known.
+    pub enb: String,
+    /// Access points of its sessions.
+    pub apns: Vec<String>,
+    /// Addresses of its sessions.
+    pub addresses: Vec<String>,
+    /// All that was told.
+    pub facts: Value,
+    /// When, milliseconds since 1970.
+    pub told_at: i64,
+}
+
+/// Which phones are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PhoneQuery {
+    /// Of this gateway alone.
+    pub gateway: Option<String>,
+    /// In this state alone.
+    pub state: Option<String>,
+    /// At this base station alone.
+    pub enb: Option<String>,
+    /// With a session of this access point.
+    pub apn: Option<String>,
+    /// With a session of this address.
+    pub address: Option<String>,
+    /// Whose IMSI begins so.
+    pub imsi: String,
+    /// The last of the page before: IMSI and gateway.
+    pub after: Option<(String, String)>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// By what usage is summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsageBy {
+    /// The phone.
+    Imsi,
+    /// The access point.
+    Apn,
+    /// The gateway.
+    Gateway,
+    /// Everything in one.
+    Network,
+}
+
+/// A sum of usage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageSum {
+    /// Of what; empty for everything.
+    pub key: String,
+    /// Octets from phones.
+    pub uplink_bytes: u64,
+    /// Octets to phones.
+    pub downlink_bytes: u64,
+    /// Packets from phones.
+    pub uplink_packets: u64,
+    /// Packets to phones.
+    pub downlink_packets: u64,
+}
+
+/// How many there are in a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Alarms since a time.
+    pub alarms: i64,
+    /// Changes of objects since a time.
+    pub changes: i64,
+}
+
+/// What people look at. Times are milliseconds since 1970.
+///
+/// # Errors
+/// All of them: [`Error::Database`], [`Error::Damaged`].
+#[async_trait]
+pub trait LiveRepository: Send + Sync {
+    /// Phones of a gateway that are new or have changed, and those that are gone. `whole` says that there were none before.
+    /// What comes by a stream that is not the gateway's present one is not kept.
+    async fn put_phones(
+        &self,
+        network: &str,
+        gateway: &str,
+        stream: (&str, i64),
+        whole: bool,
+        phones: &[Phone],
+        gone: &[String],
+    ) -> Result<(), Error>;
+
+    /// Phones in order of IMSI.
+    async fn phones(&self, network: &str, query: &PhoneQuery) -> Result<Page<Phone>, Error>;
+
+    /// Sums of the usage that ended within a time, the largest first.
+    async fn usage_sums(
+        &self,
+        network: &str,
+        by: UsageBy,
+        since: i64,
+        until: i64,
+        limit: u32,
+    ) -> Result<Vec<UsageSum>, Error>;
+
+    /// Objects of a kind in a network.
+    async fn count(&self, kind: Kind, network: &str) -> Result<i64, Error>;
+
+    /// What happened in a network since a time.
+    async fn counts(&self, network: &str, since: i64) -> Result<Counts, Error>;
+}
