@@ -136,6 +136,12 @@ impl Node {
         self.peers.get(peer.0).is_some_and(|peer| peer.open().is_some())
     }
 
+    /// The peer whose connection that is, as far as it is known.
+    #[must_use]
+    pub fn owner(&self, link: LinkId) -> Option<PeerId> {
+        self.peer_of(link)
+    }
+
     /// Requests of ours that wait for answers.
     #[must_use]
     pub fn outstanding(&self) -> usize {
