@@ -205,6 +205,9 @@ fn procedure_name(procedure: agw_types::Procedure) -> &'static str {
         P::ContextRelease => "context_release",
         P::GutiReallocation => "guti_reallocation",
         P::PathSwitch => "path_switch",
+        P::Handover => "handover",
+        P::BearerMove => "bearer_move",
+        P::ContextModification => "context_modification",
     }
 }
 

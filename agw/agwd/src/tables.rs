@@ -26,7 +26,10 @@ pub fn apply(gateway: &mut Gateway, change: &DataplaneChange) -> Result<Option<U
             usage::tunnel_set(gateway, tunnel);
         }
         DataplaneChange::Remove { .. } => gateway.usage.hurry(),
-        DataplaneChange::Serve { .. } | DataplaneChange::Discard { .. } => {}
+        DataplaneChange::Serve { .. }
+        | DataplaneChange::Discard { .. }
+        | DataplaneChange::Forward { .. }
+        | DataplaneChange::StopForwarding { .. } => {}
     }
     Ok(last)
 }

@@ -5,7 +5,7 @@ use agw_mobility::Want;
 use agw_types::{DataplaneChange, Effect, Effects, Now, Record, RecordKey, SessionRequest, TimerName, UeId};
 
 /// Every timer a UE can have.
-const TIMERS: [TimerName; 15] = [
+const TIMERS: [TimerName; 16] = [
     TimerName::T3413,
     TimerName::T3422,
     TimerName::T3450,
@@ -21,6 +21,7 @@ const TIMERS: [TimerName; 15] = [
     TimerName::Question,
     TimerName::Procedure,
     TimerName::PagingBackoff,
+    TimerName::Forwarding,
 ];
 
 impl Core {

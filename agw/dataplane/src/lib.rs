@@ -97,6 +97,7 @@ mod pools;
 mod predecessor;
 mod reconcile;
 mod region;
+mod relay;
 mod reports;
 mod resolver;
 mod router;

@@ -24,7 +24,7 @@ use basalt_ebpf_abi::{
 use basalt_gtp::{Datagram, Header, Message};
 use basalt_ids::Teid;
 use basalt_pipeline::{Charge, Downlinked, Frame, Uplinked};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -78,13 +78,28 @@ pub(crate) struct State {
     pub(crate) replaced: Vec<(PathBuf, Vec<Reading>)>,
     /// Blocks of external ports, where addresses are translated in XDP.
     pub(crate) nat: Option<Nat>,
+    /// Where packets in forwarding tunnels go, by our TEID.
+    pub(crate) relays: BTreeMap<u32, Peer>,
 }
 
 impl State {
     pub(crate) fn new(sessions: Sessions, hops: Hops, buffers: Buffers, waiting: Waiting, paths: Paths) -> Self {
         let (limits, insistence, suspects) = (PeerLimits::new(100, 200), Insistence::default(), Suspects::default());
         let (told, replaced) = (BTreeSet::new(), Vec::new());
-        Self { sessions, hops, buffers, waiting, limits, insistence, suspects, paths, told, replaced, nat: None }
+        Self {
+            sessions,
+            hops,
+            buffers,
+            waiting,
+            limits,
+            insistence,
+            suspects,
+            paths,
+            told,
+            replaced,
+            nat: None,
+            relays: BTreeMap::new(),
+        }
     }
 
     /// Packets kept for idle phones.
@@ -158,6 +173,13 @@ impl Shared {
             DataplaneChange::Serve { teid, address, service } => {
                 drop(state);
                 self.serve(*teid, *address, &Service::from(service.as_ref())).map(|_| None)
+            }
+            DataplaneChange::Forward { teid, from, to } => {
+                self.start_relay(&mut state, *teid, *from, *to).map(|()| None)
+            }
+            DataplaneChange::StopForwarding { teid } => {
+                self.stop_relay(&mut state, *teid);
+                Ok(None)
             }
             DataplaneChange::Discard { address } => {
                 let slot = slot_of(&self.tables, *address).ok_or(Error::OutsidePools(*address))?;

@@ -9,7 +9,7 @@ use crate::reports::Report;
 use crate::router;
 use crate::suspects::Suspicion;
 use agw_types::{Peer, Traffic};
-use basalt_ebpf_abi::{Address, DropReason, PuntReason, Uplink};
+use basalt_ebpf_abi::{Address, DropReason, PuntReason};
 use basalt_gtp::{Datagram, Header, Message, MessageType};
 use basalt_ids::Teid;
 use basalt_pipeline::{Frame, Tables, Uplinked};
@@ -45,6 +45,11 @@ impl Shared {
             Uplinked::Egress(_) => {}
             Uplinked::Punt(PuntReason::NatPorts) => self.more_ports(now, peer, frame.bytes()),
             Uplinked::Punt(PuntReason::RouterSolicitation) => self.solicited(now, peer, frame.bytes()),
+            Uplinked::Punt(PuntReason::Forwarding) => {
+                if let Some(teid) = teid(frame.bytes()) {
+                    self.relay(&self.state(), teid, frame.bytes());
+                }
+            }
             Uplinked::Punt(PuntReason::GtpControl) => self.control(now, from, frame.bytes()),
             Uplinked::Punt(PuntReason::UnknownExtension) => self.supported(now, peer, frame.bytes()),
             Uplinked::Punt(reason) => self.hold(now, peer, frame.bytes(), reason),
@@ -213,6 +218,9 @@ impl Shared {
             Message::ErrorIndication { teid, peer: named, .. } => {
                 self.unknown_there(&mut state, now, peer, named, teid)
             }
+            Message::EndMarker { .. } if self.forwards(&state, peer, datagram.header.teid) => {
+                self.relay(&state, datagram.header.teid.0, octets);
+            }
             Message::EndMarker { .. } => self.end_of(&mut state, now, peer, datagram.header.teid),
             Message::EchoResponse { .. } => {
                 if state.paths.answered(now, peer, datagram.header.sequence) {
@@ -241,13 +249,22 @@ impl Shared {
 
     /// Nothing more will come through a tunnel: of no consequence to us, who reorder nothing, but it must be the tunnel's own peer.
     fn end_of(&self, state: &mut State, now: Instant, peer: Ipv4Addr, teid: Teid) {
-        let index = self.tables.settings.get(0).map_or(0, |settings| settings.teid_mask.get()) & teid.0;
-        let record = self.tables.uplink.get(index as usize).filter(|record| record.teid.get() == teid.0);
-        let own = |record: &Uplink| Address::new(peer).0 & record.peer_mask.get() == record.peer.get();
-        if !record.is_some_and(own) {
+        if !self.is_peer_of(peer, teid) {
             self.tables.dropped(DropReason::ForgedControl, 1);
             self.suspect(state, now, peer, Suspicion::ForgedControl);
         }
+    }
+
+    /// Whether a tunnel is there, and this its base station.
+    fn is_peer_of(&self, peer: Ipv4Addr, teid: Teid) -> bool {
+        let index = self.tables.settings.get(0).map_or(0, |settings| settings.teid_mask.get()) & teid.0;
+        let record = self.tables.uplink.get(index as usize).filter(|record| record.teid.get() == teid.0);
+        record.is_some_and(|record| Address::new(peer).0 & record.peer_mask.get() == record.peer.get())
+    }
+
+    /// Whether a tunnel is one for forwarding, and this the base station that forwards.
+    fn forwards(&self, state: &State, peer: Ipv4Addr, teid: Teid) -> bool {
+        state.relays.contains_key(&teid.0) && self.is_peer_of(peer, teid)
     }
 
     /// Tells a sender which extension headers we know (TS 29.281 §7.2.3).

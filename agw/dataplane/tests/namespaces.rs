@@ -429,6 +429,57 @@ fn a_phone_that_moves_leaves_an_end_marker() {
 }
 
 #[test]
+fn what_a_source_of_a_handover_forwards_comes_to_the_target_in_order_and_the_end_marker_last() {
+    if !possible() {
+        return;
+    }
+    for (plane, _) in PLANES {
+        let lab = Lab::new();
+        let gateway = lab.open(lab.config(plane, Egress::Nat));
+        let station = Station::new(&lab);
+        gateway.connect();
+        // Source and target are one machine here.
+        let (ours, there) = (basalt_ids::Teid(TEID.0 ^ 1), basalt_ids::Teid(0x0abc_0001));
+        let to = agw_types::Peer { address: STATION.into(), teid: there };
+        let forward = |from| DataplaneChange::Forward { teid: ours, from, to };
+        gateway.plane().apply(&forward(STATION.into())).unwrap();
+        const COUNT: u16 = 3000;
+        let (mut sent, mut received) = (0, 0u16);
+        while received < COUNT {
+            // Far more than the slow path lets anybody else have, in bursts that a socket takes.
+            while sent < COUNT && sent < received + 64 {
+                station.send(&g_pdu(ours, &udp_packet((INTERNET, 9), (UE, 9), &sent.to_be_bytes())));
+                sent += 1;
+            }
+            let message = station.receive().unwrap_or_else(|| panic!("{received}: {}", counters(&gateway)));
+            assert_eq!(message[..2], [0x30, 255]);
+            assert_eq!(message[4..8], there.0.to_be_bytes());
+            assert_eq!(message[message.len() - 2..], received.to_be_bytes());
+            received += 1;
+        }
+        let marker = |teid: basalt_ids::Teid| [&[0x30, 254, 0, 0][..], &teid.0.to_be_bytes()].concat();
+        station.send(&marker(ours));
+        assert_eq!(station.receive().expect("End Marker"), marker(there));
+        assert_eq!(punts(&gateway, PuntReason::Forwarding), u64::from(COUNT));
+        // From anyone else nothing goes on, and when it is over from nobody.
+        gateway.plane().apply(&DataplaneChange::StopForwarding { teid: ours }).unwrap();
+        gateway.plane().apply(&forward(SERVER.into())).unwrap();
+        let before = drops(&gateway, DropReason::WrongPeer);
+        station.send(&g_pdu(ours, &udp_packet((INTERNET, 9), (UE, 9), &[1, 2])));
+        eventually("it is dropped", || drops(&gateway, DropReason::WrongPeer) > before);
+        station.send(&marker(ours));
+        eventually("so is the marker", || drops(&gateway, DropReason::ForgedControl) > 0);
+        gateway.plane().apply(&DataplaneChange::StopForwarding { teid: ours }).unwrap();
+        let before = punts(&gateway, PuntReason::UnknownTeid);
+        station.send(&g_pdu(ours, &udp_packet((INTERNET, 9), (UE, 9), &[1, 2])));
+        eventually("it is unknown", || punts(&gateway, PuntReason::UnknownTeid) > before);
+        assert_eq!(punts(&gateway, PuntReason::Forwarding), u64::from(COUNT));
+        // The session is as it was.
+        assert_eq!(gateway.plane().installed().len(), 1);
+    }
+}
+
+#[test]
 fn phones_reach_each_other_only_where_they_may() {
     if !possible() {
         return;

@@ -200,5 +200,8 @@ const fn name(procedure: Procedure) -> &'static str {
         Procedure::ContextRelease => "context release",
         Procedure::GutiReallocation => "GUTI reallocation",
         Procedure::PathSwitch => "path switch",
+        Procedure::Handover => "handover",
+        Procedure::BearerMove => "bearer move",
+        Procedure::ContextModification => "context modification",
     }
 }

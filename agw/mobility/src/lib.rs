@@ -38,7 +38,7 @@ pub use generation::{Eps, EpsCapability, Generation};
 pub use reject::{advice, cause_for};
 
 use crate::cx::{Cx, Fate};
-use crate::eps::{attach, detach, esm, paging, path_switch, release, service, tau};
+use crate::eps::{attach, detach, esm, handover, paging, path_switch, release, service, tau};
 use crate::index::Index;
 use crate::page_rate::PageRate;
 use crate::reject::Rejections;
@@ -137,6 +137,8 @@ impl Mobility {
             | SessionReply::BearerEnding { ue, .. }
             | SessionReply::Call { ue }
             | SessionReply::Resume { ue, .. }
+            | SessionReply::HandOver { ue, .. }
+            | SessionReply::Forward { ue, .. }
             | SessionReply::Changed { ue }
             | SessionReply::LastSessionGone { ue }
             | SessionReply::DefaultBearer { ue, .. } => *ue,
@@ -328,6 +330,14 @@ fn radio_event(ue: &mut Ue, kind: RadioEventKind, cx: &mut Cx<'_>) {
         }
         RadioEventKind::PathSwitched { area, bearers, algorithms } => {
             path_switch::switched(ue, area, bearers, algorithms, cx);
+        }
+        RadioEventKind::HandoverRequired => handover::required(ue, cx),
+        RadioEventKind::HandoverAdmitted { tunnels } => handover::admitted(tunnels, cx),
+        RadioEventKind::HandedOver { to, area, bearers } => handover::handed_over(ue, to, area, bearers, cx),
+        RadioEventKind::HandoverEnded => handover::ended(cx),
+        RadioEventKind::BearersMoved { bearers } => {
+            let failed = Vec::new();
+            cx.session(SessionRequest::Connected { ue: cx.id, bearers, failed, switched: false });
         }
         RadioEventKind::Capability { octets } => {
             if ue.keys.is_some() {

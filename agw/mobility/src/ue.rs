@@ -115,13 +115,15 @@ pub(crate) struct Connection {
     pub(crate) access_keys: Option<Box<AccessKeyChain>>,
     /// NAS COUNT of the message that opened it: K_eNB comes from it.
     pub(crate) uplink_count: u32,
+    /// Next hops that were told to base stations since the UE has used one.
+    pub(crate) unheard: u8,
     /// A message without valid protection was told already.
     pub(crate) warned: bool,
 }
 
 impl Connection {
     pub(crate) const fn new(radio: RadioId) -> Self {
-        Self { radio, access_keys: None, uplink_count: 0, warned: false }
+        Self { radio, access_keys: None, uplink_count: 0, unheard: 0, warned: false }
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) const fn to_s1ap(cause: RadioCause) -> Cause {
         RadioCause::UserInactivity => Cause::RadioNetwork(RadioNetworkCause::UserInactivity),
         RadioCause::RadioConnectionLost => Cause::RadioNetwork(RadioNetworkCause::RadioConnectionWithUeLost),
         RadioCause::SuccessfulHandover => Cause::RadioNetwork(RadioNetworkCause::SuccessfulHandover),
+        RadioCause::HandoverCancelled => Cause::RadioNetwork(RadioNetworkCause::HandoverCancelled),
         RadioCause::Handover => Cause::RadioNetwork(RadioNetworkCause::X2HandoverTriggered),
         RadioCause::CsFallback => Cause::RadioNetwork(RadioNetworkCause::CsFallbackTriggered),
         RadioCause::UnknownId => Cause::RadioNetwork(RadioNetworkCause::UnknownPairUeS1apId),

@@ -11,6 +11,8 @@ use serde::Serialize;
 pub(crate) struct Connection {
     pub(crate) link: LinkId,
     pub(crate) enb_id: EnbUeS1apId,
+    /// The base station has not given its id: the connection is the target's of a handover that it has not acknowledged.
+    pub(crate) nameless: bool,
     pub(crate) stream: u16,
     /// Whose it is; `None` until mobility says.
     pub(crate) ue: Option<UeId>,
@@ -46,8 +48,33 @@ pub(crate) enum Context {
     Requested,
     /// The base station has it.
     Established,
+    /// HANDOVER REQUEST was sent: the UE may come, and HANDOVER NOTIFY makes the context an established one.
+    Arriving,
+    /// The UE was handed over: the source forwards what it has left, and is released.
+    Departed,
     /// UE CONTEXT RELEASE COMMAND was sent: nothing but its answer counts any more.
     Releasing,
+}
+
+impl Connection {
+    /// A connection without context, whose base station has given this id.
+    pub(crate) fn new(link: LinkId, enb_id: EnbUeS1apId, stream: u16, area: Area) -> Self {
+        Self {
+            link,
+            enb_id,
+            nameless: false,
+            stream,
+            ue: None,
+            area,
+            context: Context::None,
+            bearers: Bearers::default(),
+            asked: Bearers::default(),
+            changing: Bearers::default(),
+            deferred: None,
+            leaving: Bearers::default(),
+            unknown: Bearers::default(),
+        }
+    }
 }
 
 /// A set of bearers: bit n is bearer n.
@@ -91,11 +118,15 @@ impl FromIterator<Ebi> for Bearers {
 
 /// The base station's end of a bearer, in the address family that the gateway's own end has.
 pub(crate) fn endpoint(tunnel: &ErabTunnel, ours: IpAddr) -> Option<BearerEndpoint> {
-    let address = match ours {
-        IpAddr::V4(_) => IpAddr::V4(tunnel.address.v4()?),
-        IpAddr::V6(_) => IpAddr::V6(tunnel.address.v6()?),
-    };
-    Some(BearerEndpoint { ebi: tunnel.ebi, address, teid: tunnel.teid })
+    Some(BearerEndpoint { ebi: tunnel.ebi, address: reachable(tunnel.address, ours)?, teid: tunnel.teid })
+}
+
+/// The address of an IE that is of the family of the gateway's own.
+pub(crate) fn reachable(address: TransportAddress, ours: IpAddr) -> Option<IpAddr> {
+    match ours {
+        IpAddr::V4(_) => address.v4().map(IpAddr::V4),
+        IpAddr::V6(_) => address.v6().map(IpAddr::V6),
+    }
 }
 
 /// An address as an IE.

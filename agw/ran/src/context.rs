@@ -1,4 +1,4 @@
-//! Initial Context Setup (TS 36.413 §8.3.1).
+//! Initial Context Setup (TS 36.413 §8.3.1) and UE Context Modification (§8.3.4).
 //!
 //! ```text
 //!   eNB                                          MME
@@ -8,19 +8,24 @@
 //!    ├───────────────────────────────────────────►│  ─► BearersReady (initial)
 //!    │ or INITIAL CONTEXT SETUP FAILURE           │
 //!    ├───────────────────────────────────────────►│  ─► ContextFailed
+//!
+//!    │ UE CONTEXT MODIFICATION REQUEST            │
+//!    │◄───────────────────────────────────────────┤  ◄─ ModifyContext: a new aggregate rate
+//!    │ UE CONTEXT MODIFICATION RESPONSE or FAILURE│
+//!    ├───────────────────────────────────────────►│
 //! ```
 
 use crate::cause::from_s1ap;
 use crate::connection::{Bearers, Context, endpoint, transport_address};
 use crate::{Cx, Ran};
 use agw_types::{
-    Ambr, BearerEndpoint, BearerFailure, BearerQos, BearerRates, BearerSetup, ContextSetup, Metric, RadioCause,
-    RadioEventKind, RadioId,
+    Ambr, BearerEndpoint, BearerFailure, BearerQos, BearerRates, BearerSetup, ContextSetup, Metric, Outcome, Procedure,
+    RadioCause, RadioEventKind, RadioId,
 };
 use basalt_ids::MmeUeS1apId;
 use basalt_s1ap::{
     Arp, ErabItem, ErabQos, ErabToBeSetup, ErabTunnel, GbrQos, InitialContextSetupFailure, InitialContextSetupRequest,
-    InitialContextSetupResponse, SecurityKey, UeAmbr, UeSecurityCapabilities,
+    InitialContextSetupResponse, SecurityKey, UeAmbr, UeContextModificationRequest, UeSecurityCapabilities,
 };
 use core::net::IpAddr;
 
@@ -78,6 +83,25 @@ impl Ran {
         connection.asked = Bearers::default();
         connection.deferred = None;
         cx.event(radio, connection.ue, RadioEventKind::ContextFailed { cause: from_s1ap(message.cause) });
+    }
+
+    /// UE CONTEXT MODIFICATION REQUEST: a new aggregate rate.
+    pub(crate) fn modify_context(&mut self, radio: RadioId, ambr: Ambr, cx: &mut Cx<'_>) {
+        let Some(connection) = self.active(radio).filter(|connection| connection.context == Context::Established)
+        else {
+            return;
+        };
+        let mut request = UeContextModificationRequest::new(MmeUeS1apId(radio.0.0), connection.enb_id);
+        request.ue_ambr = Some(ue_ambr(ambr));
+        let (link, stream) = (connection.link, connection.stream);
+        cx.send(link, stream, request);
+    }
+
+    /// UE CONTEXT MODIFICATION RESPONSE or FAILURE. A base station that refuses goes on with the old rate: the gateway limits.
+    pub(crate) fn context_modified(&mut self, radio: RadioId, outcome: Outcome, cx: &mut Cx<'_>) {
+        if self.active(radio).is_some() {
+            cx.count(Metric::Procedure { procedure: Procedure::ContextModification, outcome });
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! E-RAB Setup, Modify, Release and Release Indication (TS 36.413 §8.2.1 to §8.2.3).
+//! E-RAB Setup, Modify, Release and Release Indication (TS 36.413 §8.2.1 to §8.2.3), Modification
+//! Indication (§8.2.4).
 //!
 //! ```text
 //!   eNB                                   MME
@@ -18,17 +19,25 @@
 //!    ├────────────────────────────────────►│  ─► BearersReleased (asked)
 //!    │ E-RAB RELEASE INDICATION            │
 //!    ├────────────────────────────────────►│  ─► BearersReleased (not asked)
+//!
+//!    │ E-RAB MODIFICATION INDICATION       │
+//!    ├────────────────────────────────────►│  ─► BearersMoved
+//!    │          E-RAB MODIFICATION CONFIRM │
+//!    │◄────────────────────────────────────┤
 //! ```
 
 use crate::cause::from_s1ap;
-use crate::connection::{Bearers, Context, Deferred};
+use crate::connection::{Bearers, Context, Deferred, endpoint};
 use crate::context::{answered, erab, erab_qos, ue_ambr};
 use crate::{Cx, Ran};
-use agw_types::{Ambr, BearerFailure, BearerModify, BearerSetup, Metric, RadioEventKind, RadioId};
+use agw_types::{
+    Ambr, BearerEndpoint, BearerFailure, BearerModify, BearerSetup, Metric, Outcome, Procedure, RadioEventKind, RadioId,
+};
 use basalt_ids::{Ebi, MmeUeS1apId};
 use basalt_s1ap::{
-    Cause, ErabItem, ErabModifyRequest, ErabModifyResponse, ErabReleaseCommand, ErabReleaseIndication,
-    ErabReleaseResponse, ErabSetupRequest, ErabSetupResponse, ErabToBeModified, NasCause, RadioNetworkCause,
+    Cause, ErabDone, ErabItem, ErabModificationConfirm, ErabModificationIndication, ErabModifyRequest,
+    ErabModifyResponse, ErabReleaseCommand, ErabReleaseIndication, ErabReleaseResponse, ErabSetupRequest,
+    ErabSetupResponse, ErabToBeModified, NasCause, RadioNetworkCause, TransportCause,
 };
 
 impl Ran {
@@ -163,5 +172,40 @@ impl Ran {
         }
         bearers.iter().for_each(|ebi| connection.bearers.remove(*ebi));
         cx.event(radio, connection.ue, RadioEventKind::BearersReleased { asked: false, bearers });
+    }
+
+    /// E-RAB MODIFICATION INDICATION: each bearer by itself. One that is listed twice does not move (§8.2.4.4).
+    pub(crate) fn bearers_moved(&mut self, radio: RadioId, message: &ErabModificationIndication, cx: &mut Cx<'_>) {
+        let ours = cx.config.user_plane;
+        let Some(connection) = self.active(radio) else { return };
+        let (link, stream, ue) = (connection.link, connection.stream, connection.ue);
+        let mut confirm = ErabModificationConfirm::new(message.mme_ue_id, message.enb_ue_id);
+        let mut moved: Vec<BearerEndpoint> = Vec::new();
+        let mut seen = Bearers::default();
+        for tunnel in &message.erabs {
+            let twice = seen.contains(tunnel.ebi);
+            seen.insert(tunnel.ebi);
+            let there = connection.bearers.contains(tunnel.ebi);
+            match endpoint(tunnel, ours).filter(|_| there && !twice) {
+                Some(endpoint) => moved.push(endpoint),
+                None => {
+                    let cause = match (twice, there) {
+                        (true, _) => Cause::RadioNetwork(RadioNetworkCause::MultipleErabIdInstances),
+                        (_, false) => Cause::RadioNetwork(RadioNetworkCause::UnknownErabId),
+                        _ => Cause::Transport(TransportCause::TransportResourceUnavailable),
+                    };
+                    moved.retain(|bearer| bearer.ebi != tunnel.ebi);
+                    confirm.failed_erabs.retain(|item| item.ebi != tunnel.ebi);
+                    confirm.failed_erabs.push(ErabItem::new(tunnel.ebi, cause));
+                }
+            }
+        }
+        confirm.erabs = moved.iter().map(|bearer| ErabDone::new(bearer.ebi)).collect();
+        let outcome = if moved.is_empty() { Outcome::Failure } else { Outcome::Success };
+        cx.count(Metric::Procedure { procedure: Procedure::BearerMove, outcome });
+        cx.send(link, stream, confirm);
+        if !moved.is_empty() {
+            cx.event(radio, ue, RadioEventKind::BearersMoved { bearers: moved });
+        }
     }
 }

@@ -23,6 +23,7 @@ mod context;
 mod cx;
 mod erab;
 mod error_indication;
+mod handover;
 mod link;
 mod nas_transport;
 mod overload;
@@ -39,9 +40,11 @@ pub use overload::Overload;
 pub use views::EnbView;
 
 use crate::connection::{Connection, Context};
+use crate::handover::Handover;
 use crate::link::{Link, LinkState};
 use agw_types::{
-    Effect, Event, Limits, LinkId, LinkInfo, RadioCause, RadioCommand, RadioEvent, RadioEventKind, RadioId, RecordKey,
+    BearerEndpoint, Effect, Event, Limits, LinkId, LinkInfo, RadioCause, RadioCommand, RadioEvent, RadioEventKind,
+    RadioId, RecordKey,
 };
 use basalt_ids::{EnbUeS1apId, GlobalEnbId, Tai};
 use basalt_s1ap::CriticalityDiagnostics;
@@ -58,6 +61,10 @@ pub struct Ran {
     /// The associations that serve an area, for paging.
     by_area: BTreeMap<Tai, Vec<LinkId>>,
     connections: SlotTable<Connection>,
+    /// Handovers under way, by source connection.
+    handovers: BTreeMap<RadioId, Handover>,
+    /// Endpoints of bearers at base stations that UEs are on their way to, by target connection.
+    arrivals: BTreeMap<RadioId, Vec<BearerEndpoint>>,
     guards: Timers<Guard>,
     /// What base stations were told about load.
     overload: Option<Overload>,
@@ -74,6 +81,8 @@ enum Guard {
     Release(RadioId),
     /// RESET ACKNOWLEDGE.
     Reset(LinkId),
+    /// The next message of a handover; after it, that the source has forwarded what it had.
+    Handover(RadioId),
 }
 
 impl Ran {
@@ -86,6 +95,8 @@ impl Ran {
             by_enb: BTreeMap::new(),
             by_area: BTreeMap::new(),
             connections: SlotTable::new(layout, shard),
+            handovers: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
             guards: Timers::new(),
             overload: None,
             report: None,
@@ -168,6 +179,9 @@ impl Ran {
         for radio in connections.values() {
             self.end_connection(*radio, cause, cx);
         }
+        for radio in self.expected_over(link) {
+            self.end_connection(radio, cause, cx);
+        }
         connections.len() as u32
     }
 
@@ -175,16 +189,20 @@ impl Ran {
     fn end_connection(&mut self, radio: RadioId, cause: RadioCause, cx: &mut Cx<'_>) {
         let Some(connection) = self.connections.remove(radio.0) else { return };
         self.guards.cancel(&Guard::Release(radio));
-        if let Some(link) = self.links.get_mut(&connection.link) {
+        self.arrivals.remove(&radio);
+        if let Some(link) = self.links.get_mut(&connection.link).filter(|_| !connection.nameless) {
             link.connections.remove(&connection.enb_id.value());
         }
-        if connection.context != Context::Releasing {
+        if connection.context == Context::Departed {
+            self.guards.cancel(&Guard::Handover(radio));
+        } else if connection.context != Context::Releasing && !self.handover_without(radio, connection.context, cx) {
             cx.events.push(RadioEvent { radio, ue: connection.ue, kind: RadioEventKind::Released { cause } });
         }
     }
 
     /// Carries out what mobility wants. A command for a connection that is gone is dropped: its end was told already.
     pub fn command(&mut self, command: RadioCommand, cx: &mut Cx<'_>) {
+        let Some(command) = self.hold(command, cx) else { return };
         match command {
             RadioCommand::Bind { radio, ue } => {
                 if let Some(connection) = self.connections.get_mut(radio.0) {
@@ -199,7 +217,14 @@ impl Ran {
             RadioCommand::AcknowledgePathSwitch { radio, ncc, next_hop, algorithms } => {
                 self.acknowledge_path_switch(radio, ncc, *next_hop.expose(), algorithms, cx);
             }
-            RadioCommand::Release { radio, cause } => self.release(radio, cause, cx),
+            RadioCommand::HandOver { radio, setup } => self.request_handover(radio, *setup, cx),
+            RadioCommand::RefuseHandover { radio } => self.refuse_handover(radio, cx),
+            RadioCommand::Forward { radio, tunnels } => self.command_handover(radio, &tunnels, cx),
+            RadioCommand::ModifyContext { radio, ambr } => self.modify_context(radio, ambr, cx),
+            RadioCommand::Release { radio, cause } => {
+                self.abandon_handover(radio, cx);
+                self.release(radio, cause, cx);
+            }
             RadioCommand::Page(paging) => self.page(&paging, cx),
         }
     }
@@ -216,6 +241,7 @@ impl Ran {
             match guard {
                 Guard::Release(radio) => self.release_expired(radio, cx),
                 Guard::Reset(link) => self.reset_expired(link, cx),
+                Guard::Handover(radio) => self.handover_expired(radio, cx),
             }
         }
     }

@@ -15,7 +15,7 @@
 //! ```
 
 use crate::cause::from_s1ap;
-use crate::connection::{Bearers, Connection, Context};
+use crate::connection::Connection;
 use crate::{Cx, Ran};
 use agw_types::{Area, EstablishmentCause, LinkId, RadioCause, RadioEventKind, RadioId};
 use basalt_ids::{Ecgi, Eci, EnbId, GlobalEnbId, MmeUeS1apId, Tai};
@@ -40,20 +40,7 @@ impl Ran {
         let Some(enb) = state.ready().map(|enb| enb.id) else { return };
         let full = self.connections.len() >= self.limits.connections as usize;
         let area = Area { tai: message.tai, cell: message.ecgi.unwrap_or_else(|| first_cell(message.tai, enb)) };
-        let connection = Connection {
-            link,
-            enb_id: enb_ue_id,
-            stream: state.next_stream(),
-            ue: None,
-            area,
-            context: Context::None,
-            bearers: Bearers::default(),
-            asked: Bearers::default(),
-            changing: Bearers::default(),
-            deferred: None,
-            leaving: Bearers::default(),
-            unknown: Bearers::default(),
-        };
+        let connection = Connection::new(link, enb_ue_id, state.next_stream(), area);
         let opened = if full { None } else { self.open(connection) };
         let Some(radio) = opened else {
             let ids = UeIds { mme: None, enb: Some(enb_ue_id) };

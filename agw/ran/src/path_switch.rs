@@ -42,6 +42,8 @@ impl Ran {
                 return;
             }
         };
+        // The UE came by itself: another base station that it was to go to need not wait for it.
+        self.abandon_handover(radio, cx);
         let Moved { bearers: moved, unknown } = moved;
         let Some(lost) = self.move_connection(radio, link, enb_ue_id, &moved) else { return };
         let Some(connection) = self.connections.get_mut(radio.0) else { return };

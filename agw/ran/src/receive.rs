@@ -6,9 +6,9 @@
 use crate::connection::Context;
 use crate::s1_setup::TIME_TO_WAIT;
 use crate::{Cx, Ran};
-use agw_types::{LinkId, Metric, RadioCause, RadioEventKind, RadioId};
+use agw_types::{LinkId, Metric, Outcome, RadioCause, RadioEventKind, RadioId};
 use basalt_s1ap::{
-    Cause, Criticality, DecodeError, HandoverPreparationFailure, InitialContextSetupRequest, OtherPdu, Pdu,
+    Cause, Criticality, DecodeError, HandoverRequestAcknowledge, InitialContextSetupRequest, OtherPdu, Pdu,
     ProtocolCause, RadioNetworkCause, Reaction, UeContextReleaseComplete, UeIds, decode, reaction,
 };
 use basalt_sansio::SlotId;
@@ -68,9 +68,14 @@ impl Ran {
     fn failed_locally(&mut self, link: LinkId, error: &DecodeError, cx: &mut Cx<'_>) {
         cx.protocol_error(link, "unusable answer", error.to_string());
         let found = &error.diagnostics;
+        let Ok(radio) = self.pair(link, found.ue_ids) else { return };
+        let handover = HandoverRequestAcknowledge::PROCEDURE_CODE;
+        if found.header.is_some_and(|header| header.procedure_code == handover) && self.is_arriving(radio) {
+            self.handover_refused(radio, None, cx);
+            return;
+        }
         let setup =
             found.header.is_some_and(|header| header.procedure_code == InitialContextSetupRequest::PROCEDURE_CODE);
-        let Ok(radio) = self.pair(link, found.ue_ids) else { return };
         let Some(connection) =
             self.active(radio).filter(|connection| setup && connection.context == Context::Requested)
         else {
@@ -122,6 +127,10 @@ impl Ran {
             }
         };
         self.note_stream(link, stream, cx);
+        if !self.fits(radio, &pdu) {
+            cx.count(Metric::Unexpected("message about a phone that is not there"));
+            return;
+        }
         match pdu {
             Pdu::UplinkNasTransport(message) => self.uplink_nas(radio, message, cx),
             Pdu::NasNonDeliveryIndication(message) => self.not_delivered(radio, message, cx),
@@ -134,12 +143,38 @@ impl Ran {
             Pdu::ErabModifyResponse(message) => self.bearers_modified(radio, &message, cx),
             Pdu::ErabReleaseResponse(message) => self.bearers_released(radio, &message, cx),
             Pdu::ErabReleaseIndication(message) => self.bearers_gone(radio, &message, cx),
-            // Answers to what this gateway never asks.
-            Pdu::UeContextModificationResponse(_)
-            | Pdu::UeContextModificationFailure(_)
-            | Pdu::UeContextResumeFailure(_) => cx.count(Metric::Unexpected(pdu.name())),
+            Pdu::ErabModificationIndication(message) => self.bearers_moved(radio, &message, cx),
+            Pdu::UeContextModificationResponse(_) => self.context_modified(radio, Outcome::Success, cx),
+            Pdu::UeContextModificationFailure(_) => self.context_modified(radio, Outcome::PeerRefused, cx),
+            Pdu::HandoverRequired(message) => self.handover_required(radio, message, cx),
+            Pdu::HandoverRequestAcknowledge(message) => self.handover_acknowledged(radio, message, cx),
+            Pdu::HandoverFailure(message) => self.handover_refused(radio, message.cause, cx),
+            Pdu::HandoverNotify(message) => self.handover_notified(radio, &message, cx),
+            Pdu::HandoverCancel(message) => self.handover_cancelled(radio, &message, cx),
+            Pdu::EnbStatusTransfer(message) => self.status_transfer(radio, message, cx),
+            // An answer to what this gateway never asks.
+            Pdu::UeContextResumeFailure(_) => cx.count(Metric::Unexpected(pdu.name())),
             pdu => cx.wrong_state(link, stream, &pdu),
         }
+    }
+
+    /// Whether a message fits a connection whose UE has not come yet, or has left: nothing that is said of a UE there counts.
+    fn fits(&self, radio: RadioId, pdu: &Pdu) -> bool {
+        match self.connections.get(radio.0).map(|connection| connection.context) {
+            Some(Context::Arriving) => matches!(
+                pdu,
+                Pdu::HandoverRequestAcknowledge(_)
+                    | Pdu::HandoverFailure(_)
+                    | Pdu::HandoverNotify(_)
+                    | Pdu::UeContextReleaseRequest(_)
+            ),
+            Some(Context::Departed) => matches!(pdu, Pdu::UeContextReleaseRequest(_) | Pdu::HandoverCancel(_)),
+            _ => true,
+        }
+    }
+
+    fn is_arriving(&self, radio: RadioId) -> bool {
+        self.connections.get(radio.0).is_some_and(|connection| connection.context == Context::Arriving)
     }
 
     /// A procedure of the standard that is not offered here: by its criticality, as if it were unknown (§10.3.4.1).
@@ -149,15 +184,6 @@ impl Ran {
             && let Err(cause) = self.pair(link, ids)
         {
             cx.error(link, stream, ids, cause, other.name());
-            return;
-        }
-        if other.procedure_code == HandoverPreparationFailure::PROCEDURE_CODE
-            && let (Some(mme), Some(enb)) = (ids.mme, ids.enb)
-        {
-            // S1 handover is not offered; the base station may try X2.
-            let cause = Cause::RadioNetwork(RadioNetworkCause::HandoverTargetNotAllowed);
-            cx.count(Metric::Unexpected(other.name()));
-            cx.send(link, stream, HandoverPreparationFailure::new(mme, enb, cause));
             return;
         }
         match other.criticality {
@@ -185,7 +211,8 @@ impl Ran {
             (None, None) => return Err(unknown(RadioNetworkCause::UnknownPairUeS1apId)),
         };
         let connection = self.connections.get(radio.0).ok_or(unknown(RadioNetworkCause::UnknownMmeUeS1apId))?;
-        let ours = connection.link == link && ids.enb.is_none_or(|enb| enb == connection.enb_id);
+        let named = connection.nameless || ids.enb.is_none_or(|enb| enb == connection.enb_id);
+        let ours = connection.link == link && named;
         if ours { Ok(radio) } else { Err(unknown(RadioNetworkCause::UnknownPairUeS1apId)) }
     }
 
@@ -221,7 +248,11 @@ const fn is_from_mme(pdu: &Pdu) -> bool {
             | Pdu::PathSwitchRequestAcknowledge(_)
             | Pdu::PathSwitchRequestFailure(_)
             | Pdu::HandoverPreparationFailure(_)
-            | Pdu::HandoverFailure(_)
+            | Pdu::HandoverCommand(_)
+            | Pdu::HandoverRequest(_)
+            | Pdu::HandoverCancelAcknowledge(_)
+            | Pdu::MmeStatusTransfer(_)
+            | Pdu::ErabModificationConfirm(_)
     )
 }
 

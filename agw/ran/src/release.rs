@@ -21,6 +21,10 @@ impl Ran {
     /// UE CONTEXT RELEASE REQUEST.
     pub(crate) fn release_requested(&mut self, radio: RadioId, message: &UeContextReleaseRequest, cx: &mut Cx<'_>) {
         let Some(connection) = self.active(radio) else { return };
+        if connection.context == Context::Arriving {
+            self.target_gave_up(radio, message.cause, cx);
+            return;
+        }
         if connection.ue.is_none() {
             // Nobody decides for it any more.
             self.release(radio, from_s1ap(message.cause), cx);
@@ -34,12 +38,14 @@ impl Ran {
         let Some(connection) = self.active(radio) else { return };
         connection.context = Context::Releasing;
         connection.ue = None;
+        self.arrivals.remove(&radio);
         self.send_release(radio, cause, cx);
     }
 
     pub(crate) fn send_release(&mut self, radio: RadioId, cause: RadioCause, cx: &mut Cx<'_>) {
         let Some(connection) = self.connections.get(radio.0) else { return };
-        let ids = UeS1apIds::Pair(MmeUeS1apId(radio.0.0), connection.enb_id);
+        let mme = MmeUeS1apId(radio.0.0);
+        let ids = if connection.nameless { UeS1apIds::Mme(mme) } else { UeS1apIds::Pair(mme, connection.enb_id) };
         let (link, stream) = (connection.link, connection.stream);
         self.guards.arm(Guard::Release(radio), cx.now.mono + cx.config.timers.radio);
         cx.send(link, stream, UeContextReleaseCommand::new(ids, to_s1ap(cause)));

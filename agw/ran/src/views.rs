@@ -77,7 +77,8 @@ impl Ran {
     #[must_use]
     pub fn stored(&self, radio: RadioId) -> Option<StoredRadio> {
         let connection = self.connections.get(radio.0)?;
-        (connection.context != Context::Releasing).then_some(StoredRadio {
+        let kept = !matches!(connection.context, Context::Releasing | Context::Departed);
+        kept.then_some(StoredRadio {
             link: connection.link,
             radio: radio.0,
             enb_id: connection.enb_id,
@@ -125,20 +126,8 @@ impl Ran {
         if link.connections.contains_key(&stored.enb_id.value()) {
             return false;
         }
-        let connection = Connection {
-            link: stored.link,
-            enb_id: stored.enb_id,
-            stream: stored.stream,
-            ue,
-            area,
-            context,
-            bearers,
-            asked: Bearers::default(),
-            changing: Bearers::default(),
-            deferred: None,
-            leaving: Bearers::default(),
-            unknown: Bearers::default(),
-        };
+        let connection =
+            Connection { ue, context, bearers, ..Connection::new(stored.link, stored.enb_id, stored.stream, area) };
         if self.connections.insert_at(stored.radio, connection).is_err() {
             return false;
         }

@@ -16,6 +16,7 @@ mod binding;
 mod connectivity;
 mod dedicated;
 mod ending;
+mod forwarding;
 mod pco;
 mod pdn_type;
 mod pool;
@@ -127,6 +128,8 @@ struct UeSessions {
     given_up: Vec<(Ebi, Target)>,
     /// What the UE asked for and was granted, as long as its procedure has not begun.
     requested: Vec<Requested>,
+    /// The gateway's endpoints of data that follows the UE to another base station.
+    forwarding: Vec<Teid>,
 }
 
 impl UeSessions {
@@ -140,6 +143,7 @@ impl UeSessions {
             changing: None,
             given_up: Vec::new(),
             requested: Vec::new(),
+            forwarding: Vec::new(),
         }
     }
 
@@ -189,6 +193,9 @@ impl Sessions {
             SessionRequest::Dropped { ue, bearers } => self.dropped(now, ue, &bearers, out),
             SessionRequest::Idle { ue } => self.idle(now, ue, out),
             SessionRequest::Resume { ue } => self.resume(policy, ue, out),
+            SessionRequest::HandOver { ue } => self.hand_over(policy, ue, out),
+            SessionRequest::Forward { ue, tunnels } => self.forward(now, ue, &tunnels, out),
+            SessionRequest::HandoverOver { ue, arrived } => self.handover_over(now, ue, arrived, out),
             SessionRequest::Synchronise { ue, active } => self.synchronise(now, ue, active, out),
             SessionRequest::Release { ue } => self.release(now, ue, "the phone is detached", out),
             SessionRequest::Deactivate { ue, ebi } => self.deactivate(now, ue, ebi, out),
@@ -372,6 +379,7 @@ impl Sessions {
     }
 
     fn release(&mut self, now: Time, ue: UeId, reason: &str, out: &mut SessionOut) {
+        self.stop_forwarding(now, ue, out);
         let Some(held) = self.ues.remove(&ue) else { return };
         if self.by_imsi.get(&held.imsi) == Some(&ue) {
             self.by_imsi.remove(&held.imsi);

@@ -47,6 +47,7 @@ impl Sessions {
     /// that ended, so it tells again.
     pub(crate) fn idle(&mut self, now: Time, ue: UeId, out: &mut SessionOut) {
         self.interrupt(now, ue, out);
+        self.stop_forwarding(now, ue, out);
         let Some(held) = self.ues.get_mut(&ue) else { return };
         let imsi = held.imsi;
         for session in &mut held.list {

@@ -26,6 +26,21 @@ pub enum DataplaneChange {
         /// What it has.
         service: Box<SessionService>,
     },
+    /// What comes from a base station into this endpoint of the gateway goes on to another base station: data of a UE that is handed
+    /// over (TS 23.401 §5.5.1.2.2). In its order, the End Marker last.
+    Forward {
+        /// The gateway's endpoint; it belongs to no session.
+        teid: Teid,
+        /// Whose packets are taken.
+        from: IpAddr,
+        /// Where they go.
+        to: Peer,
+    },
+    /// The endpoint shall not be any more.
+    StopForwarding {
+        /// It.
+        teid: Teid,
+    },
     /// Drop what is buffered for an idle UE (paging failed, or the UE left).
     Discard {
         /// Whose packets.

@@ -51,8 +51,8 @@ pub use limits::Limits;
 pub use metric::{Metric, Outcome, Procedure};
 pub use policy::{Policy, ResourceRequest};
 pub use radio::{
-    Area, BearerEndpoint, BearerFailure, BearerModify, BearerSetup, ContextSetup, EstablishmentCause, Paging, PagingId,
-    RadioCause, RadioCommand, RadioEvent, RadioEventKind,
+    Area, BearerEndpoint, BearerFailure, BearerModify, BearerSetup, ContextSetup, EstablishmentCause,
+    ForwardingTunnels, HandoverSetup, Paging, PagingId, RadioCause, RadioCommand, RadioEvent, RadioEventKind,
 };
 pub use rule::{
     ActiveRule, ApnQos, Bearer, BearerFilter, BearerRates, Gate, MAX_FILTERS, MAX_SESSION_FILTERS, Marking, PolicyRule,

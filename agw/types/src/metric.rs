@@ -70,6 +70,12 @@ pub enum Procedure {
     GutiReallocation,
     /// X2 path switch.
     PathSwitch,
+    /// S1 handover.
+    Handover,
+    /// E-RAB modification indication.
+    BearerMove,
+    /// UE context modification.
+    ContextModification,
 }
 
 /// How a procedure ended.

@@ -55,6 +55,8 @@ pub enum RadioCause {
     Superseded,
     /// A handover is under way: to be asked again when it is over (TS 36.413 §8.2.1.4).
     Handover,
+    /// A handover came to nothing: its target is not needed.
+    HandoverCancelled,
     /// The UE moved by a handover.
     SuccessfulHandover,
     /// CS fallback was asked for.
@@ -150,6 +152,31 @@ pub enum RadioEventKind {
         /// [`ContextSetup`]. Compared with the stored ones, never taken over (TS 33.401 §7.2.4.2.2).
         algorithms: Option<(u16, u16)>,
     },
+    /// The base station wants to hand the UE over by the gateway (S1 handover). Answered by [`RadioCommand::HandOver`] or
+    /// [`RadioCommand::RefuseHandover`].
+    HandoverRequired,
+    /// The target of a handover is ready and says where it receives what the source forwards, where the two do not reach each
+    /// other. Answered by [`RadioCommand::Forward`].
+    HandoverAdmitted {
+        /// The target's tunnels.
+        tunnels: Vec<ForwardingTunnels>,
+    },
+    /// The UE has arrived at the target of a handover: what was told of its connection is told of another one from now on.
+    HandedOver {
+        /// The UE's connection.
+        to: RadioId,
+        /// Where it is.
+        area: Area,
+        /// The target's endpoints.
+        bearers: Vec<BearerEndpoint>,
+    },
+    /// A handover came to nothing: the UE stays where it is.
+    HandoverEnded,
+    /// The base station receives bearers elsewhere from now on (dual connectivity, TS 36.300 §10.1.2.8).
+    BearersMoved {
+        /// New endpoints.
+        bearers: Vec<BearerEndpoint>,
+    },
     /// The UE's radio capability, to be kept and sent again with later context setups.
     Capability {
         /// Opaque octets.
@@ -176,6 +203,17 @@ pub struct BearerEndpoint {
     pub address: IpAddr,
     /// Its tunnel endpoint identifier.
     pub teid: Teid,
+}
+
+/// Tunnels by which the data of a bearer follows a UE that is handed over: the target's, or the gateway's to the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForwardingTunnels {
+    /// Which bearer.
+    pub ebi: Ebi,
+    /// For packets to the UE.
+    pub downlink: Option<(IpAddr, Teid)>,
+    /// For packets from the UE.
+    pub uplink: Option<(IpAddr, Teid)>,
 }
 
 /// A bearer the base station could not set up.
@@ -233,6 +271,23 @@ pub struct ContextSetup {
     pub bearers: Vec<BearerSetup>,
     /// Radio capability known from before.
     pub capability: Option<Vec<u8>>,
+}
+
+/// All that the target of a handover needs to serve a UE (HANDOVER REQUEST), besides what the source tells it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HandoverSetup {
+    /// Next hop chaining count, 0 to 7.
+    pub ncc: u8,
+    /// Next hop key.
+    pub next_hop: Secret<[u8; 32]>,
+    /// See [`ContextSetup`].
+    pub encryption_algorithms: u16,
+    /// See [`ContextSetup`].
+    pub integrity_algorithms: u16,
+    /// Aggregate maximum bit rate of the UE.
+    pub ambr: Ambr,
+    /// Bearers, at least one, without NAS messages.
+    pub bearers: Vec<BearerSetup>,
 }
 
 /// Whom to page.
@@ -316,6 +371,32 @@ pub enum RadioCommand {
         next_hop: Secret<[u8; 32]>,
         /// The UE's ciphering and integrity algorithms, when the new base station was told others.
         algorithms: Option<(u16, u16)>,
+    },
+    /// Go on with the handover that [`RadioEventKind::HandoverRequired`] asked for.
+    HandOver {
+        /// The UE's connection.
+        radio: RadioId,
+        /// For the target.
+        setup: Box<HandoverSetup>,
+    },
+    /// The UE cannot be handed over now.
+    RefuseHandover {
+        /// The UE's connection.
+        radio: RadioId,
+    },
+    /// The gateway's tunnels for what [`RadioEventKind::HandoverAdmitted`] named; none where it has none.
+    Forward {
+        /// The UE's connection.
+        radio: RadioId,
+        /// Tunnels.
+        tunnels: Vec<ForwardingTunnels>,
+    },
+    /// Tell the base station a new aggregate rate of the UE (UE CONTEXT MODIFICATION REQUEST).
+    ModifyContext {
+        /// Over which connection.
+        radio: RadioId,
+        /// Aggregate maximum bit rate of the UE.
+        ambr: Ambr,
     },
     /// End the connection.
     Release {

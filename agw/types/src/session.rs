@@ -1,7 +1,8 @@
 //! Sessions: a PDN connection of EPS and a PDU session of 5GS are one kind of value.
 
 use crate::{
-    ActiveRule, Bearer, BearerEndpoint, BearerFailure, BearerModify, BearerSetup, IpPrefix, Profile, UeAddress, UeId,
+    ActiveRule, Bearer, BearerEndpoint, BearerFailure, BearerModify, BearerSetup, ForwardingTunnels, IpPrefix, Profile,
+    UeAddress, UeId,
 };
 use basalt_ids::{Apn, Ebi, Qci, Teid};
 use core::net::IpAddr;
@@ -122,6 +123,25 @@ pub enum SessionRequest {
         /// Who.
         ue: UeId,
     },
+    /// Bearers to put into a handover to another base station: those that stand. Answered by [`SessionReply::HandOver`].
+    HandOver {
+        /// Who.
+        ue: UeId,
+    },
+    /// Data of bearers follows a UE to where it is handed over, by the gateway. Answered by [`SessionReply::Forward`].
+    Forward {
+        /// Who.
+        ue: UeId,
+        /// The target's tunnels.
+        tunnels: Vec<ForwardingTunnels>,
+    },
+    /// A handover is over: its forwarding tunnels end at once, or a while after the UE has arrived.
+    HandoverOver {
+        /// Who.
+        ue: UeId,
+        /// It has.
+        arrived: bool,
+    },
     /// The UE told which bearers it still has (EPS bearer context status); others end without signalling.
     Synchronise {
         /// Who.
@@ -222,6 +242,22 @@ pub enum SessionReply {
         bearers: Vec<BearerSetup>,
         /// Aggregate rate of the UE.
         ambr: Ambr,
+    },
+    /// Answer to [`SessionRequest::HandOver`]; without bearers when none stands.
+    HandOver {
+        /// Who.
+        ue: UeId,
+        /// The bearers.
+        bearers: Vec<BearerSetup>,
+        /// Aggregate rate of the UE.
+        ambr: Ambr,
+    },
+    /// Answer to [`SessionRequest::Forward`]: the gateway's tunnels, of bearers for which it has any.
+    Forward {
+        /// Who.
+        ue: UeId,
+        /// Tunnels.
+        tunnels: Vec<ForwardingTunnels>,
     },
     /// Sessions changed in a way that must survive a restart: mobility saves the UE at its next rest point or at once.
     Changed {

@@ -21,6 +21,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("s10", "v10s"),
     ("s20", "v20s"),
     ("s60", "v60s"),
+    ("available", "directpathavailable"),
     ("required", "csfallbackrequired"),
     ("highpriority", "csfallbackhighpriority"),
     ("initiating", "initiatingmessage"),
@@ -89,6 +90,8 @@ fn enumerated_values_have_the_names_of_the_standard() {
         OverloadAction as OverloadAction: 7 of root 3;
         ForbiddenInterRats as ForbiddenInterRATs: 6 of root 4;
         PagingPriority as PagingPriority: 8 of root 8;
+        HandoverType as HandoverType: 7 of root 5;
+        DirectForwardingPath as DirectForwardingPathAvailability: 1 of root 1;
         TypeOfError as TypeOfError: 2 of root 2;
     }
     compare! {

@@ -7,10 +7,12 @@ mod arbitrary;
 use arbitrary::{Arbitrary, Source};
 use basalt_s1ap::{Criticality, OtherIe, Pdu, decode, encode};
 use oxirush_s1ap::s1ap::{
-    Criticality as CodecCriticality, ERABItem, ERABModifyItemBearerModRes, ERABReleaseItemBearerRelComp,
-    ERABSetupItemBearerSURes, ERABSetupItemCtxtSURes, ERABToBeModifiedItemBearerModReq, ERABToBeSetupItemBearerSUReq,
-    ERABToBeSetupItemCtxtSUReq, ERABToBeSwitchedDLItem, ERABToBeSwitchedULItem, ProtocolIEField, ResetType, S1AP_PDU,
-    TAIItem, UEAssociatedLogicalS1ConnectionItem, decode_open_type, encode_open_type,
+    Criticality as CodecCriticality, ERABAdmittedItem, ERABDataForwardingItem, ERABFailedToSetupItemHOReqAck, ERABItem,
+    ERABModifyItemBearerModConf, ERABModifyItemBearerModRes, ERABNotToBeModifiedItemBearerModInd,
+    ERABReleaseItemBearerRelComp, ERABSetupItemBearerSURes, ERABSetupItemCtxtSURes, ERABToBeModifiedItemBearerModInd,
+    ERABToBeModifiedItemBearerModReq, ERABToBeSetupItemBearerSUReq, ERABToBeSetupItemCtxtSUReq, ERABToBeSetupItemHOReq,
+    ERABToBeSwitchedDLItem, ERABToBeSwitchedULItem, ProtocolIEField, ResetType, S1AP_PDU, TAIItem,
+    UEAssociatedLogicalS1ConnectionItem, decode_open_type, encode_open_type,
 };
 use oxirush_s1ap::{Deviation, ie};
 use proptest::prelude::*;
@@ -47,6 +49,16 @@ fn agree_on_items(pdu: &S1AP_PDU) {
         E_RABToBeReleasedList of ERABItem,
         E_RABFailedToReleaseList of ERABItem,
         E_RABReleasedList of ERABItem,
+        E_RABToBeSetupListHOReq of ERABToBeSetupItemHOReq,
+        E_RABAdmittedList of ERABAdmittedItem,
+        E_RABFailedToSetupListHOReqAck of ERABFailedToSetupItemHOReqAck,
+        E_RABSubjecttoDataForwardingList of ERABDataForwardingItem,
+        E_RABtoReleaseListHOCmd of ERABItem,
+        E_RABToBeModifiedListBearerModInd of ERABToBeModifiedItemBearerModInd,
+        E_RABNotToBeModifiedListBearerModInd of ERABNotToBeModifiedItemBearerModInd,
+        E_RABModifyListBearerModConf of ERABModifyItemBearerModConf,
+        E_RABFailedToModifyListBearerModConf of ERABItem,
+        E_RABToBeReleasedListBearerModConf of ERABItem,
         TAIList of TAIItem,
         UE_associatedLogicalS1_ConnectionListResAck of UEAssociatedLogicalS1ConnectionItem,
     }

@@ -153,11 +153,13 @@ reasons! {
     NatPorts = 13 "nat_more_ports",
     /// From a phone to another phone's external address, where phones may reach each other.
     Hairpin = 14 "nat_hairpin",
+    /// A G-PDU that a base station forwards for a phone that is handed over: user space sends it on.
+    Forwarding = 15 "forwarding",
 }
 
 impl PuntReason {
     /// Which token bucket limits it: known peers' control messages and unknown tunnels do not starve each other.
-    /// `None` where the limit is the buffer per phone.
+    /// `None` where the limit is the buffer per phone, or what a base station has left to forward.
     #[must_use]
     #[inline(always)]
     pub const fn bucket(self) -> Option<u32> {

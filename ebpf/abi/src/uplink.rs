@@ -78,6 +78,8 @@ impl UplinkFlags {
     pub const BY_KERNEL: u32 = 1 << 6;
     /// What goes to the internet goes by the next hop of its access point ([`Uplink::egress`]).
     pub const OWN_HOP: u32 = 1 << 7;
+    /// No session's: what comes is forwarded to another base station by user space (handover).
+    pub const FORWARD: u32 = 1 << 8;
     /// What says how packets go to the internet.
     pub const EGRESS: u32 = Self::TRANSLATED | Self::BY_KERNEL | Self::OWN_HOP;
     /// What belongs to the session's service, not to its tunnel.

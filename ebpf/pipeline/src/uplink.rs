@@ -114,8 +114,9 @@ fn tunnelled<'t, P: Packet, T: Tables>(
         return Uplinked::Punt(PuntReason::OtherPeer);
     }
     let rights = UplinkFlags(record.flags.get());
-    if rights.has(UplinkFlags::IDLE) {
-        return Uplinked::Punt(PuntReason::IdleUplink);
+    if rights.0 & (UplinkFlags::IDLE | UplinkFlags::FORWARD) != 0 {
+        let forward = rights.has(UplinkFlags::FORWARD);
+        return Uplinked::Punt(if forward { PuntReason::Forwarding } else { PuntReason::IdleUplink });
     }
     let mut optional = 0;
     if flags & 0x07 != 0 {

@@ -102,6 +102,8 @@ impl Plane {
             }
             // Packets here have no flow: they go by the default bearer.
             DataplaneChange::Serve { .. } => {}
+            // What base stations forward is not drawn here.
+            DataplaneChange::Forward { .. } | DataplaneChange::StopForwarding { .. } => {}
             DataplaneChange::Discard { address } => drop(self.buffers.remove(address)),
         }
         applied

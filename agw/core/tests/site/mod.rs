@@ -295,7 +295,10 @@ impl Site {
                 DataplaneChange::Remove { teid, .. } => {
                     tunnels.remove(teid);
                 }
-                DataplaneChange::Serve { .. } | DataplaneChange::Discard { .. } => {}
+                DataplaneChange::Serve { .. }
+                | DataplaneChange::Discard { .. }
+                | DataplaneChange::Forward { .. }
+                | DataplaneChange::StopForwarding { .. } => {}
             }
         }
         tunnels.into_values().collect()

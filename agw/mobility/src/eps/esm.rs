@@ -9,7 +9,7 @@
 //!    │◄──────────────────────────────┤ ◄─ BearerReady, BearerChanging, BearerEnding (with the radio's bearer)
 //! ```
 
-use super::{attach, detach, paging, service, tau};
+use super::{attach, detach, handover, paging, service, tau};
 use crate::cx::Cx;
 use crate::line::protect;
 use crate::trust::Verified;
@@ -93,6 +93,8 @@ pub(crate) fn reply(ue: &mut Ue, reply: SessionReply, cx: &mut Cx<'_>) {
             Emm::Registered(Some(Task::Updating(_))) => tau::bearers(ue, bearers, ambr, cx),
             _ => {}
         },
+        SessionReply::HandOver { bearers, ambr, .. } => handover::bearers(ue, bearers, ambr, cx),
+        SessionReply::Forward { tunnels, .. } => handover::forward(ue, tunnels, cx),
         SessionReply::Changed { .. } => {
             if ue.is_registered() {
                 cx.save();

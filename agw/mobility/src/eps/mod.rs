@@ -4,6 +4,7 @@ pub(crate) mod attach;
 pub(crate) mod detach;
 pub(crate) mod esm;
 pub(crate) mod guti;
+pub(crate) mod handover;
 pub(crate) mod information;
 pub(crate) mod paging;
 pub(crate) mod path_switch;

@@ -25,6 +25,7 @@ pub(crate) fn switched(
     let (Some(keys), Some(connection)) = (ue.keys.as_deref(), ue.connection.as_mut()) else { return };
     let chain = connection.access_keys.get_or_insert_with(|| Box::new(keys.access_keys(connection.uplink_count)));
     keys.advance(chain);
+    connection.unheard = 0;
     cx.radio(RadioCommand::AcknowledgePathSwitch {
         radio: connection.radio,
         ncc: chain.ncc(),

@@ -20,6 +20,8 @@ const EXTENDED_AMBR_DOWNLINK: u16 = 259;
 const EXTENDED_AMBR_UPLINK: u16 = 260;
 /// id-E-RABToBeSetupItemBearerSUReq, in which the NAS-PDU is not optional.
 const TO_BE_SETUP_BEARER_ITEM: u16 = 17;
+/// id-E-RABToBeSetupItemHOReq, in which there is no NAS-PDU and the QoS comes last.
+const TO_BE_SETUP_HANDOVER_ITEM: u16 = 27;
 
 type BitRate = Integer<0, MAX_BIT_RATE>;
 
@@ -221,26 +223,42 @@ impl Value for GbrQos {
 
 impl Item for ErabToBeSetup {
     fn read_item(reader: &mut Reader<'_>, item: u16) -> Result<Self, ValueError> {
-        let nas_is_optional = item != TO_BE_SETUP_BEARER_ITEM;
+        let nas_is_optional = !matches!(item, TO_BE_SETUP_BEARER_ITEM | TO_BE_SETUP_HANDOVER_ITEM);
         let head = Sequence::read(reader, if nas_is_optional { 2 } else { 1 })?;
         let ebi = Ebi::read(reader)?;
+        if item == TO_BE_SETUP_HANDOVER_ITEM {
+            let (address, teid) = (TransportAddress::read(reader)?, Teid::read(reader)?);
+            let qos = ErabQos::read(reader)?;
+            return Ok(ErabToBeSetup { ebi, qos, address, teid, nas_pdu: None, extensions: head.end(reader)? });
+        }
         let qos = ErabQos::read(reader)?;
         let address = TransportAddress::read(reader)?;
         let teid = Teid::read(reader)?;
-        let nas_pdu = if !nas_is_optional || head.has(1) { Some(Value::read(reader)?) } else { None };
+        let has_nas = !nas_is_optional || head.has(1);
+        let nas_pdu = if has_nas { Some(Value::read(reader)?) } else { None };
         Ok(ErabToBeSetup { ebi, qos, address, teid, nas_pdu, extensions: head.end(reader)? })
     }
 
     fn write_item(&self, writer: &mut Writer<'_>, item: u16) -> Result<(), ValueError> {
-        match (&self.nas_pdu, item == TO_BE_SETUP_BEARER_ITEM) {
-            (None, true) => return Err(ValueError::Range("an E-RAB to be set up without its NAS-PDU")),
-            (Some(_), true) => write_head(writer, &[], &self.extensions),
-            (nas_pdu, false) => write_head(writer, &[nas_pdu.is_some()], &self.extensions),
+        match (&self.nas_pdu, item) {
+            (None, TO_BE_SETUP_BEARER_ITEM) => {
+                return Err(ValueError::Range("an E-RAB to be set up without its NAS-PDU"));
+            }
+            (Some(_), TO_BE_SETUP_HANDOVER_ITEM) => {
+                return Err(ValueError::Range("an E-RAB of a handover with a NAS-PDU"));
+            }
+            (_, TO_BE_SETUP_BEARER_ITEM | TO_BE_SETUP_HANDOVER_ITEM) => write_head(writer, &[], &self.extensions),
+            (nas_pdu, _) => write_head(writer, &[nas_pdu.is_some()], &self.extensions),
         }
         self.ebi.write(writer)?;
-        self.qos.write(writer)?;
+        if item != TO_BE_SETUP_HANDOVER_ITEM {
+            self.qos.write(writer)?;
+        }
         self.address.write(writer)?;
         self.teid.write(writer)?;
+        if item == TO_BE_SETUP_HANDOVER_ITEM {
+            self.qos.write(writer)?;
+        }
         if let Some(nas_pdu) = &self.nas_pdu {
             nas_pdu.write(writer)?;
         }

@@ -9,6 +9,7 @@ mod area;
 mod bearer;
 mod cause;
 mod container;
+mod handover;
 mod node;
 mod radio;
 mod sequence;

@@ -6,6 +6,7 @@
 
 mod bearer;
 mod context;
+mod handover;
 mod interface;
 mod mobility;
 mod other;
@@ -14,6 +15,7 @@ mod transport;
 
 pub use bearer::*;
 pub use context::*;
+pub use handover::*;
 pub use interface::*;
 pub use mobility::*;
 pub use other::*;
@@ -158,7 +160,18 @@ pdu! {
     PathSwitchRequest,
     PathSwitchRequestAcknowledge,
     PathSwitchRequestFailure,
+    HandoverRequired,
+    HandoverCommand,
     HandoverPreparationFailure,
+    HandoverRequest,
+    HandoverRequestAcknowledge,
     HandoverFailure,
+    HandoverNotify,
+    HandoverCancel,
+    HandoverCancelAcknowledge,
+    EnbStatusTransfer,
+    MmeStatusTransfer,
+    ErabModificationIndication,
+    ErabModificationConfirm,
     UeContextResumeFailure,
 }

@@ -144,6 +144,34 @@ enumerated! {
 }
 
 enumerated! {
+    /// From which system to which a UE is handed over (§9.2.1.13).
+    HandoverType, root 5, extensible {
+        /// Within E-UTRAN.
+        Intralte = 0 "within LTE",
+        /// To UTRAN.
+        Ltetoutran = 1 "LTE to UTRAN",
+        /// To GERAN.
+        Ltetogeran = 2 "LTE to GERAN",
+        /// From UTRAN.
+        Utrantolte = 3 "UTRAN to LTE",
+        /// From GERAN.
+        Gerantolte = 4 "GERAN to LTE",
+        /// To 5GS.
+        EpsTo5gs = 5 "EPS to 5GS",
+        /// From 5GS.
+        FivegsToEps = 6 "5GS to EPS",
+    }
+}
+
+enumerated! {
+    /// Whether source and target of a handover reach each other (§9.2.3.15).
+    DirectForwardingPath, root 1, extensible {
+        /// They do.
+        Available = 0 "direct path available",
+    }
+}
+
+enumerated! {
     /// How long a refused eNodeB or MME waits before it tries again (§9.2.1.61).
     TimeToWait, root 6, extensible {
         /// 1 s.

@@ -6,6 +6,10 @@ use basalt_ids::{
 };
 use basalt_s1ap::*;
 use core::net::{Ipv4Addr, Ipv6Addr};
+use oxirush_s1ap::s1ap::{
+    BearersSubjectToStatusTransferItem, BearersSubjectToStatusTransferList, COUNTvalue,
+    ENBStatusTransferTransparentContainer, ERABID, HFN, PDCPSN, ProtocolIEField, encode_open_type,
+};
 
 /// Takes its choices from octets; when they run out, from zeros.
 pub struct Source<'o>(&'o [u8]);
@@ -91,7 +95,7 @@ macro_rules! enumerations {
 enumerations! {
     RadioNetworkCause: 45, TransportCause: 2, NasCause: 7, ProtocolCause: 7, MiscCause: 6, TypeOfError: 2, TimeToWait: 6,
     PagingDrx: 4, RrcEstablishmentCause: 8, GummeiType: 3, CsFallbackIndicator: 2, PagingPriority: 8, OverloadAction: 7,
-    ForbiddenInterRats: 6,
+    ForbiddenInterRats: 6, HandoverType: 7, DirectForwardingPath: 1,
 }
 
 arbitrary! {
@@ -191,6 +195,41 @@ arbitrary! {
     ErabItem => |s| ErabItem { ebi: s.any(), cause: s.any(), extensions: s.list(0) };
     ErabDone => |s| ErabDone { ebi: s.any(), extensions: s.list(0) };
     ErabToBeModified => |s| ErabToBeModified { ebi: s.any(), qos: s.any(), nas_pdu: s.list(0), extensions: s.list(0) };
+    ForwardingTunnels => |s| ForwardingTunnels {
+        downlink_address: s.any(),
+        downlink_teid: s.any(),
+        uplink_address: s.any(),
+        uplink_teid: s.any(),
+    };
+    ErabAdmitted => |s| ErabAdmitted {
+        ebi: s.any(),
+        address: s.any(),
+        teid: s.any(),
+        forwarding: s.any(),
+        extensions: s.list(0),
+    };
+    ErabForwarding => |s| ErabForwarding { ebi: s.any(), forwarding: s.any(), extensions: s.list(0) };
+    TargetEnb => |s| TargetEnb { global_enb_id: s.any(), selected_tai: s.any(), extensions: s.list(0) };
+    TargetId => |s| {
+        let mut target = TargetId::Enb(s.any());
+        if s.octet() & 7 == 7 {
+            // A cell of GERAN: the third alternative.
+            target = TargetId::Other(vec![0x40, 0x00, 0xf1, 0x10, 0x12, 0x34, 0x56, 0x78]);
+        }
+        target
+    };
+    StatusTransfer => |s| {
+        let bearer = BearersSubjectToStatusTransferItem::new(
+            ERABID(s.any::<Ebi>().value().into()),
+            COUNTvalue::new(PDCPSN((s.word() % 4096) as _), HFN((s.word() % 1_048_576) as _), None),
+            COUNTvalue::new(PDCPSN((s.word() % 4096) as _), HFN((s.word() % 1_048_576) as _), None),
+            None,
+            None,
+        );
+        let field = ProtocolIEField::new(89u16, oxirush_s1ap::s1ap::Criticality::ignore, encode_open_type(&bearer).unwrap());
+        let list = BearersSubjectToStatusTransferList(vec![field]);
+        StatusTransfer(oxirush_s1ap::aper::encode(&ENBStatusTransferTransparentContainer::new(list, None)).unwrap())
+    };
     UeSecurityCapabilities => |s| UeSecurityCapabilities { encryption: s.word() as u16, integrity: s.word() as u16 };
     NrUeSecurityCapabilities => |s| NrUeSecurityCapabilities { encryption: s.word() as u16, integrity: s.word() as u16 };
     SecurityKey => |s| SecurityKey(core::array::from_fn(|_| s.octet()));
@@ -239,6 +278,9 @@ macro_rules! messages {
                 let mut pdu = makers[maker](s);
                 if let Pdu::ErabSetupRequest(request) = &mut pdu {
                     request.erabs.iter_mut().for_each(|erab| erab.nas_pdu = Some(erab.nas_pdu.take().unwrap_or_default()));
+                }
+                if let Pdu::HandoverRequest(request) = &mut pdu {
+                    request.erabs.iter_mut().for_each(|erab| erab.nas_pdu = None);
                 }
                 pdu
             };
@@ -318,5 +360,28 @@ messages! {
     PathSwitchRequestFailure { mme_ue_id, enb_ue_id, cause, criticality_diagnostics }
     HandoverPreparationFailure { mme_ue_id, enb_ue_id, cause, criticality_diagnostics }
     HandoverFailure { mme_ue_id, cause, criticality_diagnostics }
+    HandoverRequired {
+        mme_ue_id, enb_ue_id, handover_type, cause, target_id, direct_forwarding_path, container: list
+    }
+    HandoverCommand {
+        mme_ue_id, enb_ue_id, handover_type, forwarding: list, to_be_released: list, container: list,
+        criticality_diagnostics
+    }
+    HandoverRequest {
+        mme_ue_id, handover_type, cause, ue_ambr, erabs: some, container: list, ue_security_capabilities,
+        handover_restriction_list, security_context, gummei, nr_ue_security_capabilities
+    }
+    HandoverRequestAcknowledge {
+        mme_ue_id, enb_ue_id, admitted: list, failed_erabs: list, container: list, criticality_diagnostics
+    }
+    HandoverNotify { mme_ue_id, enb_ue_id, ecgi, tai }
+    HandoverCancel { mme_ue_id, enb_ue_id, cause }
+    HandoverCancelAcknowledge { mme_ue_id, enb_ue_id, criticality_diagnostics }
+    EnbStatusTransfer { mme_ue_id, enb_ue_id, container }
+    MmeStatusTransfer { mme_ue_id, enb_ue_id, container }
+    ErabModificationIndication { mme_ue_id, enb_ue_id, erabs: some, unchanged_erabs: list }
+    ErabModificationConfirm {
+        mme_ue_id, enb_ue_id, erabs: list, failed_erabs: list, to_be_released: list, criticality_diagnostics
+    }
     UeContextResumeFailure { mme_ue_id, enb_ue_id, cause, criticality_diagnostics }
 }

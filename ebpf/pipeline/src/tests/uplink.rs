@@ -309,6 +309,20 @@ fn an_idle_phone_s_packets_do_not_go_out() {
 }
 
 #[test]
+fn what_is_to_be_forwarded_goes_to_user_space_from_its_own_peer_alone_and_without_a_limit() {
+    let world = World::new();
+    world.settings.punt_burst.set(0);
+    world.uplink[3].flags.set(UplinkFlags::FORWARD | UplinkFlags::IDLE);
+    for _ in 0..10 {
+        assert!(matches!(run(&g_pdu(&ping()), |f| access(f, &world)).0, Verdict::Pass));
+    }
+    assert_eq!(world.punted(PuntReason::Forwarding), 10);
+    world.uplink[3].peer.set(0x0102_0304);
+    assert!(matches!(run(&g_pdu(&ping()), |f| access(f, &world)).0, Verdict::Drop(DropReason::SlowPathRate)));
+    assert_eq!(world.punted(PuntReason::Forwarding), 10);
+}
+
+#[test]
 fn every_truncation_is_harmless() {
     let world = World::new();
     world.settings.punt_rate.set(1_000_000);

@@ -323,7 +323,9 @@ impl World {
             agw_types::DataplaneChange::Remove { teid, .. } | agw_types::DataplaneChange::Serve { teid, .. } => {
                 (self.now, Some(*teid))
             }
-            agw_types::DataplaneChange::Discard { .. } => (self.now, None),
+            agw_types::DataplaneChange::Discard { .. }
+            | agw_types::DataplaneChange::Forward { .. }
+            | agw_types::DataplaneChange::StopForwarding { .. } => (self.now, None),
         };
         let owner = match change {
             agw_types::DataplaneChange::Set(tunnel) => Some(tunnel.imsi),
