@@ -61,5 +61,27 @@ pub mod orchestrator {
     }
 }
 
+/// What gateways and federation gateways say to each other.
+pub mod federation {
+    /// The port on which a federation gateway listens for gateways unless configured otherwise.
+    pub const DEFAULT_PORT: u16 = 8482;
+    /// Where a federation gateway's control socket is unless configured otherwise.
+    pub const DEFAULT_CONTROL_SOCKET: &str = "/run/basalt/fegd.sock";
+
+    /// First version.
+    #[allow(clippy::all, clippy::pedantic, missing_docs, reason = "generated from the .proto, which is documented")]
+    pub mod v1 {
+        use core::fmt;
+
+        tonic::include_proto!("basalt.federation.v1");
+
+        impl fmt::Debug for Vector {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("Vector(…)")
+            }
+        }
+    }
+}
+
 /// Where the gateway's control socket is unless configured otherwise.
 pub const DEFAULT_CONTROL_SOCKET: &str = "/run/basalt/agwd.sock";

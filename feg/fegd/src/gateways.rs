@@ -1,0 +1,98 @@
+//! The streams of gateways.
+
+use crate::convert;
+use crate::drive::Told;
+use crate::incoming::{Io, Peer};
+use basalt_control_api::federation::v1 as api;
+use basalt_control_api::federation::v1::federation_server::Federation;
+use feg_relay::{AskId, GatewayId};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::Connected;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Messages that wait for a gateway; one that lets more wait does not read, and its stream ends.
+pub const OUTGOING: usize = 8192;
+/// How long a gateway may take to say who it is.
+const GREETING: Duration = Duration::from_secs(10);
+
+/// The service.
+#[derive(Debug)]
+pub struct Streams {
+    told: mpsc::Sender<Told>,
+    next: AtomicU64,
+}
+
+impl Streams {
+    /// Tells everything to the loop.
+    pub fn new(told: mpsc::Sender<Told>) -> Self {
+        Self { told, next: AtomicU64::new(1) }
+    }
+}
+
+/// What a gateway's stream gives out.
+pub type Outgoing = Result<api::ToGateway, Status>;
+
+#[tonic::async_trait]
+impl Federation for Streams {
+    type ConverseStream = ReceiverStream<Outgoing>;
+
+    async fn converse(
+        &self,
+        request: Request<Streaming<api::FromGateway>>,
+    ) -> Result<Response<Self::ConverseStream>, Status> {
+        let peer = request.extensions().get::<<Io as Connected>::ConnectInfo>().cloned();
+        let mut stream = request.into_inner();
+        let gateway = GatewayId(self.next.fetch_add(1, Ordering::Relaxed));
+        let (sender, receiver) = mpsc::channel(OUTGOING);
+        let told = self.told.clone();
+        // The first message may come after the answer's head: it is waited for beside it.
+        tokio::spawn(async move {
+            let hello = tokio::time::timeout(GREETING, stream.next()).await;
+            let Ok(Some(Ok(api::FromGateway { message: Some(api::from_gateway::Message::Hello(hello)) }))) = hello
+            else {
+                let _ = sender.send(Err(Status::invalid_argument("a stream begins with a Hello"))).await;
+                return;
+            };
+            if !is_named(peer.as_ref(), &hello.gateway) {
+                let _ = sender.send(Err(Status::permission_denied("the certificate has another name"))).await;
+                return;
+            }
+            let up = Told::GatewayUp { gateway, name: hello.gateway, life: hello.life, sender };
+            if told.send(up).await.is_ok() {
+                read(gateway, stream, &told).await;
+                let _ = told.send(Told::GatewayDown { gateway }).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+/// With TLS, a gateway is who its certificate says.
+fn is_named(peer: Option<&Peer>, name: &str) -> bool {
+    let sound = !name.is_empty() && name.len() <= 255;
+    let names = peer.and_then(|peer| peer.names.as_ref());
+    sound && names.is_none_or(|names| names.iter().any(|one| one.eq_ignore_ascii_case(name)))
+}
+
+async fn read(gateway: GatewayId, mut stream: Streaming<api::FromGateway>, told: &mpsc::Sender<Told>) {
+    use api::from_gateway::Message;
+    while let Some(Ok(message)) = stream.next().await {
+        let news = match message.message {
+            Some(Message::Request(request)) => match convert::request(request) {
+                Some(request) => Told::Asked { gateway, request: Box::new(request) },
+                None => continue,
+            },
+            Some(Message::HomeAnswer(answer)) => {
+                Told::Replied { gateway, ask: AskId(answer.id), outcome: convert::outcome(&answer) }
+            }
+            Some(Message::Hello(_)) | None => continue,
+        };
+        if told.send(news).await.is_err() {
+            return;
+        }
+    }
+}

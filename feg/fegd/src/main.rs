@@ -1,0 +1,58 @@
+//! `fegd`, the federation gateway daemon: sockets, clock and configuration around `feg/relay` and `basalt-diameter-link`.
+//!
+//! It deliberately takes no protocol decision. SIGTERM and SIGINT drain it: gateways are told to go elsewhere, what is being asked
+//! is answered, and peers are told that we go.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
+
+mod config;
+mod convert;
+mod drive;
+mod gateways;
+mod incoming;
+mod metrics;
+mod operate;
+
+use anyhow::Context as _;
+use clap::Parser;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// The federation gateway of Basalt.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Configuration file.
+    #[arg(long, short, default_value = "/etc/basalt/fegd.toml")]
+    config: PathBuf,
+    /// Check the configuration and exit.
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("BASALT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fegd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let path = &arguments.config;
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let effective = config::resolve(&text).with_context(|| format!("{} cannot be used", path.display()))?;
+    if arguments.check {
+        eprintln!("{}: no mistakes found", path.display());
+        return Ok(());
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the system gives no event loop")?;
+    runtime.block_on(drive::run(effective))
+}
