@@ -32,6 +32,7 @@ const STEPS: [(&str, Run); 18] = [
     ("demo without root", rootless_demo),
     ("demo read by tshark", readable_demo),
     ("demo interrupted", interrupted_demo),
+    ("managed by an orchestrator", managed),
     ("scenarios", scenarios),
     ("attacks", attacks),
 ];
@@ -162,6 +163,14 @@ fn tests(step: &mut Step) -> Result<Outcome> {
 fn run_demo(step: &mut Step) -> Result<Outcome> {
     let mut testbed = demo::testbed()?;
     testbed.args(["demo", "--once"]);
+    step.run(testbed)?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+/// Changes at an orchestrator, seen by phones and packets of its gateway.
+fn managed(step: &mut Step) -> Result<Outcome> {
+    let mut testbed = demo::testbed()?;
+    testbed.args(["managed", "--lab", "managed"]);
     step.run(testbed)?;
     Ok(Outcome::Passed(String::new()))
 }

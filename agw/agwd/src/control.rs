@@ -277,7 +277,7 @@ impl Service for Control {
     ) -> Result<Response<api::OrchestratorLink>, Status> {
         let token = request.into_inner().token;
         let status = cloud::join(self.link().await?, &token).await.map_err(Status::failed_precondition)?;
-        Ok(Response::new(show_link(&status)))
+        self.shown_link(status).await
     }
 
     async fn get_orchestrator_link(
@@ -285,7 +285,7 @@ impl Service for Control {
         _: Request<api::GetOrchestratorLinkRequest>,
     ) -> Result<Response<api::OrchestratorLink>, Status> {
         let status = self.link().await?.status().borrow().clone();
-        Ok(Response::new(show_link(&status)))
+        self.shown_link(status).await
     }
 
     async fn list_ues(&self, request: Request<api::ListUesRequest>) -> Result<Response<api::ListUesResponse>, Status> {
@@ -505,14 +505,34 @@ impl Service for Control {
     }
 }
 
-fn show_link(status: &agw_link::Status) -> api::OrchestratorLink {
-    let (network, gateway) = status.identity.clone().unwrap_or_default();
+impl Control {
+    async fn shown_link(&self, status: agw_link::Status) -> Result<Response<api::OrchestratorLink>, Status> {
+        self.run(move |gateway| show_link(gateway, &status)).await.map(Response::new)
+    }
+}
+
+fn show_link(gateway: &Gateway, status: &agw_link::Status) -> api::OrchestratorLink {
+    let not_in_force = gateway.managed.not_in_force().take(agw_sync::REFUSALS).map(|(key, reason)| api::NotInForce {
+        collection: key.collection.clone(),
+        name: key.name.clone(),
+        reason: reason.to_owned(),
+        pending: false,
+    });
+    let pending = gateway.managed.pending().map(|it| api::NotInForce {
+        collection: it.key.collection,
+        name: it.key.name,
+        reason: it.reason,
+        pending: true,
+    });
+    let (network, name) = status.identity.clone().unwrap_or_default();
     api::OrchestratorLink {
         network,
-        gateway,
+        gateway: name,
         connected: status.talking,
         trouble: if status.talking { String::new() } else { status.trouble.clone() },
         certified_until: status.certified_until,
+        items: gateway.managed.items().len() as u64,
+        not_in_force: not_in_force.chain(pending).collect(),
     }
 }
 

@@ -57,6 +57,12 @@ pub struct Gateway {
     pub usage: usage::Usage,
     /// What the orchestrator manages.
     pub managed: crate::cloud::Managed,
+    /// What this machine says by itself.
+    pub local: crate::cloud::Local,
+    /// A configuration that the data plane has to be opened anew for.
+    pub wanted: Option<crate::cloud::Wanted>,
+    /// Pools of former configurations in which there are sessions yet.
+    pub retired: crate::cloud::Retired,
     /// What sessions carried that are gone by now.
     departed: Usage,
     /// When each base station connected, seconds since 1970 UTC.
@@ -109,6 +115,7 @@ pub struct Parts {
     pub carrier: &'static str,
     pub usage: usage::Usage,
     pub managed: crate::cloud::Managed,
+    pub local: crate::cloud::Local,
     pub commits: CommitQueue<u64>,
     pub keeper: Client,
 }
@@ -128,6 +135,9 @@ impl Gateway {
             carrier: parts.carrier,
             usage: parts.usage,
             managed: parts.managed,
+            local: parts.local,
+            wanted: None,
+            retired: crate::cloud::Retired::default(),
             departed: Usage::default(),
             enbs_since: BTreeMap::new(),
             started: Instant::now(),
@@ -166,6 +176,9 @@ impl Gateway {
                 bail!(reason);
             }
             self.keeper.flush().await.context("the keeper is gone; restart agwd to start another")?;
+            if self.wanted.is_some() && self.waiting.is_empty() {
+                crate::cloud::carry_out(self, traffic, reports).await?;
+            }
             // What steps still hold back, the tables rightly do not have.
             if self.waiting.is_empty() && Instant::now() >= next_check {
                 next_check = tables::check(self);

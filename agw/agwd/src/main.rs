@@ -94,7 +94,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     keeper::join_mounts(&effective);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("the system gives no event loop")?;
-    runtime.block_on(start::run(effective))
+    runtime.block_on(start::run(effective, cloud::Local { file, machine }))
 }
 
 /// SIM keys are in this process's memory: it leaves none of it in a core dump, and nobody but root may look into it.

@@ -8,7 +8,7 @@ use crate::{cloud, control, convert, keeper, usage};
 use agw_core::Core;
 use agw_dataplane::{Dataplane, Egress, Plane, PoolEgress};
 use agw_subscribers::{StoredSubscriber, Subscribers};
-use agw_types::{Input, Peer, StoredUe, Tunnel, TunnelState};
+use agw_types::{ConfigDelta, Input, Peer, StoredUe, Tunnel, TunnelState};
 use anyhow::Context as _;
 use basalt_ebpf_abi::Prefix;
 use basalt_ids::Imsi;
@@ -44,11 +44,14 @@ enum Stop {
 ///
 /// # Errors
 /// Whatever keeps it from serving, with cause and fix.
-pub async fn run(effective: Effective) -> anyhow::Result<()> {
+pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<()> {
     make_folder(&effective.state_dir, 0o700)?;
     make_folder(&effective.run_dir, 0o755)?;
     let (store, mut loaded, report) = storage::open(&effective.state_dir)?;
     tell_damage(&report, &loaded);
+    let mut effective = with_the_orchestrators(effective, &local, &mut loaded.managed);
+    let retired = std::mem::take(&mut loaded.managed.retired);
+    effective.gateway.retired = retired.networks();
     let sealing = SealingKey::load_or_create(&effective.key_file, |key| {
         getrandom::fill(key).map_err(|error| std::io::Error::other(error.to_string()))
     })?;
@@ -56,6 +59,7 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
     let carrier = carrier_name(&welcome, &effective);
     let same_keeper = loaded.keeper_instance == Some(welcome.instance);
     let mut plane_config = dataplane_config(&effective);
+    add_retired(&mut plane_config, &retired);
     plane_config.restore = loaded.ues.iter().flat_map(tunnels).collect();
     let (dataplane, mut traffic) =
         Dataplane::open(plane_config.clone()).await.context("cannot set the data plane up")?;
@@ -84,10 +88,12 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
         carrier,
         usage,
         managed: std::mem::take(&mut loaded.managed),
+        local,
         commits,
         keeper: client,
     };
     let mut gateway = Gateway::new(parts);
+    gateway.retired = retired;
     restore(&mut gateway, loaded, &welcome, same_keeper);
     tracing::info!(subscribers = events, base_stations = welcome.live.len(), "state restored");
 
@@ -132,6 +138,28 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
         }
     }
     served
+}
+
+/// The configuration with what the orchestrator said before: a gateway goes on as it was, with its orchestrator or without.
+fn with_the_orchestrators(effective: Effective, local: &cloud::Local, managed: &mut cloud::Managed) -> Effective {
+    match cloud::overlay(local, managed.name(), managed.items()) {
+        Ok(cloud::Overlaid { effective, refused }) => {
+            for (key, reason) in &refused {
+                tracing::warn!(
+                    collection = key.collection,
+                    name = key.name,
+                    reason,
+                    "of the orchestrator, and not in force"
+                );
+            }
+            managed.note_configuration(refused);
+            effective
+        }
+        Err(error) => {
+            tracing::error!(%error, "what the orchestrator said cannot be laid over the file; the file alone counts");
+            effective
+        }
+    }
 }
 
 /// Makes a folder with these rights, unless it is there.
@@ -223,6 +251,7 @@ fn restore(gateway: &mut Gateway, loaded: Loaded, welcome: &Welcome, same_keeper
         gateway.core.subscribe_rules(rules.imsi, rules.rules.clone());
         gateway.rules.insert(rules.imsi, rules);
     }
+    cloud::restore_rules(gateway);
     if !same_keeper {
         let mut batch = Batch::new();
         storage::put_keeper_instance(&mut batch, welcome.instance);
@@ -245,6 +274,7 @@ fn restore(gateway: &mut Gateway, loaded: Loaded, welcome: &Welcome, same_keeper
             gateway.step(input);
         }
     }
+    gateway.step(Input::Config(Box::new(ConfigDelta::Admission)));
     let installed = convert::installed(gateway);
     gateway.take_effects(|core, now, effects| core.reconcile(now, &installed, effects));
 }
@@ -265,7 +295,7 @@ fn tunnels(ue: &StoredUe) -> impl Iterator<Item = Tunnel> {
     })
 }
 
-fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
+pub fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
     // Without a way to the internet, phones reach what is behind the radio interface.
     let internet = effective.internet_interface.clone().unwrap_or_else(|| effective.radio_interface.clone());
     let pools = effective.gateway.apns.iter().flat_map(|apn| apn.pools.iter().copied()).collect();
@@ -290,6 +320,20 @@ fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
     config.tunnel_mtu = None;
     config.accounting = true;
     config
+}
+
+/// Former pools stay in the tables, those that no pool of now has a part of.
+pub fn add_retired(config: &mut agw_dataplane::Config, retired: &cloud::Retired) {
+    let own: Vec<_> = config.pools.iter().map(|pool| Prefix::new(pool.network, pool.prefix)).collect();
+    let apart = |pool: &&agw_types::AddressPool| {
+        let pool = Prefix::new(pool.network, pool.prefix);
+        own.iter().all(|other| !other.contains(pool.first().into()) && !pool.contains(other.first().into()))
+    };
+    config.pools.extend(retired.pools.iter().filter(apart));
+    let network = |pool: &agw_types::PrefixPool| agw_types::IpPrefix::new(pool.network.into(), pool.prefix);
+    let own: Vec<_> = config.pools6.iter().filter_map(network).collect();
+    let apart = |pool: &&agw_types::PrefixPool| network(pool).is_some_and(|it| own.iter().all(|own| !own.overlaps(it)));
+    config.pools6.extend(retired.pools6.iter().filter(apart));
 }
 
 fn egress(mode: EgressMode) -> Egress {

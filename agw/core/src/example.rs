@@ -34,6 +34,8 @@ pub fn example_config() -> GatewayConfig {
         network_name: Some(NetworkName { full: "Basalt".to_owned(), short: None }),
         time_zone_quarters: 0,
         request_imeisv: true,
+        access: agw_types::AccessLists::default(),
+        retired: Vec::new(),
         home_only: false,
         qos: QosConfig::default(),
     }

@@ -35,6 +35,7 @@
 
 mod carry;
 mod example;
+mod follow;
 mod noise;
 mod restart;
 mod views;
@@ -219,15 +220,10 @@ impl Core {
 
     fn config(&mut self, now: Now, delta: ConfigDelta) {
         match delta {
-            ConfigDelta::Gateway(config) => {
-                self.mobility.configure(&config);
-                self.sessions.configure(&config);
-                self.policy.configure(&config);
-                let former = core::mem::replace(&mut self.config, config);
-                self.with_ran(now, |ran, cx| ran.configure(&former, cx));
-            }
-            // Live sessions keep what they have until the next attach.
-            ConfigDelta::Subscriber { .. } => {}
+            ConfigDelta::Gateway(config) => self.reconfigure(now, config),
+            ConfigDelta::Subscriber { imsi } => self.requalify(now, imsi),
+            ConfigDelta::Rules { imsi, rules } => self.rules_changed(now, imsi, rules),
+            ConfigDelta::Admission => self.enforce_access(now),
             ConfigDelta::SubscriberGone { imsi } => self.mobility.subscriber_gone(now, imsi, &mut self.wants),
         }
     }

@@ -35,13 +35,12 @@ pub(crate) fn up(up: Up, speaker: &Speaker<'_>) -> api::FromGateway {
             ApiUp::Buckets(api::Buckets { comparison, buckets: buckets.into_iter().map(bucket).collect(), last })
         }
         Up::Applied { page, root, refusals } => {
-            let refusal = |it: agw_sync::Refusal| api::Refusal {
-                collection: it.key.collection,
-                name: it.key.name,
-                reason: it.reason,
-            };
             let refusals = refusals.into_iter().map(refusal).collect();
             ApiUp::Applied(api::Applied { page, root: octets(root), refusals })
+        }
+        Up::InForce { refused, pending } => {
+            let refused = refused.into_iter().map(refusal).collect();
+            ApiUp::InForce(api::InForce { refused, pending: pending.into_iter().map(refusal).collect() })
         }
         Up::Drifted { root } => ApiUp::Drifted(api::Drifted { root: octets(root) }),
         Up::CheckIn { at, state } => ApiUp::CheckIn(api::CheckIn { at, state }),
@@ -74,6 +73,10 @@ pub(crate) fn up(up: Up, speaker: &Speaker<'_>) -> api::FromGateway {
         Up::Beat => ApiUp::Beat(api::Beat {}),
     };
     api::FromGateway { message: Some(message) }
+}
+
+fn refusal(it: agw_sync::Refusal) -> api::Refusal {
+    api::Refusal { collection: it.key.collection, name: it.key.name, reason: it.reason }
 }
 
 fn usage(it: agw_sync::UsageRecord) -> api::UsageRecord {

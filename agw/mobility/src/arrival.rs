@@ -208,7 +208,9 @@ impl Mobility {
             Some((EmmCause::NoSuitableCellsInTrackingArea, "the cell's tracking area is not served here"))
         } else if let Some(refusal) = not_offered(request.0.attach_type) {
             Some(refusal)
-        } else if self.config.home_only && !home {
+        } else if (self.config.home_only && !home)
+            || imsi.is_some_and(|imsi| !self.config.access.admits_subscriber(imsi))
+        {
             Some((EmmCause::PlmnNotAllowed, crate::reject::words_for(AuthFailure::RoamingNotAllowed)))
         } else if Eps::select(&self.algorithms, &capability).is_err() {
             Some((

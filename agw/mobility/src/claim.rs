@@ -54,6 +54,11 @@ pub(crate) fn conclude(ue: &mut Ue, verdict: Verdict, cx: &mut Cx<'_>) {
                 connection.uplink_count = keys.receive_count().saturating_sub(1);
             }
             ue.keys = Some(keys);
+            if !cx.config.access.admits_equipment(imeisv) {
+                // The refusal is protected: phones believe no other (TS 24.301 §5.3.7b).
+                refused(ue, &ProofFailure::Equipment, cx);
+                return;
+            }
             cx.fate = Fate::Proven;
         }
         Verdict::Refused(failure) => refused(ue, &failure, cx),
@@ -78,6 +83,7 @@ fn refused(ue: &mut Ue, failure: &ProofFailure, cx: &mut Cx<'_>) {
         ProofFailure::SecurityMode(cause) => {
             (false, Some(*cause), format!("the phone refused the security mode: {cause}"))
         }
+        ProofFailure::Equipment => (true, Some(EmmCause::IllegalMe), "the equipment is barred here".to_owned()),
         ProofFailure::Silence(waited) => (false, None, format!("the phone did not answer ({waited:?})")),
     };
     if let (true, Some(cause)) = (told, cause) {

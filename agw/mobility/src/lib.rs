@@ -188,6 +188,18 @@ impl Mobility {
         reply.unwrap_or(OperatorReply::NotFound)
     }
 
+    /// Who has proven to be somebody that the lists of networks and equipment do not let in.
+    pub fn barred(&self) -> impl Iterator<Item = Imsi> {
+        let access = &self.config.access;
+        self.ues.iter().filter_map(|(_, ue)| {
+            let imsi = ue.imsi?;
+            // Equipment that is unknown was let in before its kind was asked for: it stays until it attaches again.
+            let known = ue.imeisv.is_some();
+            let admitted = access.admits_subscriber(imsi) && (!known || access.admits_equipment(ue.imeisv));
+            (!admitted).then_some(imsi)
+        })
+    }
+
     /// A subscriber was removed or suspended.
     pub fn subscriber_gone(&mut self, now: Now, imsi: Imsi, out: &mut Outbox<Want>) {
         let Some(id) = self.index.imsi(imsi) else { return };

@@ -41,6 +41,8 @@ fn config() -> GatewayConfig {
         network_name: None,
         time_zone_quarters: 0,
         request_imeisv: false,
+        access: agw_types::AccessLists::default(),
+        retired: Vec::new(),
         home_only: false,
         qos: agw_types::QosConfig::default(),
     }

@@ -361,7 +361,7 @@ impl Sessions {
         let subscribed = connecting.profile.apns.iter().find(|apn| apn.apn == session.apn);
         let subscribed = subscribed.map(|apn| apn.pdn_types).unwrap_or_default();
         message.cause = pdn_type::decide(connecting.pdn_type, subscribed, types).ok().and_then(|(_, cause)| cause);
-        let options = connecting.pco.as_ref().and_then(|pco| pco::answer(pco, &self.config));
+        let options = connecting.pco.as_ref().and_then(|pco| pco::answer(pco, &self.config, &session.apn));
         if connecting.extended {
             message.extended_pco = options;
         } else {

@@ -18,7 +18,7 @@
 
 use crate::admission::Promise;
 use crate::binding::{self, Wanted};
-use crate::{SessionOut, Sessions, UeSessions, encode};
+use crate::{SessionOut, Sessions, UeSessions, encode, rates};
 use agw_types::{
     Bearer, BearerFailure, BearerFilter, BearerModify, BearerRates, BearerSetup, Effect, Event, Metric, Outcome,
     Procedure, RadioCause, RuleRefusal, Session, SessionReply, TimerName, UeId,
@@ -51,6 +51,8 @@ enum What {
     Activate,
     Modify(Target),
     Deactivate,
+    /// New rates of a session, told on its default bearer.
+    Rates,
 }
 
 /// What a modification makes of a bearer.
@@ -65,6 +67,7 @@ enum Step {
     End(Ebi, Ebi),
     Modify(Ebi, Ebi, Wanted),
     Start(Ebi, Wanted),
+    Rates(Ebi),
 }
 
 /// Transmissions of each request (TS 24.301 §6.4.2.6, §6.4.3.6, §6.4.4.6).
@@ -81,6 +84,10 @@ impl Sessions {
             let Some(step) = next_step(held) else { return };
             let connected = held.list.iter().any(|session| session.remote.is_some());
             if !connected {
+                if matches!(step, Step::Rates(_)) {
+                    // They hold here already; nobody is called to hear of it.
+                    return;
+                }
                 out.reply(SessionReply::Call { ue });
                 return;
             }
@@ -90,8 +97,19 @@ impl Sessions {
                 }
                 Step::Modify(session, ebi, wanted) => self.start_modification(now, ue, session, ebi, &wanted, out),
                 Step::Start(session, wanted) => self.start_activation(now, ue, session, &wanted, out),
+                Step::Rates(session) => self.start_rates(ue, session, out),
             }
         }
+    }
+
+    fn start_rates(&mut self, ue: UeId, ebi: Ebi, out: &mut SessionOut) {
+        let Some(held) = self.ues.get_mut(&ue) else { return };
+        held.untold.retain(|untold| *untold != ebi);
+        let Some(esm) = held.session(ebi).and_then(rates::request) else { return };
+        let running = Changing { session: ebi, ebi, what: What::Rates, esm: esm.clone(), sent: 1, radio: true };
+        held.changing = Some(Box::new(running));
+        out.arm(ue, TimerName::DedicatedBearer, self.config.timers.t3486);
+        out.reply(SessionReply::Send { ue, esm });
     }
 
     fn start_activation(&mut self, now: Time, ue: UeId, session: Ebi, wanted: &Wanted, out: &mut SessionOut) {
@@ -416,9 +434,8 @@ impl Sessions {
     /// MODIFY EPS BEARER CONTEXT ACCEPT. False when no such procedure runs.
     pub(crate) fn modification_accepted(&mut self, now: Time, ue: UeId, ebi: Ebi, out: &mut SessionOut) -> bool {
         let Some(held) = self.ues.get_mut(&ue) else { return false };
-        let Some(running) = held.changing.take_if(|run| run.ebi == ebi && matches!(run.what, What::Modify(_))) else {
-            return false;
-        };
+        let modifies = |run: &mut Box<Changing>| run.ebi == ebi && matches!(run.what, What::Modify(_) | What::Rates);
+        let Some(running) = held.changing.take_if(modifies) else { return false };
         out.stop(ue, TimerName::DedicatedBearer);
         if let (What::Modify(target), Some(bearer)) = (running.what, held.bearer_mut(ebi)) {
             bearer.filters = target.filters;
@@ -441,7 +458,7 @@ impl Sessions {
         cause: EsmCause,
         out: &mut SessionOut,
     ) -> bool {
-        let running = |run: &Changing| run.ebi == ebi && matches!(run.what, What::Modify(_));
+        let running = |run: &Changing| run.ebi == ebi && matches!(run.what, What::Modify(_) | What::Rates);
         if !self.ues.get(&ue).and_then(|held| held.changing.as_deref()).is_some_and(running) {
             return false;
         }
@@ -456,9 +473,13 @@ impl Sessions {
     fn modification_failed(&mut self, now: Time, ue: UeId, outcome: Outcome, why: RuleRefusal, out: &mut SessionOut) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
         let Some(running) = held.changing.take() else { return };
-        let What::Modify(target) = running.what else { return };
         out.stop(ue, TimerName::DedicatedBearer);
         out.ended(Procedure::BearerModification, outcome);
+        let What::Modify(target) = running.what else {
+            // The phone keeps its old rates; what passes is decided here.
+            self.pump(now, ue, out);
+            return;
+        };
         let (session, ebi) = (running.session, running.ebi);
         let Some(home) = held.session(session) else { return };
         let Some(bearer) = home.bearers.iter().find(|bearer| bearer.ebi == ebi) else { return };
@@ -510,7 +531,9 @@ impl Sessions {
         let ebi = running.ebi;
         match running.what {
             What::Activate => self.activation_failed(now, ue, ebi, Outcome::Timeout, RuleRefusal::Timeout, out),
-            What::Modify(_) => self.modification_failed(now, ue, Outcome::Timeout, RuleRefusal::Timeout, out),
+            What::Modify(_) | What::Rates => {
+                self.modification_failed(now, ue, Outcome::Timeout, RuleRefusal::Timeout, out);
+            }
             What::Deactivate => {
                 out.ended(Procedure::BearerDeactivation, Outcome::Timeout);
                 self.drop_bearer(now, ue, ebi, "deactivated without an answer of the phone", out);
@@ -528,7 +551,7 @@ impl Sessions {
         let bearer = held.bearer(ebi);
         let after = match running.what {
             What::Activate => timers.t3485,
-            What::Modify(_) => timers.t3486,
+            What::Modify(_) | What::Rates => timers.t3486,
             What::Deactivate => timers.t3495,
         };
         out.arm(ue, TimerName::DedicatedBearer, after);
@@ -569,6 +592,9 @@ impl Sessions {
         if let Some(running) = held.changing.take() {
             out.stop(ue, TimerName::DedicatedBearer);
             out.ended(running.what.procedure(), Outcome::RadioLost);
+            if matches!(running.what, What::Rates) {
+                held.untold.push(running.session);
+            }
         }
         held.given_up.clear();
         for active in held.list.iter_mut().flat_map(|session| &mut session.rules) {
@@ -609,7 +635,7 @@ impl What {
     const fn name(&self) -> &'static str {
         match self {
             What::Activate => "ACTIVATE DEDICATED EPS BEARER CONTEXT REQUEST",
-            What::Modify(_) => "MODIFY EPS BEARER CONTEXT REQUEST",
+            What::Modify(_) | What::Rates => "MODIFY EPS BEARER CONTEXT REQUEST",
             What::Deactivate => "DEACTIVATE EPS BEARER CONTEXT REQUEST",
         }
     }
@@ -617,7 +643,7 @@ impl What {
     const fn procedure(&self) -> Procedure {
         match self {
             What::Activate => Procedure::DedicatedBearer,
-            What::Modify(_) => Procedure::BearerModification,
+            What::Modify(_) | What::Rates => Procedure::BearerModification,
             What::Deactivate => Procedure::BearerDeactivation,
         }
     }
@@ -641,7 +667,9 @@ fn next_step(held: &UeSessions) -> Option<Step> {
             return Some(Step::Start(session.ebi, wanted));
         }
     }
-    None
+    let tellable = |session: &&Session| session.confirmed && Some(session.ebi) != ending;
+    let untold = held.list.iter().filter(tellable).find(|session| held.untold.contains(&session.ebi));
+    untold.map(|session| Step::Rates(session.ebi))
 }
 
 impl UeSessions {

@@ -20,6 +20,7 @@ mod forwarding;
 mod pco;
 mod pdn_type;
 mod pool;
+mod rates;
 mod records;
 mod resource;
 mod rest;
@@ -35,6 +36,7 @@ use agw_types::{
 use basalt_ids::{Apn, Ebi, Imsi, Pti, Teid};
 use basalt_nas::esm::{EsmMessage, EsmPdu};
 use basalt_sansio::{Duration, SecureRng, SecureSeed, Time};
+use core::net::IpAddr;
 use std::collections::BTreeMap;
 
 use addresses::ApnAddresses;
@@ -130,6 +132,8 @@ struct UeSessions {
     requested: Vec<Requested>,
     /// The gateway's endpoints of data that follows the UE to another base station.
     forwarding: Vec<Teid>,
+    /// Default bearers of sessions whose new rates the UE has not been told.
+    untold: Vec<Ebi>,
 }
 
 impl UeSessions {
@@ -144,6 +148,7 @@ impl UeSessions {
             given_up: Vec::new(),
             requested: Vec::new(),
             forwarding: Vec::new(),
+            untold: Vec::new(),
         }
     }
 
@@ -298,7 +303,8 @@ impl Sessions {
         let mut held = UeSessions::new(imsi, subscribed);
         for session in stored {
             let pool = self.pools.get_mut(&session.apn);
-            if self.by_address.contains_key(&session.address) || !pool.is_some_and(|p| p.restore(session.address)) {
+            let housed = pool.is_some_and(|p| p.restore(session.address)) || self.retired(session.address);
+            if self.by_address.contains_key(&session.address) || !housed {
                 refused.push(session);
                 continue;
             }
@@ -328,6 +334,13 @@ impl Sessions {
         self.by_imsi.insert(imsi, ue);
         self.ues.insert(ue, held);
         refused
+    }
+
+    /// Whether all of an address is of former pools.
+    fn retired(&self, address: UeAddress) -> bool {
+        let of = |address: IpAddr| self.config.retired.iter().any(|network| network.contains(address));
+        address.ipv4().is_none_or(|ipv4| of(ipv4.into()))
+            && address.prefix().is_none_or(|prefix| of(prefix.network().into()))
     }
 
     /// Takes a new configuration. Sessions keep their addresses, also those whose pool is gone, until they end.

@@ -1,21 +1,31 @@
 //! Answers to protocol configuration options (TS 24.008 §10.5.6.3, TS 24.301 §6.6.1).
 
 use agw_types::GatewayConfig;
+use basalt_ids::Apn;
 use basalt_nas::ie::{PcoItem, ProtocolConfigurationOptions};
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What the network tells to a UE that asks: DNS servers, by option and by IPCP, and the link MTU. PAP and CHAP, which some
 /// phones insist on, are answered with success: the SIM has authenticated the phone. `None` when nothing was asked.
 pub(crate) fn answer(
     asked: &ProtocolConfigurationOptions,
     config: &GatewayConfig,
+    apn: &Apn,
 ) -> Option<ProtocolConfigurationOptions> {
-    let dns = config.dns.as_slice();
+    let own = config.apns.iter().find(|own| own.apn == *apn);
+    let (mut dns, mut dns6) = own.map(|own| by_version(&own.dns)).unwrap_or_default();
+    if dns.is_empty() && dns6.is_empty() {
+        (dns, dns6) = (config.dns.clone(), config.dns6.clone());
+    }
+    let (p_cscf, p_cscf6) = own.map(|own| by_version(&own.p_cscf)).unwrap_or_default();
+    let dns = dns.as_slice();
     let mut items = Vec::new();
     for item in &asked.items {
         match item {
             PcoItem::DnsIpv4Request => items.extend(dns.iter().map(|server| PcoItem::DnsIpv4(*server))),
-            PcoItem::DnsIpv6Request => items.extend(config.dns6.iter().map(|server| PcoItem::DnsIpv6(*server))),
+            PcoItem::DnsIpv6Request => items.extend(dns6.iter().map(|server| PcoItem::DnsIpv6(*server))),
+            PcoItem::PcscfIpv4Request => items.extend(p_cscf.iter().map(|server| PcoItem::PcscfIpv4(*server))),
+            PcoItem::PcscfIpv6Request => items.extend(p_cscf6.iter().map(|server| PcoItem::PcscfIpv6(*server))),
             PcoItem::Ipv4MtuRequest => items.push(PcoItem::Ipv4Mtu(config.mtu)),
             PcoItem::Ipcp(octets) => items.extend(ipcp(octets, dns).map(PcoItem::Ipcp)),
             PcoItem::Pap(octets) => items.extend(pap(octets).map(PcoItem::Pap)),
@@ -24,6 +34,17 @@ pub(crate) fn answer(
         }
     }
     (!items.is_empty()).then(|| ProtocolConfigurationOptions { items, trailing: Vec::new() })
+}
+
+fn by_version(addresses: &[IpAddr]) -> (Vec<Ipv4Addr>, Vec<Ipv6Addr>) {
+    let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
+    for address in addresses {
+        match address {
+            IpAddr::V4(address) => ipv4.push(*address),
+            IpAddr::V6(address) => ipv6.push(*address),
+        }
+    }
+    (ipv4, ipv6)
 }
 
 const CONFIGURE_REQUEST: u8 = 1;
@@ -108,7 +129,26 @@ mod tests {
     fn ask(items: Vec<PcoItem>) -> Option<Vec<PcoItem>> {
         let mut config = crate::tests::config();
         (config.dns, config.dns6, config.mtu) = (DNS.to_vec(), vec![DNS6], 1400);
-        answer(&ProtocolConfigurationOptions { items, trailing: Vec::new() }, &config).map(|pco| pco.items)
+        answer(&ProtocolConfigurationOptions { items, trailing: Vec::new() }, &config, &config.apns[0].apn)
+            .map(|pco| pco.items)
+    }
+
+    #[test]
+    fn an_access_point_has_servers_of_its_own() {
+        let mut config = crate::tests::config();
+        let own = Ipv4Addr::new(198, 51, 100, 1);
+        (config.dns, config.dns6) = (DNS.to_vec(), vec![DNS6]);
+        config.apns[0].dns = vec![own.into()];
+        config.apns[0].p_cscf = vec![own.into(), DNS6.into()];
+        let items = vec![
+            PcoItem::DnsIpv4Request,
+            PcoItem::DnsIpv6Request,
+            PcoItem::PcscfIpv4Request,
+            PcoItem::PcscfIpv6Request,
+        ];
+        let asked = ProtocolConfigurationOptions { items, trailing: Vec::new() };
+        let told = answer(&asked, &config, &config.apns[0].apn).unwrap().items;
+        assert_eq!(told, [PcoItem::DnsIpv4(own), PcoItem::PcscfIpv4(own), PcoItem::PcscfIpv6(DNS6)]);
     }
 
     #[test]

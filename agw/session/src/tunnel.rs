@@ -85,7 +85,7 @@ impl Sessions {
     }
 
     /// Tells the data plane the service of each session that has more than a default bearer.
-    fn serve_all(&self, ue: UeId, out: &mut SessionOut) {
+    pub(crate) fn serve_all(&self, ue: UeId, out: &mut SessionOut) {
         for session in self.of(ue) {
             if self.service(session) != SessionService::default() {
                 self.serve(ue, session.ebi, out);
@@ -135,7 +135,7 @@ impl Sessions {
 }
 
 /// Tells the data plane how a tunnel stands.
-fn set_tunnel(imsi: Imsi, session: &Session, out: &mut SessionOut) {
+pub(crate) fn set_tunnel(imsi: Imsi, session: &Session, out: &mut SessionOut) {
     let state = match session.remote {
         Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
         None => TunnelState::Idle,

@@ -28,6 +28,6 @@ mod talk;
 
 pub use machine::{Memory, Now, Settings, Sync};
 pub use message::{
-    Command, CommandState, Denial, Down, Effect, Event, Identity, Input, Link, Page, Progress, Put, Refusal, Up,
-    UsageRecord,
+    Command, CommandState, Denial, Down, Effect, Event, Identity, Input, Link, Page, Progress, Put, REFUSALS, Refusal,
+    Up, UsageRecord,
 };

@@ -171,6 +171,7 @@ impl Sync {
                 }
             }
             Input::Event(event) => self.outbox.event(event),
+            Input::InForce { refused, pending } => self.outbox.in_force(refused, pending),
             Input::CheckIn(state) => self.outbox.check_in(state),
             Input::Metrics(values) => self.outbox.metrics(values),
             Input::Progress(progress) => self.outbox.progress(progress),

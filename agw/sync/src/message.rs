@@ -73,6 +73,9 @@ pub struct Refusal {
     pub reason: String,
 }
 
+/// Refusals that are told; more are of no use to anybody.
+pub const REFUSALS: usize = 1_000;
+
 /// Something worth telling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -223,6 +226,13 @@ pub enum Up {
     },
     /// How a command is.
     Progress(Progress),
+    /// What of all that it holds is in force.
+    InForce {
+        /// Not in force, or not wholly.
+        refused: Vec<Refusal>,
+        /// In force after a restart.
+        pending: Vec<Refusal>,
+    },
     /// Still here.
     Beat,
 }
@@ -290,6 +300,13 @@ pub enum Input {
     },
     /// An item was changed by hand: what is held is not what was sent any more.
     Changed(ItemKey),
+    /// What of all that is held is not in force, or is after a restart; all of it each time.
+    InForce {
+        /// Not in force, or not wholly; at most [`REFUSALS`] are told.
+        refused: Vec<Refusal>,
+        /// In force after a restart.
+        pending: Vec<Refusal>,
+    },
     /// The gateway's state, JSON, when it is asked for or has changed.
     CheckIn(String),
     /// Something worth telling; its number is given here.

@@ -1,6 +1,6 @@
 //! What waits for the link: events that are kept until they are received, state and metrics of which the latest counts.
 
-use crate::{CommandState, Event, Progress};
+use crate::{CommandState, Event, Progress, REFUSALS, Refusal};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Events kept; beyond that the oldest is dropped and counted.
@@ -25,7 +25,12 @@ pub(crate) struct Outbox {
     metrics: BTreeMap<String, f64>,
     sent_metrics: BTreeMap<String, f64>,
     progress: VecDeque<Progress>,
+    in_force: Option<InForce>,
+    told_in_force: bool,
 }
+
+/// Items that are not in force, and those that are after a restart.
+pub(crate) type InForce = (Vec<Refusal>, Vec<Refusal>);
 
 impl Outbox {
     pub(crate) fn new(epoch: u64) -> Self {
@@ -41,6 +46,22 @@ impl Outbox {
         self.sent_through = 0;
         self.sent_check_in = None;
         self.sent_metrics.clear();
+        self.told_in_force = false;
+    }
+
+    pub(crate) fn in_force(&mut self, mut refused: Vec<Refusal>, mut pending: Vec<Refusal>) {
+        refused.truncate(REFUSALS);
+        pending.truncate(REFUSALS);
+        let now = Some((refused, pending));
+        if self.in_force != now {
+            self.in_force = now;
+            self.told_in_force = false;
+        }
+    }
+
+    /// What is in force, when it was not told on this stream as it is.
+    pub(crate) fn due_in_force(&mut self) -> Option<InForce> {
+        if core::mem::replace(&mut self.told_in_force, true) { None } else { self.in_force.clone() }
     }
 
     pub(crate) fn event(&mut self, mut event: Event) {
@@ -195,6 +216,22 @@ mod tests {
         assert_eq!(outbox.due_metrics().into_keys().collect::<Vec<_>>(), ["x"]);
         outbox.restart();
         assert_eq!(outbox.due_metrics().len(), 2);
+    }
+
+    #[test]
+    fn what_is_in_force_is_told_once_and_on_each_stream() {
+        let mut outbox = Outbox::new(1);
+        assert_eq!(outbox.due_in_force(), None, "it is not known yet");
+        let key = basalt_desired::ItemKey { collection: "apns".to_owned(), name: "ims".to_owned() };
+        let refused = vec![Refusal { key, reason: "no addresses".to_owned() }];
+        outbox.in_force(refused.clone(), Vec::new());
+        assert_eq!(outbox.due_in_force(), Some((refused.clone(), Vec::new())));
+        outbox.in_force(refused.clone(), Vec::new());
+        assert_eq!(outbox.due_in_force(), None);
+        outbox.restart();
+        assert_eq!(outbox.due_in_force(), Some((refused, Vec::new())));
+        outbox.in_force(Vec::new(), Vec::new());
+        assert_eq!(outbox.due_in_force(), Some((Vec::new(), Vec::new())));
     }
 
     #[test]

@@ -222,6 +222,9 @@ impl Talk {
         if !self.welcomed {
             return;
         }
+        if let Some((refused, pending)) = sync.outbox.due_in_force() {
+            self.send(sync, Up::InForce { refused, pending }, out);
+        }
         while let Some(progress) = sync.outbox.due_progress() {
             self.send(sync, Up::Progress(progress), out);
         }

@@ -1,6 +1,6 @@
 //! The configuration the core acts on: valid by construction of whoever parsed it (`agwd` from TOML, later the orchestrator).
 
-use crate::{PdnTypes, QosConfig};
+use crate::{AccessLists, IpPrefix, PdnTypes, QosConfig};
 use basalt_ids::{Apn, MmeCode, MmeGroupId, Plmn, Tai};
 use basalt_sansio::Duration;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -50,6 +50,12 @@ pub struct GatewayConfig {
     pub home_only: bool,
     /// Rules, guaranteed rates and marking.
     pub qos: QosConfig,
+    /// Networks of former pools: sessions that have addresses there keep them until they end, and nobody gets one.
+    #[serde(default)]
+    pub retired: Vec<IpPrefix>,
+    /// Networks and equipment that are let in, and those that are not.
+    #[serde(default)]
+    pub access: AccessLists,
 }
 
 /// An access point and its addresses.
@@ -63,13 +69,19 @@ pub struct ApnConfig {
     pub pools6: Vec<PrefixPool>,
     /// What a session on it may be; never what its pools do not have.
     pub pdn_types: PdnTypes,
+    /// DNS servers told on it; those of the gateway, when empty.
+    #[serde(default)]
+    pub dns: Vec<IpAddr>,
+    /// P-CSCFs told on it (TS 24.229 §9.2.1).
+    #[serde(default)]
+    pub p_cscf: Vec<IpAddr>,
 }
 
 impl ApnConfig {
     /// An access point with these IPv4 pools alone.
     #[must_use]
     pub const fn ipv4(apn: Apn, pools: Vec<AddressPool>) -> Self {
-        Self { apn, pools, pools6: Vec::new(), pdn_types: PdnTypes::Ipv4 }
+        Self { apn, pools, pools6: Vec::new(), pdn_types: PdnTypes::Ipv4, dns: Vec::new(), p_cscf: Vec::new() }
     }
 }
 

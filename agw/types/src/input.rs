@@ -1,6 +1,6 @@
 //! Everything that can happen to the core.
 
-use crate::{Answer, GatewayConfig, LinkId, PolicyRule, Ticket, Traffic};
+use crate::{Answer, GatewayConfig, LinkId, PolicyRule, SubscribedRule, Ticket, Traffic};
 use basalt_ids::{Apn, Ebi, GlobalEnbId, Imsi};
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
@@ -73,11 +73,20 @@ pub struct LinkInfo {
 pub enum ConfigDelta {
     /// A whole new gateway configuration.
     Gateway(GatewayConfig),
-    /// A subscriber was added or changed; live sessions keep what they have until the next attach.
+    /// A subscriber was added or changed: the rates of its live sessions change, all else holds from its next attach on.
     Subscriber {
         /// Who.
         imsi: Imsi,
     },
+    /// The rules that a subscriber has besides those of its access points; those of its live sessions change.
+    Rules {
+        /// Who.
+        imsi: Imsi,
+        /// By access point.
+        rules: Vec<(Apn, SubscribedRule)>,
+    },
+    /// Look once more at who may be here, as the configuration is: after a restart.
+    Admission,
     /// A subscriber was removed or suspended: a live one is detached.
     SubscriberGone {
         /// Who.

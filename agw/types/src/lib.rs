@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
+mod access;
 mod address;
 mod config;
 mod dataplane;
@@ -37,6 +38,7 @@ mod subscriber;
 mod timer;
 mod trace;
 
+pub use access::{AccessLists, Equipment};
 pub use address::{IpPrefix, PdnTypes, Prefix64, UeAddress};
 pub use config::{
     AddressPool, ApnConfig, GatewayConfig, NetworkName, PagingPolicy, PrefixPool, ProcedureTimers, SecurityOrder,

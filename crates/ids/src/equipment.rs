@@ -22,4 +22,10 @@ impl Imeisv {
     pub fn type_allocation_code(self) -> u32 {
         (0..8).fold(0, |n, i| n * 10 + u32::from(self.digit(i)))
     }
+
+    /// The six digits after them, which tell one device of the type from another.
+    #[must_use]
+    pub fn serial_number(self) -> u32 {
+        (8..14).fold(0, |n, i| n * 10 + u32::from(self.digit(i)))
+    }
 }

@@ -25,6 +25,7 @@ pub mod internet;
 pub mod kills;
 pub mod lab;
 pub mod load;
+pub mod managed;
 pub mod network;
 pub mod orchestrator;
 pub mod probe;

@@ -43,6 +43,38 @@ impl Orchestrator {
     /// # Errors
     /// The executable is not there, or it does not come up; its last words are in the error.
     pub fn start(lab: &Lab) -> Result<Self> {
+        let (mut orchestrator, mut lines) = Self::launch(lab)?;
+        let Some(token) = lines.find_map(|line| setup_token(&line)) else {
+            bail!("orchestratord did not start:\n{}", orchestrator.last_words())
+        };
+        let setup = json!({"token": token, "name": USER.0, "password": USER.1});
+        orchestrator.ask("POST", "/setup", &setup)?;
+        orchestrator.log_in()?;
+        Ok(orchestrator)
+    }
+
+    /// Starts one that was stopped over what it has kept, and logs in.
+    ///
+    /// # Errors
+    /// As [`Orchestrator::start`].
+    pub fn resume(lab: &Lab) -> Result<Self> {
+        let (mut orchestrator, mut lines) = Self::launch(lab)?;
+        if !lines.any(|line| line.contains("REST interface")) {
+            bail!("orchestratord did not start:\n{}", orchestrator.last_words());
+        }
+        orchestrator.log_in()?;
+        Ok(orchestrator)
+    }
+
+    fn log_in(&mut self) -> Result<()> {
+        let login = json!({"name": USER.0, "password": USER.1});
+        let session = self.ask("POST", "/sessions", &login)?;
+        session["token"].as_str().context("no session")?.clone_into(&mut self.session);
+        Ok(())
+    }
+
+    /// Starts the program; the lines that it prints.
+    fn launch(lab: &Lab) -> Result<(Self, impl Iterator<Item = String>)> {
         let orchestratord = program("BASALT_ORCHESTRATORD", "orchestratord")?;
         let (data, log) = (lab.directory().join("orchestrator"), lab.directory().join("orchestratord.log"));
         let file = File::options().create(true).append(true).open(&log)?;
@@ -59,15 +91,9 @@ impl Orchestrator {
         }
         drop(making);
         let output = child.stdout.take();
-        let mut orchestrator = Self { ns: lab.agw.clone(), child: Some(child), log, session: String::new() };
-        let token = output.and_then(setup_token);
-        let Some(token) = token else { bail!("orchestratord did not start:\n{}", orchestrator.last_words()) };
-        let setup = json!({"token": token, "name": USER.0, "password": USER.1});
-        orchestrator.ask("POST", "/setup", &setup)?;
-        let login = json!({"name": USER.0, "password": USER.1});
-        let session = orchestrator.ask("POST", "/sessions", &login)?;
-        session["token"].as_str().context("no session")?.clone_into(&mut orchestrator.session);
-        Ok(orchestrator)
+        let orchestrator = Self { ns: lab.agw.clone(), child: Some(child), log, session: String::new() };
+        let lines = output.map(BufReader::new).into_iter().flat_map(|it| it.lines().map_while(|line| line.ok()));
+        Ok((orchestrator, lines))
     }
 
     /// Makes the network with what a gateway and these subscribers need.
@@ -87,6 +113,22 @@ impl Orchestrator {
             self.ask("PUT", &path, &json!({"keys": keys}))?;
         }
         Ok(())
+    }
+
+    /// Makes an object of the network, or changes it whole: `apns/internet`.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn put(&self, object: &str, body: &Value) -> Result<()> {
+        self.ask("PUT", &format!("/networks/{NETWORK}/{object}"), body).map(|_| ())
+    }
+
+    /// Changes the network whole.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn put_network(&self, body: &Value) -> Result<()> {
+        self.ask("PUT", &format!("/networks/{NETWORK}"), body).map(|_| ())
     }
 
     /// A token for a gateway of this name.
@@ -199,10 +241,9 @@ impl Drop for Orchestrator {
     }
 }
 
-/// The token of the setup link, from what it prints; `None` when it ends before.
-fn setup_token(output: impl Read) -> Option<String> {
-    let lines = BufReader::new(output).lines().map_while(|line| line.ok());
-    lines.filter_map(|line| Some(line.split_once("/setup#")?.1.trim().to_owned())).next()
+/// The token of the setup link, when a line has it.
+fn setup_token(line: &str) -> Option<String> {
+    Some(line.split_once("/setup#")?.1.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -211,9 +252,8 @@ mod tests {
 
     #[test]
     fn the_setup_token_is_found_in_what_it_prints() {
-        let printed =
-            "orchestratord: REST interface on http://x\norchestratord: make the first user: http://x/setup#setup_ab\n";
-        assert_eq!(setup_token(printed.as_bytes()).as_deref(), Some("setup_ab"));
-        assert_eq!(setup_token("Error: no\n".as_bytes()), None);
+        let line = "orchestratord: make the first user: http://x/setup#setup_ab\n";
+        assert_eq!(setup_token(line).as_deref(), Some("setup_ab"));
+        assert_eq!(setup_token("orchestratord: REST interface on http://x"), None);
     }
 }

@@ -31,6 +31,8 @@ const OCTETS: usize = 512 << 10;
 const WINDOW: u64 = 4;
 /// Comparisons one after the other that changed nothing; then there is a rest.
 const FRUITLESS: u32 = 3;
+/// Items that are not in force, shown of one gateway.
+const SHOWN: usize = 100;
 /// The rest, and how long a gateway may take to speak first.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -156,6 +158,8 @@ struct Talk<'a> {
     theirs: Digest,
     told_in_sync: Option<bool>,
     refusals: BTreeMap<ItemKey, String>,
+    /// What the gateway said of all that it holds: not in force, and in force after a restart. `None` from one that does not say it.
+    in_force: Option<(Vec<api::Refusal>, Vec<api::Refusal>)>,
     metrics: serde_json::Map<String, serde_json::Value>,
     heard: Instant,
     probes: Vec<oneshot::Sender<bool>>,
@@ -193,6 +197,7 @@ impl<'a> Talk<'a> {
             theirs: digest(&hello.root),
             told_in_sync: None,
             refusals: BTreeMap::new(),
+            in_force: None,
             metrics: serde_json::Map::new(),
             heard: Instant::now(),
             probes: Vec::new(),
@@ -283,6 +288,11 @@ impl<'a> Talk<'a> {
             Up::Hello(_) => Err(Status::invalid_argument("hello is said once")),
             Up::Buckets(buckets) => self.buckets(buckets).await,
             Up::Applied(applied) => self.applied(applied).await,
+            Up::InForce(told) => {
+                self.in_force = Some((told.refused, told.pending));
+                self.told_in_sync = None;
+                self.settle().await
+            }
             Up::Drifted(drifted) => {
                 self.theirs = digest(&drifted.root);
                 self.fruitless = 0;
@@ -494,24 +504,34 @@ impl<'a> Talk<'a> {
         })
     }
 
-    /// Writes down whether the gateway has what it should, when that is new.
-    async fn tell_sync(&mut self, in_sync: bool) -> Result<(), Status> {
-        if self.told_in_sync == Some(in_sync) {
+    /// Writes down whether the gateway has what it should, and what of it is in force, when that is new.
+    async fn tell_sync(&mut self, held: bool) -> Result<(), Status> {
+        if self.told_in_sync == Some(held) {
             return Ok(());
         }
-        self.told_in_sync = Some(in_sync);
-        let refused = self
-            .refusals
-            .iter()
-            .take(100)
-            .map(|(key, reason)| json!({"collection": key.collection, "name": key.name, "reason": reason}));
-        let refused: Vec<_> = refused.collect();
+        self.told_in_sync = Some(held);
+        let shown = |collection: &str, name: &str, reason: &str| {
+            let reason: String = reason.chars().take(500).collect();
+            json!({"collection": collection, "name": name, "reason": reason})
+        };
+        let list = |told: &[api::Refusal]| -> Vec<_> {
+            told.iter().take(SHOWN).map(|it| shown(&it.collection, &it.name, &it.reason)).collect()
+        };
+        let (refused, pending) = match &self.in_force {
+            Some((refused, pending)) => (list(refused), list(pending)),
+            None => {
+                let refusals = self.refusals.iter().take(SHOWN);
+                (refusals.map(|(key, reason)| shown(&key.collection, &key.name, reason)).collect(), Vec::new())
+            }
+        };
         let sync = json!({
-            "in_sync": in_sync,
+            "in_sync": held && refused.is_empty() && pending.is_empty(),
+            "held": held,
             "items": self.desired.tree().len(),
             "digest": self.desired.digest().to_string(),
             "at": now(),
             "refused": refused,
+            "pending": pending,
         });
         self.keep(&[StatePart::Sync(sync)]).await
     }

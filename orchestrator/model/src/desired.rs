@@ -113,8 +113,8 @@ impl DesiredState {
     pub fn needs(&self, object: Source<'_>) -> bool {
         let belongs = |field: &str| object.body.get(field).and_then(Value::as_str) == Some(self.gateway.as_str());
         match object.kind {
-            // Whom alarms go to, who pays and who the others are is no gateway's matter.
-            Kind::Tenant | Kind::AlertRule | Kind::AlertReceiver | Kind::Federation | Kind::DataPlan => false,
+            // Whom alarms go to and who the others are is no gateway's matter.
+            Kind::Tenant | Kind::AlertRule | Kind::AlertReceiver | Kind::Federation => false,
             Kind::Gateway => object.name == self.gateway,
             Kind::Enodeb | Kind::Gnodeb => belongs("gateway"),
             Kind::TrackingArea => match object.body.get("gateways").and_then(Value::as_array) {
@@ -131,7 +131,8 @@ impl DesiredState {
             | Kind::PolicyRule
             | Kind::BaseName
             | Kind::QosProfile
-            | Kind::RatingGroup => true,
+            | Kind::RatingGroup
+            | Kind::DataPlan => true,
         }
     }
 }

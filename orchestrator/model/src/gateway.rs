@@ -104,8 +104,9 @@ impl Default for Reporting {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayEpc {
-    /// Phones are behind NAT.
-    pub nat_enabled: bool,
+    /// Phones are behind NAT (`true`) or routed (`false`); as the gateway's own settings say, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat_enabled: Option<bool>,
     /// IPv4 block of its phones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip_block: Option<String>,

@@ -43,13 +43,13 @@ pub use gateway::{
 pub use kind::{Document, Kind, Parsed, Reference, Scope};
 pub use network::{
     AllocationMode, Dns, DnsRecord, EpcNetwork, ImeiRange, Mobility, Network, RanNetwork, RateLimit, ServiceArea,
-    SuciProfile, SuciScheme, TddConfig,
+    SuciProfile, SuciScheme, TddConfig, Timers,
 };
 pub use policy::{
     Action, AddressFamily, Arp, BaseName, DataPlan, FlowDirection, FlowRule, PolicyRule, QosProfile, RatingGroup,
     RatingLimit, Redirect, RedirectAddress, Tracking,
 };
-pub use radio::{Apn, Enodeb, EnodebMode, Gnodeb, PdnType, TrackingArea};
+pub use radio::{Apn, Egress, Enodeb, EnodebMode, Gnodeb, PdnType, TrackingArea};
 pub use strict::parse_strict;
 pub use subscriber::{AuthAlgorithm, Rat, SimKeys, StaticAddress, Subscriber, SubscriberApn, SubscriberState};
 pub use tenant::Tenant;

@@ -57,6 +57,14 @@ pub struct EpcNetwork {
     pub tac: u16,
     /// Authentication management field, 4 hexadecimal digits, the first bit set (TS 33.401 §6.1.2).
     pub lte_auth_amf: String,
+    /// The network's name on phones (TS 24.301 §9.9.3.24), at most 60 characters; as the gateways' own settings say, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_name: Option<String>,
+    /// Its short name, at most 20 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub short_name: Option<String>,
+    /// Timers; those of the gateways' own settings, where absent.
+    pub timers: Timers,
     /// Rate limits that subscribers name.
     pub sub_profiles: BTreeMap<String, RateLimit>,
     /// Subscribers are authenticated by the partner's HSS.
@@ -97,6 +105,9 @@ impl Default for EpcNetwork {
             mnc: "01".to_owned(),
             tac: 1,
             lte_auth_amf: "8000".to_owned(),
+            full_name: None,
+            short_name: None,
+            timers: Timers::default(),
             sub_profiles: BTreeMap::new(),
             hss_relay_enabled: false,
             gx_gy_relay_enabled: false,
@@ -113,6 +124,59 @@ impl Default for EpcNetwork {
             subscriberdb_sync_interval: 300,
             default_rule: None,
         }
+    }
+}
+
+/// Timers of phones and gateways in seconds (TS 24.301 §10.2, §10.3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timers {
+    /// Between two periodic tracking area updates, 60 to 11,160.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub t3412: Option<u32>,
+    /// Before a phone tries again after failed attaches, 60 to 11,160.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub t3402: Option<u32>,
+    /// For the answer to a page, 1 to 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub t3413: Option<u32>,
+    /// For the answer to a detach, 1 to 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub t3422: Option<u32>,
+    /// For the answer to an attach or update, 1 to 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub t3450: Option<u32>,
+    /// For the answer to an authentication or security mode, 1 to 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub t3460: Option<u32>,
+    /// For the answer to a question for the identity, 1 to 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub t3470: Option<u32>,
+    /// Until a phone that missed its periodic update and was not seen is detached, 60 to 86,400.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub implicit_detach: Option<u32>,
+    /// Until an address that was given back is given to another, 1 to 86,400.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<u32>,
+}
+
+impl Timers {
+    fn check(self, c: &mut Checker) {
+        for (field, value) in [("t3412", self.t3412), ("t3402", self.t3402)] {
+            c.range_if(field, value, 60..=11_160);
+        }
+        let guards = [
+            ("t3413", self.t3413),
+            ("t3422", self.t3422),
+            ("t3450", self.t3450),
+            ("t3460", self.t3460),
+            ("t3470", self.t3470),
+        ];
+        for (field, value) in guards {
+            c.range_if(field, value, 1..=60);
+        }
+        c.range_if("implicit_detach", self.implicit_detach, 60..=86_400);
+        c.range_if("quarantine", self.quarantine, 1..=86_400);
     }
 }
 
@@ -334,6 +398,12 @@ impl EpcNetwork {
         c.plmn(&self.mcc, &self.mnc);
         c.range("tac", self.tac, 1..=65_533);
         c.hex("lte_auth_amf", &self.lte_auth_amf, 4);
+        for (field, name, most) in [("full_name", &self.full_name, 60), ("short_name", &self.short_name, 20)] {
+            if let Some(name) = name {
+                c.text(field, name, most);
+            }
+        }
+        c.at("timers", |c| self.timers.check(c));
         if self.lte_auth_amf.bytes().next().is_some_and(|first| (b'0'..b'8').contains(&first)) {
             c.wrong_at("lte_auth_amf", "the separation bit is not set", "4 hexadecimal digits from 8000 to ffff");
         }

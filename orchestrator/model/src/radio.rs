@@ -4,7 +4,7 @@ use crate::gateway::one_of;
 use crate::{Arp, Checker, Document, Kind, RateLimit, Reference};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use utoipa::ToSchema;
 
 /// Whether a base station takes its settings from us.
@@ -167,6 +167,18 @@ pub enum PdnType {
     Ipv4v6,
 }
 
+/// How phones reach the internet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Egress {
+    /// Behind the gateway's address.
+    Nat,
+    /// With their own addresses.
+    Routed,
+    /// Behind external addresses, in blocks of ports, translated at the gateway's interface.
+    XdpNat,
+}
+
 /// An access point (data network name). Its name is the network identifier (TS 23.003 §9.1.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -187,6 +199,17 @@ pub struct Apn {
     /// VLAN of its traffic on the gateway's internet side, 1 to 4094.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vlan: Option<u16>,
+    /// The gateway's address in that VLAN; its own settings', when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub vlan_address: Option<Ipv4Addr>,
+    /// The router in that VLAN; the gateway's own settings', when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub vlan_router: Option<Ipv4Addr>,
+    /// How its phones reach the internet; as all of the gateway's, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Egress>,
     /// Name servers; the gateway's, when empty.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
@@ -225,6 +248,12 @@ impl Document for Apn {
             }
         });
         c.range_if("vlan", self.vlan, 1..=4094);
+        if self.vlan_address.is_some() != self.vlan_router.is_some()
+            || (self.vlan_address.is_some() && self.vlan.is_none())
+        {
+            let allowed = "`vlan` alone, or `vlan`, `vlan_address` and `vlan_router` together";
+            c.wrong_at("vlan_address", "address and router of a VLAN go together", allowed);
+        }
         if let Some(sd) = &self.sd {
             c.hex("sd", sd, 6);
         }

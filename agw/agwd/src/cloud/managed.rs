@@ -1,14 +1,16 @@
 //! What the orchestrator manages here: held durably as it was sent, and put into force as far as this gateway can.
 
+use super::overlay::{self, Items, Overlaid};
 use super::profile::{self, Surroundings};
+use super::{Retired, force, plan};
 use crate::control::{self, Prepared};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Job};
 use crate::storage;
 use agw_link::Handle;
 use agw_sync::{Identity, Input, Page, Refusal};
-use agw_types::{ConfigDelta, Input as CoreInput};
+use agw_types::{ConfigDelta, Input as CoreInput, SubscribedRule};
 use basalt_desired::{Digest, ItemKey};
-use basalt_ids::Imsi;
+use basalt_ids::{Apn, Imsi};
 use basalt_store::{Batch, Keyspace, Records};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,8 +21,9 @@ const ITEMS: Keyspace = Keyspace(32);
 const LINK: Keyspace = Keyspace(33);
 const IDENTITY: &[u8] = b"identity";
 const LEDGER: &[u8] = b"ledger";
-/// Collections that decide what a subscriber may have.
-const SHAPING: [&str; 2] = ["networks", "apns"];
+const RETIRED: &[u8] = b"retired";
+const REFUSED: Keyspace = Keyspace(34);
+const SUBSCRIBERS: &str = "subscribers";
 
 /// An item as it is kept, version 1. Its layout is a format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +38,15 @@ pub struct StoredItem {
     pub body: String,
 }
 
-storage::only_format!(StoredItem, Identity);
+/// Why an item is held and not in force, version 1. Its layout is a format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredRefusal {
+    collection: String,
+    name: String,
+    reason: String,
+}
+
+storage::only_format!(StoredItem, StoredRefusal, Identity, Retired);
 
 /// Everything that is known of the orchestrator.
 #[derive(Debug, Default)]
@@ -44,6 +55,20 @@ pub struct Managed {
     identity: Option<Identity>,
     ledger: u64,
     link: Option<Handle>,
+    /// Subscribers that are held and not in force, and why; durable, since what made them so is not kept.
+    refused: BTreeMap<ItemKey, String>,
+    /// The same of all that the configuration follows from; known anew after each start.
+    unconfigured: BTreeMap<ItemKey, String>,
+    /// What waits for a restart.
+    pending: Vec<String>,
+    /// Former pools, as they were kept.
+    pub retired: Retired,
+    /// Subscribers whose data plan is the orchestrator's.
+    pub planned: BTreeSet<Imsi>,
+    /// Those whose plan changed and is not in force yet.
+    pub replanned: BTreeSet<Imsi>,
+    /// Rules that the orchestrator gave to subscribers.
+    pub rules: BTreeMap<Imsi, Vec<(Apn, SubscribedRule)>>,
 }
 
 /// Reads it; `unreadable` is told of what cannot be read.
@@ -55,7 +80,16 @@ pub fn load(records: &Records, unreadable: &mut dyn FnMut(&str, &[u8])) -> Manag
             None => unreadable("item of the orchestrator", key),
         }
     }
+    for (key, value) in records.in_keyspace(REFUSED) {
+        match storage::decode::<StoredRefusal>(value) {
+            Some(StoredRefusal { collection, name, reason }) => {
+                managed.refused.insert(ItemKey { collection, name }, reason);
+            }
+            None => unreadable("refusal of an item", key),
+        }
+    }
     managed.identity = records.get(LINK, IDENTITY).and_then(storage::decode);
+    managed.retired = records.get(LINK, RETIRED).and_then(storage::decode).unwrap_or_default();
     managed.ledger = records.get(LINK, LEDGER).and_then(storage::decode).unwrap_or(0);
     managed
 }
@@ -72,6 +106,62 @@ impl Managed {
     /// Who the gateway is, if it has joined.
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
+    }
+
+    /// Its name at the orchestrator; empty before it has joined.
+    pub fn name(&self) -> &str {
+        self.identity.as_ref().map_or("", |identity| identity.gateway.as_str())
+    }
+
+    /// Items as they are held.
+    pub const fn items(&self) -> &Items {
+        &self.items
+    }
+
+    /// Items that are held and not wholly in force, and why.
+    pub fn not_in_force(&self) -> impl Iterator<Item = (&ItemKey, &str)> {
+        self.unconfigured.iter().chain(&self.refused).map(|(key, reason)| (key, reason.as_str()))
+    }
+
+    /// What waits for a restart, and of which object.
+    pub fn pending(&self) -> impl Iterator<Item = Refusal> {
+        let key = ItemKey { collection: "gateways".to_owned(), name: self.name().to_owned() };
+        self.pending.iter().map(move |reason| Refusal { key: key.clone(), reason: reason.clone() })
+    }
+
+    fn reason(&self, key: &ItemKey) -> Option<String> {
+        self.unconfigured.get(key).or_else(|| self.refused.get(key)).cloned()
+    }
+
+    /// Keeps why a subscriber is not in force, or that it is.
+    fn note(&mut self, key: &ItemKey, refused: Option<&String>, batch: &mut Batch) {
+        match refused {
+            Some(reason) if self.refused.get(key) != Some(reason) => {
+                let (collection, name, reason) = (key.collection.clone(), key.name.clone(), reason.clone());
+                let stored = StoredRefusal { collection, name, reason: reason.clone() };
+                storage::put(batch, REFUSED, &stored_key(key), &stored);
+                self.refused.insert(key.clone(), reason);
+            }
+            Some(_) => {}
+            None if self.refused.remove(key).is_some() => batch.add_delete(REFUSED, &stored_key(key)),
+            None => {}
+        }
+    }
+
+    /// Knows which items the configuration could not take over.
+    pub fn note_configuration(&mut self, refused: BTreeMap<ItemKey, String>) {
+        self.unconfigured = plan::unkept(&self.items);
+        self.unconfigured.extend(refused);
+    }
+
+    /// Tells the orchestrator what of all that it holds is in force.
+    pub fn tell(&self) {
+        let Some(link) = &self.link else { return };
+        let shown = |(key, reason): (&ItemKey, &str)| Refusal { key: key.clone(), reason: reason.to_owned() };
+        let refused = self.not_in_force().take(agw_sync::REFUSALS).map(shown).collect();
+        if !link.offer(Input::InForce { refused, pending: self.pending().collect() }) {
+            tracing::warn!("the orchestrator is told later what is in force");
+        }
     }
 
     /// What is held, by digest.
@@ -120,12 +210,13 @@ impl Managed {
         Surroundings {
             network: of("networks").next().map(|(_, item)| body(item)).unwrap_or(Value::Null),
             apns: of("apns").map(|(key, item)| (key.name.clone(), body(item))).collect(),
+            plans: of("data-plans").map(|(key, item)| (key.name.clone(), body(item))).collect(),
         }
     }
 }
 
 fn subscriber_key(imsi: Imsi) -> ItemKey {
-    ItemKey { collection: "subscribers".to_owned(), name: imsi.to_string() }
+    ItemKey { collection: SUBSCRIBERS.to_owned(), name: imsi.to_string() }
 }
 
 /// Keeps who the gateway is; tells when it is durable.
@@ -144,46 +235,115 @@ pub fn keep_identity(gateway: &mut Gateway, identity: Identity, done: oneshot::S
 
 /// Holds a page and puts it into force, in one batch; tells what could not be when it is durable.
 pub fn apply(gateway: &mut Gateway, page: Page, done: oneshot::Sender<Vec<Refusal>>) {
-    let mut batch = Batch::new();
-    let mut secrets: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let mut touched: BTreeSet<String> = BTreeSet::new();
-    let mut gone: Vec<Imsi> = Vec::new();
-    let mut shaped = false;
+    let mut change = Changed::default();
     for key in &page.removes {
-        batch.add_delete(ITEMS, &stored_key(key));
-        shaped |= SHAPING.contains(&key.collection.as_str());
+        change.batch.add_delete(ITEMS, &stored_key(key));
+        change.touch(key);
         let held = gateway.managed.items.remove(key).is_some();
-        if key.collection == "subscribers" && held {
-            gone.extend(key.name.parse::<Imsi>().ok());
+        gateway.managed.refused.remove(key);
+        change.batch.add_delete(REFUSED, &stored_key(key));
+        if key.collection == SUBSCRIBERS && held {
+            change.gone.extend(key.name.parse::<Imsi>().ok());
         }
     }
+    change.keys.extend(page.puts.iter().map(|put| put.key.clone()));
     for put in page.puts {
         let (collection, name) = (put.key.collection.clone(), put.key.name.clone());
         let item = StoredItem { collection, name, digest: put.digest.0, body: put.body };
-        storage::put(&mut batch, ITEMS, &stored_key(&put.key), &item);
-        shaped |= SHAPING.contains(&put.key.collection.as_str());
-        if put.key.collection == "subscribers" {
-            touched.insert(put.key.name.clone());
-            secrets.insert(put.key.name.clone(), put.secrets);
+        storage::put(&mut change.batch, ITEMS, &stored_key(&put.key), &item);
+        change.touch(&put.key);
+        if put.key.collection == SUBSCRIBERS {
+            change.secrets.insert(put.key.name.clone(), put.secrets);
         }
         gateway.managed.items.insert(put.key, item);
     }
-    if shaped {
-        let all = gateway.managed.items.keys().filter(|key| key.collection == "subscribers");
-        touched.extend(all.map(|key| key.name.clone()));
+    if !change.shaped {
+        subscribers_in_force(gateway, change, done);
+        return;
     }
+    let all = gateway.managed.items.keys().filter(|key| key.collection == SUBSCRIBERS);
+    change.touched.extend(all.map(|key| key.name.clone()));
+    put_into_force(gateway, Box::new(move |gateway| subscribers_in_force(gateway, change, done)));
+}
+
+/// What a page changes.
+#[derive(Default)]
+struct Changed {
+    batch: Batch,
+    /// Put by the page.
+    keys: Vec<ItemKey>,
+    secrets: BTreeMap<String, BTreeMap<String, String>>,
+    /// Subscribers to look at.
+    touched: BTreeSet<String>,
+    gone: Vec<Imsi>,
+    /// Something that decides what all subscribers may have.
+    shaped: bool,
+}
+
+impl Changed {
+    fn touch(&mut self, key: &ItemKey) {
+        if key.collection == SUBSCRIBERS {
+            self.touched.insert(key.name.clone());
+        } else {
+            self.shaped = true;
+        }
+    }
+}
+
+/// Makes the configuration that follows from file and items what runs, then does `then`.
+fn put_into_force(gateway: &mut Gateway, then: Job) {
+    match overlay::overlay(&gateway.local, gateway.managed.name(), &gateway.managed.items) {
+        Ok(Overlaid { effective, refused }) => {
+            gateway.managed.note_configuration(refused);
+            let pending = force::put(gateway, effective, then);
+            gateway.managed.pending = pending;
+        }
+        Err(error) => {
+            // The file was valid when the daemon started; an interface may have gone since.
+            not_carried_out(gateway, &format!("{error:#}"));
+            then(gateway);
+        }
+    }
+}
+
+/// Keeps which former pools there are sessions in: a restart ends none of them.
+pub fn keep_retired(gateway: &mut Gateway, retired: Retired) {
+    let mut batch = Batch::new();
+    storage::put(&mut batch, LINK, RETIRED, &retired);
+    gateway.retired = retired;
+    gateway.save(batch, Box::new(|_| {}));
+}
+
+/// What the orchestrator says of the configuration is not in force, as a whole.
+pub fn not_carried_out(gateway: &mut Gateway, why: &str) {
+    let own = ItemKey { collection: "gateways".to_owned(), name: gateway.managed.name().to_owned() };
+    gateway.managed.note_configuration(BTreeMap::from([(own, format!("the former configuration goes on: {why}"))]));
+}
+
+/// Puts subscribers into force and makes all that a page brought durable.
+fn subscribers_in_force(gateway: &mut Gateway, change: Changed, done: oneshot::Sender<Vec<Refusal>>) {
+    let Changed { mut batch, keys, secrets, touched, gone, .. } = change;
     let (prepared, refusals) = prepare(gateway, &touched, &secrets);
+    for name in &touched {
+        let key = ItemKey { collection: SUBSCRIBERS.to_owned(), name: name.clone() };
+        gateway.managed.note(&key, refusals.get(&key), &mut batch);
+    }
     for imsi in &gone {
         gateway.stored.remove(imsi);
         storage::delete_subscriber(&mut batch, *imsi);
     }
+    plan::give(gateway, &touched, &gone, &mut batch);
     control::keep_with(gateway, batch, prepared, move |gateway| {
         for imsi in gone {
             gateway.core.subscribers_mut().remove(imsi);
             gateway.step(CoreInput::Config(Box::new(ConfigDelta::SubscriberGone { imsi })));
         }
+        plan::in_force(gateway, &touched);
+        gateway.managed.tell();
+        let notes = &gateway.managed;
+        let of_page = keys.into_iter().filter_map(|key| Some(Refusal { reason: notes.reason(&key)?, key }));
         // The conversation may have ended.
-        let _ = done.send(refusals);
+        let _ = done.send(of_page.collect());
     });
 }
 
@@ -192,11 +352,11 @@ fn prepare(
     gateway: &Gateway,
     names: &BTreeSet<String>,
     secrets: &BTreeMap<String, BTreeMap<String, String>>,
-) -> (Vec<Prepared>, Vec<Refusal>) {
+) -> (Vec<Prepared>, BTreeMap<ItemKey, String>) {
     let surroundings = gateway.managed.surroundings();
-    let (mut prepared, mut refusals) = (Vec::new(), Vec::new());
+    let (mut prepared, mut refusals) = (Vec::new(), BTreeMap::new());
     for name in names {
-        let key = ItemKey { collection: "subscribers".to_owned(), name: name.clone() };
+        let key = ItemKey { collection: SUBSCRIBERS.to_owned(), name: name.clone() };
         let Some(item) = gateway.managed.items.get(&key) else { continue };
         let former = name.parse::<Imsi>().ok().and_then(|imsi| gateway.stored.get(&imsi));
         let configured = &gateway.effective.gateway.apns;
@@ -206,7 +366,7 @@ fn prepare(
             // What did not change needs no writing.
             Ok(one) if former.is_some_and(|former| one.is_same(former)) => {}
             Ok(one) => prepared.push(one),
-            Err(reason) => refusals.push(Refusal { key, reason }),
+            Err(reason) => drop(refusals.insert(key, reason)),
         }
     }
     (prepared, refusals)

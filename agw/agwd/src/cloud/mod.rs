@@ -1,15 +1,23 @@
 //! The daemon's side of the conversation with the orchestrator (`agw/link`): desired state into the subscriber list and the
 //! store, reports out of the loop, commands.
 //!
-//! Who wins: what the orchestrator manages is as the orchestrator says. Subscribers that it does not know are the gateway's own
-//! and stay. A managed subscriber that is changed on the gateway stays so while there is no link, and is put right when there is.
+//! Who wins: what the orchestrator manages is as the orchestrator says, and goes before the file of this machine (see [`overlay()`]).
+//! Subscribers that it does not know are the gateway's own and stay. A managed subscriber that is changed on the gateway stays so
+//! while there is no link, and is put right when there is. Without a link the gateway goes on with all that it had, also after a
+//! restart.
 
 mod commands;
+mod force;
 mod managed;
+mod overlay;
+mod plan;
 mod profile;
 mod report;
 
+pub use force::{Retired, Wanted, carry_out};
 pub use managed::{Managed, load};
+pub use overlay::{Local, Overlaid, overlay};
+pub use plan::{restore_rules, subscribe};
 
 use crate::gateway::{Gateway, Job};
 use agw_link::{DeviceKey, Handle, Plan, Site, TcpDial};
@@ -39,6 +47,7 @@ pub fn start(gateway: &mut Gateway, jobs: &mpsc::Sender<Job>, seed: SecureSeed) 
     let handle = agw_link::spawn(plan, site, Arc::new(TcpDial));
     report::start(handle.clone(), jobs.clone(), gateway.events.watch("", 0).1);
     gateway.managed.attach(handle);
+    gateway.managed.tell();
     Ok(())
 }
 

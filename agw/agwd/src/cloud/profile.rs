@@ -15,6 +15,8 @@ pub struct Surroundings {
     pub network: Value,
     /// Access points by name.
     pub apns: BTreeMap<String, Value>,
+    /// Data plans by name.
+    pub plans: BTreeMap<String, Value>,
 }
 
 /// The request. Without secrets the subscriber keeps the keys that it has here.
@@ -38,8 +40,17 @@ pub fn request(
         api::SubscriberState::Active
     };
     let algorithm = if text("auth_algo") == "TUAK" { api::AuthAlgorithm::Tuak } else { api::AuthAlgorithm::Milenage };
+    if !list("service_areas").is_empty() {
+        return Err(
+            "service_areas: this gateway does not keep subscribers to areas, and so does not serve it".to_owned()
+        );
+    }
+    let plan = match body.get("data_plan").and_then(Value::as_str) {
+        None => None,
+        Some(name) => Some(around.plans.get(name).ok_or_else(|| format!("there is no data plan `{name}`"))?),
+    };
     let limits = match body.get("sub_profile").and_then(Value::as_str) {
-        None => (0, 0),
+        None => plan.and_then(|plan| plan.get("ambr")).map(rates).unwrap_or_default(),
         Some(name) => {
             let found = around.network.pointer("/epc/sub_profiles").and_then(|profiles| profiles.get(name));
             rates(found.ok_or_else(|| format!("the network has no sub_profile `{name}`"))?)
@@ -139,7 +150,9 @@ mod tests {
         let network = json!({"epc": {"lte_auth_amf": "8000",
             "sub_profiles": {"gold": {"max_ul_bit_rate": 5, "max_dl_bit_rate": 6}}}});
         let apn = json!({"qci": 8, "arp": {"priority_level": 3}, "ambr": {"max_ul_bit_rate": 1, "max_dl_bit_rate": 2}});
-        Surroundings { network, apns: BTreeMap::from([("internet".to_owned(), apn)]) }
+        let plans =
+            BTreeMap::from([("silver".to_owned(), json!({"ambr": {"max_ul_bit_rate": 7, "max_dl_bit_rate": 8}}))]);
+        Surroundings { network, apns: BTreeMap::from([("internet".to_owned(), apn)]), plans }
     }
 
     fn configured() -> Vec<ApnConfig> {
@@ -159,6 +172,8 @@ mod tests {
         let apn = &subscriber.apns[0];
         assert_eq!((apn.apn.as_str(), apn.qci, apn.priority, apn.ambr_downlink), ("internet", 8, 3, 2));
         assert_eq!(request.keys.unwrap().k, vec![0xab; 16]);
+        let planned = read(&json!({"data_plan": "silver"})).unwrap().subscriber.unwrap();
+        assert_eq!((planned.ambr_uplink, planned.ambr_downlink), (7, 8));
     }
 
     #[test]
@@ -171,6 +186,8 @@ mod tests {
         assert_eq!(subscriber.state(), api::SubscriberState::Suspended);
         let barred = read(&json!({"forbidden_network_types": ["EUTRAN"]})).unwrap().subscriber.unwrap();
         assert_eq!(barred.state(), api::SubscriberState::Suspended);
+        assert!(read(&json!({"data_plan": "none"})).unwrap_err().contains("no data plan `none`"));
+        assert!(read(&json!({"service_areas": ["town"]})).unwrap_err().contains("service_areas"));
         assert!(read(&json!({"sub_profile": "none"})).unwrap_err().contains("no sub_profile `none`"));
         let wrong = BTreeMap::from([("k".to_owned(), "zz".to_owned())]);
         let refused = request("1", "{}", Some(&wrong), &around(), &configured()).unwrap_err();

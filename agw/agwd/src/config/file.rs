@@ -29,6 +29,8 @@ pub struct File {
     pub rule: Vec<Rule>,
     /// Guaranteed rates and marking.
     pub qos: Qos,
+    /// Networks and equipment that are let in, and those that are not.
+    pub access: Access,
     /// Algorithms.
     pub security: Security,
     /// Timers of TS 24.301.
@@ -150,6 +152,12 @@ pub struct Apn {
     pub vlan_router: Option<Ipv4Addr>,
     /// What sessions may be: "ipv4", "ipv6", "ipv4v6", or "ipv4-or-ipv6" for one at a time; what the pools have by default.
     pub pdn_types: Option<String>,
+    /// DNS servers told to its phones; those of `[internet]` by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<IpAddr>,
+    /// P-CSCFs told to its phones; none by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub p_cscf: Vec<IpAddr>,
     /// Names of rules that every session has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
@@ -212,6 +220,20 @@ pub struct Qos {
     pub enb_gbr_downlink: Option<u64>,
     /// DSCP of packets to base stations by QCI, where it differs from GSMA IR.34: `dscp = { "1" = 46 }`.
     pub dscp: BTreeMap<String, u8>,
+}
+
+/// `[access]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Access {
+    /// Networks whose phones are refused, such as "001-01".
+    pub refused_plmns: Vec<String>,
+    /// Networks whose phones are served alone; all by default.
+    pub allowed_plmns: Vec<String>,
+    /// Equipment that is refused: a type allocation code, "35824005", or one device, "35824005-111111".
+    pub refused_imeis: Vec<String>,
+    /// Equipment that is served alone; all by default.
+    pub allowed_imeis: Vec<String>,
 }
 
 /// `[security]`

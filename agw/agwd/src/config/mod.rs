@@ -8,6 +8,8 @@ mod resolve;
 mod show;
 mod values;
 
+#[cfg(test)]
+pub use detect::Interface;
 pub use detect::Machine;
 pub use effective::{DataplaneMode, Effective, EgressMode, SctpChoice};
 #[cfg(test)]

@@ -14,7 +14,8 @@ use super::file::File;
 use super::parse::ConfigError;
 use super::values;
 use agw_types::Limits;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 const S1AP_PORT: u16 = 36412;
@@ -48,7 +49,12 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
     let egress = egress::mode(file.internet.mode.as_deref()).map_err(|error| error.at_key(text, "mode"))?;
     let apn_egress = egress::apns(file, text, egress)?;
     let state_for_log = state_dir.clone();
-    let dns_inside = gateway.dns.iter().copied().filter(closed).collect();
+    let own = gateway.apns.iter().flat_map(|apn| &apn.dns).filter_map(|server| match server {
+        IpAddr::V4(server) => Some(*server),
+        IpAddr::V6(_) => None,
+    });
+    let told: BTreeSet<Ipv4Addr> = gateway.dns.iter().copied().chain(own).collect();
+    let dns_inside = told.into_iter().filter(closed).collect();
     Ok(Effective {
         dns_inside,
         gateway,

@@ -122,6 +122,8 @@ impl Effective {
                     vlan_router: self.way(position).and_then(|own| own.vlan).map(|vlan| vlan.router),
                     delegate: apn.pools6.first().map(|pool| pool.each).filter(|each| *each < 64),
                     pdn_types: Some(apn.pdn_types.name().to_owned()),
+                    dns: apn.dns.clone(),
+                    p_cscf: apn.p_cscf.clone(),
                     ..qos_of(&gateway.qos, apn.apn.as_str())
                 })
                 .collect(),
@@ -132,6 +134,12 @@ impl Effective {
                 enb_gbr_uplink: gateway.qos.guaranteed_per_enb.and_then(|rate| limited(rate.uplink)),
                 enb_gbr_downlink: gateway.qos.guaranteed_per_enb.and_then(|rate| limited(rate.downlink)),
                 dscp: gateway.qos.marking.0.iter().map(|(qci, dscp)| (qci.to_string(), *dscp)).collect(),
+            },
+            access: file::Access {
+                refused_plmns: gateway.access.refused_plmns.iter().map(ToString::to_string).collect(),
+                allowed_plmns: gateway.access.allowed_plmns.iter().map(ToString::to_string).collect(),
+                refused_imeis: gateway.access.refused_equipment.iter().map(values::show_equipment).collect(),
+                allowed_imeis: gateway.access.allowed_equipment.iter().map(values::show_equipment).collect(),
             },
             security: file::Security {
                 ciphering: names("EEA", &gateway.security.ciphering),

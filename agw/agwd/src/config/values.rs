@@ -1,6 +1,6 @@
 //! Values that TOML has no type for: durations, prefixes, algorithm names.
 
-use agw_types::{AddressPool, IpPrefix, PrefixPool};
+use agw_types::{AddressPool, Equipment, IpPrefix, PrefixPool};
 use basalt_ids::Plmn;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -119,6 +119,27 @@ pub(super) fn algorithm(kind: &str, text: &str) -> Result<u8, String> {
 }
 
 /// Reads a PLMN.
+/// A type of equipment, or one device of it.
+pub(super) fn equipment(text: &str) -> Result<Equipment, String> {
+    let hint = || {
+        format!("`{}` is no equipment: 8 digits for a type, or \"35824005-111111\" for one device", text.escape_debug())
+    };
+    let digits = |part: &str, count: usize| {
+        let good = part.len() == count && part.bytes().all(|b| b.is_ascii_digit());
+        good.then(|| part.parse::<u32>().ok()).flatten().ok_or_else(hint)
+    };
+    let (tac, serial) = text.split_once('-').map_or((text, None), |(tac, serial)| (tac, Some(serial)));
+    Ok(Equipment { tac: digits(tac, 8)?, serial: serial.map(|serial| digits(serial, 6)).transpose()? })
+}
+
+/// As [`equipment`] reads it.
+pub(super) fn show_equipment(equipment: &Equipment) -> String {
+    match equipment.serial {
+        None => format!("{:08}", equipment.tac),
+        Some(serial) => format!("{:08}-{serial:06}", equipment.tac),
+    }
+}
+
 pub(super) fn plmn(text: &str) -> Result<Plmn, String> {
     text.parse().map_err(|error| format!("`{text}` is not a PLMN such as \"001-01\" or \"310-410\": {error}"))
 }

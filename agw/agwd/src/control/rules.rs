@@ -160,12 +160,12 @@ fn keep(gateway: &mut Gateway, change: &Change, rule: Option<SubscribedRule>, go
     gateway.save(
         batch,
         Box::new(move |gateway| {
-            gateway.core.subscribe_rules(imsi, stored.rules.clone());
             if stored.rules.is_empty() {
                 gateway.rules.remove(&imsi);
             } else {
                 gateway.rules.insert(imsi, stored);
             }
+            crate::cloud::subscribe(gateway, imsi);
             // The client may have gone.
             let _ = done.send(());
         }),

@@ -39,7 +39,7 @@ pub struct Accounts {
     pub(super) records: BTreeMap<u64, StoredRecord>,
     pub(super) sessions: BTreeMap<u64, StoredSession>,
     pub(super) subscribers: BTreeMap<Imsi, StoredSubscriberUsage>,
-    pub(super) plans: BTreeMap<Imsi, StoredPlan>,
+    pub plans: BTreeMap<Imsi, StoredPlan>,
     pub(super) numbers: StoredNumbers,
     /// Records before this one are on disk: whoever is told of others might be told otherwise after a crash.
     pub(super) durable: u64,
@@ -199,7 +199,7 @@ impl Accounts {
     }
 
     /// Keeps a plan, or forgets it.
-    pub(super) fn put_plan(&mut self, imsi: Imsi, plan: Option<StoredPlan>, batch: &mut Batch) {
+    pub fn put_plan(&mut self, imsi: Imsi, plan: Option<StoredPlan>, batch: &mut Batch) {
         match plan {
             Some(plan) => {
                 storage::put(batch, PLANS, &imsi_key(imsi), &plan);

@@ -22,6 +22,6 @@ mod tests;
 
 pub use accounts::{Loaded, load};
 pub use collect::{Usage, collect, conflict, settle_first};
-pub use plans::{check, noticed, set_plan, slowed, top_up, tunnel_set};
+pub use plans::{check, noticed, replanned, set_plan, slowed, top_up, tunnel_set};
 pub use show::{is_waiting, list, of, page, state, waiting};
 pub use stored::{StoredPlan, StoredTerm};

@@ -151,6 +151,11 @@ pub fn top_up(gateway: &mut Gateway, imsi: Imsi, octets: u64, done: Job) {
     set_plan(gateway, imsi, Some(plan), done);
 }
 
+/// A subscriber's plan was changed durably: it holds from now on.
+pub fn replanned(gateway: &mut Gateway, imsi: Imsi) {
+    renew(gateway, imsi, Box::new(|_| {}));
+}
+
 /// Puts a plan in force, with counters of now.
 fn renew(gateway: &mut Gateway, imsi: Imsi, done: Job) {
     collect(gateway, None);

@@ -24,7 +24,7 @@ impl<G: Generation> Proof<G> {
     /// Asks the subscriber side for a vector.
     pub(super) fn ask_vector(&mut self, imsi: Imsi, resync: Option<Resync>, cx: &mut Cx<'_>) -> Verdict {
         let home = cx.config.plmns.iter().any(|plmn| imsi.belongs_to(*plmn));
-        if cx.config.home_only && !home {
+        if (cx.config.home_only && !home) || !cx.config.access.admits_subscriber(imsi) {
             return Verdict::Refused(ProofFailure::Subscriber(AuthFailure::RoamingNotAllowed));
         }
         if self.vectors >= VECTORS {

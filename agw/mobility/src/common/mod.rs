@@ -147,6 +147,8 @@ pub(crate) enum ProofFailure {
     NoAlgorithm,
     /// The UE refused the security mode.
     SecurityMode(EmmCause),
+    /// The UE proved who it is, in equipment that is not let in.
+    Equipment,
     /// The UE did not answer.
     Silence(Procedure),
 }

@@ -76,7 +76,10 @@ fn failed(ue: &mut Ue, failure: &ProofFailure, cx: &mut Cx<'_>) {
             ue.keys = None;
             detach::finish(ue, "the phone failed to authenticate again", cx);
         }
-        ProofFailure::NoAlgorithm | ProofFailure::SecurityMode(_) | ProofFailure::Silence(_) => {
+        ProofFailure::NoAlgorithm
+        | ProofFailure::SecurityMode(_)
+        | ProofFailure::Equipment
+        | ProofFailure::Silence(_) => {
             cx.ended(Procedure::SecurityMode, Outcome::Failure);
             release::disconnect(ue, RadioCause::NasUnspecified, cx);
         }

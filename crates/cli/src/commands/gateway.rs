@@ -49,6 +49,10 @@ fn show(link: &api::OrchestratorLink, out: &mut Out<'_>) -> Result<()> {
             "connected": link.connected,
             "trouble": link.trouble,
             "certified_until": link.certified_until,
+            "items": link.items,
+            "not_in_force": link.not_in_force.iter().map(|it| json!({
+                "collection": it.collection, "name": it.name, "reason": it.reason, "pending": it.pending,
+            })).collect::<Vec<_>>(),
         });
         return Ok(out.json(&answer)?);
     }
@@ -61,7 +65,25 @@ fn show(link: &api::OrchestratorLink, out: &mut Out<'_>) -> Result<()> {
         (false, "") => "not connected".to_owned(),
         (false, trouble) => format!("not connected: {trouble}"),
     };
-    Ok(out.fields(&[("gateway", format!("{} of network {}", link.gateway, link.network)), ("orchestrator", state)])?)
+    let (pending, refused) = link.not_in_force.iter().partition::<Vec<_>, _>(|it| it.pending);
+    let in_force = match (refused.len(), pending.len()) {
+        (0, 0) => "all of it".to_owned(),
+        (refused, 0) => format!("all but {refused}"),
+        (refused, pending) => format!("all but {refused}; {pending} after a restart"),
+    };
+    let gateway = format!("{} of network {}", link.gateway, link.network);
+    let objects = format!("{} objects, in force: {in_force}", link.items);
+    out.fields(&[("gateway", gateway), ("orchestrator", state), ("configuration", objects)])?;
+    if link.not_in_force.is_empty() {
+        return Ok(());
+    }
+    out.line("")?;
+    let mut table = Table::new(&["OBJECT", "STATE", "WHY"]);
+    for it in &link.not_in_force {
+        let state = if it.pending { "after a restart" } else { "not in force" };
+        table.row([format!("{}/{}", it.collection, it.name), state.to_owned(), it.reason.clone()]);
+    }
+    Ok(out.table(&table, "")?)
 }
 
 async fn tokens(command: TokenCommand, out: &mut Out<'_>) -> Result<()> {

@@ -486,5 +486,7 @@ fn link() -> api::OrchestratorLink {
         connected: true,
         trouble: String::new(),
         certified_until: 1_800_000_000,
+        items: 12,
+        not_in_force: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ mod fuzz;
 mod kills;
 mod lab;
 mod load;
+mod managed;
 mod options;
 mod scenario;
 mod subscribers;
@@ -57,6 +58,8 @@ enum Command {
     Subscribers(subscribers::SubscribersArgs),
     /// Bring a whole network up, show that it works, and stay for exploring.
     Demo(demo::DemoArgs),
+    /// Change objects at an orchestrator and see packets and phones at its gateway follow, without dropping anybody.
+    Managed(managed::ManagedArgs),
     /// Measure a gateway of its own, for `cargo xtask bench`.
     Bench {
         /// What.
@@ -93,6 +96,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::KillHarness(args) => return kills::run(&args),
         Command::Subscribers(args) => subscribers::run(&args)?,
         Command::Demo(args) => return demo::run(&args),
+        Command::Managed(args) => return managed::run(&args),
         Command::Bench { name } => bench::run(name)?,
         Command::Internet => {
             the_lab::netns::runtime()?.block_on(Services::serve_for_ever(the_lab::SERVER))?;

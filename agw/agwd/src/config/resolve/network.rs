@@ -5,9 +5,10 @@ use crate::config::detect::Machine;
 use crate::config::file::{self, File};
 use crate::config::parse::ConfigError;
 use crate::config::values;
-use agw_types::{ApnConfig, GatewayConfig, IpPrefix, NetworkName, PdnTypes, SecurityOrder};
+use agw_types::{AccessLists, ApnConfig, GatewayConfig, IpPrefix, NetworkName, PdnTypes, SecurityOrder};
 use basalt_ebpf_abi::{MAX_POOLS, MAX_POOLS6};
 use basalt_ids::{MmeCode, MmeGroupId, Tac, Tai};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// GTP-U over IPv4: outer IPv4, UDP and GTP-U headers, and room for one extension header (octets).
@@ -92,6 +93,8 @@ pub(super) fn gateway(
         request_imeisv: true,
         home_only: network.home_only.unwrap_or(false),
         qos: qos::qos(file, text)?,
+        retired: Vec::new(),
+        access: access(file, text)?,
     })
 }
 
@@ -157,7 +160,23 @@ fn apn(apn: &file::Apn, text: &str) -> Result<ApnConfig, ConfigError> {
             .fix("add a pool, or allow what there is only")
             .at_key(text, "pdn_types"));
     }
-    Ok(ApnConfig { apn: name, pools, pools6, pdn_types })
+    let (dns, p_cscf) = (apn.dns.clone(), apn.p_cscf.clone());
+    Ok(ApnConfig { apn: name, pools, pools6, pdn_types, dns, p_cscf })
+}
+
+fn access(file: &File, text: &str) -> Result<AccessLists, ConfigError> {
+    let plmns = |texts: &[String], key: &str| {
+        each(texts, values::plmn).map_err(|error| wrong(error).at_key(text, key)).map(BTreeSet::from_iter)
+    };
+    let equipment = |texts: &[String], key: &str| {
+        each(texts, values::equipment).map_err(|error| wrong(error).at_key(text, key)).map(BTreeSet::from_iter)
+    };
+    Ok(AccessLists {
+        refused_plmns: plmns(&file.access.refused_plmns, "refused_plmns")?,
+        allowed_plmns: plmns(&file.access.allowed_plmns, "allowed_plmns")?,
+        refused_equipment: equipment(&file.access.refused_imeis, "refused_imeis")?,
+        allowed_equipment: equipment(&file.access.allowed_imeis, "allowed_imeis")?,
+    })
 }
 
 /// Every address belongs to one pool only, and there are as many pools as the tables have room for.

@@ -1,0 +1,56 @@
+//! Rates of live sessions that change with the subscription (TS 23.401 §5.4.2.2).
+//!
+//! ```text
+//!   UE                                              network
+//!    │                                                 │   the gateway polices the new APN-AMBR at once
+//!    │ MODIFY EPS BEARER CONTEXT REQUEST (APN-AMBR)     │   for the default bearer; T3486. An idle UE hears it
+//!    │◄────────────────────────────────────────────────│   when it is connected next: nobody is paged for it
+//!    │ … ACCEPT                                        │
+//!    │────────────────────────────────────────────────►│
+//! ```
+//!
+//! The base station is told the UE-AMBR with the next context.
+
+use crate::tunnel::set_tunnel;
+use crate::{SessionOut, Sessions, encode};
+use agw_types::{Profile, Session, SessionReply, UeId};
+use basalt_ids::Pti;
+use basalt_nas::esm::{EsmMessage, ModifyEpsBearerContextRequest};
+use basalt_nas::ie::ApnAmbr;
+use basalt_sansio::Time;
+
+impl Sessions {
+    /// Gives live sessions the rates of a profile.
+    pub fn requalify(&mut self, now: Time, ue: UeId, profile: &Profile, out: &mut SessionOut) {
+        let Some(held) = self.ues.get_mut(&ue) else { return };
+        let imsi = held.imsi;
+        let mut changed = held.subscribed != profile.ambr;
+        held.subscribed = profile.ambr;
+        for session in &mut held.list {
+            let Some(apn) = profile.apns.iter().find(|apn| apn.apn == session.apn) else { continue };
+            if apn.ambr != session.ambr {
+                session.ambr = apn.ambr;
+                changed = true;
+                set_tunnel(imsi, session, out);
+                if !held.untold.contains(&session.ebi) {
+                    held.untold.push(session.ebi);
+                }
+            }
+        }
+        if changed {
+            self.serve_all(ue, out);
+            out.reply(SessionReply::Changed { ue });
+            self.pump(now, ue, out);
+            self.pump_others(now, out);
+        }
+    }
+}
+
+/// MODIFY EPS BEARER CONTEXT REQUEST with the session's rates (TS 24.301 §6.4.3.2).
+pub(crate) fn request(session: &Session) -> Option<Vec<u8>> {
+    // In kbit/s, rounded up, as they were told when the session began.
+    let (uplink, downlink) = (session.ambr.uplink.div_ceil(1000), session.ambr.downlink.div_ceil(1000));
+    let mut message = ModifyEpsBearerContextRequest::new();
+    message.apn_ambr = Some(ApnAmbr::new(downlink, uplink));
+    encode(Some(session.ebi), Pti(0), EsmMessage::ModifyEpsBearerContextRequest(message))
+}

@@ -1,0 +1,248 @@
+//! What an operator changes at the orchestrator is seen by phones and packets at the gateway: addresses, rates, name servers,
+//! rules, barred equipment. Phones that may stay are not dropped, and a restart without the orchestrator changes nothing.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use basalt_ids::{Plmn, Tac};
+use serde_json::{Value, json};
+use testbed_ue::{AttachKind, EmmState, Input, Profile, Ue};
+
+use crate::gateway::subscribers;
+use crate::lab::{self, NetNs};
+use crate::load::{self, LoadPlan, Traffic};
+use crate::network::{Network, NetworkPlan};
+use crate::orchestrator::Orchestrator;
+use crate::probe;
+use crate::radio::Radio;
+use crate::radio::subscriber::Subscriber;
+
+/// What the gateway is called at the orchestrator.
+const GATEWAY: &str = "hill";
+/// Longer than anything here takes on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+/// The rate that the orchestrator gives later, bit/s.
+const SLOW: u64 = 4_000_000;
+
+struct Managed {
+    begin: Instant,
+    // In the order in which they must go.
+    radio: Radio,
+    orchestrator: Orchestrator,
+    network: Network,
+    subscribers: Vec<Subscriber>,
+    phones: Vec<NetNs>,
+}
+
+/// Goes through all of it.
+///
+/// # Errors
+/// What was not seen, in words.
+pub fn play(lab: &str, unprivileged: bool) -> Result<()> {
+    let begin = Instant::now();
+    let network = Network::start(&NetworkPlan::new(lab, unprivileged))?;
+    let orchestrator = Orchestrator::start(&network.lab)?;
+    let subscribers = subscribers(Plmn::new(1, 1, 2)?, 1, 2)?;
+    orchestrator.fill(&subscribers)?;
+    network.gateway.basalt(&["gateway", "join", &orchestrator.gateway_token(GATEWAY)?])?;
+    let radio = network.radio()?;
+    load::bring_up_enbs(&radio, &enb()?)?;
+    let mut managed = Managed { begin, radio, orchestrator, network, subscribers, phones: Vec::new() };
+    managed.in_force("")?;
+    managed.attach(0)?;
+    let address = managed.address(0)?;
+    managed.reaches(0)?;
+    managed.say(&format!("phone 1 is attached with {address}, and reaches the server"));
+    managed.access_point(address)?;
+    managed.rule()?;
+    managed.refusal()?;
+    managed.restart(address)?;
+    managed.barred()?;
+    let Managed { radio, network, mut orchestrator, .. } = managed;
+    drop(radio);
+    orchestrator.stop()?;
+    network.end()
+}
+
+impl Managed {
+    fn say(&self, what: &str) {
+        tell!("{:>7.2} s  {what}", self.begin.elapsed().as_secs_f64());
+    }
+
+    /// Waits until all that the orchestrator holds, which is not `former`, is in force.
+    fn in_force(&self, former: &str) -> Result<Value> {
+        self.orchestrator.wait_for(GATEWAY, "all of it is in force", |seen| {
+            let sync = &seen["sync"];
+            seen["connected"] == true && sync["in_sync"] == true && sync["digest"].as_str() != Some(former)
+        })
+    }
+
+    fn digest(&self) -> Result<String> {
+        let seen = self.orchestrator.gateway(GATEWAY)?;
+        Ok(seen["sync"]["digest"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn attach(&mut self, phone: usize) -> Result<()> {
+        let subscriber = self.subscribers.get(phone).context("no such subscriber")?;
+        let ue = Ue::new(Arc::new(Profile::default()), subscriber.usim(), subscriber.imeisv);
+        let ns = self.network.lab.phone(u32::try_from(phone)? + 1)?;
+        self.phones.push(ns.clone());
+        self.radio.call(move |io| {
+            let phone = io.add_phone(ue, 0);
+            io.give_tun(phone, ns);
+            io.phone(phone, Input::Attach(AttachKind::Usual));
+        })?;
+        let attached = self.radio.wait(LIMIT, move |io| io.site.record(phone)?.stats.completed.map(|_| ()))?;
+        attached.with_context(|| format!("phone {} does not attach", phone + 1))
+    }
+
+    fn session(&self, phone: usize) -> Result<Value> {
+        let imsi = self.subscribers.get(phone).context("no such subscriber")?.imsi.to_string();
+        let sessions = self.network.gateway.json(&["get", "sessions"])?;
+        let found = sessions.as_array().into_iter().flatten().find(|it| it["imsi"] == imsi.as_str()).cloned();
+        found.with_context(|| format!("phone {} has no session", phone + 1))
+    }
+
+    fn address(&self, phone: usize) -> Result<Ipv4Addr> {
+        Ok(self.session(phone)?["address"].as_str().context("no address")?.parse()?)
+    }
+
+    fn pings(&self, phone: usize, count: u32) -> Result<u32> {
+        let ns = self.phones.get(phone).context("no such phone")?;
+        let pings = probe::ping(ns, lab::SERVER, count, Duration::from_millis(20), Duration::from_secs(2))?;
+        Ok(pings.received)
+    }
+
+    fn reaches(&self, phone: usize) -> Result<()> {
+        let received = self.pings(phone, 5)?;
+        ensure!(received == 5, "phone {} lost {} of 5 pings", phone + 1, 5 - received);
+        Ok(())
+    }
+
+    /// Waits for a condition.
+    fn until(&self, what: &str, mut check: impl FnMut() -> Result<bool>) -> Result<()> {
+        let deadline = Instant::now() + LIMIT;
+        while !check()? {
+            ensure!(Instant::now() < deadline, "waited in vain: {what}\n{}", self.network.gateway.last_words());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Pool, rate and name server of an access point.
+    fn access_point(&mut self, address: Ipv4Addr) -> Result<()> {
+        let former = self.digest()?;
+        let rates = json!({"max_ul_bit_rate": SLOW, "max_dl_bit_rate": SLOW});
+        let apn = json!({"qci": 9, "ambr": rates, "ip_blocks": {GATEWAY: ["10.99.0.0/24"]}, "dns_servers": ["198.51.100.53"],
+            "egress": "nat"});
+        self.orchestrator.put("apns/internet", &apn)?;
+        self.in_force(&former)?;
+        ensure!(self.address(0)? == address, "phone 1 lost its address");
+        self.reaches(0)?;
+        ensure!(self.session(0)?["ambr_downlink_bps"] == SLOW, "phone 1 has its old rate: {}", self.session(0)?);
+        let ns = self.phones.first().context("no phone")?;
+        let measured = probe::throughput(ns, lab::SERVER, Duration::from_secs(2), false)?.mbit_s();
+        ensure!(measured < 2.0 * SLOW as f64 / 1e6, "phone 1 gets {measured:.1} Mbit/s of {} Mbit/s", SLOW / 1_000_000);
+        self.say(&format!("new pool, rate and name server: phone 1 keeps {address} and gets {measured:.1} Mbit/s now"));
+        self.attach(1)?;
+        let (second, dns) = (self.address(1)?, Ipv4Addr::new(198, 51, 100, 53));
+        ensure!(second.octets().starts_with(&[10, 99, 0]), "phone 2 has {second}");
+        let told =
+            self.radio.call(|io| io.site.record(1).and_then(|it| Some(it.ue.sessions().first()?.dns.clone())))?;
+        ensure!(told == Some(vec![dns]), "phone 2 was told {told:?}");
+        self.reaches(1)?;
+        self.say(&format!("phone 2 attaches: it has {second}, and {dns} for names"));
+        Ok(())
+    }
+
+    /// A rule of the network closes the way to the server, and opens it again.
+    fn rule(&mut self) -> Result<()> {
+        let former = self.digest()?;
+        let flow = json!({"direction": "UPLINK", "action": "DENY", "ip_dst": format!("{}/32", lab::SERVER)});
+        self.orchestrator.put("policy-rules/no-server", &json!({"priority": 10, "flow_list": [flow]}))?;
+        self.orchestrator.put_network(&network(json!({}), json!(["no-server"])))?;
+        self.in_force(&former)?;
+        self.until("the rule closes the way", || Ok(self.pings(0, 1)? == 0))?;
+        self.say("a policy rule of the network: phone 1 reaches the server no more");
+        self.orchestrator.put_network(&network(json!({}), json!([])))?;
+        self.until("the way is open again", || Ok(self.pings(0, 1)? == 1))?;
+        self.say("without it: it does again");
+        Ok(())
+    }
+
+    /// What the gateway cannot do is said, and the rest holds.
+    fn refusal(&mut self) -> Result<()> {
+        let rates = json!({"max_ul_bit_rate": SLOW, "max_dl_bit_rate": SLOW});
+        let apn = json!({"qci": 9, "ambr": rates, "ip_blocks": {GATEWAY: ["10.99.0.128/25"]}});
+        self.orchestrator.put("apns/overlap", &apn)?;
+        let seen = self.orchestrator.wait_for(GATEWAY, "one object is refused", |seen| {
+            seen["sync"]["refused"].as_array().is_some_and(|refused| refused.len() == 1)
+        })?;
+        ensure!(seen["sync"]["in_sync"] == false && seen["sync"]["held"] == true, "{seen}");
+        let shown = self.network.gateway.basalt(&["gateway", "show"])?;
+        ensure!(shown.contains("apns/overlap") && shown.contains("overlaps"), "the gateway does not say it: {shown}");
+        self.reaches(0)?;
+        self.say("a pool that overlaps is refused, with its reason here and there; the rest holds");
+        Ok(())
+    }
+
+    /// Without the orchestrator and over a restart all stays as it was.
+    fn restart(&mut self, address: Ipv4Addr) -> Result<()> {
+        self.orchestrator.stop()?;
+        self.network.gateway.stop_for_restart()?;
+        self.network.gateway.launch()?;
+        ensure!(self.address(0)? == address, "phone 1 lost its address");
+        let config = self.network.gateway.basalt(&["config"])?;
+        ensure!(config.contains("10.99.0.0/24"), "the gateway forgot its pool: {config}");
+        self.reaches(0)?;
+        self.reaches(1)?;
+        self.say("restarted without the orchestrator: addresses, pool and both phones are as before");
+        self.orchestrator = Orchestrator::resume(&self.network.lab)?;
+        self.orchestrator.wait_for(GATEWAY, "the gateway is back", |seen| seen["connected"] == true)?;
+        Ok(())
+    }
+
+    /// Equipment on the list is detached.
+    fn barred(&mut self) -> Result<()> {
+        let imeisv = self.subscribers.get(1).context("no such subscriber")?.imeisv.to_string();
+        let (Some(tac), Some(snr)) = (imeisv.get(..8), imeisv.get(8..14)) else { bail!("no IMEISV: {imeisv}") };
+        let list = json!({"restricted_imeis": [{"tac": tac, "snr": snr}]});
+        self.orchestrator.put_network(&network(list, json!([])))?;
+        let gone = self.radio.wait(LIMIT, |io| {
+            io.site.record(1).is_some_and(|record| record.ue.state() != EmmState::Registered).then_some(())
+        })?;
+        gone.context("phone 2 is not detached")?;
+        self.reaches(0)?;
+        self.say("the second phone's IMEI is barred: it is detached, the first one stays");
+        Ok(())
+    }
+}
+
+/// The network with some more of its core, and rules that all have.
+fn network(epc: Value, rules: Value) -> Value {
+    let mut body = json!({"tenant": "demo", "epc": {"mcc": "001", "mnc": "01", "tac": 1}, "policy_rules": rules});
+    if let (Some(own), Value::Object(more)) = (body["epc"].as_object_mut(), epc) {
+        own.extend(more);
+    }
+    body
+}
+
+fn enb() -> Result<LoadPlan> {
+    Ok(LoadPlan {
+        enbs: 1,
+        first_enb: 0,
+        ues: 2,
+        first: 1,
+        rate: 0.0,
+        hold: None,
+        rounds: 1,
+        traffic: Traffic::None,
+        plmn: Plmn::new(1, 1, 2)?,
+        tac: Tac(1),
+        profile: Arc::new(Profile::default()),
+        patience: LIMIT,
+        enb_address: None,
+    })
+}
