@@ -92,7 +92,7 @@ fn equipment_that_is_barred_is_refused_with_protection_and_detached_when_it_is_t
     let barred = Equipment { tac: 35_693_803, serial: Some(564_380) };
     let mut site = Site::new();
     let mut phone = attached(&mut site);
-    change(&mut site, |config| drop(config.access.refused_equipment.insert(barred)));
+    change(&mut site, |config| config.access.refused_equipment = [barred].into());
     let EmmMessage::DetachRequestNetwork(_) = phone.hear_emm(&mut site) else { panic!("no DETACH REQUEST") };
 
     let mut config = site::config();
@@ -116,7 +116,7 @@ fn equipment_that_is_barred_is_refused_with_protection_and_detached_when_it_is_t
 fn networks_that_are_barred_are_refused_and_those_that_are_there_leave() {
     let mut site = Site::new();
     let mut phone = attached(&mut site);
-    change(&mut site, |config| drop(config.access.allowed_plmns.insert("999-99".parse().unwrap())));
+    change(&mut site, |config| config.access.allowed_plmns = ["999-99".parse().unwrap()].into());
     let EmmMessage::DetachRequestNetwork(_) = phone.hear_emm(&mut site) else { panic!("no DETACH REQUEST") };
     let mut other = Phone::new(2, &phone.enb);
     other.start_attach(&mut site);
