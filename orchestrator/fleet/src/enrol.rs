@@ -31,6 +31,12 @@ impl Service for Enrolment {
             return Err(Status::invalid_argument("the signature is not of the key that was sent"));
         }
         let token = good_token(&self.0, &hex(&digest), &request, &address).await?;
+        if token.used_at > 0 {
+            // It joined, and the answer was lost on the way.
+            let known = Known { network: token.network, gateway: token.used_by, peer: address };
+            exists(&self.0, &known).await?;
+            return issue(&self.0, &known, &request.public_key).await.map(Response::new);
+        }
         let gateway = if token.gateway.is_empty() { request.gateway.clone() } else { token.gateway.clone() };
         let known = Known { network: token.network.clone(), gateway, peer: address };
         make_gateway(&self.0, &known, &token).await?;
@@ -95,6 +101,7 @@ fn signed(point: &[u8], text: &[u8], signature: &[u8]) -> bool {
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(text, signature).is_ok()
 }
 
+/// The token, if it may be used now: for the first time, or again by the device key that it was used with.
 async fn good_token(
     fleet: &Fleet,
     digest: &str,
@@ -112,7 +119,8 @@ async fn good_token(
         fleet.alarms.raise("token-unknown", about("", ""), "a token that does not exist was tried".to_owned()).await;
         return Err(refuse());
     };
-    if token.used_at > 0 {
+    let again = token.used_at > 0;
+    if again && !used_by(fleet, &token, &request.public_key).await? {
         let words = format!("the token {} that {} joined with was tried again", token.id, token.used_by);
         fleet.alarms.raise("token-reused", about(&token.network, &token.used_by), words).await;
         return Err(refuse());
@@ -126,6 +134,12 @@ async fn good_token(
         tracing::info!(token = token.id, "a gateway takes the name that its token gives");
     }
     Ok(token)
+}
+
+/// Whether this device key is the one that joined with the token.
+async fn used_by(fleet: &Fleet, token: &GatewayToken, public_key: &[u8]) -> Result<bool, Status> {
+    let device = fleet.db.device(&token.network, &token.used_by).await.map_err(|error| unavailable(&error))?;
+    Ok(device.is_some_and(|device| device.revoked_at == 0 && device.public_key == hex(public_key)))
 }
 
 /// The gateway's object, unless somebody made it before.

@@ -9,7 +9,6 @@ use orchestrator_db::CommandRow;
 use orchestrator_model::Kind;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 use world::{FAR, Gateway, Ground, K, Replica, imsi, quick, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,10 +26,8 @@ async fn a_gateway_joins_and_has_what_it_should() {
     assert_eq!(gateway.disk.secrets.lock().unwrap()[&key]["k"], K);
     // A change is pushed at once; only the difference.
     let before = gateway.disk.pages.lock().unwrap().len();
-    let began = Instant::now();
     ground.subscriber("lab", 5, "renamed").await;
     until("the change", async || (gateway.disk.title(&imsi(5))? == "renamed").then_some(())).await;
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert_eq!(gateway.disk.pages.lock().unwrap()[before..], [1]);
     ground.delete(Kind::Subscriber, "lab", &imsi(6)).await;
     until("the deletion", async || gateway.disk.title(&imsi(6)).is_none().then_some(())).await;
@@ -48,6 +45,22 @@ async fn a_gateway_joins_and_has_what_it_should() {
     handle.abort();
     until("gone", async || ground.db.gateway_state("lab", "north").await.unwrap()?.replica.is_empty().then_some(()))
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_lost_on_the_way_does_not_cost_the_token() {
+    let ground = Ground::new().await;
+    let replica = Replica::start(&ground.db, quick()).await;
+    let secret = ground.token("lab", "", FAR).await;
+    let gateway = Gateway::new("north");
+    let handle = gateway.start(Some(replica.token(&secret)), 1);
+    until("in sync", async || ground.in_sync("lab", "north").await.then_some(())).await;
+    handle.abort();
+    // As if it had been cut off between the orchestrator's commit and the certificate's arrival.
+    *gateway.disk.identity.lock().unwrap() = None;
+    let _handle = gateway.start(Some(replica.token(&secret)), 2);
+    until("joined again", async || gateway.disk.identity.lock().unwrap().clone()).await;
+    assert!(ground.events("lab", "token-reused").await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,8 +79,15 @@ impl Ground {
     }
 
     pub async fn put(&self, kind: Kind, network: &str, name: &str, body: Value) {
-        let change = self.change(kind, network, name, body);
-        self.db.apply("test", 1, &[change]).await.unwrap();
+        self.apply(&self.change(kind, network, name, body)).await;
+    }
+
+    /// Applies a change, again where the database was locked for too long: what was refused was not applied.
+    async fn apply(&self, change: &Change) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while let Err(error) = self.db.apply("test", 1, std::slice::from_ref(change)).await {
+            assert!(tokio::time::Instant::now() < deadline, "{error}");
+        }
     }
 
     pub fn change(&self, kind: Kind, network: &str, name: &str, body: Value) -> Change {
@@ -98,7 +105,7 @@ impl Ground {
         let target = Target { kind, network: network.to_owned(), name: name.to_owned() };
         let change =
             Change { target, precondition: Precondition::Present, body: None, sealed: None, references: Vec::new() };
-        self.db.apply("test", 1, &[change]).await.unwrap();
+        self.apply(&change).await;
     }
 
     pub async fn subscriber(&self, network: &str, number: u32, title: &str) {
