@@ -7,6 +7,7 @@ mod ci;
 mod demo;
 mod ebpf;
 mod env;
+mod essence;
 mod setup;
 mod steps;
 mod tidy;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::env;
+use crate::essence::essence;
 use crate::watchdog::Watchdog;
 
 /// How many tests a step ran.
@@ -37,7 +38,7 @@ pub(crate) struct Steps {
     number: usize,
     began: Instant,
     counts: Counts,
-    failures: Vec<String>,
+    failures: Vec<(String, Vec<String>)>,
     skips: Vec<String>,
 }
 
@@ -53,8 +54,11 @@ pub(crate) struct Step {
 /// A command that takes longer hangs: the whole of CI takes less than 40 minutes.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Lines of a failed step's log that are shown.
-const TAIL: usize = 120;
+/// Lines of a failed step's log that are shown where nothing in it looks like a failure.
+const TAIL: usize = 60;
+/// Lines that name failures: where they happen, and once more at the end.
+const SHOWN: usize = 80;
+const REPEATED: usize = 12;
 
 impl Steps {
     /// For `planned` steps, of which only those are run whose names contain one of the words (all, if there is none).
@@ -81,7 +85,7 @@ impl Steps {
             Ok(step) => step,
             Err(error) => {
                 println!("FAILED {name}: {error:#}");
-                self.failures.push(name.to_owned());
+                self.failures.push((name.to_owned(), Vec::new()));
                 return false;
             }
         };
@@ -108,9 +112,11 @@ impl Steps {
             }
             Err(error) => {
                 step.finish(&format!("FAILED  {took}"));
-                step.show_tail();
+                step.show_failure();
                 println!("FAILED {name}: {error:#}");
-                self.failures.push(name.to_owned());
+                let log = step.log().unwrap_or_default();
+                let why = essence(&log, REPEATED).into_iter().map(str::to_owned).collect();
+                self.failures.push((name.to_owned(), why));
                 return false;
             }
         }
@@ -123,8 +129,9 @@ impl Steps {
         for skip in &self.skips {
             println!("skipped {skip}");
         }
-        for failure in &self.failures {
+        for (failure, why) in &self.failures {
             println!("FAILED  {failure}");
+            why.iter().for_each(|line| println!("  | {line}"));
         }
         println!("{}", self.counts.words());
         self.failures.is_empty()
@@ -248,13 +255,14 @@ impl Step {
         println!("{clear}{} {}", self.prefix, words.trim_end());
     }
 
-    fn show_tail(&self) {
+    fn show_failure(&self) {
         let Ok(log) = self.log() else { return };
-        let lines: Vec<&str> = log.lines().collect();
-        let from = lines.len().saturating_sub(TAIL);
-        for line in &lines[from..] {
-            println!("  | {line}");
+        let mut lines = essence(&log, SHOWN);
+        if lines.is_empty() {
+            lines = log.lines().collect();
+            lines.drain(..lines.len().saturating_sub(TAIL));
         }
+        lines.iter().for_each(|line| println!("  | {line}"));
     }
 }
 
