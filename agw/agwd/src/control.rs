@@ -571,6 +571,7 @@ pub fn prepare(
     former: Option<&StoredSubscriber>,
 ) -> Result<Prepared, String> {
     let wanted = subscribers::read(request, former, &gateway.sealing, &gateway.effective.gateway.apns)?;
+    subscribers::apart(&wanted.subscriber.profile, gateway.stored.values())?;
     let mut nonces = [[0; 24]; 2];
     for nonce in &mut nonces {
         getrandom::fill(nonce).map_err(|error| format!("the system gives no random numbers: {error}"))?;
@@ -634,7 +635,10 @@ fn import(
         let former = imsi.and_then(|imsi| gateway.stored.get(&imsi));
         let outcome = match imsi.and_then(|imsi| seen.insert(imsi, row)) {
             Some(first) => Err(format!("the same IMSI is in row {first}; remove one of them")),
-            None => prepare(gateway, request, former),
+            None => prepare(gateway, request, former).and_then(|one| {
+                let others = prepared.iter().map(|other: &Prepared| &other.stored);
+                subscribers::apart(&one.stored.profile, others).map(|()| one)
+            }),
         };
         match outcome {
             Ok(one) => {

@@ -79,8 +79,9 @@ pub fn refresh(gateway: &mut Gateway) {
     metrics.bytes.with_label_values(&["downlink"]).set(number(status.downlink_bytes));
     metrics.packets.with_label_values(&["uplink"]).set(number(status.uplink_packets));
     metrics.packets.with_label_values(&["downlink"]).set(number(status.downlink_packets));
-    for (reason, count) in &status.drops {
-        metrics.drops.with_label_values(&[reason.as_str()]).set(number(*count));
+    // All of them from the start, so that whoever watches sees the first one, too.
+    for (reason, count) in gateway.dataplane.drops() {
+        metrics.drops.with_label_values(&[reason.name()]).set(number(count));
     }
     for (table, used, room) in gateway.dataplane.occupancy() {
         metrics.table_entries.with_label_values(&[table, "used"]).set(number(used));
@@ -274,7 +275,7 @@ pub fn installed(gateway: &Gateway) -> Vec<Tunnel> {
         let (imsi, ebi, ambr) = owners.get(&found.teid).copied().unwrap_or((nobody, Ebi::FIRST, UNLIMITED));
         let ebi = found.ebi.unwrap_or(ebi);
         // Rates are not compared but set anew (`tables::check`): those in the tables are rounded.
-        let framed_routes = Vec::new();
+        let framed_routes = found.framed_routes;
         Tunnel { teid: found.teid, address: found.address, framed_routes, ebi, imsi, state: found.state, ambr }
     });
     tunnels.collect()

@@ -156,9 +156,6 @@ fn apn(wanted: &api::SubscribedApn, ue_ambr: Ambr, configured: &[ApnConfig]) -> 
     for (network, others) in framed_routes.iter().zip((1..).map(|next| framed_routes.get(next..).unwrap_or_default())) {
         inside(*network, others, configured)?;
     }
-    if let Some(network) = framed_routes.first() {
-        return Err(format!("`{network}`: networks behind phones are not forwarded by this gateway; leave them away"));
-    }
     let limit = |own: u64, ue: u64| if own == 0 { ue } else { own };
     Ok(ApnProfile {
         apn: name,
@@ -172,6 +169,25 @@ fn apn(wanted: &api::SubscribedApn, ue_ambr: Ambr, configured: &[ApnConfig]) -> 
         pdn_types,
         framed_routes,
     })
+}
+
+/// No network behind a phone is behind another one, too.
+///
+/// # Errors
+/// Which network, and behind whose phone it is already.
+pub fn apart<'a>(profile: &Profile, others: impl Iterator<Item = &'a StoredSubscriber> + Clone) -> Result<(), String> {
+    for network in profile.apns.iter().flat_map(|apn| &apn.framed_routes) {
+        for other in others.clone().map(|other| &other.profile).filter(|other| other.imsi != profile.imsi) {
+            let mut theirs = other.apns.iter().flat_map(|apn| &apn.framed_routes);
+            if let Some(taken) = theirs.find(|taken| taken.overlaps(*network)) {
+                return Err(format!(
+                    "`{network}` overlaps {taken} behind the phone of subscriber {}: a network is behind one phone",
+                    other.imsi
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Networks behind one phone.
@@ -307,6 +323,25 @@ mod tests {
         let wanted = read(&again, Some(&first), &key(), &configured()).unwrap();
         assert!(wanted.same_keys);
         assert_eq!(wanted.credentials.k.expose(), &vec![1; 16]);
+    }
+
+    #[test]
+    fn a_network_is_behind_one_phone() {
+        let with = |imsi: &str, network: &str| {
+            let mut request = request();
+            let subscriber = request.subscriber.as_mut().unwrap();
+            subscriber.imsi = imsi.to_owned();
+            let framed_routes = vec![network.to_owned()];
+            subscriber.apns =
+                vec![api::SubscribedApn { apn: "internet".to_owned(), framed_routes, ..Default::default() }];
+            stored(&read(&request, None, &key(), &configured()).unwrap())
+        };
+        let others = [with("001010000000001", "192.168.7.0/24")];
+        let refusal = apart(&with("001010000000002", "192.168.0.0/16").profile, others.iter()).unwrap_err();
+        assert!(refusal.contains("192.168.7.0/24 behind the phone of subscriber 001010000000001"), "{refusal}");
+        for (imsi, network) in [("001010000000002", "192.168.8.0/24"), ("001010000000001", "192.168.0.0/16")] {
+            assert_eq!(apart(&with(imsi, network).profile, others.iter()), Ok(()));
+        }
     }
 
     #[test]

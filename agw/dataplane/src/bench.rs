@@ -161,6 +161,7 @@ impl Bench {
             rule_states: sessions.max(64),
             bearers: 32,
             prefixes: 16,
+            framed: 16,
             blocks: sessions.next_multiple_of(1 << 12) * 2,
             mappings: (sessions.next_multiple_of(1 << 12) * 2) << BLOCK_BITS,
         };
@@ -174,6 +175,7 @@ impl Bench {
             .map_max_entries(maps::RULE_STATES, sizes.rule_states)
             .map_max_entries(maps::BEARERS, sizes.bearers)
             .map_max_entries(maps::PREFIXES, sizes.prefixes)
+            .map_max_entries(maps::FRAMED, sizes.framed)
             .map_max_entries(maps::NAT_BLOCKS, sizes.blocks)
             .map_max_entries(maps::NAT_MAPPINGS, sizes.mappings);
         let mut ebpf = loader.load(object).map_err(Error::bpf("loading the measuring programs"))?;
@@ -200,6 +202,7 @@ impl Bench {
             rule_states: region(&ebpf, maps::RULE_STATES, sizes.rule_states)?,
             bearers: region(&ebpf, maps::BEARERS, sizes.bearers)?,
             prefixes: region(&ebpf, maps::PREFIXES, sizes.prefixes)?,
+            framed: region(&ebpf, maps::FRAMED, sizes.framed)?,
             nat: region(&ebpf, maps::NAT, 1)?,
             blocks: region(&ebpf, maps::NAT_BLOCKS, sizes.blocks)?,
             mappings: region(&ebpf, maps::NAT_MAPPINGS, sizes.mappings)?,

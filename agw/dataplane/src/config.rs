@@ -115,6 +115,8 @@ pub struct Config {
     pub rules: u32,
     /// Sessions with dedicated bearers, 1 KB each.
     pub multi_bearer_sessions: u32,
+    /// Networks behind phones (framed routes), of all sessions together.
+    pub framed_routes: u32,
     /// Keep the counters of a removed session until [`crate::Dataplane::settle`], so that no crash loses its last octets. Whoever sets
     /// this must settle, or tables fill up.
     pub accounting: bool,
@@ -162,6 +164,7 @@ impl Config {
             tunnel_mtu: None,
             clamp_segments: true,
             slow_path_rate: 20_000,
+            framed_routes: 4096,
             accounting: false,
             restore: Vec::new(),
             echo: Some(Echo::USUAL),
@@ -270,6 +273,9 @@ impl Config {
         }
         if self.policies > 1 << 14 || self.rules > 1 << 24 || self.multi_bearer_sessions > 1 << 20 {
             return refuse("at most 16384 policies, 2^24 rules and 2^20 sessions with dedicated bearers");
+        }
+        if self.framed_routes > 1 << 18 {
+            return refuse("at most 2^18 networks behind phones");
         }
         if self.echo.is_some_and(|echo| echo.requests == 0 || echo.interval.is_zero() || echo.response.is_zero()) {
             return refuse("Echo Requests need an interval, a time to wait and at least one try");

@@ -9,8 +9,9 @@ use crate::config::{Config, Plane};
 use crate::destinations::Rules;
 use crate::egress::{egresses, externals, with_ports};
 use crate::error::Error;
+use crate::framed;
 use crate::hops::Hops;
-use crate::host::{self, Changes, Firewall, Link, Netlink, Snapshot};
+use crate::host::{self, Behind, Changes, Firewall, Link, Netlink, Snapshot};
 use crate::ledger::Reading;
 use crate::limits::Limits;
 use crate::nat::Nat;
@@ -30,7 +31,7 @@ use crate::tables::{SharedRegions, Sizes, Tables};
 use crate::threads::Threads;
 use crate::watch;
 use crate::xdp::{self, Loaded, Mode};
-use agw_types::{DataplaneChange, Traffic, Tunnel, UeAddress};
+use agw_types::{DataplaneChange, IpPrefix, Traffic, Tunnel, UeAddress};
 use basalt_ebpf_abi::{Address, BEARER_BLOCK, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, programs};
 use basalt_ids::{Imsi, Teid};
 use basalt_pipeline::TUNNEL_OVERHEAD;
@@ -282,6 +283,7 @@ impl Dataplane {
             row("policies", policies, tables.policies.iter().len() - 1),
             row("rule_states", states as usize, tables.rule_states.iter().len()),
             row("multi_bearer_sessions", blocks as usize, tables.bearers.iter().len() / BEARER_BLOCK as usize - 1),
+            row("framed_routes", state.sessions.networks.all().count(), framed::room(tables)),
             row("buffered", state.buffered(), state.buffer_room()),
         ];
         if let Some(nat) = &state.nat {
@@ -348,6 +350,7 @@ impl Dataplane {
         xdp::remove_pins(&config.bpf_directory)?;
         netlink.delete_link(&config.device).await?;
         let device = software_device(&netlink, &config, tunnel_mtu(&config, access.mtu)).await?;
+        let behind = behind(&netlink, &config, matches!(device, Device::Pair { .. }), access.mtu).await?;
         let socket = GtpSocket::bind(config.access_address)?;
         let (events, receiver) = mpsc::channel(EVENTS);
         let hops = Hops::socket(&tables);
@@ -355,7 +358,7 @@ impl Dataplane {
         let outlet = Outlet::Device(device);
         let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state)?);
         let (keep_open, news) = mpsc::channel(Config::NEXT_HOPS as usize);
-        let mut resolver = resolver(netlink, changes, news, &shared, config, false);
+        let mut resolver = resolver(netlink, changes, news, &shared, config, false, behind);
         resolver.refresh(Ask::Nobody).await;
         let mut threads = Threads::new(Arc::clone(&shared));
         threads.serve_socket().map_err(Error::system("thread"))?;
@@ -406,7 +409,8 @@ impl Dataplane {
         let direct = config.direct();
         settle(&netlink, &config, device.index, Some(peer.mac.unwrap_or_default()), tunnel_mtu(&config, access.mtu))
             .await?;
-        let mut resolver = resolver(netlink, changes, news, &shared, config.clone(), direct);
+        let behind = behind(&netlink, &config, true, access.mtu).await?;
+        let mut resolver = resolver(netlink, changes, news, &shared, config.clone(), direct, behind);
         resolver.refresh(Ask::Unresolved).await;
         let mut threads = Threads::new(Arc::clone(&shared));
         threads.serve_socket().map_err(Error::system("thread"))?;
@@ -454,7 +458,9 @@ impl Dataplane {
 /// Tables that were put aside, and their sessions, if programs of this release could have made them.
 fn of_same_schema(folder: &Path) -> Option<(Tables, Sessions)> {
     let (tables, layout) = Tables::of_predecessor(xdp::same_schema(folder)?).ok()?;
-    Some((tables, Sessions::new(layout, 32, false)))
+    let mut sessions = Sessions::new(layout, 32, false);
+    sessions.networks.adopt(&tables);
+    Some((tables, sessions))
 }
 
 /// Attaches the programs, downlink first: from then on, what enters at the radio side finds its way back.
@@ -485,6 +491,7 @@ fn sizes(config: &Config) -> Result<Sizes, Error> {
         rule_states: config.rules,
         bearers: (config.multi_bearer_sessions + 1) * BEARER_BLOCK,
         prefixes: pools::places6(config),
+        framed: framed::entries(config.framed_routes),
         blocks: 1,
         mappings: 1,
     };
@@ -608,6 +615,21 @@ async fn settle(
     Firewall::install(config)
 }
 
+/// How networks behind phones are routed to the gateway's own device, which has a far end or is a TUN device.
+async fn behind(netlink: &Netlink, config: &Config, far_end: bool, access_mtu: u32) -> Result<Behind, Error> {
+    let snapshot = netlink.snapshot().await?;
+    let link = snapshot.link(&config.device).ok_or_else(|| Error::NoInterface(config.device.clone()))?;
+    let ipv4 = config.pools.iter().filter_map(|pool| IpPrefix::new(pool.network.into(), pool.prefix));
+    let ipv6 = config.pools6.iter().filter_map(|pool| IpPrefix::new(pool.network.into(), pool.prefix));
+    Ok(Behind {
+        device: link.index,
+        ipv4: far_end.then_some(PEER_ADDRESS),
+        ipv6: far_end.then_some(host::ipv6::PEER),
+        mtu: tunnel_mtu(config, access_mtu),
+        others: ipv4.chain(ipv6).collect(),
+    })
+}
+
 fn resolver(
     netlink: Netlink,
     changes: Changes,
@@ -615,6 +637,7 @@ fn resolver(
     shared: &Arc<Shared>,
     config: Config,
     direct: bool,
+    behind: Behind,
 ) -> Resolver {
     Resolver {
         netlink,
@@ -626,6 +649,7 @@ fn resolver(
         stations: BTreeMap::new(),
         gateways: BTreeMap::new(),
         rules: Rules::default(),
+        behind,
         attached: None,
     }
 }

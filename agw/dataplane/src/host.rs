@@ -1,11 +1,13 @@
 //! The gateway's host: interfaces, addresses, routes, neighbours, offloads, switches and the packet filter.
 
+mod behind;
 mod bpffs;
 mod firewall;
 pub(crate) mod ipv6;
 mod netlink;
 mod snapshot;
 
+pub(crate) use behind::Behind;
 pub(crate) use bpffs::ensure as ensure_bpf_filesystem;
 pub(crate) use firewall::Firewall;
 pub(crate) use netlink::{Changes, Netlink};

@@ -80,6 +80,7 @@ mod destinations;
 mod dhcp6;
 mod egress;
 mod error;
+mod framed;
 mod hops;
 mod host;
 mod icmp;

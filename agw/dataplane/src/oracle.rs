@@ -4,6 +4,7 @@ mod flows;
 mod packets;
 mod services;
 
+use crate::framed::Networks;
 use crate::object;
 use crate::tables::{SharedRegions, Sizes, Tables, tick};
 use crate::xdp::{self, Loaded};
@@ -56,6 +57,7 @@ fn pair() -> Option<Pair> {
         rule_states: 128,
         bearers: 64,
         prefixes: 32,
+        framed: crate::framed::entries(7),
         blocks: 2 << 12,
         mappings: 2 << 16,
     };
@@ -66,6 +68,7 @@ fn pair() -> Option<Pair> {
     let start = tick();
     for tables in [&kernel, &native] {
         fill(tables);
+        frame(tables);
         limit(tables);
         services::serve(tables, sizes);
         translate(tables);
@@ -146,6 +149,18 @@ fn fill(tables: &Tables) {
         downlink
             .state
             .set([DownlinkState::ACTIVE, DownlinkState::IDLE, DownlinkState::ACTIVE, slot % 4][slot as usize % 4]);
+    }
+}
+
+/// Networks behind some phones, one of them idle, one with a dedicated bearer, one without IPv4 networks.
+fn frame(tables: &Tables) {
+    let mut networks = Networks::default();
+    for (index, behind) in World::BEHIND {
+        let behind: Vec<_> = behind.iter().map(|network| network.parse().unwrap()).collect();
+        networks.set(tables, World::teid(index), index, &behind);
+        assert!(networks.any(World::teid(index)));
+        let record = tables.uplink.get(index as usize).unwrap();
+        record.flags.set(record.flags.get() | UplinkFlags::FRAMED);
     }
 }
 

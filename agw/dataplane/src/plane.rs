@@ -151,8 +151,9 @@ impl Shared {
         let mut state = self.state();
         match change {
             DataplaneChange::Set(tunnel) => {
-                let Tunnel { teid, address, ebi, state: wanted, .. } = tunnel;
-                let session = Installed { teid: *teid, address: *address, ebi: Some(*ebi), state: *wanted };
+                let Tunnel { teid, address, framed_routes, ebi, state: wanted, .. } = tunnel;
+                let (framed_routes, ebi) = (framed_routes.clone(), Some(*ebi));
+                let session = Installed { teid: *teid, address: *address, framed_routes, ebi, state: *wanted };
                 self.set(&mut state, &session)?;
                 self.translate(&mut state, tunnel);
                 Ok(None)

@@ -40,7 +40,11 @@ impl Shared {
         let mut differences = Differences::default();
         for tunnel in wanted {
             match found.remove(&(tunnel.teid, tunnel.address)) {
-                Some(session) if session.state == tunnel.state && session.ebi == Some(tunnel.ebi) => {
+                Some(session)
+                    if session.state == tunnel.state
+                        && session.ebi == Some(tunnel.ebi)
+                        && session.framed_routes == tunnel.framed_routes =>
+                {
                     self.translate(&mut self.state(), tunnel);
                     continue;
                 }

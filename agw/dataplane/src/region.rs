@@ -57,6 +57,8 @@ unsafe impl Record for basalt_ebpf_abi::Block {}
 unsafe impl Record for basalt_ebpf_abi::Mapping {}
 // SAFETY: as above.
 unsafe impl Record for basalt_ebpf_abi::Fragment {}
+// SAFETY: as above.
+unsafe impl Record for basalt_ebpf_abi::Framed {}
 // SAFETY: a shared cell.
 unsafe impl Record for basalt_ebpf_abi::Shared64 {}
 // SAFETY: a shared cell.

@@ -3,11 +3,11 @@
 use crate::attached::Attached;
 use crate::config::{Config, Egress};
 use crate::destinations::Rules;
-use crate::host::{Changes, Netlink, Route, Snapshot};
+use crate::host::{Behind, Changes, Netlink, Route, Snapshot};
 use crate::plane::Shared;
 use basalt_ebpf_abi::{Class, NextHop, ON_LINK_NEXT_HOP, Prefix};
 use futures_util::StreamExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub(crate) struct Resolver {
     pub(crate) stations: BTreeMap<Ipv4Addr, u32>,
     pub(crate) gateways: BTreeMap<Ipv4Addr, u8>,
     pub(crate) rules: Rules,
+    /// Routes to networks behind phones.
+    pub(crate) behind: Behind,
     /// Programs on interfaces that may go and come back.
     pub(crate) attached: Option<Attached>,
 }
@@ -57,6 +59,8 @@ impl Resolver {
         let mut tick = interval(RETRY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut refreshed = Instant::now();
+        let networks = self.shared.state().sessions.networks.changed();
+        self.route_behind().await;
         loop {
             tokio::select! {
                 news = self.news.recv() => match news {
@@ -78,6 +82,7 @@ impl Resolver {
                     while timeout(Duration::ZERO, self.changes.next()).await.is_ok_and(|change| change.is_some()) {}
                     self.refresh(Ask::Nobody).await;
                 }
+                () = networks.notified() => self.route_behind().await,
                 _ = tick.tick() => {
                     let all = refreshed.elapsed() >= REFRESH;
                     if all {
@@ -90,6 +95,14 @@ impl Resolver {
                     }
                 }
             }
+        }
+    }
+
+    /// Has the kernel route what is behind phones to them.
+    async fn route_behind(&mut self) {
+        let wanted: BTreeSet<_> = self.shared.state().sessions.networks.all().collect();
+        if let Err(error) = self.behind.follow(&self.netlink, &wanted).await {
+            tracing::warn!(%error, "networks behind phones");
         }
     }
 

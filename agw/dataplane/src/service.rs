@@ -475,7 +475,8 @@ impl Sessions {
                     base.set(now.get());
                 }
             }
-            let mut flags = self.flags | home.flags.get() & UplinkFlags::EGRESS | UplinkFlags::RULES;
+            let mut flags =
+                self.flags | home.flags.get() & (UplinkFlags::EGRESS | UplinkFlags::FRAMED) | UplinkFlags::RULES;
             // A session without limits has meters that let everything pass.
             flags |= if wanted.guaranteed { 0 } else { UplinkFlags::METERED };
             flags |= if has_quota(home, service) { UplinkFlags::QUOTA } else { 0 };

@@ -2,12 +2,13 @@
 
 use crate::egress::Egresses;
 use crate::error::Error;
+use crate::framed::Networks;
 use crate::ledger::Reading;
 use crate::limits::UeLimits;
 use crate::pools;
 use crate::service::{Rooms, Volume};
 use crate::tables::Tables;
-use agw_types::{Peer, Prefix64, TunnelState, UeAddress};
+use agw_types::{IpPrefix, Peer, Prefix64, TunnelState, UeAddress};
 use basalt_ebpf_abi::{Address, Downlink, DownlinkState, Prefix, Shared64, TeidLayout, Uplink, UplinkFlags};
 use basalt_ids::{Ebi, Teid};
 use std::collections::BTreeMap;
@@ -41,12 +42,14 @@ impl Usage {
 }
 
 /// A session as the tables have it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
     /// The gateway's endpoint.
     pub teid: Teid,
     /// The phone's address.
     pub address: UeAddress,
+    /// Networks behind the phone, as they were asked for.
+    pub framed_routes: Vec<IpPrefix>,
     /// Bearer, when it was told.
     pub ebi: Option<Ebi>,
     /// Where to.
@@ -78,6 +81,7 @@ pub(crate) struct Sessions {
     /// Counters of removed sessions are kept until they are settled.
     pub(crate) accounting: bool,
     pub(crate) egress: Egresses,
+    pub(crate) networks: Networks,
     /// What sessions had counted whose records got another owner before they were settled.
     pub(crate) evicted: Vec<Reading>,
 }
@@ -94,6 +98,7 @@ impl Sessions {
             rooms: Rooms::default(),
             accounting: false,
             egress: Egresses::default(),
+            networks: Networks::default(),
             evicted: Vec::new(),
         }
     }
@@ -102,6 +107,9 @@ impl Sessions {
     pub(crate) fn adopt(&mut self, tables: &Tables) {
         self.ue_limits.adopt(tables);
         self.rooms.adopt(tables);
+        self.networks.adopt(tables);
+        let known = |teid| tables.uplink.get(self.layout.index(teid) as usize).is_some_and(|up| up.teid.get() == teid);
+        self.networks.keep(tables, known);
         for installed in self.installed(tables) {
             if let TunnelState::Connected(Peer { address: IpAddr::V4(address), teid }) = installed.state {
                 self.by_peer.insert((address, teid.0), installed.teid.0);
@@ -136,6 +144,7 @@ impl Sessions {
             self.evict_prefix(tables, place, slot);
         }
         write_prefix(tables, uplink, downlink, slot, tunnel.address.prefix());
+        self.networks.set(tables, tunnel.teid.0, slot, &tunnel.framed_routes);
         self.write_uplink(uplink, tunnel, ue, peer);
         if peer.is_none() {
             self.idle_bearers(tables, downlink);
@@ -170,6 +179,7 @@ impl Sessions {
         if !ours.0 && (!ours.1 || gone) {
             return None;
         }
+        self.networks.forget(tables, teid.0);
         if ours.0 {
             uplink.closed.set(teid.0);
             uplink.teid.set(0);
@@ -314,7 +324,8 @@ impl Sessions {
         let found = prefix_of(prefix).and_then(|prefix| cell(tables, prefix)).is_some_and(|cell| cell == slot + 1);
         // A prefix by which only half of the packets find their way is none.
         let address = address(downlink.ue.get(), if found && uplink.prefix.get() == prefix { prefix } else { 0 })?;
-        Some(Installed { teid: Teid(teid), address, ebi, state })
+        let framed_routes = self.networks.of(teid).to_vec();
+        Some(Installed { teid: Teid(teid), address, framed_routes, ebi, state })
     }
 
     pub(crate) fn records<'t>(
@@ -359,6 +370,9 @@ impl Sessions {
         }
         self.ue_limits.leave(tables, uplink.teid.get(), uplink.ue_meter.get());
         uplink.ue_meter.set(0);
+        for gone in [uplink.teid.get(), downlink.owner.get()] {
+            self.networks.forget(tables, gone);
+        }
         if uplink.teid.get() != 0 {
             uplink.closed.set(uplink.teid.get());
         }
@@ -404,7 +418,8 @@ impl Sessions {
     fn write_uplink(&self, record: &Uplink, tunnel: &Installed, ue: Address, peer: Option<(Ipv4Addr, u32)>) {
         // Under change, a record of the same session counts as idle: packets are held for a moment, not lost.
         let (egress, hop, _) = self.egress.of(ue);
-        let flags = self.flags | egress | record.flags.get() & UplinkFlags::SERVICE;
+        let framed = if self.networks.any(tunnel.teid.0) { UplinkFlags::FRAMED } else { 0 };
+        let flags = self.flags | egress | framed | record.flags.get() & UplinkFlags::SERVICE;
         record.flags.set(flags | UplinkFlags::IDLE);
         record.bearer.set(tunnel.ebi.map_or(0, |ebi| u32::from(ebi.value())));
         record.ue.set(ue.0);

@@ -2,8 +2,9 @@
 
 use crate::region::Region;
 use basalt_ebpf_abi::{
-    Bearer, Block, Bucket, Destinations, Downlink, DropReason, FRAGMENTS, Fragment, Mapping, Nat, NextHop, Notice,
-    Policy, PuntReason, REASON_SLOTS, RuleState, SCHEMA_VERSION, Settings, Shared64, TeidLayout, UeMeters, Uplink,
+    Bearer, Block, Bucket, Destinations, Downlink, DropReason, FRAGMENTS, Fragment, Framed, Mapping, Nat, NextHop,
+    Notice, Policy, PuntReason, REASON_SLOTS, RuleState, SCHEMA_VERSION, Settings, Shared64, TeidLayout, UeMeters,
+    Uplink,
 };
 use std::collections::VecDeque;
 use std::io;
@@ -29,6 +30,8 @@ pub struct Sizes {
     pub bearers: u32,
     /// Number of IPv6 prefixes in all pools, at least 1.
     pub prefixes: u32,
+    /// Number of entries for networks behind phones, two for an interval.
+    pub framed: u32,
     /// Number of blocks of external ports, at least 1.
     pub blocks: u32,
     /// Number of external ports, at least 1.
@@ -47,6 +50,7 @@ pub(crate) struct Tables {
     pub(crate) rule_states: Region<RuleState>,
     pub(crate) bearers: Region<Bearer>,
     pub(crate) prefixes: Region<Shared64>,
+    pub(crate) framed: Region<Framed>,
     pub(crate) nat: Region<Nat>,
     pub(crate) blocks: Region<Block>,
     pub(crate) mappings: Region<Mapping>,
@@ -69,6 +73,7 @@ pub(crate) struct SharedRegions {
     pub(crate) rule_states: Region<RuleState>,
     pub(crate) bearers: Region<Bearer>,
     pub(crate) prefixes: Region<Shared64>,
+    pub(crate) framed: Region<Framed>,
     pub(crate) nat: Region<Nat>,
     pub(crate) blocks: Region<Block>,
     pub(crate) mappings: Region<Mapping>,
@@ -89,6 +94,7 @@ impl SharedRegions {
             rule_states: Region::anonymous(sizes.rule_states as usize)?,
             bearers: Region::anonymous(sizes.bearers as usize)?,
             prefixes: Region::anonymous(sizes.prefixes as usize)?,
+            framed: Region::anonymous(sizes.framed as usize)?,
             nat: Region::anonymous(1)?,
             blocks: Region::anonymous(sizes.blocks as usize)?,
             mappings: Region::anonymous(sizes.mappings as usize)?,
@@ -122,6 +128,7 @@ impl Tables {
             rule_states,
             bearers,
             prefixes,
+            framed,
             nat,
             blocks,
             mappings,
@@ -138,6 +145,7 @@ impl Tables {
             rule_states,
             bearers,
             prefixes,
+            framed,
             nat,
             blocks,
             mappings,
@@ -247,6 +255,10 @@ impl basalt_pipeline::Tables for Tables {
 
     fn prefix(&self, place: u32) -> Option<&Shared64> {
         self.prefixes.get(place as usize)
+    }
+
+    fn framed(&self, index: u32) -> Option<&Framed> {
+        self.framed.get(index as usize)
     }
 
     fn nat(&self) -> Option<&Nat> {

@@ -109,6 +109,7 @@ pub(crate) fn load(
         rule_states: region(&ebpf, maps::RULE_STATES, sizes.rule_states)?,
         bearers: region(&ebpf, maps::BEARERS, sizes.bearers)?,
         prefixes: region(&ebpf, maps::PREFIXES, sizes.prefixes)?,
+        framed: region(&ebpf, maps::FRAMED, sizes.framed)?,
         nat: region(&ebpf, maps::NAT, 1)?,
         blocks: region(&ebpf, maps::NAT_BLOCKS, sizes.blocks)?,
         mappings: region(&ebpf, maps::NAT_MAPPINGS, sizes.mappings)?,
@@ -326,7 +327,7 @@ fn region<T: Record>(ebpf: &Ebpf, name: &str, length: u32) -> Result<Region<T>, 
 }
 
 /// Sizes that are not fixed in the object.
-fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 11] {
+fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 12] {
     [
         (maps::UPLINK, sizes.teids.slots()),
         (maps::DOWNLINK, sizes.downlink),
@@ -336,6 +337,7 @@ fn entries(sizes: Sizes, ring_octets: u32) -> [(&'static str, u32); 11] {
         (maps::RULE_STATES, sizes.rule_states),
         (maps::BEARERS, sizes.bearers),
         (maps::PREFIXES, sizes.prefixes),
+        (maps::FRAMED, sizes.framed),
         (maps::NAT_BLOCKS, sizes.blocks),
         (maps::NAT_MAPPINGS, sizes.mappings),
         (maps::HANDOVER, ring_octets),
@@ -389,6 +391,7 @@ pub(crate) fn same_schema(pins: &Path) -> Option<SharedRegions> {
         rule_states: open(pins, maps::RULE_STATES)?,
         bearers: open(pins, maps::BEARERS)?,
         prefixes: open(pins, maps::PREFIXES)?,
+        framed: open(pins, maps::FRAMED)?,
         nat: open(pins, maps::NAT)?,
         blocks: open(pins, maps::NAT_BLOCKS)?,
         mappings: open(pins, maps::NAT_MAPPINGS)?,

@@ -457,6 +457,7 @@ The first line names the columns, in any order; letter case, spaces and hyphens 
   apn (apns)              one, or several separated by ; the first is the default
   static_ip (ip)          IPv4 address, in the order of apn; - for none
   static_ipv6             IPv6 prefix such as 2001:db8:1:7::/64, in the order of apn; - for none
+  framed_routes           networks behind the phone such as 192.168.7.0/24+2001:db8:7::/48, in the order of apn
   pdn_type                ipv4, ipv6, ipv4v6 or ipv4-or-ipv6; ipv4v6 if empty
   qci                     5 to 9; 9 if empty
   ambr_dl, ambr_ul        bit rates such as 50M, or both in one column: ambr as DOWN/UP
@@ -521,6 +522,9 @@ pub(crate) struct Add {
     /// IPv6 prefix this subscriber always gets in the first access point, such as 2001:db8:1:7::/64
     #[arg(long, value_name = "PREFIX")]
     pub(crate) static_ipv6: Option<String>,
+    /// Network behind the phone in the first access point, such as 192.168.7.0/24 or 2001:db8:7::/48; may be given several times
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) framed_route: Vec<String>,
     /// What its sessions may be: ipv4, ipv6, ipv4v6, or ipv4-or-ipv6 for one of them at a time; ipv4v6 if absent
     #[arg(long, value_name = "TYPE", default_value = "", hide_default_value = true)]
     pub(crate) pdn_type: String,

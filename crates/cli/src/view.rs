@@ -38,6 +38,7 @@ struct SubscribedApn<'a> {
     static_ipv4: Option<&'a str>,
     static_ipv6: Option<&'a str>,
     pdn_type: Option<&'a str>,
+    framed_routes: &'a [String],
 }
 
 impl<'a> From<&'a api::Subscriber> for Subscriber<'a> {
@@ -67,6 +68,7 @@ impl<'a> From<&'a api::SubscribedApn> for SubscribedApn<'a> {
             static_ipv4: known(&from.static_ipv4),
             static_ipv6: known(&from.static_ipv6),
             pdn_type: known(&from.pdn_type),
+            framed_routes: &from.framed_routes,
         }
     }
 }

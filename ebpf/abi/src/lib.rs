@@ -27,6 +27,7 @@ mod address;
 mod bench;
 mod destinations;
 mod downlink;
+mod framed;
 mod handover;
 mod layout;
 mod meter;
@@ -44,6 +45,7 @@ pub use address::{Address, Prefix};
 pub use bench::BenchPlan;
 pub use destinations::{Class, Destinations};
 pub use downlink::{Downlink, DownlinkFlags, DownlinkState};
+pub use framed::{Framed, Key};
 pub use handover::{HANDOVER_CLASSES, HandoverHeader, Notice};
 pub use layout::{Described, LAYOUT_MAGIC, LAYOUT_WORDS, layout};
 pub use meter::Meter;
@@ -64,7 +66,7 @@ pub use uplink::{Uplink, UplinkFlags};
 pub use watch::{Point, Watch, WatchedHeader};
 
 /// Version of everything in this crate. Raised with every change of layout or meaning.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// Names of the maps, as in the object file and as pinned.
 pub mod maps {
@@ -88,6 +90,8 @@ pub mod maps {
     pub const BEARERS: &str = "BEARERS";
     /// Array of downlink slots ([`super::Shared64`], since the kernel gives values a multiple of eight octets), one more than the number, by the place that [`super::Settings::place6`] finds; 0 for none.
     pub const PREFIXES: &str = "PREFIXES";
+    /// Array of [`super::Framed`], two for an interval.
+    pub const FRAMED: &str = "FRAMED";
     /// Array of one [`super::Nat`].
     pub const NAT: &str = "NAT";
     /// Array of [`super::Block`]: external port `p` of address `n` is in block `(n << 16 | p) >> block_bits`.
@@ -109,7 +113,7 @@ pub mod maps {
     /// Ring buffer of frames that watching programs tell of; not pinned.
     pub const WATCHED: &str = "WATCHED";
     /// All of them that are pinned, in the order above.
-    pub const ALL: [&str; 18] = [
+    pub const ALL: [&str; 19] = [
         SETTINGS,
         UPLINK,
         DOWNLINK,
@@ -120,6 +124,7 @@ pub mod maps {
         RULE_STATES,
         BEARERS,
         PREFIXES,
+        FRAMED,
         NAT,
         NAT_BLOCKS,
         NAT_MAPPINGS,
@@ -181,6 +186,7 @@ const _: () = {
     assert!(size_of::<Meter>() == 16);
     assert!(size_of::<UeMeters>() == 32);
     assert!(size_of::<NextHop>() == 32);
+    assert!(size_of::<Framed>() == 24);
     assert!(size_of::<Nat>() == 16 + 32 + 16 + 128);
     assert!(size_of::<Block>() == 64);
     assert!(size_of::<Mapping>() == 16);

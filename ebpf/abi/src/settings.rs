@@ -49,8 +49,10 @@ pub struct Settings {
     pub serial: Shared32,
     /// Largest TCP segment that connections of phones agree on; 0 to leave it to them.
     pub segment: Shared32,
-    /// Zero.
-    pub reserved: [Shared32; 3],
+    /// Counts the changes of [`crate::maps::FRAMED`]: its lowest bit says which of the two tables there is in use.
+    pub framed: Shared32,
+    /// Half the intervals in use of each of them, a power of two; 0 where there is no network behind any phone.
+    pub framed_steps: [Shared32; 2],
     /// Address pools of phones.
     pub pools: [Pool; MAX_POOLS],
     /// Destination rules, longest prefix first.

@@ -80,6 +80,8 @@ impl UplinkFlags {
     pub const OWN_HOP: u32 = 1 << 7;
     /// No session's: what comes is forwarded to another base station by user space (handover).
     pub const FORWARD: u32 = 1 << 8;
+    /// There are networks behind the phone: see [`crate::Framed`].
+    pub const FRAMED: u32 = 1 << 9;
     /// What says how packets go to the internet.
     pub const EGRESS: u32 = Self::TRANSLATED | Self::BY_KERNEL | Self::OWN_HOP;
     /// What belongs to the session's service, not to its tunnel.

@@ -1,5 +1,6 @@
 //! Downlink: from a packet for a phone to a GTP-U tunnel.
 
+use crate::framed;
 use crate::nat::{self, Inward, Rewrite};
 use crate::segment::clamp;
 use crate::service::{self, Charge};
@@ -120,7 +121,15 @@ fn judge<'t, P: Packet, T: Tables>(
         // Options from the internet (source routes, say) are the kernel's to judge.
         return Downlinked::Pass(None);
     }
-    let Some(slot) = settings.slot(Address(destination)) else {
+    // Whoever has the network that it is in, where it is no phone's own.
+    let mut owner = 0;
+    let mut slot = settings.slot(Address(destination));
+    if slot.is_none()
+        && let Some(found) = framed::of_ipv4(tables, settings, Address(destination))
+    {
+        (slot, owner) = (Some(found.slot), found.owner);
+    }
+    let Some(slot) = slot else {
         return not_ours(kernel, DropReason::UnknownPhone);
     };
     let Some(record) = tables.downlink(slot) else {
@@ -131,7 +140,8 @@ fn judge<'t, P: Packet, T: Tables>(
     if state == DownlinkState::LOCAL {
         return not_ours(kernel, DropReason::UnknownPhone);
     }
-    if state == DownlinkState::NONE || record.ue.get() != destination {
+    let theirs = if owner == 0 { record.ue.get() == destination } else { record.owner.get() == owner };
+    if state == DownlinkState::NONE || !theirs {
         return Downlinked::Drop(DropReason::UnknownPhone);
     }
     if !kernel && record.vlan.get() as u32 != vlan {
@@ -239,10 +249,13 @@ fn downlink6<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, settings: &Set
     let Some(prefix) = packet.load64(ip + 24) else {
         return Downlinked::Drop(DropReason::Malformed);
     };
-    let Some(Place6 { place, shift }) = settings.place6(u64::from_be(prefix)) else {
-        return Downlinked::Drop(DropReason::UnknownPhone);
-    };
-    let slot = tables.prefix(place).map_or(0, |slot| slot.get() as u32);
+    let (mut slot, mut owner, mut bits) = (0, 0, 0);
+    if let Some(Place6 { place, shift }) = settings.place6(u64::from_be(prefix)) {
+        slot = tables.prefix(place).map_or(0, |slot| slot.get() as u32);
+        bits = shift;
+    } else if let Some(found) = framed::of_ipv6(packet, tables, settings, ip + 24) {
+        (slot, owner) = (found.slot.wrapping_add(1), found.owner);
+    }
     if slot == 0 {
         return Downlinked::Drop(DropReason::UnknownPhone);
     }
@@ -251,7 +264,8 @@ fn downlink6<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, settings: &Set
         return Downlinked::Drop(DropReason::UnknownPhone);
     };
     let (sequence, state) = (record.sequence.get(), record.state.get());
-    if (state != DownlinkState::ACTIVE && state != DownlinkState::IDLE) || !within(record, prefix, shift) {
+    let theirs = if owner == 0 { within(record, prefix, bits) } else { record.owner.get() == owner };
+    if (state != DownlinkState::ACTIVE && state != DownlinkState::IDLE) || !theirs {
         return Downlinked::Drop(DropReason::UnknownPhone);
     }
     let length = ((first >> 16) as u32 & 0xffff) + IPV6 as u32;

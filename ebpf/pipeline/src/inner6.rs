@@ -31,7 +31,8 @@ pub(crate) enum Checked6 {
     Solicitation,
 }
 
-/// Checks the packet at `offset`, of which `available` octets are there, as sent by the phone with this prefix (host order, not 0).
+/// Checks the packet at `offset`, of which `available` octets are there, as sent by the phone with this prefix (host order, not 0). `behind` says
+/// that its source is in a network behind the phone.
 #[inline(always)]
 pub(crate) fn check<P: Packet>(
     packet: &P,
@@ -39,6 +40,7 @@ pub(crate) fn check<P: Packet>(
     available: u32,
     prefix: u64,
     settings: &Settings,
+    behind: bool,
 ) -> Result<Checked6, DropReason> {
     let cut = DropReason::InnerLength;
     if available < IPV6 as u32 {
@@ -62,7 +64,7 @@ pub(crate) fn check<P: Packet>(
         if nobody && solicitation || servers {
             return Ok(Checked6::Solicitation);
         }
-        if !delegated(settings, source, prefix) {
+        if !behind && !delegated(settings, source, prefix) {
             return Err(DropReason::SpoofedSource);
         }
     }

@@ -26,6 +26,7 @@ mod access;
 mod bucket;
 mod downlink;
 mod frame;
+mod framed;
 mod inner;
 mod inner6;
 mod meter;
@@ -50,7 +51,7 @@ pub use uplink::{Pending, Uplinked, uplink};
 pub use wire::{GTP_HEADER, GTP_PORT, TUNNEL_OVERHEAD};
 
 use basalt_ebpf_abi::{
-    Bearer, Block, Bucket, Destinations, Downlink, DropReason, Fragment, Mapping, Nat, NextHop, Notice, Policy,
+    Bearer, Block, Bucket, Destinations, Downlink, DropReason, Fragment, Framed, Mapping, Nat, NextHop, Notice, Policy,
     PuntReason, RuleState, Settings, Shared64, UeMeters, Uplink,
 };
 
@@ -125,6 +126,8 @@ pub trait Tables: Sized {
     fn bearer(&self, index: u32) -> Option<&Bearer>;
     /// The downlink slot of an IPv6 prefix, one more than its number.
     fn prefix(&self, place: u32) -> Option<&Shared64>;
+    /// Where networks behind phones begin and end.
+    fn framed(&self, index: u32) -> Option<&Framed>;
     /// How addresses are translated.
     fn nat(&self) -> Option<&Nat>;
     /// A block of external ports.

@@ -14,6 +14,7 @@ use basalt_ebpf_abi::{Address, DropReason, KERNEL_NEXT_HOP, PuntReason, Settings
 /// What the way of a packet depends on.
 #[derive(Clone, Copy)]
 struct Head {
+    source: u32,
     destination: Address,
     protocol: u8,
     ttl: u8,
@@ -26,7 +27,14 @@ fn head<P: Packet>(packet: &P, ip: usize) -> Option<Head> {
     let flags = u16::from_be(packet.load16(ip + 6)?);
     let word = u32::from_be(packet.load32(ip + 8)?);
     let destination = Address(packet.load32(ip + 16)?);
-    Some(Head { destination, protocol: (word >> 16) as u8, ttl: (word >> 24) as u8, whole: flags & DONT_FRAGMENT != 0 })
+    let source = packet.load32(ip + 12)?;
+    Some(Head {
+        source,
+        destination,
+        protocol: (word >> 16) as u8,
+        ttl: (word >> 24) as u8,
+        whole: flags & DONT_FRAGMENT != 0,
+    })
 }
 
 /// A good inner packet of which is known where it goes, but not yet whether its limits let it.
@@ -200,7 +208,8 @@ fn egress<'t, P: Packet, T: Tables>(
             return Ok((KERNEL_NEXT_HOP, Rewrite::NONE));
         }
     }
-    if !rights.has(UplinkFlags::TRANSLATED) {
+    // Networks behind phones are known outside by their own addresses.
+    if !rights.has(UplinkFlags::TRANSLATED) || head.source != record.ue.get() {
         return Ok((next_hop, Rewrite::NONE));
     }
     match nat::outward(packet, tables, home.block.get(), record.ue.get(), offset, length) {

@@ -1,6 +1,7 @@
 //! Checks of the pipeline against packets made octet by octet.
 
 mod downlink;
+mod framed;
 mod nat;
 mod rates;
 mod segment;

@@ -1,5 +1,6 @@
 //! Uplink: from a GTP-U message to an inner packet that may go out.
 
+use crate::framed;
 use crate::inner;
 use crate::inner6::{self, Checked6};
 use crate::nat::Rewrite;
@@ -129,7 +130,12 @@ fn tunnelled<'t, P: Packet, T: Tables>(
     let optional = tables.any(optional) & 0x1ff;
     let offset = gtp + GTP_HEADER + optional as usize;
     let setting_flags = SettingFlags(settings.flags.get());
-    let inner = match inner::check(packet, offset, length - optional, record.ue.get(), setting_flags) {
+    let ue = if rights.has(UplinkFlags::FRAMED) {
+        framed::source(packet, tables, settings, record, offset)
+    } else {
+        record.ue.get()
+    };
+    let inner = match inner::check(packet, offset, length - optional, ue, setting_flags) {
         Ok(inner) => inner,
         Err(DropReason::InnerVersion) if record.prefix.get() != 0 => {
             return version6(packet, tables, settings, record, rights, offset, length - optional);
@@ -164,7 +170,8 @@ fn version6<'t, P: Packet, T: Tables>(
     available: u32,
 ) -> Uplinked<'t> {
     let prefix = u64::from_be(record.prefix.get());
-    let inner = match inner6::check(packet, offset, available, prefix, settings) {
+    let behind = rights.has(UplinkFlags::FRAMED) && framed::is_source6(packet, tables, settings, record, offset);
+    let inner = match inner6::check(packet, offset, available, prefix, settings, behind) {
         Ok(Checked6::Good(inner)) => inner,
         Ok(Checked6::Solicitation) => return Uplinked::Punt(PuntReason::RouterSolicitation),
         Err(reason) => return Uplinked::Drop(reason),
@@ -172,7 +179,9 @@ fn version6<'t, P: Packet, T: Tables>(
     if !inner6::reachable(inner.destination) || settings.forbids6(inner.destination) {
         return Uplinked::Drop(DropReason::ForbiddenDestination);
     }
-    if settings.place6(inner.destination).is_some() && !rights.has(UplinkFlags::PHONE_TO_PHONE) {
+    if !rights.has(UplinkFlags::PHONE_TO_PHONE)
+        && (settings.place6(inner.destination).is_some() || framed::is_destination6(packet, tables, settings, offset))
+    {
         return Uplinked::Drop(DropReason::PhoneToPhone);
     }
     match service::uplink(packet, tables, record, rights, offset, inner.length) {
@@ -260,6 +269,9 @@ pub(crate) fn way<T: Tables>(
     let mut class = destinations.class(destination.first_octets());
     if class == Class::RULES {
         class = settings.rule(destination);
+    }
+    if (class == Class::KERNEL || class.0 >= Class::FIRST_HOP) && framed::is_phones(tables, settings, destination) {
+        class = Class::PHONES;
     }
     match class {
         Class::KERNEL => Ok(KERNEL_NEXT_HOP),

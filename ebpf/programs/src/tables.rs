@@ -4,8 +4,8 @@ use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bp
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, ProgramArray, RingBuf};
 use basalt_ebpf_abi::{
-    Bearer, Block, Bucket, Destinations, Downlink, FRAGMENTS, Fragment, HandoverHeader, Mapping, Nat, NextHop, Notice,
-    Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink, Watch,
+    Bearer, Block, Bucket, Destinations, Downlink, FRAGMENTS, Fragment, Framed, HandoverHeader, Mapping, Nat, NextHop,
+    Notice, Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink, Watch,
 };
 use basalt_pipeline::{Resolved, Step, Tables};
 use core::ffi::c_void;
@@ -34,6 +34,8 @@ static RULE_STATES: Array<RuleState> = Array::with_max_entries(16, MMAPABLE);
 static BEARERS: Array<Bearer> = Array::with_max_entries(32, MMAPABLE);
 #[map]
 static PREFIXES: Array<Shared64> = Array::with_max_entries(16, MMAPABLE);
+#[map]
+static FRAMED: Array<Framed> = Array::with_max_entries(16, MMAPABLE);
 #[map]
 static NAT: Array<Nat> = Array::with_max_entries(1, MMAPABLE);
 #[map]
@@ -123,6 +125,11 @@ impl Tables for Maps {
     #[inline(always)]
     fn prefix(&self, place: u32) -> Option<&Shared64> {
         PREFIXES.get(place)
+    }
+
+    #[inline(always)]
+    fn framed(&self, index: u32) -> Option<&Framed> {
+        FRAMED.get(index)
     }
 
     #[inline(always)]

@@ -272,14 +272,29 @@ impl Gateway {
     /// # Errors
     /// The gateway refuses, with its words.
     pub fn import_limited(&self, subscribers: &[Subscriber], apns: &[Apn], downlink: Option<u64>) -> Result<()> {
+        self.import_shaped(subscribers, apns, downlink, |_| Vec::new())
+    }
+
+    /// The same, with the networks behind their phones.
+    ///
+    /// # Errors
+    /// The gateway refuses, with its words.
+    pub fn import_shaped(
+        &self,
+        subscribers: &[Subscriber],
+        apns: &[Apn],
+        downlink: Option<u64>,
+        networks: impl Fn(&Subscriber) -> Vec<String>,
+    ) -> Result<()> {
         let path = self.directory.join("subscribers.csv");
         let apns: Vec<&str> = apns.iter().map(Apn::as_str).collect();
         let apns = apns.join(";");
-        let mut text = String::from("imsi,k,opc,apn,ambr_dl\n");
+        let mut text = String::from("imsi,k,opc,apn,ambr_dl,framed_routes\n");
         let downlink = downlink.map(|rate| rate.to_string()).unwrap_or_default();
         for subscriber in subscribers {
             let (imsi, k, opc) = (subscriber.imsi, subscriber.k_hex(), subscriber.opc_hex());
-            text += &format!("{imsi},{k},{opc},{apns},{downlink}\n");
+            let networks = networks(subscriber).join("+");
+            text += &format!("{imsi},{k},{opc},{apns},{downlink},{networks}\n");
         }
         write_private(&path, &text)?;
         let imported = self.basalt(&["subscriber", "import", "--replace", &path.to_string_lossy()]);

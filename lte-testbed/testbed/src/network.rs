@@ -42,7 +42,7 @@ pub struct Network {
     pub gateway: Gateway,
     /// The lab.
     pub lab: Lab,
-    internet: Option<Services>,
+    internet: Vec<Services>,
     radio: RadioOptions,
     up: bool,
 }
@@ -70,7 +70,10 @@ impl Network {
 
     fn build(plan: &NetworkPlan, lab: Lab) -> Result<Self> {
         lab.occupy()?;
-        let internet = Services::start(&lab.internet, lab::SERVER)?;
+        let mut internet = vec![Services::start(&lab.internet, lab::SERVER)?];
+        if std::path::Path::new("/proc/sys/net/ipv6").exists() {
+            internet.push(Services::start(&lab.internet, lab::SERVER6)?);
+        }
         let state_dir = plan.state_dir.clone().unwrap_or_else(|| lab.directory().join("state"));
         let setup = GatewaySetup { settings: plan.settings.clone(), state_dir, unprivileged: plan.unprivileged };
         let gateway = Gateway::start(&lab, &setup)?;
@@ -80,7 +83,7 @@ impl Network {
             mme: (lab::GATEWAY_S1, port::S1AP).into(),
             remote_udp_port: UDP_ENCAPSULATION_PORT,
         };
-        Ok(Self { gateway, lab, internet: Some(internet), radio, up: true })
+        Ok(Self { gateway, lab, internet, radio, up: true })
     }
 
     /// Where and how a radio of this network runs.
@@ -109,7 +112,7 @@ impl Network {
 
     fn remove(&mut self) -> Result<()> {
         self.up = false;
-        drop(self.internet.take());
+        self.internet.clear();
         let removed = Lab::down(self.lab.name());
         stop::forget(self.lab.name());
         removed

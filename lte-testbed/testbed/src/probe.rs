@@ -180,10 +180,22 @@ impl Transfer {
 /// # Errors
 /// The server is not reached, or the answer is not what was asked for.
 pub fn download(ns: &NetNs, server: Ipv4Addr, length: u64) -> Result<Transfer> {
+    download_patiently(ns, server.into(), length, CONNECT)
+}
+
+/// How long a server may take to answer.
+pub const CONNECT: Duration = Duration::from_secs(5);
+
+/// As [`download`], of either IP version, from a server that may take so long to be reached and to go on.
+///
+/// # Errors
+/// The server is not reached, or the answer is not what was asked for.
+pub fn download_patiently(ns: &NetNs, server: IpAddr, length: u64, patience: Duration) -> Result<Transfer> {
     ns.run(move || {
         let begin = Instant::now();
-        let mut stream = connect(server, 80)?;
-        write!(stream, "GET /bytes/{length} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n")?;
+        let mut stream = connect(server, 80, patience)?;
+        let host = SocketAddr::new(server, 80);
+        write!(stream, "GET /bytes/{length} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
         stream.shutdown(std::net::Shutdown::Write)?;
         let mut buffer = vec![0; 65536];
         let (mut head, mut content) = (Vec::new(), 0u64);
@@ -214,7 +226,7 @@ pub fn download(ns: &NetNs, server: Ipv4Addr, length: u64) -> Result<Transfer> {
 /// The server is not reached.
 pub fn throughput(ns: &NetNs, server: Ipv4Addr, period: Duration, uplink: bool) -> Result<Transfer> {
     ns.run(move || {
-        let mut stream = connect(server, if uplink { 9 } else { 19 })?;
+        let mut stream = connect(server.into(), if uplink { 9 } else { 19 }, CONNECT)?;
         let mut block = vec![0x55; 65536];
         let begin = Instant::now();
         let mut octets = 0;
@@ -231,8 +243,7 @@ pub fn throughput(ns: &NetNs, server: Ipv4Addr, period: Duration, uplink: bool) 
     })
 }
 
-fn connect(server: Ipv4Addr, port: u16) -> Result<TcpStream> {
-    let limit = Duration::from_secs(5);
+fn connect(server: IpAddr, port: u16, limit: Duration) -> Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&SocketAddr::from((server, port)), limit)
         .with_context(|| format!("connecting to {server} port {port}"))?;
     stream.set_read_timeout(Some(limit))?;

@@ -8,6 +8,7 @@ use crate::oracle::Generator;
 use agw_types::{AddressPool, Ambr, Peer, Prefix64, PrefixPool, Tunnel, TunnelState, UeAddress};
 use basalt_ebpf_abi::{DownlinkFlags, HandoverHeader, Meter, UplinkFlags};
 use basalt_ids::Ebi;
+use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 use std::time::Instant;
 
@@ -55,7 +56,9 @@ fn a_session_is_what_was_set_last() {
     for state in [TunnelState::Idle, connected(7), connected(8), TunnelState::Idle, connected(8)] {
         set(&plane, tunnel(0x10_0003, UE, state)).unwrap();
         set(&plane, tunnel(0x10_0003, UE, state)).unwrap();
-        let installed = Installed { teid: Teid(0x10_0003), address: UE.into(), ebi: Some(Ebi::FIRST), state };
+        let framed_routes = Vec::new();
+        let installed =
+            Installed { teid: Teid(0x10_0003), address: UE.into(), framed_routes, ebi: Some(Ebi::FIRST), state };
         assert_eq!(plane.installed(), [installed]);
     }
     let remove = DataplaneChange::Remove { teid: Teid(0x10_0003), address: UE.into() };
@@ -289,4 +292,42 @@ fn a_session_without_ipv4_has_a_record_of_its_own() {
     assert!(plane.usage(Teid(0x10_0003), address).is_some());
     plane.apply(&DataplaneChange::Remove { teid: Teid(0x10_0003), address }).unwrap();
     assert_eq!((cell.get(), plane.installed().len()), (0, 1));
+}
+
+#[test]
+fn networks_behind_phones_are_one_phone_s_and_go_with_it() {
+    let (plane, _traffic) = memory();
+    let behind = |teid, ue: [u8; 4], state, networks: &[&str]| {
+        let framed_routes = networks.iter().map(|network| network.parse().unwrap()).collect();
+        Tunnel { framed_routes, ..tunnel(teid, ue.into(), state) }
+    };
+    let flags = |index| UplinkFlags(plane.shared.tables.uplink.get(index).unwrap().flags.get());
+    let there = || plane.shared.state().sessions.networks.all().map(|n| n.to_string()).collect::<Vec<_>>();
+    let one = behind(0x10_0003, [10, 45, 0, 7], connected(3), &["10.94.7.0/24", "2001:db8:94::/56"]);
+    set(&plane, one.clone()).unwrap();
+    assert!(flags(3).has(UplinkFlags::FRAMED));
+    assert_eq!(plane.installed()[0].framed_routes, one.framed_routes);
+    // What lies in a pool or meets another phone's is left out; the session is there all the same.
+    let wanted = ["10.94.0.0/16", "10.45.0.64/26", "2001:db8:6::/64", "10.94.8.0/24"];
+    let two = behind(0x10_0004, [10, 45, 0, 8], connected(4), &wanted);
+    set(&plane, two.clone()).unwrap();
+    assert_eq!(there(), ["10.94.7.0/24", "2001:db8:94::/56", "10.94.8.0/24"]);
+    assert!(plane.reconcile(&[one.clone(), two.clone()]).is_empty(), "the same again");
+    // Idle and back, over a move: nothing changes.
+    for state in [TunnelState::Idle, connected(9)] {
+        set(&plane, Tunnel { state, ..one.clone() }).unwrap();
+        assert_eq!(there().len(), 3);
+    }
+    // A new generation takes them over from the tables.
+    let mut again = crate::framed::Networks::default();
+    again.adopt(&plane.shared.tables);
+    assert_eq!(again.all().collect::<BTreeSet<_>>(), plane.shared.state().sessions.networks.all().collect());
+    // Other ones, fewer, none.
+    let fewer = Tunnel { state: connected(9), ..behind(0x10_0003, [10, 45, 0, 7], connected(9), &["10.94.9.0/24"]) };
+    assert_eq!(plane.reconcile(&[fewer, two.clone()]).wrong, [Teid(0x10_0003)]);
+    assert_eq!(there(), ["10.94.9.0/24", "10.94.8.0/24"]);
+    plane.apply(&DataplaneChange::Remove { teid: two.teid, address: two.address }).unwrap();
+    set(&plane, tunnel(0x10_0003, UE, connected(9))).unwrap();
+    assert_eq!((there(), flags(3).has(UplinkFlags::FRAMED)), (Vec::new(), false));
+    assert_eq!(plane.shared.tables.settings.get(0).unwrap().framed_steps[1].get(), 0);
 }

@@ -78,7 +78,8 @@ fn pools(config: &Config, egress: Egress) -> Vec<Prefix> {
 }
 
 /// From phones to the internet, to what is permitted, and among each other where programs let it pass: that leaves where it came
-/// from. To phones, from the internet (behind NAT: only what they asked for) and as answers from what is permitted.
+/// from. To phones, from the internet (behind NAT: only what they asked for) and as answers from what is permitted; to networks behind phones,
+/// from the internet.
 fn forward(config: &Config) -> Vec<Value> {
     let (device, internet) = (config.device.as_str(), config.internet_interface.as_str());
     let from_phones = || interface("iifname", device);
@@ -99,6 +100,10 @@ fn forward(config: &Config) -> Vec<Value> {
             .map(|pool| vec![interface("iifname", internet), to_phones(), address_in("daddr", pool), accept()]),
     );
     rules.push(vec![to_phones(), established(), accept()]);
+    // What is in no pool and yet routed to phones is a network behind one, which others may reach.
+    let pools = config.pools.iter().map(|pool| Prefix::new(pool.network, pool.prefix));
+    rules.extend(pools.map(|pool| vec![to_phones(), address_in("daddr", pool), refuse()]));
+    rules.push(vec![interface("iifname", internet), to_phones(), accept()]);
     rules.push(vec![to_phones(), refuse()]);
     rules.into_iter().map(|statements| rule("forward", statements)).collect()
 }

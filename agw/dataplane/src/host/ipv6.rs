@@ -13,7 +13,7 @@ use std::fs;
 use std::net::Ipv6Addr;
 
 /// Next hop of the pools' routes: a neighbour that exists on the gateway's own device only.
-const PEER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
+pub(crate) const PEER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
 const TABLE: &str = "basalt";
 
 /// Switches IPv6 forwarding on and routes the pools to the gateway's own device. `peer` is the far end of it, where it has one.
@@ -78,6 +78,9 @@ pub(crate) fn ruleset(config: &Config) -> Value {
         forward.push(vec![interface("iifname", internet), to_phones(), accept()]);
     }
     forward.push(vec![to_phones(), established(), accept()]);
+    // What is in no pool and yet routed to phones is a network behind one, which others may reach.
+    forward.extend(config.pools6.iter().map(|pool| vec![to_phones(), address_in("daddr", pool), refuse()]));
+    forward.push(vec![interface("iifname", internet), to_phones(), accept()]);
     forward.push(vec![to_phones(), refuse()]);
     commands.extend(forward.into_iter().map(|statements| rule("forward", statements)));
     let limit = json!({"limit": {"rate": 1000, "per": "second", "burst": 200}});

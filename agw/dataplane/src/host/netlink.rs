@@ -2,6 +2,7 @@
 
 use super::snapshot::{Link, Route, Snapshot};
 use crate::error::Error;
+use agw_types::IpPrefix;
 use basalt_ebpf_abi::{Mac, Prefix};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use rtnetlink::packet_route::AddressFamily;
@@ -10,8 +11,11 @@ use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, State
 use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourExtFlags, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
-use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteType};
+use rtnetlink::packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteScope, RouteType,
+};
 use rtnetlink::{Handle, LinkUnspec, LinkVeth, MulticastGroup, RouteMessageBuilder, new_multicast_connection};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
@@ -140,12 +144,41 @@ impl Netlink {
             .output_interface(index);
         builder = match gateway {
             Some(gateway) => builder.gateway(gateway).onlink(),
-            None => builder.scope(rtnetlink::packet_route::route::RouteScope::Link),
+            None => builder.scope(RouteScope::Link),
         };
         let mut message = builder.build();
         message.attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
         let request = self.handle.route().add(message).replace();
         request.execute().await.map_err(failed(format!("routing {prefix}")))
+    }
+
+    /// The networks that unicast routes of the main table lead out of an interface to, but for link-local ones.
+    pub(crate) async fn routes_by(&self, index: u32) -> Result<BTreeSet<IpPrefix>, Error> {
+        let requests = [RouteMessageBuilder::<Ipv4Addr>::new().build(), RouteMessageBuilder::<Ipv6Addr>::new().build()];
+        let mut networks = BTreeSet::new();
+        for wanted in requests {
+            let mut routes = self.handle.route().get(wanted).execute();
+            while let Some(message) = routes.try_next().await.map_err(failed("listing routes"))? {
+                networks.extend(network_by(&message, index));
+            }
+        }
+        Ok(networks)
+    }
+
+    /// Removes a route out of an interface.
+    pub(crate) async fn remove_route(&self, network: IpPrefix, index: u32) -> Result<(), Error> {
+        let message = match network.first() {
+            IpAddr::V4(first) => RouteMessageBuilder::<Ipv4Addr>::new()
+                .destination_prefix(first, network.length())
+                .output_interface(index)
+                .scope(RouteScope::NoWhere)
+                .build(),
+            IpAddr::V6(first) => RouteMessageBuilder::<Ipv6Addr>::new()
+                .destination_prefix(first, network.length())
+                .output_interface(index)
+                .build(),
+        };
+        self.handle.route().del(message).execute().await.map_err(failed(format!("removing the route to {network}")))
     }
 
     /// Enters a neighbour that never changes.
@@ -221,6 +254,23 @@ fn link(message: &LinkMessage) -> Link {
         }
     }
     link
+}
+
+/// The network of a unicast route of the main table that leads out of this interface.
+fn network_by(message: &RouteMessage, index: u32) -> Option<IpPrefix> {
+    let main = message.header.table == RouteHeader::RT_TABLE_MAIN && message.header.kind == RouteType::Unicast;
+    let (mut output, mut first) = (None, None);
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(RouteAddress::Inet(address)) => first = Some(IpAddr::V4(*address)),
+            RouteAttribute::Destination(RouteAddress::Inet6(address)) => first = Some(IpAddr::V6(*address)),
+            RouteAttribute::Oif(index) => output = Some(*index),
+            _ => {}
+        }
+    }
+    let ours = main && output == Some(index);
+    let link_local = matches!(first, Some(IpAddr::V6(address)) if address.is_unicast_link_local());
+    IpPrefix::new(first.filter(|_| ours && !link_local)?, message.header.destination_prefix_length)
 }
 
 /// A unicast route of the main table with one next hop; others are the kernel's matter.

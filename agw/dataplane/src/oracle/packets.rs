@@ -18,6 +18,16 @@ impl World {
     /// What phones are translated to; the first is the gateway's own.
     pub(super) const EXTERNAL: [Ipv4Addr; 2] = [Ipv4Addr::new(198, 51, 100, 1), Ipv4Addr::new(203, 0, 113, 40)];
 
+    /// Networks behind phones: as many as the table has room for.
+    pub(super) const BEHIND: [(u32, &[&str]); 6] = [
+        (0, &["10.94.0.0/24"]),
+        (1, &["10.94.1.0/25"]),
+        (2, &["10.94.2.0/24", "2001:db8:94:2::/64"]),
+        (3, &["10.94.3.4/30"]),
+        (4, &["10.94.4.0/24"]),
+        (12, &["2001:db8:94:c:8000::/65"]),
+    ];
+
     /// First of the 32 external ports of a session.
     pub(super) fn ports(index: u32) -> u16 {
         1024 + index as u16 * 32
@@ -74,7 +84,10 @@ impl Generator {
     pub(crate) fn uplink(&mut self) -> Vec<u8> {
         let index = self.below(16) as u32;
         let ue = u32::from(World::UE) + index;
-        let source = if self.one_in(12) { self.next() as u32 } else { ue };
+        let mut source = if self.one_in(12) { self.next() as u32 } else { ue };
+        if self.one_in(5) {
+            source = self.behind(index).into();
+        }
         let inner = if self.one_in(7) { self.inner6(index as u8) } else { self.inner(source.into()) };
         // Now and then by a dedicated bearer of that session.
         let dedicated = [(2, 16), (6, 17), (6, 18), (8, 19)].into_iter().find(|(home, _)| *home == index);
@@ -101,6 +114,9 @@ impl Generator {
             ue = Ipv4Addr::from(self.next() as u32);
         } else if self.one_in(12) {
             ue = self.pick(&World::EXTERNAL);
+        } else if self.one_in(6) {
+            let index = self.below(6) as u32;
+            ue = self.behind(index);
         }
         let length = self.pick(&[0, 1, 20, 100, 300, 1300, 1400, 2000]);
         let payload = self.octets(length);
@@ -122,6 +138,9 @@ impl Generator {
                 prefix = World::delegated(self.below(16) as u8);
                 prefix[7] |= self.pick(&[0, 1, 15]);
             }
+            if self.one_in(4) {
+                prefix = self.pick(&[[0x20, 1, 0x0d, 0xb8, 0, 0x94, 0, 2], [0x20, 1, 0x0d, 0xb8, 0, 0x94, 0, 12]]);
+            }
             let server = [0x20, 1, 0x0d, 0xb8, 0xbe, 0xef, 0, 1];
             let protocol = self.pick(&[17, 6, 44]);
             if protocol == 6 {
@@ -140,6 +159,12 @@ impl Generator {
         self.damage(frame)
     }
 
+    /// An address behind a phone, or near those.
+    fn behind(&mut self, index: u32) -> Ipv4Addr {
+        let host = self.pick(&[0, 4, 7, 8, 127, 128, 255]);
+        Ipv4Addr::new(10, 94, index as u8, host)
+    }
+
     /// What a phone with IPv6 might send.
     fn inner6(&mut self, index: u8) -> Vec<u8> {
         let mut source = if index < 12 { World::prefix(index) } else { World::delegated(index) };
@@ -150,7 +175,11 @@ impl Generator {
         if self.one_in(8) {
             source = self.pick(&[World::prefix(index ^ 1), [0xfe, 0x80, 0, 0, 0, 0, 0, 0], [0; 8]]);
         }
+        if self.one_in(4) {
+            source = [0x20, 1, 0x0d, 0xb8, 0, 0x94, 0, self.pick(&[index, 2, 12])];
+        }
         let destination = self.pick(&[
+            [0x20, 1, 0x0d, 0xb8, 0, 0x94, 0, 2],
             [0x20, 1, 0x0d, 0xb8, 0xbe, 0xef, 0, 1],
             [0x20, 1, 0x0d, 0xb8, 0xbe, 0xef, 0, 2],
             [0x20, 1, 0x0d, 0xb8, 0xde, 0xad, 0, 1],
@@ -195,6 +224,8 @@ impl Generator {
             [203, 0, 113, 1],
             [203, 1, 113, 1],
             [10, 45, 0, 3],
+            [10, 94, 2, 7],
+            [10, 94, 9, 7],
             [127, 0, 0, 1],
             [198, 51, 100, 1],
             [198, 51, 101, 1],
@@ -292,7 +323,9 @@ fn ipv6(prefixes: [[u8; 8]; 2], next: u8, payload: &[u8]) -> Vec<u8> {
     packet.extend([next, 64]);
     for prefix in prefixes {
         packet.extend(prefix);
-        packet.extend([0, 0, 0, 0, 0, 0, 0, 9]);
+        // In the upper half of session 12's network, and in the lower one of the others.
+        let half = if prefix[7] == 12 && payload.len().is_multiple_of(2) { 0x80 } else { 0 };
+        packet.extend([half, 0, 0, 0, 0, 0, 0, 9]);
     }
     packet.extend(payload);
     packet

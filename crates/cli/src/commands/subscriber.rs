@@ -140,7 +140,9 @@ fn keys(add: &Add, stdin: &mut dyn Read) -> Result<KeyTexts> {
 /// Access points as asked for; an address or a class alone is one for `internet`.
 fn apns(add: &Add) -> Result<Vec<api::SubscribedApn>> {
     let mut names: Vec<&str> = add.apn.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect();
-    if names.is_empty() && (add.static_ip.is_some() || add.static_ipv6.is_some() || add.qci != 9) {
+    if names.is_empty()
+        && (add.static_ip.is_some() || add.static_ipv6.is_some() || !add.framed_route.is_empty() || add.qci != 9)
+    {
         names.push("internet");
     }
     let static_ipv4 = match add.static_ip.as_deref() {
@@ -153,7 +155,7 @@ fn apns(add: &Add) -> Result<Vec<api::SubscribedApn>> {
         static_ipv4: if index == 0 { static_ipv4.clone() } else { String::new() },
         static_ipv6: add.static_ipv6.clone().filter(|_| index == 0).unwrap_or_default(),
         pdn_type: add.pdn_type.clone(),
-        framed_routes: Vec::new(),
+        framed_routes: if index == 0 { add.framed_route.clone() } else { Vec::new() },
         ..Default::default()
     });
     Ok(apns.collect())
@@ -242,7 +244,10 @@ async fn show(imsi: String, client: &mut Client, out: &mut Out<'_>) -> Result<()
             .map(String::as_str)
             .filter(|text| !text.is_empty())
             .collect();
-        let address = if fixed.is_empty() { "address from the pool".to_owned() } else { fixed.join(", ") };
+        let mut address = if fixed.is_empty() { "address from the pool".to_owned() } else { fixed.join(", ") };
+        if !apn.framed_routes.is_empty() {
+            address += &format!(", behind it {}", apn.framed_routes.join(", "));
+        }
         let rates = get::ambr(apn.ambr_downlink, apn.ambr_uplink);
         let kind = if apn.pdn_type.is_empty() { String::new() } else { format!(", {}", apn.pdn_type) };
         let what = format!("QCI {}, priority {}, {rates}{kind}, {address}", apn.qci, apn.priority);

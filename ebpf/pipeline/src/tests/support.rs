@@ -2,8 +2,9 @@
 
 use crate::{Frame, Tables, Verdict};
 use basalt_ebpf_abi::{
-    Address, Bearer, Block, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, FRAGMENTS, Fragment, Mac,
-    Mapping, Nat, NextHop, Notice, Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink,
+    Address, Bearer, Block, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, FRAGMENTS, Fragment,
+    Framed, Mac, Mapping, Nat, NextHop, Notice, Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared64,
+    UeMeters, Uplink,
 };
 use core::cell::{Cell, RefCell};
 use core::net::Ipv4Addr;
@@ -30,6 +31,7 @@ pub(super) struct World {
     pub(super) states: Vec<RuleState>,
     pub(super) bearers: Vec<Bearer>,
     pub(super) prefixes: Vec<Shared64>,
+    pub(super) framed: Vec<Framed>,
     pub(super) notices: RefCell<Vec<Notice>>,
     pub(super) nat: Nat,
     pub(super) blocks: Vec<Block>,
@@ -55,6 +57,7 @@ impl World {
             policies: (0..3).map(|_| unsafe { Box::new_zeroed().assume_init() }).collect(),
             states: (0..128).map(|_| RuleState::default()).collect(),
             bearers: (0..32).map(|_| Bearer::default()).collect(),
+            framed: (0..16).map(|_| Framed::default()).collect(),
             prefixes: (0..16).map(|_| Shared64::default()).collect(),
             notices: RefCell::default(),
             nat: Nat::default(),
@@ -141,6 +144,9 @@ impl Tables for World {
     }
     fn prefix(&self, place: u32) -> Option<&Shared64> {
         self.prefixes.get(place as usize)
+    }
+    fn framed(&self, index: u32) -> Option<&Framed> {
+        self.framed.get(index as usize)
     }
     fn nat(&self) -> Option<&Nat> {
         Some(&self.nat)

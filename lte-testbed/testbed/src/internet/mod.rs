@@ -37,12 +37,13 @@ impl Services {
     ///
     /// # Errors
     /// A port is in use.
-    pub fn start(ns: &NetNs, address: Ipv4Addr) -> Result<Self> {
+    pub fn start(ns: &NetNs, address: impl Into<IpAddr>) -> Result<Self> {
+        let address = address.into();
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, is_ready) = std::sync::mpsc::channel();
         let thread = ns.spawn("internet", move || {
             runtime()?.block_on(async {
-                let services = bind(address.into()).await;
+                let services = bind(address).await;
                 let (report, services) = match services {
                     Ok(services) => (Ok(()), services),
                     Err(error) => (Err(error), JoinSet::new()),

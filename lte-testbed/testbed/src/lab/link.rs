@@ -21,6 +21,15 @@ use crate::sys;
 /// MTU of the far end of a phone's device: more than a phone is ever told.
 const LOOSE_MTU: u32 = 9000;
 
+/// Interface of a phone and of a host behind it towards each other.
+pub const LAN: &str = "lan0";
+
+/// The end of a cable between a phone and what is behind it.
+#[must_use]
+pub fn lan_end(ns: &NetNs, address: Ipv4Addr, length: u8) -> End {
+    End { ns: ns.clone(), name: LAN, address: (address, length) }
+}
+
 /// One end of a veth pair.
 #[derive(Clone, Debug)]
 pub struct End {
@@ -110,6 +119,14 @@ pub fn prepare(ns: &NetNs) -> Result<()> {
 /// The setting cannot be written.
 pub fn forward(ns: &NetNs) -> Result<()> {
     ns.run(|| set("ipv4/ip_forward", "1"))
+}
+
+/// Lets a namespace forward IPv6 packets.
+///
+/// # Errors
+/// The setting cannot be written.
+pub fn forward6(ns: &NetNs) -> Result<()> {
+    ns.run(|| set("ipv6/conf/all/forwarding", "1"))
 }
 
 /// Adds an address to an interface.
@@ -230,6 +247,36 @@ pub fn loose_pair(ns: &NetNs, near: &'static str, far: &'static str) -> Result<L
     .with_context(|| format!("making the cable {near} - {far} in {}", ns.name()))
 }
 
+/// Gives a phone's network device its IPv6 address and sends everything of that version through it. Where the kernel has no IPv6
+/// nothing happens.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn configure_tun6(ns: &NetNs, interface: &'static str, address: Ipv6Addr) -> Result<()> {
+    ns.run(move || {
+        for (key, value) in [("addr_gen_mode", "1"), ("accept_ra", "0")] {
+            // Where the kernel has no IPv6 there is nothing to switch.
+            let _ = set(&format!("ipv6/conf/{interface}/{key}"), value);
+        }
+        Ok(())
+    })?;
+    // Everything is behind the one tunnel: neighbours have no addresses to be asked for.
+    add_address6(ns, interface, address, 128)?;
+    ns.run_async(move || async move {
+        if !std::path::Path::new("/proc/sys/net/ipv6").exists() {
+            return Ok(());
+        }
+        let handle = netlink()?;
+        let index = index_of(&handle, interface).await?;
+        let route = RouteMessageBuilder::<Ipv6Addr>::new()
+            .destination_prefix(Ipv6Addr::UNSPECIFIED, 0)
+            .output_interface(index)
+            .build();
+        handle.route().add(route).replace().execute().await?;
+        Ok(())
+    })
+}
+
 /// Gives a phone's network device its address and MTU and sends everything through it.
 ///
 /// # Errors
@@ -250,6 +297,21 @@ pub fn configure_tun(ns: &NetNs, interface: &str, address: Ipv4Addr, mtu: u16) -
             .scope(RouteScope::Link)
             .build();
         handle.route().add(route).replace().execute().await?;
+        Ok(())
+    })
+}
+
+/// Brings a phone's network device up without an address.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn raise_tun(ns: &NetNs, interface: &'static str, mtu: u16) -> Result<()> {
+    ns.run_async(move || async move {
+        disable_ipv6(interface);
+        let handle = netlink()?;
+        let index = index_of(&handle, interface).await?;
+        let message = LinkUnspec::new_with_index(index).mtu(u32::from(mtu)).up().build();
+        handle.link().set(message).execute().await?;
         Ok(())
     })
 }

@@ -176,14 +176,25 @@ impl Lab {
     /// # Errors
     /// The kernel refuses.
     pub fn phone(&self, number: u32) -> Result<NetNs> {
-        let name = format!("{}-ue{number}", self.name);
-        if let Ok(ns) = NetNs::open(&name) {
+        self.fresh(&format!("{}-ue{number}", self.name))
+    }
+
+    fn fresh(&self, name: &str) -> Result<NetNs> {
+        if let Ok(ns) = NetNs::open(name) {
             return Ok(ns);
         }
         let _making = stop::making();
-        let ns = NetNs::create(&name)?;
+        let ns = NetNs::create(name)?;
         link::prepare(&ns)?;
         Ok(ns)
+    }
+
+    /// Makes (or finds) the namespace of a host behind phone `number`.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn behind(&self, number: u32) -> Result<NetNs> {
+        self.fresh(&format!("{}-lan{number}", self.name))
     }
 
     /// Removes the namespace of phone `number`.
@@ -258,8 +269,10 @@ fn namespaces(name: &str) -> Vec<String> {
     let prefix = format!("{name}-");
     let own = |ns: &String| {
         ns.strip_prefix(&prefix).is_some_and(|part| {
-            let phone = part.strip_prefix("ue").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-            phone || matches!(part, "ran" | "agw" | "internet")
+            let numbered = |kind: &str| {
+                part.strip_prefix(kind).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+            };
+            numbered("ue") || numbered("lan") || matches!(part, "ran" | "agw" | "internet")
         })
     };
     NetNs::list(&prefix).into_iter().filter(own).collect()

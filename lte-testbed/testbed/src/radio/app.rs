@@ -63,6 +63,11 @@ impl App {
         self.ipv6
     }
 
+    /// The same, to be told what its router says.
+    pub(super) fn interface_mut(&mut self) -> Option<&mut Interface> {
+        self.ipv6.as_mut()
+    }
+
     /// A PDN connection came up with this interface identifier, or without one. The Router Solicitation to send.
     pub fn set_interface(&mut self, identifier: Option<[u8; 8]>) -> Option<Vec<u8>> {
         self.ipv6 = identifier.map(Interface::new);

@@ -1,5 +1,7 @@
 //! The site's input and output: SCTP, GTP-U and TUN devices.
 
+mod devices;
+
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
@@ -345,41 +347,6 @@ impl Io {
         }
     }
 
-    /// Gives the phone its IPv6 interface, and has it ask for a prefix once it has bearers.
-    fn interface_up(&mut self, phone: usize, identifier: Option<[u8; 8]>) {
-        if self.tun_spaces.contains_key(&phone) {
-            return;
-        }
-        if let Some(solicitation) = self.app(phone).set_interface(identifier) {
-            self.waiting.entry(phone).or_default().push_back(solicitation);
-        }
-    }
-
-    fn session_up(&mut self, phone: usize, address: Option<Ipv4Addr>, mtu: Option<u16>) {
-        if let Some(app) = self.apps.get_mut(&phone) {
-            app.set_address(address);
-        } else if !self.tun_spaces.contains_key(&phone) {
-            self.app(phone).set_address(address);
-        }
-        let (Some(ns), Some(address)) = (self.tun_spaces.get(&phone).cloned(), address) else { return };
-        if let Err(error) = self.raise_tun(phone, &ns, address, mtu) {
-            eprintln!("phone {}: no network device: {error:#}", phone + 1);
-        }
-    }
-
-    fn raise_tun(&mut self, phone: usize, ns: &NetNs, address: Ipv4Addr, mtu: Option<u16>) -> Result<()> {
-        if let Some(tun) = self.tuns.get_mut(&phone) {
-            return tun.configure(address, mtu);
-        }
-        let mut tun = Tun::open(ns)?;
-        tun.configure(address, mtu)?;
-        self.tuns.insert(phone, tun.clone());
-        if let Some(me) = self.me.upgrade() {
-            tokio::task::spawn_local(read_tun(me, phone, tun));
-        }
-        Ok(())
-    }
-
     /// A packet of a phone: into its tunnel, or kept while the phone asks for bearers.
     pub fn send_packet(&mut self, phone: usize, packet: &[u8]) {
         if self.forward(phone, packet) {
@@ -485,9 +452,8 @@ impl Io {
         *self.by_bearer.entry((phone, ebi)).or_default() += 1;
         self.traffic.downlink_packets += 1;
         self.traffic.downlink_octets += packet.len() as u64;
-        if let Some(tun) = self.tuns.get(&phone) {
-            tun.write(packet);
-            return;
+        if self.tuns.contains_key(&phone) {
+            return self.packet_for_device(phone, packet);
         }
         if let Some(reply) = self.app(phone).receive(now, packet) {
             self.send_packet(phone, &reply);
@@ -615,21 +581,4 @@ fn cannot_bind(address: Ipv4Addr) -> String {
          not available: no interface has that address, see --enb-address)",
         gtpu::PORT
     )
-}
-
-async fn read_tun(io: Rc<RefCell<Io>>, phone: usize, tun: Tun) {
-    let mut buffer = vec![0; 65536];
-    while tun.readable().await.is_ok() {
-        let mut io = io.borrow_mut();
-        if !io.tuns.contains_key(&phone) {
-            return;
-        }
-        for _ in 0..BATCH {
-            match tun.try_read(&mut buffer) {
-                Ok(packet) => io.send_packet(phone, &buffer[packet]),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                Err(_) => return,
-            }
-        }
-    }
 }

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, IoSlice, Read, Write};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ pub struct Tun {
     header: Vec<u8>,
     ns: NetNs,
     configured: Option<(Ipv4Addr, u16)>,
+    configured6: Option<Ipv6Addr>,
 }
 
 impl Tun {
@@ -52,7 +53,13 @@ impl Tun {
                 (ns.run(move || Ok(sys::open_frames(pair.far)?))?, ethernet(&pair.near_mac))
             }
         };
-        Ok(Self { device: Arc::new(sys::watch(device.into())?), header, ns: ns.clone(), configured: None })
+        Ok(Self {
+            device: Arc::new(sys::watch(device.into())?),
+            header,
+            ns: ns.clone(),
+            configured: None,
+            configured6: None,
+        })
     }
 
     /// Gives it the phone's address; nothing happens if it has it already.
@@ -64,6 +71,26 @@ impl Tun {
         if self.configured != Some(wanted) {
             link::configure_tun(&self.ns, INTERFACE, wanted.0, wanted.1)?;
             self.configured = Some(wanted);
+        }
+        Ok(())
+    }
+
+    /// Brings it up for a phone without IPv4.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn raise(&mut self, mtu: Option<u16>) -> Result<()> {
+        link::raise_tun(&self.ns, INTERFACE, mtu.unwrap_or(DEFAULT_MTU))
+    }
+
+    /// Gives it the phone's IPv6 address; nothing happens if it has it already.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn configure6(&mut self, address: Ipv6Addr) -> Result<()> {
+        if self.configured6 != Some(address) {
+            link::configure_tun6(&self.ns, INTERFACE, address)?;
+            self.configured6 = Some(address);
         }
         Ok(())
     }
@@ -88,7 +115,12 @@ impl Tun {
     /// Writes one packet; a device that takes none at the moment loses it, as a full queue would.
     pub fn write(&self, packet: &[u8]) {
         let mut device: &File = self.device.get_ref();
-        let _ = device.write_vectored(&[IoSlice::new(&self.header), IoSlice::new(packet)]);
+        let mut header = self.header.clone();
+        if let (Some(kind), true) = (header.last_chunk_mut::<2>(), packet.first().is_some_and(|first| first >> 4 == 6))
+        {
+            *kind = 0x86dd_u16.to_be_bytes();
+        }
+        let _ = device.write_vectored(&[IoSlice::new(&header), IoSlice::new(packet)]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Scenarios: short texts of steps and expectations, played against a real gateway in a lab.
 
 mod check;
+mod devices;
 mod parse;
 mod rates;
 mod run;

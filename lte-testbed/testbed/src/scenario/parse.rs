@@ -11,7 +11,8 @@ use testbed_ue::{AkaFault, Misdeed, Mutation, Timer, Uplink};
 use basalt_nas::ie::PdnType;
 
 use super::script::{
-    Comparison, EnbAction, Expectation, GatewayAction, PhoneAction, PhoneState, Phones, Script, Setup, Step, Trait,
+    Comparison, EnbAction, Expectation, GatewayAction, PhoneAction, PhoneState, Phones, Place, Script, Setup, Step,
+    Trait,
 };
 
 /// A line that is no sentence.
@@ -103,6 +104,11 @@ fn phone_trait(words: &[&str]) -> Sentence<Option<Trait>> {
         ["wants", "IPv4"] => Trait::PdnType(PdnType::Ipv4),
         ["wants", "IPv6"] => Trait::PdnType(PdnType::Ipv6),
         ["wants", "IPv4v6"] => Trait::PdnType(PdnType::Ipv4v6),
+        ["is", "a", "network", "device"] => Trait::Device,
+        ["has", "network", prefix, "behind", "it"] => {
+            let (first, length) = prefix.split_once('/').ok_or_else(|| format!("{prefix} is no network"))?;
+            Trait::Behind(number(first)?, number(length)?)
+        }
         ["tries", "once"] => Trait::Once,
         ["has", timer, "of", time] => Trait::Timer(timer_of(timer)?, duration(time)?),
         _ => return Ok(None),
@@ -154,12 +160,43 @@ fn step(sentence: &str) -> Sentence<Step> {
             let rates = rates.iter().map(|rate| number(rate)).collect::<Sentence<Vec<u64>>>()?;
             Ok(Step::Rates(index(phone)?, rates))
         }
+        [rest @ .., "over", "IPv6"] if downloads(rest) => download(rest, true),
+        rest if downloads(rest) => download(rest, false),
         ["operator", "watches", "ue", phone, "for", time] => Ok(Step::Watch(index(phone)?, duration(time)?)),
         ["canary", "ue", phone, "starts"] => Ok(Step::CanaryStarts(index(phone)?)),
         ["canary", "lost", "nothing"] => Ok(Step::CanaryLostNothing),
         ["ue", phone, rest @ ..] => Ok(Step::Phone(one(phone)?, phone_action(rest)?)),
         ["gateway", rest @ ..] => Ok(Step::Gateway(gateway_action(rest)?)),
         _ => Err(unknown(sentence)),
+    }
+}
+
+/// `ue 1 downloads 1000 octets from internet`, `internet cannot download 1 octets from behind ue 1`.
+fn downloads(words: &[&str]) -> bool {
+    words.iter().any(|word| matches!(*word, "downloads" | "download"))
+}
+
+fn download(words: &[&str], ipv6: bool) -> Sentence<Step> {
+    let wrong = || format!("{:?} is no download such as `ue 1 downloads 1000 octets from internet`", words.join(" "));
+    let at = words.iter().position(|word| *word == "from").ok_or_else(wrong)?;
+    let (front, from) = (words.get(..at).ok_or_else(wrong)?, words.get(at + 1..).ok_or_else(wrong)?);
+    match front {
+        [by @ .., "cannot", "download", octets, "octets"] => {
+            Ok(Step::Download(place(by)?, place(from)?, number(octets)?, ipv6, false))
+        }
+        [by @ .., "downloads", octets, "octets"] => {
+            Ok(Step::Download(place(by)?, place(from)?, number(octets)?, ipv6, true))
+        }
+        _ => Err(wrong()),
+    }
+}
+
+fn place(words: &[&str]) -> Sentence<Place> {
+    match words {
+        ["internet"] => Ok(Place::Internet),
+        ["ue", phone] => Ok(Place::Phone(index(phone)?)),
+        ["behind", "ue", phone] => Ok(Place::Behind(index(phone)?)),
+        other => Err(format!("{:?} is no place: use internet, ue 1 or behind ue 1", other.join(" "))),
     }
 }
 

@@ -50,8 +50,8 @@ pub fn play(script: &Script, options: &RunOptions) -> Result<(), Failure> {
         let gateway = world.network.gateway.last_words();
         return Err(Failure { line: None, why: "the gateway does not run at the end".to_owned(), gateway });
     }
-    let World { radio, network, .. } = world;
-    drop(radio);
+    let World { radio, network, devices, .. } = world;
+    drop((radio, devices));
     network.end().map_err(|error| Failure { line: None, why: format!("{error:#}"), gateway: String::new() })
 }
 
@@ -71,6 +71,7 @@ impl World {
             Step::Kills(phones, kills, every) => self.kills(*phones, *kills, *every),
             Step::Rates(phone, rates) => super::rates::run(self, phone - 1, rates),
             Step::Watch(phone, time) => self.watch(phone - 1, *time),
+            Step::Download(by, from, octets, ipv6, wanted) => self.download(*by, *from, *octets, *ipv6, *wanted),
             Step::CanaryStarts(phone) => self.canary_starts(phone - 1),
             Step::CanaryLostNothing => self.canary_ends(),
             Step::Wait(time) => {

@@ -1,5 +1,7 @@
 //! What a scenario can say.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use basalt_ids::{Apn, Plmn, Tac};
@@ -59,6 +61,10 @@ pub enum Trait {
     AccessPoint(Apn),
     /// It asks for a session of this type.
     PdnType(PdnType),
+    /// It is a network device in a namespace, where real programs run.
+    Device,
+    /// There is this network behind it (first address, length), and it is a network device.
+    Behind(IpAddr, u8),
     /// It does not try again by itself.
     Once,
     /// It waits so long for answers instead of the specification's time.
@@ -78,6 +84,27 @@ impl Phones {
     /// Their indices, counted from 0.
     pub fn indices(self) -> impl Iterator<Item = usize> {
         self.first - 1..self.last
+    }
+}
+
+/// Where programs run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The server in the internet.
+    Internet,
+    /// A phone that is a network device.
+    Phone(usize),
+    /// The network behind it.
+    Behind(usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Internet => f.write_str("internet"),
+            Place::Phone(phone) => write!(f, "ue {phone}"),
+            Place::Behind(phone) => write!(f, "behind ue {phone}"),
+        }
     }
 }
 
@@ -102,6 +129,9 @@ pub enum Step {
     /// A phone gets each of these rates (bit/s) in turn, and the internet sends it more, in packets of all sizes and in one or many flows:
     /// what the receiver counts is the rate, within 5 %.
     Rates(usize, Vec<u64>),
+    /// A program at the first place downloads so many octets by HTTP from a server at the second one, over IPv6 if the first `bool` says
+    /// so; or it cannot, if the second one does.
+    Download(Place, Place, u64, bool, bool),
     /// A phone begins to ping the server without end.
     CanaryStarts(usize),
     /// Ends the pings of the canary, and none of them may be unanswered.

@@ -12,6 +12,7 @@ use testbed_ran::EnbConfig;
 use testbed_ue::{Capability, Event, Profile, Timer, TimerValues, Ue};
 use toml::Table;
 
+use super::devices::Devices;
 use super::script::{Script, Setup, Trait};
 use crate::lab::Lab;
 use crate::network::{Network, NetworkPlan};
@@ -38,6 +39,7 @@ pub(super) struct World {
     pub network: Network,
     pub phones: Vec<Seen>,
     pub enbs: Vec<Vec<testbed_ran::Event>>,
+    pub devices: Devices,
     pub canary: Option<usize>,
     /// How many canaries there were.
     pub canaries: u64,
@@ -68,7 +70,15 @@ impl World {
             ..NetworkPlan::new(&options.lab, options.unprivileged)
         })?;
         let radio = network.radio()?;
-        let mut world = Self { radio, network, phones: Vec::new(), enbs: Vec::new(), canary: None, canaries: 0 };
+        let mut world = Self {
+            radio,
+            network,
+            phones: Vec::new(),
+            enbs: Vec::new(),
+            devices: Devices::default(),
+            canary: None,
+            canaries: 0,
+        };
         world.subscribe(script)?;
         world.add_enbs(script)?;
         world.add_phones(script)?;
@@ -85,7 +95,13 @@ impl World {
         if known.is_empty() {
             return Ok(());
         }
-        self.network.gateway.import_limited(&known, &script.access_points(), script.downlink_rate())
+        let networks = |subscriber: &Subscriber| {
+            let number =
+                (1..=count).find(|number| self::subscriber(script, *number).is_ok_and(|s| s.imsi == subscriber.imsi));
+            let behind = script.behind(number.unwrap_or(0) as usize);
+            behind.map(|(first, length)| format!("{first}/{length}")).collect()
+        };
+        self.network.gateway.import_shaped(&known, &script.access_points(), script.downlink_rate(), networks)
     }
 
     fn add_enbs(&mut self, script: &Script) -> Result<()> {
@@ -104,7 +120,13 @@ impl World {
             let wrong_key = script.traits(number).any(|kind| matches!(kind, Trait::WrongKey));
             let usim = if wrong_key { subscriber.forged_usim() } else { subscriber.usim() };
             let ue = Ue::new(Arc::new(profile(script, number)), usim, subscriber.imeisv);
-            self.radio.call(move |io| io.add_phone(ue, 0))?;
+            let device = self.devices.add(&self.network.lab, script, number)?;
+            self.radio.call(move |io| {
+                let phone = io.add_phone(ue, 0);
+                if let Some(ns) = device {
+                    io.give_tun(phone, ns);
+                }
+            })?;
             self.phones.push(Seen::default());
         }
         Ok(())
@@ -293,7 +315,7 @@ fn profile(script: &Script, number: usize) -> Profile {
             Trait::PdnType(pdn_type) => profile.pdn_type = *pdn_type,
             Trait::Once => profile.persistent = false,
             Trait::Timer(timer, value) => set_timer(&mut profile.timers, *timer, *value),
-            Trait::WrongKey | Trait::Unknown | Trait::Network(_) => {}
+            Trait::WrongKey | Trait::Unknown | Trait::Network(_) | Trait::Device | Trait::Behind(..) => {}
         }
     }
     profile

@@ -4,7 +4,7 @@ use crate::view;
 use basalt_control_api::gateway::v1 as api;
 
 /// Columns of an exported file.
-pub(in super::super) const EXPORTED: [&str; 16] = [
+pub(in super::super) const EXPORTED: [&str; 17] = [
     "imsi",
     "name",
     "msisdn",
@@ -21,10 +21,11 @@ pub(in super::super) const EXPORTED: [&str; 16] = [
     "priority",
     "apn_ambr_dl",
     "apn_ambr_ul",
+    "framed_routes",
 ];
 
 /// One subscriber in those columns.
-pub(in super::super) fn exported(subscriber: &api::Subscriber) -> [String; 16] {
+pub(in super::super) fn exported(subscriber: &api::Subscriber) -> [String; 17] {
     let each = |of: &dyn Fn(&api::SubscribedApn) -> String| {
         let items: Vec<String> = subscriber
             .apns
@@ -53,5 +54,6 @@ pub(in super::super) fn exported(subscriber: &api::Subscriber) -> [String; 16] {
         each(&|apn| apn.priority.to_string()),
         each(&|apn| own(apn.ambr_downlink, subscriber.ambr_downlink)),
         each(&|apn| own(apn.ambr_uplink, subscriber.ambr_uplink)),
+        each(&|apn| apn.framed_routes.join("+")),
     ]
 }

@@ -24,6 +24,7 @@ const COLUMNS: &[(Column, &[&str])] = &[
     (Column::StaticIp, &["static_ip", "static_ipv4", "ip", "ipv4", "ip_address"]),
     (Column::StaticIpv6, &["static_ipv6", "ipv6", "ipv6_prefix"]),
     (Column::PdnType, &["pdn_type"]),
+    (Column::FramedRoutes, &["framed_routes", "framed_route", "networks"]),
     (Column::Qci, &["qci"]),
     (Column::Priority, &["priority", "arp"]),
     (Column::Ambr, &["ambr"]),
@@ -42,7 +43,7 @@ const IGNORED: &[&str] = &[
 
 /// Whether a value is of one access point only.
 const fn own(column: Column) -> bool {
-    matches!(column, Column::StaticIp | Column::StaticIpv6)
+    matches!(column, Column::StaticIp | Column::StaticIpv6 | Column::FramedRoutes)
 }
 
 /// What a column means.
@@ -61,6 +62,7 @@ pub(super) enum Column {
     StaticIp,
     StaticIpv6,
     PdnType,
+    FramedRoutes,
     Qci,
     Priority,
     Ambr,
@@ -219,6 +221,7 @@ impl<'a> Cells<'a> {
             Column::StaticIp,
             Column::StaticIpv6,
             Column::PdnType,
+            Column::FramedRoutes,
             Column::Qci,
             Column::Priority,
             Column::ApnAmbrDownlink,
@@ -250,7 +253,7 @@ impl<'a> Cells<'a> {
                 },
                 static_ipv6: item(Column::StaticIpv6, "static_ipv6")?.to_owned(),
                 pdn_type: item(Column::PdnType, "pdn_type")?.to_owned(),
-                framed_routes: Vec::new(),
+                framed_routes: networks(item(Column::FramedRoutes, "framed_routes")?),
             })
         });
         apns.collect()
@@ -273,6 +276,11 @@ impl<'a> Cells<'a> {
         };
         Ok(if item == "-" { "" } else { item })
     }
+}
+
+/// Networks behind the phone of one access point.
+fn networks(item: &str) -> Vec<String> {
+    item.split('+').map(str::trim).filter(|network| !network.is_empty()).map(str::to_owned).collect()
 }
 
 /// Values in one cell.

@@ -117,7 +117,7 @@ fn what_is_exported_is_imported_again() {
                 static_ipv4: String::new(),
                 static_ipv6: "2001:db8:1:7::/64".to_owned(),
                 pdn_type: "ipv4v6".to_owned(),
-                framed_routes: Vec::new(),
+                framed_routes: vec!["192.168.7.0/24".to_owned(), "2001:db8:7::/48".to_owned()],
             },
             api::SubscribedApn {
                 apn: "ims".to_owned(),
