@@ -70,6 +70,17 @@ pub(crate) fn up(up: Up, speaker: &Speaker<'_>) -> api::FromGateway {
             let (id, percent, output) = (progress.id, progress.percent, progress.output);
             ApiUp::Progress(api::CommandProgress { id, state: state.into(), percent, output })
         }
+        Up::Phones { whole, phones, gone } => {
+            let phone = |it: agw_sync::Phone| api::Phone {
+                imsi: it.imsi,
+                state: it.state,
+                enb: it.enb,
+                apns: it.apns,
+                addresses: it.addresses,
+                json: it.json,
+            };
+            ApiUp::Phones(api::Phones { whole, phones: phones.into_iter().map(phone).collect(), gone })
+        }
         Up::Beat => ApiUp::Beat(api::Beat {}),
     };
     api::FromGateway { message: Some(message) }

@@ -24,10 +24,11 @@ mod backoff;
 mod machine;
 mod message;
 mod outbox;
+mod phones;
 mod talk;
 
 pub use machine::{Memory, Now, Settings, Sync};
 pub use message::{
-    Command, CommandState, Denial, Down, Effect, Event, Identity, Input, Link, Page, Progress, Put, REFUSALS, Refusal,
-    Up, UsageRecord,
+    Command, CommandState, Denial, Down, Effect, Event, Identity, Input, Link, Page, Phone, Progress, Put, REFUSALS,
+    Refusal, Up, UsageRecord,
 };

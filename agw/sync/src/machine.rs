@@ -173,6 +173,9 @@ impl Sync {
             Input::Event(event) => self.outbox.event(event),
             Input::InForce { refused, pending } => self.outbox.in_force(refused, pending),
             Input::CheckIn(state) => self.outbox.check_in(state),
+            Input::Phones { after, through, phones } => {
+                self.talk(|talk, sync, out| talk.phones(sync, (&after, through.as_deref()), phones, out), out);
+            }
             Input::Metrics(values) => self.outbox.metrics(values),
             Input::Progress(progress) => self.outbox.progress(progress),
             Input::Applied { page, refusals } => self.applied(&page, refusals, out),

@@ -76,6 +76,23 @@ pub struct Refusal {
 /// Refusals that are told; more are of no use to anybody.
 pub const REFUSALS: usize = 1_000;
 
+/// A phone as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Phone {
+    /// Whose it is.
+    pub imsi: String,
+    /// `connected`, `idle`, …
+    pub state: String,
+    /// The base station that it was at last; empty when none is known.
+    pub enb: String,
+    /// Access points of its sessions.
+    pub apns: Vec<String>,
+    /// Addresses of its sessions.
+    pub addresses: Vec<String>,
+    /// Everything else, a JSON object.
+    pub json: String,
+}
+
 /// Something worth telling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -233,6 +250,15 @@ pub enum Up {
         /// In force after a restart.
         pending: Vec<Refusal>,
     },
+    /// What is new of phones on this stream.
+    Phones {
+        /// Nothing was told of phones before.
+        whole: bool,
+        /// New or changed.
+        phones: Vec<Phone>,
+        /// Those that are no more.
+        gone: Vec<String>,
+    },
     /// Still here.
     Beat,
 }
@@ -309,6 +335,15 @@ pub enum Input {
     },
     /// The gateway's state, JSON, when it is asked for or has changed.
     CheckIn(String),
+    /// All phones whose IMSI lies in a range.
+    Phones {
+        /// After this one; empty for the first.
+        after: String,
+        /// Up to this one; `None` for the last.
+        through: Option<String>,
+        /// As they are.
+        phones: Vec<Phone>,
+    },
     /// Something worth telling; its number is given here.
     Event(Event),
     /// All values of metrics.

@@ -1,6 +1,7 @@
 //! What is said on one stream. Each stream begins anew; what must outlive it lies in the outbox, the ledger and the store.
 
-use crate::{Command, CommandState, Down, Effect, Page, Progress, Refusal, Sync, Up, UsageRecord};
+use crate::phones::Told;
+use crate::{Command, CommandState, Down, Effect, Page, Phone, Progress, Refusal, Sync, Up, UsageRecord};
 use basalt_desired::{BUCKETS, Digest};
 use basalt_sansio::{Duration, Outbox as Effects, Time};
 use std::collections::VecDeque;
@@ -41,6 +42,7 @@ pub(crate) struct Talk {
     last_page: u64,
     reading: Reading,
     commands: VecDeque<String>,
+    told: Told,
 }
 
 impl Talk {
@@ -56,6 +58,7 @@ impl Talk {
             last_page: 0,
             reading: Reading::Idle,
             commands: VecDeque::new(),
+            told: Told::default(),
         }
     }
 
@@ -197,6 +200,23 @@ impl Talk {
             out.push(Effect::AckUsage { ledger, through });
             self.reading = Reading::Idle;
             self.usage_ready(sync, out);
+        }
+    }
+
+    /// Phones of a part of all IMSIs: what is new of them goes at once.
+    pub(crate) fn phones(
+        &mut self,
+        sync: &Sync,
+        (after, through): (&str, Option<&str>),
+        phones: Vec<Phone>,
+        out: &mut Effects<Effect>,
+    ) {
+        // What begins in the middle would be taken for the whole.
+        if !self.welcomed || (!after.is_empty() && !self.told.begun()) {
+            return;
+        }
+        if let Some(news) = self.told.look(after, through, phones) {
+            self.send(sync, Up::Phones { whole: news.whole, phones: news.phones, gone: news.gone }, out);
         }
     }
 

@@ -94,6 +94,7 @@ fn operation_id(route: &Route) -> String {
         Operation::Phones => "list_phones".to_owned(),
         Operation::BaseStations => "list_base_stations".to_owned(),
         Operation::Overview => "overview".to_owned(),
+        Operation::Watch => "watch".to_owned(),
         Operation::CreateCommand => "create_command".to_owned(),
         Operation::ListCommands => "list_commands".to_owned(),
         Operation::ReadCommand => "get_command".to_owned(),
@@ -135,6 +136,7 @@ fn tag(operation: Operation) -> &'static str {
         | Operation::Phones
         | Operation::BaseStations
         | Operation::Overview
+        | Operation::Watch
         | Operation::CreateCommand
         | Operation::ListCommands
         | Operation::ReadCommand => "fleet",
@@ -211,9 +213,15 @@ fn parameters(route: &Route) -> Vec<Value> {
     if let Operation::Import(_) = route.operation {
         query("dry_run", json!({"type": "boolean", "default": false}), "Check everything, change nothing.");
     }
+    if let Operation::Watch = route.operation {
+        query("kinds", text(), "Collections, events, phones and gateway-states, joined by commas; all, when absent.");
+    }
     let mut header = |name: &str, description: &str| {
         all.push(json!({"name": name, "in": "header", "required": false, "schema": {"type": "string"}, "description": description}));
     };
+    if let Operation::Watch = route.operation {
+        header("Last-Event-ID", "The id of the last message that was heard: the stream goes on behind it.");
+    }
     if let Operation::Put(_) | Operation::Patch(_) | Operation::Delete(_) | Operation::Rollback(_) = route.operation {
         header("If-Match", "The entity tag that the object must have.");
     }
@@ -293,6 +301,12 @@ fn responses(route: &Route) -> Value {
         Operation::ReadCommand => ("200", json(reference("Command"))),
         Operation::GatewayStatus => ("200", json(reference("GatewayStatus"))),
         Operation::Overview => ("200", json(reference("Overview"))),
+        Operation::Watch => {
+            let form = json!({"text/event-stream": {"schema": {"type": "string"}}});
+            let said =
+                "Server-sent events: object, event, phone, gateway; reset: read everything anew; end: why it ends.";
+            ("200", json!({"description": said, "content": form}))
+        }
         Operation::Me => ("200", json(reference("Me"))),
         Operation::Document | Operation::Import(_) | Operation::GatewayMetrics => {
             ("200", json(json!({"type": "object"})))

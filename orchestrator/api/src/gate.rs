@@ -6,8 +6,8 @@
 
 use crate::access::Place;
 use crate::{
-    Caller, JoinPoint, Need, Operation, Problem, Role, Route, accounts, gateways, import, live, objects, routes,
-    session, users,
+    Caller, JoinPoint, Need, Operation, Problem, Role, Route, Watchers, accounts, gateways, import, live, objects,
+    routes, session, users, watch,
 };
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -44,6 +44,10 @@ pub struct State {
     pub join: Option<JoinPoint>,
     /// Browsers come over TLS: cookies are for TLS alone, and browsers are told to stay with it.
     pub secure: bool,
+    /// Who watches.
+    pub watchers: Arc<Watchers>,
+    /// Becomes true when the process stops: streams end then.
+    pub stop: tokio::sync::watch::Receiver<bool>,
 }
 
 /// What is counted since the start.
@@ -56,6 +60,7 @@ pub struct Counters {
 }
 
 /// A request that may be worked on.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) state: State,
     pub(crate) operation: Operation,
@@ -83,6 +88,22 @@ pub(crate) struct Answer {
     /// A cookie that is given or taken.
     #[serde(skip)]
     pub(crate) cookie: Option<String>,
+}
+
+/// What is answered when nothing is refused.
+enum Reply {
+    Answer(Answer),
+    /// An answer that goes on.
+    Stream(Response<Body>),
+}
+
+impl Reply {
+    fn status(&self) -> u16 {
+        match self {
+            Self::Answer(answer) => answer.status,
+            Self::Stream(response) => response.status().as_u16(),
+        }
+    }
 }
 
 impl Answer {
@@ -155,12 +176,13 @@ pub fn router(state: State) -> Router {
 async fn serve(state: State, route: &Route, request: Request) -> Response<Body> {
     let counters = Arc::clone(&state.counters);
     match pass(state, route, request).await {
-        Ok(answer) => respond(&counters, answer),
+        Ok(Reply::Answer(answer)) => respond(&counters, answer),
+        Ok(Reply::Stream(response)) => guard(&counters, response),
         Err(problem) => refuse(&counters, &problem),
     }
 }
 
-async fn pass(state: State, route: &Route, request: Request) -> Result<Answer, Problem> {
+async fn pass(state: State, route: &Route, request: Request) -> Result<Reply, Problem> {
     let (head, body) = request.into_parts();
     let now = now();
     let caller = session::authenticate(&state, route.need, route.method, &head.headers, now).await?;
@@ -180,16 +202,21 @@ async fn pass(state: State, route: &Route, request: Request) -> Result<Answer, P
     };
     let result = async {
         authorise(&call, route.need).await?;
+        if call.operation == Operation::Watch {
+            return watch::begin(&call, route.need).await.map(Reply::Stream);
+        }
         call.body = read(&call, body).await?;
-        replayed(&call, route).await
+        replayed(&call, route).await.map(Reply::Answer)
     }
     .await;
-    audit(&call, route, &path, &result).await?;
+    // An answer that goes on cannot be looked at from another thread: its status can.
+    let outcome = result.as_ref().map_or_else(|problem| problem.status, Reply::status);
+    audit(&call, route, &path, outcome).await?;
     result
 }
 
 /// The one place where rights are checked.
-async fn authorise(call: &Call, need: Need) -> Result<(), Problem> {
+pub(crate) async fn authorise(call: &Call, need: Need) -> Result<(), Problem> {
     let (caller, role) = match need {
         Need::Nothing => return Ok(()),
         Need::Somebody => return call.caller().map(|_| ()),
@@ -372,6 +399,8 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
         Operation::Phones => live::phones(call).await,
         Operation::BaseStations => live::base_stations(call).await,
         Operation::Overview => live::overview(call).await,
+        // It is no answer but a stream: the gate begins it.
+        Operation::Watch => Err(Problem::not_found()),
         Operation::CreateCommand => gateways::create_command(call).await,
         Operation::ListCommands => gateways::list_commands(call).await,
         Operation::ReadCommand => gateways::command(call).await,
@@ -384,8 +413,7 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
 }
 
 /// Writes, and refusals of whatever kind, are written down.
-async fn audit(call: &Call, route: &Route, path: &str, result: &Result<Answer, Problem>) -> Result<(), Problem> {
-    let outcome = result.as_ref().map_or_else(|problem| problem.status, |answer| answer.status);
+async fn audit(call: &Call, route: &Route, path: &str, outcome: u16) -> Result<(), Problem> {
     let refused = matches!(outcome, 401 | 403 | 404) && call.caller.is_some();
     if route.method == "GET" && !refused {
         return Ok(());
@@ -428,13 +456,17 @@ fn refuse(counters: &Counters, problem: &Problem) -> Response<Body> {
 }
 
 fn build(counters: &Counters, status: u16, form: &'static str, body: Option<String>) -> Response<Body> {
-    let class = usize::from(status / 100).saturating_sub(1).min(4);
-    counters.answers[class].fetch_add(1, Ordering::Relaxed);
     let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    // Nothing here is to be shown, framed, guessed or kept by a browser.
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form));
+    guard(counters, response)
+}
+
+/// Counts an answer, and says in it that nothing of it is to be shown, framed, guessed or kept by a browser.
+fn guard(counters: &Counters, mut response: Response<Body>) -> Response<Body> {
+    let class = usize::from(response.status().as_u16() / 100).saturating_sub(1).min(4);
+    counters.answers[class].fetch_add(1, Ordering::Relaxed);
     for (name, value) in [
-        (header::CONTENT_TYPE, form),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (
             header::CONTENT_SECURITY_POLICY,
@@ -444,8 +476,7 @@ fn build(counters: &Counters, status: u16, form: &'static str, body: Option<Stri
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ] as [(HeaderName, &'static str); 7]
-    {
+    ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response

@@ -266,7 +266,7 @@ pub(crate) fn is_connected(state: &GatewayState, now: i64) -> bool {
     !state.replica.is_empty() && state.seen_at + SILENT > now
 }
 
-fn shown_state(state: &GatewayState, now: i64) -> Value {
+pub(crate) fn shown_state(state: &GatewayState, now: i64) -> Value {
     json!({
         "gateway": state.gateway,
         "connected": is_connected(state, now),
@@ -277,7 +277,7 @@ fn shown_state(state: &GatewayState, now: i64) -> Value {
     })
 }
 
-fn shown_event(event: &GatewayEvent) -> Value {
+pub(crate) fn shown_event(event: &GatewayEvent) -> Value {
     json!({
         "id": event.id,
         "gateway": event.gateway,

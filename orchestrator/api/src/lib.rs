@@ -26,6 +26,7 @@ mod session;
 mod shapes;
 mod token;
 mod users;
+mod watch;
 
 pub use access::{Caller, Grant, Need, Role, Scope};
 pub use document::document;
@@ -34,3 +35,4 @@ pub use gateways::JoinPoint;
 pub use problem::Problem;
 pub use routes::{Operation, Route, routes};
 pub use token::{digest_of, new_setup_token};
+pub use watch::Watchers;

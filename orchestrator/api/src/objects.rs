@@ -239,7 +239,7 @@ fn merge(target: &mut Value, patch: Value) {
     }
 }
 
-fn shown(object: &Object) -> Value {
+pub(crate) fn shown(object: &Object) -> Value {
     json!({
         "name": object.name,
         "revision": object.revision,

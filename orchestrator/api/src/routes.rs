@@ -68,6 +68,8 @@ pub enum Operation {
     BaseStations,
     /// A network in numbers.
     Overview,
+    /// What changes in a network, as it happens.
+    Watch,
     /// Have a gateway do something.
     CreateCommand,
     /// What a gateway was asked to do.
@@ -156,6 +158,7 @@ fn of_gateways() -> Vec<Route> {
         ("GET", "phones", view, Operation::Phones),
         ("GET", "base-stations", view, Operation::BaseStations),
         ("GET", "overview", view, Operation::Overview),
+        ("GET", "watch", view, Operation::Watch),
     ];
     let one = |(method, path, need, operation)| route(method, format!("/networks/{{network}}/{path}"), need, operation);
     all.into_iter().map(one).collect()

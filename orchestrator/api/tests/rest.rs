@@ -5,6 +5,7 @@ mod bench;
 mod browser;
 mod live;
 mod matrix;
+mod watch;
 
 use bench::{Bench, K, OPC};
 use serde_json::{Value, json};

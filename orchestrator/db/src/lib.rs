@@ -23,7 +23,7 @@ pub use fleet_records::{
     Certificate, CommandRow, Device, EventQuery, FeedEntry, GatewayEvent, GatewayState, GatewayToken, StatePart,
     UsageRow,
 };
-pub use live::{Counts, LiveRepository, Phone, PhoneQuery, UsageBy, UsageSum};
+pub use live::{Counts, LiveRepository, Phone, PhoneNews, PhoneQuery, UsageBy, UsageSum};
 pub use open::{Settings, open};
 pub use records::{AuditEntry, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
 pub use repository::{Error, Repository};

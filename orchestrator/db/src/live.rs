@@ -1,6 +1,6 @@
 //! What people look at: phones as they are now, sums of usage, how many there are of what.
 
-use crate::{Error, Page};
+use crate::{Error, GatewayState, Page};
 use async_trait::async_trait;
 use orchestrator_model::Kind;
 use serde_json::Value;
@@ -24,6 +24,26 @@ pub struct Phone {
     pub facts: Value,
     /// When, milliseconds since 1970.
     pub told_at: i64,
+}
+
+impl Phone {
+    /// The state of one that its gateway does not know any more.
+    pub const GONE: &str = "gone";
+}
+
+/// What a gateway told of its phones.
+#[derive(Debug, Clone, Copy)]
+pub struct PhoneNews<'a> {
+    /// When, milliseconds since 1970.
+    pub at: i64,
+    /// The replica and the stream that it was told on.
+    pub stream: (&'a str, i64),
+    /// There are no others.
+    pub whole: bool,
+    /// New or changed; their times are not looked at.
+    pub phones: &'a [Phone],
+    /// IMSIs of those that are gone.
+    pub gone: &'a [String],
 }
 
 /// Which phones are wanted.
@@ -90,17 +110,14 @@ pub struct Counts {
 /// All of them: [`Error::Database`], [`Error::Damaged`].
 #[async_trait]
 pub trait LiveRepository: Send + Sync {
-    /// Phones of a gateway that are new or have changed, and those that are gone. `whole` says that there were none before.
-    /// What comes by a stream that is not the gateway's present one is not kept.
-    async fn put_phones(
-        &self,
-        network: &str,
-        gateway: &str,
-        stream: (&str, i64),
-        whole: bool,
-        phones: &[Phone],
-        gone: &[String],
-    ) -> Result<(), Error>;
+    /// Keeps what a gateway told of its phones. What comes by a stream that is not its present one is not kept.
+    async fn put_phones(&self, network: &str, gateway: &str, news: &PhoneNews<'_>) -> Result<(), Error>;
+
+    /// Phones that were told after a time, in order of it. Those that are gone are in the state [`Phone::GONE`].
+    async fn phones_since(&self, network: &str, after: i64, limit: u32) -> Result<Vec<Phone>, Error>;
+
+    /// Gateways that were heard after a time, in order of it.
+    async fn gateway_states_since(&self, network: &str, after: i64, limit: u32) -> Result<Vec<GatewayState>, Error>;
 
     /// Phones in order of IMSI.
     async fn phones(&self, network: &str, query: &PhoneQuery) -> Result<Page<Phone>, Error>;

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 /// Migrations by number, for each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
 /// beside this one; what is no longer used is dropped a version later.
-const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 4] = [
     (
         1,
         "objects, accounts, audit",
@@ -32,6 +32,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 3] = [
         "live",
         include_str!("../migrations/sqlite/0010_live.sql"),
         include_str!("../migrations/postgres/0010_live.sql"),
+    ),
+    (
+        11,
+        "watch",
+        include_str!("../migrations/sqlite/0011_watch.sql"),
+        include_str!("../migrations/postgres/0011_watch.sql"),
     ),
 ];
 

@@ -4,7 +4,7 @@ use crate::fleet::{Fleet, now};
 use crate::identity::{Known, unavailable};
 use basalt_control_api::orchestrator::v1 as api;
 use basalt_control_api::orchestrator::v1::command_progress::State;
-use orchestrator_db::{GatewayEvent, UsageRow};
+use orchestrator_db::{GatewayEvent, Phone, PhoneNews, UsageRow};
 use serde_json::{Map, Value};
 use tonic::Status;
 
@@ -76,6 +76,37 @@ pub(crate) async fn events(fleet: &Fleet, known: &Known, events: api::Events) ->
     fleet.db.put_gateway_events(&known.network, &rows).await.map_err(|error| unavailable(&error))?;
     let events_through = events.events.iter().map(|event| event.number).max().unwrap_or(0);
     Ok(api::Received { epoch: events.epoch, events_through, ..api::Received::default() })
+}
+
+pub(crate) async fn phones(
+    fleet: &Fleet,
+    known: &Known,
+    stream: (&str, i64),
+    phones: api::Phones,
+) -> Result<(), Status> {
+    if phones.phones.len() > RECORDS || phones.gone.len() > SERIES {
+        return Err(too_many());
+    }
+    let words = |list: &[String]| list.iter().take(16).map(|word| text(word).replace(' ', "")).collect();
+    let row = |it: &api::Phone| Phone {
+        gateway: known.gateway.clone(),
+        imsi: text(&it.imsi),
+        // That word is ours.
+        state: if it.state == Phone::GONE { String::new() } else { text(&it.state) },
+        enb: text(&it.enb),
+        apns: words(&it.apns),
+        addresses: words(&it.addresses),
+        facts: Some(&it.json)
+            .filter(|facts| facts.len() <= 4 * TEXT)
+            .and_then(|facts| serde_json::from_str(facts).ok())
+            .unwrap_or_default(),
+        told_at: 0,
+    };
+    let rows: Vec<Phone> = phones.phones.iter().map(row).collect();
+    let gone: Vec<String> = phones.gone.iter().map(|imsi| text(imsi)).collect();
+    let news = PhoneNews { at: now(), stream, whole: phones.whole, phones: &rows, gone: &gone };
+    let kept = fleet.db.put_phones(&known.network, &known.gateway, &news).await;
+    kept.map_err(|error| unavailable(&error))
 }
 
 pub(crate) async fn usage(fleet: &Fleet, known: &Known, usage: api::Usage) -> Result<api::Received, Status> {

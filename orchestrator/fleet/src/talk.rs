@@ -315,6 +315,10 @@ impl<'a> Talk<'a> {
                 let received = reports::usage(self.fleet, self.known, usage).await?;
                 self.say(Down::Received(received)).await
             }
+            Up::Phones(phones) => {
+                let stream = (self.fleet.replica.as_str(), self.stream);
+                reports::phones(self.fleet, self.known, stream, phones).await
+            }
             Up::Progress(progress) => reports::progress(self.fleet, self.known, progress).await,
             Up::Beat(_) => Ok(()),
         }

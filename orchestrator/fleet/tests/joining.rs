@@ -3,9 +3,9 @@
 
 mod world;
 
-use agw_sync::{Event, Input};
+use agw_sync::{Event, Input, Phone};
 use basalt_desired::ItemKey;
-use orchestrator_db::CommandRow;
+use orchestrator_db::{CommandRow, PhoneQuery};
 use orchestrator_model::Kind;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -96,6 +96,16 @@ async fn reports_come_once_and_commands_are_done() {
     })
     .await;
     assert!(state.metrics["b"].is_null());
+    let phone = |state: &str| Phone { imsi: imsi(1), state: state.to_owned(), ..Phone::default() };
+    for now in ["idle", "connected"] {
+        let look = Input::Phones { after: String::new(), through: None, phones: vec![phone(now)] };
+        handle.tell(look).await;
+        until(now, async || {
+            let phones = ground.db.phones("lab", &PhoneQuery { limit: 9, ..PhoneQuery::default() }).await.unwrap();
+            (phones.items.len() == 1 && phones.items[0].state == now).then_some(())
+        })
+        .await;
+    }
     let event = until("event", async || ground.events("lab", "attached").await.pop()).await;
     assert_eq!((event.words.as_str(), event.gateway.as_str()), ("it attached[31m", "north"));
     let command = |id: &str, kind: &str| CommandRow {

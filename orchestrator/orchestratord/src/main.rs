@@ -61,10 +61,18 @@ async fn run(settings: &Settings) -> Result<()> {
     }
     let counters = Arc::new(Counters::default());
     let (fleet, join) = (Arc::clone(&gateways.fleet), Some(gateways.join.clone()));
-    let state = State { db: Arc::clone(&db), key, counters: Arc::clone(&counters), join, secure: false };
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let state = State {
+        db: Arc::clone(&db),
+        key,
+        counters: Arc::clone(&counters),
+        join,
+        secure: false,
+        watchers: Arc::default(),
+        stop: stopped.clone(),
+    };
     let metrics = get(move || async move { metrics::answer(&counters, fleet.connected()) });
     let app = router(state).route("/metrics", metrics).merge(page::routes());
-    let (stop, stopped) = tokio::sync::watch::channel(false);
     let sweeper = tokio::spawn(sweep(Arc::clone(&db), stopped.clone()));
     let mut told = stopped;
     let serve = axum::serve(listener, app).with_graceful_shutdown(async move {

@@ -10,6 +10,7 @@ mod commands;
 mod force;
 mod managed;
 mod overlay;
+mod phones;
 mod plan;
 mod profile;
 mod report;

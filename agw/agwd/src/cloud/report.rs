@@ -51,6 +51,7 @@ async fn forward(link: Handle, mut events: broadcast::Receiver<EventLine>) {
 }
 
 async fn look(link: Handle, jobs: mpsc::Sender<Job>) {
+    let mut after = None;
     for count in 0_u32.. {
         let (done, wait) = oneshot::channel();
         let wanted = count.is_multiple_of(METRICS);
@@ -59,14 +60,18 @@ async fn look(link: Handle, jobs: mpsc::Sender<Job>) {
                 gateway.refresh();
                 gateway.metrics.values()
             });
+            let mut after = after;
+            let phones = super::phones::look(gateway, &mut after);
             // Whoever asked may have gone.
-            let _ = done.send((state(gateway), metrics, crate::usage::is_waiting(gateway)));
+            let _ = done.send((state(gateway), metrics, crate::usage::is_waiting(gateway), phones, after));
         });
         if jobs.send(job).await.is_err() {
             return;
         }
-        let Ok((state, metrics, usage)) = wait.await else { return };
+        let Ok((state, metrics, usage, phones, next)) = wait.await else { return };
+        after = next;
         link.tell(Input::CheckIn(state)).await;
+        link.tell(phones).await;
         if let Some(metrics) = metrics {
             link.tell(Input::Metrics(metrics)).await;
         }

@@ -1,7 +1,7 @@
 //! What the console shows of a network: phones, base stations, events, sums, numbers.
 
 use crate::bench::{Bench, K, OPC};
-use orchestrator_db::{GatewayEvent, Phone, StatePart, UsageRow};
+use orchestrator_db::{GatewayEvent, Phone, PhoneNews, StatePart, UsageRow};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -42,8 +42,26 @@ async fn lived() -> Bench {
         bench.db.put_gateway_state("lab", gateway, now(), ("r", stream), &[StatePart::State(state)]).await.unwrap();
     }
     let one = [phone("g1", "001010000000001", "connected"), phone("g1", "001010000000002", "idle")];
-    bench.db.put_phones("lab", "g1", ("r", 1), true, &one, &[]).await.unwrap();
-    bench.db.put_phones("lab", "g2", ("r", 2), true, &[phone("g2", "001010000000003", "idle")], &[]).await.unwrap();
+    bench
+        .db
+        .put_phones("lab", "g1", &PhoneNews { at: 7, stream: ("r", 1), whole: true, phones: &one, gone: &[] })
+        .await
+        .unwrap();
+    bench
+        .db
+        .put_phones(
+            "lab",
+            "g2",
+            &PhoneNews {
+                at: 7,
+                stream: ("r", 2),
+                whole: true,
+                phones: &[phone("g2", "001010000000003", "idle")],
+                gone: &[],
+            },
+        )
+        .await
+        .unwrap();
     bench
 }
 

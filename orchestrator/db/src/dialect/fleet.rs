@@ -13,13 +13,13 @@ use sqlx::AssertSqlSafe;
 use tokio::sync::watch;
 
 type TokenRow = (String, String, String, String, String, String, i64, i64, i64, String);
-type StateRow = (String, String, i64, i64, i64, String, String, String);
+pub(crate) type StateRow = (String, String, i64, i64, i64, String, String, String);
 type EventRow = (i64, String, i64, i64, i64, String, i64, String, String, String);
 type CommandColumns = (String, String, String, String, String, i64, i64, String, i64, String, i64);
 
 const TOKEN: &str = "digest, id, network, tier, gateway, created_by, created_at, expires_at, used_at, used_by";
 const CERTIFICATE: &str = "fingerprint, network, gateway, issued_at, expires_at, revoked_at";
-const STATE: &str = "gateway, replica, stream, connected_at, seen_at, state, metrics, sync";
+pub(crate) const STATE: &str = "gateway, replica, stream, connected_at, seen_at, state, metrics, sync";
 const COMMAND: &str =
     "id, gateway, kind, arguments, created_by, created_at, expires_at, state, percent, output, changed_at";
 /// Characters of a command's output that are kept.
@@ -373,6 +373,7 @@ impl FleetRepository for Database {
     async fn sweep_fleet(&self, feed_before: i64, events_before: i64) -> Result<(), Error> {
         for (sql, before) in [
             ("DELETE FROM changes WHERE at < $1", feed_before),
+            ("DELETE FROM phones WHERE state = 'gone' AND told_at < $1", feed_before),
             ("DELETE FROM gateway_events WHERE at < $1", events_before),
             ("DELETE FROM gateway_tokens WHERE expires_at < $1", events_before),
             ("DELETE FROM commands WHERE expires_at < $1", events_before),
@@ -427,7 +428,7 @@ fn certificate(row: (String, String, String, i64, i64, i64)) -> Certificate {
     Certificate { fingerprint, network, gateway, issued_at, expires_at, revoked_at }
 }
 
-fn state(row: StateRow) -> Result<GatewayState, Error> {
+pub(crate) fn state(row: StateRow) -> Result<GatewayState, Error> {
     let json = |text: &str| serde_json::from_str::<Value>(text).map_err(|_| Error::Damaged("state"));
     let (gateway, replica, stream, connected_at, seen_at, state, metrics, sync) = row;
     let (state, metrics, sync) = (json(&state)?, json(&metrics)?, json(&sync)?);

@@ -1,44 +1,42 @@
 //! What people look at, over one database. Compiled for each dialect; `super` says which.
 
+use super::fleet::{STATE, StateRow, state};
 use super::queries::{Database, page};
 use super::{BEGIN, Db};
-use crate::{Counts, Error, LiveRepository, Page, Phone, PhoneQuery, UsageBy, UsageSum};
+use crate::{Counts, Error, GatewayState, LiveRepository, Page, Phone, PhoneNews, PhoneQuery, UsageBy, UsageSum};
 use async_trait::async_trait;
 use orchestrator_model::Kind;
 use sqlx::{AssertSqlSafe, Transaction};
 
 type PhoneRow = (String, String, String, String, String, String, String, i64);
+const PHONE: &str = "gateway, imsi, state, enb, apns, addresses, facts, told_at";
+
 type SumRow = (String, f64, f64, f64, f64);
 
 #[async_trait]
 impl LiveRepository for Database {
-    async fn put_phones(
-        &self,
-        network: &str,
-        gateway: &str,
-        stream: (&str, i64),
-        whole: bool,
-        phones: &[Phone],
-        gone: &[String],
-    ) -> Result<(), Error> {
+    async fn put_phones(&self, network: &str, gateway: &str, news: &PhoneNews<'_>) -> Result<(), Error> {
+        let now = news.at;
         let mut transaction = self.write.begin_with(BEGIN).await?;
         let present = sqlx::query_as::<_, (String, i64)>(
             "SELECT replica, stream FROM gateway_states WHERE network = $1 AND gateway = $2",
         );
         let present = present.bind(network).bind(gateway).fetch_optional(&mut *transaction).await?;
-        if present.as_ref().is_none_or(|(replica, number)| (replica.as_str(), *number) != stream) {
+        if present.as_ref().is_none_or(|(replica, number)| (replica.as_str(), *number) != news.stream) {
             return Ok(());
         }
-        if whole {
-            let all = sqlx::query("DELETE FROM phones WHERE network = $1 AND gateway = $2");
-            all.bind(network).bind(gateway).execute(&mut *transaction).await?;
+        // Those that are gone stay for a while, so that who watches learns of it.
+        let gone_now = "UPDATE phones SET state = 'gone', told_at = $3 WHERE network = $1 AND gateway = $2";
+        if news.whole {
+            sqlx::query(gone_now).bind(network).bind(gateway).bind(now).execute(&mut *transaction).await?;
         }
-        for imsi in gone {
-            let one = sqlx::query("DELETE FROM phones WHERE network = $1 AND gateway = $2 AND imsi = $3");
-            one.bind(network).bind(gateway).bind(imsi).execute(&mut *transaction).await?;
+        let one_gone = format!("{gone_now} AND imsi = $4");
+        for imsi in news.gone {
+            let one = sqlx::query(AssertSqlSafe(one_gone.as_str())).bind(network).bind(gateway).bind(now).bind(imsi);
+            one.execute(&mut *transaction).await?;
         }
-        for phone in phones {
-            put_phone(&mut transaction, network, gateway, phone).await?;
+        for phone in news.phones {
+            put_phone(&mut transaction, network, gateway, now, phone).await?;
         }
         Ok(transaction.commit().await?)
     }
@@ -61,6 +59,22 @@ impl LiveRepository for Database {
         }
         let rows = rows.bind(i64::from(query.limit) + 1).fetch_all(&self.read).await?;
         page(rows, query.limit, phone)
+    }
+
+    async fn phones_since(&self, network: &str, after: i64, limit: u32) -> Result<Vec<Phone>, Error> {
+        let sql = format!(
+            "SELECT {PHONE} FROM phones WHERE network = $1 AND told_at > $2 ORDER BY told_at, gateway, imsi LIMIT $3"
+        );
+        let rows = sqlx::query_as::<_, PhoneRow>(AssertSqlSafe(sql)).bind(network).bind(after);
+        rows.bind(i64::from(limit)).fetch_all(&self.read).await?.into_iter().map(phone).collect()
+    }
+
+    async fn gateway_states_since(&self, network: &str, after: i64, limit: u32) -> Result<Vec<GatewayState>, Error> {
+        let sql = format!(
+            "SELECT {STATE} FROM gateway_states WHERE network = $1 AND seen_at > $2 ORDER BY seen_at, gateway LIMIT $3"
+        );
+        let rows = sqlx::query_as::<_, StateRow>(AssertSqlSafe(sql)).bind(network).bind(after);
+        rows.bind(i64::from(limit)).fetch_all(&self.read).await?.into_iter().map(state).collect()
     }
 
     async fn usage_sums(
@@ -116,6 +130,7 @@ async fn put_phone(
     transaction: &mut Transaction<'_, Db>,
     network: &str,
     gateway: &str,
+    now: i64,
     phone: &Phone,
 ) -> Result<(), Error> {
     let put = sqlx::query(
@@ -125,14 +140,13 @@ async fn put_phone(
     );
     let put = put.bind(network).bind(gateway).bind(&phone.imsi).bind(&phone.state).bind(&phone.enb);
     let put = put.bind(words(&phone.apns)).bind(words(&phone.addresses)).bind(phone.facts.to_string());
-    put.bind(phone.told_at).execute(&mut **transaction).await?;
+    put.bind(now).execute(&mut **transaction).await?;
     Ok(())
 }
 
 /// The statement of a list of phones. Only names of columns and numbers of parameters go into it.
 fn phones(query: &PhoneQuery) -> String {
-    let mut sql =
-        "SELECT gateway, imsi, state, enb, apns, addresses, facts, told_at FROM phones WHERE network = $1".to_owned();
+    let mut sql = format!("SELECT {PHONE} FROM phones WHERE network = $1 AND state <> 'gone'");
     let mut next = 2;
     let mut also = |condition: &str, count: usize| {
         let mut condition = condition.to_owned();

@@ -1,7 +1,7 @@
 //! What every database must do for people who look.
 
 use super::{Db, inside, network, put};
-use orchestrator_db::{Phone, PhoneQuery, UsageBy, UsageRow, UsageSum};
+use orchestrator_db::{Phone, PhoneNews, PhoneQuery, UsageBy, UsageRow, UsageSum};
 use orchestrator_model::Kind;
 use serde_json::json;
 
@@ -34,8 +34,26 @@ async fn phones_are_as_told_last(db: &Db) {
     db.gateway_connected("live", "g1", 1, "r", 1).await.unwrap();
     db.gateway_connected("live", "g2", 1, "r", 2).await.unwrap();
     let (one, two) = (phone("g1", "00101", "idle", "10.0.0.1"), phone("g1", "00102", "connected", "10.0.0.10"));
-    db.put_phones("live", "g1", ("r", 1), true, &[one.clone(), two], &[]).await.unwrap();
-    db.put_phones("live", "g2", ("r", 2), true, &[phone("g2", "00101", "idle", "fd00::1")], &[]).await.unwrap();
+    db.put_phones(
+        "live",
+        "g1",
+        &PhoneNews { at: 7, stream: ("r", 1), whole: true, phones: &[one.clone(), two], gone: &[] },
+    )
+    .await
+    .unwrap();
+    db.put_phones(
+        "live",
+        "g2",
+        &PhoneNews {
+            at: 7,
+            stream: ("r", 2),
+            whole: true,
+            phones: &[phone("g2", "00101", "idle", "fd00::1")],
+            gone: &[],
+        },
+    )
+    .await
+    .unwrap();
     let first = db.phones("live", &PhoneQuery { limit: 1, ..PhoneQuery::default() }).await.unwrap();
     assert_eq!((&first.items[..], first.more), (&[one][..], true));
     let text = |text: &str| Some(text.to_owned());
@@ -55,12 +73,43 @@ async fn phones_are_as_told_last(db: &Db) {
     }
     // Differences, then everything anew; and words of a stream that is no more.
     let changed = phone("g1", "00103", "idle", "10.0.0.3");
-    db.put_phones("live", "g1", ("r", 1), false, std::slice::from_ref(&changed), &["00102".to_owned()]).await.unwrap();
-    db.put_phones("live", "g1", ("r", 9), true, &[], &[]).await.unwrap();
+    db.put_phones(
+        "live",
+        "g1",
+        &PhoneNews {
+            at: 7,
+            stream: ("r", 1),
+            whole: false,
+            phones: std::slice::from_ref(&changed),
+            gone: &["00102".to_owned()],
+        },
+    )
+    .await
+    .unwrap();
+    db.put_phones("live", "g1", &PhoneNews { at: 7, stream: ("r", 9), whole: true, phones: &[], gone: &[] })
+        .await
+        .unwrap();
     let of_g1 = PhoneQuery { gateway: text("g1"), ..PhoneQuery::default() };
     assert_eq!(imsis(db, of_g1.clone()).await, ["00101", "00103"]);
-    db.put_phones("live", "g1", ("r", 1), true, &[changed], &[]).await.unwrap();
+    db.put_phones("live", "g1", &PhoneNews { at: 7, stream: ("r", 1), whole: true, phones: &[changed], gone: &[] })
+        .await
+        .unwrap();
     assert_eq!(imsis(db, of_g1).await, ["00103"]);
+    // Who watches hears of those that went, too.
+    db.put_phones(
+        "live",
+        "g1",
+        &PhoneNews { at: 9, stream: ("r", 1), whole: false, phones: &[], gone: &["00103".to_owned()] },
+    )
+    .await
+    .unwrap();
+    let since: Vec<_> = db.phones_since("live", 8, 10).await.unwrap();
+    assert_eq!((since.len(), since[0].imsi.as_str(), since[0].state.as_str()), (1, "00103", Phone::GONE));
+    db.sweep_fleet(10, 0).await.unwrap();
+    assert!(db.phones_since("live", 8, 10).await.unwrap().is_empty());
+    let heard = db.gateway_states_since("live", 0, 10).await.unwrap();
+    assert_eq!(heard.iter().map(|it| it.gateway.as_str()).collect::<Vec<_>>(), ["g1", "g2"]);
+    assert!(db.gateway_states_since("live", 1, 10).await.unwrap().is_empty());
 }
 
 async fn usage_is_summed_once(db: &Db) {
