@@ -44,8 +44,8 @@ use crate::page_rate::PageRate;
 use crate::reject::Rejections;
 use crate::ue::{Emm, Task, Ue};
 use agw_types::{
-    Answer, BearerEndpoint, BearerFailure, Command, GatewayConfig, Limits, Metric, Now, OperatorReply, RadioCause,
-    RadioCommand, RadioEvent, RadioEventKind, RadioId, SessionReply, SessionRequest, Ticket, UeId,
+    Ambr, Answer, BearerEndpoint, BearerFailure, Cancelled, Command, GatewayConfig, Limits, Metric, Now, OperatorReply,
+    RadioCause, RadioCommand, RadioEvent, RadioEventKind, RadioId, SessionReply, SessionRequest, Ticket, UeId,
 };
 use basalt_ids::Imsi;
 use basalt_nas::ie::EmmCause;
@@ -211,6 +211,27 @@ impl Mobility {
                 reason: "the subscription was removed or suspended",
             };
             detach::start(ue, wish, cx);
+        });
+    }
+
+    /// The home network cancelled a UE's location.
+    pub fn cancelled(&mut self, now: Now, imsi: Imsi, how: Cancelled, out: &mut Outbox<Want>) {
+        let Some(id) = self.index.imsi(imsi) else { return };
+        let wish = |reattach, reason| detach::Wish { reattach, cause: None, purge: true, reason };
+        self.with(id, now, out, |ue, cx| match how {
+            Cancelled::Moved => detach::silently(ue, "the phone is served elsewhere now", cx),
+            Cancelled::Withdrawn => detach::start(ue, wish(false, "the home network withdrew the subscription"), cx),
+            Cancelled::Reattach => detach::start(ue, wish(true, "the home network asks the phone to attach again"), cx),
+        });
+    }
+
+    /// A UE's aggregate rate changed: what is subscribed, and what the radio is told.
+    pub fn rates(&mut self, now: Now, id: UeId, subscribed: Ambr, ambr: Ambr, out: &mut Outbox<Want>) {
+        self.with(id, now, out, |ue, cx| {
+            ue.ambr = subscribed;
+            if let Some(connection) = ue.connection.as_ref().filter(|_| ue.is_registered()) {
+                cx.radio(RadioCommand::ModifyContext { radio: connection.radio, ambr });
+            }
         });
     }
 

@@ -26,7 +26,9 @@ pub const fn cause_for(failure: AuthFailure, home: bool) -> EmmCause {
         AuthFailure::Unknown | AuthFailure::Suspended if home => EmmCause::NoSuitableCellsInTrackingArea,
         AuthFailure::Unknown | AuthFailure::Suspended | AuthFailure::RoamingNotAllowed => EmmCause::PlmnNotAllowed,
         AuthFailure::ResyncRefused => EmmCause::IllegalUe,
-        AuthFailure::Unavailable(Unavailable::Overload) => EmmCause::Congestion,
+        // What the home network says of its own is said to it.
+        AuthFailure::Refused(cause) => EmmCause::from_code(cause),
+        AuthFailure::Unavailable(Unavailable::Overload | Unavailable::Unreachable) => EmmCause::Congestion,
         AuthFailure::Unavailable(Unavailable::Timeout | Unavailable::KeyUnreadable) => EmmCause::NetworkFailure,
     }
 }
@@ -39,6 +41,8 @@ pub const fn words_for(failure: AuthFailure) -> &'static str {
         AuthFailure::Suspended => "the subscriber is suspended",
         AuthFailure::RoamingNotAllowed => "the subscriber may not use this network",
         AuthFailure::ResyncRefused => "the SIM's re-synchronisation token is wrong: its K or OPc is not the stored one",
+        AuthFailure::Refused(_) => "the home network refuses the subscriber",
+        AuthFailure::Unavailable(Unavailable::Unreachable) => "the home network cannot be reached",
         AuthFailure::Unavailable(Unavailable::Timeout) => "the subscriber side did not answer in time",
         AuthFailure::Unavailable(Unavailable::Overload) => "the subscriber side has too much to do",
         AuthFailure::Unavailable(Unavailable::KeyUnreadable) => "the sealed key of the subscriber cannot be opened",

@@ -24,6 +24,7 @@ mod rates;
 mod records;
 mod resource;
 mod rest;
+mod resubscribe;
 mod rules;
 mod teid;
 mod tunnel;

@@ -1,8 +1,8 @@
 //! The local subscriber view: who may use the network, with what profile, and authentication vectors.
 //!
 //! What it is: the gateway's own list, by which a site runs alone. What it deliberately is not: storage (the daemon keeps
-//! [`StoredSubscriber`] records and gives them in) or an HSS client (a question about somebody else's subscriber will leave as an
-//! effect; the seam is the `Option` of [`Subscribers::ask`]).
+//! [`StoredSubscriber`] records and gives them in) or an HSS client (a question about somebody else's subscriber leaves as an
+//! effect; the seam is the `Option` of [`Subscribers::ask`], and [`Federated`] says whose they are).
 //!
 //! Invariants: a sequence number goes into one vector only, also over a crash (numbers are used up to a bound that is
 //! durable); keys are neither printed nor given out.
@@ -48,10 +48,20 @@ struct Entry {
     reserved: Sqn,
 }
 
+/// Whose subscribers others answer for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Federated {
+    /// Networks whose subscribers are never local.
+    pub networks: Vec<Plmn>,
+    /// So are all that are not in the list.
+    pub others: bool,
+}
+
 /// The list.
 #[derive(Debug)]
 pub struct Subscribers {
     list: BTreeMap<Imsi, Entry>,
+    federated: Federated,
     rng: SecureRng,
 }
 
@@ -59,7 +69,7 @@ impl Subscribers {
     /// An empty list; `seed` makes challenges unpredictable.
     #[must_use]
     pub fn new(seed: &SecureSeed) -> Self {
-        Self { list: BTreeMap::new(), rng: SecureRng::new(seed) }
+        Self { list: BTreeMap::new(), federated: Federated::default(), rng: SecureRng::new(seed) }
     }
 
     /// Adds or replaces a subscriber. A replaced one keeps the higher of both sequence numbers when its keys are the same to the
@@ -124,9 +134,24 @@ impl Subscribers {
         }
     }
 
-    /// Answers a question. `None` would mean that somebody else is asked and the answer comes later; the local list always
-    /// answers at once. What must be durable before the answer is used is put into `out`.
+    /// Leaves subscribers of others to them.
+    pub fn federate(&mut self, federated: Federated) {
+        self.federated = federated;
+    }
+
+    /// Whether others answer for a subscriber.
+    #[must_use]
+    pub fn is_federated(&self, imsi: Imsi) -> bool {
+        self.federated.networks.iter().any(|plmn| imsi.belongs_to(*plmn))
+            || (self.federated.others && !self.list.contains_key(&imsi))
+    }
+
+    /// Answers a question. `None`: somebody else is asked, and the answer comes later. What must be durable before the answer is
+    /// used is put into `out`.
     pub fn ask(&mut self, question: &Question, out: &mut Vec<Effect>) -> Option<Answer> {
+        if self.is_federated(question.imsi()) {
+            return None;
+        }
         Some(match question {
             Question::Authenticate { imsi, serving, resync } => {
                 match self.vector(*imsi, *serving, resync.as_ref(), out) {

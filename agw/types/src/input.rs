@@ -1,6 +1,6 @@
 //! Everything that can happen to the core.
 
-use crate::{Answer, GatewayConfig, LinkId, PolicyRule, SubscribedRule, Ticket, Traffic};
+use crate::{Answer, GatewayConfig, LinkId, PolicyRule, Profile, SubscribedRule, Ticket, Traffic};
 use basalt_ids::{Apn, Ebi, GlobalEnbId, Imsi};
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,26 @@ pub enum ConfigDelta {
         /// Who.
         imsi: Imsi,
     },
+    /// The home network cancelled a location (TS 29.272 §5.2.1.2).
+    Cancelled {
+        /// Whose.
+        imsi: Imsi,
+        /// How the UE goes.
+        how: Cancelled,
+    },
+    /// The home network changed a subscription (TS 29.272 §5.2.2): live sessions get their new rates.
+    Subscription(Box<Profile>),
+}
+
+/// How a UE goes whose location was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cancelled {
+    /// It is elsewhere: nothing is said to it.
+    Moved,
+    /// Its subscription is withdrawn: it is detached.
+    Withdrawn,
+    /// It is detached and shall attach again.
+    Reattach,
 }
 
 /// What an operator can ask for.

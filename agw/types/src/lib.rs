@@ -48,7 +48,7 @@ pub use effect::{Effect, Effects, OperatorReply, Record, RecordKey};
 pub use event::{Event, RejectInfo};
 pub use filter::{FlowDirection, SdfFilter};
 pub use ids::{LinkId, Now, RadioId, Ticket, UeId};
-pub use input::{Command, ConfigDelta, Input, LinkInfo};
+pub use input::{Cancelled, Command, ConfigDelta, Input, LinkInfo};
 pub use limits::Limits;
 pub use metric::{Metric, Outcome, Procedure};
 pub use policy::{Policy, ResourceRequest};

@@ -2,7 +2,7 @@
 //! answers by [`crate::Input::Answer`].
 
 use crate::{Ambr, BearerQos, IpPrefix, PdnTypes, Prefix64, UeAddress};
-use basalt_ids::{Apn, Imsi, Msisdn, Plmn};
+use basalt_ids::{Apn, Imeisv, Imsi, Msisdn, Plmn};
 use basalt_security::Secret;
 use core::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,21 @@ pub enum Question {
         imsi: Imsi,
         /// Where the UE is served.
         serving: Plmn,
+        /// The UE attaches: its home network is told that it is here.
+        attach: bool,
+        /// The phone itself, where it told.
+        imeisv: Option<Imeisv>,
     },
+}
+
+impl Question {
+    /// Whom it is about.
+    #[must_use]
+    pub const fn imsi(&self) -> Imsi {
+        match self {
+            Self::Authenticate { imsi, .. } | Self::Profile { imsi, .. } => *imsi,
+        }
+    }
 }
 
 /// What the UE sent to re-synchronise (TS 33.102 §6.3.5).
@@ -74,6 +88,8 @@ pub enum AuthFailure {
     RoamingNotAllowed,
     /// The re-synchronisation token is wrong.
     ResyncRefused,
+    /// The home network refuses, with this EMM cause (TS 29.272 annex A).
+    Refused(u8),
     /// The subscriber side cannot answer now.
     Unavailable(Unavailable),
 }
@@ -85,6 +101,8 @@ pub enum Unavailable {
     Timeout,
     /// Too many questions are on their way.
     Overload,
+    /// The home network cannot be reached, and nothing is remembered that could stand for its answer.
+    Unreachable,
     /// The sealed key could not be opened.
     KeyUnreadable,
 }

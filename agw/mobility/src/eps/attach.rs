@@ -115,7 +115,7 @@ pub(crate) fn begin(ue: &mut Ue, request: AttachRequest, started: Time, cx: &mut
     // The whole of it has one guard, the proof before it included.
     let left = cx.config.timers.procedure.saturating_sub(cx.now.mono - started);
     cx.arm(TimerName::Procedure, left);
-    let asked = cx.ask(Question::Profile { imsi, serving: ue.area.tai.plmn });
+    let asked = cx.ask(Question::Profile { imsi, serving: ue.area.tai.plmn, attach: true, imeisv: ue.imeisv });
     ue.emm = Emm::Attaching(Box::new(Attach { request, started, step: Step::Profile { asked } }));
 }
 

@@ -108,6 +108,20 @@ pub(crate) fn start(ue: &mut Ue, wish: Wish, cx: &mut Cx<'_>) {
     send(ue, cx);
 }
 
+/// The UE is elsewhere: nothing is said to it, and nothing of it is kept (TS 23.401 §5.3.8.4, §5.3.2.1 step 9).
+pub(crate) fn silently(ue: &mut Ue, reason: &str, cx: &mut Cx<'_>) {
+    match &ue.emm {
+        // Whoever claims to be the UE here now proves it later than what was cancelled.
+        Emm::Claiming(_) | Emm::Attaching(_) => return,
+        Emm::Deregistered => {}
+        Emm::Registered(_) | Emm::Leaving(_) => {
+            release::abort_running(ue, Some(Outcome::Superseded), cx);
+            finish(ue, reason, cx);
+        }
+    }
+    cx.fate = Fate::Purge;
+}
+
 fn send(ue: &mut Ue, cx: &mut Cx<'_>) {
     let Emm::Leaving(leaving) = &ue.emm else { return };
     let kind = if leaving.wish.reattach {

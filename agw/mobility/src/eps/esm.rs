@@ -51,7 +51,7 @@ pub(crate) fn uplink(ue: &mut Ue, message: Verified<Vec<u8>>, cx: &mut Cx<'_>) {
         Some(waiting) if waiting.messages.len() < MOST_WAITING => waiting.messages.push(esm),
         Some(_) => cx.count(Metric::Discarded("too many ESM messages at once")),
         None => {
-            let asked = cx.ask(Question::Profile { imsi, serving: ue.area.tai.plmn });
+            let asked = cx.ask(Question::Profile { imsi, serving: ue.area.tai.plmn, attach: false, imeisv: ue.imeisv });
             ue.waiting_esm = Some(Box::new(Waiting { asked, messages: vec![esm] }));
         }
     }

@@ -1,0 +1,161 @@
+//! What comes of an answer, or of none.
+
+use crate::asking::{Asked, Purpose, REMEMBERED, as_answer};
+use crate::known::Known;
+use crate::subscription::Subscription;
+use crate::types::{Effect, EquipmentStatus, Feg, FegAnswer, Wish};
+use crate::{Effects, Federation};
+use agw_types::{Answer, AuthFailure, Cancelled, Unavailable};
+use basalt_ids::Imsi;
+use basalt_sansio::Time;
+
+/// EMM causes (TS 24.301 §9.9.3.9).
+pub(crate) const ILLEGAL_ME: u8 = 6;
+const NETWORK_FAILURE: u8 = 17;
+/// Causes that a home network may have its phones told; any other becomes #17.
+const CAUSES: [u8; 11] = [3, 6, 7, 8, 11, 12, 13, 14, 15, 17, 22];
+
+const UNREACHABLE: AuthFailure = AuthFailure::Unavailable(Unavailable::Unreachable);
+
+impl Federation {
+    /// A federation gateway answers.
+    pub(crate) fn answered(&mut self, now: Time, feg: Feg, id: u64, answer: FegAnswer, out: &mut Effects) {
+        if let Some(asked) = self.take_asked(now, feg, id, &answer, out) {
+            self.settle(now, asked, answer, out);
+        }
+    }
+
+    /// Acts on an answer; [`FegAnswer::Unavailable`] stands for none.
+    pub(crate) fn settle(&mut self, now: Time, asked: Asked, answer: FegAnswer, out: &mut Effects) {
+        if let FegAnswer::Refused(cause, reason) = &answer {
+            out.push(Effect::Tell(asked.imsi, format!("cause #{cause}: {reason}")));
+        }
+        match asked.purpose.clone() {
+            Purpose::Vector(ticket) => {
+                let answer = self.vectors(now, &asked, answer);
+                out.push(Effect::Answer(ticket, answer));
+            }
+            Purpose::More => drop(self.vectors_kept(now, &asked, answer)),
+            Purpose::Check(ticket, imeisv) => {
+                if self.may_be_served(&answer) {
+                    let wish = Wish::Locate { attach: true, imeisv };
+                    self.send(now, asked.imsi, asked.serving, wish, Purpose::Profile(ticket), out);
+                } else {
+                    out.push(Effect::Count("equipment refused"));
+                    out.push(Effect::Answer(ticket, Answer::NoProfile(AuthFailure::Refused(ILLEGAL_ME))));
+                }
+            }
+            Purpose::Profile(ticket) => {
+                let answer = self.located(now, &asked, answer, out);
+                out.push(Effect::Answer(ticket, answer));
+            }
+            Purpose::Confirm => self.confirmed(now, &asked, answer, out),
+            Purpose::Purge => {}
+        }
+    }
+
+    fn vectors(&mut self, now: Time, asked: &Asked, answer: FegAnswer) -> Answer {
+        let failure = self.vectors_kept(now, asked, answer);
+        let age = self.config.vector_age;
+        let vector = self.known.get_mut(&asked.imsi).and_then(|known| known.take(asked.serving, now, age));
+        match (failure, vector) {
+            (None, Some(vector)) => Answer::Vector(Box::new(vector)),
+            // A home network that gives what it gave before gives nothing.
+            (None, None) => Answer::NoVector(AuthFailure::Refused(NETWORK_FAILURE)),
+            (Some(failure), _) => Answer::NoVector(failure),
+        }
+    }
+
+    /// Keeps vectors for use; otherwise why there are none.
+    fn vectors_kept(&mut self, now: Time, asked: &Asked, answer: FegAnswer) -> Option<AuthFailure> {
+        match answer {
+            FegAnswer::Vectors(list) => {
+                let room = self.known.len() < REMEMBERED || self.known.contains_key(&asked.imsi);
+                if !room {
+                    return Some(AuthFailure::Unavailable(Unavailable::Overload));
+                }
+                self.known.entry(asked.imsi).or_default().keep(asked.serving, now, list);
+                None
+            }
+            FegAnswer::Refused(cause, _) => Some(refused(cause)),
+            _ => Some(UNREACHABLE),
+        }
+    }
+
+    fn may_be_served(&self, answer: &FegAnswer) -> bool {
+        let equipment = &self.config.equipment;
+        match answer {
+            FegAnswer::Equipment(EquipmentStatus::Permitted) => true,
+            FegAnswer::Equipment(EquipmentStatus::Tracked) => !equipment.refuse_tracked,
+            FegAnswer::Equipment(EquipmentStatus::Prohibited) => false,
+            FegAnswer::Refused(..) => !equipment.refuse_unknown,
+            _ => !equipment.refuse_unchecked,
+        }
+    }
+
+    /// The phone is located, or the profile that is remembered stands for the answer.
+    fn located(&mut self, now: Time, asked: &Asked, answer: FegAnswer, out: &mut Effects) -> Answer {
+        let Asked { imsi, serving, .. } = *asked;
+        match answer {
+            FegAnswer::Located(subscription, hss) => {
+                let profile = subscription.profile(imsi);
+                if let Some(known) = self.remember(now, imsi, *subscription) {
+                    (known.serving, known.confirmed, known.present) = (Some(serving), true, profile.is_ok());
+                    known.hss = hss;
+                }
+                as_answer(profile)
+            }
+            FegAnswer::Refused(cause, _) => {
+                self.known.remove(&imsi);
+                Answer::NoProfile(refused(cause))
+            }
+            _ => {
+                let age = self.config.profile_age;
+                let Some(known) = self.known.get_mut(&imsi) else { return Answer::NoProfile(UNREACHABLE) };
+                let fresh = known.subscription.as_ref().filter(|(_, told)| now.since(*told) <= age);
+                let Some((subscription, _)) = fresh else { return Answer::NoProfile(UNREACHABLE) };
+                let profile = subscription.profile(imsi);
+                out.push(Effect::Count("profile remembered"));
+                (known.serving, known.present) = (Some(serving), profile.is_ok());
+                self.unconfirm(now, imsi);
+                as_answer(profile)
+            }
+        }
+    }
+
+    fn remember(&mut self, now: Time, imsi: Imsi, subscription: Subscription) -> Option<&mut Known> {
+        if self.known.len() >= REMEMBERED && !self.known.contains_key(&imsi) {
+            return None;
+        }
+        let known = self.known.entry(imsi).or_default();
+        known.subscription = Some((subscription, now));
+        Some(known)
+    }
+
+    /// A home network heard once more that a phone is here.
+    fn confirmed(&mut self, now: Time, asked: &Asked, answer: FegAnswer, out: &mut Effects) {
+        match answer {
+            FegAnswer::Located(subscription, hss) => {
+                let imsi = asked.imsi;
+                match subscription.profile(imsi) {
+                    Ok(profile) => out.push(Effect::Changed(Box::new(profile))),
+                    Err(_) => out.push(Effect::Cancelled(imsi, Cancelled::Withdrawn)),
+                }
+                if let Some(known) = self.remember(now, imsi, *subscription) {
+                    known.confirmed = true;
+                    known.hss = hss;
+                }
+            }
+            FegAnswer::Refused(..) => {
+                self.known.remove(&asked.imsi);
+                out.push(Effect::Cancelled(asked.imsi, Cancelled::Withdrawn));
+            }
+            _ => self.unconfirm(now, asked.imsi),
+        }
+    }
+}
+
+/// What a home network's cause becomes.
+fn refused(cause: u8) -> AuthFailure {
+    AuthFailure::Refused(if CAUSES.contains(&cause) { cause } else { NETWORK_FAILURE })
+}

@@ -1,0 +1,78 @@
+//! What a home network asks (TS 29.272 §5.2.1.2, §5.2.2, §5.2.4).
+
+use crate::types::{Effect, Feg, HomeRequest, Outcome};
+use crate::{Effects, Federation};
+use agw_types::Cancelled;
+use basalt_ids::Imsi;
+use basalt_sansio::Time;
+
+impl Federation {
+    pub(crate) fn home(&mut self, now: Time, feg: Feg, id: u64, request: HomeRequest, out: &mut Effects) {
+        let outcome = match request {
+            HomeRequest::Cancel(imsi, how) => self.cancel(imsi, how, out),
+            HomeRequest::Insert(imsi, change) => match self.known.get_mut(&imsi) {
+                Some(known) => match &mut known.subscription {
+                    Some((subscription, told)) => {
+                        subscription.merge(*change);
+                        *told = now;
+                        self.changed(imsi, out);
+                        Outcome::Done
+                    }
+                    // Its subscription was forgotten in a restart: it is asked for as a whole.
+                    None => Outcome::Unable,
+                },
+                None => Outcome::Unknown,
+            },
+            HomeRequest::Delete(imsi, flags, contexts) => match self.known.get_mut(&imsi) {
+                Some(known) => {
+                    if let Some((subscription, _)) = &mut known.subscription {
+                        subscription.delete(flags, &contexts);
+                    }
+                    self.changed(imsi, out);
+                    Outcome::Done
+                }
+                None => Outcome::Unknown,
+            },
+            HomeRequest::Reset(beginnings, hss) => {
+                self.reset(now, &beginnings, &hss);
+                Outcome::Done
+            }
+        };
+        out.push(Effect::Reply(feg, id, outcome));
+    }
+
+    /// A phone that registered since is not touched: mobility knows better who is here.
+    fn cancel(&mut self, imsi: Imsi, how: Cancelled, out: &mut Effects) -> Outcome {
+        let Some(known) = self.known.remove(&imsi) else { return Outcome::Unknown };
+        self.timers.cancel(&crate::Timer::Purge(imsi));
+        if known.present {
+            out.push(Effect::Cancelled(imsi, how));
+        }
+        Outcome::Done
+    }
+
+    /// Live sessions follow the subscription; one that does not allow them ends them.
+    fn changed(&mut self, imsi: Imsi, out: &mut Effects) {
+        let Some(known) = self.known.get(&imsi).filter(|known| known.present) else { return };
+        let Some((subscription, _)) = &known.subscription else { return };
+        match subscription.profile(imsi) {
+            Ok(profile) => out.push(Effect::Changed(Box::new(profile))),
+            Err(_) => out.push(Effect::Cancelled(imsi, Cancelled::Withdrawn)),
+        }
+    }
+
+    /// An HSS lost its memory of some, or of all that it has.
+    fn reset(&mut self, now: Time, beginnings: &[String], hss: &str) {
+        let concerns = |imsi: &Imsi| {
+            let digits = imsi.to_string();
+            beginnings.is_empty() || beginnings.iter().any(|beginning| digits.starts_with(beginning.as_str()))
+        };
+        let of = |host: &str| host.is_empty() || host.eq_ignore_ascii_case(hss);
+        let lost = self.known.iter().filter(|(imsi, known)| known.present && of(&known.hss) && concerns(imsi));
+        let lost: Vec<Imsi> = lost.map(|(imsi, _)| *imsi).collect();
+        for imsi in lost {
+            self.unconfirm(now, imsi);
+        }
+        self.confirm_soon(now);
+    }
+}

@@ -1,0 +1,273 @@
+//! A gateway's questions, and federation gateways that do what tests want.
+
+use super::*;
+use agw_types::{
+    Ambr, Answer, AuthFailure, AuthMaterial, Cancelled, PdnTypes, Question, Resync, Ticket, UeId, Unavailable,
+};
+use basalt_ids::Plmn;
+use basalt_sansio::{Duration, SlotId};
+use basalt_security::Secret;
+
+fn imsi() -> Imsi {
+    "999700000000001".parse().unwrap()
+}
+
+fn serving() -> Plmn {
+    "001-01".parse().unwrap()
+}
+
+fn ticket(number: u16) -> Ticket {
+    Ticket { ue: UeId(SlotId(1)), sequence: number }
+}
+
+struct World {
+    federation: Federation,
+    now: Time,
+}
+
+impl World {
+    fn new(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::new(vec!["feg1".to_owned(), "feg2".to_owned()]);
+        change(&mut config);
+        Self { federation: Federation::new(config, &SecureSeed([1; 32])), now: Time::from_secs(1_000) }
+    }
+
+    fn step(&mut self, input: Input) -> Vec<Effect> {
+        let mut out = Effects::default();
+        self.federation.step(self.now, input, &mut out);
+        out.take().into_iter().filter(|effect| !matches!(effect, Effect::Count(_) | Effect::Tell(..))).collect()
+    }
+
+    fn pass(&mut self, time: Duration) -> Vec<Effect> {
+        self.now += time;
+        self.step(Input::Wakeup)
+    }
+
+    fn up(&mut self) {
+        self.step(Input::Up(Feg(0), false));
+        self.step(Input::Up(Feg(1), false));
+    }
+
+    fn authenticate(&mut self, number: u16, resync: Option<Resync>) -> Vec<Effect> {
+        self.step(Input::Ask(ticket(number), Question::Authenticate { imsi: imsi(), serving: serving(), resync }))
+    }
+
+    fn locate(&mut self, number: u16) -> Vec<Effect> {
+        let imeisv = "3534900600000101".parse().ok();
+        let question = Question::Profile { imsi: imsi(), serving: serving(), attach: true, imeisv };
+        self.step(Input::Ask(ticket(number), question))
+    }
+
+    /// The phone is known and here.
+    fn register(&mut self) {
+        let (feg, id, _) = sent(&self.locate(900));
+        let told = self.step(Input::Answered(feg, id, located(1_000)));
+        assert!(matches!(&told[..], [Effect::Answer(_, Answer::Profile(_))]));
+    }
+}
+
+fn sent(effects: &[Effect]) -> (Feg, u64, Wish) {
+    match effects {
+        [Effect::Send { feg, id, wish, .. }] => (*feg, *id, wish.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn vector(number: u8) -> AuthMaterial {
+    let (xres, kasme) = (Secret::new(vec![number; 8]), Secret::new([number; 32]));
+    AuthMaterial { rand: [number; 16], autn: [number; 16], xres, kasme }
+}
+
+fn located(rate: u64) -> FegAnswer {
+    let access = Access { context: 1, apn: "internet".parse().ok(), pdn_types: PdnTypes::Ipv4, qos: None, ambr: None };
+    let accesses = Some(Accesses { default: 1, complete: true, list: vec![access] });
+    let ambr = Some(Ambr { uplink: rate, downlink: rate });
+    FegAnswer::Located(Box::new(Subscription { ambr, accesses, ..Subscription::default() }), "hss1".to_owned())
+}
+
+fn challenge(effects: &[Effect]) -> u8 {
+    match effects {
+        [Effect::Answer(_, Answer::Vector(vector)), ..] => vector.rand[0],
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn vectors_are_used_in_order_and_once_each() {
+    let mut world = World::new(|_| ());
+    world.up();
+    let (feg, id, wish) = sent(&world.authenticate(1, None));
+    assert_eq!(wish, Wish::Vectors { count: 3, immediate: true, resync: None });
+    let list = FegAnswer::Vectors(vec![vector(1), vector(2), vector(3)]);
+    assert_eq!(challenge(&world.step(Input::Answered(feg, id, list.clone()))), 1);
+    assert_eq!(world.step(Input::Answered(feg, id, list.clone())), [], "an answer counts once");
+    let second = world.authenticate(2, None);
+    assert_eq!((challenge(&second), second.len()), (2, 1));
+    let third = world.authenticate(3, None);
+    assert_eq!(challenge(&third), 3);
+    // The last one was used: more are fetched behind it, and what was given before is not taken again.
+    let (feg, id, wish) = sent(&third[1..]);
+    assert_eq!(wish, Wish::Vectors { count: 3, immediate: false, resync: None });
+    assert_eq!(world.step(Input::Answered(feg, id, list.clone())), []);
+    let (feg, id, _) = sent(&world.authenticate(4, None));
+    let refused = world.step(Input::Answered(feg, id, list));
+    assert!(matches!(&refused[..], [Effect::Answer(_, Answer::NoVector(AuthFailure::Refused(17)))]));
+}
+
+#[test]
+fn old_vectors_and_those_of_another_sequence_are_not_used() {
+    let mut world = World::new(|_| ());
+    world.up();
+    let (feg, id, _) = sent(&world.authenticate(1, None));
+    world.step(Input::Answered(feg, id, FegAnswer::Vectors(vec![vector(1), vector(2)])));
+    let resync = Some(Resync { rand: [1; 16], auts: [9; 14] });
+    let (feg, id, wish) = sent(&world.authenticate(2, resync));
+    assert_eq!(wish, Wish::Vectors { count: 3, immediate: true, resync });
+    assert_eq!(challenge(&world.step(Input::Answered(feg, id, FegAnswer::Vectors(vec![vector(7), vector(8)])))), 7);
+    world.pass(Duration::from_secs(3_601));
+    sent(&world.authenticate(3, None));
+}
+
+#[test]
+fn a_reset_stream_refuses_nobody() {
+    let mut world = World::new(|_| ());
+    world.up();
+    let (feg, id, _) = sent(&world.authenticate(1, None));
+    let (other, again, _) = sent(&world.step(Input::Down(feg)));
+    assert_eq!((other, again), (Feg(1 - feg.0), id), "the same number at the other");
+    // That one goes as well; the question waits, and goes to the first that comes back.
+    assert_eq!(world.step(Input::Down(other)), []);
+    let (back, again, _) = sent(&world.step(Input::Up(other, false)));
+    assert_eq!((back, again), (other, id));
+    assert_eq!(challenge(&world.step(Input::Answered(other, id, FegAnswer::Vectors(vec![vector(1)])))), 1);
+}
+
+#[test]
+fn a_silent_gateway_gives_way_to_the_other_and_no_answer_has_a_back_off() {
+    let mut world = World::new(|_| ());
+    world.up();
+    let (feg, id, _) = sent(&world.authenticate(1, None));
+    let (other, again, _) = sent(&world.pass(Duration::from_millis(1_400)));
+    assert_eq!((other, again), (Feg(1 - feg.0), id));
+    let over = world.pass(Duration::from_secs(2));
+    let unreachable = AuthFailure::Unavailable(Unavailable::Unreachable);
+    assert_eq!(over, [Effect::Answer(ticket(1), Answer::NoVector(unreachable))]);
+    assert_eq!(world.step(Input::Answered(feg, id, FegAnswer::Vectors(vec![vector(1)]))), [], "too late");
+    assert_eq!(world.federation.waiting(), 0);
+}
+
+#[test]
+fn phones_are_shared_out_alike_and_move_only_when_they_must() {
+    let mut world = World::new(|_| ());
+    world.up();
+    let mut count = [0; 2];
+    for number in 0..100_u64 {
+        let imsi = Imsi::new(999_700_000_000_000 + number, 15).unwrap();
+        let question = Question::Authenticate { imsi, serving: serving(), resync: None };
+        let (feg, ..) = sent(&world.step(Input::Ask(ticket(1), question)));
+        count[feg.0] += 1;
+    }
+    assert!(count.iter().all(|count| *count > 25), "{count:?}");
+    // One that drains is asked nothing new.
+    world.step(Input::Up(Feg(0), true));
+    assert_eq!(sent(&world.authenticate(2, None)).0, Feg(1));
+}
+
+#[test]
+fn a_known_phone_is_carried_through_an_outage_and_confirmed_after_it() {
+    let mut world = World::new(|_| ());
+    world.up();
+    world.register();
+    world.step(Input::Down(Feg(0)));
+    world.step(Input::Down(Feg(1)));
+    let carried = world.locate(2);
+    assert!(matches!(&carried[..], [Effect::Answer(_, Answer::Profile(profile))] if profile.ambr.uplink == 1_000));
+    world.step(Input::Up(Feg(0), false));
+    let (feg, id, wish) = sent(&world.pass(Duration::from_secs(2)));
+    assert_eq!(wish, Wish::Locate { attach: false, imeisv: None });
+    let changed = world.step(Input::Answered(feg, id, located(7_000)));
+    assert!(matches!(&changed[..], [Effect::Changed(profile)] if profile.ambr.uplink == 7_000));
+    // What is too old carries nobody.
+    world.step(Input::Down(Feg(0)));
+    world.pass(Duration::from_secs(90_000));
+    let unreachable = AuthFailure::Unavailable(Unavailable::Unreachable);
+    assert_eq!(world.locate(3), [Effect::Answer(ticket(3), Answer::NoProfile(unreachable))]);
+}
+
+#[test]
+fn a_home_network_refuses_with_its_cause() {
+    let mut world = World::new(|_| ());
+    world.up();
+    for (cause, told) in [(11, 11), (8, 8), (99, 17), (0, 17)] {
+        let (feg, id, _) = sent(&world.locate(1));
+        let refused = world.step(Input::Answered(feg, id, FegAnswer::Refused(cause, "no".to_owned())));
+        assert_eq!(refused, [Effect::Answer(ticket(1), Answer::NoProfile(AuthFailure::Refused(told)))]);
+    }
+}
+
+#[test]
+fn requests_of_the_home_network_reach_the_phone() {
+    let mut world = World::new(|_| ());
+    world.up();
+    let cancel = || HomeRequest::Cancel(imsi(), Cancelled::Withdrawn);
+    assert_eq!(world.step(Input::Home(Feg(0), 1, cancel())), [Effect::Reply(Feg(0), 1, Outcome::Unknown)]);
+    world.register();
+    let FegAnswer::Located(change, _) = located(5) else { panic!() };
+    let effects = world.step(Input::Home(Feg(1), 2, HomeRequest::Insert(imsi(), change)));
+    assert!(
+        matches!(&effects[..], [Effect::Changed(profile), Effect::Reply(_, 2, Outcome::Done)] if profile.ambr.uplink == 5)
+    );
+    let reset = HomeRequest::Reset(vec!["99970".to_owned()], "HSS1".to_owned());
+    assert_eq!(world.step(Input::Home(Feg(0), 3, reset)), [Effect::Reply(Feg(0), 3, Outcome::Done)]);
+    let (feg, id, _) = sent(&world.pass(Duration::from_secs(2)));
+    world.step(Input::Answered(feg, id, located(5)));
+    let effects = world.step(Input::Home(Feg(0), 4, cancel()));
+    let expected = [Effect::Cancelled(imsi(), Cancelled::Withdrawn), Effect::Reply(Feg(0), 4, Outcome::Done)];
+    assert_eq!(effects, expected);
+    assert_eq!(world.federation.remembered(), 0);
+}
+
+#[test]
+fn equipment_is_checked_before_the_phone_is_located() {
+    let mut world = World::new(|config| config.equipment.check = true);
+    world.up();
+    let refusal = [Effect::Answer(ticket(1), Answer::NoProfile(AuthFailure::Refused(6)))];
+    for (status, served) in [
+        (FegAnswer::Equipment(EquipmentStatus::Permitted), true),
+        (FegAnswer::Equipment(EquipmentStatus::Tracked), true),
+        (FegAnswer::Equipment(EquipmentStatus::Prohibited), false),
+        (FegAnswer::Refused(6, String::new()), true),
+    ] {
+        let (feg, id, wish) = sent(&world.locate(1));
+        assert!(matches!(wish, Wish::Check(_)));
+        let effects = world.step(Input::Answered(feg, id, status));
+        if served {
+            assert!(matches!(sent(&effects).2, Wish::Locate { attach: true, imeisv: Some(_) }));
+        } else {
+            assert_eq!(effects, refusal);
+        }
+    }
+    let mut world = World::new(|config| config.equipment.blocked = vec!["35349006".to_owned()]);
+    assert_eq!(world.locate(1), refusal, "blocked here, without asking anybody");
+}
+
+#[test]
+fn a_phone_that_is_gone_for_long_is_purged() {
+    let mut world = World::new(|_| ());
+    world.up();
+    world.register();
+    world.step(Input::Left(imsi()));
+    let (_, _, wish) = sent(&world.pass(Duration::from_secs(86_401)));
+    assert_eq!(wish, Wish::Purge);
+    assert_eq!(world.federation.remembered(), 0);
+}
+
+#[test]
+fn questions_have_a_bound() {
+    let mut world = World::new(|config| config.waiting = 2);
+    world.up();
+    sent(&world.authenticate(1, None));
+    sent(&world.authenticate(2, None));
+    let overload = AuthFailure::Unavailable(Unavailable::Overload);
+    assert_eq!(world.authenticate(3, None), [Effect::Answer(ticket(3), Answer::NoVector(overload))]);
+}

@@ -1,0 +1,190 @@
+//! What goes in and what comes out.
+
+use crate::subscription::Subscription;
+use agw_types::{Answer, AuthMaterial, Cancelled, Profile, Question, Resync, Ticket};
+use basalt_ids::{Imeisv, Imsi, Plmn};
+use basalt_sansio::Duration;
+
+/// A federation gateway, by its place in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Feg(pub usize);
+
+/// What is decided before the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Names of federation gateways: phones are shared out by them, so that all gateways choose alike.
+    pub fegs: Vec<String>,
+    /// Vectors asked for at once, 1 to 5. What is not used at once carries the phone through an outage.
+    pub vectors: u32,
+    /// How long a vector may wait to be used.
+    pub vector_age: Duration,
+    /// How long a profile may stand for the home network's answer.
+    pub profile_age: Duration,
+    /// How long one question may take, all tries together. Shorter than mobility waits.
+    pub patience: Duration,
+    /// Questions that may wait at once.
+    pub waiting: usize,
+    /// Whether and how equipment is checked.
+    pub equipment: Equipment,
+}
+
+/// The check of equipment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Equipment {
+    /// Ask the EIR at each attach.
+    pub check: bool,
+    /// IMEIs (beginnings of them) that are never served, whatever the EIR says.
+    pub blocked: Vec<String>,
+    /// Refuse what the EIR watches.
+    pub refuse_tracked: bool,
+    /// Refuse what the EIR does not know.
+    pub refuse_unknown: bool,
+    /// Refuse everybody while the EIR does not answer.
+    pub refuse_unchecked: bool,
+}
+
+impl Config {
+    /// With what is sensible, for these federation gateways.
+    #[must_use]
+    pub fn new(fegs: Vec<String>) -> Self {
+        Self {
+            fegs,
+            vectors: 3,
+            vector_age: Duration::from_secs(3600),
+            profile_age: Duration::from_secs(86_400),
+            patience: Duration::from_millis(2_600),
+            waiting: 4_096,
+            equipment: Equipment::default(),
+        }
+    }
+}
+
+/// What a federation gateway is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Vectors.
+    Vectors {
+        /// How many.
+        count: u32,
+        /// A phone waits.
+        immediate: bool,
+        /// The USIM's word on sequence numbers.
+        resync: Option<Resync>,
+    },
+    /// The phone is here.
+    Locate {
+        /// It attaches.
+        attach: bool,
+        /// The phone itself.
+        imeisv: Option<Imeisv>,
+    },
+    /// The phone is not here any more.
+    Purge,
+    /// Is the phone a stolen one.
+    Check(Imeisv),
+}
+
+/// What a federation gateway answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FegAnswer {
+    /// Vectors in the order of use.
+    Vectors(Vec<AuthMaterial>),
+    /// The subscription and its HSS.
+    Located(Box<Subscription>, String),
+    /// Done.
+    Done,
+    /// What the EIR knows.
+    Equipment(EquipmentStatus),
+    /// The home network refuses: EMM cause, and the reason in words.
+    Refused(u8, String),
+    /// The home network did not answer.
+    Unavailable,
+}
+
+/// What an EIR knows of a phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EquipmentStatus {
+    /// Known and good.
+    Permitted,
+    /// Not to be served.
+    Prohibited,
+    /// To be watched.
+    Tracked,
+}
+
+/// What a home network asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HomeRequest {
+    /// The phone is to go.
+    Cancel(Imsi, Cancelled),
+    /// Its subscription changed.
+    Insert(Imsi, Box<Subscription>),
+    /// Parts of it are gone: DSR-Flags, contexts.
+    Delete(Imsi, u32, Vec<u32>),
+    /// An HSS has lost its memory of such IMSIs.
+    Reset(Vec<String>, String),
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// The phone is not here.
+    Unknown,
+    /// Not now.
+    Unable,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// Mobility asks.
+    Ask(Ticket, Question),
+    /// A stream stands; the federation gateway takes requests unless it drains.
+    Up(Feg, bool),
+    /// A stream ended.
+    Down(Feg),
+    /// A federation gateway answers.
+    Answered(Feg, u64, FegAnswer),
+    /// A home network asks.
+    Home(Feg, u64, HomeRequest),
+    /// A phone that was kept over a restart.
+    Restored(Imsi, Plmn),
+    /// A phone left.
+    Left(Imsi),
+    /// [`crate::Federation::next_wakeup`] has come.
+    Wakeup,
+}
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Ask a federation gateway.
+    Send {
+        /// Which.
+        feg: Feg,
+        /// The request's number.
+        id: u64,
+        /// Whose phone.
+        imsi: Imsi,
+        /// Where it is served.
+        visited: Plmn,
+        /// How long the answer is waited for.
+        within: Duration,
+        /// What.
+        wish: Wish,
+    },
+    /// Answer a home network.
+    Reply(Feg, u64, Outcome),
+    /// Answer mobility.
+    Answer(Ticket, Answer),
+    /// A phone is to go.
+    Cancelled(Imsi, Cancelled),
+    /// Live sessions get what is subscribed now.
+    Changed(Box<Profile>),
+    /// Something to be counted, by name.
+    Count(&'static str),
+    /// Something for the operator: whose phone, and words.
+    Tell(Imsi, String),
+}
