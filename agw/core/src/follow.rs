@@ -5,7 +5,7 @@
 //! detached.
 
 use crate::Core;
-use agw_types::{AccessLists, GatewayConfig, Now, PolicyRule, SubscribedRule, UeId};
+use agw_types::{AccessLists, GatewayConfig, Now, PolicyRule, Profile, SubscribedRule, UeId};
 use basalt_ids::{Apn, Imsi};
 use std::collections::BTreeSet;
 
@@ -37,12 +37,22 @@ impl Core {
         }
     }
 
-    /// A subscriber changed: rates of its live sessions do, too.
+    /// A subscriber of ours changed: rates of its live sessions do, too.
     pub(crate) fn requalify(&mut self, now: Now, imsi: Imsi) {
-        let Some(ue) = self.mobility.find(imsi) else { return };
         let Some(profile) = self.subscribers.get(imsi).map(|subscriber| subscriber.profile.clone()) else { return };
-        self.sessions.requalify(now.mono, ue, &profile, &mut self.session_out);
+        self.resubscribed(now, &profile);
+    }
+
+    /// A subscription is so from now on.
+    pub(crate) fn resubscribed(&mut self, now: Now, profile: &Profile) {
+        let Some(ue) = self.mobility.find(profile.imsi) else { return };
+        let before = self.sessions.aggregate(&self.policy, ue);
+        self.sessions.requalify(now.mono, ue, profile, &mut self.session_out);
         self.carry_session(now);
+        let after = self.sessions.aggregate(&self.policy, ue);
+        if let Some(ambr) = after.filter(|_| after != before) {
+            self.mobility.rates(now, ue, profile.ambr, ambr, &mut self.wants);
+        }
     }
 
     /// A subscriber's own rules are these from now on.

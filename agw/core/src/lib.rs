@@ -51,7 +51,7 @@ use agw_ran::{Cx, Overload, Ran};
 use agw_session::{SessionOut, Sessions};
 use agw_subscribers::Subscribers;
 use agw_types::{
-    Command, ConfigDelta, DataplaneChange, Effect, Effects, GatewayConfig, Input, Limits, Now, OperatorReply, Profile,
+    Command, ConfigDelta, DataplaneChange, Effect, Effects, GatewayConfig, Input, Limits, Now, OperatorReply,
     RadioEvent, StoredBearers, SubscribedRule, TimerName, Traffic, UeId,
 };
 use basalt_ids::{Apn, Imsi};
@@ -227,14 +227,6 @@ impl Core {
             ConfigDelta::SubscriberGone { imsi } => self.mobility.subscriber_gone(now, imsi, &mut self.wants),
             ConfigDelta::Cancelled { imsi, how } => self.mobility.cancelled(now, imsi, how, &mut self.wants),
             ConfigDelta::Subscription(profile) => self.resubscribed(now, &profile),
-        }
-    }
-
-    fn resubscribed(&mut self, now: Now, profile: &Profile) {
-        let rates = self.sessions.resubscribe(&self.policy, profile, &mut self.session_out);
-        self.carry_session(now);
-        if let Some((ue, ambr)) = rates {
-            self.mobility.rates(now, ue, profile.ambr, ambr, &mut self.wants);
         }
     }
 

@@ -10,7 +10,7 @@ use basalt_ids::Imsi;
 use basalt_sansio::Time;
 
 /// EMM causes (TS 24.301 §9.9.3.9).
-pub(crate) const ILLEGAL_ME: u8 = 6;
+const ILLEGAL_ME: u8 = 6;
 const NETWORK_FAILURE: u8 = 17;
 /// Causes that a home network may have its phones told; any other becomes #17.
 const CAUSES: [u8; 11] = [3, 6, 7, 8, 11, 12, 13, 14, 15, 17, 22];

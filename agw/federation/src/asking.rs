@@ -97,14 +97,7 @@ impl Federation {
         out: &mut Effects,
     ) {
         self.timers.cancel(&Timer::Purge(imsi));
-        let equipment = &self.config.equipment;
-        let digits = imeisv.map(|imeisv| imeisv.to_string()).unwrap_or_default();
-        if !digits.is_empty() && equipment.blocked.iter().any(|one| digits.starts_with(one.as_str())) {
-            out.push(Effect::Count("equipment blocked here"));
-            out.push(Effect::Answer(ticket, Answer::NoProfile(AuthFailure::Refused(crate::answers::ILLEGAL_ME))));
-            return;
-        }
-        match imeisv.filter(|_| equipment.check) {
+        match imeisv.filter(|_| self.config.equipment.check) {
             Some(equipment) => {
                 self.send(now, imsi, serving, Wish::Check(equipment), Purpose::Check(ticket, imeisv), out);
             }

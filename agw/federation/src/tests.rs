@@ -247,8 +247,6 @@ fn equipment_is_checked_before_the_phone_is_located() {
             assert_eq!(effects, refusal);
         }
     }
-    let mut world = World::new(|config| config.equipment.blocked = vec!["35349006".to_owned()]);
-    assert_eq!(world.locate(1), refusal, "blocked here, without asking anybody");
 }
 
 #[test]

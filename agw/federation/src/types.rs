@@ -28,13 +28,11 @@ pub struct Config {
     pub equipment: Equipment,
 }
 
-/// The check of equipment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The check of equipment by the home network's EIR. What is never served here, mobility's own lists say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Equipment {
     /// Ask the EIR at each attach.
     pub check: bool,
-    /// IMEIs (beginnings of them) that are never served, whatever the EIR says.
-    pub blocked: Vec<String>,
     /// Refuse what the EIR watches.
     pub refuse_tracked: bool,
     /// Refuse what the EIR does not know.

@@ -24,7 +24,6 @@ mod rates;
 mod records;
 mod resource;
 mod rest;
-mod resubscribe;
 mod rules;
 mod teid;
 mod tunnel;

@@ -9,17 +9,23 @@
 //!    │────────────────────────────────────────────────►│
 //! ```
 //!
-//! The base station is told the UE-AMBR with the next context.
+//! The base station is told the UE-AMBR at once where it has a context, or with the next one.
 
 use crate::tunnel::set_tunnel;
 use crate::{SessionOut, Sessions, encode};
-use agw_types::{Profile, Session, SessionReply, UeId};
+use agw_types::{Ambr, Policy, Profile, Session, SessionReply, UeId};
 use basalt_ids::Pti;
 use basalt_nas::esm::{EsmMessage, ModifyEpsBearerContextRequest};
 use basalt_nas::ie::ApnAmbr;
 use basalt_sansio::Time;
 
 impl Sessions {
+    /// The aggregate rate of a UE, for the radio; `None` for one without sessions.
+    #[must_use]
+    pub fn aggregate(&self, policy: &dyn Policy, ue: UeId) -> Option<Ambr> {
+        self.ues.get(&ue).filter(|held| !held.list.is_empty()).map(|held| held.ambr(policy))
+    }
+
     /// Gives live sessions the rates of a profile.
     pub fn requalify(&mut self, now: Time, ue: UeId, profile: &Profile, out: &mut SessionOut) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
