@@ -10,6 +10,7 @@ use agw_types::{
 use basalt_nas::EmmMessage;
 use basalt_nas::esm::{EsmMessage, EsmPdu, ModifyEpsBearerContextAccept};
 use basalt_nas::ie::EmmCause;
+use basalt_s1ap::Pdu;
 use core::net::Ipv4Addr;
 use site::Site;
 use site::enb::Enb;
@@ -54,6 +55,10 @@ fn new_rates_hold_at_once_and_the_phone_is_told() {
         panic!("the phone heard nothing")
     };
     assert!(told.apn_ambr.is_some() && told.new_qos.is_none());
+    let Some(Pdu::UeContextModificationRequest(request)) = phone.s1ap(&mut site) else {
+        panic!("the base station heard nothing")
+    };
+    assert!(request.ue_ambr.is_some(), "the phone's aggregate rate");
     let accept = EsmMessage::ModifyEpsBearerContextAccept(ModifyEpsBearerContextAccept::new());
     phone.say_esm(&mut site, ebi.map(|ebi| ebi.value()), 0, accept);
     phone.hear_nothing(&mut site);
