@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::steps::{Outcome, Step, Steps};
-use crate::{demo, env, tidy};
+use crate::{console, demo, env, tidy};
 
 /// The clippy configuration of cores, codecs and identities.
 const CORE_LINTS: &str = "xtask/clippy/core";
@@ -15,10 +15,12 @@ const CORE_LINTS: &str = "xtask/clippy/core";
 /// What a step does.
 type Run = fn(&mut Step) -> Result<Outcome>;
 
-const STEPS: [(&str, Run); 19] = [
+const STEPS: [(&str, Run); 22] = [
     ("setup", set_up),
     ("format", format),
     ("tidy", laws),
+    ("console", console::build),
+    ("console tests", console::test),
     ("clippy", clippy),
     ("clippy of cores", clippy_cores),
     ("documentation", documentation),
@@ -28,6 +30,7 @@ const STEPS: [(&str, Run); 19] = [
     ("tests", tests),
     ("fuzz harnesses", fuzz),
     ("build programs", demo::build_programs),
+    ("console in Chromium", console::browse),
     ("demo", run_demo),
     ("demo without root", rootless_demo),
     ("demo read by tshark", readable_demo),

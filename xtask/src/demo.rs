@@ -6,13 +6,15 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::steps::{Outcome, Step, Steps};
-use crate::{ebpf, env, setup};
+use crate::{console, ebpf, env, setup};
 
 /// Sets up, builds, and runs the demo with these arguments; whether it did all it should.
 pub(crate) fn run(args: &[String]) -> Result<bool> {
     setup::run(true)?;
-    let mut steps = Steps::new(2, &[]);
-    let built = steps.step("build", build_programs) & steps.step("build eBPF", |_| build_ebpf());
+    let mut steps = Steps::new(3, &[]);
+    let built = steps.step("build console", console::build)
+        & steps.step("build", build_programs)
+        & steps.step("build eBPF", |_| build_ebpf());
     if !built {
         bail!("the demo cannot start");
     }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod ci;
+mod console;
 mod demo;
 mod ebpf;
 mod env;
@@ -62,6 +63,12 @@ enum Task {
         #[arg(long)]
         demo: bool,
     },
+    /// Build the web console that orchestratord carries
+    Console {
+        /// Pictures of every page, into target/screenshots
+        #[arg(long)]
+        screenshots: bool,
+    },
     /// Build everything, and run the testbed's demo with these arguments
     Demo {
         /// For example `--once`
@@ -96,6 +103,8 @@ fn run(task: Task) -> Result<bool> {
         Task::Bench { name, dry_run } => bench::run(name.as_deref(), dry_run),
         Task::VmTest => ci::vm_test(),
         Task::Setup { demo } => setup::run(demo),
+        Task::Console { screenshots: true } => console::screenshots(),
+        Task::Console { screenshots: false } => console::run(),
         Task::Demo { args } => demo::run(&args),
         Task::CleanLab => demo::clean(),
     }

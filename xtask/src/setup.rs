@@ -11,13 +11,15 @@ use crate::env;
 use crate::steps::shown;
 
 /// Programs, the package that has each, and whether the demo needs it too.
-const PROGRAMS: [(&str, &str, bool); 8] = [
+const PROGRAMS: [(&str, &str, bool); 9] = [
     ("ip", "iproute2", true),
     ("nft", "nftables", true),
     ("ethtool", "ethtool", true),
     ("ping", "iputils-ping", true),
     ("curl", "curl", true),
     ("iperf3", "iperf3", true),
+    // The tests of the web console drive it.
+    ("chromium", "chromium", false),
     ("tshark", "tshark", false),
     // The tests of the orchestrator start servers of their own from its binaries; this one is its wrapper on the path.
     ("pg_lsclusters", "postgresql", false),
@@ -30,11 +32,12 @@ const LINKER_KNOWS: std::ops::RangeInclusive<u32> = 21..=23;
 /// Installs what is missing; whether everything needed is there now.
 pub(crate) fn run(only_demo: bool) -> Result<bool> {
     let mut complete = true;
-    let missing: Vec<&str> = PROGRAMS
+    let mut missing: Vec<&str> = PROGRAMS
         .iter()
         .filter(|(program, _, demo)| (*demo || !only_demo) && !env::has_program(program))
         .map(|(_, package, _)| *package)
         .collect();
+    missing.extend(node());
     if missing.is_empty() {
         println!("tools: all there");
     } else if let Err(error) = install(&missing) {
@@ -47,6 +50,18 @@ pub(crate) fn run(only_demo: bool) -> Result<bool> {
         complete = false;
     }
     Ok(complete || !env::is_ci())
+}
+
+/// What the web console is built with, where it is missing and the distribution has a version that will do. Without it the
+/// orchestrator has no console.
+fn node() -> Vec<&'static str> {
+    if env::has_program("node") {
+        return Vec::new();
+    }
+    let policy = env::output("apt-cache", &["policy", "nodejs"]).unwrap_or_default();
+    let candidate = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: "));
+    let major = candidate.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    if major.is_some_and(|major| major >= crate::console::NODE) { vec!["nodejs", "npm"] } else { Vec::new() }
 }
 
 /// Installs packages of the distribution.

@@ -1,8 +1,8 @@
 //! The orchestrator's daemon: settings, sealing key, database, certificate authority, listener. Wiring only.
 
+mod console;
 mod gateways;
 mod metrics;
-mod page;
 mod settings;
 
 use anyhow::{Context, Result};
@@ -72,7 +72,7 @@ async fn run(settings: &Settings) -> Result<()> {
         stop: stopped.clone(),
     };
     let metrics = get(move || async move { metrics::answer(&counters, fleet.connected()) });
-    let app = router(state).route("/metrics", metrics).merge(page::routes());
+    let app = console::around(router(state).route("/metrics", metrics));
     let sweeper = tokio::spawn(sweep(Arc::clone(&db), stopped.clone()));
     let mut told = stopped;
     let serve = axum::serve(listener, app).with_graceful_shutdown(async move {

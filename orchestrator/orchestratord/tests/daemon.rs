@@ -73,9 +73,9 @@ fn it_starts_with_nothing_makes_what_it_needs_and_stops() {
     assert!(daemon.ask("GET /api/v1/networks", "").starts_with("HTTP/1.1 401"));
     assert!(daemon.ask("GET /api/v1/openapi.json", "").contains("\"openapi\":\"3.1.0\""));
     let page = daemon.ask("GET /setup", "");
-    assert!(page.contains("<form>") && page.contains("content-security-policy: default-src 'none'"), "{page}");
-    assert!(daemon.ask("GET /setup.js", "").contains("/api/v1/setup"));
-    assert!(daemon.ask("GET /metrics", "").contains("basalt_orchestrator_answers_total{class=\"4xx\"} 2"));
+    assert!(page.contains("<html") && page.contains("content-security-policy: default-src 'none'"), "{page}");
+    assert!(daemon.ask("GET /api/v1/nowhere", "").contains("application/problem+json"));
+    assert!(daemon.ask("GET /metrics", "").contains("basalt_orchestrator_answers_total{class=\"4xx\"} 3"));
     daemon.stop();
     // Set up: no link any more, and the user is there.
     let daemon = Daemon::start(&data);

@@ -1,0 +1,36 @@
+// Chromium as Debian ships it, quiet and offline.
+import { chromium } from "playwright-core";
+
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+/** A loaded machine may take its time; what never comes is an error all the same. */
+export const PATIENCE = 60_000;
+
+export async function launch() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS, headless: true, timeout: PATIENCE });
+}
+
+export const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
+
+/** A page that collects what browsers complain about: errors, and breaches of the policy. */
+export async function open(browser, { size = "desktop", theme = "light", language = "en", network } = {}) {
+  const context = await browser.newContext({ viewport: SIZES[size], colorScheme: theme, locale: language, hasTouch: size === "phone", reducedMotion: "reduce" });
+  await context.addInitScript((told) => {
+    localStorage.setItem("basalt-language", told.language);
+    for (const [key, value] of Object.entries(told.network ?? {})) localStorage.setItem(key, value);
+  }, { language, network });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error.message}`));
+  page.on("console", (message) => {
+    const text = message.text();
+    if (message.type() === "error" && !/Failed to load resource/.test(text)) complaints.push(`${page.url()}: ${text}`);
+  });
+  return { page, context, complaints };
+}
+
+/** A page is there when it has its title and waits for nothing. */
+export async function settled(page) {
+  await page.locator("h1").first().waitFor();
+  await page.waitForFunction(() => !document.querySelector(".mantine-Loader-root"));
+}

@@ -1,0 +1,42 @@
+// `node e2e/run.mjs mock|real|screenshots|performance`: the browser's tests.
+import { accessibility } from "./accessibility.mjs";
+import { mock } from "./mock.mjs";
+import { performance } from "./performance.mjs";
+import { real } from "./real.mjs";
+import { screenshots } from "./screenshots.mjs";
+import { serve } from "./serve.mjs";
+
+const [what, ...rest] = process.argv.slice(2);
+
+const built = new URL("../dist-mock/", import.meta.url).pathname;
+
+async function withMock(work) {
+  const server = await serve(built);
+  try {
+    await work(server.address);
+  } finally {
+    server.close();
+  }
+}
+
+const TASKS = {
+  mock: () => withMock(async (address) => {
+    await mock(address);
+    await accessibility(address);
+  }),
+  performance: () => withMock(performance),
+  screenshots: () => withMock((address) => screenshots(address, rest.length > 0 ? rest : undefined)),
+  real: () => real(process.env.BASALT_CONSOLE ?? "", process.env),
+};
+
+const task = TASKS[what];
+if (!task) {
+  console.error(`one of: ${Object.keys(TASKS).join(", ")}`);
+  process.exit(2);
+}
+try {
+  await task();
+} catch (error) {
+  console.error(error);
+  process.exit(1);
+}

@@ -1,0 +1,29 @@
+// Pictures of every page, desktop and phone, both themes, into target/screenshots.
+import { mkdirSync } from "node:fs";
+import { launch, open, settled } from "./browser.mjs";
+import { PAGES } from "./pages.mjs";
+
+const INTO = new URL("../../target/screenshots/", import.meta.url).pathname;
+
+export async function screenshots(address, only) {
+  mkdirSync(INTO, { recursive: true });
+  const browser = await launch();
+  try {
+    for (const [size, theme] of [["desktop", "light"], ["desktop", "dark"], ["phone", "light"]]) {
+      const { page, complaints } = await open(browser, { size, theme });
+      for (const [name, path] of PAGES.filter(([name]) => !only || only.includes(name))) {
+        await page.goto(`${address}/n/demo/${path}`);
+        await settled(page);
+        await page.screenshot({ path: `${INTO}${name}-${size}-${theme}.png` });
+      }
+      if (complaints.length > 0) throw new Error(complaints.join("\n"));
+    }
+    const { page } = await open(browser, { network: { "mock-session": "none" } });
+    await page.goto(`${address}/login`);
+    await settled(page);
+    await page.screenshot({ path: `${INTO}login-desktop-light.png` });
+  } finally {
+    await browser.close();
+  }
+  console.log(`pictures: ${INTO}`);
+}

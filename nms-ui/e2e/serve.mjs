@@ -1,0 +1,39 @@
+// Serves a built console as the orchestrator does: index for pages, the same policy, a nonce for each page.
+import { randomBytes } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+
+const FORMS = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json" };
+
+function isFile(path) {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** Begins to serve a folder on the loopback; the address, and how to end it. */
+export async function serve(folder) {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    const path = join(folder, normalize(pathname));
+    if (pathname !== "/" && isFile(path)) {
+      response.writeHead(200, { "content-type": FORMS[extname(path)] ?? "application/octet-stream", "cache-control": "max-age=3600" });
+      response.end(readFileSync(path));
+      return;
+    }
+    if (pathname.startsWith("/assets/") || pathname.startsWith("/api/v1")) {
+      response.writeHead(404).end();
+      return;
+    }
+    const nonce = randomBytes(16).toString("hex");
+    const policy = `default-src 'none'; script-src 'self'; style-src 'self' 'nonce-${nonce}'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'`;
+    response.writeHead(200, { "content-type": "text/html; charset=utf-8", "content-security-policy": policy, "cache-control": "no-store" });
+    response.end(readFileSync(join(folder, "index.html"), "utf8").replaceAll("__CSP_NONCE__", nonce));
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  const { port } = server.address();
+  return { address: `http://127.0.0.1:${port}`, close: () => server.close() };
+}

@@ -1,0 +1,65 @@
+// Answers, as the document types them. What it calls an object and says no more about is said here, and only that.
+import type { components } from "./generated/schema";
+
+type Schemas = components["schemas"];
+type Saying<T, More> = Omit<T, keyof More> & More;
+
+export type Me = Schemas["Me"];
+export type OwnSession = Schemas["OwnSession"];
+export type GatewayEvent = Schemas["Event"];
+export type UsageRecord = Schemas["UsageRecord"];
+export type UsageSum = Schemas["UsageSum"];
+export type Certificate = Schemas["Certificate"];
+export type AuditEntry = Schemas["AuditLine"];
+export type ApiKey = Schemas["ApiKey"];
+export type SeenStation = Schemas["BaseStation"];
+export type Command = Saying<Schemas["Command"], { kind: Schemas["CommandKind"]; state: CommandState; arguments?: Record<string, unknown> | null }>;
+export type CommandState = "queued" | "sent" | "running" | "done" | "failed" | "not-supported" | "expired";
+export type GatewayToken = Saying<Schemas["GatewayToken"], { used?: { at: number; by: string } | null }>;
+
+export type GatewayState = Saying<Schemas["GatewayStatus"], { state?: ReportedState | null; sync?: Sync | null }>;
+
+/** What a gateway has of what it should. */
+export interface Sync {
+  in_sync?: boolean;
+  items?: number;
+  refusals?: { collection: string; name: string; reason: string }[];
+}
+
+/** What a gateway says about itself. */
+export interface ReportedState {
+  at?: number;
+  version?: string;
+  name?: string;
+  data_plane?: string;
+  sctp?: string;
+  started_at?: number;
+  enbs?: { id: number | string; name: string; since: number }[];
+  registered_ues?: number;
+  connected_ues?: number;
+  sessions?: number;
+  subscribers?: number;
+  pools?: Record<string, { free: number; total: number }>;
+}
+
+/** A phone as its gateway last told. */
+export type Phone = Saying<Schemas["Phone"], { sessions?: Record<string, unknown>[] | null; last_reject?: Reject | null }>;
+
+export interface Reject {
+  cause?: number;
+  text?: string;
+  at?: number;
+}
+
+/** A network in numbers. */
+export type Numbers = Saying<
+  Schemas["Overview"],
+  { gateways: { total: number; connected: number }; base_stations: { configured: number; connected: number } }
+>;
+
+export interface Imported {
+  rows: number;
+  created: number;
+  replaced: number;
+  dry_run: boolean;
+}

@@ -1,0 +1,71 @@
+// The one way to the orchestrator: typed by its committed document, refusals as `Refused`.
+import createClient from "openapi-fetch";
+import { authorise, ended } from "./credentials";
+import type { paths } from "./generated/schema";
+import { Refused, type Problem } from "./problem";
+
+let through: typeof fetch = (input, init) => fetch(input, init);
+
+/** Sends requests elsewhere than over the network: to `mock-api`, or to a test. */
+export function sendThrough(other: typeof fetch): void {
+  through = other;
+}
+
+const TIMEOUT = 30_000;
+
+async function send(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  const request = new Request(input, init);
+  authorise(request.headers, request.method);
+  try {
+    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT)]);
+    return await through(request, { signal, credentials: "same-origin" });
+  } catch (error) {
+    if (request.signal.aborted) throw error;
+    throw new Refused({ type: "urn:basalt:problem:unreachable", status: 0, detail: String(error) });
+  }
+}
+
+/** Every route of the document, with its types. */
+export const api = createClient<paths>({ baseUrl: location.origin, fetch: send });
+
+interface Answered<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+/** The answer's body, or the refusal thrown. */
+export async function unwrap<T>(pending: Promise<Answered<T>>): Promise<T> {
+  const { data, error, response } = await pending;
+  if (!response.ok) throw refusal(response, error);
+  return data as T;
+}
+
+/** A request whose address is only known at run time: objects of any kind. */
+export async function request(
+  method: string,
+  path: string,
+  body?: string,
+  headers: Record<string, string> = {},
+): Promise<{ body: unknown; tag: string | null }> {
+  const response = await send(new URL(path, location.origin), { method, headers, ...(body === undefined ? {} : { body }) });
+  const text = await response.text();
+  const read: unknown = text === "" ? undefined : parsed(text);
+  if (!response.ok) throw refusal(response, read);
+  return { body: read, tag: response.headers.get("etag") };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function refusal(response: Response, body: unknown): Refused {
+  if (response.status === 401 && !response.url.endsWith("/sessions")) ended();
+  const isProblem = typeof body === "object" && body !== null && "detail" in body;
+  const problem = isProblem ? (body as Problem) : undefined;
+  return new Refused(problem ?? { type: "about:blank", status: response.status, detail: response.statusText });
+}

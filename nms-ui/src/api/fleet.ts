@@ -1,0 +1,183 @@
+// What gateways report, and what they are asked to do.
+import { useQuery } from "@tanstack/react-query";
+import type {
+  AuditEntry,
+  Certificate,
+  Command,
+  GatewayEvent,
+  GatewayState,
+  GatewayToken,
+  Numbers,
+  Phone,
+  SeenStation,
+  UsageRecord,
+  UsageSum,
+} from "./answers";
+import { api, request, unwrap } from "./client";
+import { collectionPath } from "./objects";
+
+/** How often pages look again at what changes by itself, milliseconds. */
+export const LIVE = 2_000;
+const CALM = 10_000;
+
+interface Page<T> {
+  items: T[];
+  next_cursor?: string | null;
+}
+
+/** One page of an address that is only known at run time. */
+async function page<T>(path: string, query: Record<string, string | number | undefined>): Promise<Page<T>> {
+  const told = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+  const search = new URLSearchParams(told.map(([key, value]) => [key, String(value)]));
+  return (await request("GET", `${path}?${search}`)).body as Page<T>;
+}
+
+async function pages<T>(path: string, query: Record<string, string | number | undefined>, most: number): Promise<T[]> {
+  const all: T[] = [];
+  let cursor: string | null | undefined;
+  do {
+    const next: Page<T> = await page<T>(path, { ...query, limit: 1000, cursor: cursor ?? undefined });
+    for (const item of next.items) all.push(item);
+    cursor = next.next_cursor;
+  } while (cursor && all.length < most);
+  return all;
+}
+
+export function useNetworks(enabled = true) {
+  return useQuery({
+    queryKey: ["networks"],
+    queryFn: async () => (await unwrap(api.GET("/api/v1/networks", { params: { query: { limit: 1000 } } }))).items,
+    enabled,
+    staleTime: 30_000,
+  });
+}
+
+export function useGatewayStates(network: string, every = LIVE) {
+  return useQuery({
+    queryKey: ["gateway-states", network],
+    queryFn: () => pages<GatewayState>(collectionPath(network, "gateway-states"), {}, 20_000),
+    refetchInterval: every,
+  });
+}
+
+export function useGatewayStatus(network: string, name: string) {
+  const path = { network, name };
+  return useQuery({
+    queryKey: ["gateway-status", network, name],
+    queryFn: async () =>
+      (await unwrap(api.GET("/api/v1/networks/{network}/gateways/{name}/status", { params: { path } }))) as unknown as GatewayState,
+    refetchInterval: LIVE,
+  });
+}
+
+export function useGatewayMetrics(network: string, name: string, every = LIVE) {
+  const path = { network, name };
+  return useQuery({
+    queryKey: ["gateway-metrics", network, name],
+    queryFn: async () =>
+      (await unwrap(api.GET("/api/v1/networks/{network}/gateways/{name}/metrics", { params: { path } }))) as unknown as {
+        at: number;
+        values: Record<string, number>;
+      },
+    refetchInterval: every,
+  });
+}
+
+export function useCertificates(network: string, name: string) {
+  return useQuery({
+    queryKey: ["certificates", network, name],
+    queryFn: async () => (await page<Certificate>(`${collectionPath(network, "gateways")}/${name}/certificates`, {})).items,
+  });
+}
+
+export function useGatewayTokens(network: string) {
+  return useQuery({
+    queryKey: ["gateway-tokens", network],
+    queryFn: async () => (await page<GatewayToken>(collectionPath(network, "gateway-tokens"), {})).items,
+    refetchInterval: CALM,
+  });
+}
+
+export interface EventsWanted {
+  gateway?: string | undefined;
+  imsi?: string | undefined;
+  since?: number | undefined;
+  alarms?: boolean;
+}
+
+/** The newest events of a network, or of one gateway or subscriber in it. */
+export function useEvents(network: string, most: number, options: EventsWanted = {}) {
+  const path = collectionPath(network, "events");
+  const query = { limit: Math.min(most, 1000), ...options, alarms: options.alarms ? "true" : undefined };
+  return useQuery({
+    queryKey: ["events", network, options, most],
+    queryFn: async () => (await page<GatewayEvent>(path, query)).items,
+    refetchInterval: LIVE,
+  });
+}
+
+export function useUsage(network: string, since: number, imsi?: string) {
+  return useQuery({
+    queryKey: ["usage", network, since, imsi],
+    queryFn: async () => (await page<UsageRecord>(collectionPath(network, "usage"), { since, imsi, limit: 1000 })).items,
+    refetchInterval: CALM,
+  });
+}
+
+export function useCommands(network: string, gateway: string) {
+  return useQuery({
+    queryKey: ["commands", network, gateway],
+    queryFn: async () => (await page<Command>(`${collectionPath(network, "gateways")}/${gateway}/commands`, {})).items,
+    refetchInterval: LIVE,
+  });
+}
+
+/** The audit log of a network; of the whole installation with `null`. */
+export function useAudit(network: string | null, most: number, enabled = true) {
+  return useQuery({
+    queryKey: ["audit", network, most],
+    queryFn: () => pages<AuditEntry>(collectionPath(network, "audit"), {}, most),
+    refetchInterval: CALM,
+    enabled,
+  });
+}
+
+/** A network in numbers, as the orchestrator counts. */
+export function useNumbers(network: string) {
+  return useQuery({
+    queryKey: ["overview", network],
+    queryFn: async () => (await request("GET", collectionPath(network, "overview"))).body as Numbers,
+    refetchInterval: LIVE,
+    retry: false,
+  });
+}
+
+/** Phones as they are now; of one subscriber with `imsi`. */
+export function usePhones(network: string, imsi?: string, every: number | false = LIVE) {
+  return useQuery({
+    queryKey: ["phones", network, imsi],
+    queryFn: () => pages<Phone>(collectionPath(network, "phones"), { imsi }, 100_000),
+    refetchInterval: every,
+    retry: false,
+  });
+}
+
+/** Base stations that gateways see, configured or not. */
+export function useStations(network: string) {
+  return useQuery({
+    queryKey: ["base-stations", network],
+    queryFn: () => pages<SeenStation>(collectionPath(network, "base-stations"), {}, 20_000),
+    refetchInterval: LIVE,
+    retry: false,
+  });
+}
+
+/** Who used most since a moment. */
+export function useUsageSums(network: string, by: "imsi" | "apn" | "gateway" | "network", since: number) {
+  return useQuery({
+    queryKey: ["usage-sums", network, by, since],
+    queryFn: async () => (await page<UsageSum>(collectionPath(network, "usage/sums"), { by, since, limit: 1000 })).items,
+    refetchInterval: CALM,
+    retry: false,
+  });
+}

@@ -1,0 +1,55 @@
+import { MantineProvider } from "@mantine/core";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { useState } from "react";
+import { Refused } from "@/api/problem";
+import { onEnded } from "@/api/credentials";
+import { Words, type Language, type MessageKey } from "@/i18n";
+import { Toasts } from "@/ui/toast";
+import { makeRouter } from "./router";
+import { theme } from "./theme";
+
+const TRIES = 2;
+
+function makeClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        // A refusal stays one; only an orchestrator that does not answer is asked again.
+        retry: (times, error) => times < TRIES && error instanceof Refused && error.problem.status === 0,
+        refetchOnWindowFocus: false,
+        networkMode: "always",
+      },
+      mutations: { networkMode: "always" },
+    },
+  });
+}
+
+interface Props {
+  nonce: string;
+  first: { language: Language; messages: Record<MessageKey, string> };
+}
+
+/** The whole console. */
+export function App({ nonce, first }: Props) {
+  const [{ client, router }] = useState(() => {
+    const client = makeClient();
+    const router = makeRouter(client);
+    onEnded(() => {
+      client.clear();
+      void router.navigate({ to: "/login", search: { next: router.state.location.href } as never });
+    });
+    return { client, router };
+  });
+  return (
+    <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce} deduplicateInlineStyles>
+      <QueryClientProvider client={client}>
+        <Words first={first}>
+          <Toasts>
+            <RouterProvider router={router} />
+          </Toasts>
+        </Words>
+      </QueryClientProvider>
+    </MantineProvider>
+  );
+}

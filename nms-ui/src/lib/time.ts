@@ -1,0 +1,40 @@
+// Moments with zone and age.
+
+const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ["day", 86_400_000],
+  ["hour", 3_600_000],
+  ["minute", 60_000],
+  ["second", 1_000],
+];
+
+/** How long ago, or in how long, in words of the language. */
+export function age(at: number, now: number, language: string): string {
+  const apart = at - now;
+  const [unit, length] = UNITS.find(([, size]) => Math.abs(apart) >= size) ?? ["second", 1_000];
+  const form = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+  return form.format(Math.trunc(apart / length), unit);
+}
+
+/** Date, time and zone. */
+export function moment(at: number, language: string): string {
+  const form = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "long" });
+  return form.format(at);
+}
+
+/** Time of the day with seconds. */
+export function clock(at: number, language: string): string {
+  return new Intl.DateTimeFormat(language, { timeStyle: "medium" }).format(at);
+}
+
+/** Whole days until a moment; below 0 when it is over. */
+export function daysUntil(at: number, now: number): number {
+  return Math.floor((at - now) / 86_400_000);
+}
+
+/** Ranges that pages offer, in milliseconds. */
+export const RANGES = { "15m": 900_000, "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 } as const;
+export type Range = keyof typeof RANGES;
+
+export function isRange(text: string | undefined): text is Range {
+  return text !== undefined && text in RANGES;
+}

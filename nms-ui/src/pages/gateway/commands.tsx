@@ -1,0 +1,113 @@
+import { Button, Select, TextInput } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState, type FormEvent } from "react";
+import type { Command } from "@/api/answers";
+import { api, unwrap } from "@/api/client";
+import { useCommands } from "@/api/fleet";
+import type { Schemas } from "@/api/objects";
+import { useMayChange, useNetwork } from "@/app/network";
+import { useWords } from "@/i18n";
+import { Age } from "@/ui/age";
+import { Confirm } from "@/ui/confirm";
+import { CopyAs } from "@/ui/copy-as";
+import { Empty, Loaded, Notice, Panel, Refusal } from "@/ui/page";
+import { Status, type Tone } from "@/ui/status";
+
+type Kind = Schemas["CommandKind"];
+
+const KINDS: Kind[] = ["show-tables", "ping", "traceroute", "log-tail", "packet-capture", "restart", "drain", "upgrade"];
+/** These touch what the gateway does for phones, and are asked about. */
+const GRAVE: Kind[] = ["restart", "drain", "upgrade"];
+const WITH_HOST: Kind[] = ["ping", "traceroute"];
+
+const TONES: Record<Command["state"], Tone> = {
+  queued: "quiet",
+  sent: "info",
+  running: "info",
+  done: "good",
+  failed: "bad",
+  "not-supported": "warn",
+  expired: "warn",
+};
+
+export function Commands({ gateway, isConnected, phones }: { gateway: string; isConnected: boolean; phones: number }) {
+  const { t } = useWords();
+  const network = useNetwork();
+  const mayChange = useMayChange();
+  const client = useQueryClient();
+  const [kind, setKind] = useState<Kind>("show-tables");
+  const [host, setHost] = useState("");
+  const [isAsked, setAsked] = useState(false);
+  const body = { kind, arguments: WITH_HOST.includes(kind) ? { host } : {} };
+  const path = { network, name: gateway };
+  const running = useMutation({
+    mutationFn: () => unwrap(api.POST("/api/v1/networks/{network}/gateways/{name}/commands", { params: { path }, body })),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["commands", network, gateway] }),
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (GRAVE.includes(kind)) setAsked(true);
+    else running.mutate();
+  };
+  return (
+    <div className="stack">
+      {mayChange && (
+        <Panel title={t("commands.ask")}>
+          <form className="row" style={{ alignItems: "flex-end" }} onSubmit={submit}>
+            <Select label={t("commands.kind")} allowDeselect={false} data={KINDS.map((it) => ({ value: it, label: t(`commands.${it}`) }))} value={kind} onChange={(it) => it && setKind(it as Kind)} />
+            {WITH_HOST.includes(kind) && <TextInput label={t("commands.host")} required value={host} placeholder="10.0.0.1" onChange={(event) => setHost(event.currentTarget.value)} />}
+            <Button type="submit" size="sm" loading={running.isPending}>
+              {t("action.run")}
+            </Button>
+            <CopyAs write={() => ({ method: "POST", path: `/api/v1/networks/${network}/gateways/${gateway}/commands`, body, resource: { kind: "commands", name: kind, network } })} />
+          </form>
+          {!isConnected && <Notice tone="info">{t("commands.later")}</Notice>}
+          {running.error && <Refusal error={running.error} />}
+        </Panel>
+      )}
+      <Past gateway={gateway} />
+      {isAsked && (
+        <Confirm title={`${t(`commands.${kind}`)}: ${gateway}`} blast={kind === "restart" ? t("commands.restartBlast", { count: phones }) : t("commands.graveBlast", { count: phones })} verb={t("action.run")} act={() => running.mutateAsync()} onClose={() => setAsked(false)} />
+      )}
+    </div>
+  );
+}
+
+/** What the gateway was asked, with its output as it comes. */
+function Past({ gateway }: { gateway: string }) {
+  const { t } = useWords();
+  const commands = useCommands(useNetwork(), gateway);
+  return (
+    <Loaded query={commands}>
+      {(all) => {
+        if (all.length === 0) return <Panel>{<Empty title={t("commands.none")}>{t("commands.noneWords")}</Empty>}</Panel>;
+        return (
+          <>
+            {all.map((it) => (
+              <Panel
+                key={it.id}
+                title={t(`commands.${it.kind}`)}
+                aside={
+                  <>
+                    <span className="soft">
+                      {it.created_by}, <Age at={it.created_at} />
+                    </span>
+                    <Status tone={TONES[it.state] ?? "quiet"}>
+                      {t(`commands.state.${it.state}`)}
+                      {it.state === "running" && ` ${it.percent} %`}
+                    </Status>
+                  </>
+                }
+              >
+                <pre className="block" aria-live="polite">
+                  {Object.keys(it.arguments ?? {}).length > 0 ? `# ${JSON.stringify(it.arguments)}\n` : ""}
+                  {it.output || "…"}
+                </pre>
+              </Panel>
+            ))}
+          </>
+        );
+      }}
+    </Loaded>
+  );
+}

@@ -1,0 +1,87 @@
+import { Button, Select } from "@mantine/core";
+import { createLazyRoute } from "@tanstack/react-router";
+import { useMemo, useState } from "react";
+import { useGatewayStates } from "@/api/fleet";
+import { useObjects } from "@/api/objects";
+import { useMayChange, useNetwork } from "@/app/network";
+import { useWords } from "@/i18n";
+import { joined, type GatewayRow, type Health } from "@/lib/fleet";
+import { useAddress } from "@/lib/search";
+import { Age } from "@/ui/age";
+import { DataTable, type Column } from "@/ui/data-table";
+import { HealthMark } from "@/ui/health";
+import { Icon } from "@/ui/icon";
+import { GatewayLink } from "@/ui/links";
+import { Empty, Fresh, Head, Loaded, Stale } from "@/ui/page";
+import { AddGateway } from "./add";
+
+export const Route = createLazyRoute("/inside/n/$network/gateways")({ component: Gateways });
+
+const HEALTH: Health[] = ["connected", "behind", "refusing", "silent", "never"];
+
+function useColumns(): Column<GatewayRow>[] {
+  const { t } = useWords();
+  return useMemo(
+    () => [
+      { id: "name", title: t("editor.name"), value: (row) => row.name, cell: (row) => <GatewayLink name={row.name} /> },
+      { id: "title", title: t("field.title"), value: (row) => row.title },
+      { id: "health", title: t("gateways.state"), value: (row) => t(`health.${row.health}`), cell: (row) => <HealthMark of={row.health} /> },
+      { id: "seen", title: t("gateways.seen"), value: (row) => row.state?.seen_at, cell: (row) => <Age at={row.state?.seen_at} /> },
+      { id: "version", title: t("gateways.version"), value: (row) => row.state?.state?.version },
+      { id: "tier", title: t("gateways.tier"), value: (row) => row.tier },
+      { id: "enbs", title: t("nav.stations"), right: true, value: (row) => row.state?.state?.enbs?.length },
+      { id: "phones", title: t("overview.phones"), right: true, value: (row) => row.state?.state?.registered_ues },
+      { id: "sessions", title: t("overview.sessions"), right: true, value: (row) => row.state?.state?.sessions },
+      { id: "plane", title: t("gateways.dataPlane"), extra: true, value: (row) => row.state?.state?.data_plane },
+      { id: "started", title: t("gateways.started"), extra: true, value: (row) => row.state?.state?.started_at, cell: (row) => <Age at={row.state?.state?.started_at} /> },
+    ],
+    [t],
+  );
+}
+
+function Gateways() {
+  const { t } = useWords();
+  const network = useNetwork();
+  const mayChange = useMayChange();
+  const [isAdding, setAdding] = useState(false);
+  const [{ state }, setAddress] = useAddress();
+  const gateways = useObjects(network, "gateways");
+  const states = useGatewayStates(network);
+  const columns = useColumns();
+  const rows = useMemo(() => joined(gateways.data ?? [], states.data ?? []), [gateways.data, states.data]);
+  const filter = useMemo(() => (state ? (row: GatewayRow) => row.health === state : undefined), [state]);
+  const add = mayChange && (
+    <Button leftSection={<Icon name="plus" size={14} />} onClick={() => setAdding(true)}>
+      {t("gateways.add")}
+    </Button>
+  );
+  const choice = (
+    <Select
+      size="xs"
+      w={150}
+      aria-label={t("gateways.state")}
+      placeholder={t("gateways.state")}
+      clearable
+      data={HEALTH.map((it) => ({ value: it, label: t(`health.${it}`) }))}
+      value={state ?? null}
+      onChange={(chosen) => setAddress({ state: chosen ?? "" })}
+    />
+  );
+  const empty = (
+    <Empty title={t("gateways.none")} action={add}>
+      {t("gateways.noneWords")}
+    </Empty>
+  );
+  return (
+    <>
+      <Head title={t("nav.gateways")} note={<Fresh at={states.dataUpdatedAt} />}>
+        {add}
+      </Head>
+      {states.isError && <Stale query={states} />}
+      <Loaded query={gateways}>
+        {() => <DataTable name={t("nav.gateways")} rows={rows} columns={columns} idOf={(row) => row.name} empty={empty} filters={choice} filter={filter} />}
+      </Loaded>
+      {isAdding && <AddGateway onClose={() => setAdding(false)} />}
+    </>
+  );
+}

@@ -1,0 +1,200 @@
+import { Button } from "@mantine/core";
+import { Link, createLazyRoute } from "@tanstack/react-router";
+import { useAudit, useEvents, useGatewayStates, useNumbers, useUsageSums } from "@/api/fleet";
+import { useObjects } from "@/api/objects";
+import { useMe } from "@/api/session";
+import { may } from "@/api/session";
+import { useNetwork } from "@/app/network";
+import { useWords } from "@/i18n";
+import { joined, sums, type GatewayRow } from "@/lib/fleet";
+import { octets } from "@/lib/units";
+import { Age, useNow } from "@/ui/age";
+import { EventList } from "@/ui/event-list";
+import { HealthMark } from "@/ui/health";
+import { Icon } from "@/ui/icon";
+import { GatewayLink } from "@/ui/links";
+import { Empty, Fresh, Head, Loaded, Panel, Stale } from "@/ui/page";
+import { Tile } from "@/ui/tile";
+
+export const Route = createLazyRoute("/inside/n/$network/")({ component: Overview });
+
+const DAY = 86_400_000;
+const MINUTE = 60_000;
+const SHOWN = 8;
+
+function Overview() {
+  const { t } = useWords();
+  const network = useNetwork();
+  const gateways = useObjects(network, "gateways");
+  const states = useGatewayStates(network);
+  return (
+    <>
+      <Head title={t("nav.overview")} note={<Fresh at={states.dataUpdatedAt} />} />
+      <Loaded query={gateways}>
+        {(all) =>
+          all.length === 0 ? (
+            <Begin />
+          ) : (
+            <Loaded query={states}>
+              {(live) => (
+                <>
+                  {states.isError && <Stale query={states} />}
+                  <Tiles />
+                  <div className="grid">
+                    <Troubled rows={joined(all, live)} />
+                    <Recent />
+                    <Changes />
+                    <Talkers />
+                  </div>
+                </>
+              )}
+            </Loaded>
+          )
+        }
+      </Loaded>
+    </>
+  );
+}
+
+function Begin() {
+  const { t } = useWords();
+  const network = useNetwork();
+  const next = (
+    <Button component={Link} to={`/n/${network}/checklist`}>
+      {t("nav.checklist")}
+    </Button>
+  );
+  return (
+    <div className="panel">
+      <Empty title={t("overview.begin")} action={next}>
+        {t("overview.beginWords")}
+      </Empty>
+    </div>
+  );
+}
+
+/** The network in numbers: as the orchestrator counts, or where it does not, as its gateways say. */
+function Tiles() {
+  const { t, language } = useWords();
+  const network = useNetwork();
+  const numbers = useNumbers(network).data;
+  const gateways = useObjects(network, "gateways").data ?? [];
+  const live = sums(useGatewayStates(network).data ?? []);
+  const alarms = useEvents(network, 200, { alarms: true }).data ?? [];
+  const now = useNow();
+  const alarmed = numbers?.alarms_24h ?? alarms.filter((it) => it.at > now - DAY).length;
+  const all = numbers?.gateways.total ?? gateways.length;
+  const hour = numbers?.usage_last_hour;
+  return (
+    <div className="tiles">
+      <Tile to="gateways" label={<>{t("nav.gateways")}</>} value={`${numbers?.gateways.connected ?? live.connected} / ${all}`} note={t("overview.connected")} />
+      <Tile to="base-stations" label={t("nav.stations")} value={numbers?.base_stations.connected ?? live.stations} note={t("overview.stationsNote")} />
+      <Tile to="sessions" label={t("overview.phones")} value={numbers?.registered_phones ?? live.registered} note={t("overview.active", { count: numbers?.connected_phones ?? live.active })} />
+      <Tile to="sessions" label={t("overview.sessions")} value={numbers?.sessions ?? live.sessions} />
+      <Tile to="subscribers" label={t("nav.subscribers")} value={numbers?.subscribers ?? "–"} />
+      <Tile to="usage" search={{ range: "1h" }} label={t("overview.hour")} value={hour ? octets(hour.uplink_bytes + hour.downlink_bytes, language) : "–"} />
+      <Tile to="alarms" label={t("overview.alarms")} value={<span style={{ color: alarmed > 0 ? "var(--b-bad)" : undefined }}>{alarmed}</span>} note="24 h" />
+    </div>
+  );
+}
+
+function Troubled({ rows }: { rows: GatewayRow[] }) {
+  const { t } = useWords();
+  const troubled = rows.filter((row) => row.health !== "connected");
+  const shown = (troubled.length > 0 ? troubled : rows).slice(0, SHOWN);
+  return (
+    <Panel title={troubled.length > 0 ? t("overview.look") : t("overview.allWell")}>
+      <div className="stack">
+        {shown.map((row) => (
+          <div className="row" key={row.name} style={{ justifyContent: "space-between" }}>
+            <span>
+              <GatewayLink name={row.name} /> <span className="soft">{row.title}</span>
+            </span>
+            <span className="row">
+              <HealthMark of={row.health} /> <Age at={row.state?.seen_at} />
+            </span>
+          </div>
+        ))}
+      </div>
+    </Panel>
+  );
+}
+
+function Recent() {
+  const { t } = useWords();
+  const network = useNetwork();
+  const events = useEvents(network, SHOWN);
+  return (
+    <Panel title={<Link to="/n/$network/events" params={{ network }}>{t("nav.events")}</Link>}>
+      <Loaded query={events}>{(all) => (all.length === 0 ? <p className="soft">{t("events.none")}</p> : <EventList events={all.slice(0, SHOWN)} />)}</Loaded>
+    </Panel>
+  );
+}
+
+/** What people changed within a day. */
+function Changes() {
+  const { t } = useWords();
+  const network = useNetwork();
+  const isAdmin = may(useMe().data, "admin", network);
+  const audit = useAudit(network, 100, isAdmin);
+  const now = useNow();
+  if (!isAdmin) return null;
+  return (
+    <Panel title={<Link to="/n/$network/audit" params={{ network }}>{t("overview.changes")}</Link>}>
+      <Loaded query={audit}>
+        {(all) => {
+          const recent = all.filter((it) => it.at > now - DAY && it.outcome < 400).slice(0, SHOWN);
+          if (recent.length === 0) return <p className="soft">{t("overview.noChanges")}</p>;
+          return (
+            <ol className="timeline">
+              {recent.map((it) => (
+                <li key={it.id}>
+                  <Age at={it.at} />
+                  <span className="soft">
+                    <Icon name="history" />
+                  </span>
+                  <span>
+                    {it.who} <span className="soft">{it.action}</span> <span className="mono">{it.target.replace(`/api/v1/networks/${network}/`, "")}</span>
+                  </span>
+                </li>
+              ))}
+            </ol>
+          );
+        }}
+      </Loaded>
+    </Panel>
+  );
+}
+
+/** Who used most within a day. */
+function Talkers() {
+  const { t, language } = useWords();
+  const network = useNetwork();
+  // Rounded, so that the question stays the same for a while.
+  const since = Math.floor((useNow() - DAY) / (5 * MINUTE)) * 5 * MINUTE;
+  const top = useUsageSums(network, "imsi", since).data ?? [];
+  if (top.length === 0) return null;
+  const most = Math.max(...top.map((it) => it.uplink_bytes + it.downlink_bytes), 1);
+  return (
+    <Panel title={<Link to="/n/$network/usage" params={{ network }}>{t("usage.top")}</Link>}>
+      <div className="stack">
+        {top.slice(0, 5).map((it) => {
+          const all = it.uplink_bytes + it.downlink_bytes;
+          return (
+            <div key={it.key}>
+              <div className="row" style={{ justifyContent: "space-between" }}>
+                <Link className="mono" to="/n/$network/subscribers/$name" params={{ network, name: it.key }}>
+                  {it.key}
+                </Link>
+                <span>{octets(all, language)}</span>
+              </div>
+              <div className="bar">
+                <span style={{ width: `${(100 * all) / most}%` }} />
+              </div>
+            </div>
+          );
+        })}
+      </div>
+    </Panel>
+  );
+}

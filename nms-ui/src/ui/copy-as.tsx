@@ -1,0 +1,74 @@
+import { Button, Menu } from "@mantine/core";
+import { useWords } from "@/i18n";
+import { Icon } from "./icon";
+import { useSay } from "./toast";
+
+/** A write, as others would make it. */
+export interface Write {
+  method: string;
+  path: string;
+  body?: unknown;
+  /** What it is, for tools that keep resources. */
+  resource?: { kind: string; name: string; network: string | null };
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** For a shell; the key stands in the environment, never in the line. */
+export function asCurl(write: Write, origin: string): string {
+  const parts = [`curl -X ${write.method} ${quoted(origin + write.path)}`, `-H "Authorization: Bearer $BASALT_API_KEY"`];
+  if (write.body !== undefined) {
+    const form = write.method === "PATCH" ? "application/merge-patch+json" : "application/json";
+    parts.push(`-H ${quoted(`Content-Type: ${form}`)}`, `-d ${quoted(JSON.stringify(write.body))}`);
+  }
+  return parts.join(" \\\n  ");
+}
+
+/** As tools that keep infrastructure in files want it. */
+export function asResource(write: Write): string {
+  const { kind, name, network } = write.resource ?? { kind: "request", name: "it", network: null };
+  const type = `basalt_${kind.replaceAll("-", "_").replace(/s$/, "")}`;
+  const scope = network === null ? {} : { network };
+  const body = typeof write.body === "object" ? write.body : {};
+  return JSON.stringify({ resource: { [type]: { [name]: { ...scope, name, ...body } } } }, null, 2);
+}
+
+export function useCopy(): (text: string) => Promise<void> {
+  const { t } = useWords();
+  const say = useSay();
+  return async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Over plain HTTP browsers give no clipboard: the old way.
+      const field = document.createElement("textarea");
+      field.value = text;
+      document.body.append(field);
+      field.select();
+      document.execCommand("copy");
+      field.remove();
+    }
+    say(t("action.copied"));
+  };
+}
+
+export function CopyAs({ write }: { write: () => Write }) {
+  const { t } = useWords();
+  const copy = useCopy();
+  return (
+    <Menu position="top-start" withinPortal>
+      <Menu.Target>
+        <Button variant="default" leftSection={<Icon name="copy" size={14} />}>
+          {t("action.copyAs")}
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item onClick={() => void copy(asCurl(write(), location.origin))}>curl</Menu.Item>
+        <Menu.Item onClick={() => void copy(asResource(write()))}>Terraform JSON</Menu.Item>
+        <Menu.Item onClick={() => void copy(JSON.stringify(write().body ?? {}, null, 2))}>JSON</Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

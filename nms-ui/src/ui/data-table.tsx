@@ -1,0 +1,240 @@
+// The one table: search, order, hidden columns and their state in the address, CSV, keyboard, and only the rows in sight drawn.
+import { Button, Checkbox, Menu, TextInput, Tooltip } from "@mantine/core";
+import { columnVisibilityFeature, tableFeatures, useTable, type ColumnDef } from "@tanstack/react-table";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useDeferredValue, useMemo, useRef, type CSSProperties, type KeyboardEvent, type ReactNode, type RefObject } from "react";
+import { useWords } from "@/i18n";
+import { download, toCsv } from "@/lib/csv";
+import { useAddress } from "@/lib/search";
+import { useArranged } from "./arranged";
+import { Icon } from "./icon";
+import { Empty } from "./page";
+
+/** A column: its value is what is sorted, searched and exported, its cell what is drawn. */
+export interface Column<T> {
+  id: string;
+  title: string;
+  value: (row: T) => string | number | null | undefined;
+  cell?: (row: T) => ReactNode;
+  right?: boolean;
+  /** Not shown unless asked for. */
+  extra?: boolean;
+}
+
+interface Props<T> {
+  name: string;
+  rows: readonly T[];
+  columns: Column<T>[];
+  idOf: (row: T) => string;
+  /** What is shown where there are no rows at all. */
+  empty: ReactNode;
+  /** Further filters, left of the count. */
+  filters?: ReactNode;
+  filter?: ((row: T) => boolean) | undefined;
+  height?: string;
+  /** The order while the address tells none. */
+  sort?: string;
+}
+
+const features = tableFeatures({ columnVisibilityFeature });
+const ROW = 36;
+const TALL = 44;
+
+export function DataTable<T>(props: Props<T>) {
+  const { t } = useWords();
+  const [address, setAddress] = useAddress();
+  const wanted = useDeferredValue(address.q ?? "");
+  const sort = address.sort ?? props.sort;
+  const arranged = useArranged(props.rows, props.columns, wanted, sort, props.filter);
+  const box = useRef<HTMLDivElement>(null);
+  if (props.rows.length === 0) return <section className="panel">{props.empty}</section>;
+  const save = () => {
+    const head = props.columns.map((column) => column.title);
+    const rows = arranged.map((row) => props.columns.map((column) => String(column.value(row) ?? "")));
+    download(`${props.name.toLowerCase().replaceAll(" ", "-")}.csv`, toCsv([head, ...rows]));
+  };
+  return (
+    <section className="panel dt" aria-label={t("table.region", { name: props.name })} style={{ "--dt-height": props.height } as CSSProperties}>
+      <div className="dt-bar">
+        <TextInput
+          className="dt-search"
+          size="xs"
+          data-search=""
+          type="search"
+          aria-label={t("table.search")}
+          placeholder={`${t("table.search")}  /`}
+          leftSection={<Icon name="search" size={14} />}
+          value={address.q ?? ""}
+          onChange={(event) => setAddress({ q: event.currentTarget.value })}
+        />
+        {props.filters}
+        <span className="dt-count" role="status">
+          {arranged.length === props.rows.length
+            ? t("table.rows", { count: arranged.length })
+            : t("table.of", { count: arranged.length, all: props.rows.length.toLocaleString() })}
+        </span>
+        <Columns columns={props.columns} />
+        <Tooltip label={t("table.csvHint")}>
+          <Button variant="default" leftSection={<Icon name="download" size={14} />} onClick={save}>
+            {t("table.csv")}
+          </Button>
+        </Tooltip>
+      </div>
+      {/* A region that scrolls is reachable by keyboard (WCAG 2.1.1). */}
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
+      <div className="dt-scroll" ref={box} tabIndex={0} role="group" aria-label={props.name}>
+        <Rows {...props} rows={arranged} box={box} sort={sort} />
+        {arranged.length === 0 && (
+          <Empty
+            title={t("table.nothing")}
+            action={
+              <Button variant="light" onClick={() => setAddress({ q: "", state: "", by: "" })}>
+                {t("table.clear")}
+              </Button>
+            }
+          />
+        )}
+      </div>
+    </section>
+  );
+}
+
+function hiddenOf(columns: Column<never>[], told: string | undefined): Set<string> {
+  if (told === undefined) return new Set(columns.filter((column) => column.extra).map((column) => column.id));
+  return new Set(told.split(","));
+}
+
+function Columns<T>({ columns }: { columns: Column<T>[] }) {
+  const { t } = useWords();
+  const [address, setAddress] = useAddress();
+  const hidden = hiddenOf(columns as Column<never>[], address.hide);
+  const turn = (id: string) => {
+    const after = new Set(hidden);
+    if (!after.delete(id)) after.add(id);
+    // A single comma says that nothing is hidden, which an absent parameter does not.
+    setAddress({ hide: [...after].join(",") || "," });
+  };
+  return (
+    <Menu position="bottom-end" closeOnItemClick={false}>
+      <Menu.Target>
+        <Button variant="default" leftSection={<Icon name="columns" size={14} />}>
+          {t("table.columns")}
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {columns.map((column) => (
+          <Menu.Item
+            key={column.id}
+            onClick={() => turn(column.id)}
+            leftSection={<Checkbox size="xs" checked={!hidden.has(column.id)} readOnly tabIndex={-1} aria-label={column.title} />}
+          >
+            {column.title}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+function useRowHeight(): number {
+  return typeof matchMedia === "function" && matchMedia("(max-width: 640px)").matches ? TALL : ROW;
+}
+
+function Rows<T>(props: Props<T> & { box: RefObject<HTMLDivElement | null>; sort: string | undefined }) {
+  const [address] = useAddress();
+  const { rows, columns, idOf, box } = props;
+  const height = useRowHeight();
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => box.current,
+    estimateSize: () => height,
+    overscan: 12,
+    initialRect: { width: 800, height: 800 },
+  });
+  const inSight = virtual.getVirtualItems();
+  const first = inSight[0]?.index ?? 0;
+  const last = inSight.at(-1)?.index ?? -1;
+  const shown = useMemo(() => rows.slice(first, last + 1), [rows, first, last]);
+  const defined = useMemo(
+    () =>
+      columns.map((column): ColumnDef<typeof features, { row: T }> => ({
+        id: column.id,
+        header: column.title,
+        accessorFn: ({ row }) => column.value(row),
+        cell: ({ row }) => (column.cell ? column.cell(row.original.row) : (column.value(row.original.row) ?? "–")),
+      })),
+    [columns],
+  );
+  const data = useMemo(() => shown.map((row) => ({ row })), [shown]);
+  const columnVisibility = useMemo(() => {
+    const hidden = hiddenOf(columns as Column<never>[], address.hide);
+    return Object.fromEntries(columns.map((column) => [column.id, !hidden.has(column.id)]));
+  }, [columns, address.hide]);
+  const table = useTable({ features, columns: defined, data, getRowId: ({ row }) => idOf(row), state: { columnVisibility } });
+  const right = new Set(columns.filter((column) => column.right).map((column) => column.id));
+  return (
+    <table aria-rowcount={rows.length + 1} aria-label={props.name}>
+      <thead>
+        <tr aria-rowindex={1}>
+          {table.getVisibleLeafColumns().map((column) => (
+            <SortHeader key={column.id} id={column.id} title={String(column.columnDef.header)} right={right.has(column.id)} sort={props.sort} />
+          ))}
+        </tr>
+      </thead>
+      {/* Keys that the links within do not use go from row to row. */}
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions */}
+      <tbody onKeyDown={walk}>
+        <Pad height={first * height} />
+        {table.getRowModel().rows.map((row, at) => (
+          <tr key={row.id} aria-rowindex={first + at + 2} data-row="">
+            {row.getVisibleCells().map((cell) => (
+              <td key={cell.id} data-right={right.has(cell.column.id) || undefined}>
+                <table.FlexRender cell={cell} />
+              </td>
+            ))}
+          </tr>
+        ))}
+        <Pad height={(rows.length - 1 - last) * height} />
+      </tbody>
+    </table>
+  );
+}
+
+/** The room of rows that are not drawn. */
+function Pad({ height }: { height: number }) {
+  if (height <= 0) return null;
+  return (
+    <tr className="pad" aria-hidden="true">
+      <td style={{ height }} />
+    </tr>
+  );
+}
+
+function SortHeader({ id, title, right, sort }: { id: string; title: string; right: boolean; sort: string | undefined }) {
+  const { t } = useWords();
+  const [, setAddress] = useAddress();
+  const [column, down] = sort?.startsWith("-") ? [sort.slice(1), true] : [sort, false];
+  const chosen = column === id;
+  const turn = () => setAddress({ sort: chosen && !down ? `-${id}` : id });
+  return (
+    <th scope="col" data-right={right || undefined} aria-sort={chosen ? (down ? "descending" : "ascending") : "none"}>
+      <button type="button" onClick={turn} title={t("table.sortBy", { column: title })}>
+        {title}
+        {chosen && <Icon name={down ? "down" : "up"} size={12} />}
+      </button>
+    </th>
+  );
+}
+
+/** Arrow keys, or j and k, go from row to row. */
+function walk(event: KeyboardEvent<HTMLTableSectionElement>): void {
+  const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
+  const target = event.target as HTMLElement;
+  if (!step || target.tagName === "INPUT") return;
+  const rows = [...event.currentTarget.querySelectorAll<HTMLElement>("tr[data-row]")];
+  const at = rows.findIndex((row) => row.contains(target));
+  const next = rows[at + step]?.querySelector<HTMLElement>("a, button");
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}

@@ -1,0 +1,30 @@
+import react from "@vitejs/plugin-react";
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+import { messages } from "./scripts/messages.mjs";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  plugins: [react(), messages(here("src/i18n/catalogue.json"))],
+  resolve: { alias: { "@mock": here("mock-api"), "@": here("src") } },
+  build: {
+    target: "es2022",
+    // The orchestrator serves what is below /assets for a year: the names have hashes.
+    assetsDir: "assets",
+    manifest: true,
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+  },
+  server: { port: 5173, proxy: { "/api": process.env.BASALT_ORCHESTRATOR ?? "http://127.0.0.1:8480" } },
+  preview: { port: 4173 },
+  test: {
+    environment: "jsdom",
+    include: ["src/**/*.test.{ts,tsx}", "mock-api/**/*.test.ts"],
+    setupFiles: ["src/test/setup.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    pool: "threads",
+    maxWorkers: 2,
+  },
+});
