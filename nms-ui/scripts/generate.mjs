@@ -4,7 +4,8 @@ import openapiTS, { astToString } from "openapi-typescript";
 
 const document = new URL("../../openapi/orchestrator.json", import.meta.url);
 const into = new URL("../src/api/generated/", import.meta.url);
-const types = astToString(await openapiTS(JSON.parse(readFileSync(document, "utf8"))));
+// A field with a default may be left out of what is sent.
+const types = astToString(await openapiTS(JSON.parse(readFileSync(document, "utf8")), { defaultNonNullable: false }));
 mkdirSync(into, { recursive: true });
 const file = new URL("schema.d.ts", into);
 const text = `// Made by \`npm run generate\` from openapi/orchestrator.json.\n${types}`;
