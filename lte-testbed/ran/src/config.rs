@@ -90,6 +90,10 @@ pub struct Faults {
     pub ignore_release: bool,
     /// Does not pass pages on.
     pub ignore_paging: bool,
+    /// Answers HANDOVER REQUEST with a failure of this cause.
+    pub refuse_handover: Option<Cause>,
+    /// Does not answer HANDOVER REQUEST at all.
+    pub ignore_handover: bool,
     /// Does not answer E-RAB SETUP REQUEST.
     pub ignore_erab_setup: bool,
 }

@@ -8,6 +8,7 @@ use basalt_s1ap::{SecurityKey, UeSecurityCapabilities};
 use basalt_sansio::{DetHashMap, Time};
 
 use crate::io::PhoneId;
+use crate::relocation::Relocation;
 
 /// A bearer between a phone and the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,12 @@ pub enum ConnectionState {
     Switching,
     /// Another eNodeB takes the phone over.
     Leaving,
+    /// HANDOVER REQUIRED is sent; the phone is still here.
+    Relocating,
+    /// The phone is on its way to another eNodeB, or there: what comes for it is forwarded.
+    Left,
+    /// A phone is expected from another eNodeB.
+    Expected,
 }
 
 /// A connection as shown to the driver.
@@ -75,6 +82,7 @@ pub(crate) struct Connection {
     pub gummei: Option<Gummei>,
     pub pending: VecDeque<Pending>,
     pub last_activity: Time,
+    pub relocation: Relocation,
 }
 
 impl Connection {
@@ -121,9 +129,17 @@ impl Connections {
             gummei: None,
             pending: VecDeque::new(),
             last_activity: now,
+            relocation: Relocation::default(),
         };
         self.by_phone.insert(phone, id);
         Some(self.by_id.entry(id).or_insert(connection))
+    }
+
+    /// A phone that left may come back before the MME has released its connection, which is known by its ids only from then on.
+    pub(crate) fn forget_left(&mut self, phone: PhoneId) {
+        if self.of_phone(phone).is_some_and(|connection| connection.state == ConnectionState::Left) {
+            self.by_phone.remove(&phone);
+        }
     }
 
     fn free_id(&mut self) -> Option<u32> {
@@ -186,9 +202,14 @@ impl Connections {
     /// Forgets a connection and its tunnels.
     pub(crate) fn close(&mut self, id: EnbUeS1apId) -> Option<Connection> {
         let connection = self.by_id.remove(&id.value())?;
-        self.by_phone.remove(&connection.phone);
+        if self.by_phone.get(&connection.phone) == Some(&id.value()) {
+            self.by_phone.remove(&connection.phone);
+        }
         for bearer in &connection.bearers {
             self.by_teid.remove(&bearer.downlink.0);
+        }
+        for teid in connection.relocation.teids() {
+            self.by_teid.remove(&teid.0);
         }
         Some(connection)
     }

@@ -5,7 +5,7 @@ use basalt_s1ap::{Cause, OverloadAction, Pdu};
 use basalt_sansio::{Outbox, Time, Timers};
 
 use crate::config::EnbConfig;
-use crate::connection::{Bearer, ConnectionInfo, Connections};
+use crate::connection::{Bearer, ConnectionInfo, ConnectionState, Connections};
 use crate::io::{Effect, Event, Input, PhoneId};
 
 /// What stands between the eNodeB and the MME.
@@ -42,6 +42,8 @@ pub(crate) enum Timer {
     Inactivity(EnbUeS1apId),
     /// UE CONTEXT RELEASE COMMAND after the eNodeB asked for it, or the answer to PATH SWITCH REQUEST.
     Answer(EnbUeS1apId),
+    /// The next message of an S1 handover, the phone, or the End Marker after it.
+    Relocation(EnbUeS1apId),
 }
 
 pub(crate) type Out = Outbox<Effect>;
@@ -82,7 +84,11 @@ impl Enb {
             Input::Abandon(phone) => self.abandon(phone),
             Input::HandOver(phone) => self.hand_over(phone, out),
             Input::TakeOver { phone, context } => self.take_over(now, phone, *context, out),
-            Input::ForgetHandedOver(phone) => self.abandon(phone),
+            Input::ForgetHandedOver(phone) => self.forget_handed_over(phone),
+            Input::Relocate { phone, target, direct } => self.require_handover(now, phone, target, direct, out),
+            Input::CancelRelocation(phone) => self.cancel_handover(phone, out),
+            Input::Arrive(phone) => self.arrive(now, phone, out),
+            Input::EndMarker(teid) => self.end_marker(teid, out),
             Input::Update { supported_tas, name } => self.update(now, supported_tas, name, out),
             Input::Reset { phones, cause } => self.reset(&phones, cause, out),
             Input::DropBearer { phone, ebi } => self.drop_bearer(phone, ebi, out),
@@ -137,7 +143,7 @@ impl Enb {
 
     /// The tunnel that a phone's packets leave by.
     pub fn uplink_tunnel(&mut self, now: Time, phone: PhoneId, ebi: Ebi) -> Option<Bearer> {
-        let connection = self.connections.of_phone_mut(phone)?;
+        let connection = self.connections.of_phone_mut(phone).filter(|connection| !connection.is_without_phone())?;
         connection.last_activity = now;
         connection.bearer(ebi).copied()
     }
@@ -175,6 +181,12 @@ impl Enb {
             Pdu::ErabReleaseCommand(message) => self.erab_release(message, out),
             Pdu::PathSwitchRequestAcknowledge(message) => self.path_switched(message, out),
             Pdu::PathSwitchRequestFailure(message) => self.path_switch_failed(&message, out),
+            Pdu::HandoverCommand(message) => self.handover_commanded(now, &message, out),
+            Pdu::HandoverPreparationFailure(message) => self.handover_refused(&message, out),
+            Pdu::HandoverCancelAcknowledge(message) => self.handover_cancelled(&message, out),
+            Pdu::HandoverRequest(message) => self.handover_requested(now, message, out),
+            // It has no PDCP to tell.
+            Pdu::MmeStatusTransfer(_) => {}
             Pdu::Reset(message) => self.reset_by_mme(message, out),
             Pdu::ResetAcknowledge(message) => {
                 out.push(Effect::Event(Event::ResetDone { connections: message.connections.len() }));
@@ -191,6 +203,7 @@ impl Enb {
                 Timer::Update => out.push(Effect::Event(Event::NoAnswer("ENBConfigurationUpdate"))),
                 Timer::Inactivity(id) => self.inactivity(now, id, out),
                 Timer::Answer(id) => self.no_answer(id, out),
+                Timer::Relocation(id) => self.relocation_expired(now, id, out),
             }
         }
     }
@@ -215,7 +228,7 @@ impl Enb {
 
     /// Forgets a connection and tells its phone.
     pub(crate) fn drop_connection(&mut self, id: EnbUeS1apId, cause: Cause, out: &mut Out) {
-        if let Some(connection) = self.forget(id) {
+        if let Some(connection) = self.forget(id).filter(|connection| !connection.is_without_phone()) {
             out.push(Effect::Release { phone: connection.phone, cause });
         }
     }
@@ -224,7 +237,15 @@ impl Enb {
     pub(crate) fn forget(&mut self, id: EnbUeS1apId) -> Option<crate::connection::Connection> {
         self.timers.cancel(&Timer::Inactivity(id));
         self.timers.cancel(&Timer::Answer(id));
+        self.timers.cancel(&Timer::Relocation(id));
         self.connections.close(id)
+    }
+
+    /// The target of an X2 handover has the phone; one that never left is still here.
+    fn forget_handed_over(&mut self, phone: PhoneId) {
+        if self.connections.of_phone(phone).is_some_and(|connection| connection.state == ConnectionState::Leaving) {
+            self.abandon(phone);
+        }
     }
 
     fn abandon(&mut self, phone: PhoneId) {

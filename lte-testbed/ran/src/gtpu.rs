@@ -77,6 +77,12 @@ pub fn error_indication(teid: Teid, own: Ipv4Addr) -> Vec<u8> {
     with_sequence(ERROR_INDICATION, 0, &elements)
 }
 
+/// END MARKER.
+#[must_use]
+pub fn end_marker(teid: Teid) -> [u8; HEADER] {
+    header(END_MARKER, 0, teid.0, 0)
+}
+
 /// Reads a message; `None` for octets that are no GTPv1-U message.
 #[must_use]
 pub fn receive(octets: &[u8]) -> Option<Received<'_>> {
@@ -172,6 +178,7 @@ mod tests {
     fn signalling_comes_out_as_it_went_in() {
         assert_eq!(receive(&echo_request(7)), Some(Received::EchoRequest { sequence: 7 }));
         assert_eq!(receive(&echo_response(7)), Some(Received::EchoResponse { sequence: 7 }));
+        assert_eq!(receive(&end_marker(Teid(5))), Some(Received::EndMarker(Teid(5))));
         let own = Ipv4Addr::new(10, 91, 1, 1);
         let expected = Received::ErrorIndication { teid: Teid(5), peer: own };
         assert_eq!(receive(&error_indication(Teid(5), own)), Some(expected));

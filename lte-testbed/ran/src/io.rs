@@ -1,6 +1,8 @@
 //! What goes into an eNodeB and what comes out of it.
 
-use basalt_ids::{Ebi, Gummei, STmsi, Tai};
+use std::net::Ipv4Addr;
+
+use basalt_ids::{Ebi, GlobalEnbId, Gummei, STmsi, Tai, Teid};
 use basalt_s1ap::{Cause, PagingIdentity, RrcEstablishmentCause, SecurityKey, SupportedTa, TimeToWait};
 
 use crate::handover::HandoverContext;
@@ -53,6 +55,21 @@ pub enum Input {
     },
     /// The target eNodeB has the phone: forget it without a word to the MME (X2 UE CONTEXT RELEASE).
     ForgetHandedOver(PhoneId),
+    /// The phone is to be handed over by the MME (S1 handover, source side): HANDOVER REQUIRED.
+    Relocate {
+        /// Who.
+        phone: PhoneId,
+        /// Which eNodeB, and its area.
+        target: (GlobalEnbId, Tai),
+        /// The two eNodeBs reach each other.
+        direct: bool,
+    },
+    /// It is not to be handed over after all: HANDOVER CANCEL.
+    CancelRelocation(PhoneId),
+    /// A phone that was sent on its way ([`Effect::Departed`]) is here (target side): HANDOVER NOTIFY.
+    Arrive(PhoneId),
+    /// A GTP-U End Marker came in this tunnel.
+    EndMarker(Teid),
     /// Tell the MME other areas or another name.
     Update {
         /// New areas, if they change.
@@ -159,6 +176,27 @@ pub enum Effect {
         /// Next hop.
         next_hop: SecurityKey,
     },
+    /// The phone is on its way to where it is handed over; the target hears of it by [`Input::Arrive`].
+    Departed {
+        /// Who.
+        phone: PhoneId,
+    },
+    /// A packet that was kept comes to its phone.
+    Downlink {
+        /// Whose.
+        phone: PhoneId,
+        /// By which bearer.
+        ebi: Ebi,
+        /// The packet.
+        packet: Vec<u8>,
+    },
+    /// Send a GTP-U End Marker.
+    EndMarker {
+        /// Where to.
+        to: Ipv4Addr,
+        /// In which tunnel.
+        teid: Teid,
+    },
     /// The radio connection that a phone asked for is refused: the interface is down, or the MME is overloaded.
     Refuse {
         /// Who.
@@ -245,6 +283,10 @@ pub enum Event {
     ContextReady(PhoneId),
     /// INITIAL CONTEXT SETUP FAILURE was sent.
     ContextFailed(PhoneId, Cause),
+    /// HANDOVER PREPARATION FAILURE, or no answer: the phone stays.
+    HandoverFailed(PhoneId, Option<Cause>),
+    /// HANDOVER CANCEL ACKNOWLEDGE: the phone stays.
+    HandoverCancelled(PhoneId),
     /// PATH SWITCH REQUEST FAILURE.
     PathSwitchFailed(PhoneId, Option<Cause>),
     /// A message that could not be read, or that did not fit; it was answered with ERROR INDICATION where one is due.

@@ -35,6 +35,7 @@ pub mod gtpu;
 mod handover;
 mod interface;
 mod io;
+mod relocation;
 mod trouble;
 
 pub use config::{EnbConfig, Faults};
@@ -42,3 +43,4 @@ pub use connection::{Bearer, ConnectionInfo, ConnectionState};
 pub use enb::{Enb, LinkState};
 pub use handover::HandoverContext;
 pub use io::{Configuration, ConnectRequest, Effect, Event, Input, PhoneId, RadioSecurity};
+pub use relocation::Downlink;

@@ -7,15 +7,18 @@ use basalt_ids::{
     Ebi, EnbId, EnbUeS1apId, GlobalEnbId, MTmsi, MmeCode, MmeGroupId, MmeUeS1apId, Plmn, Qci, STmsi, Tac, Tai, Teid,
 };
 use basalt_s1ap::{
-    Arp, Cause, CnDomain, DownlinkNasTransport, ErabItem, ErabQos, ErabReleaseCommand, ErabSetupRequest, ErabToBeSetup,
-    ErrorIndication, InitialContextSetupRequest, NasCause, OverloadAction, OverloadStart, OverloadStop, Paging,
-    PagingIdentity, PathSwitchRequestAcknowledge, Pdu, RadioNetworkCause, Reset, ResetType, RrcEstablishmentCause,
-    S1SetupFailure, S1SetupResponse, SecurityContext, SecurityKey, ServedGummeis, TimeToWait, UeAmbr,
-    UeContextReleaseCommand, UeIds, UeS1apIds, UeSecurityCapabilities,
+    Arp, Cause, CnDomain, DownlinkNasTransport, ErabForwarding, ErabItem, ErabQos, ErabReleaseCommand,
+    ErabSetupRequest, ErabToBeSetup, ErrorIndication, ForwardingTunnels, HandoverCancelAcknowledge, HandoverCommand,
+    HandoverPreparationFailure, HandoverRequest, HandoverType, InitialContextSetupRequest, NasCause, OverloadAction,
+    OverloadStart, OverloadStop, Paging, PagingIdentity, PathSwitchRequestAcknowledge, Pdu, RadioNetworkCause, Reset,
+    ResetType, RrcEstablishmentCause, S1SetupFailure, S1SetupResponse, SecurityContext, SecurityKey, ServedGummeis,
+    TimeToWait, UeAmbr, UeContextReleaseCommand, UeIds, UeS1apIds, UeSecurityCapabilities,
 };
 use basalt_sansio::{Duration, Outbox, Time};
 use proptest::prelude::*;
-use testbed_ran::{Bearer, ConnectRequest, ConnectionState, Effect, Enb, EnbConfig, Event, Input, LinkState, PhoneId};
+use testbed_ran::{
+    Bearer, ConnectRequest, ConnectionState, Downlink, Effect, Enb, EnbConfig, Event, Input, LinkState, PhoneId,
+};
 
 const PHONE: PhoneId = PhoneId(7);
 const MME_ID: MmeUeS1apId = MmeUeS1apId(0x0100_0001);
@@ -326,6 +329,125 @@ fn a_phone_moves_to_another_enodeb() {
     assert_eq!((source.enb.connected(), target.enb.connected()), (0, 1));
     let bearer = target.enb.uplink_tunnel(target.now, PHONE, Ebi::FIRST).unwrap();
     assert_eq!((bearer.uplink, bearer.downlink.0 >> 20), (Teid(0x77), 1));
+}
+
+/// A target that has been asked to take the phone, and the tunnel for forwarded data.
+fn expecting() -> (Lab, EnbUeS1apId, Teid) {
+    let mut target = Lab::with(|config| config.teid_prefix = 1).ready();
+    let request = handover_request();
+    let effects = target.mme(request);
+    let pdus = sent(&effects);
+    let [Pdu::HandoverRequestAcknowledge(answer)] = pdus.as_slice() else { panic!("{effects:?}") };
+    let forwarding = answer.admitted[0].forwarding.downlink().unwrap().1;
+    assert_ne!(forwarding, answer.admitted[0].teid);
+    let id = answer.enb_ue_id.unwrap();
+    (target, id, forwarding)
+}
+
+#[test]
+fn a_phone_is_handed_over_by_the_mme_and_gets_what_was_forwarded_before_what_is_new() {
+    let mut source = Lab::new().active();
+    let at = GlobalEnbId { plmn: plmn(), enb: EnbId::Macro(0x19c) };
+    let tai = Tai { plmn: plmn(), tac: Tac(1) };
+    let effects = source.step(Input::Relocate { phone: PHONE, target: (at, tai), direct: false });
+    assert_eq!(names(&effects), ["HandoverRequired"]);
+    let (mut target, _, forwarding) = expecting();
+    let mut command = HandoverCommand::new(MME_ID, source.id(), HandoverType::Intralte, b"come".to_vec());
+    let tunnels = ForwardingTunnels {
+        downlink_address: Some(GATEWAY.into()),
+        downlink_teid: Some(Teid(0x99)),
+        ..ForwardingTunnels::default()
+    };
+    command.forwarding = vec![ErabForwarding::new(Ebi::FIRST, tunnels)];
+    let old = source.enb.uplink_tunnel(source.now, PHONE, Ebi::FIRST).unwrap().downlink;
+    let effects = source.mme(command);
+    assert_eq!(names(&effects), ["ENBStatusTransfer"]);
+    assert!(matches!(effects.last(), Some(Effect::Departed { phone: PHONE })));
+    // What comes for the phone goes on, and so does the End Marker.
+    assert_eq!(source.enb.downlink(source.now, old, b"late"), Downlink::Onward(GATEWAY, Teid(0x99)));
+    assert!(source.enb.uplink_tunnel(source.now, PHONE, Ebi::FIRST).is_none());
+    let effects = source.step(Input::EndMarker(old));
+    assert_eq!(effects, [Effect::EndMarker { to: GATEWAY, teid: Teid(0x99) }]);
+
+    let new = target.enb.connection(PHONE).unwrap().bearers[0].downlink;
+    assert_eq!(target.enb.downlink(target.now, forwarding, b"one"), Downlink::Kept);
+    let effects = target.step(Input::Arrive(PHONE));
+    assert_eq!(names(&effects), ["HandoverNotify"]);
+    let packets = |effects: &[Effect]| {
+        let packet = |effect: &Effect| match effect {
+            Effect::Downlink { packet, .. } => Some(packet.clone()),
+            _ => None,
+        };
+        effects.iter().filter_map(packet).collect::<Vec<_>>()
+    };
+    assert_eq!(packets(&effects), [b"one"]);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::PathSwitched { ncc: 2, .. })));
+    assert_eq!(target.enb.downlink(target.now, new, b"three"), Downlink::Kept);
+    assert_eq!(target.enb.downlink(target.now, forwarding, b"two"), Downlink::Phone(PHONE, Ebi::FIRST));
+    assert_eq!(packets(&target.step(Input::EndMarker(forwarding))), [b"three"]);
+    assert_eq!(target.enb.downlink(target.now, new, b"four"), Downlink::Phone(PHONE, Ebi::FIRST));
+    // The source is released, and its phone does not hear of it.
+    let cause = RadioNetworkCause::SuccessfulHandover.into();
+    let ids = UeS1apIds::Pair(MME_ID, source.id());
+    let effects = source.mme(UeContextReleaseCommand::new(ids, cause));
+    assert_eq!(names(&effects), ["UEContextReleaseComplete"]);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Release { .. })));
+}
+
+#[test]
+fn an_end_marker_that_does_not_come_holds_nothing_up_for_ever() {
+    let (mut target, _, forwarding) = expecting();
+    target.step(Input::Arrive(PHONE));
+    let new = target.enb.connection(PHONE).unwrap().bearers[0].downlink;
+    assert_eq!(target.enb.downlink(target.now, new, b"new"), Downlink::Kept);
+    target.now = target.enb.next_wakeup().unwrap();
+    let effects = target.step(Input::Wakeup);
+    assert!(matches!(effects.as_slice(), [Effect::Downlink { phone: PHONE, .. }]));
+    assert_eq!(target.enb.downlink(target.now, forwarding, b"late"), Downlink::Phone(PHONE, Ebi::FIRST));
+    // A phone that does not come is not expected for ever either.
+    let (mut target, _, forwarding) = expecting();
+    target.now = target.enb.next_wakeup().unwrap();
+    target.step(Input::Wakeup);
+    assert_eq!(target.enb.connected(), 0);
+    assert_eq!(target.enb.downlink(target.now, forwarding, b"late"), Downlink::Unknown);
+    let effects = target.step(Input::Arrive(PHONE));
+    assert!(matches!(effects.as_slice(), [Effect::Release { phone: PHONE, .. }]));
+}
+
+#[test]
+fn a_handover_that_is_refused_or_cancelled_leaves_the_phone_where_it_is() {
+    let mut source = Lab::new().active();
+    let at = GlobalEnbId { plmn: plmn(), enb: EnbId::Macro(0x19c) };
+    let tai = Tai { plmn: plmn(), tac: Tac(1) };
+    let relocate = Input::Relocate { phone: PHONE, target: (at, tai), direct: true };
+    source.step(relocate.clone());
+    let cause: Cause = RadioNetworkCause::UnknownTargetId.into();
+    let effects = source.mme(HandoverPreparationFailure::new(MME_ID, source.id(), cause));
+    assert_eq!(effects, [Effect::Event(Event::HandoverFailed(PHONE, Some(cause)))]);
+    source.step(relocate);
+    assert_eq!(names(&source.step(Input::CancelRelocation(PHONE))), ["HandoverCancel"]);
+    let effects = source.mme(HandoverCancelAcknowledge::new(MME_ID, source.id()));
+    assert_eq!(effects, [Effect::Event(Event::HandoverCancelled(PHONE))]);
+    assert_eq!(source.enb.connection(PHONE).unwrap().state, ConnectionState::Active);
+    let mut target = Lab::with(|config| config.faults.refuse_handover = Some(cause)).ready();
+    let failure = target.mme(handover_request());
+    assert_eq!(names(&failure), ["HandoverFailure"]);
+}
+
+/// HANDOVER REQUEST of a phone.
+fn handover_request() -> HandoverRequest {
+    let mut bearer = erab(5, 0x77, b"");
+    bearer.nas_pdu = None;
+    HandoverRequest::new(
+        MME_ID,
+        HandoverType::Intralte,
+        RadioNetworkCause::HandoverDesirableForRadioReason.into(),
+        UeAmbr::new(1, 1),
+        vec![bearer],
+        PHONE.0.to_be_bytes().to_vec(),
+        UeSecurityCapabilities { encryption: 0, integrity: 0 },
+        SecurityContext { next_hop_chaining_count: 2, next_hop: SecurityKey([4; 32]) },
+    )
 }
 
 #[test]

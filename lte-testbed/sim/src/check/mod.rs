@@ -188,6 +188,7 @@ impl Checks {
             (Procedure::Paging, true) => "answered pages",
             (Procedure::Paging, false) => "unanswered pages",
             (Procedure::PathSwitch, true) => "handovers",
+            (Procedure::Handover, true) => "handovers by the gateway",
             (Procedure::GutiReallocation, true) => "reallocations",
             (_, true) => return,
             (_, false) => "other failures",

@@ -123,7 +123,7 @@ impl World {
     /// To another cell: by handover when connected, else by choosing it.
     pub(crate) fn walk_to(&mut self, phone: usize, target: usize) {
         let handset = &mut self.handsets[phone];
-        if target == handset.station || handset.coming_from.is_some() {
+        if target == handset.station || handset.coming_from.is_some() || handset.going_to.is_some() {
             return;
         }
         match handset.connection {
@@ -132,8 +132,7 @@ impl World {
                 let info = self.stations[source].enb.connection(PhoneId(connection.0));
                 // Two base stations speak to each other only about a phone that has a context.
                 if info.is_some_and(|info| info.state == testbed_ran::ConnectionState::Active) {
-                    handset.station = target;
-                    self.station(source, testbed_ran::Input::HandOver(PhoneId(connection.0)));
+                    self.hand_over_to(phone, PhoneId(connection.0), source, target);
                 }
             }
             None => {
@@ -141,6 +140,23 @@ impl World {
                 let tai = self.stations[target].enb.config().tai();
                 self.phone(phone, testbed_ue::Input::Camp(tai));
             }
+        }
+    }
+
+    /// By the two base stations themselves, or by the gateway.
+    fn hand_over_to(&mut self, phone: usize, id: PhoneId, source: usize, target: usize) {
+        if self.draw(phone, 2) == 0 {
+            self.handsets[phone].station = target;
+            self.station(source, testbed_ran::Input::HandOver(id));
+            return;
+        }
+        self.handsets[phone].going_to = Some(target);
+        let config = self.stations[target].enb.config();
+        let target = (config.id, config.tai());
+        self.station(source, testbed_ran::Input::Relocate { phone: id, target, direct: false });
+        // Now and then the source changes its mind.
+        if self.draw(phone, 12) == 0 {
+            self.station(source, testbed_ran::Input::CancelRelocation(id));
         }
     }
 
@@ -154,6 +170,7 @@ impl World {
             phones.remove(&phone);
         }
         self.handsets[phone].coming_from = None;
+        self.handsets[phone].going_to = None;
         self.phone(phone, testbed_ue::Input::PowerCut);
     }
 
@@ -162,6 +179,7 @@ impl World {
         let handset = &mut self.handsets[phone];
         handset.covered = false;
         handset.coming_from = None;
+        handset.going_to = None;
         if let Some(connection) = handset.connection.take() {
             let station = handset.station;
             self.put_off(super::stations::RADIO_TIMEOUT, super::Later::PhoneGone(station, connection));

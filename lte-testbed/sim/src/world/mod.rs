@@ -76,6 +76,8 @@ pub(crate) enum Later {
     StationCutOff(usize),
     /// A base station makes an association.
     Associate(usize),
+    /// A phone comes to the base station that it is handed over to.
+    Arrives(usize, Connection),
 }
 
 /// A base station and what is around it.
@@ -100,6 +102,8 @@ pub(crate) struct Handset {
     pub connection: Option<Connection>,
     /// Where it came from, while its path is switched.
     pub coming_from: Option<usize>,
+    /// Where the gateway is to hand it over to.
+    pub going_to: Option<usize>,
     /// The last configuration that it carried out.
     pub configured: u64,
     pub covered: bool,
@@ -239,6 +243,9 @@ impl World {
                 Later::LinkGone(link) => self.keeper_loses(link),
                 Later::StationCutOff(station) => self.station_cut_off(station),
                 Later::Associate(station) => self.associate(station),
+                Later::Arrives(station, connection) => {
+                    self.station(station, testbed_ran::Input::Arrive(testbed_ran::PhoneId(connection.0)));
+                }
             }
         }
         let first = self.later.first_key_value().map(|((at, _), _)| *at);

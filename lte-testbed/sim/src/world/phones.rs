@@ -123,6 +123,7 @@ impl World {
         if handset.connection == Some(connection) {
             handset.connection = None;
             handset.coming_from = None;
+            handset.going_to = None;
             self.phone(phone, input);
         }
     }

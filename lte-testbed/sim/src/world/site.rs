@@ -97,6 +97,7 @@ impl World {
                 station,
                 connection: None,
                 coming_from: None,
+                going_to: None,
                 configured: 0,
                 covered: true,
                 rng,

@@ -13,6 +13,8 @@ use crate::radio::{Connection, Down, Up};
 
 /// A phone notices that its connection is gone when its base station falls silent (TS 36.331 §5.3.11: T310 and the like).
 pub(super) const RADIO_TIMEOUT: Duration = Duration::from_secs(2);
+/// A phone on its way between two base stations is at neither.
+const INTERRUPTION: Duration = Duration::from_millis(40);
 /// A connection that is asked for and does not come (TS 36.331: T300).
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -52,7 +54,12 @@ impl World {
                 }
                 self.to_phone(station, of(phone), Down::Configure(of(phone), number, Box::new(configuration)));
             }
-            Effect::Release { phone, .. } => self.to_phone(station, of(phone), Down::Release(of(phone))),
+            Effect::Release { phone, .. } => {
+                // A phone that went on does not hear what becomes of where it was.
+                if self.connections.get(&of(phone)).is_none_or(|bearer| bearer.station == station) {
+                    self.to_phone(station, of(phone), Down::Release(of(phone)));
+                }
+            }
             Effect::Refuse { phone } => self.to_phone(station, of(phone), Down::Refuse(of(phone))),
             Effect::Page { identity, .. } => self.to_cell(station, Down::Page(identity)),
             Effect::HandedOver { phone, context } => self.hand_over(of(phone), context),
@@ -62,6 +69,9 @@ impl World {
                 let number = self.number();
                 self.to_phone(station, of(phone), Down::Moved(of(phone), number, ncc, next_hop, tai));
             }
+            Effect::Departed { phone } => self.depart(station, of(phone)),
+            // Packets find their way by the data plane alone here.
+            Effect::Downlink { .. } | Effect::EndMarker { .. } => {}
             Effect::Event(event) => self.station_told(&event),
         }
     }
@@ -74,6 +84,10 @@ impl World {
             Event::ResetByMme { .. } => self.checks.count("resets by the gateway"),
             Event::Overload(true) => self.checks.count("overloads"),
             Event::NoAnswer(_) => self.checks.count("unanswered by the gateway"),
+            Event::HandoverFailed(phone, _) | Event::HandoverCancelled(phone) => {
+                self.checks.count("handovers by the gateway in vain");
+                self.stays(Connection(phone.0));
+            }
             _ => {}
         }
     }
@@ -285,6 +299,27 @@ impl World {
         self.handsets[phone].coming_from = Some(bearer.station);
         bearer.station = target;
         self.station(target, Input::TakeOver { phone: PhoneId(connection.0), context });
+    }
+
+    /// A phone is on its way to where the gateway hands it over.
+    fn depart(&mut self, source: usize, connection: Connection) {
+        let Some(bearer) = self.connections.get_mut(&connection).filter(|bearer| bearer.station == source) else {
+            return;
+        };
+        let Some(phone) = bearer.phone else { return };
+        let handset = &mut self.handsets[phone];
+        let Some(target) = handset.going_to.take().filter(|_| handset.connection == Some(connection)) else { return };
+        handset.coming_from = Some(source);
+        handset.station = target;
+        bearer.station = target;
+        self.put_off(INTERRUPTION, Later::Arrives(target, connection));
+    }
+
+    /// A handover by the gateway came to nothing.
+    fn stays(&mut self, connection: Connection) {
+        if let Some(phone) = self.connections.get(&connection).and_then(|bearer| bearer.phone) {
+            self.handsets[phone].going_to = None;
+        }
     }
 
     fn path_switched(&mut self, connection: Connection) {

@@ -13,6 +13,7 @@ use basalt_ids::{Ebi, Teid};
 use basalt_sansio::Time;
 use basalt_sctp::{Backend, CloseReason, Config, Event, Message, SctpAssociation, SctpReceiver, SctpSender, ppid};
 use testbed_ran::gtpu::{self, Received};
+use testbed_ran::{Downlink, PhoneId};
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 
@@ -250,6 +251,20 @@ impl Io {
         self.pump();
     }
 
+    /// A phone is handed over to another base station by the gateway.
+    pub fn relocate_phone(&mut self, phone: usize, target: usize, direct: bool) {
+        let now = self.now();
+        self.site.relocate_phone(now, phone, target, direct);
+        self.pump();
+    }
+
+    /// A phone that was to be handed over stays.
+    pub fn keep_phone(&mut self, phone: usize) {
+        let now = self.now();
+        self.site.keep_phone(now, phone);
+        self.pump();
+    }
+
     /// Lets the base stations release phones that sent and received nothing for `period`.
     pub fn release_silent(&mut self, period: std::time::Duration) {
         let now = self.now();
@@ -287,6 +302,11 @@ impl Io {
         while let Some(effect) = self.site.next_effect() {
             match effect {
                 SiteEffect::Send { enb, pdu, ue } => self.send_s1ap(enb, pdu, ue),
+                SiteEffect::Downlink { phone, ebi, packet } => self.packet_arrives(phone, ebi, &packet),
+                SiteEffect::EndMarker { from, to, teid } => {
+                    self.send_tunnelled(from, to, &gtpu::end_marker(teid), &[]);
+                }
+                SiteEffect::Arrived(phone) => self.send_waiting(phone),
                 SiteEffect::Told(told) => self.notice(told),
             }
         }
@@ -427,7 +447,12 @@ impl Io {
             Some(Received::EchoRequest { sequence }) => Some(gtpu::echo_response(sequence)),
             Some(Received::EchoResponse { sequence }) => self.see(GtpuSeen::Echo(sequence)),
             Some(Received::ErrorIndication { teid, .. }) => self.see(GtpuSeen::ErrorIndication(teid)),
-            Some(Received::EndMarker(teid)) => self.see(GtpuSeen::EndMarker(teid)),
+            Some(Received::EndMarker(teid)) => {
+                let now = self.now();
+                self.site.end_marker(now, address, teid);
+                self.pump();
+                self.see(GtpuSeen::EndMarker(teid))
+            }
             Some(Received::Other(_)) | None => None,
         };
         if let (Some(reply), Some(socket)) = (reply, self.sockets.get(&address)) {
@@ -442,13 +467,35 @@ impl Io {
 
     fn packet_for_phone(&mut self, address: Ipv4Addr, teid: Teid, packet: &[u8], peer: SocketAddr) {
         let now = self.now();
-        let Some((phone, ebi)) = self.site.downlink(now, address, teid) else {
-            self.traffic.unknown_tunnel += 1;
-            if let Some(socket) = self.sockets.get(&address) {
-                let _ = socket.try_send_to(&gtpu::error_indication(teid, address), (peer.ip(), gtpu::PORT).into());
+        match self.site.downlink(now, address, teid, packet) {
+            Downlink::Phone(PhoneId(phone), ebi) => self.packet_arrives(phone as usize, ebi, packet),
+            Downlink::Onward(to, teid) => {
+                self.send_tunnelled(address, to, &gtpu::packet_header(teid, packet.len()), packet);
             }
-            return;
-        };
+            Downlink::Kept => {}
+            Downlink::Lost => self.traffic.lost += 1,
+            Downlink::Unknown => {
+                self.traffic.unknown_tunnel += 1;
+                if let Some(socket) = self.sockets.get(&address) {
+                    let _ = socket.try_send_to(&gtpu::error_indication(teid, address), (peer.ip(), gtpu::PORT).into());
+                }
+            }
+        }
+    }
+
+    /// A base station sends a GTP-U message to another one, or to the gateway for it.
+    fn send_tunnelled(&mut self, from: Ipv4Addr, to: Ipv4Addr, header: &[u8], packet: &[u8]) {
+        let Some(socket) = self.sockets.get(&from) else { return };
+        self.scratch.clear();
+        self.scratch.extend_from_slice(header);
+        self.scratch.extend_from_slice(packet);
+        if socket.try_send_to(&self.scratch, SocketAddr::V4(SocketAddrV4::new(to, gtpu::PORT))).is_err() {
+            self.traffic.lost += 1;
+        }
+    }
+
+    fn packet_arrives(&mut self, phone: usize, ebi: Ebi, packet: &[u8]) {
+        let now = self.now();
         *self.by_bearer.entry((phone, ebi)).or_default() += 1;
         self.traffic.downlink_packets += 1;
         self.traffic.downlink_octets += packet.len() as u64;

@@ -8,9 +8,9 @@ use std::net::Ipv4Addr;
 
 use basalt_ids::{Ebi, Imsi, STmsi, Tai, Teid};
 use basalt_s1ap::{PagingIdentity, RrcEstablishmentCause, SecurityKey};
-use basalt_sansio::{Outbox, Time, Timers};
+use basalt_sansio::{Duration, Outbox, Time, Timers};
 use basalt_security::Secret;
-use testbed_ran::{Bearer, ConnectRequest, Enb, EnbConfig, PhoneId};
+use testbed_ran::{Bearer, ConnectRequest, Downlink, Enb, EnbConfig, PhoneId};
 use testbed_ue::{EmmState, EstablishmentCause, Page, Ue};
 
 /// What leaves a site.
@@ -25,6 +25,26 @@ pub enum SiteEffect {
         /// The UE it is about; `None` for stream 0.
         ue: Option<u32>,
     },
+    /// A packet that a base station had kept comes to its phone.
+    Downlink {
+        /// Whose.
+        phone: usize,
+        /// By which bearer.
+        ebi: Ebi,
+        /// The packet.
+        packet: Vec<u8>,
+    },
+    /// A GTP-U End Marker of a base station.
+    EndMarker {
+        /// Its address.
+        from: Ipv4Addr,
+        /// Where to.
+        to: Ipv4Addr,
+        /// In which tunnel.
+        teid: Teid,
+    },
+    /// A phone that was handed over can send again.
+    Arrived(usize),
     /// Something happened.
     Told(Told),
 }
@@ -52,6 +72,8 @@ pub struct PhoneRecord {
     s_tmsi: Option<STmsi>,
     /// The base station it came from while the path is switched.
     coming_from: Option<usize>,
+    /// The base station that it is to be handed over to by the gateway.
+    going_to: Option<usize>,
 }
 
 /// Moments of a phone's last attach, and how often it did what.
@@ -85,7 +107,12 @@ pub struct Site {
 enum Who {
     Enb(usize),
     Phone(usize),
+    /// A phone on its way to another base station.
+    Arrival(usize),
 }
+
+/// A phone on its way between two base stations is at neither for so long (TS 36.331: some tens of milliseconds).
+const INTERRUPTION: Duration = Duration::from_millis(40);
 
 #[derive(Debug)]
 enum Work {
@@ -110,7 +137,14 @@ impl Site {
     pub fn add_phone(&mut self, now: Time, ue: Ue, enb: usize) -> usize {
         let number = self.phones.len();
         self.by_imsi.insert(ue.imsi(), number);
-        self.phones.push(PhoneRecord { ue, enb, stats: AttachStats::default(), s_tmsi: None, coming_from: None });
+        self.phones.push(PhoneRecord {
+            ue,
+            enb,
+            stats: AttachStats::default(),
+            s_tmsi: None,
+            coming_from: None,
+            going_to: None,
+        });
         if let Some(tai) = self.area(enb) {
             self.phone(now, number, testbed_ue::Input::Camp(tai));
         }
@@ -186,6 +220,23 @@ impl Site {
         }
     }
 
+    /// A connected phone is to be handed over by the gateway (S1); `direct` when the two base stations reach each other.
+    pub fn relocate_phone(&mut self, now: Time, number: usize, target: usize, direct: bool) {
+        let Some(at) = self.enbs.get(target).map(|enb| (enb.config().id, enb.config().tai())) else { return };
+        let Some(phone) = self.phones.get_mut(number).filter(|phone| phone.enb != target) else { return };
+        phone.going_to = Some(target);
+        let (source, phone) = (phone.enb, PhoneId(number as u32));
+        self.at_enb(now, source, testbed_ran::Input::Relocate { phone, target: at, direct });
+    }
+
+    /// A phone that was to be handed over by the gateway stays.
+    pub fn keep_phone(&mut self, now: Time, number: usize) {
+        let Some(phone) = self.phones.get_mut(number) else { return };
+        phone.going_to = None;
+        let source = phone.enb;
+        self.at_enb(now, source, testbed_ran::Input::CancelRelocation(PhoneId(number as u32)));
+    }
+
     /// Connected phones without traffic for `period`, with their base stations.
     #[must_use]
     pub fn silent(&self, now: Time, period: std::time::Duration) -> Vec<(usize, PhoneId)> {
@@ -202,6 +253,7 @@ impl Site {
         while let Some(who) = self.wakeups.pop_expired(now) {
             match who {
                 Who::Enb(number) => self.work.push_back(Work::Enb(number, testbed_ran::Input::Wakeup)),
+                Who::Arrival(number) => self.arrive(number),
                 Who::Phone(number) => self.work.push_back(Work::Phone(number, testbed_ue::Input::Wakeup)),
             }
         }
@@ -244,17 +296,29 @@ impl Site {
         Some((enb.config().user_plane, bearer))
     }
 
-    /// Whose packet came to a base station's address with this TEID.
-    pub fn downlink(&mut self, now: Time, address: Ipv4Addr, teid: Teid) -> Option<(usize, Ebi)> {
+    /// What becomes of a packet that came to a base station's address with this TEID.
+    pub fn downlink(&mut self, now: Time, address: Ipv4Addr, teid: Teid, packet: &[u8]) -> Downlink {
+        let Some(number) = self.enb_of(address, teid) else { return Downlink::Unknown };
+        self.enbs.get_mut(number).map_or(Downlink::Unknown, |enb| enb.downlink(now, teid, packet))
+    }
+
+    /// A GTP-U End Marker came to a base station's address with this TEID.
+    pub fn end_marker(&mut self, now: Time, address: Ipv4Addr, teid: Teid) {
+        if let Some(number) = self.enb_of(address, teid) {
+            self.at_enb(now, number, testbed_ran::Input::EndMarker(teid));
+        }
+    }
+
+    /// The base station of an address whose TEIDs begin so.
+    fn enb_of(&self, address: Ipv4Addr, teid: Teid) -> Option<usize> {
         let prefix = (teid.0 >> 20) as u16;
-        let fits = |enb: &&mut Enb| enb.config().user_plane == address && enb.config().teid_prefix == prefix;
+        let fits = |enb: &Enb| enb.config().user_plane == address && enb.config().teid_prefix == prefix;
         // The prefix is the base station's number modulo 4096, so the first guess is nearly always right.
         let guess = usize::from(prefix);
-        let enb = match self.enbs.get(guess) {
-            Some(enb) if enb.config().user_plane == address => self.enbs.get_mut(guess),
-            _ => self.enbs.iter_mut().find(fits),
-        };
-        enb?.downlink_phone(now, teid).map(|(PhoneId(phone), ebi)| (phone as usize, ebi))
+        match self.enbs.get(guess) {
+            Some(enb) if enb.config().user_plane == address => Some(guess),
+            _ => self.enbs.iter().position(fits),
+        }
     }
 
     fn run(&mut self, now: Time) {
@@ -298,6 +362,15 @@ impl Site {
                 self.work.push_back(Work::Enb(target, testbed_ran::Input::TakeOver { phone, context }));
             }
             Effect::PathSwitched { phone, ncc, next_hop } => self.arrived(number, phone, ncc, next_hop),
+            Effect::Departed { phone } => self.depart(now, number, phone),
+            Effect::Downlink { phone: PhoneId(phone), ebi, packet } => {
+                self.effects.push_back(SiteEffect::Downlink { phone: phone as usize, ebi, packet });
+            }
+            Effect::EndMarker { to, teid } => {
+                if let Some(from) = self.enbs.get(number).map(|enb| enb.config().user_plane) {
+                    self.effects.push_back(SiteEffect::EndMarker { from, to, teid });
+                }
+            }
             Effect::Event(event) => {
                 if let testbed_ran::Event::ContextReady(phone) = &event
                     && let Some(record) = self.phones.get_mut(phone.0 as usize)
@@ -307,6 +380,22 @@ impl Site {
                 self.effects.push_back(SiteEffect::Told(Told::Enb(number, event)));
             }
         }
+    }
+
+    /// A phone leaves for the base station it is handed over to.
+    fn depart(&mut self, now: Time, source: usize, phone: PhoneId) {
+        let number = phone.0 as usize;
+        let Some(record) = self.phones.get_mut(number).filter(|record| record.enb == source) else { return };
+        if let Some(target) = record.going_to.take() {
+            record.enb = target;
+            self.wakeups.arm(Who::Arrival(number), now + INTERRUPTION);
+        }
+    }
+
+    fn arrive(&mut self, number: usize) {
+        let Some(record) = self.phones.get(number) else { return };
+        self.work.push_back(Work::Enb(record.enb, testbed_ran::Input::Arrive(PhoneId(number as u32))));
+        self.effects.push_back(SiteEffect::Arrived(number));
     }
 
     /// What a base station says reaches a phone that is there; a phone that left meanwhile does not hear it.

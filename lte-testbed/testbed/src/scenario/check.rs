@@ -10,6 +10,7 @@ use super::run::name;
 use super::script::{Comparison, Expectation, PhoneState, Phones};
 use super::world::{Seen, World};
 use crate::probe;
+use crate::radio::GtpuSeen;
 
 /// Between two looks.
 const STEP: Duration = Duration::from_millis(3);
@@ -57,6 +58,19 @@ fn unmet(world: &mut World, expectation: &Expectation) -> Result<Option<String>>
         Expectation::EnbResetDone(enb) => {
             enb_event(world, *enb, |event| matches!(event, testbed_ran::Event::ResetDone { .. }))
         }
+        Expectation::EnbHandoverFailed(enb) => {
+            enb_event(world, *enb, |event| matches!(event, testbed_ran::Event::HandoverFailed(..)))
+        }
+        Expectation::EnbHandoverCancelled(enb) => {
+            enb_event(world, *enb, |event| matches!(event, testbed_ran::Event::HandoverCancelled(_)))
+        }
+        Expectation::EnbEndMarker(enb) => {
+            let prefix = (enb - 1) as u32 % 4096;
+            let ours = move |seen: &GtpuSeen| matches!(seen, GtpuSeen::EndMarker(teid) if teid.0 >> 20 == prefix);
+            let seen = world.radio.call(move |io| io.gtpu_seen.iter().any(ours))?;
+            (!seen).then(|| format!("enb {enb} got no End Marker"))
+        }
+        Expectation::At(phone, enb) => at(world, phone - 1, enb - 1)?,
         Expectation::EnbWasReset(enb) => {
             enb_event(world, *enb, |event| matches!(event, testbed_ran::Event::ResetByMme { .. }))
         }
@@ -195,10 +209,21 @@ fn is(snapshot: &Snapshot, algorithms: Option<(u8, u8)>, seen: &Seen, state: &Ph
     }
 }
 
+/// Where the gateway says that a phone is.
+fn at(world: &World, phone: usize, enb: usize) -> Result<Option<String>> {
+    let wanted = world.radio.call(move |io| io.site.enb(enb).map(|enb| enb.config().id.to_string()))?;
+    let wanted = wanted.with_context(|| format!("there is no enb {}", enb + 1))?;
+    let seen = world.network.gateway.basalt(&["describe", "ue", &world.imsi(phone)?])?;
+    Ok((!seen.contains(&wanted)).then(|| format!("ue {} is not at {wanted}: {seen}", phone + 1)))
+}
+
 fn got_numbered(world: &World, phone: usize, count: u32) -> Result<Option<String>> {
     let numbers = world.radio.call(move |io| io.app(phone).numbered.clone())?;
     let expected: Vec<u32> = (0..count).collect();
-    Ok((numbers != expected).then(|| format!("{} of {count} packets came: {numbers:?}", numbers.len())))
+    let breaks = numbers.windows(2).filter(|pair| pair[0].wrapping_add(1) != pair[1]).take(20);
+    let breaks: Vec<String> = breaks.map(|pair| format!("{} before {}", pair[0], pair[1])).collect();
+    let seen = || format!("{} of {count} packets came, from {:?} on: {breaks:?}", numbers.len(), numbers.first());
+    Ok((numbers != expected).then(seen))
 }
 
 fn metric(world: &World, name: &str, comparison: Comparison, wanted: f64) -> Result<Option<String>> {

@@ -11,8 +11,8 @@ use testbed_ue::{AkaFault, Misdeed, Mutation, Timer, Uplink};
 use basalt_nas::ie::PdnType;
 
 use super::script::{
-    Comparison, EnbAction, Expectation, GatewayAction, PhoneAction, PhoneState, Phones, Place, Script, Setup, Step,
-    Trait,
+    Comparison, EnbAction, Expectation, GatewayAction, HandedOver, PhoneAction, PhoneState, Phones, Place, Script,
+    Setup, Step, Trait,
 };
 
 /// A line that is no sentence.
@@ -131,6 +131,33 @@ fn step(sentence: &str) -> Sentence<Step> {
         ["internet", "sends", count, "numbered", "packets", "to", "ue", phone, "over", "IPv6"] => {
             Ok(Step::SendNumbered(index(phone)?, number(count)?, true))
         }
+        [
+            "internet",
+            "sends",
+            count,
+            "numbered",
+            "packets",
+            "to",
+            "ue",
+            phone,
+            "while",
+            "it",
+            "is",
+            "handed",
+            "over",
+            "to",
+            "enb",
+            enb,
+            "and",
+            "back",
+            "to",
+            "enb",
+            back,
+            rest @ ..,
+        ] => {
+            let to = HandedOver { to: index(enb)?, direct: directly(rest)? };
+            Ok(Step::SendNumberedOver(index(phone)?, number(count)?, to, index(back)?))
+        }
         ["internet", "floods", "ue", phone, "for", time, "and", rate, "bit/s", "arrive"] => {
             Ok(Step::Flood(index(phone)?, duration(time)?, number(rate)?))
         }
@@ -215,6 +242,8 @@ fn enb_action(words: &[&str]) -> Sentence<EnbAction> {
         ["refuses", "contexts"] => EnbAction::RefusesContexts,
         ["ignores", "contexts"] => EnbAction::IgnoresContexts,
         ["ignores", "releases"] => EnbAction::IgnoresReleases,
+        ["refuses", "handovers"] => EnbAction::RefusesHandovers,
+        ["ignores", "handovers"] => EnbAction::IgnoresHandovers,
         ["ignores", "pages"] => EnbAction::IgnoresPages,
         ["cannot", "deliver"] => EnbAction::CannotDeliver,
         ["loses", "downlink"] => EnbAction::LosesDownlink,
@@ -239,6 +268,10 @@ fn phone_action(words: &[&str]) -> Sentence<PhoneAction> {
         ["updates" | "update"] => PhoneAction::Updates(false),
         ["updates" | "update", "with", "bearers"] => PhoneAction::Updates(true),
         ["moves" | "move", "to", "enb", enb] => PhoneAction::MovesTo(index(enb)?),
+        ["is", "handed", "over", "to", "enb", enb, rest @ ..] => {
+            PhoneAction::IsHandedOver(HandedOver { to: index(enb)?, direct: directly(rest)? })
+        }
+        ["stays"] => PhoneAction::Stays,
         ["connects", "to", apn] => PhoneAction::ConnectsTo(access_point(apn)?),
         ["disconnects", "bearer", ebi] => PhoneAction::DisconnectsBearer(number(ebi)?),
         ["forgets", "keys"] => PhoneAction::ForgetsKeys,
@@ -308,6 +341,10 @@ fn expectation(words: &[&str]) -> Sentence<Expectation> {
         ["enb", enb, "update", "refused"] => Expectation::EnbUpdated(index(enb)?, false),
         ["enb", enb, "reset", "done"] => Expectation::EnbResetDone(index(enb)?),
         ["enb", enb, "was", "reset"] => Expectation::EnbWasReset(index(enb)?),
+        ["enb", enb, "handover", "failed"] => Expectation::EnbHandoverFailed(index(enb)?),
+        ["enb", enb, "handover", "cancelled"] => Expectation::EnbHandoverCancelled(index(enb)?),
+        ["enb", enb, "got", "end", "marker"] => Expectation::EnbEndMarker(index(enb)?),
+        ["ue", phone, "at", "enb", enb] => Expectation::At(index(phone)?, index(enb)?),
         ["enb", enb, "error", "indication"] => Expectation::EnbErrorIndication(index(enb)?),
         ["ue", phone, "reachable"] => Expectation::Reachable(one(phone)?, true),
         ["ue", phone, "unreachable"] => Expectation::Reachable(one(phone)?, false),
@@ -372,6 +409,15 @@ fn phone_state(words: &[&str]) -> Sentence<PhoneState> {
         ["trusts", "network"] => PhoneState::TrustsNetwork,
         _ => return Err(format!("a phone cannot be that: {}", words.join(" "))),
     })
+}
+
+/// `directly`, or nothing.
+fn directly(words: &[&str]) -> Sentence<bool> {
+    match words {
+        [] => Ok(false),
+        ["directly"] => Ok(true),
+        _ => Err(format!("a handover is not done so: {}", words.join(" "))),
+    }
 }
 
 /// Takes `within TIME` from the end.

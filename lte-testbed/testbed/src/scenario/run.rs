@@ -12,7 +12,7 @@ use testbed_ran::PhoneId;
 use testbed_ue::{AttachKind, DetachKind, Fault, Input};
 
 use super::check;
-use super::script::{EnbAction, GatewayAction, PhoneAction, Phones, Script, Step};
+use super::script::{EnbAction, GatewayAction, HandedOver, PhoneAction, Phones, Script, Step};
 use super::world::{RunOptions, World};
 use crate::kills::{self, KillPlan};
 use crate::lab;
@@ -57,6 +57,10 @@ pub fn play(script: &Script, options: &RunOptions) -> Result<(), Failure> {
 
 /// How long what a flood leaves behind may be on its way.
 const FLOOD_TAIL: Duration = Duration::from_millis(200);
+/// Between two numbered packets.
+const MILLISECOND: Duration = Duration::from_millis(1);
+/// For what must come true while packets are sent, on any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two pings of a canary.
 const CANARY_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -67,6 +71,7 @@ impl World {
             Step::Phone(phones, action) => phones.indices().try_for_each(|phone| self.phone_acts(phone, action)),
             Step::Gateway(action) => self.gateway_acts(action),
             Step::SendNumbered(phone, count, ipv6) => self.send_numbered(phone - 1, *count, *ipv6),
+            Step::SendNumberedOver(phone, count, to, back) => self.send_numbered_over(phone - 1, *count, *to, back - 1),
             Step::Flood(phone, time, rate) => self.flood(phone - 1, *time, *rate),
             Step::Kills(phones, kills, every) => self.kills(*phones, *kills, *every),
             Step::Rates(phone, rates) => super::rates::run(self, phone - 1, rates),
@@ -119,6 +124,10 @@ impl World {
         self.mark(phone)?;
         let action = action.clone();
         match action {
+            PhoneAction::IsHandedOver(HandedOver { to, direct }) => {
+                self.radio.call(move |io| io.relocate_phone(phone, to - 1, direct))
+            }
+            PhoneAction::Stays => self.radio.call(move |io| io.keep_phone(phone)),
             PhoneAction::MovesTo(enb) => self.radio.call(move |io| io.move_phone(phone, enb - 1)),
             PhoneAction::Pings(count) => self.radio.with_shared(move |shared| {
                 shared.borrow_mut().app(phone).reset();
@@ -197,6 +206,35 @@ impl World {
         self.radio.call(move |io| io.app(phone).reset())?;
         let address: IpAddr = if ipv6 { self.the_ipv6(phone)?.into() } else { self.the_address(phone)?.into() };
         probe::send_numbered(&self.network.lab.internet, address, count, Duration::from_millis(1))
+    }
+
+    /// A packet each millisecond, and in the middle of them two handovers.
+    fn send_numbered_over(&mut self, phone: usize, count: u32, there: HandedOver, back: usize) -> Result<()> {
+        self.mark(phone)?;
+        self.radio.call(move |io| io.app(phone).reset())?;
+        let (address, internet) = (self.the_address(phone)?.into(), self.network.lab.internet.clone());
+        let sender = std::thread::spawn(move || probe::send_numbered(&internet, address, count, MILLISECOND));
+        for (share, to) in [(1, there.to - 1), (2, back)] {
+            self.arrived(phone, count / 4 * share)?;
+            self.radio.call(move |io| io.relocate_phone(phone, to, there.direct))?;
+            self.is_at(phone, to)?;
+        }
+        sender.join().map_err(|_| anyhow::anyhow!("the sender panicked"))?
+    }
+
+    /// Waits until so many numbered packets have come.
+    fn arrived(&self, phone: usize, count: u32) -> Result<()> {
+        let enough = move |io: &mut Io| (io.app(phone).numbered.len() >= count as usize).then_some(());
+        self.radio.wait(PATIENCE, enough)?.with_context(|| format!("{count} packets did not come"))
+    }
+
+    /// Waits until a phone is served by a base station.
+    fn is_at(&self, phone: usize, enb: usize) -> Result<()> {
+        let there = move |io: &mut Io| {
+            let connection = io.site.enb(enb)?.connection(PhoneId(phone as u32))?;
+            (connection.state == testbed_ran::ConnectionState::Active).then_some(())
+        };
+        self.radio.wait(PATIENCE, there)?.with_context(|| format!("ue {} did not come to enb {}", phone + 1, enb + 1))
     }
 
     /// Counts octets of inner IP packets at the phone, as the gateway does.
@@ -296,6 +334,10 @@ fn set_fault(io: &mut Io, enb: usize, fault: &EnbAction) {
         }
         EnbAction::IgnoresContexts => faults.ignore_context = true,
         EnbAction::IgnoresReleases => faults.ignore_release = true,
+        EnbAction::RefusesHandovers => {
+            faults.refuse_handover = Some(RadioNetworkCause::NoRadioResourcesAvailableInTargetCell.into());
+        }
+        EnbAction::IgnoresHandovers => faults.ignore_handover = true,
         EnbAction::IgnoresPages => faults.ignore_paging = true,
         EnbAction::CannotDeliver => faults.undeliverable = true,
         EnbAction::LosesDownlink => faults.lose_downlink = true,

@@ -119,6 +119,8 @@ pub enum Step {
     Gateway(GatewayAction),
     /// The internet sends numbered packets to a phone, over IPv6 if `true`.
     SendNumbered(usize, u32, bool),
+    /// The internet sends numbered packets to a phone that is handed over by the gateway meanwhile: there and back.
+    SendNumberedOver(usize, u32, HandedOver, usize),
     /// The internet sends a phone far more than it may have, for so long; what arrives is measured, and must be this rate in bit/s.
     Flood(usize, Duration, u64),
     /// The gateway is killed so often at random while the first so many phones send and receive numbered packets; every so often its
@@ -167,6 +169,10 @@ pub enum EnbAction {
     IgnoresContexts,
     /// Does not answer releases.
     IgnoresReleases,
+    /// Refuses phones that are to be handed over to it.
+    RefusesHandovers,
+    /// Does not answer when phones are to be handed over to it.
+    IgnoresHandovers,
     /// Passes no pages on.
     IgnoresPages,
     /// Cannot deliver downlink NAS messages, and says so.
@@ -204,6 +210,10 @@ pub enum PhoneAction {
     Updates(bool),
     /// Goes to another base station.
     MovesTo(usize),
+    /// Is handed over to another base station by the gateway.
+    IsHandedOver(HandedOver),
+    /// Is not handed over after all: its base station cancels.
+    Stays,
     /// Asks for another connection.
     ConnectsTo(Apn),
     /// Ends the connection of that bearer.
@@ -220,6 +230,15 @@ pub enum PhoneAction {
     Misbehaves(Uplink, Misdeed, u32),
     /// Does everything right again.
     Behaves,
+}
+
+/// Where a phone is handed over to by the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandedOver {
+    /// Which base station.
+    pub to: usize,
+    /// The two reach each other; otherwise the gateway forwards what is left.
+    pub direct: bool,
 }
 
 /// What can happen to the gateway.
@@ -264,6 +283,14 @@ pub enum Expectation {
     EnbWasReset(usize),
     /// A base station got ERROR INDICATION.
     EnbErrorIndication(usize),
+    /// A base station could not hand a phone over.
+    EnbHandoverFailed(usize),
+    /// A base station cancelled a handover.
+    EnbHandoverCancelled(usize),
+    /// A base station got an End Marker.
+    EnbEndMarker(usize),
+    /// A phone is served by this base station, as the operator sees it.
+    At(usize, usize),
     /// Phones are in this state.
     Phone(Phones, PhoneState),
     /// The internet can ping phones (or cannot).
