@@ -416,7 +416,9 @@ impl Service for Control {
         let imsi = imsi(&request.imsi)?;
         let until = tokio::time::Instant::now() + packets::PATIENCE;
         let seen = loop {
-            match self.run(move |gateway| packets::watch(gateway, imsi, request.snap)).await? {
+            let begin = self.run(move |gateway| packets::watch(gateway, imsi, request.snap)).await??;
+            let begun = tokio::task::spawn_blocking(begin).await;
+            match begun.map_err(|error| Status::internal(format!("the watch ended early: {error}")))? {
                 Err(status)
                     if status.code() == tonic::Code::ResourceExhausted && tokio::time::Instant::now() < until =>
                 {

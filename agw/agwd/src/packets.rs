@@ -13,19 +13,25 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 /// Octets of a frame when it is not said: enough for the headers inside of a tunnel.
 const HEADERS: u32 = 96;
 
-/// Begins to watch a phone, until the receiver is dropped.
+/// What begins to watch a phone, until the receiver is dropped: not to be called on the loop, which waits for nobody.
 ///
 /// # Errors
-/// It has no session; the data plane cannot watch, or does already.
+/// It has no session; the data plane cannot watch. When it is called: somebody watches already, or the kernel refuses.
 #[allow(clippy::result_large_err, reason = "tonic's own kind of error")]
-pub fn watch(gateway: &mut Gateway, imsi: Imsi, snap: u32) -> Result<mpsc::Receiver<Seen>, Status> {
+pub fn watch(
+    gateway: &mut Gateway,
+    imsi: Imsi,
+    snap: u32,
+) -> Result<impl FnOnce() -> Result<mpsc::Receiver<Seen>, Status> + Send + use<>, Status> {
     let session = gateway.core.sessions().find(|(whose, _)| *whose == imsi).map(|(_, session)| session.address);
     let address = session.ok_or_else(|| Status::not_found(format!("phone {imsi} has no session to watch")))?;
     let snap = if snap == 0 { HEADERS } else { snap };
-    gateway.dataplane.watch(address, snap).map_err(|error| match error {
-        Error::Watching => Status::resource_exhausted(error.to_string()),
+    let status = |error| match error {
+        Error::Watching => Status::resource_exhausted(Error::Watching.to_string()),
         error => Status::failed_precondition(error.to_string()),
-    })
+    };
+    let begin = gateway.dataplane.watch(address, snap).map_err(status)?;
+    Ok(move || begin().map_err(status))
 }
 
 /// A packet as the control API tells it.

@@ -29,9 +29,9 @@ use crate::sessions::{Installed, Sessions, Usage};
 use crate::sockets::{Device, FrameSocket, GtpSocket, ethtool};
 use crate::tables::{SharedRegions, Sizes, Tables};
 use crate::threads::Threads;
-use crate::watch;
 use crate::xdp::{self, Loaded, Mode};
 use agw_types::{DataplaneChange, IpPrefix, Traffic, Tunnel, UeAddress};
+use aya::maps::{MapData, PerCpuArray};
 use basalt_ebpf_abi::{Address, BEARER_BLOCK, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, programs};
 use basalt_ids::{Imsi, Teid};
 use basalt_pipeline::TUNNEL_OVERHEAD;
@@ -76,6 +76,7 @@ pub struct Dataplane {
     mode: PlaneMode,
     adopted: bool,
     pub(crate) loaded: Option<Arc<Mutex<Loaded>>>,
+    reasons: Option<Arc<PerCpuArray<MapData, u64>>>,
     _threads: Threads,
     resolver: Option<JoinHandle<()>>,
 }
@@ -318,7 +319,7 @@ impl Dataplane {
     }
 
     fn reason(&self, slot: u32) -> u64 {
-        let programs = self.loaded.as_ref().map_or(0, |loaded| watch::lock(loaded).reason(slot));
+        let programs = self.reasons.as_ref().map_or(0, |reasons| xdp::reason(reasons, slot));
         programs + self.shared.tables.reason(slot)
     }
 
@@ -337,7 +338,8 @@ impl Dataplane {
         let shared = Arc::new(shared);
         let threads = Threads::new(Arc::clone(&shared));
         let mode = PlaneMode::Memory;
-        Ok((Self { shared, mode, adopted: false, loaded: None, _threads: threads, resolver: None }, receiver))
+        let (loaded, reasons) = (None, None);
+        Ok((Self { shared, mode, adopted: false, loaded, reasons, _threads: threads, resolver: None }, receiver))
     }
 
     async fn software(config: Config) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
@@ -368,7 +370,8 @@ impl Dataplane {
             drop(keep_open);
         });
         let mode = PlaneMode::Software;
-        Ok((Self { shared, mode, adopted: false, loaded: None, _threads: threads, resolver: Some(resolver) }, receiver))
+        let (loaded, reasons, resolver) = (None, None, Some(resolver));
+        Ok((Self { shared, mode, adopted: false, loaded, reasons, _threads: threads, resolver }, receiver))
     }
 
     async fn xdp(config: Config, allow: &[Mode]) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
@@ -444,12 +447,13 @@ impl Dataplane {
             }
         }
         let adopted = loaded.reused;
+        let reasons = Some(Arc::clone(&loaded.reasons));
         let loaded = Arc::new(Mutex::new(loaded));
         resolver.attached = Some(Attached::new(Arc::clone(&loaded), &config, allow));
         resolver.refresh(Ask::Unresolved).await;
         let resolver = tokio::spawn(resolver.run());
         Ok((
-            Self { shared, mode, adopted, loaded: Some(loaded), _threads: threads, resolver: Some(resolver) },
+            Self { shared, mode, adopted, loaded: Some(loaded), reasons, _threads: threads, resolver: Some(resolver) },
             receiver,
         ))
     }

@@ -336,8 +336,13 @@ impl Pair {
 
     /// Runs one packet through both and compares everything.
     fn compare(&mut self, program: &str, frame: &[u8]) -> u32 {
+        self.compare_with(program, program, frame)
+    }
+
+    /// The same, with another program in the kernel that shall do the same.
+    fn compare_with(&mut self, program: &str, loaded: &str, frame: &[u8]) -> u32 {
         let (action, bytes, handed) = self.native(program, frame);
-        let (kernel_action, kernel_bytes) = self.kernel(program, frame);
+        let (kernel_action, kernel_bytes) = self.kernel(loaded, frame);
         let context = || format!("{program}: {frame:02x?}");
         assert_eq!(kernel_action, action, "verdict, {}", context());
         assert_eq!(kernel_bytes, bytes, "octets, {}", context());
@@ -436,4 +441,30 @@ fn programs_and_pipeline_agree_on_translated_flows() {
 #[test]
 fn kernel_program_and_pipeline_agree() {
     agree(programs::KERNEL, 3, Generator::downlink);
+}
+
+/// Programs that watch a phone do to all packets what the usual ones do.
+#[test]
+fn watching_programs_and_pipeline_agree() {
+    type Make = fn(&mut Generator) -> Vec<u8>;
+    let makes: [(&str, Make); 3] = [
+        (programs::ACCESS, Generator::uplink),
+        (programs::INTERNET, Generator::downlink),
+        (programs::KERNEL, Generator::downlink),
+    ];
+    for (seed, (program, make)) in (5..).zip(makes) {
+        let Some(mut pair) = pair() else { return };
+        let mut generator = Generator::new(seed);
+        for number in 0..PACKETS / 2 {
+            // Another phone now and then.
+            let index = number / 400 % 15;
+            let (ue, prefix) = {
+                let record = pair.native.uplink.get(index).unwrap();
+                (record.ue.get(), record.prefix.get())
+            };
+            let watching = pair.loaded.prepare_watch(program, ue, prefix);
+            let frame = make(&mut generator);
+            pair.compare_with(program, watching, &frame);
+        }
+    }
 }

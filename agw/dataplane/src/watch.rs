@@ -40,50 +40,61 @@ const WAITING: usize = 4096;
 const NOTICE: Duration = Duration::from_millis(50);
 
 impl Dataplane {
-    /// Tells every packet of a phone, up to `snap` octets of each, until the receiver is dropped. One phone at a time.
+    /// What begins to watch a phone: to be called where seconds do not matter, since it has the kernel verify programs when it is the
+    /// first. Then every packet is told, up to `snap` octets of each, until the receiver is dropped. One phone at a time.
     ///
     /// # Errors
-    /// [`Error::Configuration`] where no XDP programs run; [`Error::Watching`], also for a moment after a watch has ended; what the kernel
-    /// refuses.
-    pub fn watch(&self, address: UeAddress, snap: u32) -> Result<mpsc::Receiver<Seen>, Error> {
+    /// [`Error::Configuration`] where no XDP programs run. When it is called: [`Error::Watching`], also for a moment after a watch has
+    /// ended; what the kernel refuses.
+    pub fn watch(
+        &self,
+        address: UeAddress,
+        snap: u32,
+    ) -> Result<impl FnOnce() -> Result<mpsc::Receiver<Seen>, Error> + Send + use<>, Error> {
         let none = || Error::Configuration("packets are only watched where XDP programs carry them".into());
         let loaded = Arc::clone(self.loaded.as_ref().ok_or_else(none)?);
-        let mut ring = {
-            let mut loaded = lock(&loaded);
-            let ring = loaded.watched.take().ok_or(Error::Watching)?;
-            if let Err(error) = loaded.watch(address, snap.clamp(1, Watch::MOST)) {
-                let undone = loaded.unwatch();
-                loaded.watched = Some(ring);
-                return undone.and(Err(error));
-            }
-            ring
-        };
-        let (seen, receiver) = mpsc::channel(WAITING);
-        let run = move || {
-            // What an earlier watch left behind is old.
-            while ring.next().is_some() {}
-            let clock = wall_clock_offset();
-            let mut names = BTreeMap::new();
-            while !seen.is_closed() {
-                if wait(&[(ring.as_fd(), libc::POLLIN)], Some(NOTICE)).is_err() {
-                    break;
-                }
-                while let Some(record) = ring.next() {
-                    if let Some(packet) = told(&record, clock, &mut names) {
-                        // Whoever is too slow sees less.
-                        let _ = seen.try_send(packet);
-                    }
-                }
-            }
-            let mut loaded = lock(&loaded);
-            if let Err(error) = loaded.unwatch() {
-                tracing::error!(%error, "the watching programs stay in place until the next start");
-            }
-            loaded.watched = Some(ring);
-        };
-        thread::Builder::new().name("watch".into()).spawn(run).map_err(Error::system("thread"))?;
-        Ok(receiver)
+        Ok(move || begin(&loaded, address, snap))
     }
+}
+
+/// Begins to watch.
+fn begin(loaded: &Arc<Mutex<Loaded>>, address: UeAddress, snap: u32) -> Result<mpsc::Receiver<Seen>, Error> {
+    let loaded = Arc::clone(loaded);
+    let mut ring = {
+        let mut loaded = lock(&loaded);
+        let ring = loaded.watched.take().ok_or(Error::Watching)?;
+        if let Err(error) = loaded.watch(address, snap.clamp(1, Watch::MOST)) {
+            let undone = loaded.unwatch();
+            loaded.watched = Some(ring);
+            return undone.and(Err(error));
+        }
+        ring
+    };
+    let (seen, receiver) = mpsc::channel(WAITING);
+    let run = move || {
+        // What an earlier watch left behind is old.
+        while ring.next().is_some() {}
+        let clock = wall_clock_offset();
+        let mut names = BTreeMap::new();
+        while !seen.is_closed() {
+            if wait(&[(ring.as_fd(), libc::POLLIN)], Some(NOTICE)).is_err() {
+                break;
+            }
+            while let Some(record) = ring.next() {
+                if let Some(packet) = told(&record, clock, &mut names) {
+                    // Whoever is too slow sees less.
+                    let _ = seen.try_send(packet);
+                }
+            }
+        }
+        let mut loaded = lock(&loaded);
+        if let Err(error) = loaded.unwatch() {
+            tracing::error!(%error, "the watching programs stay in place until the next start");
+        }
+        loaded.watched = Some(ring);
+    };
+    thread::Builder::new().name("watch".into()).spawn(run).map_err(Error::system("thread"))?;
+    Ok(receiver)
 }
 
 pub(crate) fn lock(loaded: &Mutex<Loaded>) -> std::sync::MutexGuard<'_, Loaded> {

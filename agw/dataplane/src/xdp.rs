@@ -16,6 +16,7 @@ use aya::{Ebpf, EbpfLoader};
 use basalt_ebpf_abi::{Address, FRAGMENTS, SCHEMA_VERSION, Settings, Watch, maps, programs};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io, thread};
 
@@ -43,8 +44,8 @@ pub(crate) struct Loaded {
     directory: Option<PathBuf>,
     /// Packets for user space.
     pub(crate) ring: Option<RingBuf<MapData>>,
-    /// Counters of the programs.
-    pub(crate) reasons: PerCpuArray<MapData, u64>,
+    /// Counters of the programs, to be read while programs are loaded, which takes seconds on a slow machine.
+    pub(crate) reasons: Arc<PerCpuArray<MapData, u64>>,
     /// Empty as soon as nobody has it open or pinned.
     _stages: ProgramArray<MapData>,
     /// Whether the maps were there before, with whatever tunnels they hold.
@@ -136,7 +137,7 @@ pub(crate) fn load(
             ebpf,
             directory,
             ring: Some(ring),
-            reasons,
+            reasons: Arc::new(reasons),
             _stages: stages,
             reused,
             replaced,
@@ -266,10 +267,31 @@ impl Loaded {
         self.ebpf.program(name).and_then(|program| program.try_into().ok()).expect("program")
     }
 
-    /// The programs' counter, summed over CPUs.
-    pub(crate) fn reason(&self, slot: u32) -> u64 {
-        self.reasons.get(&slot, 0).map_or(0, |values| values.iter().sum())
+    /// Loads a program that watches, and has it watch this phone.
+    #[cfg(test)]
+    pub(crate) fn prepare_watch(&mut self, usual: &str, ue: u32, prefix: u64) -> &'static str {
+        let (_, watching) = programs::WATCHING.iter().find(|(name, _)| *name == usual).expect("such a program");
+        let watch = self.watch.get(0).expect("one entry");
+        watch.snap.set(128);
+        watch.ue.set(ue);
+        watch.prefix.set(prefix);
+        let program = xdp(&mut self.ebpf, watching).expect("in the object");
+        if program.fd().is_err() {
+            program.load().expect("it loads");
+        }
+        watching
     }
+
+    /// The programs' counter, summed over CPUs.
+    #[cfg(test)]
+    pub(crate) fn reason(&self, slot: u32) -> u64 {
+        reason(&self.reasons, slot)
+    }
+}
+
+/// A counter of programs, summed over CPUs.
+pub(crate) fn reason(reasons: &PerCpuArray<MapData, u64>, slot: u32) -> u64 {
+    reasons.get(&slot, 0).map_or(0, |values| values.iter().sum())
 }
 
 /// Detaches everything and removes the pins: for uninstalling, not for stopping.
