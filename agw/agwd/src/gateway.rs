@@ -11,6 +11,7 @@
 
 use crate::config::Effective;
 use crate::events::Events;
+use crate::federation::{self, Federation};
 use crate::metrics::Metrics;
 use crate::storage;
 use crate::tables;
@@ -57,6 +58,8 @@ pub struct Gateway {
     pub usage: usage::Usage,
     /// What the orchestrator manages.
     pub managed: crate::cloud::Managed,
+    /// Subscribers of other networks; `None` where nobody's are let in.
+    pub federation: Option<Federation>,
     /// What this machine says by itself.
     pub local: crate::cloud::Local,
     /// A configuration that the data plane has to be opened anew for.
@@ -135,6 +138,7 @@ impl Gateway {
             carrier: parts.carrier,
             usage: parts.usage,
             managed: parts.managed,
+            federation: None,
             local: parts.local,
             wanted: None,
             retired: crate::cloud::Retired::default(),
@@ -189,6 +193,7 @@ impl Gateway {
             }
             let wakeup =
                 self.core.next_wakeup().map(|at| self.started + std::time::Duration::from_micros(at.as_micros()));
+            let federation_due = self.federation_due();
             tokio::select! {
                 biased;
                 Some(completion) = completions.recv() => self.completed(completion)?,
@@ -204,6 +209,7 @@ impl Gateway {
                 () = sleep_until(wakeup) => self.step(Input::Wakeup),
                 () = sleep_until(self.waiting.is_empty().then_some(next_check)) => {}
                 () = sleep_until(Some(self.usage.due())) => {}
+                () = sleep_until(federation_due) => federation::step(self, federation::Input::Wakeup),
                 () = &mut stopped => return Ok(()),
             }
             self.retry_backlog();
@@ -231,6 +237,11 @@ impl Gateway {
     /// Seconds since the daemon started.
     pub fn uptime_seconds(&self) -> u64 {
         self.started.elapsed().as_secs()
+    }
+
+    fn federation_due(&self) -> Option<Instant> {
+        let due = self.federation.as_ref()?.next_wakeup()?;
+        Some(self.started + std::time::Duration::from_micros(due.as_micros()))
     }
 
     /// One step that no keeper event caused.
@@ -361,6 +372,7 @@ impl Gateway {
                 Effect::Count(metric) => self.metrics.count(metric),
                 Effect::Tell(event) => {
                     self.note_enb(&event);
+                    federation::note(self, &event);
                     self.events.tell(&event);
                 }
                 Effect::Reply { token, reply } => {
@@ -369,8 +381,9 @@ impl Gateway {
                         let _ = sender.send(reply);
                     }
                 }
-                Effect::Ask { .. } | Effect::Save(_) | Effect::Forget(_) => {
-                    debug_assert!(false, "records were staged before, and the local list answers within the step");
+                Effect::Ask { ticket, question } => federation::step(self, federation::Input::Ask(ticket, question)),
+                Effect::Save(_) | Effect::Forget(_) => {
+                    debug_assert!(false, "records were staged before");
                 }
             }
         }

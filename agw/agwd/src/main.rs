@@ -11,6 +11,7 @@ mod convert;
 mod diagnose;
 mod doctor;
 mod events;
+mod federation;
 mod gateway;
 mod keeper;
 mod metrics;

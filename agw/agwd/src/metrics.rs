@@ -62,6 +62,10 @@ pub struct Metrics {
     pub usage_records: IntGauge,
     /// Steps waiting for the disk.
     pub unreleased: IntGauge,
+    /// What federation did besides asking, by what.
+    pub federation: IntCounterVec,
+    /// Federation gateways whose streams stand.
+    pub federation_gateways: IntGauge,
 }
 
 /// Seconds: from a fraction of a millisecond to T3460 with all its repetitions.
@@ -105,6 +109,8 @@ impl Metrics {
             unexpected: counter("messages_unexpected_total", "Messages that did not fit the state.", &["message"])?,
             discarded: counter("messages_discarded_total", "Messages dropped before they reached a UE.", &["reason"])?,
             retransmitted: counter("retransmissions_total", "Messages sent again after a timer.", &["message"])?,
+            federation: counter("federation_total", "What stood for a home network's answer, and why.", &["what"])?,
+            federation_gateways: single("federation_gateways", "Federation gateways whose streams stand.")?,
             enbs: single("enbs", "Base stations with S1 set up.")?,
             ues: gauge("ues", "Phones known, by state.", &["state"])?,
             sessions: single("sessions", "PDN connections.")?,

@@ -4,7 +4,7 @@ use crate::config::{DataplaneMode, Effective, EgressMode};
 use crate::gateway::{Gateway, Parts, link_id, link_up};
 use crate::metrics::{self, Metrics};
 use crate::storage::{self, Loaded};
-use crate::{cloud, control, convert, keeper, usage};
+use crate::{cloud, control, convert, federation, keeper, usage};
 use agw_core::Core;
 use agw_dataplane::{Dataplane, Egress, Plane, PoolEgress};
 use agw_subscribers::{StoredSubscriber, Subscribers};
@@ -104,6 +104,7 @@ pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<()
         gateway.save(batch, Box::new(|_| {}));
     }
     cloud::start(&mut gateway, &jobs, seed()?)?;
+    federation::start(&mut gateway, &jobs, seed()?).context("[federation]")?;
     control::serve(&control_socket, jobs.clone()).await?;
     let refresh = move || {
         let jobs = jobs.clone();

@@ -12,6 +12,8 @@ pub struct Effective {
     pub gateway: GatewayConfig,
     /// For the core.
     pub limits: Limits,
+    /// How subscribers of other networks are asked for, as it is written; it is checked.
+    pub federation: super::file::Federation,
     /// Where state is kept.
     pub state_dir: PathBuf,
     /// Where sockets are.

@@ -33,6 +33,8 @@ pub struct File {
     pub access: Access,
     /// Algorithms.
     pub security: Security,
+    /// Subscribers of other networks.
+    pub federation: Federation,
     /// Timers of TS 24.301.
     pub timers: Timers,
     /// Calling idle phones.
@@ -69,6 +71,48 @@ pub struct Network {
     pub utc_offset_minutes: Option<i32>,
     /// Refuse SIMs of other networks even if they are in the subscriber list.
     pub home_only: Option<bool>,
+}
+
+/// `[federation]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Federation {
+    /// Networks whose subscribers are authenticated and profiled by their own operator, such as "310-410".
+    pub networks: Vec<String>,
+    /// All subscribers that are not in the gateway's own list are such.
+    pub others: bool,
+    /// Federation gateways. Several share the phones among them, and stand in for each other.
+    pub gateway: Vec<FederationGateway>,
+    /// Certificate, key and authority (PEM) for them; needed unless they are on this machine. The certificate has the gateway's name.
+    pub certificate: Option<PathBuf>,
+    /// See `certificate`.
+    pub key: Option<PathBuf>,
+    /// See `certificate`.
+    pub authority: Option<PathBuf>,
+    /// Vectors asked for at once, 1 to 5: those that are left carry a phone through an outage.
+    pub vectors: Option<u32>,
+    /// How long a vector may wait to be used.
+    pub vector_age: Option<String>,
+    /// How long a profile may stand for an answer of the home network.
+    pub profile_age: Option<String>,
+    /// Ask the home network's equipment register at each attach.
+    pub check_equipment: bool,
+    /// Refuse equipment that is watched (grey-listed).
+    pub refuse_tracked: bool,
+    /// Refuse equipment that the register does not know.
+    pub refuse_unknown: bool,
+    /// Refuse everybody while the register does not answer.
+    pub refuse_unchecked: bool,
+}
+
+/// `[[federation.gateway]]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FederationGateway {
+    /// Its name, which its certificate has.
+    pub name: String,
+    /// `HOST:PORT`.
+    pub address: String,
 }
 
 /// `[radio]`

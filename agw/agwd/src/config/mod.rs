@@ -16,3 +16,4 @@ pub use effective::{DataplaneMode, Effective, EgressMode, SctpChoice};
 pub use parse::parse;
 pub use parse::read;
 pub use resolve::resolve;
+pub use values::duration;

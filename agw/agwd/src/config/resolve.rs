@@ -1,6 +1,7 @@
 //! From the file and the machine to values that are valid by construction, and back to TOML for `--print-config`.
 
 mod egress;
+mod federation;
 mod network;
 mod qos;
 mod radio;
@@ -55,8 +56,10 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
     });
     let told: BTreeSet<Ipv4Addr> = gateway.dns.iter().copied().chain(own).collect();
     let dns_inside = told.into_iter().filter(closed).collect();
+    federation::check(file).map_err(|error| error.at_key(text, "federation"))?;
     Ok(Effective {
         dns_inside,
+        federation: file.federation.clone(),
         gateway,
         limits: Limits { links: enbs, connections: ues, ues, half_open },
         key_file: file.security.key_file.clone().unwrap_or_else(|| state_dir.join("seal.key")),

@@ -141,6 +141,7 @@ impl Effective {
                 refused_imeis: gateway.access.refused_equipment.iter().map(values::show_equipment).collect(),
                 allowed_imeis: gateway.access.allowed_equipment.iter().map(values::show_equipment).collect(),
             },
+            federation: self.federation.clone(),
             security: file::Security {
                 ciphering: names("EEA", &gateway.security.ciphering),
                 integrity: names("EIA", &gateway.security.integrity),

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// Reads "90s", "54m", "1h30m", "500ms".
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let hint = || format!("`{text}` is not a duration such as \"6s\", \"54m\" or \"1h30m\"");
     let mut total = Duration::ZERO;
     let mut rest = text.trim();

@@ -1,0 +1,47 @@
+//! Federation: that what is written can work.
+
+use super::{each, wrong};
+use crate::config::file::File;
+use crate::config::parse::ConfigError;
+use crate::config::values;
+use std::net::SocketAddr;
+
+pub(super) fn check(file: &File) -> Result<(), ConfigError> {
+    let federation = &file.federation;
+    let wanted = federation.others || !federation.networks.is_empty();
+    if !wanted && federation.gateway.is_empty() {
+        return Ok(());
+    }
+    each(&federation.networks, values::plmn).map_err(wrong)?;
+    if !wanted {
+        return Err(wrong("federation gateways are named, and nobody's subscribers are theirs")
+            .fix("list networks in `networks`, or set `others = true`"));
+    }
+    if federation.gateway.is_empty() {
+        return Err(wrong("subscribers of other networks are to be asked for, and no federation gateway is named")
+            .fix(
+                "add:\n    [[federation.gateway]]\n    name = \"feg1.example\"\n    address = \"feg1.example:8482\"",
+            ));
+    }
+    if file.network.home_only == Some(true) {
+        return Err(wrong("`home_only` refuses the phones that `federation` lets in").fix("remove one of them"));
+    }
+    let files = [&federation.certificate, &federation.key, &federation.authority];
+    let given = files.iter().filter(|file| file.is_some()).count();
+    let here = |address: &str| address.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
+    let far = federation.gateway.iter().find(|gateway| !here(&gateway.address));
+    if let Some(gateway) = far.filter(|_| given == 0) {
+        return Err(wrong(format!("{} is elsewhere, and vectors travel there", gateway.name))
+            .fix("set `certificate`, `key` and `authority`"));
+    }
+    if !matches!(given, 0 | 3) {
+        return Err(wrong("`certificate`, `key` and `authority` belong together").fix("set all three"));
+    }
+    if federation.vectors.is_some_and(|count| !(1..=5).contains(&count)) {
+        return Err(wrong("a home network gives 1 to 5 vectors at once").fix("set `vectors` to 3"));
+    }
+    for age in [&federation.vector_age, &federation.profile_age].into_iter().flatten() {
+        values::duration(age).map_err(wrong)?;
+    }
+    Ok(())
+}
