@@ -5,7 +5,7 @@ use crate::token::{digest_of, new_token};
 use crate::users::{self, check_name, hashed, shown, stored};
 use crate::{Grant, Problem, Role, Scope, password, session};
 use axum::http::header;
-use orchestrator_db::{StoredToken, TokenKind};
+use orchestrator_db::{AuditEntry, StoredToken, TokenKind};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::atomic::Ordering;
@@ -225,11 +225,13 @@ pub(crate) async fn audit(call: &Call) -> Result<Answer, Problem> {
     let network = (!call.network.is_empty()).then_some(call.network.as_str());
     let page = call.state.db.audit_log(network, below, crate::select::limit(call)?).await?;
     let next = page.items.last().filter(|_| page.more).map(|entry| entry.id.to_string());
-    let items = page.items.iter().map(|it| {
-        json!({"id": it.id, "at": it.at, "who": it.who, "network": it.network, "action": it.action, "target": it.target,
-               "outcome": it.outcome})
-    });
-    Answer::ok(json!({"items": items.collect::<Vec<_>>(), "next_cursor": next}))
+    let items: Vec<_> = page.items.iter().map(shown_audit).collect();
+    Answer::ok(json!({"items": items, "next_cursor": next}))
+}
+
+pub(crate) fn shown_audit(it: &AuditEntry) -> serde_json::Value {
+    json!({"id": it.id, "at": it.at, "who": it.who, "network": it.network, "action": it.action, "target": it.target,
+           "outcome": it.outcome})
 }
 
 async fn issue(

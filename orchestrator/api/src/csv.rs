@@ -58,6 +58,32 @@ fn finish(rows: &mut Vec<Row>, row: &mut Vec<String>, began: usize, was_quoted: 
     }
 }
 
+/// A line of cells (RFC 4180).
+pub(crate) fn line(cells: impl IntoIterator<Item = String>) -> String {
+    let quoted = cells.into_iter().map(|cell| {
+        if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+    });
+    let mut line = quoted.collect::<Vec<_>>().join(",");
+    line.push_str("\r\n");
+    line
+}
+
+/// What spreadsheets take for the beginning of a formula.
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
+
+/// A text that no spreadsheet calculates: the sign before it says that it is one. [`meant`] takes the sign away.
+pub(crate) fn harmless(text: &str) -> String {
+    if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
+}
+
+/// The text that was meant by a cell.
+pub(crate) fn meant(cell: String) -> String {
+    match cell.strip_prefix('\'') {
+        Some(text) if text.starts_with(FORMULA) => text.to_owned(),
+        _ => cell,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +101,14 @@ mod tests {
         assert_eq!(rows("a\n\"b").unwrap_err().0, 2);
         assert!(rows(&",".repeat(1000)).is_err());
         assert!(rows("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_calculates_nothing() {
+        let texts = ["plain", "=1+1", "+49", "-5", "@SUM(1)", "'=x", "'", "it's", "a,\"b\"\nc", "\tx"];
+        let written = line(texts.map(harmless));
+        let cells = rows(&written).unwrap().remove(0).1;
+        assert!(cells.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@', '\t'])), "{cells:?}");
+        assert_eq!(cells.into_iter().map(meant).collect::<Vec<_>>(), texts);
     }
 }

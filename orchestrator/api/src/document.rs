@@ -95,6 +95,10 @@ fn operation_id(route: &Route) -> String {
         Operation::BaseStations => "list_base_stations".to_owned(),
         Operation::Overview => "overview".to_owned(),
         Operation::Watch => "watch".to_owned(),
+        Operation::ListDeliveries => "list_deliveries".to_owned(),
+        Operation::TestWebhook => "test_webhook".to_owned(),
+        Operation::ListJobs => "list_jobs".to_owned(),
+        Operation::ReadJob => "get_job".to_owned(),
         Operation::CreateCommand => "create_command".to_owned(),
         Operation::ListCommands => "list_commands".to_owned(),
         Operation::ReadCommand => "get_command".to_owned(),
@@ -137,6 +141,10 @@ fn tag(operation: Operation) -> &'static str {
         | Operation::BaseStations
         | Operation::Overview
         | Operation::Watch
+        | Operation::ListDeliveries
+        | Operation::TestWebhook
+        | Operation::ListJobs
+        | Operation::ReadJob
         | Operation::CreateCommand
         | Operation::ListCommands
         | Operation::ReadCommand => "fleet",
@@ -195,7 +203,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         query("since", time(), "Ended at or after, milliseconds since 1970; a day ago, when absent.");
         query("until", time(), "Ended before.");
     }
-    if let Operation::Usage | Operation::UsageSums | Operation::ListCommands = route.operation {
+    if let Operation::Usage | Operation::UsageSums | Operation::ListCommands | Operation::ListJobs = route.operation {
         query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries at most.");
     }
     if let Operation::Usage = route.operation {
@@ -207,11 +215,26 @@ fn parameters(route: &Route) -> Vec<Value> {
         let filters = json!({"type": "array", "maxItems": 8, "items": {"type": "string"}});
         query("filter", filters, "FIELD:TEXT, the field of the body with dots between keys. All must fit.");
     }
+    if let Operation::List(_) | Operation::Audit = route.operation {
+        query(
+            "format",
+            json!({"enum": ["json", "ndjson", "csv"]}),
+            "ndjson and csv give everything at once, not a page.",
+        );
+    }
     if let Operation::List(_) | Operation::Read(_) = route.operation {
         query("fields", text(), "Only these, joined by commas: name,body.state.");
     }
     if let Operation::Import(_) = route.operation {
         query("dry_run", json!({"type": "boolean", "default": false}), "Check everything, change nothing.");
+        query("background", json!({"type": "boolean", "default": false}), "Answer at once with a job.");
+    }
+    if let Operation::Import(Kind::Subscriber) = route.operation {
+        query("form", json!({"enum": ["sim"]}), "The body is a file of a SIM vendor; its head names the columns.");
+    }
+    if let Operation::ListDeliveries = route.operation {
+        query("state", json!({"enum": ["pending", "delivered", "dead"]}), "Those that stand so.");
+        query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries at most.");
     }
     if let Operation::Watch = route.operation {
         query("kinds", text(), "Collections, events, phones and gateway-states, joined by commas; all, when absent.");
@@ -219,6 +242,9 @@ fn parameters(route: &Route) -> Vec<Value> {
     let mut header = |name: &str, description: &str| {
         all.push(json!({"name": name, "in": "header", "required": false, "schema": {"type": "string"}, "description": description}));
     };
+    if let Operation::Import(Kind::Subscriber) = route.operation {
+        header("X-Sim-Op", "OP in 32 hexadecimal digits, where a vendor's file has neither OPc nor OP.");
+    }
     if let Operation::Watch = route.operation {
         header("Last-Event-ID", "The id of the last message that was heard: the stream goes on behind it.");
     }
@@ -307,6 +333,10 @@ fn responses(route: &Route) -> Value {
                 "Server-sent events: object, event, phone, gateway; reset: read everything anew; end: why it ends.";
             ("200", json!({"description": said, "content": form}))
         }
+        Operation::ListDeliveries => ("200", page(reference("Delivery"))),
+        Operation::TestWebhook => ("202", json(reference("Delivery"))),
+        Operation::ListJobs => ("200", page(reference("Job"))),
+        Operation::ReadJob => ("200", json(reference("Job"))),
         Operation::Me => ("200", json(reference("Me"))),
         Operation::Document | Operation::Import(_) | Operation::GatewayMetrics => {
             ("200", json(json!({"type": "object"})))
@@ -315,6 +345,14 @@ fn responses(route: &Route) -> Value {
     let mut all = json!({ good: answer.clone() });
     if matches!(route.operation, Operation::Put(_) | Operation::PutUser) {
         all["201"] = answer;
+    }
+    if let Operation::Import(_) = route.operation {
+        all["202"] = json(reference("Job"));
+    }
+    if let Operation::List(_) | Operation::Audit = route.operation {
+        for form in ["application/x-ndjson", "text/csv"] {
+            all["200"]["content"][form] = json!({"schema": {"type": "string"}});
+        }
     }
     let schema = json!({"application/problem+json": {"schema": reference("Problem")}});
     all["default"] = json!({"description": "A refusal (RFC 9457).", "content": schema});

@@ -6,8 +6,8 @@
 
 use crate::access::Place;
 use crate::{
-    Caller, JoinPoint, Need, Operation, Problem, Role, Route, Watchers, accounts, gateways, import, live, objects,
-    routes, session, users, watch,
+    Caller, JoinPoint, Need, Operation, Problem, Role, Route, Watchers, accounts, export, gateways, import, jobs, live,
+    objects, routes, session, users, watch, webhooks,
 };
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -205,6 +205,14 @@ async fn pass(state: State, route: &Route, request: Request) -> Result<Reply, Pr
         if call.operation == Operation::Watch {
             return watch::begin(&call, route.need).await.map(Reply::Stream);
         }
+        if let Operation::List(_) | Operation::Audit = call.operation
+            && let Some(form) = export::form(&call)?
+        {
+            return match call.operation {
+                Operation::List(kind) => export::objects(&call, kind, form).map(Reply::Stream),
+                _ => Ok(Reply::Stream(export::audit(&call, form))),
+            };
+        }
         call.body = read(&call, body).await?;
         replayed(&call, route).await.map(Reply::Answer)
     }
@@ -399,6 +407,10 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
         Operation::Phones => live::phones(call).await,
         Operation::BaseStations => live::base_stations(call).await,
         Operation::Overview => live::overview(call).await,
+        Operation::ListDeliveries => webhooks::deliveries(call).await,
+        Operation::TestWebhook => webhooks::test(call).await,
+        Operation::ListJobs => jobs::list(call).await,
+        Operation::ReadJob => jobs::read(call).await,
         // It is no answer but a stream: the gate begins it.
         Operation::Watch => Err(Problem::not_found()),
         Operation::CreateCommand => gateways::create_command(call).await,

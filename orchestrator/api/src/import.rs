@@ -2,44 +2,56 @@
 
 use crate::gate::{Answer, Call};
 use crate::problem::RowError;
-use crate::{Problem, csv, objects};
+use crate::{Problem, csv, jobs, objects, sim};
 use axum::http::header;
 use orchestrator_db::{Precondition, Target};
 use orchestrator_model::{FieldError, Kind, parse_strict};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Rows of one import, and rows whose faults are told.
 const ROWS: usize = 200_000;
 const TOLD: usize = 1000;
 
-struct Row {
-    line: usize,
-    name: String,
-    body: Value,
+/// A row that was read.
+pub(crate) struct Row {
+    pub(crate) line: usize,
+    pub(crate) name: String,
+    pub(crate) body: Value,
 }
 
+/// Imports, at once or as a job.
 pub(crate) async fn import(call: &Call, kind: Kind) -> Result<Answer, Problem> {
-    let dry = match call.parameter("dry_run") {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(Problem::bad("dry_run is true or false")),
-    };
-    let form = call.headers.get(header::CONTENT_TYPE).and_then(|form| form.to_str().ok()).unwrap_or_default();
-    let rows = match form.split(';').next().unwrap_or_default().trim() {
-        "application/x-ndjson" | "application/jsonl" => json_lines(&call.body),
-        "text/csv" => csv_rows(&call.body),
-        _ => return Err(Problem::new(415, "unsupported-form", "send application/x-ndjson or text/csv")),
-    };
+    match flag(call, "background")? {
+        true => jobs::begin(call, kind).await,
+        false => work(call, kind, &AtomicUsize::new(0)).await,
+    }
+}
+
+fn flag(call: &Call, name: &str) -> Result<bool, Problem> {
+    match call.parameter(name) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Problem::bad(format!("{name} is true or false"))),
+    }
+}
+
+/// The work itself. How many of a hundred parts are done is told by the way.
+pub(crate) async fn work(call: &Call, kind: Kind, percent: &AtomicUsize) -> Result<Answer, Problem> {
+    let dry = flag(call, "dry_run")?;
+    let rows = rows(call, kind)?;
+    let all = rows.len();
+    if all > ROWS {
+        return Err(Problem::new(413, "too-large", format!("at most {ROWS} rows")));
+    }
     let mut wrong = Vec::new();
     let mut changes = Vec::new();
     let mut names = BTreeSet::new();
-    let (mut created, mut count) = (0_usize, 0_usize);
-    for row in rows {
-        count += 1;
-        if count > ROWS {
-            return Err(Problem::new(413, "too-large", format!("at most {ROWS} rows")));
-        }
+    let mut created = 0_usize;
+    for (count, row) in rows.into_iter().enumerate() {
+        // Checking is most of the work; the rest is one transaction.
+        percent.store(count * 80 / all, Ordering::Relaxed);
         let line = row.as_ref().map_or_else(|error| error.line, |row| row.line);
         match one(call, kind, row, &mut names).await {
             Ok((change, new)) => {
@@ -64,6 +76,24 @@ pub(crate) async fn import(call: &Call, kind: Kind) -> Result<Answer, Problem> {
         call.state.db.apply(who, call.now, &changes).await?;
     }
     Answer::ok(json!({"rows": changes.len(), "created": created, "replaced": changes.len() - created, "dry_run": dry}))
+}
+
+fn rows(call: &Call, kind: Kind) -> Result<Vec<Result<Row, RowError>>, Problem> {
+    match (call.parameter("form"), kind) {
+        (None, _) => {}
+        (Some("sim"), Kind::Subscriber) => {
+            // In a header: addresses are written into logs.
+            let op = call.headers.get("x-sim-op").map(|op| op.to_str().unwrap_or_default());
+            return Ok(sim::rows(&call.body, op));
+        }
+        _ => return Err(Problem::bad("form is sim, for subscribers")),
+    }
+    let form = call.headers.get(header::CONTENT_TYPE).and_then(|form| form.to_str().ok()).unwrap_or_default();
+    match form.split(';').next().unwrap_or_default().trim() {
+        "application/x-ndjson" | "application/jsonl" => Ok(json_lines(&call.body)),
+        "text/csv" => Ok(csv_rows(&call.body)),
+        _ => Err(Problem::new(415, "unsupported-form", "send application/x-ndjson or text/csv")),
+    }
 }
 
 async fn one(
@@ -102,7 +132,7 @@ fn shape(line: usize) -> RowError {
     row_error(line, "", "is no row", "{\"name\": NAME, \"body\": DOCUMENT}")
 }
 
-fn row_error(line: usize, path: &str, what: &str, allowed: &str) -> RowError {
+pub(crate) fn row_error(line: usize, path: &str, what: &str, allowed: &str) -> RowError {
     let error = FieldError { path: path.to_owned(), what: what.to_owned(), allowed: allowed.to_owned() };
     RowError { line, errors: vec![error] }
 }
@@ -140,7 +170,7 @@ fn csv_row(line: usize, columns: &[String], cells: Vec<String>) -> Result<Row, R
                     let value = parse_strict(cell.as_bytes());
                     (field, value.map_err(|error| RowError { line, errors: vec![FieldError { path, ..error }] })?)
                 }
-                None => (column.as_str(), Value::String(cell)),
+                None => (column.as_str(), Value::String(csv::meant(cell))),
             };
             if !set(&mut body, field, value) {
                 return Err(row_error(line, field, "two columns are in each other's way", "each field once"));

@@ -13,14 +13,18 @@ use std::collections::BTreeMap;
 type Secrets = BTreeMap<String, String>;
 
 pub(crate) async fn list(call: &Call, kind: Kind) -> Result<Answer, Problem> {
-    let query = select::query(call)?;
-    let page = match kind {
-        Kind::Network => visible_networks(call, query).await?,
-        _ => call.state.db.objects(kind, &call.network, &query).await?,
-    };
+    let page = page(call, kind, select::query(call)?).await?;
     let next = page.items.last().filter(|_| page.more).map(select::cursor);
     let items = page.items.iter().map(|object| select::fields(call, shown(object)));
     Answer::ok(json!({"items": items.collect::<Result<Vec<_>, _>>()?, "next_cursor": next}))
+}
+
+/// A page of what the caller may see.
+pub(crate) async fn page(call: &Call, kind: Kind, query: Query) -> Result<Page<Object>, Problem> {
+    match kind {
+        Kind::Network => visible_networks(call, query).await,
+        _ => Ok(call.state.db.objects(kind, &call.network, &query).await?),
+    }
 }
 
 /// The networks that the caller may see. Those of others cost a look, and are not told.

@@ -70,6 +70,14 @@ pub enum Operation {
     Overview,
     /// What changes in a network, as it happens.
     Watch,
+    /// What was sent to a webhook.
+    ListDeliveries,
+    /// Send a webhook a test.
+    TestWebhook,
+    /// Long work.
+    ListJobs,
+    /// How far one is.
+    ReadJob,
     /// Have a gateway do something.
     CreateCommand,
     /// What a gateway was asked to do.
@@ -159,6 +167,10 @@ fn of_gateways() -> Vec<Route> {
         ("GET", "base-stations", view, Operation::BaseStations),
         ("GET", "overview", view, Operation::Overview),
         ("GET", "watch", view, Operation::Watch),
+        ("GET", "webhooks/{name}/deliveries", view, Operation::ListDeliveries),
+        ("POST", "webhooks/{name}/test", act, Operation::TestWebhook),
+        ("GET", "jobs", view, Operation::ListJobs),
+        ("GET", "jobs/{name}", view, Operation::ReadJob),
     ];
     let one = |(method, path, need, operation)| route(method, format!("/networks/{{network}}/{path}"), need, operation);
     all.into_iter().map(one).collect()

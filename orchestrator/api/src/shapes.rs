@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 type Fields = &'static [(&'static str, &'static str)];
 
 /// The shapes by name.
-const SHAPES: [(&str, Fields); 17] = [
+const SHAPES: [(&str, Fields); 19] = [
     ("Session", &[("token", "string?"), ("csrf_token", "string?"), ("expires_at", "integer"), ("name", "string?")]),
     (
         "Me",
@@ -198,6 +198,33 @@ const SHAPES: [(&str, Fields); 17] = [
             ("percent", "integer"),
             ("output", "string"),
             ("changed_at", "integer"),
+        ],
+    ),
+    (
+        "Job",
+        &[
+            ("id", "string"),
+            ("what", "string"),
+            ("created_by", "string"),
+            ("created_at", "integer"),
+            ("changed_at", "integer"),
+            ("state", "string"),
+            ("percent", "integer"),
+            ("result", "object?"),
+        ],
+    ),
+    (
+        "Delivery",
+        &[
+            ("id", "string"),
+            ("event", "string"),
+            ("kind", "string"),
+            ("state", "string"),
+            ("attempts", "integer"),
+            ("due_at", "integer"),
+            ("created_at", "integer"),
+            ("changed_at", "integer"),
+            ("trouble", "string"),
         ],
     ),
 ];

@@ -3,6 +3,7 @@
 
 mod bench;
 mod browser;
+mod bulk;
 mod live;
 mod matrix;
 mod watch;

@@ -16,6 +16,7 @@ mod live;
 mod open;
 mod records;
 mod repository;
+mod webhooks;
 
 pub use change::{Change, Precondition, Refusal, Target};
 pub use fleet::FleetRepository;
@@ -23,7 +24,8 @@ pub use fleet_records::{
     Certificate, CommandRow, Device, EventQuery, FeedEntry, GatewayEvent, GatewayState, GatewayToken, StatePart,
     UsageRow,
 };
-pub use live::{Counts, LiveRepository, Phone, PhoneNews, PhoneQuery, UsageBy, UsageSum};
+pub use live::{Counts, Job, LiveRepository, Phone, PhoneNews, PhoneQuery, UsageBy, UsageSum};
 pub use open::{Settings, open};
 pub use records::{AuditEntry, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
 pub use repository::{Error, Repository};
+pub use webhooks::{Delivery, DeliveryState, WebhookRepository};

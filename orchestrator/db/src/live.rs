@@ -104,6 +104,27 @@ pub struct Counts {
     pub changes: i64,
 }
 
+/// Long work.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// By which it is known.
+    pub id: String,
+    /// What it does.
+    pub what: String,
+    /// Who wanted it.
+    pub created_by: String,
+    /// When.
+    pub created_at: i64,
+    /// When it was heard last.
+    pub changed_at: i64,
+    /// `running`, `done`, `failed`.
+    pub state: String,
+    /// 0 to 100.
+    pub percent: i64,
+    /// What came of it.
+    pub result: Value,
+}
+
 /// What people look at. Times are milliseconds since 1970.
 ///
 /// # Errors
@@ -137,4 +158,13 @@ pub trait LiveRepository: Send + Sync {
 
     /// What happened in a network since a time.
     async fn counts(&self, network: &str, since: i64) -> Result<Counts, Error>;
+
+    /// Keeps a job, or how far it is.
+    async fn put_job(&self, network: &str, job: &Job) -> Result<(), Error>;
+
+    /// A job.
+    async fn job(&self, network: &str, id: &str) -> Result<Option<Job>, Error>;
+
+    /// Jobs of a network, the newest first.
+    async fn jobs(&self, network: &str, limit: u32) -> Result<Vec<Job>, Error>;
 }

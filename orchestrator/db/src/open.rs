@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 /// Migrations by number, for each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
 /// beside this one; what is no longer used is dropped a version later.
-const MIGRATIONS: [(i64, &str, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 6] = [
     (
         1,
         "objects, accounts, audit",
@@ -38,6 +38,18 @@ const MIGRATIONS: [(i64, &str, &str, &str); 4] = [
         "watch",
         include_str!("../migrations/sqlite/0011_watch.sql"),
         include_str!("../migrations/postgres/0011_watch.sql"),
+    ),
+    (
+        12,
+        "jobs",
+        include_str!("../migrations/sqlite/0012_jobs.sql"),
+        include_str!("../migrations/postgres/0012_jobs.sql"),
+    ),
+    (
+        13,
+        "webhooks",
+        include_str!("../migrations/sqlite/0013_webhooks.sql"),
+        include_str!("../migrations/postgres/0013_webhooks.sql"),
     ),
 ];
 

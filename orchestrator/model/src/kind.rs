@@ -173,6 +173,8 @@ kinds! {
     AlertRule: "alert-rules", Network, crate::AlertRule;
     /// Who is told.
     AlertReceiver: "alert-receivers", Network, crate::AlertReceiver;
+    /// Whom a network tells what happens.
+    Webhook: "webhooks", Network, crate::Webhook;
 }
 
 impl Kind {

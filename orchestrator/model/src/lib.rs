@@ -29,6 +29,7 @@ mod radio;
 mod strict;
 mod subscriber;
 mod tenant;
+mod webhook;
 
 pub use basalt_desired::{BUCKETS, Difference, Digest, DigestTree, ItemKey, object_digest};
 
@@ -53,3 +54,4 @@ pub use radio::{Apn, Egress, Enodeb, EnodebMode, Gnodeb, PdnType, TrackingArea};
 pub use strict::parse_strict;
 pub use subscriber::{AuthAlgorithm, Rat, SimKeys, StaticAddress, Subscriber, SubscriberApn, SubscriberState};
 pub use tenant::Tenant;
+pub use webhook::Webhook;

@@ -3,6 +3,7 @@
 mod console;
 mod gateways;
 mod metrics;
+mod notify;
 mod settings;
 
 use anyhow::{Context, Result};
@@ -61,6 +62,8 @@ async fn run(settings: &Settings) -> Result<()> {
     }
     let counters = Arc::new(Counters::default());
     let (fleet, join) = (Arc::clone(&gateways.fleet), Some(gateways.join.clone()));
+    let client = Arc::new(notify::Client::new(settings.webhook_allow()?)?);
+    let notifier = tokio::spawn(notify::run(Arc::clone(&db), key.clone(), client));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let state = State {
         db: Arc::clone(&db),
@@ -91,6 +94,7 @@ async fn run(settings: &Settings) -> Result<()> {
         tracing::warn!("some requests were cut off");
     }
     sweeper.abort();
+    notifier.abort();
     db.close().await;
     Ok(())
 }
@@ -157,7 +161,8 @@ async fn sweep(db: Arc<dyn Repository>, mut stop: tokio::sync::watch::Receiver<b
     }
 }
 
-fn now() -> i64 {
+/// Milliseconds since 1970.
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

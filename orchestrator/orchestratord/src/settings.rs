@@ -1,5 +1,6 @@
 //! What the daemon starts with. Without any of it, it starts too.
 
+use crate::notify::address::Allowed;
 use anyhow::{Context, Result};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,7 @@ struct File {
     gateway_address: Option<String>,
     database: Option<String>,
     database_connections: Option<u32>,
+    webhook_allow: Vec<String>,
 }
 
 /// The settings that hold.
@@ -60,6 +62,9 @@ pub(crate) struct Settings {
     pub(crate) database: String,
     /// Connections to it at most, 2 to 64.
     pub(crate) database_connections: u32,
+    /// Ranges of addresses that are not public and to which webhooks may go nevertheless, also by plain HTTP.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) webhook_allow: Vec<String>,
 }
 
 /// On the loopback: the interface speaks plain HTTP, for a browser of this machine or a TLS proxy on it.
@@ -94,7 +99,17 @@ impl Settings {
                 "gateway_address is HOST:PORT, such as core.example.net:8481"
             );
         }
-        Ok(Self { data_dir, listen, gateway_listen, gateway_address, database, database_connections })
+        let webhook_allow = file.webhook_allow;
+        let settings =
+            Self { data_dir, listen, gateway_listen, gateway_address, database, database_connections, webhook_allow };
+        settings.webhook_allow()?;
+        Ok(settings)
+    }
+
+    /// Where webhooks may go besides public addresses.
+    pub(crate) fn webhook_allow(&self) -> Result<Vec<Allowed>> {
+        let read = |text: &String| text.parse().map_err(|error: String| anyhow::anyhow!("webhook_allow: {error}"));
+        self.webhook_allow.iter().map(read).collect()
     }
 
     /// As a file of settings. A password in the database's address is not shown.

@@ -3,12 +3,15 @@
 use super::fleet::{STATE, StateRow, state};
 use super::queries::{Database, page};
 use super::{BEGIN, Db};
-use crate::{Counts, Error, GatewayState, LiveRepository, Page, Phone, PhoneNews, PhoneQuery, UsageBy, UsageSum};
+use crate::{Counts, Error, GatewayState, Job, LiveRepository, Page, Phone, PhoneNews, PhoneQuery, UsageBy, UsageSum};
 use async_trait::async_trait;
 use orchestrator_model::Kind;
 use sqlx::{AssertSqlSafe, Transaction};
 
 type PhoneRow = (String, String, String, String, String, String, String, i64);
+type JobRow = (String, String, String, i64, i64, String, i64, String);
+
+const JOB: &str = "id, what, created_by, created_at, changed_at, state, percent, result";
 const PHONE: &str = "gateway, imsi, state, enb, apns, addresses, facts, told_at";
 
 type SumRow = (String, f64, f64, f64, f64);
@@ -124,6 +127,36 @@ impl LiveRepository for Database {
         let changes = changes.bind(network).bind(since).fetch_one(&self.read).await?;
         Ok(Counts { alarms, changes })
     }
+
+    async fn put_job(&self, network: &str, it: &Job) -> Result<(), Error> {
+        let put = sqlx::query(
+            "INSERT INTO jobs (id, network, what, created_by, created_at, changed_at, state, percent, result) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+             ON CONFLICT (id) DO UPDATE SET changed_at = $6, state = $7, percent = $8, result = $9",
+        );
+        let put = put.bind(&it.id).bind(network).bind(&it.what).bind(&it.created_by).bind(it.created_at);
+        let put = put.bind(it.changed_at).bind(&it.state).bind(it.percent).bind(it.result.to_string());
+        put.execute(&self.write).await?;
+        Ok(())
+    }
+
+    async fn job(&self, network: &str, id: &str) -> Result<Option<Job>, Error> {
+        let sql = format!("SELECT {JOB} FROM jobs WHERE network = $1 AND id = $2");
+        let row = sqlx::query_as::<_, JobRow>(AssertSqlSafe(sql)).bind(network).bind(id);
+        row.fetch_optional(&self.read).await?.map(job).transpose()
+    }
+
+    async fn jobs(&self, network: &str, limit: u32) -> Result<Vec<Job>, Error> {
+        let sql = format!("SELECT {JOB} FROM jobs WHERE network = $1 ORDER BY created_at DESC, id LIMIT $2");
+        let rows = sqlx::query_as::<_, JobRow>(AssertSqlSafe(sql)).bind(network).bind(i64::from(limit));
+        rows.fetch_all(&self.read).await?.into_iter().map(job).collect()
+    }
+}
+
+fn job(row: JobRow) -> Result<Job, Error> {
+    let (id, what, created_by, created_at, changed_at, state, percent, result) = row;
+    let result = serde_json::from_str(&result).map_err(|_| Error::Damaged("job"))?;
+    Ok(Job { id, what, created_by, created_at, changed_at, state, percent, result })
 }
 
 async fn put_phone(

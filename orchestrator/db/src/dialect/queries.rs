@@ -25,12 +25,12 @@ pub(crate) struct Database {
     pub(crate) wakes: tokio::sync::watch::Sender<u64>,
 }
 
-type ObjectRow = (String, i64, i64, String, String, Option<String>, i64);
+pub(crate) type ObjectRow = (String, i64, i64, String, String, Option<String>, i64);
 type VersionRow = (i64, i64, String, Option<String>, Option<String>, i64);
 type UserRow = (String, String, String, i64, i64, i64);
 type TokenRow = (String, String, String, String, String, String, i64, i64);
 
-const OBJECT: &str = "name, revision, changed_at, changed_by, body, sealed, secrets_mark";
+pub(crate) const OBJECT: &str = "name, revision, changed_at, changed_by, body, sealed, secrets_mark";
 const USER: &str = "name, password, grants, failures, locked_until, created_at";
 
 #[async_trait]
@@ -558,7 +558,9 @@ pub(crate) fn page<R, T>(rows: Vec<R>, limit: u32, read: impl Fn(R) -> Result<T,
     Ok(Page { items, more })
 }
 
-fn object((name, revision, changed_at, changed_by, body, sealed, secrets_mark): ObjectRow) -> Result<Object, Error> {
+pub(crate) fn object(
+    (name, revision, changed_at, changed_by, body, sealed, secrets_mark): ObjectRow,
+) -> Result<Object, Error> {
     let sealed = open_hex(sealed.as_deref())?;
     Ok(Object { name, revision, changed_at, changed_by, body: json(&body)?, sealed, secrets_mark })
 }

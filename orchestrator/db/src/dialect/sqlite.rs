@@ -26,3 +26,6 @@ pub(crate) mod fleet;
 
 #[path = "live.rs"]
 pub(crate) mod live;
+
+#[path = "webhooks.rs"]
+pub(crate) mod webhooks;

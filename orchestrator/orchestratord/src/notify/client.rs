@@ -1,0 +1,103 @@
+//! One POST to an address that somebody else chose: resolved once, judged, connected to what was judged, not led elsewhere.
+
+use super::address::{Allowed, is_named, may};
+use anyhow::{Context, Result, bail, ensure};
+use axum::http::{Request, Uri};
+use http_body_util::Full;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// For all of it: name, connection, answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Sends what webhooks are told.
+pub(crate) struct Client {
+    tls: TlsConnector,
+    allowed: Vec<Allowed>,
+}
+
+impl Client {
+    /// With the certificate authorities of this machine.
+    pub(crate) fn new(allowed: Vec<Allowed>) -> Result<Self> {
+        let mut roots = rustls::RootCertStore::empty();
+        // One that cannot be read is not trusted, and that is all.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        Ok(Self { tls: TlsConnector::from(Arc::new(config)), allowed })
+    }
+
+    /// Sends a body; an answer of 200 to 299 is taken for success, a redirection is not followed.
+    pub(crate) async fn post(&self, url: &str, headers: &[(&'static str, String)], body: &str) -> Result<()> {
+        let sent = tokio::time::timeout(PATIENCE, self.send(url, headers, body));
+        sent.await.context("no answer in time")?
+    }
+
+    async fn send(&self, url: &str, headers: &[(&'static str, String)], body: &str) -> Result<()> {
+        let uri: Uri = url.parse().context("the address cannot be read")?;
+        let host = uri.host().context("the address has no host")?;
+        let secure = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => bail!("only https:// is sent to"),
+        };
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let address = self.resolve(host.trim_matches(['[', ']']), port, secure).await?;
+        let stream = TcpStream::connect(address).await.context("cannot connect")?;
+        let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut request = Request::post(path).header("host", authority).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Full::new(body.to_owned().into()))?;
+        let status = if secure {
+            let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).context("no name of a server")?;
+            let stream = self.tls.connect(name, stream).await.context("TLS")?;
+            exchange(stream, request).await?
+        } else {
+            exchange(stream, request).await?
+        };
+        ensure!((200..300).contains(&status), "it answered {status}");
+        Ok(())
+    }
+
+    /// The address to connect to. If a name leads inside with any of its addresses, nothing is sent.
+    async fn resolve(&self, host: &str, port: u16, secure: bool) -> Result<SocketAddr> {
+        let found: Vec<SocketAddr> =
+            tokio::net::lookup_host((host, port)).await.context("the name cannot be resolved")?.collect();
+        let inside = found.iter().any(|address| !may(address.ip(), &self.allowed));
+        ensure!(!inside, "the address is not public, and the configuration does not allow it");
+        let first = found.first().copied().context("the name has no address")?;
+        ensure!(secure || is_named(first.ip(), &self.allowed), "plain http:// goes only to allowed addresses");
+        Ok(first)
+    }
+}
+
+async fn exchange<S>(stream: S, request: Request<Full<axum::body::Bytes>>) -> Result<u16>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let mut answered = core::pin::pin!(sender.send_request(request));
+    let ended = tokio::select! {
+        biased;
+        answer = &mut answered => return Ok(answer?.status().as_u16()),
+        ended = connection => ended,
+    };
+    // A server may close with its answer.
+    match answered.await {
+        Ok(answer) => Ok(answer.status().as_u16()),
+        Err(_) => {
+            ended?;
+            bail!("the connection ended without an answer")
+        }
+    }
+}
