@@ -5,7 +5,7 @@ use agw_mobility::Want;
 use agw_types::{DataplaneChange, Effect, Effects, Now, Record, RecordKey, SessionRequest, TimerName, UeId};
 
 /// Every timer a UE can have.
-const TIMERS: [TimerName; 16] = [
+const TIMERS: [TimerName; 17] = [
     TimerName::T3413,
     TimerName::T3422,
     TimerName::T3450,
@@ -22,6 +22,7 @@ const TIMERS: [TimerName; 16] = [
     TimerName::Procedure,
     TimerName::PagingBackoff,
     TimerName::Forwarding,
+    TimerName::RuleRetry,
 ];
 
 impl Core {

@@ -225,6 +225,44 @@ fn a_phone_that_refuses_or_stays_silent_has_no_bearer() {
 }
 
 #[test]
+fn what_the_base_station_has_no_room_for_is_asked_for_again_after_longer_and_longer() {
+    let no_room = |site: &mut Site, phone: &mut Phone| {
+        let (request, ebi, _, _) = hear_setup(site, phone);
+        let cause = Cause::RadioNetwork(RadioNetworkCause::RadioResourcesNotAvailable);
+        let mut response = ErabSetupResponse::new(request.mme_ue_id, request.enb_ue_id);
+        response.failed_erabs.push(ErabItem::new(ebi, cause));
+        phone.enb.clone().send(site, response);
+        assert_eq!(session(site, phone).rules[0].refused, Some(RuleRefusal::Radio));
+    };
+    let mut site = Site::new();
+    let mut phone = attached(&mut site, 1);
+    set(&mut site, &phone, rule("voice", 10, 1, 2, Some(64_000)));
+    let mut waited = Vec::new();
+    for _ in 0..3 {
+        no_room(&mut site, &mut phone);
+        let since = site.now.mono;
+        while site.inbox.is_empty() {
+            site.advance(Duration::from_secs(1));
+        }
+        waited.push((site.now.mono - since).as_secs());
+    }
+    assert_eq!(waited, [30, 60, 120]);
+    let (_, ebi, _, _) = hear_setup(&mut site, &mut phone);
+    setup_done(&mut site, &phone, ebi);
+    accept(&mut site, &mut phone, ebi);
+    assert_eq!(session(&site, &phone).rules[0].refused, None);
+    // A phone that is idle meanwhile is not called for it at that time.
+    let mut site = Site::new();
+    let mut phone = attached(&mut site, 1);
+    set(&mut site, &phone, rule("voice", 10, 1, 2, Some(64_000)));
+    no_room(&mut site, &mut phone);
+    phone.go_idle(&mut site);
+    site.clear();
+    site.advance(Duration::from_secs(120));
+    site.assert_quiet();
+}
+
+#[test]
 fn an_idle_phone_is_called_and_its_bearers_come_back_with_it() {
     let mut site = Site::new();
     let mut phone = attached(&mut site, 1);

@@ -70,6 +70,36 @@ fn new_rates_hold_at_once_and_the_phone_is_told() {
 }
 
 #[test]
+fn another_class_of_the_default_bearer_is_told_to_base_station_and_phone() {
+    let mut site = Site::new();
+    let mut phone = attached(&mut site);
+    let mut subscriber = site::subscriber(1);
+    subscriber.profile.apns[0].qos.qci = basalt_ids::Qci(6);
+    site.core.subscribers_mut().insert(subscriber, true);
+    site.input(Input::Config(Box::new(ConfigDelta::Subscriber { imsi: phone.imsi })));
+    let Some(Pdu::ErabModifyRequest(request)) = phone.s1ap(&mut site) else { panic!("no E-RAB MODIFY REQUEST") };
+    let erab = &request.erabs[0];
+    assert_eq!(erab.qos.qci.0, 6);
+    let Heard::Esm(EsmPdu { ebi, message: EsmMessage::ModifyEpsBearerContextRequest(told), .. }) =
+        phone.read(&erab.nas_pdu)
+    else {
+        panic!("no MODIFY EPS BEARER CONTEXT REQUEST")
+    };
+    assert!(told.new_qos.is_some());
+    let mut response = basalt_s1ap::ErabModifyResponse::new(request.mme_ue_id, request.enb_ue_id);
+    response.erabs.push(basalt_s1ap::ErabDone::new(erab.ebi));
+    phone.enb.clone().send(&mut site, response);
+    let accept = EsmMessage::ModifyEpsBearerContextAccept(ModifyEpsBearerContextAccept::new());
+    phone.say_esm(&mut site, ebi.map(|ebi| ebi.value()), 0, accept);
+    // The next context has it too.
+    site.clear();
+    phone.go_idle(&mut site);
+    let setup = phone.service(&mut site);
+    assert_eq!(setup.erabs[0].qos.qci.0, 6);
+    phone.hear_nothing(&mut site);
+}
+
+#[test]
 fn rules_of_access_points_and_subscribers_follow() {
     let mut site = Site::new();
     let phone = attached(&mut site);

@@ -27,7 +27,12 @@ fn expired(ue: &mut Ue, timer: TimerName, cx: &mut Cx<'_>) {
         TimerName::T3460 | TimerName::T3470 => {
             claim::prove(ue, cx, |proof, line, cx| proof.expired(timer, line, cx));
         }
-        TimerName::T3485 | TimerName::DedicatedBearer | TimerName::T3489 | TimerName::T3495 | TimerName::Forwarding => {
+        TimerName::T3485
+        | TimerName::DedicatedBearer
+        | TimerName::T3489
+        | TimerName::T3495
+        | TimerName::RuleRetry
+        | TimerName::Forwarding => {
             cx.session(SessionRequest::Expired { ue: cx.id, timer });
         }
         TimerName::MobileReachable => detach::unreachable(ue, cx),

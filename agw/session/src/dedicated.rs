@@ -105,11 +105,21 @@ impl Sessions {
     fn start_rates(&mut self, ue: UeId, ebi: Ebi, out: &mut SessionOut) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
         held.untold.retain(|untold| *untold != ebi);
-        let Some(esm) = held.session(ebi).and_then(rates::request) else { return };
-        let running = Changing { session: ebi, ebi, what: What::Rates, esm: esm.clone(), sent: 1, radio: true };
+        let requalified = held.requalified.contains(&ebi);
+        held.requalified.retain(|other| *other != ebi);
+        let Some((esm, qos)) =
+            held.session(ebi).and_then(|session| Some((rates::request(session, requalified)?, session.qos)))
+        else {
+            return;
+        };
+        let running = Changing { session: ebi, ebi, what: What::Rates, esm: esm.clone(), sent: 1, radio: !requalified };
         held.changing = Some(Box::new(running));
         out.arm(ue, TimerName::DedicatedBearer, self.config.timers.t3486);
-        out.reply(SessionReply::Send { ue, esm });
+        out.reply(if requalified {
+            SessionReply::BearerChanging { ue, bearer: BearerModify { ebi, qos, rates: None, nas: esm } }
+        } else {
+            SessionReply::Send { ue, esm }
+        });
     }
 
     fn start_activation(&mut self, now: Time, ue: UeId, session: Ebi, wanted: &Wanted, out: &mut SessionOut) {
@@ -294,6 +304,7 @@ impl Sessions {
         }
         out.reply(SessionReply::Changed { ue });
         self.serve(ue, session, out);
+        self.retry_later(ue, why, out);
     }
 
     /// Does not ask for this change of a bearer again until another one is wanted.
@@ -354,7 +365,7 @@ impl Sessions {
     ) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
         let Some(running) = &mut held.changing else { return };
-        if !matches!(running.what, What::Modify(_)) {
+        if !matches!(running.what, What::Modify(_) | What::Rates) {
             return;
         }
         running.radio |= modified.contains(&running.ebi);
@@ -389,6 +400,7 @@ impl Sessions {
             let rules = session.rules.iter().filter(named).map(|active| active.rule.name.clone()).collect();
             out.tell(Event::BearerStarted { imsi, ebi, qci, rules });
         }
+        held.retries = 0;
         out.ended(Procedure::DedicatedBearer, Outcome::Success);
         out.reply(SessionReply::Changed { ue });
         self.serve(ue, running.session, out);
@@ -563,6 +575,14 @@ impl Sessions {
                 let bearer = BearerModify { ebi, qos: bearer.qos, rates: target.rates, nas: esm };
                 SessionReply::BearerChanging { ue, bearer }
             }
+            (What::Rates, _) if !running.radio => {
+                let qos = held.session(ebi).map(|session| session.qos);
+                let modify = |qos| BearerModify { ebi, qos, rates: None, nas: esm.clone() };
+                match qos.map(modify) {
+                    Some(bearer) => SessionReply::BearerChanging { ue, bearer },
+                    None => SessionReply::Send { ue, esm },
+                }
+            }
             _ => SessionReply::Send { ue, esm },
         });
     }
@@ -594,12 +614,12 @@ impl Sessions {
             out.ended(running.what.procedure(), Outcome::RadioLost);
             if matches!(running.what, What::Rates) {
                 held.untold.push(running.session);
+                if !running.radio {
+                    held.requalified.push(running.session);
+                }
             }
         }
-        held.given_up.clear();
-        for active in held.list.iter_mut().flat_map(|session| &mut session.rules) {
-            active.refused = active.refused.filter(|why| !why.passes());
-        }
+        held.pardon(RuleRefusal::passes);
         let bearers = held.list.iter().flat_map(|session| &session.bearers);
         let (stay, go): (Vec<_>, Vec<_>) =
             bearers.map(|bearer| (bearer.ebi, bearer.confirmed)).partition(|(_, ok)| *ok);

@@ -24,6 +24,7 @@ mod rates;
 mod records;
 mod resource;
 mod rest;
+mod retry;
 mod rules;
 mod teid;
 mod tunnel;
@@ -134,6 +135,12 @@ struct UeSessions {
     forwarding: Vec<Teid>,
     /// Default bearers of sessions whose new rates the UE has not been told.
     untold: Vec<Ebi>,
+    /// Those of them whose class changed: the base station has not been told either.
+    requalified: Vec<Ebi>,
+    /// Refused rules wait for another chance.
+    retrying: bool,
+    /// How many they had since a bearer stood.
+    retries: u8,
 }
 
 impl UeSessions {
@@ -149,6 +156,9 @@ impl UeSessions {
             requested: Vec::new(),
             forwarding: Vec::new(),
             untold: Vec::new(),
+            requalified: Vec::new(),
+            retrying: false,
+            retries: 0,
         }
     }
 
@@ -400,7 +410,9 @@ impl Sessions {
         for session in &held.list {
             self.forget(now, ue, held.imsi, session, reason, out);
         }
-        for timer in [TimerName::T3485, TimerName::T3489, TimerName::T3495, TimerName::DedicatedBearer] {
+        for timer in
+            [TimerName::T3485, TimerName::T3489, TimerName::T3495, TimerName::DedicatedBearer, TimerName::RuleRetry]
+        {
             out.stop(ue, timer);
         }
     }

@@ -9,6 +9,8 @@
 //!    │────────────────────────────────────────────────►│
 //! ```
 //!
+//! Another class (QCI, ARP) of the default bearer goes with E-RAB MODIFY REQUEST.
+//!
 //! The base station is told the UE-AMBR at once where it has a context, or with the next one.
 
 use crate::tunnel::set_tunnel;
@@ -16,7 +18,7 @@ use crate::{SessionOut, Sessions, encode};
 use agw_types::{Ambr, Policy, Profile, Session, SessionReply, UeId};
 use basalt_ids::Pti;
 use basalt_nas::esm::{EsmMessage, ModifyEpsBearerContextRequest};
-use basalt_nas::ie::ApnAmbr;
+use basalt_nas::ie::{ApnAmbr, EpsQos};
 use basalt_sansio::Time;
 
 impl Sessions {
@@ -34,7 +36,14 @@ impl Sessions {
         held.subscribed = profile.ambr;
         for session in &mut held.list {
             let Some(apn) = profile.apns.iter().find(|apn| apn.apn == session.apn) else { continue };
-            if apn.ambr != session.ambr {
+            let requalified = apn.qos != session.qos;
+            if requalified {
+                session.qos = apn.qos;
+                if !held.requalified.contains(&session.ebi) {
+                    held.requalified.push(session.ebi);
+                }
+            }
+            if apn.ambr != session.ambr || requalified {
                 session.ambr = apn.ambr;
                 changed = true;
                 set_tunnel(imsi, session, out);
@@ -52,11 +61,12 @@ impl Sessions {
     }
 }
 
-/// MODIFY EPS BEARER CONTEXT REQUEST with the session's rates (TS 24.301 §6.4.3.2).
-pub(crate) fn request(session: &Session) -> Option<Vec<u8>> {
+/// MODIFY EPS BEARER CONTEXT REQUEST with the session's rates, and its class when that changed (TS 24.301 §6.4.3.2).
+pub(crate) fn request(session: &Session, requalified: bool) -> Option<Vec<u8>> {
     // In kbit/s, rounded up, as they were told when the session began.
     let (uplink, downlink) = (session.ambr.uplink.div_ceil(1000), session.ambr.downlink.div_ceil(1000));
     let mut message = ModifyEpsBearerContextRequest::new();
+    message.new_qos = requalified.then(|| EpsQos::non_gbr(session.qos.qci));
     message.apn_ambr = Some(ApnAmbr::new(downlink, uplink));
     encode(Some(session.ebi), Pti(0), EsmMessage::ModifyEpsBearerContextRequest(message))
 }

@@ -34,6 +34,8 @@ pub enum TimerName {
     Question,
     /// The whole attach, update or service procedure must end: no half-open UE stays.
     Procedure,
+    /// Rules that were refused for want of room are asked for again.
+    RuleRetry,
     /// A UE was handed over: its forwarding tunnels end (TS 23.401 §5.5.1.2.2).
     Forwarding,
     /// A page that failed holds further pages back for a while.
