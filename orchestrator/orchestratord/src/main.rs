@@ -4,7 +4,9 @@ mod console;
 mod gateways;
 mod metrics;
 mod notify;
+mod serve;
 mod settings;
+mod tls;
 
 use anyhow::{Context, Result};
 use axum::routing::get;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
 
 const DAY: i64 = 24 * 3600 * 1000;
 /// Requests that run when the daemon is told to stop may take so long.
@@ -55,10 +58,15 @@ async fn run(settings: &Settings) -> Result<()> {
     let address = listener.local_addr()?;
     let mut stop_signals = StopSignals::listen()?;
     let gateways = gateways::open(settings, &db, &key).await?;
-    println!("orchestratord: REST interface on http://{address}/api/v1, document on /api/v1/openapi.json");
+    let certificate = settings.certificate()?;
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    if certificate.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "the REST interface speaks plain HTTP to others: set tls, or put a TLS proxy before it");
+    }
+    println!("orchestratord: REST interface on {scheme}://{address}/api/v1, document on /api/v1/openapi.json");
     if let Some(token) = setup_token(db.as_ref()).await? {
         // For the person at the terminal only: standard output, not the log.
-        println!("orchestratord: make the first user within a day: http://{address}/setup#{token}");
+        println!("orchestratord: make the first user within a day: {scheme}://{address}/setup#{token}");
     }
     let counters = Arc::new(Counters::default());
     let (fleet, join) = (Arc::clone(&gateways.fleet), Some(gateways.join.clone()));
@@ -70,18 +78,18 @@ async fn run(settings: &Settings) -> Result<()> {
         key,
         counters: Arc::clone(&counters),
         join,
-        secure: false,
+        secure: certificate.is_some(),
         watchers: Arc::default(),
         stop: stopped.clone(),
     };
     let metrics = get(move || async move { metrics::answer(&counters, fleet.connected()) });
     let app = console::around(router(state).route("/metrics", metrics));
     let sweeper = tokio::spawn(sweep(Arc::clone(&db), stopped.clone()));
-    let mut told = stopped;
-    let serve = axum::serve(listener, app).with_graceful_shutdown(async move {
-        let _ = told.wait_for(|stop| *stop).await;
-    });
-    let server = tokio::spawn(serve.into_future());
+    let acceptor = certificate.clone().map(tls::Certificate::config).transpose()?.map(TlsAcceptor::from);
+    if let Some(certificate) = certificate {
+        tokio::spawn(certificate.follow());
+    }
+    let server = tokio::spawn(serve::serve(listener, app, acceptor, stopped));
     let mut conversations = tokio::spawn(gateways.serve());
     tokio::select! {
         () = stop_signals.asked() => {}

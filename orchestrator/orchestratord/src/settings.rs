@@ -1,11 +1,13 @@
 //! What the daemon starts with. Without any of it, it starts too.
 
 use crate::notify::address::Allowed;
+use crate::tls::Certificate;
 use anyhow::{Context, Result};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The orchestrator: configures networks, gateways and subscribers.
 #[derive(Debug, Parser)]
@@ -20,6 +22,9 @@ pub(crate) struct Arguments {
     /// Address of the REST interface.
     #[arg(long)]
     listen: Option<SocketAddr>,
+    /// The REST interface speaks TLS, with the certificate of the settings or one of its own.
+    #[arg(long)]
+    tls: bool,
     /// Address for gateways (mutual TLS).
     #[arg(long)]
     gateway_listen: Option<SocketAddr>,
@@ -44,6 +49,10 @@ struct File {
     database: Option<String>,
     database_connections: Option<u32>,
     webhook_allow: Vec<String>,
+    tls: Option<bool>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_names: Vec<String>,
 }
 
 /// The settings that hold.
@@ -62,6 +71,16 @@ pub(crate) struct Settings {
     pub(crate) database: String,
     /// Connections to it at most, 2 to 64.
     pub(crate) database_connections: u32,
+    /// The REST interface speaks TLS.
+    pub(crate) tls: bool,
+    /// Its certificate (PEM, with its chain) and key; one of our own, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Names and addresses in a certificate of our own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tls_names: Vec<String>,
     /// Ranges of addresses that are not public and to which webhooks may go nevertheless, also by plain HTTP.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) webhook_allow: Vec<String>,
@@ -100,10 +119,37 @@ impl Settings {
             );
         }
         let webhook_allow = file.webhook_allow;
-        let settings =
-            Self { data_dir, listen, gateway_listen, gateway_address, database, database_connections, webhook_allow };
+        let (tls_certificate, tls_key) = (file.tls_certificate, file.tls_key);
+        anyhow::ensure!(tls_certificate.is_some() == tls_key.is_some(), "tls_certificate and tls_key go together");
+        let settings = Self {
+            tls: arguments.tls || file.tls.unwrap_or(tls_certificate.is_some()),
+            tls_certificate,
+            tls_key,
+            tls_names: file.tls_names,
+            data_dir,
+            listen,
+            gateway_listen,
+            gateway_address,
+            database,
+            database_connections,
+            webhook_allow,
+        };
         settings.webhook_allow()?;
         Ok(settings)
+    }
+
+    /// What the REST interface shows for itself, if it speaks TLS.
+    pub(crate) fn certificate(&self) -> Result<Option<Arc<Certificate>>> {
+        let certificate = match (self.tls, &self.tls_certificate, &self.tls_key) {
+            (false, ..) => return Ok(None),
+            (true, Some(chain), Some(key)) => Certificate::open(chain, key)?,
+            _ => {
+                let mut names = self.tls_names.clone();
+                names.extend(["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()]);
+                Certificate::own(&self.data_dir, names)?
+            }
+        };
+        Ok(Some(certificate))
     }
 
     /// Where webhooks may go besides public addresses.

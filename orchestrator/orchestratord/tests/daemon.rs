@@ -1,10 +1,13 @@
 //! The daemon as a newcomer starts it: without configuration, on a free port.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 struct Daemon {
     process: Child,
@@ -14,13 +17,20 @@ struct Daemon {
 
 impl Daemon {
     fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    fn start_with(folder: &Path, more: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orchestratord"));
-        command.args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0", "--data-dir"]).arg(folder);
+        command
+            .args(["--listen", "127.0.0.1:0", "--gateway-listen", "127.0.0.1:0", "--data-dir"])
+            .arg(folder)
+            .args(more);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut out = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
+        let address = line.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap().to_owned();
         Self { process, out, address }
     }
 
@@ -87,6 +97,85 @@ fn it_starts_with_nothing_makes_what_it_needs_and_stops() {
 }
 
 #[test]
+fn who_is_slow_to_say_what_he_wants_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(&folder.path().join("data"));
+    daemon.setup_token();
+    let mut slow: Vec<TcpStream> = (0..64).map(|_| TcpStream::connect(&daemon.address).unwrap()).collect();
+    for (number, stream) in slow.iter_mut().enumerate() {
+        // Nothing at all, a part of a head, and a head that never ends.
+        let said = ["", "GET /api/v1/me HTTP/1.1\r\nho", "GET / HTTP/1.1\r\nhost: x\r\nx-a: b\r\n"][number % 3];
+        stream.write_all(said.as_bytes()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    }
+    assert!(daemon.ask("GET /api/v1/openapi.json", "").contains("\"openapi\":\"3.1.0\""), "others are served");
+    for mut stream in slow {
+        let mut rest = Vec::new();
+        // Closed by the other side: with a word or by a reset, not by our own patience.
+        if let Err(error) = stream.read_to_end(&mut rest) {
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        }
+    }
+    let long = format!("GET /api/v1/me HTTP/1.1\r\nx-long: {}\r\n\r\n", "a".repeat(1 << 20));
+    let mut stream = TcpStream::connect(&daemon.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    // The daemon may close before all was written.
+    let _ = stream.write_all(long.as_bytes());
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
+    daemon.stop();
+}
+
+/// A request over TLS: the answer, and the certificate that was shown.
+fn ask_by_tls(address: &str, trusted: &Path, request: &str) -> Option<(String, Vec<u8>)> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(trusted).unwrap()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let connection = rustls::ClientConnection::new(config.into(), "localhost".try_into().unwrap()).unwrap();
+    let mut stream = rustls::StreamOwned::new(connection, TcpStream::connect(address).unwrap());
+    write!(stream, "{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    // A close without TLS's farewell is no matter here.
+    let _ = stream.read_to_string(&mut answer);
+    let shown = stream.conn.peer_certificates()?.first()?.to_vec();
+    (!answer.is_empty()).then_some((answer, shown))
+}
+
+#[test]
+fn it_speaks_tls_and_takes_a_new_certificate_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut daemon = Daemon::start_with(&data, &["--tls"]);
+    daemon.setup_token();
+    let (chain, key) = (data.join("rest.pem"), data.join("rest.key"));
+    let (answer, first) = ask_by_tls(&daemon.address, &chain, "GET /api/v1/openapi.json").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("strict-transport-security: max-age="), "{answer}");
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&key).unwrap());
+    assert_eq!(mode & 0o777, 0o600);
+    // Plain HTTP gets nothing.
+    let mut plain = TcpStream::connect(&daemon.address).unwrap();
+    plain.write_all(b"GET /api/v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut rest = Vec::new();
+    let _ = plain.read_to_end(&mut rest);
+    assert!(!rest.starts_with(b"HTTP/"));
+    let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(&key, other.signing_key.serialize_pem()).unwrap();
+    std::fs::write(&chain, other.cert.pem()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match ask_by_tls(&daemon.address, &chain, "GET /api/v1/openapi.json") {
+            Some((_, shown)) if shown != first => break,
+            _ => assert!(Instant::now() < deadline, "the new certificate is not shown"),
+        }
+        std::thread::yield_now();
+    }
+    daemon.stop();
+}
+
+#[test]
 fn it_tells_its_settings() {
     let output = Command::new(env!("CARGO_BIN_EXE_orchestratord"))
         .args(["--print-config", "--data-dir", "/d"])
@@ -95,6 +184,6 @@ fn it_tells_its_settings() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
         text,
-        "data_dir = \"/d\"\nlisten = \"127.0.0.1:8480\"\ngateway_listen = \"0.0.0.0:8481\"\ndatabase = \"sqlite:/d/orchestrator.db\"\ndatabase_connections = 16\n"
+        "data_dir = \"/d\"\nlisten = \"127.0.0.1:8480\"\ngateway_listen = \"0.0.0.0:8481\"\ndatabase = \"sqlite:/d/orchestrator.db\"\ndatabase_connections = 16\ntls = false\n"
     );
 }
