@@ -6,12 +6,32 @@ mod browser;
 mod bulk;
 mod live;
 mod matrix;
+#[path = "../../db/tests/postgres/mod.rs"]
+mod postgres;
 mod watch;
 
 use bench::{Bench, K, OPC};
 use serde_json::{Value, json};
 
 const AMBR: &str = r#"{"max_ul_bit_rate":1000000,"max_dl_bit_rate":1000000}"#;
+
+/// All of this once more, in a process of its own, over a PostgreSQL that is started here.
+#[test]
+fn the_interface_does_the_same_over_postgres() {
+    if std::env::var_os(bench::POSTGRES).is_some() {
+        return;
+    }
+    let server = match postgres::Server::start() {
+        Ok(server) => server,
+        Err(reason) => {
+            println!("skipped: {reason}");
+            return;
+        }
+    };
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = again.env(bench::POSTGRES, server.address()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
 
 #[tokio::test]
 async fn the_first_user_is_made_once_and_by_the_token_only() {

@@ -8,7 +8,10 @@ use http_body_util::BodyExt;
 use orchestrator_api::{Counters, JoinPoint, State, digest_of, new_setup_token, router};
 use orchestrator_db::{Repository, Settings, StoredToken, TokenKind, open};
 use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -22,6 +25,7 @@ pub struct Bench {
     pub root: String,
     pub stop: tokio::sync::watch::Sender<bool>,
     router: Router,
+    address: String,
     folder: TempDir,
 }
 
@@ -29,8 +33,11 @@ impl Bench {
     /// Nothing but a setup token.
     pub async fn fresh() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = format!("sqlite:{}", folder.path().join("db").display());
-        let db = open(&Settings { address, connections: 4 }).await.unwrap();
+        let address = match std::env::var(POSTGRES) {
+            Ok(server) => postgres_database(&server),
+            Err(_) => format!("sqlite:{}", folder.path().join("db").display()),
+        };
+        let db = open(&Settings { address: address.clone(), connections: 4 }).await.unwrap();
         let key = SealingKey::from_octets(Secret::new([7; 32]));
         let join = JoinPoint { address: "core.example:8481".to_owned(), fingerprint: "ab".repeat(32) };
         let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -43,8 +50,15 @@ impl Bench {
             watchers: Arc::default(),
             stop: stopped,
         };
-        let bench =
-            Self { db, setup: new_setup_token().unwrap(), root: String::new(), stop, router: router(state), folder };
+        let bench = Self {
+            db,
+            setup: new_setup_token().unwrap(),
+            root: String::new(),
+            stop,
+            router: router(state),
+            address,
+            folder,
+        };
         bench.token(&bench.setup, "setup", TokenKind::Setup, "", YEARS).await;
         bench
     }
@@ -116,11 +130,34 @@ impl Bench {
         self.router.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap()
     }
 
-    /// Whether the database's files hold a text.
+    /// Whether the database's files, or a dump of it, hold a text.
     pub fn database_holds(&self, text: &str) -> bool {
+        if self.address.starts_with("postgres") {
+            let dump = Command::new(postgres_program("pg_dump")).arg(&self.address).output().unwrap();
+            assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+            return String::from_utf8_lossy(&dump.stdout).contains(text);
+        }
         let files = std::fs::read_dir(self.folder.path()).unwrap().flatten();
         files
             .map(|file| std::fs::read(file.path()).unwrap())
             .any(|octets| octets.windows(text.len()).any(|part| part == text.as_bytes()))
     }
+}
+
+/// Where a server of PostgreSQL is told to be, for the tests' second round.
+pub const POSTGRES: &str = "BASALT_TEST_POSTGRES";
+
+/// A new database of a server.
+fn postgres_database(server: &str) -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    let name = format!("bench{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let sql = format!("CREATE DATABASE {name} TEMPLATE template0");
+    let made = Command::new(postgres_program("psql")).args(["-q", "-c", &sql, server]).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    format!("{}/{name}", server.rsplit_once('/').unwrap().0)
+}
+
+fn postgres_program(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").unwrap().flatten();
+    versions.map(|version| version.path().join("bin").join(name)).filter(|path| path.exists()).max().unwrap()
 }
