@@ -1,8 +1,16 @@
 //! What can be said on the command line.
 
+mod subscriber;
+mod what;
+
+use crate::contexts::Contexts;
+use crate::error::{Error, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
+
+pub(crate) use subscriber::*;
+pub(crate) use what::What;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 refused, not found, or the doctor found an error; 2 wrong usage or file; 3 the gateway cannot be reached.
@@ -13,16 +21,84 @@ Try: basalt doctor; basalt status; basalt get ues; basalt describe ue IMSI; basa
 #[derive(Parser)]
 #[command(name = "basalt", version, after_help = AFTER_HELP, propagate_version = false, disable_help_subcommand = true)]
 pub(crate) struct Cli {
-    /// The gateway's control socket
-    #[arg(long, global = true, value_name = "PATH", env = "BASALT_SOCKET", hide_env_values = true,
-          default_value = basalt_control_api::DEFAULT_CONTROL_SOCKET, help_heading = "Global options")]
-    pub(crate) socket: PathBuf,
-    /// Form of the answer: a table, JSON with stable names (never with keys), or a table with more columns
+    #[command(flatten)]
+    pub(crate) to: Where,
+    /// Form of the answer: a table, JSON or YAML with stable names (never with keys), or a table with more columns
     #[arg(long, short, global = true, value_name = "FORM", value_enum, default_value_t = Format::Table,
           help_heading = "Global options")]
     pub(crate) output: Format,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Whom commands are for.
+#[derive(Args)]
+pub(crate) struct Where {
+    /// A gateway's control socket; the context's, or that of this machine's gateway
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "BASALT_SOCKET",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) socket: Option<PathBuf>,
+    /// Context to use: see `basalt context`
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "BASALT_CONTEXT",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) context: Option<String>,
+    /// An orchestrator's REST interface
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "BASALT_ORCHESTRATOR",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) orchestrator: Option<String>,
+    /// Network of the orchestrator
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "BASALT_NETWORK",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) network: Option<String>,
+    /// API key or session for the orchestrator; better given by the environment or a context
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY",
+        env = "BASALT_API_KEY",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) api_key: Option<String>,
+    /// File of contexts, in place of basalt/contexts.toml in the user's configuration folder
+    #[arg(long, global = true, value_name = "FILE", env = "BASALT_CONTEXTS", hide_env_values = true, hide = true)]
+    pub(crate) contexts: Option<PathBuf>,
+}
+
+impl Where {
+    /// The file of contexts.
+    ///
+    /// # Errors
+    /// It was not named, and the user has no home.
+    pub(crate) fn contexts_path(&self) -> Result<PathBuf> {
+        self.contexts.clone().or_else(Contexts::usual_path).ok_or_else(|| {
+            Error::usage("there is no home folder for the file of contexts", "name one by BASALT_CONTEXTS")
+        })
+    }
 }
 
 /// Form of the answer.
@@ -31,6 +107,7 @@ pub(crate) enum Format {
     // Without words of their own: the help stays short.
     Table,
     Json,
+    Yaml,
     Wide,
 }
 
@@ -39,12 +116,55 @@ pub(crate) enum Command {
     /// Subscribers: who may use the network
     #[command(subcommand, visible_alias = "sub")]
     Subscriber(Subscriber),
-    /// List phones, base stations, sessions, subscribers, usage or address pools
+    /// List phones, base stations, sessions, subscribers, usage or address pools; of an orchestrator: objects of any kind
     Get {
         /// What to list
         what: What,
+        /// One of them, by name
+        name: Option<String>,
+        /// Stay and tell what changes (of an orchestrator)
+        #[arg(long, short)]
+        watch: bool,
     },
-    /// Show one phone or base station in full
+    /// Make an orchestrator's objects as a file says: create, change, or leave as they are
+    #[command(after_help = FILE_HELP)]
+    Apply {
+        /// YAML or JSON; - reads it from standard input
+        #[arg(long, short, value_name = "FILE")]
+        file: PathBuf,
+        /// Have the orchestrator check everything, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Show in what a file and an orchestrator's objects differ; exit code 1 if they do
+    #[command(after_help = FILE_HELP)]
+    Diff {
+        /// YAML or JSON; - reads it from standard input
+        #[arg(long, short, value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Delete an orchestrator's object, or those of a file
+    Delete {
+        /// What kind
+        #[arg(requires = "name", required_unless_present = "file")]
+        kind: Option<String>,
+        /// Which
+        name: Option<String>,
+        /// YAML or JSON; - reads it from standard input
+        #[arg(long, short, value_name = "FILE", conflicts_with = "kind")]
+        file: Option<PathBuf>,
+    },
+    /// Edit an orchestrator's object in $VISUAL or $EDITOR
+    Edit {
+        /// What kind
+        kind: String,
+        /// Which
+        name: String,
+    },
+    /// Contexts: gateways and orchestrators by name, and which of them is meant
+    #[command(subcommand)]
+    Context(ContextCommand),
+    /// Show one phone or base station in full; of an orchestrator: an object (`describe KIND NAME`)
     #[command(subcommand)]
     Describe(Describe),
     /// The gateway and its orchestrator: join it, see how the link is, make tokens
@@ -147,6 +267,41 @@ pub(crate) enum Command {
     Version,
 }
 
+const FILE_HELP: &str = "\
+A file holds one object or several (YAML documents, a list, or what `basalt get KIND -o yaml` prints):
+  kind: apn
+  name: internet
+  body: {qci: 9, ambr: {max_ul_bit_rate: 10000000, max_dl_bit_rate: 50000000}}
+`network: NAME` in an object comes before --network and the context's.";
+
+/// Contexts.
+#[derive(Subcommand)]
+pub(crate) enum ContextCommand {
+    /// List them; the current one has a star
+    List,
+    /// Make one the current one
+    Use {
+        /// Which
+        name: String,
+    },
+    /// Add one, or replace it, from --orchestrator, --network, --api-key or --socket, and make it the current one
+    Add {
+        /// Its name
+        name: String,
+        /// Read the API key from standard input
+        #[arg(long, conflicts_with = "user")]
+        api_key_from_stdin: bool,
+        /// Log in as this user with the password from standard input, and keep the session
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+    },
+    /// Remove one
+    Remove {
+        /// Which
+        name: String,
+    },
+}
+
 /// Gateway and orchestrator.
 #[derive(Subcommand)]
 pub(crate) enum GatewayCommand {
@@ -167,8 +322,6 @@ pub(crate) enum GatewayCommand {
 pub(crate) enum TokenCommand {
     /// Make a token for one gateway; prints the command to run there, and a QR code of the token
     Create {
-        #[command(flatten)]
-        of: TokenOf,
         /// Tier that the gateway becomes part of
         #[arg(long, default_value = "stable")]
         tier: String,
@@ -183,48 +336,7 @@ pub(crate) enum TokenCommand {
         no_qr: bool,
     },
     /// List tokens, used and unused; their secrets are not kept
-    List {
-        #[command(flatten)]
-        of: TokenOf,
-    },
-}
-
-/// Which orchestrator, and which of its networks.
-#[derive(Args)]
-pub(crate) struct TokenOf {
-    /// Network that the gateway becomes part of
-    #[arg(long)]
-    pub(crate) network: String,
-    /// The orchestrator's REST interface
-    #[arg(long, value_name = "URL", env = "BASALT_ORCHESTRATOR", default_value = "http://127.0.0.1:8480")]
-    pub(crate) orchestrator: String,
-    /// API key or session of somebody who may; better given by the environment
-    #[arg(long, value_name = "KEY", env = "BASALT_API_KEY", hide_env_values = true)]
-    pub(crate) api_key: Option<String>,
-}
-
-/// What can be listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum What {
-    /// Phones known
-    #[value(alias = "ue", alias = "phones")]
-    Ues,
-    /// Base stations connected
-    #[value(alias = "enb")]
-    Enbs,
-    /// Sessions with their counters
-    #[value(alias = "session")]
-    Sessions,
-    /// Subscribers
-    #[value(alias = "subscriber", alias = "sub")]
-    Subscribers,
-    /// What subscribers used, also in sessions that have ended
-    Usage,
-    /// Address pools
-    #[value(alias = "pool")]
-    Pools,
-    /// The gateway itself
-    Status,
+    List,
 }
 
 #[derive(Subcommand)]
@@ -252,6 +364,9 @@ pub(crate) enum Describe {
         /// As `basalt get enbs` shows it, such as 001-01/0x19b, or its name
         id: String,
     },
+    /// An orchestrator's object: its kind and name.
+    #[command(external_subcommand)]
+    Object(Vec<String>),
 }
 
 #[derive(Subcommand)]
@@ -369,180 +484,6 @@ pub(crate) enum Reset {
     },
 }
 
-#[derive(Subcommand)]
-pub(crate) enum Subscriber {
-    /// Add a subscriber
-    #[command(after_help = KEYS_HELP)]
-    Add(Box<Add>),
-    /// List all subscribers, in order of IMSI
-    List,
-    /// Show one subscriber; keys are never shown
-    Show {
-        /// Who
-        imsi: String,
-    },
-    /// Remove a subscriber; a live phone is detached
-    #[command(visible_alias = "remove")]
-    Delete {
-        /// Who
-        imsi: String,
-    },
-    /// Keep a subscriber from using the network; a live phone is detached
-    Suspend {
-        /// Who
-        imsi: String,
-    },
-    /// Let a suspended subscriber use the network again
-    Resume {
-        /// Who
-        imsi: String,
-    },
-    /// Bound what a subscriber may use; its sessions go on
-    Plan {
-        /// Who
-        imsi: String,
-        /// Octets of both directions, such as 5G or 500M
-        #[arg(required_unless_present = "none")]
-        octets: Option<String>,
-        /// In which time: each session, from midnight to midnight UTC, or a calendar month UTC
-        #[arg(long, value_enum, default_value_t = Term::Month)]
-        per: Term,
-        /// What happens then: `block`, or a bit rate such as 128k in each direction
-        #[arg(long, value_name = "RATE", default_value = "block")]
-        then: String,
-        /// Take the plan away
-        #[arg(long, conflicts_with = "octets")]
-        none: bool,
-    },
-    /// Add octets to a subscriber's plan for its present day, month or session
-    TopUp {
-        /// Who
-        imsi: String,
-        /// Such as 1G
-        octets: String,
-    },
-    /// Add many subscribers from a CSV file: all of them or none
-    #[command(after_help = IMPORT_HELP)]
-    Import {
-        /// The file; - is standard input
-        file: PathBuf,
-        /// Check everything, store nothing
-        #[arg(long)]
-        dry_run: bool,
-        /// Overwrite subscribers that are known; a row without keys keeps those it has
-        #[arg(long)]
-        replace: bool,
-    },
-    /// Write all subscribers as CSV that `import --replace` reads again; keys are never in it
-    Export,
-}
-
-const KEYS_HELP: &str = "\
-Keys in the shell's history are keys in the open. Rather give them by a file or by standard input, one a line:
-  k=465B5CE8B199B49FAA5F0A2EE238A6BC
-  opc=E8ED289DEBA952E4283B54E88E6183CA
-(op instead of opc if that is what the vendor gave; sqn=N if the SIM was in use elsewhere)
-
-  basalt subscriber add 001010000000001 --keys-file sim.txt --name 'Water pump'";
-
-const IMPORT_HELP: &str = "\
-The first line names the columns, in any order; letter case, spaces and hyphens do not matter:
-  imsi                    6 to 15 digits; the only column that must be there
-  k (ki)                  32 hexadecimal digits (TUAK: 32 or 64)
-  opc, or op              32 hexadecimal digits (TUAK: 64, TOPc or TOP)
-  sqn                     last sequence number used, in decimal; 0 for a new SIM
-  amf                     4 hexadecimal digits; 8000 if empty
-  algorithm (alg)         milenage or tuak; milenage if empty
-  name, msisdn (phone)    for people, and the telephone number
-  apn (apns)              one, or several separated by ; the first is the default
-  static_ip (ip)          IPv4 address, in the order of apn; - for none
-  static_ipv6             IPv6 prefix such as 2001:db8:1:7::/64, in the order of apn; - for none
-  framed_routes           networks behind the phone such as 192.168.7.0/24+2001:db8:7::/48, in the order of apn
-  pdn_type                ipv4, ipv6, ipv4v6 or ipv4-or-ipv6; ipv4v6 if empty
-  qci                     5 to 9; 9 if empty
-  ambr_dl, ambr_ul        bit rates such as 50M, or both in one column: ambr as DOWN/UP
-  state                   active or suspended
-Commas, semicolons or tabs between columns; UTF-8. Example:
-  imsi,k,opc,name,ambr_dl,ambr_ul
-  001010000000001,465B5CE8B199B49FAA5F0A2EE238A6BC,E8ED289DEBA952E4283B54E88E6183CA,Water pump,50M,10M";
-
-/// In which time a plan's octets may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Term {
-    Session,
-    Day,
-    Month,
-}
-
-/// A new subscriber.
-#[derive(Args)]
-pub(crate) struct Add {
-    /// 6 to 15 digits, as on the SIM
-    pub(crate) imsi: String,
-    /// K, 32 hexadecimal digits; better given by --keys-file or --keys-from-stdin
-    #[arg(long, value_name = "HEX", conflicts_with_all = ["keys_file", "keys_from_stdin"])]
-    pub(crate) k: Option<String>,
-    /// OPc (TUAK: TOPc)
-    #[arg(long, value_name = "HEX", conflicts_with = "op")]
-    pub(crate) opc: Option<String>,
-    /// OP (TUAK: TOP), from which OPc is computed
-    #[arg(long, value_name = "HEX")]
-    pub(crate) op: Option<String>,
-    /// File with k=HEX and opc=HEX (or op=HEX), one a line
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["keys_from_stdin", "opc", "op"])]
-    pub(crate) keys_file: Option<PathBuf>,
-    /// Read the same from standard input
-    #[arg(long, conflicts_with_all = ["opc", "op"])]
-    pub(crate) keys_from_stdin: bool,
-    /// Last sequence number the SIM has seen; 0 for a new SIM
-    #[arg(long, value_name = "N")]
-    pub(crate) sqn: Option<u64>,
-    /// Authentication management field
-    #[arg(long, value_name = "HEX", default_value = "8000")]
-    pub(crate) amf: String,
-    /// Authentication algorithm of the SIM; nearly every one has Milenage
-    #[arg(long, value_enum, default_value_t = Algorithm::Milenage)]
-    pub(crate) algorithm: Algorithm,
-    /// Name for people
-    #[arg(long, default_value = "", hide_default_value = true)]
-    pub(crate) name: String,
-    /// Telephone number
-    #[arg(long, default_value = "", hide_default_value = true)]
-    pub(crate) msisdn: String,
-    /// Access points, separated by commas; the first is the default. Without it: the gateway's first
-    #[arg(long, value_name = "APN", value_delimiter = ',')]
-    pub(crate) apn: Vec<String>,
-    /// Highest bit rates DOWN/UP, such as 50M/10M: 50 Mbit/s to the phone, 10 Mbit/s from it; one value is both; unlimited if
-    /// absent
-    #[arg(long, value_name = "DOWN/UP")]
-    pub(crate) ambr: Option<String>,
-    /// IPv4 address this subscriber always gets in the first access point
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) static_ip: Option<String>,
-    /// IPv6 prefix this subscriber always gets in the first access point, such as 2001:db8:1:7::/64
-    #[arg(long, value_name = "PREFIX")]
-    pub(crate) static_ipv6: Option<String>,
-    /// Network behind the phone in the first access point, such as 192.168.7.0/24 or 2001:db8:7::/48; may be given several times
-    #[arg(long, value_name = "NETWORK")]
-    pub(crate) framed_route: Vec<String>,
-    /// What its sessions may be: ipv4, ipv6, ipv4v6, or ipv4-or-ipv6 for one of them at a time; ipv4v6 if absent
-    #[arg(long, value_name = "TYPE", default_value = "", hide_default_value = true)]
-    pub(crate) pdn_type: String,
-    /// Class of the default bearer, 5 to 9
-    #[arg(long, value_parser = clap::value_parser!(u32).range(5..=9), default_value_t = 9)]
-    pub(crate) qci: u32,
-    /// Overwrite the subscriber if it is known; without keys, those it has stay
-    #[arg(long)]
-    pub(crate) replace: bool,
-}
-
-/// Authentication algorithm set of a SIM (TS 35.206, TS 35.231).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Algorithm {
-    Milenage,
-    Tuak,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -557,7 +498,7 @@ mod tests {
     fn global_options_stand_anywhere() {
         let cli = Cli::try_parse_from(["basalt", "get", "ues", "-o", "json", "--socket", "/tmp/x"]).ok().unwrap();
         assert_eq!(cli.output, Format::Json);
-        assert_eq!(cli.socket, PathBuf::from("/tmp/x"));
+        assert_eq!(cli.to.socket, Some(PathBuf::from("/tmp/x")));
     }
 
     #[test]

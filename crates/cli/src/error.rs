@@ -80,7 +80,7 @@ impl Error {
             Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return,
             Error::Output(error) => ("output", format!("the output could not be written: {error}"), ""),
         };
-        let text = if format == Format::Json {
+        let text = if matches!(format, Format::Json | Format::Yaml) {
             let error = serde_json::json!({ "error": { "code": code, "message": what, "fix": fix } });
             format!("{}\n", escape::json(&error.to_string()))
         } else if fix.is_empty() {

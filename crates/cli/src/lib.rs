@@ -1,6 +1,6 @@
 //! The `basalt` command: what an operator says to a gateway, and how the answer looks.
 //!
-//! It speaks `control-api` over the gateway's Unix socket, and REST to an orchestrator for tokens; only the local half of
+//! It speaks `control-api` over the gateway's Unix socket, and REST to an orchestrator for its objects and tokens; only the local half of
 //! `basalt doctor` looks at the machine itself. What it deliberately is not: a place for decisions. Whether an IMSI may be added, a phone detached, is
 //! the gateway's to say; the command checks what it can read at a glance, so that a mistake is named with its cause and fix.
 //!
@@ -14,10 +14,13 @@
 mod args;
 mod client;
 mod commands;
+mod contexts;
 mod csv;
+mod documents;
 mod error;
 mod escape;
 mod keys;
+mod kinds;
 mod output;
 mod pcapng;
 mod rest;

@@ -22,9 +22,9 @@ impl<'a> Out<'a> {
         Self { format, now, stdout, stderr }
     }
 
-    /// Whether programs read it.
+    /// Whether programs read it, as JSON or YAML.
     pub(crate) fn is_json(&self) -> bool {
-        self.format == Format::Json
+        matches!(self.format, Format::Json | Format::Yaml)
     }
 
     /// Whether more columns are wanted.
@@ -32,10 +32,19 @@ impl<'a> Out<'a> {
         self.format == Format::Wide
     }
 
-    /// Writes a value as JSON over several lines.
+    /// Writes a value as JSON over several lines, or as YAML where that was asked for.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        if self.format == Format::Yaml {
+            return self.yaml(value);
+        }
         let text = serde_json::to_string_pretty(value)?;
         writeln!(self.stdout, "{}", escape::json(&text))
+    }
+
+    /// Writes a value as YAML.
+    pub(crate) fn yaml(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let text = serde_yaml_ng::to_string(value).map_err(io::Error::other)?;
+        write!(self.stdout, "{}", escape::lines(&text))
     }
 
     /// Writes a value as one line of JSON, at once.

@@ -4,22 +4,59 @@
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Octets of an answer.
 const ANSWER: u64 = 16 << 20;
 
+/// Entries of a page.
+const PAGE: u32 = 250;
+
+/// What is asked.
+pub(crate) struct Request<'a> {
+    method: &'a str,
+    path: &'a str,
+    /// Content type of the body.
+    pub(crate) form: &'static str,
+    pub(crate) body: Option<String>,
+    /// Only if the object still has this revision.
+    pub(crate) if_match: Option<u64>,
+    /// The answer goes on until somebody ends it.
+    lasting: bool,
+}
+
+impl<'a> Request<'a> {
+    /// Without body and conditions.
+    pub(crate) fn new(method: &'a str, path: &'a str) -> Self {
+        Self { method, path, form: "application/json", body: None, if_match: None, lasting: false }
+    }
+}
+
 /// An orchestrator and the right to use it.
 pub(crate) struct Rest {
     address: String,
-    key: String,
+    /// The line of the request's head that says who asks; whoever logs in says nothing.
+    authorization: String,
 }
 
 impl Rest {
     /// Reads `http://HOST:PORT`.
     pub(crate) fn new(url: &str, key: Option<String>) -> Result<Self> {
+        let key = key.filter(|key| !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic())).ok_or_else(|| {
+            Error::usage(
+                "the orchestrator wants to know who asks",
+                "make an API key (POST /api/v1/api-keys) and give it by BASALT_API_KEY, or log in: \
+                 basalt context add NAME --orchestrator URL --user NAME",
+            )
+        });
+        let nobody = Self::nobody(url)?;
+        Ok(Self { authorization: format!("authorization: Bearer {}\r\n", key?), ..nobody })
+    }
+
+    /// The same for somebody who has no key yet.
+    fn nobody(url: &str) -> Result<Self> {
         let wrong = || {
             Error::usage(
                 format!("`{}` is not the address of an orchestrator", url.escape_debug()),
@@ -30,47 +67,122 @@ impl Rest {
         if address.contains('/') || address.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
             return Err(wrong());
         }
-        let key = key.filter(|key| !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic())).ok_or_else(|| {
-            Error::usage(
-                "the orchestrator wants to know who asks",
-                "make an API key (POST /api/v1/api-keys) and give it by BASALT_API_KEY",
-            )
-        })?;
-        Ok(Self { address: address.to_owned(), key })
+        Ok(Self { address: address.to_owned(), authorization: String::new() })
     }
 
     /// One request; the answer's document.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
-        let answer = tokio::time::timeout(PATIENCE, self.exchange(method, path, body)).await;
+        self.send(&Request { body: body.map(Value::to_string), ..Request::new(method, path) }).await
+    }
+
+    /// One request, in full.
+    pub(crate) async fn send(&self, request: &Request<'_>) -> Result<Value> {
+        let answer = tokio::time::timeout(PATIENCE, self.exchange(request)).await;
         let answer = answer.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-        let answer = answer.map_err(|error| Error::Unreachable {
-            what: format!("no orchestrator answers at {}: {error}", self.address),
-            fix: "start orchestratord, or give its address by --orchestrator or BASALT_ORCHESTRATOR".to_owned(),
-        })?;
-        let (status, document) = read(&answer).ok_or_else(|| Error::Refused {
-            code: "internal",
-            what: format!("what answers at {} is no orchestrator", self.address),
-            fix: "give the address of its REST interface by --orchestrator".to_owned(),
-        })?;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        let (status, document) = read(&answer).ok_or_else(|| self.stranger())?;
         match status {
             200..=299 => Ok(document),
             _ => Err(refusal(status, &document)),
         }
     }
 
-    async fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> std::io::Result<Vec<u8>> {
+    /// All entries of a list, page by page.
+    pub(crate) async fn list(&self, path: &str) -> Result<Vec<Value>> {
+        let mut entries = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let mut page = self.ask("GET", &format!("{path}?limit={PAGE}{cursor}"), None).await?;
+            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+                entries.extend(items);
+            }
+            match page.get("next_cursor").and_then(Value::as_str) {
+                Some(next) if next.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~=%".contains(&b)) => {
+                    cursor = format!("&cursor={next}");
+                }
+                Some(_) => return Err(self.stranger()),
+                None => return Ok(entries),
+            }
+        }
+    }
+
+    /// Follows a stream of server-sent events: what each says, until the stream ends or the callback fails.
+    pub(crate) async fn follow(&self, path: &str, mut tell: impl FnMut(&str, &Value) -> Result<()>) -> Result<()> {
+        let mut stream = self.open(&Request { lasting: true, ..Request::new("GET", path) }).await;
+        let stream = stream.as_mut().map_err(|error| self.unreachable(error))?;
+        let mut lines = BufReader::new(stream.take(u64::MAX)).lines();
+        let mut head = String::new();
+        while let Some(line) =
+            lines.next_line().await.map_err(|error| self.unreachable(&error))?.filter(|l| !l.is_empty())
+        {
+            head += &line;
+            head += "\r\n";
+        }
+        let status =
+            head.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok()).ok_or_else(|| self.stranger())?;
+        if status != 200 {
+            let body = lines.next_line().await.ok().flatten().unwrap_or_default();
+            return Err(refusal(status, &serde_json::from_str(&body).unwrap_or_default()));
+        }
+        let mut event = String::new();
+        while let Some(line) = lines.next_line().await.map_err(|error| self.unreachable(&error))? {
+            if let Some(name) = line.strip_prefix("event:") {
+                name.trim().clone_into(&mut event);
+            } else if let Some(data) = line.strip_prefix("data:") {
+                tell(&event, &serde_json::from_str(data.trim()).unwrap_or_default())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unreachable(&self, error: &std::io::Error) -> Error {
+        Error::Unreachable {
+            what: format!("no orchestrator answers at {}: {error}", self.address),
+            fix: "start orchestratord, or give its address by --orchestrator or BASALT_ORCHESTRATOR".to_owned(),
+        }
+    }
+
+    fn stranger(&self) -> Error {
+        Error::Refused {
+            code: "internal",
+            what: format!("what answers at {} is no orchestrator", self.address),
+            fix: "give the address of its REST interface by --orchestrator".to_owned(),
+        }
+    }
+
+    async fn open(&self, request: &Request<'_>) -> std::io::Result<TcpStream> {
         let mut stream = TcpStream::connect(&self.address).await?;
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let (host, key, length) = (&self.address, &self.key, body.len());
-        let request = format!(
-            "{method} /api/v1{path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        let Request { method, path, form, body, if_match, lasting } = request;
+        // An answer to HTTP/1.0 is not cut into chunks.
+        let version = if *lasting { "1.0" } else { "1.1" };
+        let body = body.as_deref().unwrap_or_default();
+        let (host, authorization, length) = (&self.address, &self.authorization, body.len());
+        let condition = if_match.map(|revision| format!("if-match: \"{revision}\"\r\n")).unwrap_or_default();
+        let text = format!(
+            "{method} /api/v1{path} HTTP/{version}\r\nhost: {host}\r\n{authorization}connection: close\r\n\
+             content-type: {form}\r\n{condition}content-length: {length}\r\n\r\n{body}"
         );
-        stream.write_all(request.as_bytes()).await?;
+        stream.write_all(text.as_bytes()).await?;
+        Ok(stream)
+    }
+
+    async fn exchange(&self, request: &Request<'_>) -> std::io::Result<Vec<u8>> {
+        let stream = self.open(request).await?;
         let mut answer = Vec::new();
         stream.take(ANSWER).read_to_end(&mut answer).await?;
         Ok(answer)
     }
+}
+
+/// Logs in with a password; the session's token.
+///
+/// # Errors
+/// As of any request; a wrong name or password.
+pub(crate) async fn log_in(url: &str, name: &str, password: &str) -> Result<String> {
+    let rest = Rest::nobody(url)?;
+    let body = serde_json::json!({ "name": name, "password": password });
+    let session = rest.ask("POST", "/sessions", Some(&body)).await?;
+    session.get("token").and_then(Value::as_str).map(str::to_owned).ok_or_else(|| rest.stranger())
 }
 
 /// Status and document of an answer. The orchestrator tells the length of its answers, and the connection ends with them.
@@ -90,10 +202,19 @@ fn refusal(status: u16, document: &Value) -> Error {
         let (path, wrong, allowed) = (text(error, "path"), text(error, "what"), text(error, "allowed"));
         what.push_str(&format!("\n  {path} {wrong}: {allowed}"));
     }
+    for row in document.get("rows").and_then(Value::as_array).into_iter().flatten() {
+        for error in row.get("errors").and_then(Value::as_array).into_iter().flatten() {
+            let line = row.get("line").and_then(Value::as_u64).unwrap_or_default();
+            let (path, wrong, allowed) = (text(error, "path"), text(error, "what"), text(error, "allowed"));
+            what.push_str(&format!("\n  object {line}: {path} {wrong}: {allowed}"));
+        }
+    }
     let (code, fix) = match status {
         401 => ("unauthenticated", "give a valid API key by BASALT_API_KEY"),
         403 => ("permission_denied", "use a key of somebody who may"),
         404 => ("not_found", "look at the name of the network, and whether you may see it"),
+        412 => ("aborted", "somebody changed it meanwhile: look at it again, then decide"),
+        409 => ("failed_precondition", ""),
         429 | 503 => ("unavailable", "try again in a moment"),
         _ => ("invalid_argument", ""),
     };

@@ -1,8 +1,10 @@
 //! Gateway and orchestrator: tokens on the orchestrator's side, joining on the gateway's.
 
-use crate::args::{GatewayCommand, TokenCommand, TokenOf};
+use super::objects::{Orchestrator, Way};
+use crate::args::{GatewayCommand, TokenCommand, Where};
 use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::kinds::plain;
 use crate::output::Out;
 use crate::rest::Rest;
 use crate::table::Table;
@@ -13,12 +15,20 @@ use serde_json::{Value, json};
 use std::io::Read;
 use std::path::Path;
 
+/// An orchestrator on this machine.
+const HERE: &str = "http://127.0.0.1:8480";
 /// Octets of a token from standard input.
 const TOKEN: u64 = 4096;
 
-pub(super) async fn run(command: GatewayCommand, socket: &Path, stdin: &mut dyn Read, out: &mut Out<'_>) -> Result<()> {
+pub(super) async fn run(
+    command: GatewayCommand,
+    to: &Where,
+    socket: &Path,
+    stdin: &mut dyn Read,
+    out: &mut Out<'_>,
+) -> Result<()> {
     match command {
-        GatewayCommand::Token(command) => tokens(command, out).await,
+        GatewayCommand::Token(command) => tokens(command, to, out).await,
         GatewayCommand::Join { token } => {
             let token = if token == "-" { from(stdin)? } else { token };
             let request = api::JoinOrchestratorRequest { token: token.trim().to_owned() };
@@ -86,31 +96,31 @@ fn show(link: &api::OrchestratorLink, out: &mut Out<'_>) -> Result<()> {
     Ok(out.table(&table, "")?)
 }
 
-async fn tokens(command: TokenCommand, out: &mut Out<'_>) -> Result<()> {
+async fn tokens(command: TokenCommand, to: &Where, out: &mut Out<'_>) -> Result<()> {
+    let at = orchestrator(to)?;
+    let network = at.network.as_deref().ok_or_else(|| {
+        Error::usage("tokens are for one network, and none was named", "give --network NAME, or a context that has one")
+    })?;
+    let path = format!("/networks/{}/gateway-tokens", plain(network)?);
     match command {
-        TokenCommand::Create { of, tier, name, hours, no_qr } => {
-            let rest = rest(&of)?;
+        TokenCommand::Create { tier, name, hours, no_qr } => {
             let mut body = json!({ "tier": tier, "hours": hours });
             if let Some(name) = name {
                 body["gateway"] = name.into();
             }
-            let path = format!("/networks/{}/gateway-tokens", of.network);
-            let made = rest.ask("POST", &path, Some(&body)).await?;
+            let made = at.rest.ask("POST", &path, Some(&body)).await?;
             created(&made, no_qr, out)
         }
-        TokenCommand::List { of } => {
-            let path = format!("/networks/{}/gateway-tokens", of.network);
-            listed(&rest(&of)?.ask("GET", &path, None).await?, out)
-        }
+        TokenCommand::List => listed(&at.rest.ask("GET", &path, None).await?, out),
     }
 }
 
-fn rest(of: &TokenOf) -> Result<Rest> {
-    let plain = of.network.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:".contains(&b));
-    if of.network.is_empty() || !plain {
-        return Err(Error::usage("that is not the name of a network", "letters, digits, `.`, `_`, `-` and `:`"));
+/// The orchestrator that is named; that of this machine, where none is.
+fn orchestrator(to: &Where) -> Result<Orchestrator> {
+    match Way::find(to)? {
+        Way::Orchestrator(at) => Ok(at),
+        Way::Gateway => Ok(Orchestrator { rest: Rest::new(HERE, to.api_key.clone())?, network: to.network.clone() }),
     }
-    Rest::new(&of.orchestrator, of.api_key.clone())
 }
 
 fn created(made: &Value, no_qr: bool, out: &mut Out<'_>) -> Result<()> {

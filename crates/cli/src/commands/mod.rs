@@ -1,12 +1,14 @@
 //! One file per family of commands.
 
 mod act;
+mod context;
 mod describe;
 mod doctor;
 mod events;
 mod gateway;
 mod get;
 mod import;
+mod objects;
 mod rule;
 mod status;
 mod subscriber;
@@ -15,14 +17,16 @@ mod trace;
 mod usage;
 mod who;
 
-use crate::args::{Cli, Command, Trace, What};
+use crate::args::{Cli, Command, Describe, Trace, What, Where};
 use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::kinds::Kind;
 use crate::output::Out;
 use crate::text::quoted;
 use basalt_doctor::{Finding, Wanted};
 use basalt_ids::Imsi;
 use clap::CommandFactory as _;
+use objects::Way;
 use std::io::Read;
 use std::time::Duration;
 
@@ -44,13 +48,17 @@ pub(crate) fn run(
 }
 
 async fn speak(cli: Cli, out: &mut Out<'_>, stdin: &mut dyn Read, machine: fn(&Wanted) -> Vec<Finding>) -> Result<u8> {
-    let socket = cli.socket;
-    // These two have something to say without a gateway, too.
+    let to = cli.to;
+    if let Some(code) = of_orchestrator(&cli.command, &to, stdin, out).await? {
+        return Ok(code);
+    }
+    let socket = objects::socket(&to)?;
+    // These have something to say without a gateway, too.
     match cli.command {
         Command::Doctor { ue, config } => return doctor::run(&socket, ue.as_deref(), &config, machine, out).await,
         Command::Version => return status::version(&socket, out).await,
         Command::Gateway(command) => {
-            gateway::run(command, &socket, stdin, out).await?;
+            gateway::run(command, &to, &socket, stdin, out).await?;
             return Ok(0);
         }
         _ => {}
@@ -65,9 +73,52 @@ async fn speak(cli: Cli, out: &mut Out<'_>, stdin: &mut dyn Read, machine: fn(&W
     Ok(0)
 }
 
+/// Does what is an orchestrator's or the contexts' business; nothing, where a gateway is meant.
+async fn of_orchestrator(command: &Command, to: &Where, stdin: &mut dyn Read, out: &mut Out<'_>) -> Result<Option<u8>> {
+    match command {
+        Command::Context(command) => context::run(command, to, stdin, out).await?,
+        Command::Get { what, name, watch } => match (Way::find(to)?, Kind::named(&what.name())) {
+            (Way::Orchestrator(at), Ok(kind)) => objects::get(kind, name.as_deref(), *watch, &at, out).await?,
+            (Way::Gateway, Ok(_)) if *what != What::Subscribers => drop(Way::Gateway.orchestrator()?),
+            _ if *watch => {
+                return Err(Error::usage(
+                    "a gateway's lists cannot be watched",
+                    "`basalt events -f` tells what happens",
+                ));
+            }
+            _ if name.is_some() => {
+                return Err(Error::usage("a gateway lists all of them", "`basalt describe` shows one in full"));
+            }
+            _ => return Ok(None),
+        },
+        Command::Describe(Describe::Object(words)) => {
+            let [kind, name] = words.as_slice() else {
+                return Err(Error::usage("an object has a kind and a name", "basalt describe KIND NAME"));
+            };
+            objects::describe(Kind::named(kind)?, name, &Way::find(to)?.orchestrator()?, out).await?;
+        }
+        Command::Apply { file, dry_run } => {
+            objects::apply(file, *dry_run, &Way::find(to)?.orchestrator()?, stdin, out).await?;
+        }
+        Command::Diff { file } => {
+            return objects::diff(file, &Way::find(to)?.orchestrator()?, stdin, out).await.map(Some);
+        }
+        Command::Delete { kind, name, file } => {
+            let kind = kind.as_deref().map(Kind::named).transpose()?;
+            let at = Way::find(to)?.orchestrator()?;
+            objects::delete(kind, name.as_deref(), file.as_deref(), &at, stdin, out).await?;
+        }
+        Command::Edit { kind, name } => {
+            objects::edit(Kind::named(kind)?, name, &Way::find(to)?.orchestrator()?, out).await?;
+        }
+        _ => return Ok(None),
+    }
+    Ok(Some(0))
+}
+
 async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> Result<()> {
     match command {
-        Command::Get { what } => match what {
+        Command::Get { what, .. } => match what {
             What::Ues => get::ues(client, out).await,
             What::Enbs => get::enbs(client, out).await,
             What::Sessions => get::sessions(client, out).await,
@@ -75,6 +126,8 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
             What::Usage => usage::list(client, out).await,
             What::Pools => get::pools(client, out).await,
             What::Status => status::status(client, out).await,
+            // An orchestrator's: taken care of before.
+            _ => Ok(()),
         },
         Command::Describe(what) => describe::run(what, client, out).await,
         Command::Detach { imsi, reattach } => act::detach(&imsi, reattach, client, out).await,
@@ -97,6 +150,11 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         // Taken care of before.
         Command::Subscriber(_)
         | Command::Gateway(_)
+        | Command::Apply { .. }
+        | Command::Diff { .. }
+        | Command::Delete { .. }
+        | Command::Edit { .. }
+        | Command::Context(_)
         | Command::Doctor { .. }
         | Command::Completion { .. }
         | Command::Version => Ok(()),
