@@ -1,1 +1,192 @@
-export async function mock() {}
+// What people do, and what goes wrong for them, in Chromium against the made-up network. By roles and names, as they find things.
+import { launch, open, settled } from "./browser.mjs";
+
+function must(good, words) {
+  if (!good) throw new Error(words);
+}
+
+const TESTS = {
+  async "a wrong password is told, the right one leads in"(page, at) {
+    await page.goto(`${at}/n/demo/gateways`);
+    await page.getByLabel("Name").fill("ann");
+    await page.locator("input[type=password]").fill("wrong");
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("alert").filter({ hasText: "Name or password is wrong" }).waitFor();
+    await page.locator("input[type=password]").fill("correct horse battery");
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("heading", { name: "Gateways", exact: true }).waitFor();
+  },
+
+  async "Ctrl-K finds a gateway, and Enter opens it"(page, at) {
+    await page.goto(`${at}/n/demo`);
+    await settled(page);
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox", { name: "Command palette" }).fill("gw-0003");
+    await page.getByRole("option", { name: /gw-0003 Quarry/ }).waitFor();
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "gw-0003" }).waitFor();
+    await page.getByText("No contact").waitFor();
+  },
+
+  async "a search begins with / and stands in the address"(page, at) {
+    await page.goto(`${at}/n/demo/subscribers`);
+    await settled(page);
+    await page.getByRole("link", { name: "001010000000001" }).waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type("clinic");
+    await page.getByText(/^\d+ of 120$/).waitFor();
+    must(new URL(page.url()).searchParams.get("q") === "clinic", page.url());
+    await page.reload();
+    await page.getByText(/^\d+ of 120$/).waitFor();
+    await page.getByRole("button", { name: "Number" }).click();
+    await page.getByRole("button", { name: "Number" }).click();
+    await page.waitForFunction(() => location.search.includes("sort=-msisdn"));
+    const first = await page.locator("tbody tr[data-row] a").first().textContent();
+    must(Number(first?.slice(-4)) > 100, `sorted downwards: ${first}`);
+  },
+
+  async "rows are walked by keys and opened by Enter"(page, at) {
+    await page.goto(`${at}/n/demo/gateways`);
+    await page.getByRole("link", { name: "gw-0001" }).focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "gw-0003" }).waitFor();
+  },
+
+  async "a conflict is shown as a difference, and either side can be kept"(page, at) {
+    await page.goto(`${at}/n/demo/policies?id=home`);
+    await page.getByRole("dialog").getByLabel("Title").fill("Mine");
+    await page.evaluate(() => {
+      const it = globalThis.pretended.collection("demo", "data-plans").get("home");
+      globalThis.pretended.collection("demo", "data-plans").set("home", { ...it, revision: it.revision + 1, changed_by: "joe", changed_at: Date.now(), body: { ...it.body, title: "Theirs" } });
+    });
+    await page.getByRole("button", { name: "Save" }).click();
+    const asked = page.getByRole("alertdialog");
+    await asked.getByText("Somebody changed this meanwhile").waitFor();
+    must((await asked.innerText()).includes("Theirs") && (await asked.innerText()).includes("Mine"), "both sides are shown");
+    await asked.getByRole("button", { name: "Save yours over it" }).click();
+    await page.getByRole("cell", { name: "Mine" }).waitFor();
+  },
+
+  async "what the orchestrator refuses stands at the field"(page, at) {
+    await page.goto(`${at}/n/demo/policies?tab=apns&id=internet`);
+    await page.getByRole("dialog").getByLabel("QCI").fill("fast");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("is no number; allowed: a whole number").first().waitFor();
+  },
+
+  async "an import tells the rows that are wrong, and stores all or nothing"(page, at) {
+    await page.goto(`${at}/n/demo/import`);
+    await settled(page);
+    const rows = page.getByLabel("Rows", { exact: true });
+    await rows.fill("name,title\nnobody,First\n001010000009999,Second\n");
+    await page.getByRole("button", { name: "Check all rows" }).click();
+    await page.getByText("1 row is wrong; nothing was stored.").waitFor();
+    await page.getByText("is no IMSI; allowed: 6 to 15 digits").waitFor();
+    await rows.fill("name,title\n001010000009999,Second\n");
+    await page.getByRole("button", { name: "Check all rows" }).click();
+    await page.getByText("All rows are good: 1 new, 0 replaced.").waitFor();
+    await page.getByRole("button", { name: "Import 1 row" }).click();
+    await page.getByText("1 row imported").waitFor();
+    await page.getByRole("link", { name: "Subscribers", exact: true }).click();
+    await page.getByLabel("Search", { exact: true }).fill("9999");
+    await page.getByRole("link", { name: "001010000009999" }).waitFor();
+  },
+
+  async "suspending says whom it disconnects"(page, at) {
+    await page.goto(`${at}/n/demo/subscribers/001010000000002`);
+    await page.getByText("Registered at any gateway").waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Suspend" }).click();
+    await page.getByRole("dialog").getByText(/Disconnects 1 phone now|refused from now on/).waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Suspend" }).click();
+    await page.getByRole("button", { name: "Resume" }).waitFor();
+  },
+
+  async "many are changed after a rehearsal"(page, at) {
+    await page.goto(`${at}/n/demo/subscribers?q=bakery`);
+    await settled(page);
+    await page.getByRole("button", { name: "Change many" }).click();
+    const panel = page.getByRole("dialog");
+    must(await panel.getByRole("button", { name: "Change them" }).isDisabled(), "nothing happens without a rehearsal");
+    await panel.getByRole("button", { name: "Rehearse" }).click();
+    await panel.getByText(/Would change \d+ subscribers/).waitFor();
+    await panel.getByRole("button", { name: "Change them" }).click();
+    await page.getByText(/\d+ subscribers changed/).waitFor();
+  },
+
+  async "a command's output comes as the gateway says it"(page, at) {
+    await page.goto(`${at}/n/demo/gateways/gw-0001?tab=commands`);
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.getByText("pool internet: 65519 free of 65533").waitFor();
+    await page.getByText("done", { exact: true }).waitFor();
+  },
+
+  async "a token becomes a line and a code"(page, at) {
+    await page.goto(`${at}/n/demo/gateways`);
+    await page.getByRole("button", { name: "Add a gateway" }).first().click();
+    await page.getByRole("button", { name: "Make the token" }).click();
+    await page.getByText(/^basalt gateway join bgt1\./).waitFor();
+    await page.getByRole("img", { name: "The same line as a QR code" }).waitFor();
+  },
+
+  async "a table is saved as CSV, with the rows that are shown"(page, at) {
+    await page.goto(`${at}/n/demo/gateways?state=silent`);
+    await page.getByRole("link", { name: "gw-0003" }).waitFor();
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "CSV" }).click()]);
+    const lines = (await (await file.createReadStream()).toArray()).join("").trim().split("\r\n");
+    must(lines.length === 2 && lines[0].startsWith("Name,Title") && lines[1].startsWith("gw-0003,Quarry"), lines.join("\n"));
+  },
+
+  async "an orchestrator that fails is told, and asked again"(page, at) {
+    await page.goto(`${at}/n/demo/subscribers/fails?tab=history`);
+    await page.goto(`${at}/n/demo/gateways/fails`);
+    await page.getByText("the database cannot be used now; nothing was changed").waitFor();
+    await page.getByRole("button", { name: "Try again" }).waitFor();
+  },
+
+  async "going back restores what was before"(page, at) {
+    await page.goto(`${at}/n/demo/configuration?state=data-plans/home`);
+    await page.getByRole("button", { name: "Go back to this" }).click();
+    await page.getByText("Saved").waitFor();
+    await page.goto(`${at}/n/demo/events`);
+    await settled(page);
+  },
+
+  async "the language changes at once, and no message is missing"(page, at) {
+    await page.goto(`${at}/n/demo`);
+    await settled(page);
+    for (const [language, word] of [["Español", "Pasarelas"], ["Français", "Passerelles"], ["Português", "Visão geral"], ["English", "Overview"]]) {
+      await page.locator(".shell-head .mantine-ActionIcon-root").last().click();
+      await page.getByRole("menuitem", { name: language }).click();
+      await page.getByRole("navigation").getByText(word).waitFor();
+      must(!/\b(nav|overview|state)\.[a-z]+/.test(await page.locator("body").innerText()), `${language}: a key is shown`);
+    }
+  },
+
+  async "a page that does not exist says so"(page, at) {
+    await page.goto(`${at}/nowhere`);
+    await page.getByText("There is no such page").waitFor();
+  },
+};
+
+export async function mock(address) {
+  const browser = await launch();
+  const failures = [];
+  let passed = 0;
+  for (const [name, test] of Object.entries(TESTS)) {
+    const door = name.includes("password") ? { "mock-session": "none" } : {};
+    const { page, context, complaints } = await open(browser, { network: door });
+    try {
+      await test(page, address);
+      must(complaints.length === 0, complaints.join("\n"));
+      passed += 1;
+    } catch (error) {
+      failures.push(`${name}: ${error.message}`);
+    }
+    await context.close();
+  }
+  await browser.close();
+  console.log(`console in Chromium: ${passed} passed, ${failures.length} failed`);
+  if (failures.length > 0) throw new Error(failures.join("\n\n"));
+}

@@ -52,11 +52,14 @@ export function useNetworks(enabled = true) {
   });
 }
 
-export function useGatewayStates(network: string, every = LIVE) {
+/** Gateways beyond which their states are read less often. */
+const MANY = 1_000;
+
+export function useGatewayStates(network: string) {
   return useQuery({
     queryKey: ["gateway-states", network],
     queryFn: () => pages<GatewayState>(collectionPath(network, "gateway-states"), {}, 20_000),
-    refetchInterval: every,
+    refetchInterval: (query) => ((query.state.data?.length ?? 0) > MANY ? CALM : LIVE),
   });
 }
 

@@ -20,7 +20,7 @@ export function Account() {
   const mark = (chosen: boolean) => (chosen ? <Icon name="check" size={14} /> : <span style={{ width: 14, display: "inline-block" }} />);
   return (
     <>
-      <Menu position="bottom-end" width={210}>
+      <Menu withInitialFocusPlaceholder={false} withinPortal={false} position="bottom-end" width={210}>
         <Menu.Target>
           <ActionIcon variant="default" size="lg" radius="xl" aria-label={t("shell.account")}>
             <Icon name="person" />

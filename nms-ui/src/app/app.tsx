@@ -36,6 +36,8 @@ export function App({ nonce, first }: Props) {
     const client = makeClient();
     const router = makeRouter(client);
     onEnded(() => {
+      // At the door already: a wrong password ends no session.
+      if (router.state.location.pathname === "/login") return;
       client.clear();
       void router.navigate({ to: "/login", search: { next: router.state.location.href } as never });
     });

@@ -37,19 +37,19 @@ export function Shell() {
       <Navigation isOpen={isOpen} />
       {isOpen && <button type="button" className="shell-shade" aria-label={t("action.close")} onClick={() => setOpen(false)} />}
       <div className="shell-body">
-        <header className="shell-head">
+        <section className="shell-head" aria-label={t("shell.bar")}>
           <ActionIcon className="shell-burger" variant="subtle" color="gray" aria-label={t("shell.menu")} aria-expanded={isOpen} onClick={() => setOpen(true)}>
             <Icon name="policy" />
           </ActionIcon>
           <NetworkChoice />
           <span className="grow" />
-          <button type="button" className="shell-search" onClick={() => setPalette(true)} aria-label={t("shell.palette")}>
+          <button type="button" className="shell-search" onClick={() => setPalette(true)} aria-keyshortcuts="Control+K">
             <Icon name="search" size={14} />
             <span>{t("shell.search")}</span>
             <Kbd size="xs">Ctrl K</Kbd>
           </button>
           <Account />
-        </header>
+        </section>
         <main className="shell-main" id="content" tabIndex={-1}>
           <Outlet />
         </main>

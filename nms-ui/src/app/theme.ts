@@ -29,7 +29,7 @@ const dark: MantineColorsTuple = [
 /** Mantine in the console's tokens. */
 export const theme = createTheme({
   primaryColor: "basalt",
-  primaryShade: { light: 7, dark: 6 },
+  primaryShade: 7,
   colors: { basalt, dark },
   fontFamily: "var(--b-font)",
   fontFamilyMonospace: "var(--b-mono)",

@@ -58,7 +58,7 @@ export function CopyAs({ write }: { write: () => Write }) {
   const { t } = useWords();
   const copy = useCopy();
   return (
-    <Menu position="top-start" withinPortal>
+    <Menu withInitialFocusPlaceholder={false} withinPortal={false} position="top-start">
       <Menu.Target>
         <Button variant="default" leftSection={<Icon name="copy" size={14} />}>
           {t("action.copyAs")}

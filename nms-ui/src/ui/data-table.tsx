@@ -2,10 +2,10 @@
 import { Button, Checkbox, Menu, TextInput, Tooltip } from "@mantine/core";
 import { columnVisibilityFeature, tableFeatures, useTable, type ColumnDef } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useDeferredValue, useMemo, useRef, type CSSProperties, type KeyboardEvent, type ReactNode, type RefObject } from "react";
+import { useCallback, useDeferredValue, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent, type ReactNode, type RefObject } from "react";
 import { useWords } from "@/i18n";
 import { download, toCsv } from "@/lib/csv";
-import { useAddress } from "@/lib/search";
+import { useAddress, type Search } from "@/lib/search";
 import { useArranged } from "./arranged";
 import { Icon } from "./icon";
 import { Empty } from "./page";
@@ -32,8 +32,20 @@ interface Props<T> {
   filters?: ReactNode;
   filter?: ((row: T) => boolean) | undefined;
   height?: string;
-  /** The order while the address tells none. */
+  /** The order while nothing tells one. */
   sort?: string;
+  /** A further table of its page: under its name, with its state in itself instead of the address. */
+  isFurther?: boolean;
+}
+
+type View = [Search, (change: Search) => void];
+
+/** Search, order and hidden columns: in the address, or of a further table in itself. */
+function useView(isFurther: boolean | undefined): View {
+  const inAddress = useAddress();
+  const [own, setOwn] = useState<Search>({});
+  const change = useCallback((told: Search) => setOwn((former) => ({ ...former, ...told })), []);
+  return isFurther ? [own, change] : inAddress;
 }
 
 const features = tableFeatures({ columnVisibilityFeature });
@@ -42,7 +54,8 @@ const TALL = 44;
 
 export function DataTable<T>(props: Props<T>) {
   const { t } = useWords();
-  const [address, setAddress] = useAddress();
+  const view = useView(props.isFurther);
+  const [address, setAddress] = view;
   const wanted = useDeferredValue(address.q ?? "");
   const sort = address.sort ?? props.sort;
   const arranged = useArranged(props.rows, props.columns, wanted, sort, props.filter);
@@ -55,11 +68,16 @@ export function DataTable<T>(props: Props<T>) {
   };
   return (
     <section className="panel dt" aria-label={t("table.region", { name: props.name })} style={{ "--dt-height": props.height } as CSSProperties}>
+      {props.isFurther && (
+        <header>
+          <h2>{props.name}</h2>
+        </header>
+      )}
       <div className="dt-bar">
         <TextInput
           className="dt-search"
           size="xs"
-          data-search=""
+          data-search={props.isFurther ? undefined : ""}
           type="search"
           aria-label={t("table.search")}
           placeholder={`${t("table.search")}  /`}
@@ -73,7 +91,7 @@ export function DataTable<T>(props: Props<T>) {
             ? t("table.rows", { count: arranged.length })
             : t("table.of", { count: arranged.length, all: props.rows.length.toLocaleString() })}
         </span>
-        <Columns columns={props.columns} />
+        <Columns columns={props.columns} view={view} />
         <Tooltip label={t("table.csvHint")}>
           <Button variant="default" leftSection={<Icon name="download" size={14} />} onClick={save}>
             {t("table.csv")}
@@ -83,7 +101,7 @@ export function DataTable<T>(props: Props<T>) {
       {/* A region that scrolls is reachable by keyboard (WCAG 2.1.1). */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <div className="dt-scroll" ref={box} tabIndex={0} role="group" aria-label={props.name}>
-        <Rows {...props} rows={arranged} box={box} sort={sort} />
+        <Rows {...props} rows={arranged} box={box} sort={sort} view={view} />
         {arranged.length === 0 && (
           <Empty
             title={t("table.nothing")}
@@ -104,9 +122,8 @@ function hiddenOf(columns: Column<never>[], told: string | undefined): Set<strin
   return new Set(told.split(","));
 }
 
-function Columns<T>({ columns }: { columns: Column<T>[] }) {
+function Columns<T>({ columns, view: [address, setAddress] }: { columns: Column<T>[]; view: View }) {
   const { t } = useWords();
-  const [address, setAddress] = useAddress();
   const hidden = hiddenOf(columns as Column<never>[], address.hide);
   const turn = (id: string) => {
     const after = new Set(hidden);
@@ -115,7 +132,7 @@ function Columns<T>({ columns }: { columns: Column<T>[] }) {
     setAddress({ hide: [...after].join(",") || "," });
   };
   return (
-    <Menu position="bottom-end" closeOnItemClick={false}>
+    <Menu withInitialFocusPlaceholder={false} withinPortal={false} position="bottom-end" closeOnItemClick={false}>
       <Menu.Target>
         <Button variant="default" leftSection={<Icon name="columns" size={14} />}>
           {t("table.columns")}
@@ -140,9 +157,9 @@ function useRowHeight(): number {
   return typeof matchMedia === "function" && matchMedia("(max-width: 640px)").matches ? TALL : ROW;
 }
 
-function Rows<T>(props: Props<T> & { box: RefObject<HTMLDivElement | null>; sort: string | undefined }) {
-  const [address] = useAddress();
+function Rows<T>(props: Props<T> & { box: RefObject<HTMLDivElement | null>; sort: string | undefined; view: View }) {
   const { rows, columns, idOf, box } = props;
+  const [address, setAddress] = props.view;
   const height = useRowHeight();
   const virtual = useVirtualizer({
     count: rows.length,
@@ -177,7 +194,7 @@ function Rows<T>(props: Props<T> & { box: RefObject<HTMLDivElement | null>; sort
       <thead>
         <tr aria-rowindex={1}>
           {table.getVisibleLeafColumns().map((column) => (
-            <SortHeader key={column.id} id={column.id} title={String(column.columnDef.header)} right={right.has(column.id)} sort={props.sort} />
+            <SortHeader key={column.id} id={column.id} title={String(column.columnDef.header)} right={right.has(column.id)} sort={props.sort} change={setAddress} />
           ))}
         </tr>
       </thead>
@@ -210,12 +227,19 @@ function Pad({ height }: { height: number }) {
   );
 }
 
-function SortHeader({ id, title, right, sort }: { id: string; title: string; right: boolean; sort: string | undefined }) {
+interface SortProps {
+  id: string;
+  title: string;
+  right: boolean;
+  sort: string | undefined;
+  change: (change: Search) => void;
+}
+
+function SortHeader({ id, title, right, sort, change }: SortProps) {
   const { t } = useWords();
-  const [, setAddress] = useAddress();
   const [column, down] = sort?.startsWith("-") ? [sort.slice(1), true] : [sort, false];
   const chosen = column === id;
-  const turn = () => setAddress({ sort: chosen && !down ? `-${id}` : id });
+  const turn = () => change({ sort: chosen && !down ? `-${id}` : id });
   return (
     <th scope="col" data-right={right || undefined} aria-sort={chosen ? (down ? "descending" : "ascending") : "none"}>
       <button type="button" onClick={turn} title={t("table.sortBy", { column: title })}>

@@ -18,6 +18,7 @@ interface Props {
   none: string;
   noneWords?: string;
   aside?: ReactNode;
+  isFurther?: boolean;
 }
 
 export const field = (row: AnyObject, ...path: string[]): unknown =>
@@ -50,7 +51,7 @@ function OfNetwork(props: Props) {
   return <Loaded query={query}>{(rows) => <Table {...props} rows={rows as AnyObject[]} />}</Loaded>;
 }
 
-function Table({ name, form, columns, none, noneWords, aside, rows }: Props & { rows: AnyObject[] }) {
+function Table({ name, form, columns, none, noneWords, aside, rows, isFurther }: Props & { rows: AnyObject[] }) {
   const { t } = useWords();
   const mayChange = useMayChange();
   const [{ id }, setAddress] = useAddress();
@@ -81,6 +82,7 @@ function Table({ name, form, columns, none, noneWords, aside, rows }: Props & { 
     <>
       <DataTable
         name={name}
+        isFurther={isFurther ?? false}
         rows={rows}
         columns={all}
         idOf={(row) => row.name}

@@ -4,6 +4,7 @@
 //! gateway's data plane to a server and back. What works is printed as it happens; what does not ends up in
 //! [`Summary::failures`], and with it in the exit code.
 
+mod door;
 mod summary;
 
 use std::net::Ipv4Addr;
@@ -412,6 +413,14 @@ impl Demo {
         let agw = format!("{}-agw", self.plan.lab);
         let curl = format!("nsenter --net=/run/netns/{agw} curl http://{}/api/v1", orchestrator::REST);
         let (user, password) = orchestrator::USER;
+        if !self.plan.unprivileged {
+            match door::open(&self.network.lab.agw, orchestrator::REST) {
+                Ok(address) => {
+                    tell!("The console: http://{address}/ (its setup link was used: `{user}`, `{password}`)")
+                }
+                Err(error) => tell!("The console cannot be reached from outside the lab: {error:#}"),
+            }
+        }
         tell!("The orchestrator sees the gateway; a login as `{user}` gives a TOKEN:");
         tell!("  {inside}{curl}/sessions -d '{{\"name\":\"{user}\",\"password\":\"{password}\"}}'");
         for what in ["status", "metrics", "events"] {

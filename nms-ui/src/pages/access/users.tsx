@@ -94,7 +94,7 @@ function UserForm({ user, onClose }: { user: User | null; onClose: () => void })
           <CopyAs write={() => ({ method: "PUT", path: `/api/v1/users/${name}`, body: { grants }, resource: { kind: "users", name, network: null } })} />
           <span style={{ flex: 1 }} />
           {user && (
-            <Button variant="subtle" color="red.9" onClick={() => setAsked(true)}>
+            <Button variant="subtle" color="red" c="var(--b-bad)" onClick={() => setAsked(true)}>
               {t("action.delete")}
             </Button>
           )}

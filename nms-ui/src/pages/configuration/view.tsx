@@ -88,7 +88,7 @@ function Configuration() {
         <Loaded query={query}>
           {() => <DataTable name={t("nav.configuration")} rows={rows} columns={columns} idOf={(row) => row.key} height="calc(100dvh - 420px)" empty={<Empty title={t("configuration.none")} />} />}
         </Loaded>
-        <ObjectTable name={t("configuration.rollout")} form={tierForm(network)} columns={tiers} none={t("configuration.noTiers")} noneWords={t("configuration.noTiersWords")} />
+        <ObjectTable isFurther name={t("configuration.rollout")} form={tierForm(network)} columns={tiers} none={t("configuration.noTiers")} noneWords={t("configuration.noTiersWords")} />
       </div>
       {state && <Past of={state} onClose={() => setAddress({ state: "" })} />}
     </>

@@ -169,7 +169,7 @@ function Trust({ gateway, isRevoked, phones }: { gateway: string; isRevoked: boo
         />
         {mayChange && !isRevoked && current && (
           <div>
-            <Button variant="subtle" color="red.9" onClick={() => setAsked(true)}>
+            <Button variant="subtle" color="red" c="var(--b-bad)" onClick={() => setAsked(true)}>
               {t("gateway.revoke")}
             </Button>
           </div>

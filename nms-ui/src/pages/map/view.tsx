@@ -74,7 +74,7 @@ function Branch({ row, from, y }: { row: GatewayRow; from: number; y: number }) 
   return (
     <>
       <path className={`link ${isUp ? "good" : "bad"}`} d={`M148 ${from} C 220 ${from}, 230 ${y}, 300 ${y}`} />
-      <g role="link" tabIndex={0} style={{ cursor: "pointer" }} aria-label={`${row.name}: ${t(`health.${row.health}`)}`} onClick={open} onKeyDown={(event) => event.key === "Enter" && open()}>
+      <g role="link" tabIndex={0} style={{ cursor: "pointer" }} onClick={open} onKeyDown={(event) => event.key === "Enter" && open()}>
         <rect className="box" x={300} y={y - 21} width={230} height={42} rx={8} />
         <text x={314} y={y - 3}>
           {(row.title || row.name).slice(0, 28)}

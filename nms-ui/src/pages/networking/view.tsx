@@ -106,7 +106,7 @@ function Pools() {
     ],
     [t],
   );
-  return <DataTable name={t("networking.pools")} rows={rows} columns={columns} idOf={(row) => `${row.gateway}/${row.apn}`} height="320px" empty={<Empty title={t("networking.noPools")}>{t("networking.noPoolsWords")}</Empty>} />;
+  return <DataTable isFurther name={t("networking.pools")} rows={rows} columns={columns} idOf={(row) => `${row.gateway}/${row.apn}`} height="320px" empty={<Empty title={t("networking.noPools")}>{t("networking.noPoolsWords")}</Empty>} />;
 }
 
 interface Own {
@@ -143,12 +143,12 @@ function Fixed() {
     ],
     [t],
   );
-  return <DataTable name={t("networking.own")} rows={rows} columns={columns} idOf={(row) => `${row.imsi}/${row.apn}`} height="320px" empty={<Empty title={t("networking.noOwn")}>{t("networking.noOwnWords")}</Empty>} />;
+  return <DataTable isFurther name={t("networking.own")} rows={rows} columns={columns} idOf={(row) => `${row.imsi}/${row.apn}`} height="320px" empty={<Empty title={t("networking.noOwn")}>{t("networking.noOwnWords")}</Empty>} />;
 }
 
 function Areas() {
   const { t } = useWords();
   const network = useNetwork();
   const columns = useMemo(() => [plain("title", t("field.title"), "title"), plain("tac", "TAC", "tac"), plain("gateways", t("nav.gateways"), "gateways")], [t]);
-  return <ObjectTable name={t("networking.areas")} form={areaForm(network)} columns={columns} none={t("networking.noAreas")} noneWords={t("networking.noAreasWords")} />;
+  return <ObjectTable isFurther name={t("networking.areas")} form={areaForm(network)} columns={columns} none={t("networking.noAreas")} noneWords={t("networking.noAreasWords")} />;
 }

@@ -216,7 +216,7 @@ function Delete({ form, known, onDone }: { form: ObjectForm; known: AnyObject; o
   };
   return (
     <>
-      <Button variant="subtle" color="red.9" onClick={() => setAsked(true)}>
+      <Button variant="subtle" color="red" c="var(--b-bad)" onClick={() => setAsked(true)}>
         {t("action.delete")}
       </Button>
       {isAsked && (
