@@ -128,7 +128,7 @@ export class World {
       const seen = isSilent ? now - 5 * HOUR : now - (now % 4000);
       const here = phones.get(gateway) ?? 0;
       const refusals = at % 50 === 5 ? [{ collection: "policy-rules", name: "no-smtp", reason: "rules with IPv6 far ends are not forwarded yet" }] : [];
-      const enbs = at % 50 === 7 ? [] : [{ id: `001-01/0x${(101 + at).toString(16)}`, name: `${PLACES[at % PLACES.length]} north`, since: this.began - 90 * HOUR }];
+      const enbs = at % 50 === 7 ? [] : [{ id: `001-01/0x${(101 + at).toString(16)}`, name: `${PLACES[at % PLACES.length]} north`, since: Math.floor((this.began - 90 * HOUR) / 1000) }];
       return {
         gateway,
         connected: !isSilent,
@@ -136,14 +136,14 @@ export class World {
         seen_at: seen,
         joined_at: this.began - 800 * HOUR,
         revoked_at: null,
-        sync: { in_sync: at % 50 !== 6, items: 141, refusals },
+        sync: { in_sync: at % 50 !== 6, items: 141, refused: refusals },
         state: {
           at: seen,
           version: at % 9 === 4 ? "0.2.0" : "0.1.0",
           name: gateway,
           data_plane: at % 3 === 1 ? "software" : "xdp",
           sctp: "kernel",
-          started_at: this.began - (at + 2) * 50 * HOUR,
+          started_at: Math.floor((this.began - (at + 2) * 50 * HOUR) / 1000),
           enbs,
           registered_ues: here,
           connected_ues: Math.ceil(here / 3),
@@ -175,10 +175,10 @@ export class World {
         apns: ["internet"],
         addresses: [`10.45.${(i >> 8) & 255}.${(i & 255) + 2}`],
         description: isActive ? "registered, active in its cell" : "registered, idle",
-        last_seen: isActive ? now : now - ((i * 37) % 1200) * 1000,
+        last_seen: Math.floor(now / 1000) - (isActive ? 0 : (i * 37) % 1200),
         told_at: now - (now % 2000),
-        sessions: [{ apn: "internet", address: `10.45.${(i >> 8) & 255}.${(i & 255) + 2}`, bearers: "5 (QCI 9)" }],
-        last_reject: i % 11 === 4 ? { cause: 19, text: "ESM failure", at: now - 40 * HOUR } : null,
+        sessions: [{ apn: "internet", address: `10.45.${(i >> 8) & 255}.${(i & 255) + 2}`, state: isActive ? "active" : "idle", ebi: 5, qci: 9, ambr_downlink: 10_000_000, ambr_uplink: 2_000_000, teid: `0xdafe${i.toString(16).padStart(4, "0")}`, bearers: [] }],
+        last_reject: i % 11 === 4 ? { emm_cause: 19, procedure: "attach", at: Math.floor((now - 40 * HOUR) / 1000) } : null,
       };
     });
   }

@@ -23,10 +23,11 @@ export type GatewayState = Saying<Schemas["GatewayStatus"], { state?: ReportedSt
 export interface Sync {
   in_sync?: boolean;
   items?: number;
-  refusals?: { collection: string; name: string; reason: string }[];
+  /** What it has and cannot put into force. */
+  refused?: { collection: string; name: string; reason: string }[];
 }
 
-/** What a gateway says about itself. */
+/** What a gateway says about itself; moments in seconds since 1970. */
 export interface ReportedState {
   at?: number;
   version?: string;
@@ -45,10 +46,14 @@ export interface ReportedState {
 /** A phone as its gateway last told. */
 export type Phone = Saying<Schemas["Phone"], { sessions?: Record<string, unknown>[] | null; last_reject?: Reject | null }>;
 
+/** Why it was refused last; `at` in seconds since 1970. */
 export interface Reject {
-  cause?: number;
-  text?: string;
   at?: number;
+  procedure?: string;
+  emm_cause?: number | null;
+  esm_cause?: number | null;
+  reason?: string;
+  advice?: string;
 }
 
 /** A network in numbers. */

@@ -46,7 +46,11 @@ async function pages<T>(path: string, query: Record<string, string | number | un
 export function useNetworks(enabled = true) {
   return useQuery({
     queryKey: ["networks"],
-    queryFn: async () => (await unwrap(api.GET("/api/v1/networks", { params: { query: { limit: 1000 } } }))).items,
+    queryFn: async () => {
+      // The same address also gives CSV, to who asks for it.
+      const answer = await unwrap(api.GET("/api/v1/networks", { params: { query: { limit: 1000 } } }));
+      return typeof answer === "string" ? [] : answer.items;
+    },
     enabled,
     staleTime: 30_000,
   });

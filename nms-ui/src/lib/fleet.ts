@@ -16,7 +16,7 @@ export type Health = "connected" | "refusing" | "behind" | "silent" | "never";
 export function healthOf(state: GatewayState | undefined): Health {
   if (!state || (!state.connected && !state.seen_at)) return "never";
   if (!state.connected) return "silent";
-  if ((state.sync?.refusals?.length ?? 0) > 0) return "refusing";
+  if ((state.sync?.refused?.length ?? 0) > 0) return "refusing";
   return state.sync?.in_sync === false ? "behind" : "connected";
 }
 

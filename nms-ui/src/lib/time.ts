@@ -38,3 +38,8 @@ export type Range = keyof typeof RANGES;
 export function isRange(text: string | undefined): text is Range {
   return text !== undefined && text in RANGES;
 }
+
+/** A moment that a gateway tells, in seconds since 1970, as all others are, in milliseconds. */
+export function fromSeconds(at: number | null | undefined): number | undefined {
+  return at ? at * 1000 : undefined;
+}

@@ -7,6 +7,7 @@ import { useObjects } from "@/api/objects";
 import { useMayChange, useNetwork } from "@/app/network";
 import { stationForm } from "@/app/forms";
 import { useWords } from "@/i18n";
+import { fromSeconds } from "@/lib/time";
 import { Age } from "@/ui/age";
 import { DataTable, type Column } from "@/ui/data-table";
 import { Editor, type ObjectForm } from "@/ui/editor/editor";
@@ -72,7 +73,7 @@ function BaseStations() {
         value: (row) => t(`stations.${state(row)}`),
         cell: (row) => <Status tone={{ connected: "good", unsure: "warn", away: "quiet" }[state(row)] as "good"}>{t(`stations.${state(row)}`)}</Status>,
       },
-      { id: "since", title: t("stations.since"), value: (row) => row.seen?.since, cell: (row) => <Age at={row.seen?.since} /> },
+      { id: "since", title: t("stations.since"), value: (row) => row.seen?.since, cell: (row) => <Age at={fromSeconds(row.seen?.since)} /> },
       { id: "gateway", title: t("kind.gateway"), value: (row) => row.gateway, cell: (row) => <GatewayLink name={row.gateway} /> },
       {
         id: "known",

@@ -10,7 +10,7 @@ import { gatewayForm } from "@/app/forms";
 import { useWords } from "@/i18n";
 import { healthOf } from "@/lib/fleet";
 import { useAddress } from "@/lib/search";
-import { daysUntil } from "@/lib/time";
+import { daysUntil, fromSeconds } from "@/lib/time";
 import { Age, useNow } from "@/ui/age";
 import { Confirm } from "@/ui/confirm";
 import { Editor } from "@/ui/editor/editor";
@@ -77,7 +77,7 @@ function Gateway() {
 function State({ state, name }: { state: GatewayState; name: string }) {
   const { t } = useWords();
   const said = state.state;
-  const refusals = state.sync?.refusals ?? [];
+  const refusals = state.sync?.refused ?? [];
   return (
     <>
       {!state.connected && <Notice tone="warn">{state.seen_at ? t("gateway.silentWords") : t("gateway.neverWords")}</Notice>}
@@ -103,7 +103,7 @@ function State({ state, name }: { state: GatewayState; name: string }) {
               [t("gateways.seen"), <Age key="seen" at={state.seen_at} />],
               [t("gateway.connectedSince"), <Age key="since" at={state.connected_at} />],
               [t("gateway.joinedAt"), <Age key="joined" at={state.joined_at} />],
-              [t("gateways.started"), <Age key="started" at={said?.started_at} />],
+              [t("gateways.started"), <Age key="started" at={fromSeconds(said?.started_at)} />],
               [t("gateways.version"), said?.version],
               [t("gateways.dataPlane"), said?.data_plane],
               ["SCTP", said?.sctp],
@@ -126,7 +126,7 @@ function State({ state, name }: { state: GatewayState; name: string }) {
           {(said?.enbs ?? []).length === 0 ? (
             <p className="soft">{t("stations.none")}</p>
           ) : (
-            <Facts of={(said?.enbs ?? []).map((it) => [String(it.name || it.id), <Age key={it.id} at={it.since} />])} />
+            <Facts of={(said?.enbs ?? []).map((it) => [String(it.name || it.id), <Age key={it.id} at={fromSeconds(it.since)} />])} />
           )}
         </Panel>
         <Trust gateway={name} isRevoked={Boolean(state.revoked_at)} phones={said?.registered_ues ?? 0} />

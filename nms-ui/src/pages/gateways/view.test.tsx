@@ -10,7 +10,7 @@ test("a gateway's health is one word", () => {
   expect(healthOf({ ...connected, sync: { in_sync: false } })).toBe("behind");
   expect(healthOf({ ...connected, sync: { in_sync: true } })).toBe("connected");
   const refusals = [{ collection: "apns", name: "ims", reason: "no pool" }];
-  expect(healthOf({ ...connected, sync: { in_sync: true, refusals } })).toBe("refusing");
+  expect(healthOf({ ...connected, sync: { in_sync: true, refused: refusals } })).toBe("refusing");
 });
 
 test("what silent gateways last said counts no more", () => {

@@ -5,6 +5,7 @@ import { useGatewayStates } from "@/api/fleet";
 import { useObjects } from "@/api/objects";
 import { useMayChange, useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
+import { fromSeconds } from "@/lib/time";
 import { joined, type GatewayRow, type Health } from "@/lib/fleet";
 import { useAddress } from "@/lib/search";
 import { Age } from "@/ui/age";
@@ -33,7 +34,7 @@ function useColumns(): Column<GatewayRow>[] {
       { id: "phones", title: t("overview.phones"), right: true, value: (row) => row.state?.state?.registered_ues },
       { id: "sessions", title: t("overview.sessions"), right: true, value: (row) => row.state?.state?.sessions },
       { id: "plane", title: t("gateways.dataPlane"), extra: true, value: (row) => row.state?.state?.data_plane },
-      { id: "started", title: t("gateways.started"), extra: true, value: (row) => row.state?.state?.started_at, cell: (row) => <Age at={row.state?.state?.started_at} /> },
+      { id: "started", title: t("gateways.started"), extra: true, value: (row) => row.state?.state?.started_at, cell: (row) => <Age at={fromSeconds(row.state?.state?.started_at)} /> },
     ],
     [t],
   );

@@ -5,6 +5,7 @@ import type { Phone } from "@/api/answers";
 import { LIVE, usePhones } from "@/api/fleet";
 import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
+import { fromSeconds } from "@/lib/time";
 import { phoneState } from "@/lib/phones";
 import { useAddress } from "@/lib/search";
 import { Age } from "@/ui/age";
@@ -32,7 +33,7 @@ function useColumns(): Column<Phone>[] {
       { id: "gateway", title: t("kind.gateway"), value: (row) => row.gateway, cell: (row) => <GatewayLink name={row.gateway} /> },
       { id: "enb", title: t("phone.station"), value: (row) => row.enb },
       { id: "cell", title: t("phone.cell"), value: (row) => row.cell },
-      { id: "seen", title: t("phone.lastSeen"), value: (row) => row.last_seen ?? row.told_at, cell: (row) => <Age at={row.last_seen ?? row.told_at} /> },
+      { id: "seen", title: t("phone.lastSeen"), value: (row) => fromSeconds(row.last_seen) ?? row.told_at, cell: (row) => <Age at={fromSeconds(row.last_seen) ?? row.told_at} /> },
     ];
   }, [t]);
 }
