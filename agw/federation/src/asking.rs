@@ -4,10 +4,13 @@ use crate::types::{Effect, Feg, FegAnswer, Wish};
 use crate::{Effects, Federation, Stream, Timer};
 use agw_types::{Answer, AuthFailure, Question, Ticket, Unavailable};
 use basalt_ids::{Imeisv, Imsi, Plmn};
-use basalt_sansio::Time;
+use basalt_sansio::{Duration, Time};
 
 /// Phones that something is remembered of at most.
 pub(crate) const REMEMBERED: usize = 200_000;
+
+/// How long a gateway without any stream lets questions wait for one.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +137,9 @@ impl Federation {
         let asked = Asked { imsi, serving, purpose, wish, deadline, at: None, tried: Vec::new() };
         self.asked.insert(id, asked);
         self.timers.arm(Timer::Over(id), deadline);
-        if !self.dispatch(now, id, out) {
+        // A stream that was reset comes back within moments, and is waited for; who has been alone for longer need not wait.
+        let alone = self.dark.is_some_and(|since| now.since(since) > GRACE);
+        if !self.dispatch(now, id, out) && alone {
             self.over(now, id, out);
         }
     }
@@ -177,6 +182,8 @@ impl Federation {
     pub(crate) fn stream(&mut self, now: Time, feg: Feg, stream: Stream, out: &mut Effects) {
         let Some(place) = self.streams.get_mut(feg.0) else { return };
         let before = core::mem::replace(place, stream);
+        let dark = self.streams.iter().all(|stream| *stream == Stream::Down);
+        self.dark = dark.then(|| self.dark.unwrap_or(now));
         if stream == Stream::Down {
             let mut left = Vec::new();
             for (id, asked) in &mut self.asked {

@@ -70,6 +70,8 @@ pub struct Federation {
     unconfirmed: VecDeque<Imsi>,
     timers: Timers<Timer>,
     next: u64,
+    /// Since when there is no stream at all.
+    dark: Option<Time>,
     rng: SecureRng,
 }
 
@@ -85,6 +87,7 @@ impl Federation {
             unconfirmed: VecDeque::new(),
             timers: Timers::new(),
             next: 0,
+            dark: Some(Time::ZERO),
             rng: SecureRng::new(seed),
         }
     }

@@ -180,6 +180,10 @@ fn a_known_phone_is_carried_through_an_outage_and_confirmed_after_it() {
     world.register();
     world.step(Input::Down(Feg(0)));
     world.step(Input::Down(Feg(1)));
+    // A while it is hoped that a stream comes back; then nobody waits any more.
+    assert_eq!(world.locate(2), []);
+    let carried = world.pass(Duration::from_secs(6));
+    assert!(matches!(&carried[..], [Effect::Answer(_, Answer::Profile(_))]));
     let carried = world.locate(2);
     assert!(matches!(&carried[..], [Effect::Answer(_, Answer::Profile(profile))] if profile.ambr.uplink == 1_000));
     world.step(Input::Up(Feg(0), false));

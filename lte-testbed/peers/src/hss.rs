@@ -109,6 +109,12 @@ impl Hss {
         all
     }
 
+    /// A subscriber.
+    #[must_use]
+    pub fn subscriber(&self, imsi: Imsi) -> Option<&Subscriber> {
+        self.subscribers.get(&imsi).map(|known| &known.subscriber)
+    }
+
     /// Changes a rate; a phone's gateway hears of it by an order.
     pub fn set_ambr(&mut self, imsi: Imsi, ambr: (u32, u32)) {
         if let Some(known) = self.subscribers.get_mut(&imsi) {

@@ -1,6 +1,7 @@
 //! What an HSS asks of who has a phone (TS 29.272 §5.2.1.2, §5.2.2, §5.2.4).
 
 use crate::answer::{self, Who};
+use crate::config::Subscriber;
 use crate::name;
 use basalt_diameter::{Application, Command, Header, Writer, dictionary as base, vendor};
 use basalt_ids::Imsi;
@@ -29,8 +30,14 @@ impl Order {
         }
     }
 
-    /// As octets, for a host of a realm.
-    pub(crate) fn write(&self, who: Who<'_>, session: &str, to: &(String, String)) -> Vec<u8> {
+    /// As octets, for a host of a realm. What changes of a subscriber is told by its whole subscription.
+    pub(crate) fn write(
+        &self,
+        who: Who<'_>,
+        session: &str,
+        to: &(String, String),
+        subscriber: Option<&Subscriber>,
+    ) -> Vec<u8> {
         let command = match self {
             Self::Cancel(..) => Command::CANCEL_LOCATION,
             Self::Rate(..) => Command::INSERT_SUBSCRIBER_DATA,
@@ -53,8 +60,10 @@ impl Order {
                 writer.u32(name::CANCELLATION_TYPE, *kind);
                 writer.u32(name::CLR_FLAGS, 1 | u32::from(*reattach) << 1);
             }
-            Self::Rate(_, rates) => {
-                writer.group(name::SUBSCRIPTION_DATA, |data| answer::ambr(data, *rates));
+            Self::Rate(..) => {
+                if let Some(subscriber) = subscriber {
+                    answer::subscription(&mut writer, subscriber);
+                }
             }
             Self::Delete(_, flags, contexts) => {
                 writer.u32(name::DSR_FLAGS, *flags);

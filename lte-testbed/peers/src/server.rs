@@ -152,7 +152,8 @@ impl Server {
                     hss.set_ambr(*imsi, *rates);
                 }
                 let who = hss.who();
-                order.write(who, &format!("{};1;{number}", who.host), &to)
+                let subscriber = order.imsi().and_then(|imsi| hss.subscriber(imsi));
+                order.write(who, &format!("{};1;{number}", who.host), &to, subscriber)
             });
             let answered = self.handler.request(octets, 0, PATIENCE).await;
             let answered = answered.map_err(|why| anyhow::anyhow!("no answer: {why:?}"))?;

@@ -21,6 +21,7 @@ pub mod cli;
 pub mod demo;
 pub mod fuzz;
 pub mod gateway;
+pub mod home;
 pub mod internet;
 pub mod kills;
 pub mod lab;

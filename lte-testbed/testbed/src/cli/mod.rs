@@ -5,6 +5,7 @@ mod attack;
 mod bench;
 mod demo;
 mod fuzz;
+mod hss;
 mod kills;
 mod lab;
 mod load;
@@ -65,6 +66,8 @@ enum Command {
         /// What.
         name: bench::BenchName,
     },
+    /// Be an HSS with EIR; standard input tells it how to behave, and what to ask of gateways.
+    Hss(hss::HssArgs),
     /// The internet's services, for `lab up`.
     #[command(hide = true)]
     Internet,
@@ -98,6 +101,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => return demo::run(&args),
         Command::Managed(args) => return managed::run(&args),
         Command::Bench { name } => bench::run(name)?,
+        Command::Hss(args) => hss::run(&args)?,
         Command::Internet => {
             the_lab::netns::runtime()?.block_on(Services::serve_for_ever(the_lab::SERVER))?;
         }

@@ -47,6 +47,10 @@ pub(super) fn wait_for(world: &mut World, expectation: &Expectation, limit: Dura
 /// `None` when the expectation is met, else what is seen instead.
 fn unmet(world: &mut World, expectation: &Expectation) -> Result<Option<String>> {
     let seen = match expectation {
+        Expectation::HomeSaw(command, wanted) => {
+            let saw = world.home.as_ref().map_or(0, |home| home.saw(command));
+            (saw < *wanted).then(|| format!("the home network was asked {saw} {command}"))
+        }
         Expectation::EnbInService(enb) => enb_link(world, *enb, LinkState::Ready)?,
         Expectation::EnbRefused(enb) => enb_link(world, *enb, LinkState::Refused)?,
         Expectation::EnbDown(enb) => enb_link(world, *enb, LinkState::Down)?,

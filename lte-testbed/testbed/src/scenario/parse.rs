@@ -11,8 +11,8 @@ use testbed_ue::{AkaFault, Misdeed, Mutation, Timer, Uplink};
 use basalt_nas::ie::PdnType;
 
 use super::script::{
-    Comparison, EnbAction, Expectation, GatewayAction, HandedOver, PhoneAction, PhoneState, Phones, Place, Script,
-    Setup, Step, Trait,
+    Comparison, EnbAction, Expectation, GatewayAction, HandedOver, HomeAction, PhoneAction, PhoneState, Phones, Place,
+    Script, Setup, Step, Trait,
 };
 
 /// A line that is no sentence.
@@ -81,6 +81,7 @@ fn setup(sentence: &str) -> Sentence<Option<Setup>> {
         ["subscribers", "may", "use", apn] => Setup::AccessPoint(access_point(apn)?),
         ["subscribers", "may", "receive", rate, "bit/s"] => Setup::DownlinkRate(number(rate)?),
         ["needs", "root"] => Setup::NeedsRoot,
+        ["there", "is", "a", "home", "network", plmn] => Setup::Home(network(plmn)?),
         ["enb", enb, "is", "in", "area", tac] => Setup::EnbArea(index(enb)?, None, Tac(number(tac)?)),
         ["enb", enb, "is", "of", "network", plmn] => Setup::EnbArea(index(enb)?, Some(network(plmn)?), Tac(1)),
         ["ue", phone, rest @ ..] => match phone_trait(rest)? {
@@ -194,6 +195,9 @@ fn step(sentence: &str) -> Sentence<Step> {
         ["canary", "lost", "nothing"] => Ok(Step::CanaryLostNothing),
         ["ue", phone, rest @ ..] => Ok(Step::Phone(one(phone)?, phone_action(rest)?)),
         ["gateway", rest @ ..] => Ok(Step::Gateway(gateway_action(rest)?)),
+        ["home", "network", rest @ ..] => Ok(Step::Home(home_action(rest)?)),
+        ["federation", "gateway", "is", "killed"] => Ok(Step::Home(HomeAction::GatewayDies)),
+        ["federation", "gateway", "returns"] => Ok(Step::Home(HomeAction::GatewayReturns)),
         _ => Err(unknown(sentence)),
     }
 }
@@ -225,6 +229,22 @@ fn place(words: &[&str]) -> Sentence<Place> {
         ["behind", "ue", phone] => Ok(Place::Behind(index(phone)?)),
         other => Err(format!("{:?} is no place: use internet, ue 1 or behind ue 1", other.join(" "))),
     }
+}
+
+fn home_action(words: &[&str]) -> Sentence<HomeAction> {
+    Ok(match words {
+        ["behaves", rest @ ..] if !rest.is_empty() => HomeAction::Behaves(rest.join(" ")),
+        ["cancels", "ue", phone, "by", "type", kind @ ..] => {
+            HomeAction::Orders("clr".to_owned(), index(phone)?, kind.join(" "))
+        }
+        ["gives", "ue", phone, "rates", up, down] => {
+            HomeAction::Orders("idr".to_owned(), index(phone)?, format!("{up} {down}"))
+        }
+        ["has", "lost", "its", "memory"] => HomeAction::Resets,
+        ["dies"] => HomeAction::Dies,
+        ["returns"] => HomeAction::Returns,
+        _ => return Err(format!("that cannot happen to the home network: {}", words.join(" "))),
+    })
 }
 
 fn enb_action(words: &[&str]) -> Sentence<EnbAction> {
@@ -374,6 +394,7 @@ fn expectation(words: &[&str]) -> Sentence<Expectation> {
             Expectation::Metric(name.join(" "), comparison, number(value)?)
         }
         ["gateway", "alive"] => Expectation::GatewayAlive,
+        ["home", "network", "asked", count, command] => Expectation::HomeSaw((*command).to_owned(), number(count)?),
         _ => return Err(format!("that cannot be expected: {}", words.join(" "))),
     })
 }

@@ -12,7 +12,7 @@ use testbed_ran::PhoneId;
 use testbed_ue::{AttachKind, DetachKind, Fault, Input};
 
 use super::check;
-use super::script::{EnbAction, GatewayAction, HandedOver, PhoneAction, Phones, Script, Step};
+use super::script::{EnbAction, GatewayAction, HandedOver, HomeAction, PhoneAction, Phones, Script, Step};
 use super::world::{RunOptions, World};
 use crate::kills::{self, KillPlan};
 use crate::lab;
@@ -50,8 +50,8 @@ pub fn play(script: &Script, options: &RunOptions) -> Result<(), Failure> {
         let gateway = world.network.gateway.last_words();
         return Err(Failure { line: None, why: "the gateway does not run at the end".to_owned(), gateway });
     }
-    let World { radio, network, devices, .. } = world;
-    drop((radio, devices));
+    let World { radio, network, devices, home, .. } = world;
+    drop((radio, devices, home));
     network.end().map_err(|error| Failure { line: None, why: format!("{error:#}"), gateway: String::new() })
 }
 
@@ -70,6 +70,7 @@ impl World {
             Step::Enb(enb, action) => self.enb_acts(enb - 1, action),
             Step::Phone(phones, action) => phones.indices().try_for_each(|phone| self.phone_acts(phone, action)),
             Step::Gateway(action) => self.gateway_acts(action),
+            Step::Home(action) => self.home_acts(action),
             Step::SendNumbered(phone, count, ipv6) => self.send_numbered(phone - 1, *count, *ipv6),
             Step::SendNumberedOver(phone, count, to, back) => self.send_numbered_over(phone - 1, *count, *to, back - 1),
             Step::Flood(phone, time, rate) => self.flood(phone - 1, *time, *rate),
@@ -192,6 +193,27 @@ impl World {
                 let id = id.with_context(|| format!("there is no enb {enb}"))?;
                 self.network.gateway.basalt(&["reset", "enb", &id]).map(drop)
             }
+        }
+    }
+
+    fn home_acts(&mut self, action: &HomeAction) -> Result<()> {
+        if let HomeAction::Orders(_, phone, _) = action {
+            self.mark(phone - 1)?;
+        }
+        let imsi = |world: &Self, phone: usize| world.imsi(phone - 1);
+        let words = match action {
+            HomeAction::Behaves(words) => Some(format!("behave {words}")),
+            HomeAction::Orders(order, phone, rest) => Some(format!("{order} {} {rest}", imsi(self, *phone)?)),
+            HomeAction::Resets => Some("rsr".to_owned()),
+            _ => None,
+        };
+        let home = self.home.as_mut().context("there is no home network")?;
+        match (words, action) {
+            (Some(words), _) => home.tell(&words),
+            (None, HomeAction::Dies) => home.kill_hss(),
+            (None, HomeAction::Returns) => home.return_hss(),
+            (None, HomeAction::GatewayDies) => home.kill_fegd(),
+            (None, _) => home.return_fegd(),
         }
     }
 

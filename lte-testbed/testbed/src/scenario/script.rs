@@ -38,6 +38,8 @@ pub enum Setup {
     EnbArea(usize, Option<Plmn>, Tac),
     /// A phone is of another kind.
     Phone(usize, Trait),
+    /// There is a home network whose subscribers are authenticated by it, through a federation gateway.
+    Home(Plmn),
     /// The scenario needs the right to load BPF programs, or something else that only root has.
     NeedsRoot,
 }
@@ -117,6 +119,8 @@ pub enum Step {
     Phone(Phones, PhoneAction),
     /// Something happens to the gateway.
     Gateway(GatewayAction),
+    /// Something happens to the home network.
+    Home(HomeAction),
     /// The internet sends numbered packets to a phone, over IPv6 if `true`.
     SendNumbered(usize, u32, bool),
     /// The internet sends numbered packets to a phone that is handed over by the gateway meanwhile: there and back.
@@ -266,9 +270,30 @@ pub enum GatewayAction {
     ResetsEnb(usize),
 }
 
+/// What can happen to a home network and to the federation gateway before it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HomeAction {
+    /// Its HSS is told how to behave, in the HSS's words.
+    Behaves(String),
+    /// Its HSS orders something about a phone: the order's first word, the phone, the rest.
+    Orders(String, usize, String),
+    /// Its HSS has lost its memory.
+    Resets,
+    /// Its HSS is killed.
+    Dies,
+    /// Its HSS is there again.
+    Returns,
+    /// The federation gateway is killed.
+    GatewayDies,
+    /// The federation gateway is there again.
+    GatewayReturns,
+}
+
 /// What can be expected.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expectation {
+    /// The HSS of the home network has had so many requests of a kind, at least.
+    HomeSaw(String, usize),
     /// A base station is in service.
     EnbInService(usize),
     /// A base station was refused.

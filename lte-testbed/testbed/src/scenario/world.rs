@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use basalt_ids::{Apn, EnbId, GlobalEnbId, Guti, Plmn, Tac};
@@ -14,6 +14,7 @@ use toml::Table;
 
 use super::devices::Devices;
 use super::script::{Script, Setup, Trait};
+use crate::home::Home;
 use crate::lab::Lab;
 use crate::network::{Network, NetworkPlan};
 use crate::radio::subscriber::Subscriber;
@@ -40,6 +41,7 @@ pub(super) struct World {
     pub phones: Vec<Seen>,
     pub enbs: Vec<Vec<testbed_ran::Event>>,
     pub devices: Devices,
+    pub home: Option<Home>,
     pub canary: Option<usize>,
     /// How many canaries there were.
     pub canaries: u64,
@@ -61,6 +63,13 @@ impl World {
     /// Makes the world a script asks for and starts the gateway. Base stations do not associate yet.
     pub fn new(script: &Script, options: &RunOptions) -> Result<Self> {
         let mut settings = Table::new();
+        let home_plmn = script.setup.iter().find_map(|setup| match setup {
+            Setup::Home(plmn) => Some(*plmn),
+            _ => None,
+        });
+        for setting in home_plmn.iter().flat_map(|plmn| crate::home::settings(*plmn)) {
+            apply(&mut settings, &setting)?;
+        }
         for setting in script.settings().chain(options.settings.iter().map(String::as_str)) {
             apply(&mut settings, setting)?;
         }
@@ -76,20 +85,38 @@ impl World {
             phones: Vec::new(),
             enbs: Vec::new(),
             devices: Devices::default(),
+            home: None,
             canary: None,
             canaries: 0,
         };
+        if let Some(plmn) = home_plmn {
+            world.federate(script, plmn)?;
+        }
         world.subscribe(script)?;
         world.add_enbs(script)?;
         world.add_phones(script)?;
         Ok(world)
     }
 
+    /// Starts the home network with its subscribers, and waits until the gateway can ask for them.
+    fn federate(&mut self, script: &Script, plmn: Plmn) -> Result<()> {
+        let theirs = (1..=script.subscribers()).filter(|number| home(script, *number as usize) == plmn);
+        let known = theirs.filter(|number| !is_unknown(script, *number)).map(|number| subscriber(script, number));
+        let known = known.collect::<Result<Vec<_>>>()?;
+        self.home = Some(Home::start(&self.network.lab, plmn, &known)?);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.network.gateway.metrics()?.get("basalt_agw_federation_gateways") != Some(&1.0) {
+            anyhow::ensure!(Instant::now() < deadline, "the gateway does not find the federation gateway");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
     fn subscribe(&self, script: &Script) -> Result<()> {
         let count = script.subscribers();
-        let unknown = |number: u32| script.traits(number as usize).any(|kind| matches!(kind, Trait::Unknown));
+        let federated = |number: u32| script.setup.contains(&Setup::Home(home(script, number as usize)));
         let known: Vec<Subscriber> = (1..=count)
-            .filter(|number| !unknown(*number))
+            .filter(|number| !is_unknown(script, *number) && !federated(*number))
             .map(|number| subscriber(script, number))
             .collect::<Result<_>>()?;
         if known.is_empty() {
@@ -281,6 +308,10 @@ fn test_network() -> Plmn {
         Err(_) => panic!("001-01 is a network"),
     };
     NETWORK
+}
+
+fn is_unknown(script: &Script, number: u32) -> bool {
+    script.traits(number as usize).any(|kind| matches!(kind, Trait::Unknown))
 }
 
 fn subscriber(script: &Script, number: u32) -> Result<Subscriber> {

@@ -1,0 +1,256 @@
+//! A home network beside the gateway of a lab: a test HSS with EIR, and the federation gateway between, each a process of its own.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use basalt_ids::Plmn;
+
+use crate::gateway::program;
+use crate::lab::{Lab, NetNs, Process};
+use crate::radio::subscriber::Subscriber;
+use crate::stop;
+
+/// Where the HSS is, inside the gateway's namespace.
+const HSS: &str = "127.0.0.1:3868";
+/// Where gateways find the federation gateway.
+pub const FEG: &str = "127.0.0.1:8482";
+/// Its metrics.
+const METRICS: &str = "127.0.0.1:9106";
+/// What it is called.
+pub const FEG_NAME: &str = "feg1.visited.example";
+const HSS_NAME: &str = "hss1.home.example";
+/// How long anything may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A home network that was started.
+#[derive(Debug)]
+pub struct Home {
+    ns: NetNs,
+    lab: Lab,
+    realm: String,
+    hss: Option<Child>,
+    orders: Option<ChildStdin>,
+    fegd: Option<Child>,
+    /// What the HSS said.
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+/// Settings by which a gateway asks it.
+#[must_use]
+pub fn settings(plmn: Plmn) -> [String; 2] {
+    [
+        format!("federation.networks = [\"{plmn}\"]"),
+        format!("federation.gateway = [{{ name = \"{FEG_NAME}\", address = \"{FEG}\" }}]"),
+    ]
+}
+
+impl Home {
+    /// Starts both, and waits until they speak to each other.
+    ///
+    /// # Errors
+    /// The executables are not there, or do not come up.
+    pub fn start(lab: &Lab, plmn: Plmn, subscribers: &[Subscriber]) -> Result<Self> {
+        let realm = format!("epc.mnc{:03}.mcc{:03}.3gppnetwork.org", plmn.mnc(), plmn.mcc());
+        let mut text =
+            format!("host = \"{HSS_NAME}\"\nrealm = \"{realm}\"\nlisten = \"{HSS}\"\npeers = [\"{FEG_NAME}\"]\n");
+        for subscriber in subscribers {
+            let (imsi, k, opc) = (subscriber.imsi, subscriber.k_hex(), subscriber.opc_hex());
+            text += &format!("[[subscriber]]\nimsi = \"{imsi}\"\nk = \"{k}\"\nopc = \"{opc}\"\n");
+        }
+        crate::gateway::write_private(&lab.directory().join("hss.toml"), &text)?;
+        let control = lab.directory().join("fegd.sock");
+        let text = format!(
+            "host = \"{FEG_NAME}\"\nrealm = \"visited.example\"\nmetrics = \"{METRICS}\"\ncontrol = {control:?}\n\
+             [gateways]\nlisten = \"{FEG}\"\n[[network]]\nplmn = \"{plmn}\"\n\
+             [[peer]]\nhost = \"{HSS_NAME}\"\naddress = \"{HSS}\"\nrealms = [\"{realm}\"]\n"
+        );
+        fs::write(lab.directory().join("fegd.toml"), text)?;
+        let said = Arc::default();
+        let (ns, lab) = (lab.agw.clone(), lab.clone());
+        let mut home = Self { ns, lab, realm, hss: None, orders: None, fegd: None, said };
+        home.start_hss()?;
+        home.start_fegd()?;
+        home.wait_until("the HSS is connected", |metrics| metrics.contains(&up(true)))?;
+        Ok(home)
+    }
+
+    /// Starts the HSS, again if need be.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_hss(&mut self) -> Result<()> {
+        let program = std::env::current_exe()?;
+        let config = self.lab.directory().join("hss.toml");
+        let mut child = self.spawn("testbed", program, &["hss", "--config"], config, true)?;
+        self.orders = child.stdin.take();
+        let output = child.stdout.take().context("no output")?;
+        let said = Arc::clone(&self.said);
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(|line| line.ok()) {
+                if line == "ready" {
+                    // Who waited may have given up.
+                    let _ = ready.send(());
+                }
+                said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        });
+        self.hss = Some(child);
+        is_ready.recv_timeout(LIMIT).context("the HSS does not start")
+    }
+
+    /// Starts the federation gateway, again if need be.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_fegd(&mut self) -> Result<()> {
+        let config = self.lab.directory().join("fegd.toml");
+        let child = self.spawn("fegd", program("BASALT_FEGD", "fegd")?, &["--config"], config, false)?;
+        self.fegd = Some(child);
+        self.wait_until("it serves", |_| true)
+    }
+
+    fn spawn(&self, name: &str, program: PathBuf, words: &[&str], config: PathBuf, piped: bool) -> Result<Child> {
+        let log = File::options().create(true).append(true).open(self.lab.directory().join("home.log"))?;
+        let making = stop::making();
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        let child = self.ns.run(move || {
+            let mut command = Command::new(&program);
+            // Its own group: a Ctrl-C at the terminal is for the testbed, which ends it in order.
+            command.args(&words).arg(&config).process_group(0).stderr(log);
+            if piped {
+                command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            } else {
+                command.stdin(Stdio::null()).stdout(Stdio::null());
+            }
+            command.spawn().with_context(|| format!("starting {}", program.display()))
+        })?;
+        if let Some(process) = Process::find(child.id(), name) {
+            self.lab.remember(process)?;
+        }
+        drop(making);
+        Ok(child)
+    }
+
+    /// Kills the HSS as a crash would, and waits until its peer has noticed.
+    ///
+    /// # Errors
+    /// It was not running.
+    pub fn kill_hss(&mut self) -> Result<()> {
+        end(self.hss.take())?;
+        self.wait_until("the HSS is gone", |metrics| metrics.contains(&up(false)))
+    }
+
+    /// The HSS comes back, and its peer has connected.
+    ///
+    /// # Errors
+    /// It does not start, or is not found.
+    pub fn return_hss(&mut self) -> Result<()> {
+        self.start_hss()?;
+        self.wait_until("the HSS is connected", |metrics| metrics.contains(&up(true)))
+    }
+
+    /// Kills the federation gateway as a crash would.
+    ///
+    /// # Errors
+    /// It was not running.
+    pub fn kill_fegd(&mut self) -> Result<()> {
+        end(self.fegd.take())
+    }
+
+    /// The federation gateway comes back and has its peer.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn return_fegd(&mut self) -> Result<()> {
+        self.start_fegd()?;
+        self.wait_until("the HSS is connected", |metrics| metrics.contains(&up(true)))
+    }
+
+    /// Tells the HSS something: how it is to behave, or an order to whoever has a phone. Waits for its answer.
+    ///
+    /// # Errors
+    /// It does not understand, or the order was not carried out.
+    pub fn tell(&mut self, words: &str) -> Result<()> {
+        let before = self.lines().len();
+        let orders = self.orders.as_mut().context("the HSS is not running")?;
+        writeln!(orders, "{words}")?;
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let lines = self.lines();
+            let answer = lines.iter().skip(before).find_map(|line| line.strip_prefix("done "));
+            match answer {
+                Some("2001" | "ok") => return Ok(()),
+                Some(other) => bail!("`{words}` was answered {other}"),
+                None if Instant::now() >= deadline => bail!("`{words}` was not answered"),
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// How many requests of a kind (AIR, ULR, ...) the HSS has had.
+    #[must_use]
+    pub fn saw(&self, command: &str) -> usize {
+        let begins = format!("{command} ");
+        self.lines().iter().filter(|line| line.starts_with(&begins)).count()
+    }
+
+    /// The realm of the home network.
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn wait_until(&self, what: &str, check: impl Fn(&str) -> bool) -> Result<()> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if self.ns.run(scrape).is_ok_and(|text| check(&text)) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let log = fs::read_to_string(self.lab.directory().join("home.log")).unwrap_or_default();
+                bail!("of the federation gateway it does not become true that {what}:\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // They may have ended by themselves.
+        let _ = end(self.hss.take());
+        let _ = end(self.fegd.take());
+    }
+}
+
+fn up(is: bool) -> String {
+    format!("basalt_feg_peer_up{{peer=\"{HSS_NAME}\"}} {}", u8::from(is))
+}
+
+fn end(child: Option<Child>) -> Result<()> {
+    let mut child = child.context("it is not running")?;
+    child.kill()?;
+    child.wait()?;
+    Ok(())
+}
+
+fn scrape() -> Result<String> {
+    let mut stream = TcpStream::connect(METRICS)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: fegd\r\nconnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
