@@ -15,7 +15,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::routing::{MethodFilter, on};
 use basalt_security::SealingKey;
-use orchestrator_db::{AuditEntry, Replay, Repository, Target};
+use orchestrator_db::{AuditEntry, Change, Kept, Replay, Repository, Target};
 use orchestrator_model::{Kind, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -76,6 +76,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     pub(crate) now: i64,
+    /// The Idempotency-Key, when this is the first request with it.
+    pub(crate) replay: Option<String>,
 }
 
 /// An answer that is no refusal. It can be kept, for a request that comes again.
@@ -116,12 +118,34 @@ impl Answer {
         Ok(Self { status, body: Some(body), revision: None, cookie: None })
     }
 
+    /// As it is kept for a request that comes again. A token is shown once, and then to nobody: it is kept without.
+    pub(crate) fn kept(&self) -> String {
+        let mut answer = self.clone();
+        if let Some(Value::Object(body)) = &mut answer.body {
+            body.remove("token");
+            body.remove("command");
+        }
+        serde_json::to_string(&answer).unwrap_or_default()
+    }
+
     pub(crate) const fn nothing() -> Self {
         Self { status: 204, body: None, revision: None, cookie: None }
     }
 }
 
 impl Call {
+    /// Applies changes, with the answer to this request in the same transaction if it may come again.
+    pub(crate) async fn apply(
+        &self,
+        changes: &[Change],
+        answer: &(dyn Fn(&[i64]) -> Option<Answer> + Send + Sync),
+    ) -> Result<Vec<i64>, Problem> {
+        let who = &self.caller()?.name;
+        let response = |revisions: &[i64]| answer(revisions).as_ref().map(Answer::kept).unwrap_or_default();
+        let kept = self.replay.as_ref().map(|id| Kept { who, id, response: &response });
+        Ok(self.state.db.apply_answered(who, self.now, changes, kept.as_ref()).await?)
+    }
+
     /// Who asks. Only routes that need nothing are without.
     pub(crate) fn caller(&self) -> Result<&Caller, Problem> {
         self.caller.as_ref().ok_or_else(Problem::unauthenticated)
@@ -199,6 +223,7 @@ async fn pass(state: State, route: &Route, request: Request) -> Result<Reply, Pr
         headers: head.headers,
         body: Vec::new(),
         now,
+        replay: None,
     };
     let result = async {
         authorise(&call, route.need).await?;
@@ -214,7 +239,7 @@ async fn pass(state: State, route: &Route, request: Request) -> Result<Reply, Pr
             };
         }
         call.body = read(&call, body).await?;
-        replayed(&call, route).await.map(Reply::Answer)
+        replayed(&mut call, route).await.map(Reply::Answer)
     }
     .await;
     // An answer that goes on cannot be looked at from another thread: its status can.
@@ -332,44 +357,34 @@ async fn read(call: &Call, body: Body) -> Result<Vec<u8>, Problem> {
 }
 
 /// A POST with an Idempotency-Key is worked on once; coming again it gets the same answer.
-async fn replayed(call: &Call, route: &Route) -> Result<Answer, Problem> {
+async fn replayed(call: &mut Call, route: &Route) -> Result<Answer, Problem> {
     let Some(id) = call.headers.get("idempotency-key").filter(|_| route.method == "POST") else {
         return work(call).await;
     };
-    let caller = call.caller()?;
+    let who = call.caller()?.name.clone();
     let id = id.to_str().ok().filter(|id| (1..=255).contains(&id.len()));
-    let id = id.ok_or_else(|| Problem::bad("an Idempotency-Key has 1 to 255 visible characters"))?;
+    let id = id.ok_or_else(|| Problem::bad("an Idempotency-Key has 1 to 255 visible characters"))?.to_owned();
     let mut content = format!("{} {} {}\n{:?}\n", route.path, call.network, call.name, call.query).into_bytes();
     content.extend_from_slice(&call.body);
     let request = crate::token::hex(&<sha2::Sha256 as sha2::Digest>::digest(&content));
-    let db = &call.state.db;
-    match db.replay(&caller.name, id, &request, call.now, call.now - REPLAY_TIME).await? {
+    match call.state.db.replay(&who, &id, &request, call.now, call.now - REPLAY_TIME).await? {
         Replay::New => {}
         Replay::Other => {
             return Err(Problem::new(422, "key-reused", "this Idempotency-Key came with another request before"));
         }
         Replay::Running => {
-            return Err(Problem::new(
-                409,
-                "still-running",
-                "the first request with this Idempotency-Key is not done yet",
-            ));
+            let detail = "the first request with this Idempotency-Key is not done yet";
+            return Err(Problem::new(409, "still-running", detail));
         }
         Replay::Answered(kept) => {
             return serde_json::from_str(&kept).map_err(|_| Problem::new(500, "internal", "a kept answer is damaged"));
         }
     }
+    // What changes objects keeps its answer with the change; the rest, and refusals, are settled here.
+    call.replay = Some(id.clone());
     let result = work(call).await;
-    // A token is shown once, and then to nobody: its answer is kept without it.
-    let kept = result.as_ref().ok().map(|answer| {
-        let mut answer = answer.clone();
-        if let Some(Value::Object(body)) = &mut answer.body {
-            body.remove("token");
-            body.remove("command");
-        }
-        serde_json::to_string(&answer).unwrap_or_default()
-    });
-    db.answered(&caller.name, id, kept.as_deref()).await?;
+    let kept = result.as_ref().ok().map(Answer::kept);
+    call.state.db.answered(&who, &id, kept.as_deref()).await?;
     result
 }
 

@@ -69,13 +69,14 @@ pub(crate) async fn work(call: &Call, kind: Kind, percent: &AtomicUsize) -> Resu
         let detail = format!("{} row(s) are wrong; nothing was imported", wrong.len());
         return Err(Problem { rows: wrong, ..Problem::new(422, "invalid-rows", detail) });
     }
-    let who = &call.caller()?.name;
+    let (rows, who) = (changes.len(), &call.caller()?.name);
+    let answer = || Answer::ok(json!({"rows": rows, "created": created, "replaced": rows - created, "dry_run": dry}));
     if dry {
         call.state.db.rehearse(who, call.now, &changes).await?;
     } else {
-        call.state.db.apply(who, call.now, &changes).await?;
+        call.apply(&changes, &|_| answer().ok()).await?;
     }
-    Answer::ok(json!({"rows": changes.len(), "created": created, "replaced": changes.len() - created, "dry_run": dry}))
+    answer()
 }
 
 fn rows(call: &Call, kind: Kind) -> Result<Vec<Result<Row, RowError>>, Problem> {

@@ -34,7 +34,9 @@ pub(crate) async fn begin(call: &Call, kind: Kind) -> Result<Answer, Problem> {
     };
     call.state.db.put_job(&call.network, &job).await?;
     let answer = Answer::with(202, shown(&job, call.now))?;
-    let call = call.clone();
+    let mut call = call.clone();
+    // The answer of this request is the job, not what comes of it.
+    call.replay = None;
     tokio::spawn(async move {
         run(&call, kind, job).await;
         drop(place);

@@ -138,9 +138,18 @@ async fn store(
 }
 
 async fn finish(call: &Call, place: &Target, change: Change, existed: bool) -> Result<Answer, Problem> {
-    call.state.db.apply(&call.caller()?.name, call.now, &[change]).await?;
+    let status = if existed { 200 } else { 201 };
+    let (body, has_secrets, who) = (change.body.clone(), change.sealed.is_some(), call.caller()?.name.clone());
+    // As it will be read after the change, for the case that nobody lives to read it.
+    let foreseen = |revisions: &[i64]| {
+        let revision = *revisions.first()?;
+        let shown = json!({"name": place.name, "revision": revision, "changed_at": call.now, "changed_by": who,
+                           "has_secrets": has_secrets, "body": body});
+        Some(Answer { revision: Some(revision), ..Answer::with(status, shown).ok()? })
+    };
+    call.apply(&[change], &foreseen).await?;
     let object = call.state.db.object(place).await?.ok_or_else(Problem::not_found)?;
-    let mut answer = Answer::with(if existed { 200 } else { 201 }, shown(&object))?;
+    let mut answer = Answer::with(status, shown(&object))?;
     answer.revision = Some(object.revision);
     Ok(answer)
 }

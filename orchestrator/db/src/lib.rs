@@ -26,6 +26,6 @@ pub use fleet_records::{
 };
 pub use live::{Counts, Job, LiveRepository, Phone, PhoneNews, PhoneQuery, UsageBy, UsageSum};
 pub use open::{Settings, open};
-pub use records::{AuditEntry, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
+pub use records::{AuditEntry, Kept, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
 pub use repository::{Error, Repository};
 pub use webhooks::{Delivery, DeliveryState, WebhookRepository};

@@ -177,3 +177,14 @@ pub enum Replay {
     /// It was answered so.
     Answered(String),
 }
+
+/// The answer to a request that may come again, kept with the changes that it tells of.
+#[derive(Clone, Copy)]
+pub struct Kept<'a> {
+    /// Who asked.
+    pub who: &'a str,
+    /// The request.
+    pub id: &'a str,
+    /// The answer, from the new revisions.
+    pub response: &'a (dyn Fn(&[i64]) -> String + Send + Sync),
+}

@@ -1,7 +1,7 @@
 //! The trait that both dialects are.
 
 use crate::{
-    AuditEntry, Change, Object, Page, Query, Refusal, Replay, StoredToken, StoredUser, Target, TokenKind, Version,
+    AuditEntry, Change, Kept, Object, Page, Query, Refusal, Replay, StoredToken, StoredUser, Target, TokenKind, Version,
 };
 use async_trait::async_trait;
 use orchestrator_model::Kind;
@@ -41,6 +41,18 @@ pub trait Repository: crate::FleetRepository + crate::LiveRepository + crate::We
     /// # Errors
     /// [`Error::Refused`] for the first change that cannot be, or [`Error::Database`].
     async fn apply(&self, who: &str, at: i64, changes: &[Change]) -> Result<Vec<i64>, Error>;
+
+    /// As [`Repository::apply`], with the answer to the request in the same transaction: whoever asks again after a crash gets it.
+    ///
+    /// # Errors
+    /// As [`Repository::apply`].
+    async fn apply_answered(
+        &self,
+        who: &str,
+        at: i64,
+        changes: &[Change],
+        kept: Option<&Kept<'_>>,
+    ) -> Result<Vec<i64>, Error>;
 
     /// As [`Repository::apply`], without doing it.
     ///

@@ -2,7 +2,7 @@
 
 use super::{BEGIN, Connection, Db, LOCK, field, path};
 use crate::{
-    AuditEntry, Change, Error, Object, Page, Precondition, Query, Refusal, Replay, Repository, Sort, StoredToken,
+    AuditEntry, Change, Error, Kept, Object, Page, Precondition, Query, Refusal, Replay, Repository, Sort, StoredToken,
     StoredUser, Target, TokenKind, Version,
 };
 use async_trait::async_trait;
@@ -36,8 +36,23 @@ const USER: &str = "name, password, grants, failures, locked_until, created_at";
 #[async_trait]
 impl Repository for Database {
     async fn apply(&self, who: &str, at: i64, changes: &[Change]) -> Result<Vec<i64>, Error> {
+        self.apply_answered(who, at, changes, None).await
+    }
+
+    async fn apply_answered(
+        &self,
+        who: &str,
+        at: i64,
+        changes: &[Change],
+        kept: Option<&Kept<'_>>,
+    ) -> Result<Vec<i64>, Error> {
         let mut transaction = self.write.begin_with(BEGIN).await?;
         let revisions = apply_all(&mut transaction, who, at, changes).await?;
+        if let Some(kept) = kept {
+            let answer = sqlx::query("UPDATE replays SET response = $3 WHERE who = $1 AND id = $2");
+            let answer = answer.bind(kept.who).bind(kept.id).bind((kept.response)(&revisions));
+            answer.execute(&mut *transaction).await?;
+        }
         transaction.commit().await?;
         self.wake();
         Ok(revisions)

@@ -6,7 +6,7 @@ mod webhooks;
 
 use basalt_security::{SealedKey, SealingKey, Secret};
 use orchestrator_db::{
-    AuditEntry, Change, Error, Precondition, Query, Refusal, Replay, Repository, Settings, Sort, StoredToken,
+    AuditEntry, Change, Error, Kept, Precondition, Query, Refusal, Replay, Repository, Settings, Sort, StoredToken,
     StoredUser, Target, TokenKind, open,
 };
 use orchestrator_model::{Kind, Reference};
@@ -280,6 +280,13 @@ async fn requests_that_come_again(db: &Db) {
     assert_eq!(ask("b", 1101).await, Replay::New, "forgotten after a while");
     db.answered("ann", "id", None).await.unwrap();
     assert_eq!(ask("c", 1102).await, Replay::New);
+    // The answer is durable with the change, and goes with it when it is refused.
+    let kept = Kept { who: "ann", id: "id", response: &|revisions| format!("{revisions:?}") };
+    let refused = [put(tenant("kept"), json!({})), delete(tenant("none"))];
+    assert!(db.apply_answered("ann", 1, &refused, Some(&kept)).await.is_err());
+    assert_eq!(ask("c", 1103).await, Replay::Running);
+    db.apply_answered("ann", 1, &refused[..1], Some(&kept)).await.unwrap();
+    assert_eq!(ask("c", 1104).await, Replay::Answered("[1]".to_owned()));
 }
 
 async fn the_log_of_what_was_done(db: &Db) {
