@@ -21,6 +21,7 @@ export const PAGES = [
   ["usage", "usage"],
   ["alarms", "alarms"],
   ["alarm-rules", "alarms?tab=rules"],
+  ["webhooks", "alarms?tab=webhooks"],
   ["metrics", "metrics"],
   ["trace", "trace"],
   ["events", "events"],

@@ -202,6 +202,22 @@ export function receiverForm(network: string): ObjectForm {
   };
 }
 
+export function webhookForm(network: string): ObjectForm {
+  return {
+    network,
+    collection: "webhooks",
+    what: "kind.webhook",
+    nameHint: "form.nameHint",
+    start: { url: "https://", events: ["alarm"], active: true },
+    fields: [
+      { kind: "text", label: "alarms.target", path: ["url"], required: true, hint: "webhooks.urlHint" },
+      { kind: "lines", label: "nav.events", path: ["events"], hint: "webhooks.eventsHint" },
+      { kind: "secret", label: "alarms.secret", path: ["secret"], hint: "form.keysHint" },
+      { kind: "switch", label: "field.on", path: ["active"] },
+    ],
+  };
+}
+
 export function federationForm(network: string): ObjectForm {
   return {
     network,

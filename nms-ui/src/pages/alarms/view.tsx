@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import { useEvents } from "@/api/fleet";
 import { useNetwork } from "@/app/network";
 import { alertRuleForm, receiverForm } from "@/app/forms";
+import { Webhooks } from "./webhooks";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
 import { DataTable } from "@/ui/data-table";
@@ -13,7 +14,7 @@ import { useEventColumns } from "@/ui/event-columns";
 
 export const Route = createLazyRoute("/inside/n/$network/alarms")({ component: Alarms });
 
-const TABS = ["history", "rules", "receivers"] as const;
+const TABS = ["history", "webhooks", "rules", "receivers"] as const;
 
 function Alarms() {
   const { t } = useWords();
@@ -32,6 +33,9 @@ function Alarms() {
         </Tabs.List>
         <Tabs.Panel value="history">
           <History />
+        </Tabs.Panel>
+        <Tabs.Panel value="webhooks">
+          <Webhooks />
         </Tabs.Panel>
         <Tabs.Panel value="rules">
           <Rules />
