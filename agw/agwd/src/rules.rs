@@ -4,7 +4,6 @@ use crate::config::file;
 use agw_types::{Ambr, Arp, BearerQos, Gate, PolicyRule, RuleQos, SdfFilter};
 use basalt_control_api::gateway::v1 as api;
 use basalt_ids::Qci;
-use std::net::IpAddr;
 
 const PRECEDENCE: u32 = 100;
 const PRIORITY: u32 = 8;
@@ -18,12 +17,6 @@ pub fn read(written: &file::Rule) -> Result<PolicyRule, String> {
     let wrong = |what: String| format!("rule `{}`: {what}", name.escape_debug());
     let filters: Vec<SdfFilter> =
         written.flows.iter().map(|flow| flow.parse()).collect::<Result<_, String>>().map_err(wrong)?;
-    if filters.iter().any(|filter| matches!(filter.remote, Some((IpAddr::V6(_), _)))) {
-        let fix = "leave `remote` out, or name IPv4 addresses";
-        return Err(wrong(format!(
-            "the far ends of rules are IPv4 only as yet, so that no packet of this one would pass: {fix}"
-        )));
-    }
     let precedence = written.precedence.unwrap_or(PRECEDENCE);
     let precedence = u8::try_from(precedence)
         .map_err(|_| wrong(format!("precedence {precedence} is out of range: use 0 (first) to 255")))?;

@@ -181,7 +181,8 @@ fn network(first: u128, last: u128) -> Option<IpPrefix> {
     IpPrefix::new(address, u8::try_from(width.checked_sub(host)?).ok()?)
 }
 
-fn halves(number: u128) -> [u64; 2] {
+/// Both halves of an IPv6 address.
+pub(crate) fn halves(number: u128) -> [u64; 2] {
     [number >> 64, number & u128::from(u64::MAX)].map(|half| u64::try_from(half).unwrap_or(0))
 }
 

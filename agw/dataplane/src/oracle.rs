@@ -455,9 +455,9 @@ fn watching_programs_and_pipeline_agree() {
     for (seed, (program, make)) in (5..).zip(makes) {
         let Some(mut pair) = pair() else { return };
         let mut generator = Generator::new(seed);
-        for number in 0..PACKETS / 2 {
+        for number in 0..PACKETS / 6 {
             // Another phone now and then.
-            let index = number / 400 % 15;
+            let index = number / 130 % 15;
             let (ue, prefix) = {
                 let record = pair.native.uplink.get(index).unwrap();
                 (record.ue.get(), record.prefix.get())

@@ -394,7 +394,7 @@ impl Shared {
         }
     }
 
-    /// Sends a packet into a tunnel through the socket, and counts it. The socket marks nothing: ToS is the programs' alone.
+    /// Sends a packet into a tunnel through the socket, marked as programs do it, and counts it.
     pub(crate) fn send_into(
         &self,
         record: &Downlink,
@@ -412,7 +412,8 @@ impl Shared {
             header.extend(basalt_pipeline::container(tunnel.qfi).iter().flat_map(|word| word.to_ne_bytes()));
         }
         let peer = tunnel.peer.to_ipv4();
-        match socket.send(SocketAddrV4::new(peer, basalt_gtp::PORT), [&header, packet]) {
+        let tos = u8::try_from(tunnel.tos).unwrap_or(0);
+        match socket.send_marked(SocketAddrV4::new(peer, basalt_gtp::PORT), tos, [&header, packet]) {
             Ok(()) => Downlinked::account(&self.tables, record, bearer, charge, length),
             Err(error) => {
                 tracing::debug!(%peer, %error, "sending into a tunnel");

@@ -1,12 +1,13 @@
 //! Rules and bearers of a session, as they are asked for, and their compiled form.
 
 use crate::error::Error;
+use crate::framed::halves;
 use crate::limits::Limits;
 use agw_types::{FlowDirection, Peer, SessionService};
-use basalt_ebpf_abi::{Intervals, MAX_DEDICATED, MAX_FLOWS, Policy, PolicyFlags, Prefix};
+use basalt_ebpf_abi::{Intervals, Intervals6, MAX_DEDICATED, MAX_FLOWS, Policy, PolicyFlags, Prefix};
 use basalt_ids::{Ebi, Teid};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Which packets a rule is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Way {
 }
 
 /// One service data flow (TS 23.203 §6.2.2.2; a TFT's packet filter, TS 24.008 §10.5.6.12). A field that is `None` fits all packets.
-/// IPv6 packets fit rules without a far end's prefix; a rule that asks for ports fits TCP, UDP and SCTP, and no fragment behind the first, which has no ports.
+/// IPv6 packets fit rules without a far end and those with an IPv6 one; a rule that asks for ports fits TCP, UDP and SCTP, and no fragment behind the first, which has no ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Its number. A rule that is set again under its number keeps what it has counted and used. Several flows may have one number:
@@ -30,8 +31,10 @@ pub struct Rule {
     pub precedence: u32,
     /// Direction.
     pub way: Way,
-    /// The far end's address.
+    /// The far end's IPv4 address.
     pub remote: Prefix,
+    /// The far end's IPv6 address, and how many of its bits count: then it is for IPv6 packets only, whatever `remote` says.
+    pub remote6: Option<(Ipv6Addr, u8)>,
     /// The far end's port, first and last.
     pub remote_ports: Option<(u16, u16)>,
     /// The phone's port, first and last.
@@ -61,6 +64,7 @@ impl Rule {
             precedence,
             way: Way::Both,
             remote: Prefix::ALL,
+            remote6: None,
             remote_ports: None,
             local_ports: None,
             protocol: None,
@@ -71,6 +75,18 @@ impl Rule {
             limits: Limits::NONE,
             quota: None,
         }
+    }
+}
+
+impl Rule {
+    /// First and last IPv6 address of the far end; `None` for a rule that fits no IPv6 packet.
+    fn span6(&self) -> Option<(u128, u128)> {
+        let Some((address, length)) = self.remote6 else {
+            return (self.remote.length() == 0).then_some((0, u128::MAX));
+        };
+        let host = u128::MAX.checked_shr(length.into()).unwrap_or(0);
+        let first = address.to_bits() & !host;
+        Some((first, first | host))
     }
 }
 
@@ -158,7 +174,7 @@ impl Service {
 impl From<&SessionService> for Service {
     /// What the core wants. Its quotas are whoever's who counts.
     fn from(wanted: &SessionService) -> Self {
-        let rules = wanted.rules.iter().filter_map(|flow| {
+        let rules = wanted.rules.iter().map(|flow| {
             let filter = &flow.filter;
             let mut rule = Rule::any(flow.id, flow.precedence.into());
             rule.way = match filter.direction {
@@ -166,16 +182,16 @@ impl From<&SessionService> for Service {
                 FlowDirection::Downlink => Way::Downlink,
                 FlowDirection::Both => Way::Both,
             };
-            rule.remote = match filter.remote {
-                None => Prefix::ALL,
-                Some((IpAddr::V4(address), length)) => Prefix::new(address, length),
-                Some((IpAddr::V6(_), _)) => return None,
-            };
+            match filter.remote {
+                None => {}
+                Some((IpAddr::V4(address), length)) => rule.remote = Prefix::new(address, length),
+                Some((IpAddr::V6(address), length)) => rule.remote6 = Some((address, length)),
+            }
             (rule.remote_ports, rule.local_ports) = (filter.remote_ports, filter.local_ports);
             (rule.protocol, rule.tos, rule.bearer) = (filter.protocol, filter.tos, flow.bearer);
             (rule.uplink_open, rule.downlink_open) = (flow.gate.uplink, flow.gate.downlink);
             rule.limits = Limits::of(flow.mbr);
-            Some(rule)
+            rule
         });
         let bearers = wanted.bearers.iter().map(|bearer| Dedicated {
             ebi: bearer.ebi,
@@ -206,12 +222,13 @@ pub(crate) struct Compiled {
     remote: Table,
     remote_port: Table,
     local_port: Table,
+    remote6: Table<u128>,
 }
 
 /// The intervals of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Table {
-    starts: Vec<u32>,
+struct Table<N = u32> {
+    starts: Vec<N>,
     rules: Vec<u64>,
 }
 
@@ -219,11 +236,14 @@ impl Compiled {
     /// Compiles rules that stand in order of precedence, each with its bearer's number and its place among the session's states.
     pub(crate) fn new(rules: &[(&Rule, u8, u8)], strict: bool) -> Self {
         let mask = |test: &dyn Fn(&Rule) -> bool| mask(rules.iter().map(|(rule, _, _)| test(rule)));
-        let range = |ports: Option<(u16, u16)>| ports.map_or((0, u32::MAX), |(a, b)| (u32::from(a), u32::from(b)));
-        let table = |range: &dyn Fn(&Rule) -> (u32, u32)| {
-            let ranges: Vec<(u32, u32)> = rules.iter().map(|(rule, _, _)| range(rule)).collect();
-            Table::new(&ranges)
+        let range =
+            |ports: Option<(u16, u16)>| Some(ports.map_or((0, u32::MAX), |(a, b)| (u32::from(a), u32::from(b))));
+        let table = |range: &dyn Fn(&Rule) -> Option<(u32, u32)>| {
+            let ranges: Vec<_> = rules.iter().map(|(rule, _, _)| range(rule)).collect();
+            Table::new(&ranges, |last| last.checked_add(1))
         };
+        let named6 = rules.iter().any(|(rule, _, _)| rule.remote6.is_some());
+        let ranges6: Vec<_> = rules.iter().map(|(rule, _, _)| rule.span6().filter(|_| named6)).collect();
         Self {
             masks: [
                 mask(&|rule| rule.way != Way::Downlink),
@@ -231,7 +251,7 @@ impl Compiled {
                 mask(&|rule| rule.uplink_open),
                 mask(&|rule| rule.downlink_open),
                 mask(&|rule| rule.remote_ports.is_none() && rule.local_ports.is_none()),
-                mask(&|rule| rule.remote.length() == 0),
+                mask(&|rule| rule.span6() == Some((0, u128::MAX))),
             ],
             flags: if strict { PolicyFlags::STRICT } else { 0 },
             actions: rules.iter().map(|(_, bearer, state)| u32::from(*bearer) | u32::from(*state) << 8).collect(),
@@ -239,9 +259,10 @@ impl Compiled {
             tos: (0..=255)
                 .map(|t| mask(&|rule| rule.tos.is_none_or(|(value, bits)| t & bits == value & bits)))
                 .collect(),
-            remote: table(&|rule| (rule.remote.first(), rule.remote.last())),
+            remote: table(&|rule| Some((rule.remote.first(), rule.remote.last())).filter(|_| rule.remote6.is_none())),
             remote_port: table(&|rule| range(rule.remote_ports)),
             local_port: table(&|rule| range(rule.local_ports)),
+            remote6: Table::new(&ranges6, |last| last.checked_add(1)),
         }
     }
 
@@ -266,6 +287,8 @@ impl Compiled {
         self.remote.write(&policy.remote);
         self.remote_port.write(&policy.remote_port);
         self.local_port.write(&policy.local_port);
+        policy.step6.set(self.remote6.step());
+        self.remote6.write6(&policy.remote6);
     }
 }
 
@@ -274,16 +297,17 @@ fn mask(bits: impl Iterator<Item = bool>) -> u64 {
     bits.enumerate().fold(0, |mask, (index, bit)| mask | u64::from(bit) << (index & 63))
 }
 
-impl Table {
-    fn new(ranges: &[(u32, u32)]) -> Self {
-        let mut edges = BTreeSet::from([0]);
-        for (first, last) in ranges {
+impl<N: Ord + Copy + Default> Table<N> {
+    /// Of each rule, the values that it asks for; `None` for none at all. `next` is the value behind one.
+    fn new(ranges: &[Option<(N, N)>], next: impl Fn(N) -> Option<N>) -> Self {
+        let mut edges = BTreeSet::from([N::default()]);
+        for (first, last) in ranges.iter().flatten() {
             edges.insert(*first);
-            edges.extend(last.checked_add(1));
+            edges.extend(next(*last));
         }
-        let starts: Vec<u32> = edges.into_iter().collect();
-        let rules =
-            starts.iter().map(|at| mask(ranges.iter().map(|(first, last)| first <= at && at <= last))).collect();
+        let starts: Vec<N> = edges.into_iter().collect();
+        let within = |at: &N, range: &Option<(N, N)>| range.is_some_and(|(first, last)| first <= *at && *at <= last);
+        let rules = starts.iter().map(|at| mask(ranges.iter().map(|range| within(at, range)))).collect();
         Self { starts, rules }
     }
 
@@ -291,7 +315,22 @@ impl Table {
     fn step(&self) -> u32 {
         u32::try_from(self.starts.len().next_power_of_two() / 2).unwrap_or(0)
     }
+}
 
+impl Table<u128> {
+    fn write6(&self, intervals: &Intervals6) {
+        let last = self.rules.last().copied().unwrap_or(0);
+        let cells = intervals.highs.iter().zip(&intervals.lows).zip(&intervals.rules);
+        for (index, ((high, low), rules)) in cells.enumerate() {
+            let [start_high, start_low] = halves(self.starts.get(index).copied().unwrap_or(u128::MAX));
+            high.set(start_high);
+            low.set(start_low);
+            rules.set(self.rules.get(index).copied().unwrap_or(last));
+        }
+    }
+}
+
+impl Table {
     fn write(&self, intervals: &Intervals) {
         let last = self.rules.last().copied().unwrap_or(0);
         for (index, (start, rules)) in intervals.starts.iter().zip(&intervals.rules).enumerate() {

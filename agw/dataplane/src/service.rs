@@ -483,6 +483,7 @@ impl Sessions {
             record.flags.set(flags | UplinkFlags::IDLE);
             record.bearer.set(ebi | number << 8);
             record.ue.set(home.ue.get());
+            record.prefix.set(home.prefix.get());
             record.home.set(home.home.get());
             if let Some((address, _)) = peer {
                 record.peer_mask.set(self.peer_mask);

@@ -7,7 +7,7 @@ use crate::error::Error;
 pub(crate) use arp::ArpSocket;
 use basalt_ebpf_abi::Mac;
 pub(crate) use device::Device;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, MsgHdr, Protocol, SockAddr, Socket, Type};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -48,12 +48,20 @@ impl GtpSocket {
 
     /// Sends a datagram made of two parts. Waits a moment when the queue is full.
     pub(crate) fn send(&self, to: SocketAddrV4, parts: [&[u8]; 2]) -> io::Result<()> {
+        self.send_marked(to, 0, parts)
+    }
+
+    /// The same with this ToS octet in the IP header.
+    pub(crate) fn send_marked(&self, to: SocketAddrV4, tos: u8, parts: [&[u8]; 2]) -> io::Result<()> {
         let parts = parts.map(IoSlice::new);
         let to = SockAddr::from(SocketAddr::V4(to));
-        match self.0.send_to_vectored(&parts, &to) {
+        let control = ancillary(libc::IPPROTO_IP, libc::IP_TOS, tos.into());
+        let message = MsgHdr::new().with_addr(&to).with_buffers(&parts);
+        let message = if tos == 0 { message } else { message.with_control(&control) };
+        match self.0.sendmsg(&message, 0) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 wait(&[(self.0.as_fd(), libc::POLLOUT)], Some(Duration::from_millis(5)))?;
-                self.0.send_to_vectored(&parts, &to).map(drop)
+                self.0.sendmsg(&message, 0).map(drop)
             }
             other => other.map(drop),
         }
@@ -198,6 +206,16 @@ fn set_option(socket: &Socket, level: i32, name: i32, value: i32) -> io::Result<
     let length = size_of::<i32>() as libc::socklen_t;
     // SAFETY: the value lives across the call and has the length given.
     checked(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) })
+}
+
+/// One control message of an integer (cmsg(3)).
+fn ancillary(level: i32, kind: i32, value: i32) -> Vec<u8> {
+    const HEADER: usize = size_of::<libc::cmsghdr>();
+    let length = HEADER + size_of::<i32>();
+    let mut octets = length.to_ne_bytes().to_vec();
+    octets.extend([level, kind, value].into_iter().flat_map(i32::to_ne_bytes));
+    octets.resize(length.next_multiple_of(size_of::<usize>()), 0);
+    octets
 }
 
 fn nonblocking(fd: i32) -> io::Result<()> {

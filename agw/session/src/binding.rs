@@ -138,6 +138,10 @@ pub(crate) fn flow(filter: &PacketFilter) -> Option<SdfFilter> {
                 }
                 flow.remote = Some((Ipv4Addr::from_bits(address.to_bits() & prefix).into(), length as u8));
             }
+            FilterComponent::Ipv6RemotePrefix(address, length) => {
+                let host = u128::MAX.checked_shr(length.into()).unwrap_or(0);
+                flow.remote = Some((core::net::Ipv6Addr::from_bits(address.to_bits() & !host).into(), length.min(128)));
+            }
             FilterComponent::Protocol(protocol) => flow.protocol = Some(protocol),
             FilterComponent::LocalPort(port) => flow.local_ports = Some((port, port)),
             FilterComponent::LocalPorts(first, last) => flow.local_ports = Some((first, last)),
@@ -145,8 +149,6 @@ pub(crate) fn flow(filter: &PacketFilter) -> Option<SdfFilter> {
             FilterComponent::RemotePorts(first, last) => flow.remote_ports = Some((first, last)),
             FilterComponent::Tos(value, mask) => flow.tos = Some((value, mask)),
             FilterComponent::Ipv4Local(..)
-            // The data plane looks at IPv4 far ends only: what it would not let pass is not promised.
-            | FilterComponent::Ipv6RemotePrefix(..)
             | FilterComponent::Ipv6Remote(..)
             | FilterComponent::Ipv6LocalPrefix(..)
             | FilterComponent::SecurityParameterIndex(_)

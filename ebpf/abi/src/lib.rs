@@ -54,7 +54,9 @@ pub use nat::{
     MIN_BLOCK_BITS, Mapping, Nat, Phase,
 };
 pub use next_hop::{KERNEL_NEXT_HOP, Mac, NextHop, ON_LINK_NEXT_HOP};
-pub use policy::{BEARER_BLOCK, Bearer, Intervals, MAX_DEDICATED, MAX_FLOWS, Policy, PolicyFlags, Quota, RuleState};
+pub use policy::{
+    BEARER_BLOCK, Bearer, Intervals, Intervals6, MAX_DEDICATED, MAX_FLOWS, Policy, PolicyFlags, Quota, RuleState,
+};
 pub use reasons::{DropReason, PuntReason, REASON_SLOTS};
 pub use settings::{
     Layout, MAX_FORBIDDEN6, MAX_POOLS, MAX_POOLS6, MAX_RULES, Network6, Place6, Pool, Pool6, Rule, SettingFlags,
@@ -66,7 +68,7 @@ pub use uplink::{Uplink, UplinkFlags};
 pub use watch::{Point, Watch, WatchedHeader};
 
 /// Version of everything in this crate. Raised with every change of layout or meaning.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// Names of the maps, as in the object file and as pinned.
 pub mod maps {
@@ -182,7 +184,7 @@ const _: () = {
     assert!(size_of::<Downlink>() == 128);
     assert!(size_of::<RuleState>() == 128);
     assert!(size_of::<Bearer>() == 128);
-    assert!(size_of::<Policy>() == 64 + 256 + 4096 + 3 * 3072);
+    assert!(size_of::<Policy>() == 64 + 256 + 4096 + 3 * 3072 + 6144);
     assert!(size_of::<Meter>() == 16);
     assert!(size_of::<UeMeters>() == 32);
     assert!(size_of::<NextHop>() == 32);

@@ -49,6 +49,36 @@ impl Intervals {
     }
 }
 
+/// The same for IPv6 addresses, both halves in host order.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Intervals6 {
+    /// First half of where an interval begins, ascending together with `lows`; unused ones are the largest number in both.
+    pub highs: [Shared64; INTERVALS],
+    /// Second half.
+    pub lows: [Shared64; INTERVALS],
+    /// The rules of an interval.
+    pub rules: [Shared64; INTERVALS],
+}
+
+impl Intervals6 {
+    /// Whether interval `at` begins at this address or before it.
+    #[must_use]
+    #[inline(always)]
+    pub fn begins_by(&self, at: u32, high: u64, low: u64) -> bool {
+        let at = at as usize & (INTERVALS - 1);
+        let begin = self.highs[at].get();
+        begin < high || (begin == high && self.lows[at].get() <= low)
+    }
+
+    /// The rules of interval `at`.
+    #[must_use]
+    #[inline(always)]
+    pub fn of(&self, at: u32) -> u64 {
+        self.rules[at as usize & (INTERVALS - 1)].get()
+    }
+}
+
 /// The rules of one or many sessions with the same rules: it holds nothing of a session. Not changed while a session refers to it.
 #[repr(C, align(64))]
 #[derive(Debug)]
@@ -63,7 +93,7 @@ pub struct Policy {
     pub open_downlink: Shared64,
     /// Rules that ask for no port.
     pub portless: Shared64,
-    /// Rules that ask for no far end: those that IPv6 packets may fit.
+    /// Rules that every IPv6 far end satisfies: all that IPv6 packets may fit where no rule asks for a certain one.
     pub anywhere: Shared64,
     /// [`PolicyFlags`].
     pub flags: Shared32,
@@ -71,8 +101,8 @@ pub struct Policy {
     pub steps: Shared32,
     /// Sessions that refer to it; user space's.
     pub users: Shared32,
-    /// Zero.
-    pub reserved: Shared32,
+    /// Half the intervals in use of `remote6`; 0 where no rule asks for a certain IPv6 far end.
+    pub step6: Shared32,
     /// What each rule means: bearer number (0 for the default bearer) in bits 0 to 7, its [`RuleState`] after the session's first in
     /// bits 8 to 15.
     pub actions: [Shared32; MAX_FLOWS],
@@ -86,6 +116,8 @@ pub struct Policy {
     pub remote_port: Intervals,
     /// By the phone's port.
     pub local_port: Intervals,
+    /// By the far end's IPv6 address.
+    pub remote6: Intervals6,
 }
 
 /// Bits of [`Policy::flags`].

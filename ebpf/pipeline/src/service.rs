@@ -5,7 +5,7 @@
 
 use crate::meter;
 use crate::wire::{FRAGMENT_OFFSET, IPV4, IPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
-use crate::{Packet, Tables};
+use crate::{Packet, Step, Tables};
 use basalt_ebpf_abi::{
     BEARER_BLOCK, Bearer, Downlink, DownlinkFlags, DropReason, MAX_DEDICATED, MAX_FLOWS, Notice, Policy, PolicyFlags,
     Quota, RuleState, Shared64, Uplink, UplinkFlags,
@@ -16,6 +16,8 @@ use basalt_ebpf_abi::{
 struct Flow {
     /// Host order; of IPv4 only.
     remote: Option<u32>,
+    /// Both halves, host order; of IPv6 only.
+    remote6: [u64; 2],
     protocol: u32,
     tos: u32,
     /// Source port in the high half, destination port in the low one.
@@ -28,7 +30,7 @@ struct Flow {
 fn flow<P: Packet>(packet: &P, offset: usize, uplink: bool) -> Option<Flow> {
     let first = u64::from_be(packet.load64(offset)?);
     if first >> 60 == 6 {
-        return flow6(packet, offset, first);
+        return flow6(packet, offset, first, uplink);
     }
     let protocol = u32::from_be(packet.load32(offset + 8)?) >> 16 & 0xff;
     let remote = u32::from_be(packet.load32(offset + if uplink { 16 } else { 12 })?);
@@ -40,28 +42,83 @@ fn flow<P: Packet>(packet: &P, offset: usize, uplink: bool) -> Option<Flow> {
         let start = if header == 5 { IPV4 } else { header * 4 };
         ports = packet.load32(offset + start).map(u32::from_be);
     }
-    Some(Flow { remote: Some(remote), protocol, tos: (first >> 48) as u32 & 0xff, ports, later_fragment })
+    let remote6 = [0; 2];
+    Some(Flow { remote: Some(remote), remote6, protocol, tos: (first >> 48) as u32 & 0xff, ports, later_fragment })
 }
 
 /// An IPv6 packet. Ports are looked for right behind its header only.
 #[inline(always)]
-fn flow6<P: Packet>(packet: &P, offset: usize, first: u64) -> Option<Flow> {
+fn flow6<P: Packet>(packet: &P, offset: usize, first: u64, uplink: bool) -> Option<Flow> {
     let protocol = (first >> 8) as u32 & 0xff;
     let has_ports = matches!(protocol as u8, PROTO_TCP | PROTO_UDP | PROTO_SCTP);
     let ports = if has_ports { packet.load32(offset + IPV6).map(u32::from_be) } else { None };
-    Some(Flow { remote: None, protocol, tos: (first >> 52) as u32 & 0xff, ports, later_fragment: protocol == 44 })
+    let at = offset + if uplink { 24 } else { 8 };
+    let remote6 = [u64::from_be(packet.load64(at)?), u64::from_be(packet.load64(at + 8)?)];
+    Some(Flow {
+        remote: None,
+        remote6,
+        protocol,
+        tos: (first >> 52) as u32 & 0xff,
+        ports,
+        later_fragment: protocol == 44,
+    })
+}
+
+/// Bisects the far ends of a policy for an IPv6 address.
+struct Search {
+    policy: u32,
+    remote: [u64; 2],
+    at: u32,
+    stride: u32,
+    rules: u64,
+}
+
+impl<T: Tables> Step<T> for Search {
+    #[inline(always)]
+    fn step(&mut self, tables: &T) -> bool {
+        let Some(policy) = tables.policy(self.policy) else { return true };
+        let next = self.at.wrapping_add(self.stride);
+        if policy.remote6.begins_by(next, self.remote[0], self.remote[1]) {
+            self.at = next;
+        }
+        self.stride >>= 1;
+        if self.stride != 0 {
+            return false;
+        }
+        self.rules = policy.remote6.of(self.at);
+        true
+    }
+}
+
+/// The rules that ask for this IPv6 far end, or for none.
+#[inline(always)]
+fn remote6<T: Tables>(tables: &T, index: u32, policy: &Policy, remote: [u64; 2]) -> u64 {
+    let stride = policy.step6.get();
+    if stride == 0 {
+        return policy.anywhere.get();
+    }
+    let mut search = Search { policy: index, remote, at: 0, stride, rules: 0 };
+    tables.repeat(8, &mut search);
+    search.rules
 }
 
 /// The rules that a packet satisfies. `inside_port` is the phone's port where the packet has another one yet.
 #[inline(always)]
-fn classify(policy: &Policy, flow: &Flow, uplink: bool, inside_port: Option<u32>) -> u64 {
+fn classify<T: Tables>(
+    tables: &T,
+    index: u32,
+    policy: &Policy,
+    flow: &Flow,
+    uplink: bool,
+    inside_port: Option<u32>,
+) -> u64 {
     let steps = policy.steps.get();
     let mut rules = if uplink { policy.uplink.get() } else { policy.downlink.get() };
     rules &= policy.protocol[flow.protocol as usize & 0xff].get();
     rules &= policy.tos[flow.tos as usize & 0xff].get();
     rules &= match flow.remote {
         Some(remote) => policy.remote.rules(remote, steps & 0xff),
-        None => policy.anywhere.get(),
+        None => remote6(tables, index, policy, flow.remote6),
     };
     match flow.ports {
         Some(ports) => {
@@ -136,7 +193,7 @@ pub(crate) fn uplink<'t, P: Packet, T: Tables>(
             return Err(DropReason::NoRule);
         };
         let bearer = record.bearer.get() >> 8;
-        let rules = classify(policy, &flow, true, None);
+        let rules = classify(tables, home.policy.get(), policy, &flow, true, None);
         if rules == 0 {
             if bearer != 0 && !flow.later_fragment {
                 return Err(DropReason::WrongBearer);
@@ -191,7 +248,7 @@ pub(crate) fn downlink<'t, P: Packet, T: Tables>(
         let (Some(policy), Some(flow)) = (tables.policy(record.policy.get()), flow(packet, offset, false)) else {
             return Err(DropReason::NoRule);
         };
-        let rules = classify(policy, &flow, false, inside_port);
+        let rules = classify(tables, record.policy.get(), policy, &flow, false, inside_port);
         if rules != 0 {
             let Some(rule) = first(tables, policy, rules, record.states.get(), false) else {
                 return Err(DropReason::NoRule);

@@ -251,6 +251,71 @@ fn connect(server: IpAddr, port: u16, limit: Duration) -> Result<TcpStream> {
     Ok(stream)
 }
 
+/// The ToS octets of GTP-U packets with user data of at least so many octets that reach a namespace while `work` is done, and until
+/// there is one or `limit` is over.
+///
+/// # Errors
+/// No raw socket, or those of `work`.
+pub fn tos_of_tunnels(ns: &NetNs, least: usize, limit: Duration, work: impl FnOnce() -> Result<()>) -> Result<Vec<u8>> {
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let sniffer = ns.spawn("sniffer", move || {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)).context("opening a raw UDP socket")?;
+        socket.set_read_timeout(Some(Duration::from_millis(20)))?;
+        let _ = ready.send(());
+        let (end, mut seen, mut buffer) = (Instant::now() + limit, Vec::new(), vec![0; 65536]);
+        while Instant::now() < end && seen.is_empty() {
+            let Ok(length) = sys::receive(&socket, &mut buffer) else { continue };
+            let to_gtpu = buffer.get(22..24) == Some(&[8, 104]) && buffer.get(29) == Some(&255);
+            if to_gtpu && length >= least {
+                seen.extend(buffer.get(1));
+            }
+        }
+        Ok(seen)
+    })?;
+    is_ready.recv()?;
+    work()?;
+    sniffer.join().map_err(|_| anyhow!("the sniffer died of a panic"))?
+}
+
+/// Asks a server by which address and port it sees a program of a namespace.
+///
+/// # Errors
+/// The server is not reached, or says something else.
+pub fn seen_as(ns: &NetNs, server: IpAddr) -> Result<SocketAddr> {
+    ns.run(move || {
+        let mut text = String::new();
+        connect(server, 17, CONNECT)?.read_to_string(&mut text)?;
+        text.parse().with_context(|| format!("{text:?} is no address"))
+    })
+}
+
+/// Has a server echo one datagram of so many octets of content, which must come back whole.
+///
+/// # Errors
+/// It does not, within some tries.
+pub fn echo(ns: &NetNs, server: IpAddr, octets: usize) -> Result<()> {
+    const TRIES: u8 = 5;
+    ns.run(move || {
+        let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect((server, 7))?;
+        socket.set_read_timeout(Some(CONNECT))?;
+        let mut buffer = vec![0; 65536];
+        for number in 0..TRIES {
+            // No two parts alike, so that none may stand in another's place.
+            let content: Vec<u8> =
+                (0..octets).map(|at| number.wrapping_add((at / 251) as u8).wrapping_add(at as u8)).collect();
+            socket.send(&content)?;
+            match socket.recv(&mut buffer) {
+                Ok(length) if buffer.get(..length) == Some(&content[..]) => return Ok(()),
+                Ok(length) => bail!("{length} octets came back of {octets}, or others"),
+                Err(_) => {}
+            }
+        }
+        bail!("a datagram of {octets} octets does not come back from {server}")
+    })
+}
+
 /// Sends `count` numbered datagrams (0, 1, 2, …) to a phone's built-in receiver, `interval` apart.
 ///
 /// # Errors

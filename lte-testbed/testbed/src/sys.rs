@@ -169,6 +169,24 @@ pub const TX_CHECKSUM: u32 = 0x17;
 /// `ETHTOOL_SGRO`: the receiver joins packets; on veth it also gives the peer the NAPI that XDP redirects need.
 pub const GRO: u32 = 0x2c;
 
+/// Lets what a socket sends be fragmented, on the way and here, instead of being refused.
+///
+/// # Errors
+/// As setsockopt(2).
+pub fn let_fragment(socket: &socket2::Socket) -> io::Result<()> {
+    let value = libc::IP_PMTUDISC_DONT;
+    // SAFETY: the option's value is one C integer of ours.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            std::ptr::from_ref(&value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    })
+}
+
 /// Lets a socket receive only what a classic BPF program keeps: code, jump if true, jump if false, operand.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use crate::tables::{Sizes, Tables};
 use agw_types::Peer;
 use basalt_ebpf_abi::Prefix;
 use basalt_ids::{Ebi, Teid};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 fn bearer(number: u8, index: u32, peer: Option<Ipv4Addr>) -> Dedicated {
     Dedicated {
@@ -31,12 +31,23 @@ fn allow(octets: u64) -> Option<Allowance> {
     Some(Allowance { octets, threshold: octets / 2 })
 }
 
+/// IPv6 far ends, one in another, some with the last octets of the generator's addresses.
+const SIX: [(Ipv6Addr, u8); 6] = [
+    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
+    (Ipv6Addr::new(0x2001, 0xdb8, 0xbeef, 1, 0, 0, 0, 0), 64),
+    (Ipv6Addr::new(0x2001, 0xdb8, 0xbeef, 1, 0, 0, 0, 9), 128),
+    (Ipv6Addr::new(0x2001, 0xdb8, 0xbeef, 2, 0, 0, 0, 0), 125),
+    (Ipv6Addr::new(0x2001, 0xdb8, 0xbeef, 1, 0, 0, 0, 8), 127),
+    (Ipv6Addr::UNSPECIFIED, 0),
+];
+
 /// A rule of sixty-four, no two alike.
 fn one_of_many(id: u32) -> Rule {
     let pick = id as usize;
     Rule {
         way: [Way::Both, Way::Uplink, Way::Downlink][pick % 3],
         remote: Prefix::new([203, (id % 2) as u8, 113, (id * 4) as u8].into(), [0, 16, 24, 30][pick % 4]),
+        remote6: [None, None, SIX.get(pick / 3 % SIX.len()).copied()][pick % 3],
         protocol: [Some(17), Some(6), None][pick / 3 % 3],
         local_ports: id.is_multiple_of(5).then_some((5000, 5000 + id as u16)),
         tos: id.is_multiple_of(7).then_some((0, 0xff)),

@@ -5,6 +5,7 @@
 //! | TCP 80 | HTTP: `GET /bytes/N` answers N octets, `POST` takes any body, `GET /` says hello |
 //! | UDP 7 | echo (RFC 862) |
 //! | TCP 9 | sink (RFC 863) |
+//! | TCP 17 | who: tells the peer its own address and port |
 //! | TCP 19 | source: octets until the peer closes |
 //! | UDP 53 | DNS: every name is the server itself |
 
@@ -84,6 +85,7 @@ async fn bind(address: IpAddr) -> Result<JoinSet<()>> {
     let mut services = JoinSet::new();
     tcp(&mut services, address, 80, http::serve).await?;
     tcp(&mut services, address, 9, sink).await?;
+    tcp(&mut services, address, 17, who).await?;
     tcp(&mut services, address, 19, source).await?;
     let echo = udp(address, 7).await?;
     services.spawn(answer(echo, |request| Some(request.to_vec())));
@@ -144,6 +146,11 @@ async fn sink(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; 65536];
     while stream.read(&mut buffer).await? > 0 {}
     Ok(())
+}
+
+async fn who(mut stream: TcpStream) -> io::Result<()> {
+    let peer = stream.peer_addr()?;
+    stream.write_all(peer.to_string().as_bytes()).await
 }
 
 async fn source(mut stream: TcpStream) -> io::Result<()> {

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow};
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::address::AddressHeaderFlags;
 use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkMessage};
-use rtnetlink::packet_route::route::{RouteScope, RouteType};
+use rtnetlink::packet_route::route::{RouteAttribute, RouteMetric, RouteScope, RouteType};
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
 use super::netns::NetNs;
@@ -127,6 +127,52 @@ pub fn forward(ns: &NetNs) -> Result<()> {
 /// The setting cannot be written.
 pub fn forward6(ns: &NetNs) -> Result<()> {
     ns.run(|| set("ipv6/conf/all/forwarding", "1"))
+}
+
+/// Lets a namespace send a neighbour on an interface no larger packets than this: those that are are broken up.
+///
+/// # Errors
+/// No such interface, or the kernel refuses.
+pub fn narrow(ns: &NetNs, to: Ipv4Addr, interface: &'static str, mtu: u32) -> Result<()> {
+    ns.run_async(move || async move {
+        let handle = netlink()?;
+        let index = index_of(&handle, interface).await?;
+        let mut route = RouteMessageBuilder::<Ipv4Addr>::new()
+            .destination_prefix(to, 32)
+            .output_interface(index)
+            .scope(RouteScope::Link)
+            .build();
+        route.attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
+        handle.route().add(route).replace().execute().await?;
+        Ok(())
+    })
+}
+
+/// Gives an interface another hardware address, as a router that is exchanged has, which it announces.
+///
+/// # Errors
+/// No such interface, or the kernel refuses.
+pub fn exchange(ns: &NetNs, interface: &'static str, address: [u8; 6]) -> Result<()> {
+    ns.run_async(move || async move {
+        set(&format!("ipv4/conf/{interface}/arp_notify"), "1")?;
+        let handle = netlink()?;
+        let index = index_of(&handle, interface).await?;
+        handle.link().set(LinkUnspec::new_with_index(index).address(address.to_vec()).build()).execute().await?;
+        Ok(())
+    })
+}
+
+/// Routes everything through another neighbour than before.
+///
+/// # Errors
+/// The neighbour is on no network of ours.
+pub fn replace_default_route(ns: &NetNs, via: Ipv4Addr) -> Result<()> {
+    ns.run_async(move || async move {
+        let route =
+            RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(Ipv4Addr::UNSPECIFIED, 0).gateway(via).build();
+        netlink()?.route().add(route).replace().execute().await?;
+        Ok(())
+    })
 }
 
 /// Adds an address to an interface.

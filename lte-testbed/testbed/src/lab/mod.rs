@@ -51,6 +51,8 @@ pub const GATEWAY_SGI6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x5, 1, 0, 0, 0,
 pub const INTERNET_SGI6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x5, 1, 0, 0, 0, 2);
 /// The server in the internet, over IPv6.
 pub const SERVER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x5, 0, 0, 0, 0, 0x53);
+/// Another router of the internet on that link, once a lab has it.
+pub const OTHER_SGI: Ipv4Addr = Ipv4Addr::new(10, 92, 0, 3);
 /// IPv6 prefixes of phones, and of networks behind them.
 pub const PHONES6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2001, 0xdb8, 0x9300, 0, 0, 0, 0, 0), 40);
 /// IPv4 networks behind phones.
@@ -295,7 +297,7 @@ pub fn status(name: &str) -> Result<String> {
     let _ = writeln!(text, "  gateway   {GATEWAY_S1} on {S1_INTERFACE}, {GATEWAY_SGI} on {SGI_INTERFACE}");
     let _ = writeln!(text, "  eNodeBs   {}/{}", ENB_PREFIX.0, ENB_PREFIX.1);
     let _ = writeln!(text, "  phones    {}/{}", PHONES.0, PHONES.1);
-    let _ = write!(text, "  server    {SERVER} (HTTP 80, echo 7, sink 9, source 19)");
+    let _ = write!(text, "  server    {SERVER} (HTTP 80, echo 7, sink 9, who 17, source 19)");
     if let Some(state) = LabState::load(name) {
         for process in state.processes.iter().chain(&state.owner).filter(|process| process.lives()) {
             let _ = write!(text, "\n  process   {} {}", process.pid, process.what);

@@ -177,6 +177,7 @@ impl Io {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
         crate::sys::large_receive_buffer(&socket, 8 << 20)?;
         socket.set_send_buffer_size(4 << 20)?;
+        crate::sys::let_fragment(&socket)?;
         socket.set_nonblocking(true)?;
         socket.bind(&SocketAddr::from((address, gtpu::PORT)).into()).with_context(|| cannot_bind(address))?;
         let socket = Rc::new(UdpSocket::from_std(socket.into())?);

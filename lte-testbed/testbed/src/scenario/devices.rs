@@ -117,6 +117,24 @@ impl World {
         })
     }
 
+    /// The server sees a phone's program by an address that the operator finds the phone by.
+    pub(super) fn seen_as(&self, phone: usize, wanted: IpAddr) -> Result<()> {
+        let seen =
+            probe::seen_as(self.space(Place::Phone(phone))?, self.address_of(Place::Internet, wanted.is_ipv6())?)?;
+        if seen.ip() != wanted {
+            bail!("the server sees {seen}");
+        }
+        let imsi = self.imsi(phone - 1)?;
+        let told = self.network.gateway.basalt(&["who", &seen.ip().to_string(), &seen.port().to_string()])?;
+        if told.contains(&imsi) { Ok(()) } else { bail!("who had {seen}? {told}") }
+    }
+
+    /// The internet has another router, and the gateway goes by it.
+    pub(super) fn other_router(&self) -> Result<()> {
+        link::add_address(&self.network.lab.internet, lab::SGI_INTERFACE, lab::OTHER_SGI, 24)?;
+        link::replace_default_route(&self.network.lab.agw, lab::OTHER_SGI)
+    }
+
     /// A real program at one place downloads from a real server at another one.
     pub(super) fn download(&self, by: Place, from: Place, octets: u64, ipv6: bool, wanted: bool) -> Result<()> {
         let server = self.address_of(from, ipv6)?;

@@ -188,6 +188,19 @@ fn step(sentence: &str) -> Sentence<Step> {
             let rates = rates.iter().map(|rate| number(rate)).collect::<Sentence<Vec<u64>>>()?;
             Ok(Step::Rates(index(phone)?, rates))
         }
+        [by @ .., "exchanges", octets, "octets", "with", "internet"] => {
+            Ok(Step::Exchange(place(by)?, Place::Internet, number(octets)?, false))
+        }
+        [by @ .., "exchanges", octets, "octets", "with", "internet", "over", "IPv6"] => {
+            Ok(Step::Exchange(place(by)?, Place::Internet, number(octets)?, true))
+        }
+        ["internet", "sees", "ue", phone, "as", address] => Ok(Step::SeenAs(index(phone)?, number(address)?)),
+        ["packets", "to", "ue", phone, "reach", "enb", "with", "dscp", dscp] => {
+            Ok(Step::Marked(index(phone)?, number(dscp)?))
+        }
+        ["cable", "of", "enbs", "carries", octets, "octets"] => Ok(Step::RadioMtu(number(octets)?)),
+        ["gateway", "goes", "by", "another", "router"] => Ok(Step::OtherRouter),
+        ["router", "is", "exchanged"] => Ok(Step::ExchangeRouter),
         [rest @ .., "over", "IPv6"] if downloads(rest) => download(rest, true),
         rest if downloads(rest) => download(rest, false),
         ["operator", "watches", "ue", phone, "for", time] => Ok(Step::Watch(index(phone)?, duration(time)?)),

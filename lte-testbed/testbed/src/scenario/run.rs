@@ -78,6 +78,18 @@ impl World {
             Step::Rates(phone, rates) => super::rates::run(self, phone - 1, rates),
             Step::Watch(phone, time) => self.watch(phone - 1, *time),
             Step::Download(by, from, octets, ipv6, wanted) => self.download(*by, *from, *octets, *ipv6, *wanted),
+            Step::Exchange(by, with, octets, ipv6) => {
+                probe::echo(self.space(*by)?, self.address_of(*with, *ipv6)?, *octets)
+            }
+            Step::SeenAs(phone, address) => self.seen_as(*phone, *address),
+            Step::Marked(phone, dscp) => self.marked(phone - 1, *dscp),
+            Step::RadioMtu(octets) => {
+                lab::link::narrow(&self.network.lab.ran, lab::GATEWAY_S1, lab::S1_INTERFACE, *octets)
+            }
+            Step::OtherRouter => self.other_router(),
+            Step::ExchangeRouter => {
+                lab::link::exchange(&self.network.lab.internet, lab::SGI_INTERFACE, [2, 0, 0, 0, 0x92, 9])
+            }
             Step::CanaryStarts(phone) => self.canary_starts(phone - 1),
             Step::CanaryLostNothing => self.canary_ends(),
             Step::Wait(time) => {
@@ -279,6 +291,23 @@ impl World {
         }
         if bits < least || bits > most {
             bail!("{bits} of {sent} bit arrived in {elapsed:.2} s, which is not {rate} bit/s");
+        }
+        Ok(())
+    }
+
+    /// Pings a phone from the internet, and looks at what reaches base stations.
+    fn marked(&self, phone: usize, dscp: u8) -> Result<()> {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let address = self.the_address(phone)?;
+        let internet = self.network.lab.internet.clone();
+        let ping = || {
+            let pings = probe::ping(&internet, address, 1, Duration::ZERO, PATIENCE)?;
+            if pings.received == 1 { Ok(()) } else { bail!("the phone does not answer") }
+        };
+        // Echo requests of the gateway's own are shorter.
+        let seen = probe::tos_of_tunnels(&self.network.lab.ran, 64, PATIENCE, ping)?;
+        if seen != [dscp << 2] {
+            bail!("ToS octets {seen:?} reached the base stations");
         }
         Ok(())
     }

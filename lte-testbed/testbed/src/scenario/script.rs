@@ -138,6 +138,18 @@ pub enum Step {
     /// A program at the first place downloads so many octets by HTTP from a server at the second one, over IPv6 if the first `bool` says
     /// so; or it cannot, if the second one does.
     Download(Place, Place, u64, bool, bool),
+    /// A program at the first place has the server at the second one echo a datagram of so many octets; over IPv6 if `true`.
+    Exchange(Place, Place, usize, bool),
+    /// The server sees a program of the phone by this address, and the gateway knows whose port that is.
+    SeenAs(usize, IpAddr),
+    /// What the internet sends a phone reaches its base station with this DSCP.
+    Marked(usize, u8),
+    /// The base stations' end of their cable carries so many octets of a packet.
+    RadioMtu(u32),
+    /// The gateway's default route goes by another router of the internet.
+    OtherRouter,
+    /// The router of the internet has another hardware address from now on.
+    ExchangeRouter,
     /// A phone begins to ping the server without end.
     CanaryStarts(usize),
     /// Ends the pings of the canary, and none of them may be unanswered.

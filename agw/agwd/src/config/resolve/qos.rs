@@ -111,7 +111,6 @@ mod tests {
             ("[[apn]]\nname = \"ims\"\nrules = [\"voice\"]", "not defined"),
             ("[[rule]]\nname = \"a\"\nflows = [\"nothing\"]", "no word of a flow"),
             ("[[rule]]\nname = \"a\"", "no flow"),
-            ("[[rule]]\nname = \"a\"\nflows = [\"udp remote 2001:db8::/32\"]", "IPv4 only"),
             ("[[rule]]\nname = \"a\"\nflows = [\"udp\"]\n[[rule]]\nname = \"a\"\nflows = [\"udp\"]", "twice"),
             ("[qos]\ndscp = { \"1\" = 64 }", "six bits"),
             ("[qos]\ndscp = { \"voice\" = 1 }", "not a QCI"),

@@ -302,6 +302,70 @@ fn the_compiled_rules_mean_what_the_rules_say() {
 }
 
 #[test]
+fn ipv6_far_ends_mean_what_the_rules_say() {
+    let (plane, _traffic) = memory();
+    let mine: u128 = 0x2001_0db8_0006_0005_0000_0000_0000_0002;
+    let address = UeAddress::Ipv4v6(UE, Prefix64::of(mine.into()));
+    set(&plane, Tunnel { address, ..tunnel(DEFAULT.0, UE, connected(7)) }).unwrap();
+    for hop in 0..2 {
+        plane.shared.tables.next_hops.get(hop).unwrap().resolve(20, 3000, Mac([1; 6]), Mac([2; 6]));
+    }
+    let far: u128 = 0x2001_0db8_beef_0001_8000_0000_0000_0009;
+    let mut random = Random(0x6666);
+    let mut matched = 0;
+    for round in 0..60 {
+        let count = random.pick(&[1, 2, 8, 64]);
+        let mut rule = |id| {
+            let bits = random.pick(&[0, 1, 31, 48, 64, 65, 66, 127, 128]);
+            let near = random.pick(&[far, far ^ 1, far ^ 1 << 63, far ^ 1 << 64, far ^ 1 << 79, u128::MAX]);
+            let host = u128::MAX.checked_shr(bits).unwrap_or(0);
+            let remote6 =
+                random.pick(&[None, Some(()), Some(()), Some(())]).map(|()| ((near & !host).into(), bits as u8));
+            let remote = Prefix::new(SERVER.into(), random.pick(&[0, 32]));
+            Rule { remote6, remote, ..Rule::any(id, random.below(20) as u32) }
+        };
+        let rules: Vec<Rule> = (1..=count).map(&mut rule).collect();
+        plane.serve(DEFAULT, address, &Service::default()).unwrap();
+        plane.serve(DEFAULT, address, &Service { rules: rules.clone(), ..Service::default() }).unwrap();
+        for number in 0..40 {
+            let other = far ^ random.pick(&[0, 1, 2, 1 << 62, 1 << 63, 1 << 64, 1 << 79, 1 << 127]);
+            let uplink = number % 2 == 0;
+            let ends = if uplink { [mine, other] } else { [other, mine] };
+            let mut packet = vec![0x60, 0, 0, 0, 0, 8, 17, 64];
+            packet.extend(ends.iter().flat_map(|end| end.to_be_bytes()));
+            packet.extend([0x13, 0x88, 0, 53, 0, 8, 0, 0]);
+            let before = plane.parts(DEFAULT, address).unwrap().rules;
+            if uplink {
+                up(&plane, DEFAULT, &packet).unwrap();
+            } else {
+                let mut bytes = frame(&packet);
+                bytes[12..14].copy_from_slice(&[0x86, 0xdd]);
+                let kernel = basalt_pipeline::Origin::Kernel;
+                run(&bytes, |frame| dropped(towards_phone(frame, &plane.shared.tables, kernel))).unwrap();
+            }
+            let after = plane.parts(DEFAULT, address).unwrap().rules;
+            let counted: Vec<u32> = after.iter().filter(|(id, v)| before[*id] != **v).map(|(id, _)| *id).collect();
+            let fits = |rule: &&Rule| match rule.remote6 {
+                None => rule.remote.length() == 0,
+                Some((network, bits)) => {
+                    (network.to_bits() ^ other) & !u128::MAX.checked_shr(bits.into()).unwrap_or(0) == 0
+                }
+            };
+            let wanted = rules.iter().filter(fits).min_by_key(|rule| (rule.precedence, rule.id)).map(|rule| rule.id);
+            assert_eq!(counted, Vec::from_iter(wanted), "round {round}: {other:x} uplink {uplink}, {rules:?}");
+            matched += usize::from(wanted.is_some());
+        }
+        // No IPv4 packet fits a rule with an IPv6 far end.
+        let before = plane.parts(DEFAULT, address).unwrap().rules;
+        up(&plane, DEFAULT, &WEB.packet(true, 0)).unwrap();
+        let after = plane.parts(DEFAULT, address).unwrap().rules;
+        let six = |id: &u32| rules.iter().any(|rule| rule.id == *id && rule.remote6.is_some());
+        assert!(after.iter().all(|(id, volume)| !six(id) || before[id] == *volume), "round {round}");
+    }
+    assert!(matched > 600, "{matched}");
+}
+
+#[test]
 fn rules_that_come_and_go_keep_their_counts() {
     let plane = plane();
     let rules = |ids: std::ops::Range<u32>| -> Vec<Rule> {
