@@ -87,6 +87,8 @@ pub struct Gateway {
     next_reply: u64,
     keeper: Client,
     stop: Option<String>,
+    /// The daemon is to be replaced by itself.
+    again: bool,
 }
 
 /// A step whose effects are held back.
@@ -157,6 +159,7 @@ impl Gateway {
             next_reply: 0,
             keeper: parts.keeper,
             stop: None,
+            again: false,
         }
     }
 
@@ -178,6 +181,9 @@ impl Gateway {
         loop {
             if let Some(reason) = self.stop.take() {
                 bail!(reason);
+            }
+            if self.again {
+                return Ok(());
             }
             self.keeper.flush().await.context("the keeper is gone; restart agwd to start another")?;
             if self.wanted.is_some() && self.waiting.is_empty() {
@@ -214,6 +220,16 @@ impl Gateway {
             }
             self.retry_backlog();
         }
+    }
+
+    /// Ends soon, to be started again in its own place.
+    pub fn restart(&mut self) {
+        self.again = true;
+    }
+
+    /// Whether the daemon is to be replaced by itself.
+    pub const fn restarts(&self) -> bool {
+        self.again
     }
 
     /// Commits what waits and ends.

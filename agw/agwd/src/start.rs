@@ -130,8 +130,11 @@ pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<()
     };
     tracing::info!("ready");
     let served = gateway.serve(&mut job_queue, &mut completions, &mut traffic, &mut reports, stopped).await;
-    let effective = gateway.effective.clone();
+    let (effective, again) = (gateway.effective.clone(), gateway.restarts());
     gateway.close();
+    if served.is_ok() && again {
+        return Err(again_from_the_start());
+    }
     if how == Stop::All {
         keeper::stop(&effective);
         if let Err(error) = Dataplane::teardown(&plane_config).await {
@@ -161,6 +164,15 @@ fn with_the_orchestrators(effective: Effective, local: &cloud::Local, managed: &
             effective
         }
     }
+}
+
+/// Replaces this process by its own program. What it had open closes with it; the keeper and the data plane stay. Gives why not.
+fn again_from_the_start() -> anyhow::Error {
+    use std::os::unix::process::CommandExt as _;
+    tracing::info!("starting again, as the orchestrator asked");
+    let Ok(program) = std::env::current_exe() else { return anyhow::anyhow!("agwd does not find its own program") };
+    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
+    anyhow::anyhow!("agwd cannot start again: {error}")
 }
 
 /// Makes a folder with these rights, unless it is there.

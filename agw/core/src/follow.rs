@@ -5,6 +5,7 @@
 //! detached.
 
 use crate::Core;
+use agw_ran::Overload;
 use agw_types::{AccessLists, GatewayConfig, Now, PolicyRule, Profile, SubscribedRule, UeId};
 use basalt_ids::{Apn, Imsi};
 use std::collections::BTreeSet;
@@ -27,6 +28,25 @@ impl Core {
         if barring {
             self.enforce_access(now);
         }
+    }
+
+    /// Begins or ends a drain: base stations keep all UEs away that they can, and this MME has no share of new ones in its pool
+    /// (TS 23.401 §4.3.7.2, §4.3.7.3).
+    pub(crate) fn drain(&mut self, now: Now, on: bool) {
+        if core::mem::replace(&mut self.draining, on) == on {
+            return;
+        }
+        self.mobility.drain(on);
+        self.with_ran(now, |ran, cx| {
+            ran.set_overload(on.then_some(Overload { reduction: 99 }), cx);
+            ran.tell_capacity(if on { 0 } else { cx.config.relative_capacity }, cx);
+        });
+    }
+
+    /// Whether no new UEs are taken.
+    #[must_use]
+    pub const fn is_draining(&self) -> bool {
+        self.draining
     }
 
     /// Detaches those that the lists of networks and equipment do not let in.

@@ -89,6 +89,8 @@ pub struct Core {
     /// Effects of the step, before its records are put in front.
     effects: Effects,
     noise: Noise,
+    /// No new UEs are taken.
+    draining: bool,
 }
 
 impl Core {
@@ -140,6 +142,7 @@ impl Core {
             dirty: Vec::new(),
             effects: Effects::new(),
             noise: Noise::default(),
+            draining: false,
             limits,
             config,
         }
@@ -243,6 +246,10 @@ impl Core {
             Command::RemoveRule { imsi, apn, name } => self.change_rules(now, *imsi, |sessions, ue, out| {
                 sessions.remove_rule(now.mono, ue, apn.as_ref(), name, out)
             }),
+            Command::Drain { on } => {
+                self.drain(now, *on);
+                OperatorReply::Started
+            }
             _ => self.mobility.command(now, command, &mut self.wants),
         };
         self.effects.push(Effect::Reply { token, reply });
@@ -276,6 +283,9 @@ impl Core {
 
     /// Base stations keep UEs away while too many are unproven, and let them in again when there is room.
     fn watch_load(&mut self, now: Now) {
+        if self.draining {
+            return;
+        }
         let (load, limit) = (u64::from(self.mobility.half_open()), u64::from(self.limits.half_open));
         let overload = match self.ran.overload() {
             None if load * 10 >= limit * 8 => Some(Overload { reduction: 50 }),

@@ -4,8 +4,8 @@
 mod site;
 
 use agw_types::{
-    Ambr, ConfigDelta, DataplaneChange, Equipment, Gate, GatewayConfig, Input, Limits, PolicyRule, SdfFilter,
-    SubscribedRule, UeState,
+    Ambr, Command, ConfigDelta, DataplaneChange, Equipment, Gate, GatewayConfig, Input, Limits, OperatorReply,
+    PolicyRule, SdfFilter, SubscribedRule, UeState,
 };
 use basalt_nas::EmmMessage;
 use basalt_nas::esm::{EsmMessage, EsmPdu, ModifyEpsBearerContextAccept};
@@ -173,4 +173,27 @@ fn a_new_pool_is_for_the_next_session_and_the_present_one_stays() {
     next.attach(&mut site);
     let address = site.core.ue(next.imsi).unwrap().sessions[0].address.ipv4().unwrap();
     assert_eq!(&address.octets()[..2], &[10, 99]);
+}
+
+#[test]
+fn a_drain_keeps_new_phones_away_and_lets_connected_ones_go() {
+    let mut site = Site::new();
+    let mut phone = attached(&mut site);
+    assert_eq!(site.command(Command::Drain { on: true }), OperatorReply::Started);
+    let Some(Pdu::OverloadStart(start)) = site.next() else { panic!("no OVERLOAD START") };
+    assert_eq!(start.traffic_load_reduction, Some(99));
+    let Some(Pdu::MmeConfigurationUpdate(update)) = site.next() else { panic!("no MME CONFIGURATION UPDATE") };
+    assert_eq!(update.relative_mme_capacity, Some(0));
+    let mut other = Phone::new(2, &phone.enb);
+    other.start_attach(&mut site);
+    let EmmMessage::AttachReject(reject) = other.hear_emm(&mut site) else { panic!("no ATTACH REJECT") };
+    assert_eq!(reject.cause, EmmCause::Congestion);
+    site.clear();
+    assert_eq!(site.command(Command::Release { imsi: phone.imsi }), OperatorReply::Started);
+    phone.hear_release(&mut site);
+    assert_eq!(site.core.ue(phone.imsi).unwrap().state, UeState::Idle, "it stays attached");
+    site.clear();
+    site.command(Command::Drain { on: false });
+    assert!(matches!(site.next(), Some(Pdu::OverloadStop(_))));
+    other.attach(&mut site);
 }

@@ -59,16 +59,18 @@ pub(crate) fn up(up: Up, speaker: &Speaker<'_>) -> api::FromGateway {
         Up::Usage { ledger, records } => {
             ApiUp::Usage(api::Usage { ledger, records: records.into_iter().map(usage).collect() })
         }
-        Up::Progress(progress) => {
+        Up::Data { id, place, octets } => ApiUp::CommandData(api::CommandData { id, place, octets }),
+        Up::Progress { number, progress } => {
             use api::command_progress::State;
             let state = match progress.state {
                 CommandState::Running => State::Running,
                 CommandState::Done => State::Done,
                 CommandState::Failed => State::Failed,
                 CommandState::NotSupported => State::NotSupported,
+                CommandState::Interrupted => State::Interrupted,
             };
             let (id, percent, output) = (progress.id, progress.percent, progress.output);
-            ApiUp::Progress(api::CommandProgress { id, state: state.into(), percent, output })
+            ApiUp::Progress(api::CommandProgress { id, state: state.into(), percent, output, number })
         }
         Up::Phones { whole, phones, gone } => {
             let phone = |it: agw_sync::Phone| api::Phone {
@@ -122,7 +124,8 @@ pub(crate) fn down(message: api::FromOrchestrator) -> Option<Down> {
             Down::Page(Page { number: it.number, puts, removes: it.removes.into_iter().map(key).collect() })
         }
         ApiDown::Received(it) => {
-            Down::Received { events: (it.epoch, it.events_through), usage: (it.ledger, it.usage_through) }
+            let (events, usage) = ((it.epoch, it.events_through), (it.ledger, it.usage_through));
+            Down::Received { events, usage, progress: it.progress_through, data: (it.command, it.data_through) }
         }
         ApiDown::Command(it) => {
             Down::Command(Command { id: it.id, kind: it.kind, arguments: it.arguments, expires_at: it.expires_at })

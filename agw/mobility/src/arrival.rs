@@ -212,6 +212,8 @@ impl Mobility {
             || imsi.is_some_and(|imsi| !self.config.access.admits_subscriber(imsi))
         {
             Some((EmmCause::PlmnNotAllowed, crate::reject::words_for(AuthFailure::RoamingNotAllowed)))
+        } else if self.draining {
+            Some((EmmCause::Congestion, "the gateway is being drained and takes no new phones"))
         } else if Eps::select(&self.algorithms, &capability).is_err() {
             Some((
                 EmmCause::UeSecurityCapabilitiesMismatch,

@@ -68,6 +68,8 @@ pub struct Mobility {
     retired: VecDeque<UeId>,
     rng: SecureRng,
     asked: u16,
+    /// No new UEs are taken.
+    draining: bool,
 }
 
 impl Mobility {
@@ -95,6 +97,7 @@ impl Mobility {
             retired: VecDeque::new(),
             rng,
             asked: 0,
+            draining: false,
         }
     }
 
@@ -177,15 +180,23 @@ impl Mobility {
     /// An operator wants something of a UE.
     pub fn command(&mut self, now: Now, command: &Command, out: &mut Outbox<Want>) -> OperatorReply {
         let imsi = match command {
-            Command::Detach { imsi, .. } | Command::Deactivate { imsi, .. } | Command::Page { imsi } => *imsi,
+            Command::Detach { imsi, .. }
+            | Command::Deactivate { imsi, .. }
+            | Command::Page { imsi }
+            | Command::Release { imsi } => *imsi,
             // The other rooms'.
-            Command::ResetEnb { .. } | Command::SetRule { .. } | Command::RemoveRule { .. } => {
+            Command::ResetEnb { .. } | Command::SetRule { .. } | Command::RemoveRule { .. } | Command::Drain { .. } => {
                 return OperatorReply::NotFound;
             }
         };
         let Some(id) = self.index.imsi(imsi) else { return OperatorReply::NotFound };
         let reply = self.with(id, now, out, |ue, cx| command_for(ue, command, cx));
         reply.unwrap_or(OperatorReply::NotFound)
+    }
+
+    /// Takes no new UEs from now on, or takes them again.
+    pub fn drain(&mut self, on: bool) {
+        self.draining = on;
     }
 
     /// Who has proven to be somebody that the lists of networks and equipment do not let in.
@@ -424,6 +435,18 @@ fn command_for(ue: &mut Ue, command: &Command, cx: &mut Cx<'_>) -> OperatorReply
                 OperatorReply::Refused("only an idle phone can be paged".to_owned())
             }
         }
-        Command::ResetEnb { .. } | Command::SetRule { .. } | Command::RemoveRule { .. } => OperatorReply::NotFound,
+        Command::Release { .. } => {
+            // In the middle of a procedure it is left alone: it comes to rest by itself.
+            let at_rest = matches!(ue.emm, Emm::Registered(None)) && ue.connection.is_some();
+            if at_rest {
+                release::disconnect(ue, RadioCause::UserInactivity, cx);
+                OperatorReply::Started
+            } else {
+                OperatorReply::Refused("only a connected phone at rest can be let go".to_owned())
+            }
+        }
+        Command::ResetEnb { .. } | Command::SetRule { .. } | Command::RemoveRule { .. } | Command::Drain { .. } => {
+            OperatorReply::NotFound
+        }
     }
 }

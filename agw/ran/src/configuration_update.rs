@@ -87,6 +87,16 @@ impl Ran {
         }
     }
 
+    /// Tells all base stations this MME's share of new UEs in its pool (TS 36.413 §9.2.3.17).
+    pub fn tell_capacity(&mut self, capacity: u8, cx: &mut Cx<'_>) {
+        let ready: Vec<LinkId> = self.by_enb.values().copied().collect();
+        for link in ready {
+            let mut update = MmeConfigurationUpdate::new();
+            update.relative_mme_capacity = Some(capacity);
+            cx.send(link, 0, update);
+        }
+    }
+
     /// MME CONFIGURATION UPDATE FAILURE.
     pub(crate) fn update_refused(&mut self, link: LinkId, failure: &MmeConfigurationUpdateFailure, cx: &mut Cx<'_>) {
         let cause = failure.cause.map_or_else(|| "no cause given".to_owned(), |cause| cause.to_string());

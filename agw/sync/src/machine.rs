@@ -112,7 +112,8 @@ impl Sync {
             renewing: false,
             reopen_at: None,
             held,
-            outbox: Outbox::new(epoch),
+            // Reports are numbered by the clock, so that those of one life of the daemon come after those of the life before.
+            outbox: Outbox::new(epoch, now.unix_secs.saturating_mul(1 << 20)),
             rng,
             instance,
             now,

@@ -165,11 +165,15 @@ pub enum CommandState {
     Failed,
     /// This gateway cannot do it.
     NotSupported,
+    /// It ran when the daemon ended, and does no more.
+    Interrupted,
 }
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
+    /// Octets that it gave besides words, after those that it gave before.
+    pub data: Vec<u8>,
     /// Which.
     pub id: String,
     /// How it is.
@@ -241,8 +245,22 @@ pub enum Up {
         /// In order.
         records: Vec<UsageRecord>,
     },
-    /// How a command is.
-    Progress(Progress),
+    /// How a command is; its data goes by itself.
+    Progress {
+        /// Grows.
+        number: u64,
+        /// How it is.
+        progress: Progress,
+    },
+    /// What a command gave besides words.
+    Data {
+        /// The command.
+        id: String,
+        /// Place of the first octet.
+        place: u64,
+        /// The octets.
+        octets: Vec<u8>,
+    },
     /// What of all that it holds is in force.
     InForce {
         /// Not in force, or not wholly.
@@ -288,6 +306,10 @@ pub enum Down {
         events: (u64, u64),
         /// Records of this ledger, up to this number.
         usage: (u64, u64),
+        /// Reports of commands up to this number; 0 says nothing.
+        progress: u64,
+        /// Octets of this command's data, from the first on; nothing is said without one.
+        data: (String, u64),
     },
     /// What to do.
     Command(Command),

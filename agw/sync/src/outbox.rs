@@ -9,6 +9,10 @@ const EVENTS: usize = 2_000;
 const IN_FLIGHT: usize = 100;
 /// Reports of commands kept.
 const PROGRESS: usize = 200;
+/// Octets of commands' data kept; one that gives more loses the rest.
+const DATA: usize = 16 << 20;
+/// Octets of data on their way at a time.
+const PIECE: usize = 64 << 10;
 /// Series of metrics kept.
 const SERIES: usize = 10_000;
 
@@ -24,7 +28,15 @@ pub(crate) struct Outbox {
     sent_check_in: Option<String>,
     metrics: BTreeMap<String, f64>,
     sent_metrics: BTreeMap<String, f64>,
-    progress: VecDeque<Progress>,
+    /// Reports with their numbers, until they are received.
+    progress: VecDeque<(u64, Progress)>,
+    next_progress: u64,
+    /// Reports up to this number were sent on this stream.
+    progress_sent: u64,
+    /// Data of commands: from which place on, and what is there.
+    data: BTreeMap<String, (u64, VecDeque<u8>)>,
+    /// A piece of this command is on its way.
+    piece: Option<String>,
     in_force: Option<InForce>,
     told_in_force: bool,
 }
@@ -33,8 +45,9 @@ pub(crate) struct Outbox {
 pub(crate) type InForce = (Vec<Refusal>, Vec<Refusal>);
 
 impl Outbox {
-    pub(crate) fn new(epoch: u64) -> Self {
-        Self { epoch, next_event: 1, ..Self::default() }
+    /// `reports` is the number of the first report of a command.
+    pub(crate) fn new(epoch: u64, reports: u64) -> Self {
+        Self { epoch, next_event: 1, next_progress: reports.max(1), ..Self::default() }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -47,6 +60,8 @@ impl Outbox {
         self.sent_check_in = None;
         self.sent_metrics.clear();
         self.told_in_force = false;
+        self.progress_sent = 0;
+        self.piece = None;
     }
 
     pub(crate) fn in_force(&mut self, mut refused: Vec<Refusal>, mut pending: Vec<Refusal>) {
@@ -158,17 +173,63 @@ impl Outbox {
         due
     }
 
-    pub(crate) fn progress(&mut self, progress: Progress) {
+    pub(crate) fn progress(&mut self, mut progress: Progress) {
+        let octets = core::mem::take(&mut progress.data);
+        if !octets.is_empty() {
+            let held: usize = self.data.values().map(|(_, held)| held.len()).sum();
+            let (_, queue) = self.data.entry(progress.id.clone()).or_default();
+            queue.extend(octets.into_iter().take(DATA.saturating_sub(held)));
+        }
         if self.progress.len() >= PROGRESS {
             // What became of a command matters more than how far it was once.
-            let running = self.progress.iter().position(|it| it.state == CommandState::Running).unwrap_or(0);
+            let running = self.progress.iter().position(|(_, it)| it.state == CommandState::Running).unwrap_or(0);
             self.progress.remove(running);
         }
-        self.progress.push_back(progress);
+        self.progress.push_back((self.next_progress, progress));
+        self.next_progress += 1;
     }
 
-    pub(crate) fn due_progress(&mut self) -> Option<Progress> {
-        self.progress.pop_front()
+    /// The next report that was not sent on this stream. The end of a command waits until its data was received.
+    pub(crate) fn due_progress(&mut self) -> Option<(u64, Progress)> {
+        let (number, progress) = self.progress.iter().find(|(number, _)| *number > self.progress_sent)?;
+        if progress.state != CommandState::Running && self.data.contains_key(&progress.id) {
+            return None;
+        }
+        self.progress_sent = *number;
+        Some((*number, progress.clone()))
+    }
+
+    /// Reports up to a number are durable at the orchestrator.
+    pub(crate) fn received_progress(&mut self, through: u64) {
+        while self.progress.front().is_some_and(|(number, _)| *number <= through.min(self.progress_sent)) {
+            self.progress.pop_front();
+        }
+    }
+
+    /// The next piece of data, when none is on its way.
+    pub(crate) fn due_data(&mut self) -> Option<(String, u64, Vec<u8>)> {
+        if self.piece.is_some() {
+            return None;
+        }
+        let (id, (place, queue)) = self.data.iter().next()?;
+        self.piece = Some(id.clone());
+        Some((id.clone(), *place, queue.iter().take(PIECE).copied().collect()))
+    }
+
+    /// Data of a command up to an octet is durable at the orchestrator.
+    pub(crate) fn received_data(&mut self, id: &str, through: u64) {
+        if self.piece.as_deref() != Some(id) {
+            return;
+        }
+        self.piece = None;
+        let Some((place, queue)) = self.data.get_mut(id) else { return };
+        let count = usize::try_from(through.saturating_sub(*place)).unwrap_or(usize::MAX).min(PIECE).min(queue.len());
+        queue.drain(..count);
+        *place += count as u64;
+        // An orchestrator that takes no more of it has had enough.
+        if queue.is_empty() || count == 0 {
+            self.data.remove(id);
+        }
     }
 }
 
@@ -182,7 +243,7 @@ mod tests {
 
     #[test]
     fn events_are_kept_until_received_and_a_gap_is_told() {
-        let mut outbox = Outbox::new(7);
+        let mut outbox = Outbox::new(7, 1);
         (0..EVENTS + 500).for_each(|_| outbox.event(event("idle")));
         assert_eq!(outbox.waiting_events(), EVENTS);
         let first = outbox.due_events();
@@ -203,7 +264,7 @@ mod tests {
 
     #[test]
     fn of_state_and_metrics_only_what_is_new_is_sent() {
-        let mut outbox = Outbox::new(1);
+        let mut outbox = Outbox::new(1, 1);
         outbox.check_in("a".to_owned());
         outbox.check_in("b".to_owned());
         assert_eq!(outbox.due_check_in().as_deref(), Some("b"));
@@ -220,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_is_in_force_is_told_once_and_on_each_stream() {
-        let mut outbox = Outbox::new(1);
+        let mut outbox = Outbox::new(1, 1);
         assert_eq!(outbox.due_in_force(), None, "it is not known yet");
         let key = basalt_desired::ItemKey { collection: "apns".to_owned(), name: "ims".to_owned() };
         let refused = vec![Refusal { key, reason: "no addresses".to_owned() }];
@@ -236,11 +297,49 @@ mod tests {
 
     #[test]
     fn the_end_of_a_command_outlives_its_progress() {
-        let mut outbox = Outbox::new(1);
-        let report = |n: usize, state| Progress { id: n.to_string(), state, percent: 0, output: String::new() };
+        let mut outbox = Outbox::new(1, 1);
+        let report = |n: usize, state| Progress {
+            data: Vec::new(),
+            id: n.to_string(),
+            state,
+            percent: 0,
+            output: String::new(),
+        };
         outbox.progress(report(0, CommandState::Done));
         (1..1000).for_each(|n| outbox.progress(report(n, CommandState::Running)));
-        assert_eq!(outbox.due_progress().map(|it| it.id).as_deref(), Some("0"));
+        assert_eq!(outbox.due_progress().map(|(_, it)| it.id).as_deref(), Some("0"));
+        assert_eq!(outbox.progress.len(), PROGRESS, "it is kept until it is received");
+        outbox.received_progress(1);
         assert_eq!(outbox.progress.len(), PROGRESS - 1);
+    }
+
+    #[test]
+    fn data_goes_piece_by_piece_and_the_end_after_it() {
+        let mut outbox = Outbox::new(1, 5);
+        let report = |state, octets: usize| Progress {
+            data: vec![7; octets],
+            id: "a".to_owned(),
+            state,
+            percent: 0,
+            output: String::new(),
+        };
+        outbox.progress(report(CommandState::Running, PIECE + 1));
+        outbox.progress(report(CommandState::Done, 0));
+        assert_eq!(outbox.due_progress().unwrap().0, 5);
+        assert_eq!(outbox.due_progress(), None, "its data is on the way");
+        let (id, place, octets) = outbox.due_data().unwrap();
+        assert_eq!((id.as_str(), place, octets.len()), ("a", 0, PIECE));
+        assert_eq!(outbox.due_data(), None);
+        outbox.restart();
+        assert_eq!(outbox.due_data().unwrap().1, 0, "the same again on a new stream");
+        outbox.received_data("a", PIECE as u64);
+        let (_, place, octets) = outbox.due_data().unwrap();
+        assert_eq!((place, octets.len()), (PIECE as u64, 1));
+        outbox.received_data("a", PIECE as u64 + 1);
+        let numbers: Vec<u64> = core::iter::from_fn(|| outbox.due_progress().map(|(number, _)| number)).collect();
+        assert_eq!(numbers, [5, 6]);
+        outbox.received_progress(6);
+        outbox.restart();
+        assert_eq!(outbox.due_progress(), None);
     }
 }

@@ -114,8 +114,10 @@ impl Talk {
             }
             Down::Compare { comparison, buckets } => self.compare(sync, comparison, &buckets, out),
             Down::Page(page) => self.page(page, out),
-            Down::Received { events: (epoch, events), usage: (ledger, usage) } => {
+            Down::Received { events: (epoch, events), usage: (ledger, usage), progress, data: (id, through) } => {
                 sync.outbox.received_events(epoch, events);
+                sync.outbox.received_progress(progress);
+                sync.outbox.received_data(&id, through);
                 self.usage_received(sync, ledger, usage, out);
             }
             Down::Command(command) => self.command(sync, command, out),
@@ -230,7 +232,8 @@ impl Talk {
         self.commands.push_back(command.id.clone());
         if command.expires_at / 1000 < sync.now.unix_secs {
             let output = "it came after its time and was not begun".to_owned();
-            sync.outbox.progress(Progress { id: command.id, state: CommandState::Failed, percent: 0, output });
+            let (id, state) = (command.id, CommandState::Failed);
+            sync.outbox.progress(Progress { data: Vec::new(), id, state, percent: 0, output });
             return;
         }
         out.push(Effect::Run(command));
@@ -245,8 +248,11 @@ impl Talk {
         if let Some((refused, pending)) = sync.outbox.due_in_force() {
             self.send(sync, Up::InForce { refused, pending }, out);
         }
-        while let Some(progress) = sync.outbox.due_progress() {
-            self.send(sync, Up::Progress(progress), out);
+        if let Some((id, place, octets)) = sync.outbox.due_data() {
+            self.send(sync, Up::Data { id, place, octets }, out);
+        }
+        while let Some((number, progress)) = sync.outbox.due_progress() {
+            self.send(sync, Up::Progress { number, progress }, out);
         }
         let events = sync.outbox.due_events();
         if !events.is_empty() {

@@ -113,11 +113,21 @@ impl World {
                 if std::mem::take(&mut self.lose_answer) {
                     return Vec::new();
                 }
-                vec![Input::Down(Down::Received { events: (0, 0), usage: (*ledger, through) })]
+                vec![Input::Down(Down::Received {
+                    events: (0, 0),
+                    usage: (*ledger, through),
+                    progress: 0,
+                    data: (String::new(), 0),
+                })]
             }
             Up::Events { epoch, events } => {
                 let through = events.last().unwrap().number;
-                vec![Input::Down(Down::Received { events: (*epoch, through), usage: (0, 0) })]
+                vec![Input::Down(Down::Received {
+                    events: (*epoch, through),
+                    usage: (0, 0),
+                    progress: 0,
+                    data: (String::new(), 0),
+                })]
             }
             Up::Beat => vec![Input::Down(Down::Page(Page::default()))],
             _ => Vec::new(),
@@ -234,7 +244,12 @@ fn an_orchestrator_that_talks_nonsense_costs_nothing_but_its_own_messages() {
     world.step(Input::Wakeup);
     let nonsense = [
         Down::Compare { comparison: u64::MAX, buckets: vec![Digest([9; 16]); 3] },
-        Down::Received { events: (u64::MAX, u64::MAX), usage: (u64::MAX, u64::MAX) },
+        Down::Received {
+            events: (u64::MAX, u64::MAX),
+            usage: (u64::MAX, u64::MAX),
+            progress: u64::MAX,
+            data: ("x".to_owned(), u64::MAX),
+        },
         Down::Page(Page { number: u64::MAX, ..Page::default() }),
         Down::Page(Page { number: 0, ..Page::default() }),
         Down::Welcome { beat_seconds: 0, usage: (u64::MAX, u64::MAX) },

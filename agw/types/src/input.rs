@@ -159,4 +159,14 @@ pub enum Command {
         /// Which.
         enb: GlobalEnbId,
     },
+    /// Take no new UEs and tell base stations so, or take them again.
+    Drain {
+        /// Begin, or end.
+        on: bool,
+    },
+    /// Let a connected UE become idle.
+    Release {
+        /// Who.
+        imsi: Imsi,
+    },
 }

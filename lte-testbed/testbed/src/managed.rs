@@ -60,6 +60,9 @@ pub fn play(lab: &str, unprivileged: bool) -> Result<()> {
     managed.refusal()?;
     managed.restart(address)?;
     managed.barred()?;
+    managed.looks()?;
+    managed.ends()?;
+    managed.drain()?;
     let Managed { radio, network, mut orchestrator, .. } = managed;
     drop(radio);
     orchestrator.stop()?;
@@ -216,6 +219,82 @@ impl Managed {
         gone.context("phone 2 is not detached")?;
         self.reaches(0)?;
         self.say("the second phone's IMEI is barred: it is detached, the first one stays");
+        Ok(())
+    }
+}
+
+impl Managed {
+    /// Log tail and packet capture.
+    fn looks(&self) -> Result<()> {
+        let tail = self.orchestrator.command(GATEWAY, "log-tail", &json!({"lines": 20}))?;
+        let lines = self.orchestrator.wait_for_command(&tail, "done")?;
+        ensure!(lines["output"].as_str().is_some_and(|text| text.contains("INFO")), "no lines of the log: {lines}");
+        let config: toml::Table = self.network.gateway.basalt(&["config"])?.parse()?;
+        let interface = config["radio"]["interface"].as_str().context("no radio interface")?.to_owned();
+        let mut wanted = vec![json!({"interface": interface, "seconds": 2})];
+        let status = self.network.gateway.json(&["status"])?;
+        if status["data_plane"].as_str().is_some_and(|plane| plane.starts_with("xdp")) {
+            let imsi = self.subscribers.first().context("no subscriber")?.imsi.to_string();
+            wanted.push(json!({"imsi": imsi, "seconds": 2}));
+        }
+        for arguments in wanted {
+            let capture = self.orchestrator.command(GATEWAY, "packet-capture", &arguments)?;
+            self.orchestrator.wait_for_command(&capture, "running")?;
+            self.reaches(0)?;
+            let ended = self.orchestrator.wait_for_command(&capture, "done")?;
+            let (mut place, mut pages) = (0, 0);
+            loop {
+                let page = self.orchestrator.command_data(&capture, place)?;
+                let data = page["data"].as_str().unwrap_or_default();
+                // The first octets of pcapng in Base64.
+                ensure!(place > 0 || data.starts_with("Cg0NC"), "no pcapng: {ended} {page}");
+                pages += 1;
+                match page["next"].as_u64() {
+                    Some(next) => place = next,
+                    None => break ensure!(page["complete"] == true, "the capture is not complete: {page}"),
+                }
+            }
+            let output = ended["output"].as_str().unwrap_or_default().trim();
+            ensure!(!output.starts_with("0 packets"), "nothing was captured");
+            self.say(&format!("packet capture {arguments}: {output}, fetched in {pages} pages"));
+        }
+        Ok(())
+    }
+
+    /// A restart tells its end, and what a crash cut short is interrupted.
+    fn ends(&mut self) -> Result<()> {
+        let address = self.address(0)?;
+        let pid = self.network.gateway.pid();
+        let restart = self.orchestrator.command(GATEWAY, "restart", &json!({}))?;
+        let ended = self.orchestrator.wait_for_command(&restart, "done")?;
+        ensure!(ended["output"].as_str().is_some_and(|text| text.contains("started again")), "{ended}");
+        ensure!(self.address(0)? == address && self.network.gateway.pid() == pid, "phone 1 lost its address");
+        self.reaches(0)?;
+        self.say("restart: its end is told by the daemon after it, phone 1 stays");
+        let arguments = json!({"interface": "lo", "seconds": 600});
+        let long = self.orchestrator.command(GATEWAY, "packet-capture", &arguments)?;
+        self.orchestrator.wait_for_command(&long, "running")?;
+        self.network.gateway.kill()?;
+        self.network.gateway.launch()?;
+        self.orchestrator.wait_for_command(&long, "interrupted")?;
+        self.reaches(0)?;
+        self.say("agwd was killed: the capture that ran is `interrupted`");
+        Ok(())
+    }
+
+    /// Drained, the gateway has no connected phone and takes no new one.
+    fn drain(&self) -> Result<()> {
+        let drain = self.orchestrator.command(GATEWAY, "drain", &json!({"minutes": 1}))?;
+        let ended = self.orchestrator.wait_for_command(&drain, "done")?;
+        let idle = self
+            .radio
+            .wait(LIMIT, |io| io.site.record(0).is_some_and(|record| !record.ue.is_connected()).then_some(()))?;
+        idle.context("phone 1 is still connected")?;
+        self.say(&format!("drain: {}", ended["output"].as_str().unwrap_or_default().trim().replace('\n', "; ")));
+        let off = self.orchestrator.command(GATEWAY, "drain", &json!({"off": true}))?;
+        self.orchestrator.wait_for_command(&off, "done")?;
+        self.reaches(0)?;
+        self.say("no drain any more: phone 1 is back");
         Ok(())
     }
 }

@@ -131,6 +131,44 @@ impl Orchestrator {
         self.ask("PUT", &format!("/networks/{NETWORK}"), body).map(|_| ())
     }
 
+    /// Has a gateway do something; the number by which it is known.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn command(&self, gateway: &str, kind: &str, arguments: &Value) -> Result<String> {
+        let wanted = json!({"kind": kind, "arguments": arguments});
+        let made = self.ask("POST", &format!("/networks/{NETWORK}/gateways/{gateway}/commands"), &wanted)?;
+        Ok(made["id"].as_str().context("no id")?.to_owned())
+    }
+
+    /// Waits until a command is so.
+    ///
+    /// # Errors
+    /// It is not in time, or ends otherwise.
+    pub fn wait_for_command(&self, id: &str, state: &str) -> Result<Value> {
+        let deadline = Instant::now() + 3 * LIMIT;
+        loop {
+            let seen = self.ask("GET", &format!("/networks/{NETWORK}/commands/{id}"), &Value::Null)?;
+            let now = seen["state"].as_str().unwrap_or_default();
+            if now == state {
+                return Ok(seen);
+            }
+            let ended = !matches!(now, "queued" | "sent" | "running");
+            if ended || Instant::now() >= deadline {
+                bail!("the command is not {state}: {seen}\n{}", self.last_words());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// A page of what a command gave, from an octet on.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn command_data(&self, id: &str, place: u64) -> Result<Value> {
+        self.ask("GET", &format!("/networks/{NETWORK}/commands/{id}/data?place={place}"), &Value::Null)
+    }
+
     /// A token for a gateway of this name.
     ///
     /// # Errors

@@ -102,6 +102,7 @@ fn operation_id(route: &Route) -> String {
         Operation::CreateCommand => "create_command".to_owned(),
         Operation::ListCommands => "list_commands".to_owned(),
         Operation::ReadCommand => "get_command".to_owned(),
+        Operation::CommandData => "get_command_data".to_owned(),
         Operation::Audit if route.path.contains('{') => "audit_of_network".to_owned(),
         Operation::Audit => "audit".to_owned(),
         Operation::List(kind) => of("list", kind),
@@ -147,7 +148,8 @@ fn tag(operation: Operation) -> &'static str {
         | Operation::ReadJob
         | Operation::CreateCommand
         | Operation::ListCommands
-        | Operation::ReadCommand => "fleet",
+        | Operation::ReadCommand
+        | Operation::CommandData => "fleet",
         Operation::Document => "about",
         _ => "accounts",
     }
@@ -205,6 +207,10 @@ fn parameters(route: &Route) -> Vec<Value> {
     }
     if let Operation::Usage | Operation::UsageSums | Operation::ListCommands | Operation::ListJobs = route.operation {
         query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries at most.");
+    }
+    if let Operation::CommandData = route.operation {
+        let place = json!({"type": "integer", "minimum": 0, "default": 0});
+        query("place", place, "Of the first octet: `next` of the page before.");
     }
     if let Operation::Usage = route.operation {
         query("imsi", text(), "Of this subscriber alone.");
@@ -325,6 +331,7 @@ fn responses(route: &Route) -> Value {
         Operation::BaseStations => ("200", page(reference("BaseStation"))),
         Operation::ListCommands => ("200", page(reference("Command"))),
         Operation::ReadCommand => ("200", json(reference("Command"))),
+        Operation::CommandData => ("200", json(reference("CommandData"))),
         Operation::GatewayStatus => ("200", json(reference("GatewayStatus"))),
         Operation::Overview => ("200", json(reference("Overview"))),
         Operation::Watch => {

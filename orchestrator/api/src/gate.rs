@@ -431,6 +431,7 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
         Operation::CreateCommand => gateways::create_command(call).await,
         Operation::ListCommands => gateways::list_commands(call).await,
         Operation::ReadCommand => gateways::command(call).await,
+        Operation::CommandData => gateways::command_data(call).await,
         Operation::Patch(kind) => objects::patch(call, kind).await,
         Operation::Delete(kind) => objects::delete(call, kind).await,
         Operation::Versions(kind) => objects::versions(call, kind).await,

@@ -308,6 +308,37 @@ fn shown_usage(row: &UsageRow) -> Value {
     })
 }
 
+/// One page of what a command gave besides words, such as recorded packets (pcapng): Base64 (RFC 4648 §4).
+pub(crate) async fn command_data(call: &Call) -> Result<Answer, Problem> {
+    let command = call.state.db.command(&call.network, &call.name).await?.ok_or_else(Problem::not_found)?;
+    let place = call.parameter("place").map_or(Ok(0), str::parse).ok().filter(|place: &i64| *place >= 0);
+    let place = place.ok_or_else(|| Problem::bad("place is a number of octets"))?;
+    let (data, octets) = call.state.db.command_data(&call.network, &call.name, place).await?;
+    let next = place + i64::try_from(data.len()).unwrap_or(0);
+    let ended = !matches!(command.state.as_str(), "queued" | "sent" | "running");
+    Answer::ok(json!({
+        "place": place,
+        "data": base64(&data),
+        "next": (next < octets).then_some(next),
+        "octets": octets,
+        "complete": ended && next >= octets,
+    }))
+}
+
+fn base64(octets: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(octets.len().div_ceil(3) * 4);
+    for group in octets.chunks(3) {
+        let of = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
+        let bits = of(0) << 16 | of(1) << 8 | of(2);
+        for place in 0..4_usize {
+            let letter = LETTERS.get((bits >> (18 - 6 * place) & 63) as usize).copied().unwrap_or(b'=');
+            text.push(if place > group.len() { '=' } else { char::from(letter) });
+        }
+    }
+    text
+}
+
 fn shown_command(command: &CommandRow, now: i64) -> Value {
     let waits = matches!(command.state.as_str(), "queued" | "sent");
     let state = if waits && command.expires_at <= now { "expired" } else { command.state.as_str() };
@@ -324,4 +355,18 @@ fn shown_command(command: &CommandRow, now: i64) -> Value {
         "output": command.output,
         "changed_at": command.changed_at,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_as_in_rfc_4648() {
+        // RFC 4648 §10.
+        for (octets, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(octets.as_bytes()), text);
+        }
+        assert_eq!(base64(&[0xff, 0xfe]), "//4=");
+    }
 }

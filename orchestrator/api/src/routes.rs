@@ -84,6 +84,8 @@ pub enum Operation {
     ListCommands,
     /// How a command is.
     ReadCommand,
+    /// What a command gave besides words.
+    CommandData,
     /// A page of objects.
     List(Kind),
     /// One object.
@@ -160,6 +162,7 @@ fn of_gateways() -> Vec<Route> {
         ("POST", "gateways/{name}/commands", act, Operation::CreateCommand),
         ("GET", "gateways/{name}/commands", view, Operation::ListCommands),
         ("GET", "commands/{name}", view, Operation::ReadCommand),
+        ("GET", "commands/{name}/data", act, Operation::CommandData),
         ("GET", "events", view, Operation::Events),
         ("GET", "usage", view, Operation::Usage),
         ("GET", "usage/sums", view, Operation::UsageSums),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 type Fields = &'static [(&'static str, &'static str)];
 
 /// The shapes by name.
-const SHAPES: [(&str, Fields); 19] = [
+const SHAPES: [(&str, Fields); 20] = [
     ("Session", &[("token", "string?"), ("csrf_token", "string?"), ("expires_at", "integer"), ("name", "string?")]),
     (
         "Me",
@@ -225,6 +225,16 @@ const SHAPES: [(&str, Fields); 19] = [
             ("created_at", "integer"),
             ("changed_at", "integer"),
             ("trouble", "string"),
+        ],
+    ),
+    (
+        "CommandData",
+        &[
+            ("place", "integer"),
+            ("data", "string"),
+            ("next", "integer?"),
+            ("octets", "integer"),
+            ("complete", "boolean"),
         ],
     ),
 ];

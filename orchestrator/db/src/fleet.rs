@@ -116,11 +116,20 @@ pub trait FleetRepository: Send + Sync {
     /// Commands of a gateway that wait and have not expired, the oldest first.
     async fn queued_commands(&self, network: &str, gateway: &str, now: i64) -> Result<Vec<CommandRow>, Error>;
 
-    /// How a command is. One that has ended stays as it ended. What it printed is added; the last 64 KiB are kept.
+    /// Keeps a piece of what a command gave, unless it is there. `place` is that of its first octet; pieces come in order. Gives how
+    /// many octets there are now.
+    async fn put_command_data(&self, network: &str, id: &str, place: i64, octets: &[u8]) -> Result<i64, Error>;
+
+    /// The piece of what a command gave that begins at a place, and how many octets there are; no octets when nothing begins there.
+    async fn command_data(&self, network: &str, id: &str, place: i64) -> Result<(Vec<u8>, i64), Error>;
+
+    /// How a command is. One that has ended stays as it ended. What it printed is added; the last 64 KiB are kept. A report whose number
+    /// is not above that of the one before was taken already; 0 is none of the gateway's.
     async fn command_progress(
         &self,
         network: &str,
         id: &str,
+        number: i64,
         now: i64,
         state: &str,
         percent: i64,

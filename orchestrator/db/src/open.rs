@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 /// Migrations by number, for each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
 /// beside this one; what is no longer used is dropped a version later.
-const MIGRATIONS: [(i64, &str, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 7] = [
     (
         1,
         "objects, accounts, audit",
@@ -50,6 +50,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 6] = [
         "webhooks",
         include_str!("../migrations/sqlite/0013_webhooks.sql"),
         include_str!("../migrations/postgres/0013_webhooks.sql"),
+    ),
+    (
+        20,
+        "command results",
+        include_str!("../migrations/sqlite/0020_command_results.sql"),
+        include_str!("../migrations/postgres/0020_command_results.sql"),
     ),
 ];
 

@@ -138,20 +138,51 @@ pub(crate) async fn usage(fleet: &Fleet, known: &Known, usage: api::Usage) -> Re
     Ok(api::Received { ledger: usage.ledger, usage_through: through, ..api::Received::default() })
 }
 
-pub(crate) async fn progress(fleet: &Fleet, known: &Known, progress: api::CommandProgress) -> Result<(), Status> {
+/// Octets that one command may give besides words.
+const DATA: u64 = 8 << 20;
+/// Octets of a piece of them.
+const PIECE: usize = 256 << 10;
+
+/// Whether a command is the gateway's.
+async fn owns(fleet: &Fleet, known: &Known, id: &str) -> Result<bool, Status> {
+    let held = fleet.db.command(&known.network, id).await.map_err(|error| unavailable(&error))?;
+    Ok(held.is_some_and(|command| command.gateway == known.gateway))
+}
+
+/// What a command gave; what is too much or of nobody's command is received and not kept.
+pub(crate) async fn data(fleet: &Fleet, known: &Known, data: api::CommandData) -> Result<api::Received, Status> {
+    if data.octets.len() > PIECE {
+        return Err(too_many());
+    }
+    let mut through = 0;
+    if data.place + data.octets.len() as u64 <= DATA && owns(fleet, known, &data.id).await? {
+        let kept = fleet.db.put_command_data(&known.network, &data.id, number(data.place)?, &data.octets).await;
+        through = kept.map_err(|error| unavailable(&error))?.cast_unsigned();
+    }
+    Ok(api::Received { command: data.id, data_through: through, ..api::Received::default() })
+}
+
+pub(crate) async fn progress(
+    fleet: &Fleet,
+    known: &Known,
+    progress: api::CommandProgress,
+) -> Result<api::Received, Status> {
+    let received = api::Received { progress_through: progress.number, ..api::Received::default() };
     let state = match progress.state() {
         State::Unspecified | State::Running => "running",
         State::Done => "done",
         State::Failed => "failed",
         State::NotSupported => "not-supported",
+        State::Interrupted => "interrupted",
     };
     // Only of its own commands.
-    let held = fleet.db.command(&known.network, &progress.id).await.map_err(|error| unavailable(&error))?;
-    if held.is_none_or(|command| command.gateway != known.gateway) {
-        return Ok(());
+    if !owns(fleet, known, &progress.id).await? {
+        return Ok(received);
     }
     let percent = i64::from(progress.percent.min(100));
     let output: String = progress.output.chars().filter(|it| *it != '\0').take(64 << 10).collect();
-    let kept = fleet.db.command_progress(&known.network, &progress.id, now(), state, percent, &output).await;
-    kept.map_err(|error| unavailable(&error))
+    let number = number(progress.number)?;
+    let kept = fleet.db.command_progress(&known.network, &progress.id, number, now(), state, percent, &output).await;
+    kept.map_err(|error| unavailable(&error))?;
+    Ok(received)
 }

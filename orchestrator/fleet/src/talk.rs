@@ -319,7 +319,14 @@ impl<'a> Talk<'a> {
                 let stream = (self.fleet.replica.as_str(), self.stream);
                 reports::phones(self.fleet, self.known, stream, phones).await
             }
-            Up::Progress(progress) => reports::progress(self.fleet, self.known, progress).await,
+            Up::Progress(progress) => {
+                let received = reports::progress(self.fleet, self.known, progress).await?;
+                self.say(Down::Received(received)).await
+            }
+            Up::CommandData(data) => {
+                let received = reports::data(self.fleet, self.known, data).await?;
+                self.say(Down::Received(received)).await
+            }
             Up::Beat(_) => Ok(()),
         }
     }
@@ -552,7 +559,7 @@ impl<'a> Talk<'a> {
                 expires_at: u64::try_from(command.expires_at).unwrap_or(0),
             }))
             .await?;
-            let sent = db.command_progress(&self.known.network, &command.id, now(), "sent", 0, "").await;
+            let sent = db.command_progress(&self.known.network, &command.id, 0, now(), "sent", 0, "").await;
             sent.map_err(|error| unavailable(&error))?;
         }
         Ok(())

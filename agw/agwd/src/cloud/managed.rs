@@ -1,5 +1,6 @@
 //! What the orchestrator manages here: held durably as it was sent, and put into force as far as this gateway can.
 
+use super::commands::{self, Running};
 use super::overlay::{self, Items, Overlaid};
 use super::profile::{self, Surroundings};
 use super::{Retired, force, plan};
@@ -61,6 +62,8 @@ pub struct Managed {
     unconfigured: BTreeMap<ItemKey, String>,
     /// What waits for a restart.
     pending: Vec<String>,
+    /// Commands that ran when the daemon before ended.
+    pub commands: Vec<Running>,
     /// Former pools, as they were kept.
     pub retired: Retired,
     /// Subscribers whose data plan is the orchestrator's.
@@ -89,6 +92,7 @@ pub fn load(records: &Records, unreadable: &mut dyn FnMut(&str, &[u8])) -> Manag
         }
     }
     managed.identity = records.get(LINK, IDENTITY).and_then(storage::decode);
+    managed.commands = commands::load(records, unreadable);
     managed.retired = records.get(LINK, RETIRED).and_then(storage::decode).unwrap_or_default();
     managed.ledger = records.get(LINK, LEDGER).and_then(storage::decode).unwrap_or(0);
     managed

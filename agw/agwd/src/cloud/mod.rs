@@ -22,7 +22,7 @@ pub use plan::{restore_rules, subscribe};
 
 use crate::gateway::{Gateway, Job};
 use agw_link::{DeviceKey, Handle, Plan, Site, TcpDial};
-use agw_sync::{Command, Identity, Link, Memory, Page, Progress, Refusal, Settings, UsageRecord};
+use agw_sync::{Command, Identity, Input, Link, Memory, Page, Progress, Refusal, Settings, UsageRecord};
 use anyhow::Context as _;
 use basalt_sansio::SecureSeed;
 use std::sync::Arc;
@@ -47,6 +47,11 @@ pub fn start(gateway: &mut Gateway, jobs: &mpsc::Sender<Job>, seed: SecureSeed) 
     let site = Arc::new(Loop { jobs: jobs.clone(), ledger: gateway.managed.ledger() });
     let handle = agw_link::spawn(plan, site, Arc::new(TcpDial));
     report::start(handle.clone(), jobs.clone(), gateway.events.watch("", 0).1);
+    let before = std::mem::take(&mut gateway.managed.commands);
+    for report in commands::begun_before(gateway, before) {
+        // The queue is empty yet.
+        let _ = handle.offer(Input::Progress(report));
+    }
     gateway.managed.attach(handle);
     gateway.managed.tell();
     Ok(())

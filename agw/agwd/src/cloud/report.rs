@@ -99,6 +99,7 @@ fn state(gateway: &mut Gateway) -> String {
         "data_plane": status.data_plane,
         "sctp": status.sctp_backend,
         "started_at": started,
+        "draining": gateway.core.is_draining(),
         "enbs": enbs,
         "registered_ues": status.registered_ues,
         "connected_ues": status.connected_ues,

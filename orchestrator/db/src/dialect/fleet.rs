@@ -346,26 +346,54 @@ impl FleetRepository for Database {
         Ok(rows.fetch_all(&self.read).await?.into_iter().map(command).collect())
     }
 
+    async fn put_command_data(&self, network: &str, id: &str, place: i64, octets: &[u8]) -> Result<i64, Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        lock(&mut transaction, network).await?;
+        let size = data_size(&mut transaction, network, id).await?;
+        if size != place {
+            return Ok(size);
+        }
+        let insert = sqlx::query("INSERT INTO command_data (network, command, place, octets) VALUES ($1, $2, $3, $4)");
+        insert.bind(network).bind(id).bind(place).bind(octets).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(size + i64::try_from(octets.len()).unwrap_or(0))
+    }
+
+    async fn command_data(&self, network: &str, id: &str, place: i64) -> Result<(Vec<u8>, i64), Error> {
+        let mut connection = self.read.acquire().await?;
+        let piece = sqlx::query_scalar::<_, Vec<u8>>(
+            "SELECT octets FROM command_data WHERE network = $1 AND command = $2 AND place = $3",
+        );
+        let piece = piece.bind(network).bind(id).bind(place).fetch_optional(&mut *connection).await?;
+        Ok((piece.unwrap_or_default(), data_size(&mut connection, network, id).await?))
+    }
+
     async fn command_progress(
         &self,
         network: &str,
         id: &str,
+        number: i64,
         now: i64,
         state: &str,
         percent: i64,
         output: &str,
     ) -> Result<(), Error> {
         let mut transaction = self.write.begin_with(BEGIN).await?;
-        let held = sqlx::query_scalar::<_, String>(
-            "SELECT output FROM commands WHERE network = $1 AND id = $2 AND state IN ('queued', 'sent', 'running')",
+        let held = sqlx::query_as::<_, (String, i64)>(
+            "SELECT output, reported FROM commands WHERE network = $1 AND id = $2 AND state IN ('queued', 'sent', 'running')",
         );
-        let Some(held) = held.bind(network).bind(id).fetch_optional(&mut *transaction).await? else { return Ok(()) };
+        let held = held.bind(network).bind(id).fetch_optional(&mut *transaction).await?;
+        let Some((held, reported)) = held.filter(|(_, reported)| number == 0 || number > *reported) else {
+            return Ok(());
+        };
         let all: Vec<char> = held.chars().chain(output.chars().filter(|it| *it != '\0')).collect();
         let kept: String = all[all.len().saturating_sub(OUTPUT)..].iter().collect();
         let update = sqlx::query(
-            "UPDATE commands SET state = $3, percent = $4, output = $5, changed_at = $6 WHERE network = $1 AND id = $2",
+            "UPDATE commands SET state = $3, percent = $4, output = $5, changed_at = $6, reported = $7 \
+             WHERE network = $1 AND id = $2",
         );
         let update = update.bind(network).bind(id).bind(state).bind(percent).bind(kept).bind(now);
+        let update = update.bind(number.max(reported));
         update.execute(&mut *transaction).await?;
         Ok(transaction.commit().await?)
     }
@@ -383,8 +411,19 @@ impl FleetRepository for Database {
         ] {
             sqlx::query(sql).bind(before).execute(&self.write).await?;
         }
+        let orphans = "DELETE FROM command_data WHERE NOT EXISTS \
+                       (SELECT 1 FROM commands WHERE commands.network = command_data.network AND id = command)";
+        sqlx::query(orphans).execute(&self.write).await?;
         Ok(())
     }
+}
+
+/// Octets that a command gave.
+async fn data_size(connection: &mut Connection, network: &str, id: &str) -> Result<i64, Error> {
+    let size = sqlx::query_scalar::<_, Option<i64>>(
+        "SELECT MAX(place + LENGTH(octets)) FROM command_data WHERE network = $1 AND command = $2",
+    );
+    Ok(size.bind(network).bind(id).fetch_one(connection).await?.unwrap_or(0))
 }
 
 impl Database {

@@ -197,12 +197,26 @@ async fn commands_end_once(db: &Db) {
     assert_eq!(db.queued_commands("fleet", "g3", 50).await.unwrap(), [command]);
     assert!(db.queued_commands("fleet", "g3", 100).await.unwrap().is_empty(), "its time is over");
     for (state, output) in [("sent", ""), ("running", "one "), ("done", "two"), ("running", "too late")] {
-        db.command_progress("fleet", "c1", 6, state, 10, output).await.unwrap();
+        db.command_progress("fleet", "c1", 0, 6, state, 10, output).await.unwrap();
     }
     let ended = db.command("fleet", "c1").await.unwrap().unwrap();
     assert_eq!((ended.state.as_str(), ended.output.as_str()), ("done", "one two"));
+    let (numbered, data) = (CommandRow { id: "c2".to_owned(), ..ended.clone() }, [1, 2, 3]);
+    db.put_command("fleet", &CommandRow { state: "queued".to_owned(), output: String::new(), ..numbered })
+        .await
+        .unwrap();
+    for number in [7, 8, 8, 7] {
+        db.command_progress("fleet", "c2", number, 6, "running", 10, "x").await.unwrap();
+    }
+    assert_eq!(db.command("fleet", "c2").await.unwrap().unwrap().output, "xx", "each report once");
+    for (place, size) in [(0, 3), (0, 3), (9, 3), (3, 6)] {
+        assert_eq!(db.put_command_data("fleet", "c2", place, &data).await.unwrap(), size);
+    }
+    assert_eq!(db.command_data("fleet", "c2", 3).await.unwrap(), (data.to_vec(), 6));
+    assert_eq!(db.command_data("fleet", "c2", 6).await.unwrap(), (Vec::new(), 6));
     assert!(db.command("other", "c1").await.unwrap().is_none());
-    assert_eq!(db.commands("fleet", "g3", 10).await.unwrap().len(), 1);
+    assert_eq!(db.commands("fleet", "g3", 10).await.unwrap().len(), 2);
     db.sweep_fleet(1000, 1).await.unwrap();
     assert!(db.feed("fleet", 0, 1000).await.unwrap().is_empty());
+    assert_eq!(db.command_data("fleet", "c2", 0).await.unwrap().1, 0, "it goes with its command");
 }

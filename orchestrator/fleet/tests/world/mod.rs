@@ -281,8 +281,13 @@ impl Site for Disk {
         let id = command.id.clone();
         let known = command.kind == "ping";
         self.commands.lock().unwrap().push(command);
-        let report =
-            |state, percent, output: &str| Progress { id: id.clone(), state, percent, output: output.to_owned() };
+        let report = |state, percent, output: &str| Progress {
+            data: Vec::new(),
+            id: id.clone(),
+            state,
+            percent,
+            output: output.to_owned(),
+        };
         if known {
             progress.send(report(CommandState::Running, 50, "one\n")).await.unwrap();
             progress.send(report(CommandState::Done, 100, "two\n")).await.unwrap();

@@ -1,4 +1,14 @@
 //! What the orchestrator may have this gateway do. What is not built says so.
+//!
+//! A command is kept while it runs: one that was running when the daemon ended is reported as interrupted by the next daemon, and a
+//! restart as done.
+
+mod capture;
+mod drain;
+mod kept;
+mod log;
+
+pub use kept::{Running, begun_before, load};
 
 use crate::convert;
 use crate::gateway::Job;
@@ -14,22 +24,48 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Characters of an answer.
 const OUTPUT: usize = 48 << 10;
 
+/// Tells how a command is.
+struct Reporter {
+    id: String,
+    progress: mpsc::Sender<Progress>,
+}
+
+impl Reporter {
+    async fn running(&self, percent: u32, output: String) {
+        self.tell(CommandState::Running, percent, output, Vec::new()).await;
+    }
+
+    async fn data(&self, percent: u32, data: Vec<u8>) {
+        self.tell(CommandState::Running, percent, String::new(), data).await;
+    }
+
+    async fn tell(&self, state: CommandState, percent: u32, output: String, data: Vec<u8>) {
+        let output = output.chars().take(OUTPUT).collect();
+        // An error means that the conversation has ended.
+        let _ = self.progress.send(Progress { data, id: self.id.clone(), state, percent, output }).await;
+    }
+}
+
 /// Does a command and tells what came of it.
 pub async fn run(jobs: &mpsc::Sender<Job>, command: Command, progress: mpsc::Sender<Progress>) {
-    let report = |state, percent, output| Progress { id: command.id.clone(), state, percent, output };
-    // An error means that the conversation has ended.
-    let _ = progress.send(report(CommandState::Running, 0, String::new())).await;
+    let report = Reporter { id: command.id.clone(), progress };
+    kept::keep(jobs, &command).await;
+    report.running(0, String::new()).await;
     let arguments = serde_json::from_str(&command.arguments).unwrap_or(Value::Null);
     let (state, output) = match command.kind.as_str() {
         "show-tables" => tables(jobs).await,
-        "log-tail" => events(jobs, &arguments).await,
+        "log-tail" => log::run(&arguments, &report).await,
         "ping" => ping(&arguments).await,
         "traceroute" => traceroute(&arguments).await,
-        "restart" => restart(),
+        "drain" => drain::run(jobs, &arguments, &report).await,
+        "packet-capture" => capture::run(jobs, &arguments, &report).await,
+        // Its end is told by the next daemon.
+        "restart" => return restart(jobs).await,
         _ => (CommandState::NotSupported, "not supported here".to_owned()),
     };
     let percent = if state == CommandState::Done { 100 } else { 0 };
-    let _ = progress.send(report(state, percent, output.chars().take(OUTPUT).collect())).await;
+    report.tell(state, percent, output, Vec::new()).await;
+    kept::forget(jobs, &command.id).await;
 }
 
 async fn ask<T: Send + 'static>(
@@ -59,16 +95,6 @@ async fn tables(jobs: &mpsc::Sender<Job>) -> (CommandState, String) {
         Some(found) => (CommandState::Done, serde_json::to_string_pretty(&found).unwrap_or_default()),
         None => (CommandState::Failed, "agwd is stopping".to_owned()),
     }
-}
-
-/// The gateway's log goes to its service manager; what it keeps itself is what happened.
-async fn events(jobs: &mpsc::Sender<Job>, arguments: &Value) -> (CommandState, String) {
-    let lines = arguments.get("lines").and_then(Value::as_u64).unwrap_or(100).clamp(1, 1000);
-    let past = ask(jobs, move |gateway| gateway.events.watch("", usize::try_from(lines).unwrap_or(100)).0).await;
-    let Some(past) = past else { return (CommandState::Failed, "agwd is stopping".to_owned()) };
-    let text: Vec<String> =
-        past.iter().map(|line| format!("{} {} {}", line.unix_millis, line.kind, line.text)).collect();
-    (CommandState::Done, text.join("\n"))
 }
 
 /// A host that cannot be taken for an option, or for anything else.
@@ -117,21 +143,13 @@ async fn program(name: &str, arguments: &[&str]) -> (CommandState, String) {
     }
 }
 
-/// Only where somebody starts it again. Phones stay: the keeper and the data plane go on meanwhile.
-fn restart() -> (CommandState, String) {
-    if std::env::var_os("INVOCATION_ID").is_none() {
-        return (
-            CommandState::NotSupported,
-            "not supported here: no service manager would start agwd again".to_owned(),
-        );
-    }
-    tokio::spawn(async {
-        // The answer leaves first.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        // SAFETY: getpid and kill take plain numbers.
-        unsafe { libc::kill(libc::getpid(), libc::SIGTERM) };
-    });
-    (CommandState::Done, "agwd is started again".to_owned())
+/// The daemon replaces itself. Phones stay: the keeper and the data plane go on meanwhile.
+async fn restart(jobs: &mpsc::Sender<Job>) {
+    // The report leaves first.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let job: Job = Box::new(|gateway| gateway.restart());
+    // An error means that the daemon is ending already.
+    let _ = jobs.send(job).await;
 }
 
 #[cfg(test)]

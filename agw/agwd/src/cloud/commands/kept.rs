@@ -1,0 +1,82 @@
+//! Commands that run, kept so that the next daemon knows what became of them.
+
+use super::ask;
+use crate::gateway::{Gateway, Job};
+use crate::storage;
+use agw_sync::{Command, CommandState, Progress};
+use basalt_store::{Batch, Keyspace, Records};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+
+const RUNNING: Keyspace = Keyspace(35);
+
+/// A command that runs, version 1. Its layout is a format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// By which it is known.
+    pub id: String,
+    /// What.
+    pub kind: String,
+}
+
+storage::only_format!(Running);
+
+/// Reads those that ran when the daemon ended.
+pub fn load(records: &Records, unreadable: &mut dyn FnMut(&str, &[u8])) -> Vec<Running> {
+    let mut list = Vec::new();
+    for (key, value) in records.in_keyspace(RUNNING) {
+        match storage::decode(value) {
+            Some(running) => list.push(running),
+            None => unreadable("command", key),
+        }
+    }
+    list
+}
+
+/// Makes it durable that a command runs.
+pub(super) async fn keep(jobs: &mpsc::Sender<Job>, command: &Command) {
+    let running = Running { id: command.id.clone(), kind: command.kind.clone() };
+    change(jobs, move |batch| storage::put(batch, RUNNING, running.id.as_bytes(), &running)).await;
+}
+
+/// It runs no more.
+pub(super) async fn forget(jobs: &mpsc::Sender<Job>, id: &str) {
+    let id = id.to_owned();
+    change(jobs, move |batch| batch.add_delete(RUNNING, id.as_bytes())).await;
+}
+
+async fn change(jobs: &mpsc::Sender<Job>, change: impl FnOnce(&mut Batch) + Send + 'static) {
+    let (done, wait) = oneshot::channel();
+    let asked = ask(jobs, move |gateway| {
+        let mut batch = Batch::new();
+        change(&mut batch);
+        gateway.save(
+            batch,
+            Box::new(move |_| {
+                // Whoever waits may have gone.
+                let _ = done.send(());
+            }),
+        );
+    });
+    if asked.await.is_some() {
+        // An error means that the daemon is ending.
+        let _ = wait.await;
+    }
+}
+
+/// What became of the commands of the daemon before, told once to the conversation.
+pub fn begun_before(gateway: &mut Gateway, before: Vec<Running>) -> Vec<Progress> {
+    let mut batch = Batch::new();
+    let mut reports = Vec::new();
+    for Running { id, kind } in before {
+        batch.add_delete(RUNNING, id.as_bytes());
+        let version = env!("CARGO_PKG_VERSION");
+        let (state, percent, output) = match kind.as_str() {
+            "restart" => (CommandState::Done, 100, format!("agwd {version} has started again\n")),
+            _ => (CommandState::Interrupted, 0, "agwd ended while it ran\n".to_owned()),
+        };
+        reports.push(Progress { data: Vec::new(), id, state, percent, output });
+    }
+    gateway.save(batch, Box::new(|_| {}));
+    reports
+}
