@@ -114,6 +114,8 @@ const SHAPES: [(&str, Fields); 20] = [
         &[
             ("gateway", "string"),
             ("session", "string"),
+            ("of", "string"),
+            ("part", "string?"),
             ("epoch", "integer"),
             ("sequence", "integer"),
             ("imsi", "string"),

@@ -124,13 +124,12 @@ pub trait FleetRepository: Send + Sync {
     async fn command_data(&self, network: &str, id: &str, place: i64) -> Result<(Vec<u8>, i64), Error>;
 
     /// How a command is. One that has ended stays as it ended. What it printed is added; the last 64 KiB are kept. A report whose number
-    /// is not above that of the one before was taken already; 0 is none of the gateway's.
+    /// is not above that of the one before was taken already; 0 is none of the gateway's. `report` is number and time.
     async fn command_progress(
         &self,
         network: &str,
         id: &str,
-        number: i64,
-        now: i64,
+        report: (i64, i64),
         state: &str,
         percent: i64,
         output: &str,

@@ -2,9 +2,10 @@
 
 use crate::dialect::{postgres, sqlite};
 use crate::{Error, Repository};
+use sqlx::PgPool;
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -61,6 +62,8 @@ const MIGRATIONS: [(i64, &str, &str, &str); 7] = [
 
 /// How long a caller waits for a connection, and SQLite for its lock.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Before it is tried again to hear of changes.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// How to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +106,9 @@ async fn open_sqlite(path: &str, connections: u32) -> Result<Arc<dyn Repository>
     migrator(|migration| migration.2).run(&write).await?;
     let read = SqlitePoolOptions::new().max_connections(connections - 1).acquire_timeout(PATIENCE);
     let read = read.connect_with(options.read_only(true).create_if_missing(false)).await?;
-    Ok(Arc::new(sqlite::queries::Database { read, write, wakes: watch::Sender::new(0) }))
+    let wakes = watch::Sender::new(0);
+    let group = sqlite::group::Group::start(write.clone(), wakes.clone());
+    Ok(Arc::new(sqlite::queries::Database { read, write, wakes, group }))
 }
 
 async fn open_postgres(address: &str, connections: u32) -> Result<Arc<dyn Repository>, Error> {
@@ -111,7 +116,30 @@ async fn open_postgres(address: &str, connections: u32) -> Result<Arc<dyn Reposi
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
     let pool = pool.connect_with(options).await?;
     migrator(|migration| migration.3).run(&pool).await?;
-    Ok(Arc::new(postgres::queries::Database { read: pool.clone(), write: pool, wakes: watch::Sender::new(0) }))
+    let wakes = watch::Sender::new(0);
+    tokio::spawn(listen(pool.clone(), wakes.clone()));
+    let group = postgres::group::Group::start(pool.clone(), wakes.clone());
+    Ok(Arc::new(postgres::queries::Database { read: pool.clone(), write: pool, wakes, group }))
+}
+
+/// Hears of changes that other replicas make, until the database is closed. Without it they are found by looking, a little later.
+async fn listen(pool: PgPool, wakes: watch::Sender<u64>) {
+    while !pool.is_closed() {
+        let heard = async {
+            let mut listener = PgListener::connect_with(&pool).await?;
+            listener.listen("basalt_changes").await?;
+            loop {
+                // A lost connection is made again here; what was missed meanwhile is found by looking.
+                listener.recv().await?;
+                wakes.send_modify(|count| *count = count.wrapping_add(1));
+            }
+        };
+        let ended: Result<(), sqlx::Error> = heard.await;
+        if let (Err(error), false) = (ended, pool.is_closed()) {
+            tracing::warn!(%error, "changes of other replicas are not heard of at once");
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
 }
 
 fn migrator(sql: impl Fn(&(i64, &'static str, &'static str, &'static str)) -> &'static str) -> Migrator {

@@ -182,7 +182,7 @@ pub(crate) async fn progress(
     let percent = i64::from(progress.percent.min(100));
     let output: String = progress.output.chars().filter(|it| *it != '\0').take(64 << 10).collect();
     let number = number(progress.number)?;
-    let kept = fleet.db.command_progress(&known.network, &progress.id, number, now(), state, percent, &output).await;
+    let kept = fleet.db.command_progress(&known.network, &progress.id, (number, now()), state, percent, &output).await;
     kept.map_err(|error| unavailable(&error))?;
     Ok(received)
 }

@@ -164,6 +164,8 @@ struct Talk<'a> {
     heard: Instant,
     probes: Vec<oneshot::Sender<bool>>,
     seen_at: i64,
+    /// Another replica has a stream of the gateway; until when this one waits for a sign that there are two of it.
+    displaced: Option<Instant>,
 }
 
 impl<'a> Talk<'a> {
@@ -202,6 +204,7 @@ impl<'a> Talk<'a> {
             heard: Instant::now(),
             probes: Vec::new(),
             seen_at: now(),
+            displaced: None,
         };
         talk.say(Down::Welcome(api::Welcome {
             version: 1,
@@ -228,6 +231,9 @@ impl<'a> Talk<'a> {
                 message = inbound.message() => {
                     let Some(message) = message? else { return Ok(()) };
                     self.heard = Instant::now();
+                    if self.displaced.is_some() {
+                        return self.cloned().await;
+                    }
                     for probe in self.probes.drain(..) {
                         // Whoever asked may have given up.
                         let _ = probe.send(true);
@@ -246,6 +252,8 @@ impl<'a> Talk<'a> {
                     }
                 }
                 _ = beats.tick() => self.beat().await?,
+                // It is elsewhere, and silent here.
+                () = sleep_until(self.displaced) => return Ok(()),
                 () = sleep_until(self.rest_until) => {
                     self.rest_until = None;
                     self.fruitless = 0;
@@ -347,7 +355,13 @@ impl<'a> Talk<'a> {
                     return Err(Status::permission_denied("the certificate was revoked"));
                 }
             }
-            Nudge::Streams => return self.still_here().await,
+            Nudge::Streams => {
+                if !self.still_here().await? && self.displaced.is_none() {
+                    // It went to another replica: then it answers no more here. If it does, there are two of it.
+                    self.displaced = Some(Instant::now() + self.fleet.settings.probe);
+                    self.say(Down::Beat(api::Beat {})).await?;
+                }
+            }
             Nudge::Probe(probe) => {
                 self.probes.push(probe);
                 self.say(Down::Beat(api::Beat {})).await?;
@@ -366,6 +380,16 @@ impl<'a> Talk<'a> {
         let state = self.fleet.db.gateway_state(&self.known.network, &self.known.gateway).await;
         let state = state.map_err(|error| unavailable(&error))?;
         Ok(state.is_none_or(|state| state.replica == self.fleet.replica && state.stream == self.stream))
+    }
+
+    /// The gateway talks here, and with another replica: one of them is a copy of the other.
+    async fn cloned(&self) -> Result<(), Status> {
+        let words = format!(
+            "two gateways have the identity of {}: one came from {} and still answers, one talks to another replica",
+            self.known.gateway, self.known.peer
+        );
+        self.fleet.alarms.raise("gateway-cloned", self.known.about(), words).await;
+        Err(Status::permission_denied("another gateway of this identity is connected"))
     }
 
     async fn changed(&mut self, changed: &[Changed]) -> Result<(), Status> {
@@ -559,7 +583,7 @@ impl<'a> Talk<'a> {
                 expires_at: u64::try_from(command.expires_at).unwrap_or(0),
             }))
             .await?;
-            let sent = db.command_progress(&self.known.network, &command.id, 0, now(), "sent", 0, "").await;
+            let sent = db.command_progress(&self.known.network, &command.id, (0, now()), "sent", 0, "").await;
             sent.map_err(|error| unavailable(&error))?;
         }
         Ok(())

@@ -189,3 +189,14 @@ async fn without_a_certificate_or_without_tls_there_is_nothing() {
     }
     alarm(&ground, "", "certificate-missing").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_appears_at_another_replica_raises_the_alarm() {
+    let ground = Ground::new().await;
+    let (first, second) = (Replica::start(&ground.db, quick()).await, Replica::start(&ground.db, quick()).await);
+    let (gateway, _handle) = joined(&ground, &first, "north").await;
+    let copy = Gateway { key: gateway.key.clone(), ..Gateway::new("north") };
+    *copy.disk.identity.lock().unwrap() = Some(Identity { address: second.address.clone(), ..identity(&gateway) });
+    let _copy = copy.start(None, 2);
+    alarm(&ground, "lab", "gateway-cloned").await;
+}

@@ -1,7 +1,8 @@
 //! What is stored about gateways, over one database. Compiled for each dialect; `super` says which.
 
+use super::group::Write;
 use super::queries::Database;
-use super::{BEGIN, Connection, LOCK};
+use super::{BEGIN, Connection, LOCK, NOTIFY};
 use crate::{
     Certificate, CommandRow, Device, Error, EventQuery, FeedEntry, FleetRepository, GatewayEvent, GatewayState,
     GatewayToken, Object, Page, StatePart, UsageRow,
@@ -162,19 +163,8 @@ impl FleetRepository for Database {
         replica: &str,
         stream: i64,
     ) -> Result<(), Error> {
-        let mut transaction = self.write.begin_with(BEGIN).await?;
-        lock(&mut transaction, network).await?;
-        let insert = sqlx::query(
-            "INSERT INTO gateway_states (network, gateway, replica, stream, connected_at, seen_at, state, metrics, sync) \
-             VALUES ($1, $2, $3, $4, $5, $5, '{}', '{}', '{}') ON CONFLICT (network, gateway) DO UPDATE SET \
-             replica = $3, stream = $4, connected_at = $5, seen_at = $5",
-        );
-        let insert = insert.bind(network).bind(gateway).bind(replica).bind(stream).bind(now);
-        insert.execute(&mut *transaction).await?;
-        note_change(&mut transaction, network, now, FeedEntry::STREAMS, gateway).await?;
-        transaction.commit().await?;
-        self.wake();
-        Ok(())
+        let (network, gateway, replica) = (network.to_owned(), gateway.to_owned(), replica.to_owned());
+        self.group.write(Write::Connected { network, gateway, now, replica, stream }).await
     }
 
     async fn put_gateway_state(
@@ -185,31 +175,9 @@ impl FleetRepository for Database {
         (replica, stream): (&str, i64),
         parts: &[StatePart],
     ) -> Result<(), Error> {
-        let mut set = "seen_at = $5".to_owned();
-        let mut texts = Vec::new();
-        for part in parts {
-            let (column, text) = match part {
-                StatePart::State(value) => ("state", value.to_string()),
-                StatePart::Metrics(value) => ("metrics", value.to_string()),
-                StatePart::Sync(value) => ("sync", value.to_string()),
-                StatePart::Gone => ("replica", String::new()),
-                StatePart::Seen => continue,
-            };
-            texts.push(text);
-            // Only numbers of parameters and names of columns from above.
-            set.push_str(&format!(", {column} = ${}", texts.len() + 5));
-        }
-        // A stream that was superseded writes nothing any more.
-        let sql = format!(
-            "UPDATE gateway_states SET {set} WHERE network = $1 AND gateway = $2 AND replica = $3 AND stream = $4"
-        );
-        let mut update =
-            sqlx::query(AssertSqlSafe(sql)).bind(network).bind(gateway).bind(replica).bind(stream).bind(now);
-        for text in texts {
-            update = update.bind(text);
-        }
-        update.execute(&self.write).await?;
-        Ok(())
+        let (network, gateway, replica) = (network.to_owned(), gateway.to_owned(), replica.to_owned());
+        let parts = parts.to_vec();
+        self.group.write(Write::State { network, gateway, now, replica, stream, parts }).await
     }
 
     async fn gateway_state(&self, network: &str, gateway: &str) -> Result<Option<GatewayState>, Error> {
@@ -372,8 +340,7 @@ impl FleetRepository for Database {
         &self,
         network: &str,
         id: &str,
-        number: i64,
-        now: i64,
+        (number, now): (i64, i64),
         state: &str,
         percent: i64,
         output: &str,
@@ -433,6 +400,59 @@ impl Database {
     }
 }
 
+/// A gateway talks on a stream of a replica.
+pub(crate) async fn connected(
+    connection: &mut Connection,
+    network: &str,
+    gateway: &str,
+    now: i64,
+    (replica, stream): (&str, i64),
+) -> Result<(), Error> {
+    lock(connection, network).await?;
+    let insert = sqlx::query(
+        "INSERT INTO gateway_states (network, gateway, replica, stream, connected_at, seen_at, state, metrics, sync) \
+         VALUES ($1, $2, $3, $4, $5, $5, '{}', '{}', '{}') ON CONFLICT (network, gateway) DO UPDATE SET \
+         replica = $3, stream = $4, connected_at = $5, seen_at = $5",
+    );
+    let insert = insert.bind(network).bind(gateway).bind(replica).bind(stream).bind(now);
+    insert.execute(&mut *connection).await?;
+    note_change(connection, network, now, FeedEntry::STREAMS, gateway).await
+}
+
+/// What a gateway told, unless it talks elsewhere by now.
+pub(crate) async fn put_state(
+    connection: &mut Connection,
+    network: &str,
+    gateway: &str,
+    now: i64,
+    (replica, stream): (&str, i64),
+    parts: &[StatePart],
+) -> Result<(), Error> {
+    let mut set = "seen_at = $5".to_owned();
+    let mut texts = Vec::new();
+    for part in parts {
+        let (column, text) = match part {
+            StatePart::State(value) => ("state", value.to_string()),
+            StatePart::Metrics(value) => ("metrics", value.to_string()),
+            StatePart::Sync(value) => ("sync", value.to_string()),
+            StatePart::Gone => ("replica", String::new()),
+            StatePart::Seen => continue,
+        };
+        texts.push(text);
+        // Only numbers of parameters and names of columns from above.
+        set.push_str(&format!(", {column} = ${}", texts.len() + 5));
+    }
+    // A stream that was superseded writes nothing any more.
+    let sql =
+        format!("UPDATE gateway_states SET {set} WHERE network = $1 AND gateway = $2 AND replica = $3 AND stream = $4");
+    let mut update = sqlx::query(AssertSqlSafe(sql)).bind(network).bind(gateway).bind(replica).bind(stream).bind(now);
+    for text in texts {
+        update = update.bind(text);
+    }
+    update.execute(connection).await?;
+    Ok(())
+}
+
 async fn lock(connection: &mut Connection, network: &str) -> Result<(), Error> {
     if let Some(sql) = LOCK {
         sqlx::query(sql).bind(network).execute(connection).await?;
@@ -455,7 +475,10 @@ pub(crate) async fn note_change(
     );
     let number = last.bind(network).fetch_one(&mut *connection).await?;
     let insert = sqlx::query("INSERT INTO changes (network, number, at, what, name) VALUES ($1, $2, $3, $4, $5)");
-    insert.bind(network).bind(number).bind(at).bind(what).bind(name).execute(connection).await?;
+    insert.bind(network).bind(number).bind(at).bind(what).bind(name).execute(&mut *connection).await?;
+    if let Some(sql) = NOTIFY {
+        sqlx::query(sql).execute(connection).await?;
+    }
     Ok(())
 }
 

@@ -4,6 +4,8 @@ pub(crate) use sqlx::{PgConnection as Connection, Postgres as Db};
 pub(crate) const BEGIN: &str = "BEGIN";
 /// One writer of a network at a time, until the transaction ends.
 pub(crate) const LOCK: Option<&str> = Some("SELECT pg_advisory_xact_lock(4711, hashtext($1))");
+/// Tells other replicas of a change, when its transaction is over.
+pub(crate) const NOTIFY: Option<&str> = Some("SELECT pg_notify('basalt_changes', '')");
 
 /// A field of the body as text; the path is bound as a list of keys.
 pub(crate) fn field(parameter: usize) -> String {
@@ -14,6 +16,9 @@ pub(crate) fn field(parameter: usize) -> String {
 pub(crate) fn path(field: &str) -> String {
     field.to_owned()
 }
+
+#[path = "group.rs"]
+pub(crate) mod group;
 
 #[path = "queries.rs"]
 pub(crate) mod queries;

@@ -23,6 +23,8 @@ pub(crate) struct Database {
     pub(crate) write: Pool<Db>,
     /// Told of each change.
     pub(crate) wakes: tokio::sync::watch::Sender<u64>,
+    /// Writes what many gateways tell.
+    pub(crate) group: super::group::Group,
 }
 
 pub(crate) type ObjectRow = (String, i64, i64, String, String, Option<String>, i64);

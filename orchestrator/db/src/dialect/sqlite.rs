@@ -4,6 +4,8 @@ pub(crate) use sqlx::{Sqlite as Db, SqliteConnection as Connection};
 pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 /// There is one writer anyway.
 pub(crate) const LOCK: Option<&str> = None;
+/// Tells other replicas of a change, when its transaction is over.
+pub(crate) const NOTIFY: Option<&str> = None;
 
 /// A field of the body as text. Truth values are read as PostgreSQL reads them.
 pub(crate) fn field(parameter: usize) -> String {
@@ -17,6 +19,9 @@ pub(crate) fn field(parameter: usize) -> String {
 pub(crate) fn path(field: &str) -> String {
     field.split('.').fold("$".to_owned(), |path, key| format!("{path}.\"{key}\""))
 }
+
+#[path = "group.rs"]
+pub(crate) mod group;
 
 #[path = "queries.rs"]
 pub(crate) mod queries;

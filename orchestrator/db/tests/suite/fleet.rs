@@ -197,7 +197,7 @@ async fn commands_end_once(db: &Db) {
     assert_eq!(db.queued_commands("fleet", "g3", 50).await.unwrap(), [command]);
     assert!(db.queued_commands("fleet", "g3", 100).await.unwrap().is_empty(), "its time is over");
     for (state, output) in [("sent", ""), ("running", "one "), ("done", "two"), ("running", "too late")] {
-        db.command_progress("fleet", "c1", 0, 6, state, 10, output).await.unwrap();
+        db.command_progress("fleet", "c1", (0, 6), state, 10, output).await.unwrap();
     }
     let ended = db.command("fleet", "c1").await.unwrap().unwrap();
     assert_eq!((ended.state.as_str(), ended.output.as_str()), ("done", "one two"));
@@ -206,7 +206,7 @@ async fn commands_end_once(db: &Db) {
         .await
         .unwrap();
     for number in [7, 8, 8, 7] {
-        db.command_progress("fleet", "c2", number, 6, "running", 10, "x").await.unwrap();
+        db.command_progress("fleet", "c2", (number, 6), "running", 10, "x").await.unwrap();
     }
     assert_eq!(db.command("fleet", "c2").await.unwrap().unwrap().output, "xx", "each report once");
     for (place, size) in [(0, 3), (0, 3), (9, 3), (3, 6)] {

@@ -40,11 +40,11 @@ pub async fn run(settings: &Settings) {
     db.close().await;
 }
 
-fn tenant(name: &str) -> Target {
+pub fn tenant(name: &str) -> Target {
     Target { kind: Kind::Tenant, network: String::new(), name: name.to_owned() }
 }
 
-fn network(name: &str) -> Target {
+pub fn network(name: &str) -> Target {
     Target { kind: Kind::Network, network: String::new(), name: name.to_owned() }
 }
 
@@ -52,7 +52,7 @@ fn inside(kind: Kind, network: &str, name: &str) -> Target {
     Target { kind, network: network.to_owned(), name: name.to_owned() }
 }
 
-fn put(target: Target, body: Value) -> Change {
+pub fn put(target: Target, body: Value) -> Change {
     Change { target, precondition: Precondition::None, body: Some(body), sealed: None, references: Vec::new() }
 }
 

@@ -61,8 +61,10 @@ struct Frame {
 
 async fn of_phone(jobs: &mpsc::Sender<Job>, imsi: &str, snap: u32) -> Result<mpsc::Receiver<Frame>, String> {
     let imsi = crate::subscribers::imsi(imsi)?;
-    let seen = ask(jobs, move |gateway| packets::watch(gateway, imsi, snap)).await.ok_or("agwd is stopping")?;
-    let mut seen = seen.map_err(|status| status.message().to_owned())?;
+    let begin = ask(jobs, move |gateway| packets::watch(gateway, imsi, snap)).await.ok_or("agwd is stopping")?;
+    let begin = begin.map_err(|status| status.message().to_owned())?;
+    let begun = tokio::task::spawn_blocking(begin).await.map_err(|error| error.to_string())?;
+    let mut seen = begun.map_err(|status| status.message().to_owned())?;
     let (sender, frames) = mpsc::channel(1024);
     tokio::spawn(async move {
         while let Some(packet) = seen.recv().await {
