@@ -218,5 +218,6 @@ async fn commands_end_once(db: &Db) {
     assert_eq!(db.commands("fleet", "g3", 10).await.unwrap().len(), 2);
     db.sweep_fleet(1000, 1).await.unwrap();
     assert!(db.feed("fleet", 0, 1000).await.unwrap().is_empty());
+    db.sweep_fleet(1000, 1000).await.unwrap();
     assert_eq!(db.command_data("fleet", "c2", 0).await.unwrap().1, 0, "it goes with its command");
 }
