@@ -29,7 +29,7 @@ struct Bench {
 /// Numbers are of the profile that is shipped.
 const PROFILE: &str = "release";
 
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     Bench {
         name: "attach",
         what: "full attaches over SCTP through the gateway process, saved durably",
@@ -77,6 +77,14 @@ const BENCHES: [Bench; 6] = [
         run: &["testbed", "bench", "idle"],
         root: true,
         ebpf: true,
+    },
+    Bench {
+        name: "orchestrator",
+        what: "10,000 gateways with 1,000,000 subscribers at one orchestratord",
+        build: &["-p", "orchestratord", "--bins", "--example", "fleet_bench"],
+        run: &["examples/fleet_bench"],
+        root: false,
+        ebpf: false,
     },
 ];
 

@@ -27,7 +27,7 @@ const fn of_network(
 }
 
 /// All kinds, in the order in which they can be applied: what is referred to comes first.
-pub(crate) const KINDS: [Kind; 18] = [
+pub(crate) const KINDS: [Kind; 19] = [
     Kind { collection: "tenants", singular: "tenant", alias: "", of_network: false, columns: &[("TITLE", "/title")] },
     Kind {
         collection: "networks",
@@ -38,20 +38,21 @@ pub(crate) const KINDS: [Kind; 18] = [
     },
     of_network("tiers", "tier", "", &[("VERSION", "/version")]),
     of_network("gateway-pools", "gateway-pool", "", &[]),
-    of_network("tracking-areas", "tracking-area", "", &[]),
+    of_network("tracking-areas", "tracking-area", "", &[("TAC", "/tac"), ("TITLE", "/title")]),
     of_network("federations", "federation", "", &[]),
-    of_network("qos-profiles", "qos-profile", "", &[("QCI", "/class_id")]),
+    of_network("qos-profiles", "qos-profile", "", &[("QCI", "/qci")]),
     of_network("rating-groups", "rating-group", "", &[]),
-    of_network("data-plans", "data-plan", "", &[]),
-    of_network("policy-rules", "policy-rule", "rule", &[("PRECEDENCE", "/precedence")]),
+    of_network("data-plans", "data-plan", "", &[("TITLE", "/title"), ("OCTETS", "/quota_octets")]),
+    of_network("policy-rules", "policy-rule", "rule", &[("PRIORITY", "/priority")]),
     of_network("base-names", "base-name", "", &[]),
     of_network("apns", "apn", "dnn", &[("PDN TYPE", "/pdn_type")]),
     of_network("gateways", "gateway", "", &[("TIER", "/tier")]),
-    of_network("enodebs", "enodeb", "", &[]),
-    of_network("gnodebs", "gnodeb", "", &[]),
+    of_network("enodebs", "enodeb", "", &[("TITLE", "/title"), ("GATEWAY", "/gateway")]),
+    of_network("gnodebs", "gnodeb", "", &[("TITLE", "/title"), ("GATEWAY", "/gateway")]),
     of_network("subscribers", "subscriber", "sub", &[("TITLE", "/title"), ("STATE", "/state")]),
     of_network("alert-receivers", "alert-receiver", "", &[]),
-    of_network("alert-rules", "alert-rule", "", &[]),
+    of_network("webhooks", "webhook", "", &[("URL", "/url"), ("ACTIVE", "/active")]),
+    of_network("alert-rules", "alert-rule", "", &[("SEVERITY", "/severity")]),
 ];
 
 impl Kind {

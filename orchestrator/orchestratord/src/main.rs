@@ -15,6 +15,7 @@ use clap::Parser;
 use orchestrator_api::{Counters, State, digest_of, new_setup_token, router};
 use orchestrator_db::{Repository, StoredToken, TokenKind, open};
 use settings::{Arguments, Settings};
+use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -63,10 +64,10 @@ async fn run(settings: &Settings) -> Result<()> {
     if certificate.is_none() && !address.ip().is_loopback() {
         tracing::warn!(%address, "the REST interface speaks plain HTTP to others: set tls, or put a TLS proxy before it");
     }
-    println!("orchestratord: REST interface on {scheme}://{address}/api/v1, document on /api/v1/openapi.json");
+    say(&format!("REST interface on {scheme}://{address}/api/v1, document on /api/v1/openapi.json"));
     if let Some(token) = setup_token(db.as_ref()).await? {
         // For the person at the terminal only: standard output, not the log.
-        println!("orchestratord: make the first user within a day: {scheme}://{address}/setup#{token}");
+        say(&format!("make the first user within a day: {scheme}://{address}/setup#{token}"));
     }
     let counters = Arc::new(Counters::default());
     let (fleet, join) = (Arc::clone(&gateways.fleet), Some(gateways.join.clone()));
@@ -173,4 +174,9 @@ async fn sweep(db: Arc<dyn Repository>, mut stop: tokio::sync::watch::Receiver<b
 pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Tells whoever started the daemon; nobody may be listening any more.
+fn say(words: &str) {
+    let _ = writeln!(std::io::stdout(), "orchestratord: {words}");
 }

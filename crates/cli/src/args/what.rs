@@ -75,6 +75,9 @@ pub(crate) enum What {
     /// Of an orchestrator: where alarms are told
     #[value(alias = "alert-receiver")]
     AlertReceivers,
+    /// Of an orchestrator: where events are posted
+    #[value(alias = "webhook")]
+    Webhooks,
 }
 
 impl What {

@@ -1,0 +1,115 @@
+//! `orchestratord` as a process, and its REST interface.
+
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Lines};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const PASSWORD: &str = "correct horse battery staple";
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The daemon and somebody who may everything.
+pub struct Daemon {
+    command: Vec<String>,
+    child: Child,
+    address: String,
+    token: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Daemon {
+    /// Starts it over an empty folder.
+    pub async fn start(program: PathBuf, database: Option<String>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let (address, gateways) = (free(), free());
+        let mut command = vec![program.display().to_string(), "--data-dir".into(), folder.path().display().to_string()];
+        command.extend(["--listen".into(), address.clone(), "--gateway-listen".into(), gateways]);
+        command.extend(database.into_iter().flat_map(|database| ["--database".to_owned(), database]));
+        let (child, mut lines) = run(&command);
+        let mut daemon = Self { command, child, address, token: String::new(), _folder: folder };
+        let link = lines.find_map(|line| line.ok()?.split_once("/setup#").map(|(_, token)| token.trim().to_owned()));
+        let setup = link.expect("a setup link: is the database empty?");
+        let root = json!({"token": setup, "name": "root", "password": PASSWORD});
+        daemon.ask("POST", "/setup", Some(root.to_string())).await;
+        let login = json!({"name": "root", "password": PASSWORD});
+        let session = daemon.ask("POST", "/sessions", Some(login.to_string())).await;
+        daemon.token = session["token"].as_str().unwrap().to_owned();
+        daemon
+    }
+
+    /// Kills it with -9, and starts it again.
+    pub async fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = run(&self.command).0;
+        let until = Instant::now() + PATIENCE;
+        while TcpStream::connect(&self.address).await.is_err() {
+            assert!(Instant::now() < until, "it does not start again");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// One request.
+    pub async fn ask(&self, method: &str, path: &str, body: Option<String>) -> Value {
+        self.send(method, path, "application/json", body.unwrap_or_default()).await
+    }
+
+    /// One request with a body of another form.
+    pub async fn send(&self, method: &str, path: &str, form: &str, body: String) -> Value {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let who =
+            if self.token.is_empty() { String::new() } else { format!("authorization: Bearer {}\r\n", self.token) };
+        let head = format!(
+            "{method} /api/v1{path} HTTP/1.1\r\nhost: bench\r\n{who}connection: close\r\ncontent-type: {form}\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        let text = String::from_utf8(answer).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {head}\n{body}");
+        serde_json::from_str(body).unwrap_or_default()
+    }
+
+    /// Its resident memory, octets.
+    pub fn resident(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+    }
+
+    /// Connections to its SQLite database: how often it has the file open.
+    pub fn connections(&self) -> usize {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let targets = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        let files = targets.filter(|target| {
+            let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            name.ends_with(".db") || name.ends_with(".sqlite")
+        });
+        files.count()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It is gone already when this fails.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts the daemon; its standard output.
+fn run(command: &[String]) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let [program, args @ ..] = command else { panic!("no program") };
+    let mut child = Command::new(program).args(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    (child, lines)
+}
