@@ -38,7 +38,7 @@ export function usageOf(query: URLSearchParams): UsageRecord[] {
     const imsi = wanted ?? `00101${String(1 + (i % 40)).padStart(10, "0")}`;
     const day = 1.3 + Math.sin((since + i * step) / 13_750_987);
     const down = Math.round(day * (20 + random() * 60) * 1e6);
-    return { gateway: `gw-000${1 + (i % 8)}`, session: String(i), epoch: 1, sequence: i, imsi, apn: "internet", from: Math.round(since + i * step), to: Math.round(since + (i + 1) * step), uplink_bytes: Math.round(down * 0.12), downlink_bytes: down, uplink_packets: 900, downlink_packets: 4000, last: false };
+    return { gateway: `gw-000${1 + (i % 8)}`, session: String(i), epoch: 1, sequence: i, imsi, apn: "internet", from: Math.round(since + i * step), to: Math.round(since + (i + 1) * step), uplink_bytes: Math.round(down * 0.12), downlink_bytes: down, uplink_packets: 900, downlink_packets: 4000, last: false, of: "session" };
   });
 }
 

@@ -28,16 +28,25 @@ pub(crate) fn hand_over(frame: &Frame, packet: &HandOver<'_>) {
     }
 }
 
+/// A length from 1 to `most`, known as such to the verifier: also to that of Linux 6.1, which learns no lower bound from a comparison
+/// with zero, but from counting up what is at least zero.
+#[inline(always)]
+pub(crate) fn between(length: u32, most: u32) -> Option<u32> {
+    let mut below = u64::from(length).wrapping_sub(1);
+    // SAFETY: a register copied onto itself: the bound is checked on the register that is passed on.
+    unsafe { asm!("{0} = {0}", inout(reg) below, options(nomem, nostack, preserves_flags)) };
+    if below >= u64::from(most) {
+        return None;
+    }
+    // SAFETY: an addition that cannot overflow.
+    unsafe { asm!("{0} += 1", inout(reg) below, options(nomem, nostack)) };
+    Some(below as u32)
+}
+
 /// Copies into a record of `N` words of eight; `None` when the ring is full or the packet larger than that.
 #[inline(always)]
 fn copy<const N: usize>(frame: &Frame, packet: &HandOver<'_>) -> Option<()> {
-    let mut length = packet.length;
-    // The verifier wants the bound right here, on the register that is passed on.
-    // SAFETY: a register copied onto itself.
-    unsafe { asm!("{0} = {0}", inout(reg) length, options(nomem, nostack, preserves_flags)) };
-    if length == 0 || length > (N * 8 - HandoverHeader::SIZE) as u32 {
-        return None;
-    }
+    let length = between(packet.length, (N * 8 - HandoverHeader::SIZE) as u32)?;
     let mut entry = HANDOVER.reserve::<[u64; N]>(0)?;
     let words: *mut u32 = MaybeUninit::as_mut_ptr(&mut entry).cast();
     // Counted before it is visible to user space, which counts it back when it is done.

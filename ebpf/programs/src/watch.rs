@@ -1,11 +1,11 @@
 //! The programs that stand in place of the usual ones while somebody watches a phone.
 
+use crate::handover::between;
 use crate::tables::{Maps, WATCH, WATCHED};
 use crate::{Frame, act};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_xdp_load_bytes};
 use basalt_ebpf_abi::{Point, Watch, WatchedHeader};
 use basalt_pipeline::{GTP_PORT, Origin, Packet, Tables, Verdict, access, towards_phone};
-use core::arch::asm;
 use core::mem::MaybeUninit;
 
 /// Ethernet header.
@@ -98,13 +98,7 @@ fn copy(frame: &Frame, watch: &Watch, point: Point, ifindex: u32, reason: u32) {
 #[inline(always)]
 fn record<const N: usize>(frame: &Frame, wanted: u32, [point, ifindex, length, reason]: [u32; 4]) {
     let most = (N * 8 - WatchedHeader::SIZE) as u32;
-    let mut captured = if wanted < most { wanted } else { most };
-    // The verifier wants the bound on the register that is passed on.
-    // SAFETY: a register copied onto itself.
-    unsafe { asm!("{0} = {0}", inout(reg) captured, options(nomem, nostack, preserves_flags)) };
-    if captured == 0 || captured > most {
-        return;
-    }
+    let Some(captured) = between(if wanted < most { wanted } else { most }, most) else { return };
     let Some(mut entry) = WATCHED.reserve::<[u64; N]>(0) else { return };
     let words: *mut u64 = MaybeUninit::as_mut_ptr(&mut entry).cast();
     // SAFETY: the helper has no arguments and no effect.

@@ -6,9 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
 
 use basalt_ebpf_abi::{
-    Address, Bearer, Block, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, FRAGMENTS, Fragment, Mac,
-    Mapping, Nat, NextHop, Notice, Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink,
-    UplinkFlags,
+    Address, Bearer, Block, Bucket, Class, Destinations, Downlink, DownlinkState, DropReason, FRAGMENTS, Fragment,
+    Framed, Mac, Mapping, Nat, NextHop, Notice, Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared64,
+    UeMeters, Uplink, UplinkFlags,
 };
 use basalt_fuzz::Changes;
 use basalt_pipeline::{Frame, Origin, Tables, Verdict, access, towards_phone};
@@ -123,6 +123,9 @@ impl Tables for World {
     }
     fn destinations(&self) -> Option<&Destinations> {
         Some(&self.destinations)
+    }
+    fn framed(&self, _: u32) -> Option<&Framed> {
+        None
     }
     fn bucket(&self, index: u32) -> Option<&Bucket> {
         self.buckets.get(index as usize)

@@ -240,8 +240,14 @@ impl Managed {
         for arguments in wanted {
             let capture = self.orchestrator.command(GATEWAY, "packet-capture", &arguments)?;
             self.orchestrator.wait_for_command(&capture, "running")?;
-            self.reaches(0)?;
-            let ended = self.orchestrator.wait_for_command(&capture, "done")?;
+            // It may take a while until the first packet is seen.
+            let ended = loop {
+                self.reaches(0)?;
+                let seen = self.orchestrator.command_state(&capture)?;
+                if seen["state"] != "running" {
+                    break self.orchestrator.wait_for_command(&capture, "done")?;
+                }
+            };
             let (mut place, mut pages) = (0, 0);
             loop {
                 let page = self.orchestrator.command_data(&capture, place)?;

@@ -148,7 +148,7 @@ impl Orchestrator {
     pub fn wait_for_command(&self, id: &str, state: &str) -> Result<Value> {
         let deadline = Instant::now() + 3 * LIMIT;
         loop {
-            let seen = self.ask("GET", &format!("/networks/{NETWORK}/commands/{id}"), &Value::Null)?;
+            let seen = self.command_state(id)?;
             let now = seen["state"].as_str().unwrap_or_default();
             if now == state {
                 return Ok(seen);
@@ -159,6 +159,14 @@ impl Orchestrator {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// How a command is.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn command_state(&self, id: &str) -> Result<Value> {
+        self.ask("GET", &format!("/networks/{NETWORK}/commands/{id}"), &Value::Null)
     }
 
     /// A page of what a command gave, from an octet on.

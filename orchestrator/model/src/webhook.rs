@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
-    /// Where to: https://HOST[:PORT]/PATH, without user. Plain http:// and addresses of this network only where the orchestrator's
+    /// Where to: `https://HOST:PORT/PATH`, without user. Plain http:// and addresses of this network only where the orchestrator's
     /// configuration allows the address.
     pub url: String,
     /// Kinds of events (`attached`, `security`, …); `alarm` is all alarms, `*` is everything.

@@ -33,14 +33,19 @@ pub(super) async fn run(jobs: &mpsc::Sender<Job>, arguments: &Value, report: &Re
         arguments.get(field).and_then(Value::as_u64).unwrap_or(usual).clamp(1, most)
     };
     let seconds = number("seconds", SECONDS, MOST_SECONDS);
-    let bounds = Bounds {
+    let mut bounds = Bounds {
         until: Instant::now() + Duration::from_secs(seconds),
         octets: usize::try_from(number("octets", OCTETS, MOST_OCTETS)).unwrap_or(1 << 20),
         snap: u32::try_from(number("snap", FRAME.into(), 65_535)).unwrap_or(FRAME),
     };
     let text = |field: &str| arguments.get(field).and_then(Value::as_str);
     let frames = match (text("imsi"), text("interface")) {
-        (Some(imsi), None) => of_phone(jobs, imsi, bounds.snap).await,
+        (Some(imsi), None) => {
+            let frames = of_phone(jobs, imsi, bounds.snap).await;
+            // The kernel may have taken seconds to verify the programs that watch.
+            bounds.until = Instant::now() + Duration::from_secs(seconds);
+            frames
+        }
         (None, Some(interface)) => of_interface(interface, &bounds),
         _ => Err("say `imsi` or `interface`".to_owned()),
     };
