@@ -261,7 +261,9 @@ impl Managed {
                 }
             }
             let output = ended["output"].as_str().unwrap_or_default().trim();
-            ensure!(!output.starts_with("0 packets"), "nothing was captured");
+            // An interface's capture does not see what XDP forwards: it may see nothing where no signalling happens to pass.
+            let may_be_empty = arguments.get("interface").is_some();
+            ensure!(may_be_empty || !output.starts_with("0 packets"), "nothing was captured: {arguments} {ended}");
             self.say(&format!("packet capture {arguments}: {output}, fetched in {pages} pages"));
         }
         Ok(())
