@@ -129,6 +129,7 @@ pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<()
         how = stop_receiver.await.unwrap_or(Stop::Restart);
     };
     tracing::info!("ready");
+    basalt_supervise::ready();
     let served = gateway.serve(&mut job_queue, &mut completions, &mut traffic, &mut reports, stopped).await;
     let (effective, again) = (gateway.effective.clone(), gateway.restarts());
     gateway.close();
@@ -379,6 +380,7 @@ fn watch_signals(stop: oneshot::Sender<Stop>) -> anyhow::Result<()> {
             _ = interrupt.recv() => Stop::All,
             _ = terminate.recv() => Stop::Restart,
         };
+        basalt_supervise::stopping();
         // The gateway may have ended by itself.
         let _ = stop.send(how);
     });

@@ -80,10 +80,12 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
     metrics::serve(effective.metrics, metrics, handler.clone()).await?;
     tokio::spawn(machine.run(told, arrived));
     tracing::info!(gateways = %effective.gateways, "ready");
+    basalt_supervise::ready();
     tokio::select! {
         served = serving => served.context("the service for gateways ended")?,
         ended = end() => ended?,
     }
+    basalt_supervise::stopping();
     drain(&told_sender).await;
     handler.stop().await;
     Ok(())

@@ -92,11 +92,13 @@ async fn run(settings: &Settings) -> Result<()> {
     }
     let server = tokio::spawn(serve::serve(listener, app, acceptor, stopped));
     let mut conversations = tokio::spawn(gateways.serve());
+    basalt_supervise::ready();
     tokio::select! {
         () = stop_signals.asked() => {}
         ended = &mut conversations => ended.context("the conversations with gateways")??,
     }
     conversations.abort();
+    basalt_supervise::stopping();
     tracing::info!("stopping: no new requests, the last answers leave");
     stop.send_replace(true);
     if tokio::time::timeout(LAST_ANSWERS, server).await.is_err() {
