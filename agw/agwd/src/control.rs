@@ -101,7 +101,7 @@ impl Control {
         .await
     }
 
-    async fn link(&self) -> Result<agw_link::Handle, Status> {
+    async fn link(&self) -> Result<basalt_cloud_link::Handle, Status> {
         let link = self.run(|gateway| gateway.managed.link().cloned()).await?;
         link.ok_or_else(|| Status::unavailable("agwd is starting"))
     }
@@ -508,18 +508,19 @@ impl Service for Control {
 }
 
 impl Control {
-    async fn shown_link(&self, status: agw_link::Status) -> Result<Response<api::OrchestratorLink>, Status> {
+    async fn shown_link(&self, status: basalt_cloud_link::Status) -> Result<Response<api::OrchestratorLink>, Status> {
         self.run(move |gateway| show_link(gateway, &status)).await.map(Response::new)
     }
 }
 
-fn show_link(gateway: &Gateway, status: &agw_link::Status) -> api::OrchestratorLink {
-    let not_in_force = gateway.managed.not_in_force().take(agw_sync::REFUSALS).map(|(key, reason)| api::NotInForce {
-        collection: key.collection.clone(),
-        name: key.name.clone(),
-        reason: reason.to_owned(),
-        pending: false,
-    });
+fn show_link(gateway: &Gateway, status: &basalt_cloud_link::Status) -> api::OrchestratorLink {
+    let not_in_force =
+        gateway.managed.not_in_force().take(basalt_cloud_sync::REFUSALS).map(|(key, reason)| api::NotInForce {
+            collection: key.collection.clone(),
+            name: key.name.clone(),
+            reason: reason.to_owned(),
+            pending: false,
+        });
     let pending = gateway.managed.pending().map(|it| api::NotInForce {
         collection: it.key.collection,
         name: it.key.name,

@@ -3,13 +3,13 @@
 
 mod world;
 
-use agw_sync::Identity;
+use basalt_cloud_sync::Identity;
 use orchestrator_fleet::Settings;
 use std::sync::Arc;
 use std::time::Duration;
 use world::{FAR, Gateway, Ground, Replica, quick, until};
 
-async fn joined(ground: &Ground, replica: &Replica, name: &str) -> (Gateway, agw_link::Handle) {
+async fn joined(ground: &Ground, replica: &Replica, name: &str) -> (Gateway, basalt_cloud_link::Handle) {
     let secret = ground.token("lab", "", FAR).await;
     let gateway = Gateway::new(name);
     let handle = gateway.start(Some(replica.token(&secret)), 1);

@@ -3,7 +3,7 @@
 
 mod world;
 
-use agw_sync::{Event, Input, Phone};
+use basalt_cloud_sync::{Event, Input, Phone};
 use basalt_desired::ItemKey;
 use orchestrator_db::{CommandRow, PhoneQuery};
 use orchestrator_model::Kind;

@@ -6,9 +6,9 @@
 
 mod world;
 
-use agw_link::Dial;
-use agw_sync::Input;
 use async_trait::async_trait;
+use basalt_cloud_link::Dial;
+use basalt_cloud_sync::Input;
 use basalt_control_api::orchestrator::JoinToken;
 use basalt_sansio::{Rng, SimRng};
 use orchestrator_db::open;
@@ -76,7 +76,7 @@ async fn gateway(gateway: Arc<Gateway>, token: Arc<Mutex<Option<JoinToken>>>, se
     let mut plan = gateway.plan(token, seed);
     plan.settings.longest_wait = Duration::from_secs(10);
     plan.settings.longest_refusal = Duration::from_secs(10);
-    let link = agw_link::spawn(plan, Arc::clone(&gateway.disk), Arc::new(SimDial));
+    let link = basalt_cloud_link::spawn(plan, Arc::clone(&gateway.disk), Arc::new(SimDial));
     loop {
         link.tell(Input::UsageReady).await;
         tokio::time::sleep(Duration::from_secs(5)).await;

@@ -7,9 +7,9 @@ use super::{Retired, force, plan};
 use crate::control::{self, Prepared};
 use crate::gateway::{Gateway, Job};
 use crate::storage;
-use agw_link::Handle;
-use agw_sync::{Identity, Input, Page, Refusal};
 use agw_types::{ConfigDelta, Input as CoreInput, SubscribedRule};
+use basalt_cloud_link::Handle;
+use basalt_cloud_sync::{Identity, Input, Page, Refusal};
 use basalt_desired::{Digest, ItemKey};
 use basalt_ids::{Apn, Imsi};
 use basalt_store::{Batch, Keyspace, Records};
@@ -162,7 +162,7 @@ impl Managed {
     pub fn tell(&self) {
         let Some(link) = &self.link else { return };
         let shown = |(key, reason): (&ItemKey, &str)| Refusal { key: key.clone(), reason: reason.to_owned() };
-        let refused = self.not_in_force().take(agw_sync::REFUSALS).map(shown).collect();
+        let refused = self.not_in_force().take(basalt_cloud_sync::REFUSALS).map(shown).collect();
         if !link.offer(Input::InForce { refused, pending: self.pending().collect() }) {
             tracing::warn!("the orchestrator is told later what is in force");
         }

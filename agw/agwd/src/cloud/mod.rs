@@ -1,4 +1,4 @@
-//! The daemon's side of the conversation with the orchestrator (`agw/link`): desired state into the subscriber list and the
+//! The daemon's side of the conversation with the orchestrator (`crates/cloud-link`): desired state into the subscriber list and the
 //! store, reports out of the loop, commands.
 //!
 //! Who wins: what the orchestrator manages is as the orchestrator says, and goes before the file of this machine (see [`overlay()`]).
@@ -21,9 +21,9 @@ pub use overlay::{Local, Overlaid, overlay};
 pub use plan::{restore_rules, subscribe};
 
 use crate::gateway::{Gateway, Job};
-use agw_link::{DeviceKey, Handle, Plan, Site, TcpDial};
-use agw_sync::{Command, Identity, Input, Link, Memory, Page, Progress, Refusal, Settings, UsageRecord};
 use anyhow::Context as _;
+use basalt_cloud_link::{DeviceKey, Handle, Plan, Site, TcpDial};
+use basalt_cloud_sync::{Command, Identity, Input, Link, Memory, Page, Progress, Refusal, Settings, UsageRecord};
 use basalt_sansio::SecureSeed;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -45,7 +45,7 @@ pub fn start(gateway: &mut Gateway, jobs: &mpsc::Sender<Job>, seed: SecureSeed) 
         seed,
     };
     let site = Arc::new(Loop { jobs: jobs.clone(), ledger: gateway.managed.ledger() });
-    let handle = agw_link::spawn(plan, site, Arc::new(TcpDial));
+    let handle = basalt_cloud_link::spawn(plan, site, Arc::new(TcpDial));
     report::start(handle.clone(), jobs.clone(), gateway.events.watch("", 0).1);
     let before = std::mem::take(&mut gateway.managed.commands);
     for report in commands::begun_before(gateway, before) {
@@ -134,7 +134,7 @@ impl Site for Loop {
 ///
 /// # Errors
 /// What is wrong with the token, or why the gateway did not join.
-pub async fn join(handle: Handle, token: &str) -> Result<agw_link::Status, String> {
+pub async fn join(handle: Handle, token: &str) -> Result<basalt_cloud_link::Status, String> {
     let token = token.parse::<basalt_control_api::orchestrator::JoinToken>().map_err(|error| error.to_string())?;
     let mut status = handle.status();
     let before = status.borrow_and_update().certified_until;

@@ -2,7 +2,7 @@
 
 use crate::convert;
 use crate::gateway::Gateway;
-use agw_sync::{Input, Phone};
+use basalt_cloud_sync::{Input, Phone};
 use basalt_control_api::gateway::v1 as api;
 use basalt_ids::Imsi;
 use serde_json::json;

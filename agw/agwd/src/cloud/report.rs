@@ -4,8 +4,8 @@
 use crate::convert;
 use crate::events::EventLine;
 use crate::gateway::{Gateway, Job};
-use agw_link::Handle;
-use agw_sync::{Event, Input};
+use basalt_cloud_link::Handle;
+use basalt_cloud_sync::{Event, Input};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;

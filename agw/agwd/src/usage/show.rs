@@ -139,7 +139,7 @@ pub fn is_waiting(gateway: &Gateway) -> bool {
 
 /// The oldest durable records that nobody has acknowledged, as the orchestrator is told: numbered by cursor, from 1.
 #[must_use]
-pub fn waiting(gateway: &Gateway, most: usize) -> Vec<agw_sync::UsageRecord> {
+pub fn waiting(gateway: &Gateway, most: usize) -> Vec<basalt_cloud_sync::UsageRecord> {
     let accounts = &gateway.usage.accounts;
     let record = |record: &StoredRecord| {
         let part = match record.part {
@@ -147,7 +147,7 @@ pub fn waiting(gateway: &Gateway, most: usize) -> Vec<agw_sync::UsageRecord> {
             StoredPart::Bearer(ebi) => format!("/bearer/{ebi}"),
             StoredPart::Rule(rule) => format!("/rule/{rule}"),
         };
-        agw_sync::UsageRecord {
+        basalt_cloud_sync::UsageRecord {
             number: record.cursor + 1,
             session: format!("{}{part}", record.session),
             epoch: record.epoch,

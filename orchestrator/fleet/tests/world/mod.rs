@@ -1,11 +1,11 @@
 //! An orchestrator with its database, and gateways that run the real core and driver.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use agw_link::{DeviceKey, Dial, Handle, Plan, Site, TcpDial, spawn};
-use agw_sync::{
+use async_trait::async_trait;
+use basalt_cloud_link::{DeviceKey, Dial, Handle, Plan, Site, TcpDial, spawn};
+use basalt_cloud_sync::{
     Command, CommandState, Identity, Link, Memory, Page, Progress, Refusal, Settings as SyncSettings, UsageRecord,
 };
-use async_trait::async_trait;
 use basalt_control_api::orchestrator::JoinToken;
 use basalt_desired::{Digest, ItemKey};
 use basalt_sansio::SecureSeed;

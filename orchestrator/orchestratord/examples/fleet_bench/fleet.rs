@@ -1,9 +1,9 @@
 //! Gateways: the real core and driver, each over a connection of its own, with a site that keeps what it is told in memory.
 
 use crate::daemon::Daemon;
-use agw_link::{DeviceKey, Dial, Handle, Plan, Site, TcpDial, spawn};
-use agw_sync::{Command, Identity, Link, Memory, Page, Progress, Refusal, Settings, UsageRecord};
 use async_trait::async_trait;
+use basalt_cloud_link::{DeviceKey, Dial, Handle, Plan, Site, TcpDial, spawn};
+use basalt_cloud_sync::{Command, Identity, Link, Memory, Page, Progress, Refusal, Settings, UsageRecord};
 use basalt_control_api::orchestrator::JoinToken;
 use basalt_sansio::SecureSeed;
 use serde_json::json;

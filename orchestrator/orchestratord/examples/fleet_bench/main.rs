@@ -1,5 +1,5 @@
 //! `cargo xtask bench orchestrator`: the real `orchestratord` as a process of its own, and gateways that run the real core and
-//! driver (`agw/sync`, `agw/link`) over mutual TLS on the loopback, each with its own subscribers.
+//! driver (`crates/cloud-sync`, `crates/cloud-link`) over mutual TLS on the loopback, each with its own subscribers.
 //!
 //! What it reports beside times: resident memory of `orchestratord` for each connected gateway, and octets on the wire (TLS
 //! records, HTTP/2 frames and all) of an idle gateway.

@@ -3,7 +3,7 @@
 use super::{Reporter, ask};
 use crate::gateway::Job;
 use crate::packets;
-use agw_sync::CommandState;
+use basalt_cloud_sync::CommandState;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io;

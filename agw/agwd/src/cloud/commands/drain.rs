@@ -3,8 +3,8 @@
 
 use super::{Reporter, ask};
 use crate::gateway::{Gateway, Job};
-use agw_sync::CommandState;
 use agw_types::{Command, UeState};
+use basalt_cloud_sync::CommandState;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::mpsc;

@@ -3,7 +3,7 @@
 use super::ask;
 use crate::gateway::{Gateway, Job};
 use crate::storage;
-use agw_sync::{Command, CommandState, Progress};
+use basalt_cloud_sync::{Command, CommandState, Progress};
 use basalt_store::{Batch, Keyspace, Records};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};

@@ -2,7 +2,7 @@
 
 use super::Reporter;
 use crate::tap;
-use agw_sync::CommandState;
+use basalt_cloud_sync::CommandState;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;

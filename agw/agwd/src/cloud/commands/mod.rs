@@ -12,7 +12,7 @@ pub use kept::{Running, begun_before, load};
 
 use crate::convert;
 use crate::gateway::Job;
-use agw_sync::{Command, CommandState, Progress};
+use basalt_cloud_sync::{Command, CommandState, Progress};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::process::Stdio;

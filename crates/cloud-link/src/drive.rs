@@ -2,11 +2,11 @@
 
 use crate::convert::{self, Speaker};
 use crate::{DeviceKey, Dial, certify};
-use agw_sync::{
+use async_trait::async_trait;
+use basalt_cloud_sync::{
     Command, Denial, Down, Effect, Identity, Input, Link, Memory, Now, Page, Progress, Refusal, Settings, Sync, Up,
     UsageRecord,
 };
-use async_trait::async_trait;
 use basalt_control_api::orchestrator::{JoinToken, v1 as api};
 use basalt_sansio::{Outbox, SecureSeed, Time};
 use std::sync::Arc;

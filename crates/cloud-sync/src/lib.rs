@@ -11,7 +11,7 @@
 //! and metrics for the next moment with a link, in bounded memory; reads usage from the gateway's ledger and acknowledges there
 //! what is durable at the orchestrator.
 //!
-//! What it deliberately is not: a transport, a store or a judge of what a page means. The driver (`agw/link`) owns sockets,
+//! What it deliberately is not: a transport, a store or a judge of what a page means. The driver (`crates/cloud-link`) owns sockets,
 //! TLS and keys; the daemon owns the subscribers.
 //!
 //! Invariants: nothing here keeps the gateway from serving phones; a page is acknowledged after it is durable, never before;

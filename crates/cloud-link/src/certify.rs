@@ -1,7 +1,7 @@
 //! Getting certificates: by token, by the device key, by the present certificate. And the channel that each needs.
 
 use crate::{DeviceKey, Dial, tls};
-use agw_sync::{Denial, Identity};
+use basalt_cloud_sync::{Denial, Identity};
 use basalt_control_api::orchestrator::v1::conversation_client::ConversationClient;
 use basalt_control_api::orchestrator::v1::enrolment_client::EnrolmentClient;
 use basalt_control_api::orchestrator::v1::{self as api, enrolment_text, re_enrolment_text};

@@ -1,7 +1,7 @@
 //! Between the values of the core and the messages on the wire. What came over the wire and cannot be read is left out: the
 //! comparison of digests finds it again.
 
-use agw_sync::{Command, CommandState, Down, Page, Put, Up};
+use basalt_cloud_sync::{Command, CommandState, Down, Page, Put, Up};
 use basalt_control_api::orchestrator::v1 as api;
 use basalt_control_api::orchestrator::v1::from_gateway::Message as ApiUp;
 use basalt_control_api::orchestrator::v1::from_orchestrator::Message as ApiDown;
@@ -45,7 +45,7 @@ pub(crate) fn up(up: Up, speaker: &Speaker<'_>) -> api::FromGateway {
         Up::Drifted { root } => ApiUp::Drifted(api::Drifted { root: octets(root) }),
         Up::CheckIn { at, state } => ApiUp::CheckIn(api::CheckIn { at, state }),
         Up::Events { epoch, events } => {
-            let event = |it: agw_sync::Event| api::Event {
+            let event = |it: basalt_cloud_sync::Event| api::Event {
                 number: it.number,
                 at: it.at,
                 kind: it.kind,
@@ -73,7 +73,7 @@ pub(crate) fn up(up: Up, speaker: &Speaker<'_>) -> api::FromGateway {
             ApiUp::Progress(api::CommandProgress { id, state: state.into(), percent, output, number })
         }
         Up::Phones { whole, phones, gone } => {
-            let phone = |it: agw_sync::Phone| api::Phone {
+            let phone = |it: basalt_cloud_sync::Phone| api::Phone {
                 imsi: it.imsi,
                 state: it.state,
                 enb: it.enb,
@@ -88,11 +88,11 @@ pub(crate) fn up(up: Up, speaker: &Speaker<'_>) -> api::FromGateway {
     api::FromGateway { message: Some(message) }
 }
 
-fn refusal(it: agw_sync::Refusal) -> api::Refusal {
+fn refusal(it: basalt_cloud_sync::Refusal) -> api::Refusal {
     api::Refusal { collection: it.key.collection, name: it.key.name, reason: it.reason }
 }
 
-fn usage(it: agw_sync::UsageRecord) -> api::UsageRecord {
+fn usage(it: basalt_cloud_sync::UsageRecord) -> api::UsageRecord {
     api::UsageRecord {
         number: it.number,
         session: it.session,

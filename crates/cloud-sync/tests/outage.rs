@@ -1,7 +1,9 @@
 //! A gateway without its orchestrator, in virtual time: weeks, and what is left afterwards.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use agw_sync::{Denial, Down, Effect, Event, Identity, Input, Memory, Now, Page, Put, Settings, Sync, Up, UsageRecord};
+use basalt_cloud_sync::{
+    Denial, Down, Effect, Event, Identity, Input, Memory, Now, Page, Put, Settings, Sync, Up, UsageRecord,
+};
 use basalt_desired::{Digest, ItemKey};
 use basalt_sansio::{Outbox, SecureSeed, Time};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The driver of `agw/sync`: the device key, TLS, gRPC, the clock.
+//! The driver of `crates/cloud-sync`: the device key, TLS, gRPC, the clock.
 //!
 //! What it is: one task per gateway that steps the core, carries out what it wants and brings back what came of it. What it
 //! deliberately is not: a judge of what is said (the core is), or a store and a list of subscribers (the daemon is, through
