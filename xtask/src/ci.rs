@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::steps::{Outcome, Step, Steps};
-use crate::{console, demo, env, tidy};
+use crate::{console, demo, env, package, tidy};
 
 /// The clippy configuration of cores, codecs and identities.
 const CORE_LINTS: &str = "xtask/clippy/core";
@@ -15,7 +15,7 @@ const CORE_LINTS: &str = "xtask/clippy/core";
 /// What a step does.
 type Run = fn(&mut Step) -> Result<Outcome>;
 
-const STEPS: [(&str, Run); 22] = [
+const STEPS: [(&str, Run); 24] = [
     ("setup", set_up),
     ("format", format),
     ("tidy", laws),
@@ -31,7 +31,9 @@ const STEPS: [(&str, Run); 22] = [
     ("fuzz harnesses", fuzz),
     ("build programs", demo::build_programs),
     ("console in Chromium", console::browse),
+    ("packages", package::prove),
     ("demo", run_demo),
+    ("demo with the unit's rights", package::demo_within),
     ("demo without root", rootless_demo),
     ("demo read by tshark", readable_demo),
     ("demo interrupted", interrupted_demo),

@@ -38,9 +38,12 @@ pub(crate) fn clean() -> Result<bool> {
     Ok(status.success())
 }
 
+/// The profile that the demo and CI run.
+pub(crate) const PROFILE: &str = "fast";
+
 /// Builds the programs that the demo and the scenarios run.
 pub(crate) fn build_programs(step: &mut Step) -> Result<Outcome> {
-    step.run(env::cargo(&["build", "--profile", "fast", "--workspace", "--exclude", "xtask", "--bins", "--locked"])?)?;
+    step.run(env::cargo(&["build", "--profile", PROFILE, "--workspace", "--exclude", "xtask", "--bins", "--locked"])?)?;
     Ok(Outcome::Passed(String::new()))
 }
 
@@ -65,6 +68,6 @@ pub(crate) fn testbed() -> Result<Command> {
     Ok(command)
 }
 
-fn program(name: &str) -> Result<PathBuf> {
-    Ok(env::target()?.join("fast").join(name))
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
+    Ok(env::target()?.join(PROFILE).join(name))
 }

@@ -9,6 +9,7 @@ mod demo;
 mod ebpf;
 mod env;
 mod essence;
+mod package;
 mod setup;
 mod steps;
 mod tidy;
@@ -69,6 +70,8 @@ enum Task {
         #[arg(long)]
         screenshots: bool,
     },
+    /// Debian packages with checksums, bill of materials and signature, into target/package
+    Package(package::Options),
     /// Build everything, and run the testbed's demo with these arguments
     Demo {
         /// For example `--once`
@@ -105,6 +108,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Setup { demo } => setup::run(demo),
         Task::Console { screenshots: true } => console::screenshots(),
         Task::Console { screenshots: false } => console::run(),
+        Task::Package(options) => package::run(&options).map(|()| true),
         Task::Demo { args } => demo::run(&args),
         Task::CleanLab => demo::clean(),
     }

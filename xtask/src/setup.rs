@@ -11,7 +11,7 @@ use crate::env;
 use crate::steps::shown;
 
 /// Programs, the package that has each, and whether the demo needs it too.
-const PROGRAMS: [(&str, &str, bool); 9] = [
+const PROGRAMS: [(&str, &str, bool); 11] = [
     ("ip", "iproute2", true),
     ("nft", "nftables", true),
     ("ethtool", "ethtool", true),
@@ -21,6 +21,9 @@ const PROGRAMS: [(&str, &str, bool); 9] = [
     // The tests of the web console drive it.
     ("chromium", "chromium", false),
     ("tshark", "tshark", false),
+    // What packages are made and read with.
+    ("dpkg-shlibdeps", "dpkg-dev", false),
+    ("lintian", "lintian", false),
     // The tests of the orchestrator start servers of their own from its binaries; this one is its wrapper on the path.
     ("pg_lsclusters", "postgresql", false),
 ];

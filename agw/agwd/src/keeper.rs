@@ -130,12 +130,14 @@ fn running(effective: &Effective) -> Option<i32> {
 }
 
 /// Enters the mount namespace of a keeper that runs: what the last daemon pinned (programs and maps that forward packets right
-/// now) is mounted there. Matters where each start has a mount namespace of its own, as under `ip netns exec`. Must be called
+/// now) is mounted there. Matters where each start has a mount namespace of its own, as under
+/// `ip netns exec`, and what is pinned is on a mount of that namespace alone. Must be called
 /// before any thread exists; relative paths mean something else afterwards.
 pub fn join_mounts(effective: &Effective) {
     let Some(pid) = running(effective) else { return };
     let theirs = format!("/proc/{pid}/ns/mnt");
-    if std::fs::read_link(&theirs).ok() == std::fs::read_link("/proc/self/ns/mnt").ok() {
+    let same = std::fs::read_link(&theirs).ok() == std::fs::read_link("/proc/self/ns/mnt").ok();
+    if same || agw_dataplane::is_bpf_filesystem(&effective.pin_dir) {
         return;
     }
     let joined = File::open(&theirs).and_then(|namespace| {

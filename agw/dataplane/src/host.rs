@@ -9,6 +9,7 @@ mod snapshot;
 
 pub(crate) use behind::Behind;
 pub(crate) use bpffs::ensure as ensure_bpf_filesystem;
+pub use bpffs::is_bpf as is_bpf_filesystem;
 pub(crate) use firewall::Firewall;
 pub(crate) use netlink::{Changes, Netlink};
 pub(crate) use snapshot::{Link, Route, Snapshot};

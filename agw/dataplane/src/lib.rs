@@ -116,6 +116,7 @@ mod xdp;
 pub use config::{Config, Egress, Plane, PoolEgress, Vlan};
 pub use dataplane::{Dataplane, PlaneMode};
 pub use error::Error;
+pub use host::is_bpf_filesystem;
 pub use ledger::{Baseline, Book, Ledger, Part, Reading, RecordId, UsageRecord};
 pub use limits::{Limits, Rate};
 pub use nat::{Filtering, Translation};

@@ -10,7 +10,7 @@ pub const OBJECT: &str = "basalt-bpf.o";
 pub const OBJECT_VARIABLE: &str = "BASALT_BPF_OBJECT";
 
 /// The programs' object, and where it was found: `$BASALT_BPF_OBJECT`; beside the executable; in a folder `bpf` beside it or up to
-/// two folders above it, as `cargo xtask ebpf` leaves it for programs and tests in `target`.
+/// two folders above it, as `cargo xtask ebpf` leaves it for programs and tests in `target`; in `../lib/basalt`, as packages have it.
 ///
 /// # Errors
 /// [`io::ErrorKind::NotFound`] with the places that were looked at; any other error of reading the file.
@@ -47,6 +47,9 @@ fn places(name: &str) -> Vec<PathBuf> {
     for (height, folder) in executable.ancestors().skip(1).take(3).enumerate() {
         if height == 0 {
             places.push(folder.join(name));
+        }
+        if height == 1 {
+            places.push(folder.join("lib/basalt").join(name));
         }
         places.push(folder.join("bpf").join(name));
     }

@@ -31,7 +31,9 @@ fn mount(folder: &Path) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-fn is_bpf(path: &Path) -> bool {
+/// Whether this path exists and is on a BPF file system.
+#[must_use]
+pub fn is_bpf(path: &Path) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
     // SAFETY: all octets zero is a valid value.
     let mut answer: libc::statfs = unsafe { std::mem::zeroed() };

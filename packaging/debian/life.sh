@@ -1,0 +1,85 @@
+#!/bin/sh
+# The life of the packages, in a mount namespace of its own: install, upgrade with a changed configuration, downgrade, remove,
+# purge, on an overlay of this machine. Run by `cargo xtask ci packages`:
+#   unshare --mount --pid --net --fork --kill-child --mount-proc sh packaging/debian/life.sh FOLDER_OF_OLDER FOLDER_OF_NEWER
+set -eu
+older=$1 newer=$2
+
+root=$(mktemp -d)
+mount -t tmpfs tmpfs "$root"
+mkdir "$root/upper" "$root/work" "$root/machine"
+machine=$root/machine
+if ! mount -t overlay overlay -o "lowerdir=/,upperdir=$root/upper,workdir=$root/work" "$machine"; then
+    echo "skipped: no overlay file system here"
+    exit 0
+fi
+mount -t proc proc "$machine/proc"
+mount --bind /dev "$machine/dev"
+mount -t tmpfs tmpfs "$machine/run"
+mkdir -p "$machine/packages/older" "$machine/packages/newer"
+cp "$older"/*.deb "$machine/packages/older"
+cp "$newer"/*.deb "$machine/packages/newer"
+# Nothing is started by maintainer scripts here.
+printf '#!/bin/sh\nexit 101\n' > "$machine/usr/sbin/policy-rc.d"
+chmod 755 "$machine/usr/sbin/policy-rc.d"
+# Networks as a site has them: one side with the default route.
+ip link set lo up
+ip link add site0 type veth peer name rest0
+ip address add 192.0.2.1/24 dev site0
+ip link set site0 up
+ip link set rest0 up
+ip route add default via 192.0.2.2
+
+within() { chroot "$machine" "$@"; }
+fail() { echo "FAILED: $*"; exit 1; }
+version() { within dpkg-query -W -f '${Version} ${db:Status-Abbrev}\n' "$1"; }
+
+echo "== install"
+within sh -c 'dpkg --install /packages/older/*.deb'
+for package in basalt-cli basalt-agw basalt-orchestrator basalt-feg; do
+    [ "$(version $package)" = "0.0.1 ii " ] || fail "$package is $(version $package)"
+done
+for program in "basalt --version" "agwd --version" "orchestratord --version" "fegd --version" "agwd --check" "fegd --check"; do
+    within $program || fail "$program"
+done
+within id basalt-orchestrator && within id basalt-feg
+within sh -c 'command -v systemd-analyze >/dev/null || exit 0
+    systemd-analyze verify --man=no /usr/lib/systemd/system/basalt-*.service' || fail "systemd does not like the units"
+
+echo "== the orchestrator serves, as its user, with nothing said"
+within install -d -m 700 -o basalt-orchestrator -g basalt-orchestrator /var/lib/basalt-orchestrator
+chroot "$machine" setpriv --reuid basalt-orchestrator --regid basalt-orchestrator --clear-groups --bounding-set -all --no-new-privs \
+    orchestratord --config /etc/basalt/orchestratord.toml > "$root/said" 2>&1 &
+daemon=$!
+tries=0
+until within curl --silent --fail --output /dev/null http://127.0.0.1:8480/api/v1/openapi.json; do
+    tries=$((tries + 1))
+    [ $tries -lt 300 ] || fail "the orchestrator does not answer: $(cat "$root/said")"
+    kill -0 $daemon 2>/dev/null || fail "the orchestrator ended: $(cat "$root/said")"
+    sleep 0.2
+done
+grep -q setup "$root/said" || fail "no setup link"
+kill -TERM $daemon
+wait $daemon || fail "the orchestrator did not end well"
+
+echo "== upgrade keeps what was configured and stored"
+echo '# ours' >> "$machine/etc/basalt/agwd.toml"
+within sh -c 'dpkg --install /packages/newer/*.deb'
+[ "$(version basalt-agw)" = "0.0.2 ii " ] || fail "not upgraded"
+grep -q '# ours' "$machine/etc/basalt/agwd.toml" || fail "the configuration was overwritten"
+[ -s "$machine/var/lib/basalt-orchestrator/orchestrator.db" ] || fail "the database is gone"
+
+echo "== downgrade"
+within sh -c 'dpkg --install /packages/older/*.deb'
+[ "$(version basalt-agw)" = "0.0.1 ii " ] || fail "not downgraded"
+grep -q '# ours' "$machine/etc/basalt/agwd.toml" || fail "the configuration was overwritten"
+
+echo "== remove leaves configuration and state, purge leaves nothing"
+within dpkg --remove basalt-agw basalt-orchestrator basalt-feg basalt-cli
+[ ! -e "$machine/usr/sbin/agwd" ] || fail "agwd is left"
+[ -e "$machine/etc/basalt/agwd.toml" ] || fail "the configuration is gone"
+[ -e "$machine/var/lib/basalt-orchestrator/sealing.key" ] || fail "the state is gone"
+within dpkg --purge basalt-agw basalt-orchestrator basalt-feg
+[ ! -e "$machine/etc/basalt" ] || fail "/etc/basalt is left: $(ls "$machine/etc/basalt")"
+[ ! -e "$machine/var/lib/basalt-orchestrator" ] || fail "state is left"
+echo "lived through"
