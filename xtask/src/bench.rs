@@ -29,7 +29,7 @@ struct Bench {
 /// Numbers are of the profile that is shipped.
 const PROFILE: &str = "release";
 
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     Bench {
         name: "attach",
         what: "full attaches over SCTP through the gateway process, saved durably",
@@ -60,6 +60,14 @@ const BENCHES: [Bench; 7] = [
         build: &["-p", "basalt-sctp", "--example", "sctp_bench"],
         run: &["examples/sctp_bench"],
         root: true,
+        ebpf: false,
+    },
+    Bench {
+        name: "diameter",
+        what: "requests relayed by fegd between gateways and a home network, and the Diameter codec",
+        build: &["-p", "fegd", "--bins", "--example", "diameter_bench"],
+        run: &["examples/diameter_bench"],
+        root: false,
         ebpf: false,
     },
     Bench {

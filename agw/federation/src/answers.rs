@@ -98,7 +98,7 @@ impl Federation {
         let Asked { imsi, serving, .. } = *asked;
         match answer {
             FegAnswer::Located(subscription, hss) => {
-                let profile = subscription.profile(imsi);
+                let profile = subscription.profile(imsi, &self.config.zones);
                 if let Some(known) = self.remember(now, imsi, *subscription) {
                     (known.serving, known.confirmed, known.present) = (Some(serving), true, profile.is_ok());
                     known.hss = hss;
@@ -114,7 +114,7 @@ impl Federation {
                 let Some(known) = self.known.get_mut(&imsi) else { return Answer::NoProfile(UNREACHABLE) };
                 let fresh = known.subscription.as_ref().filter(|(_, told)| now.since(*told) <= age);
                 let Some((subscription, _)) = fresh else { return Answer::NoProfile(UNREACHABLE) };
-                let profile = subscription.profile(imsi);
+                let profile = subscription.profile(imsi, &self.config.zones);
                 out.push(Effect::Count("profile remembered"));
                 (known.serving, known.present) = (Some(serving), profile.is_ok());
                 self.unconfirm(now, imsi);
@@ -137,7 +137,7 @@ impl Federation {
         match answer {
             FegAnswer::Located(subscription, hss) => {
                 let imsi = asked.imsi;
-                match subscription.profile(imsi) {
+                match subscription.profile(imsi, &self.config.zones) {
                     Ok(profile) => out.push(Effect::Changed(Box::new(profile))),
                     Err(_) => out.push(Effect::Cancelled(imsi, Cancelled::Withdrawn)),
                 }

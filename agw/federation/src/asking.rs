@@ -78,7 +78,7 @@ impl Federation {
             }
             Question::Profile { serving, attach: false, .. } => {
                 let known = self.known.get(&imsi).and_then(|known| known.subscription.as_ref());
-                match known.map(|(subscription, _)| subscription.profile(imsi)) {
+                match known.map(|(subscription, _)| subscription.profile(imsi, &self.config.zones)) {
                     Some(profile) => out.push(Effect::Answer(ticket, as_answer(profile))),
                     None => {
                         let wish = Wish::Locate { attach: false, imeisv: None };

@@ -55,7 +55,7 @@ impl Federation {
     fn changed(&mut self, imsi: Imsi, out: &mut Effects) {
         let Some(known) = self.known.get(&imsi).filter(|known| known.present) else { return };
         let Some((subscription, _)) = &known.subscription else { return };
-        match subscription.profile(imsi) {
+        match subscription.profile(imsi, &self.config.zones) {
             Ok(profile) => out.push(Effect::Changed(Box::new(profile))),
             Err(_) => out.push(Effect::Cancelled(imsi, Cancelled::Withdrawn)),
         }

@@ -65,6 +65,7 @@ const DELETE_ROAMING_RESTRICTION: u32 = 1 << 7;
 
 /// EMM causes (TS 24.301 §9.9.3.9).
 const PLMN_NOT_ALLOWED: u8 = 11;
+const TRACKING_AREA_NOT_ALLOWED: u8 = 12;
 const NO_SUITABLE_CELLS: u8 = 15;
 
 /// QoS where the home network tells none: non-GBR, lowest priority but one.
@@ -120,17 +121,21 @@ impl Subscription {
         }
     }
 
-    /// The profile that the gateway acts on.
+    /// The profile that the gateway acts on, whose tracking areas belong to these zones of the home network's. A subscriber of
+    /// zones is served in those alone (regionally provided service, TS 23.008 §2.4.7, TS 29.272 §5.2.1.1.3).
     ///
     /// # Errors
     /// The subscription does not allow what this gateway offers, with the cause for the phone.
-    pub fn profile(&self, imsi: Imsi) -> Result<Profile, AuthFailure> {
+    pub fn profile(&self, imsi: Imsi, zones: &[u16]) -> Result<Profile, AuthFailure> {
         let barred = self.barred == Some(true) && self.odb.unwrap_or(ALL_PACKET_SERVICES) & ALL_PACKET_SERVICES != 0;
         if barred || self.access_restriction.unwrap_or(0) & NO_EUTRAN != 0 {
             return Err(AuthFailure::Refused(NO_SUITABLE_CELLS));
         }
         if self.roaming_restricted {
             return Err(AuthFailure::Refused(PLMN_NOT_ALLOWED));
+        }
+        if !self.zone_codes.is_empty() && !self.zone_codes.iter().any(|code| zones.contains(code)) {
+            return Err(AuthFailure::Refused(TRACKING_AREA_NOT_ALLOWED));
         }
         let accesses = self.accesses.as_ref();
         let mut list: Vec<&Access> = accesses.map(|accesses| accesses.list.iter().collect()).unwrap_or_default();
@@ -175,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_default_access_point_comes_first() {
-        let profile = subscription().profile(imsi()).unwrap();
+        let profile = subscription().profile(imsi(), &[]).unwrap();
         let names: Vec<_> = profile.apns.iter().map(|apn| apn.apn.to_string()).collect();
         assert_eq!(names, ["internet", "ims"]);
         assert_eq!(profile.apns[0].ambr.downlink, 2_000, "what the access point does not tell is the subscriber's");
@@ -188,12 +193,13 @@ mod tests {
         changed.ambr = Some(Ambr { uplink: 5, downlink: 6 });
         let accesses = Accesses { default: 2, complete: false, list: vec![changed, access(3, "corporate")] };
         known.merge(Subscription { accesses: Some(accesses), zone_codes: vec![7], ..Subscription::default() });
-        let profile = known.profile(imsi()).unwrap();
+        assert_eq!(known.profile(imsi(), &[6, 8]), Err(AuthFailure::Refused(12)), "another zone");
+        let profile = known.profile(imsi(), &[6, 7]).unwrap();
         assert_eq!((profile.apns.len(), profile.apns[0].ambr.uplink, profile.ambr.uplink), (3, 5, 1_000));
         known.delete(DELETE_APNS | DELETE_ZONES, &[1, 3]);
-        assert_eq!((known.profile(imsi()).unwrap().apns.len(), known.zone_codes.len()), (1, 0));
+        assert_eq!((known.profile(imsi(), &[]).unwrap().apns.len(), known.zone_codes.len()), (1, 0));
         known.delete(DELETE_ALL_APNS, &[]);
-        assert_eq!(known.profile(imsi()), Err(AuthFailure::Refused(15)));
+        assert_eq!(known.profile(imsi(), &[]), Err(AuthFailure::Refused(15)));
     }
 
     #[test]
@@ -201,7 +207,7 @@ mod tests {
         let refused = |change: Subscription| {
             let mut known = subscription();
             known.merge(change);
-            known.profile(imsi()).err()
+            known.profile(imsi(), &[]).err()
         };
         let none = Subscription::default;
         assert_eq!(refused(none()), None);

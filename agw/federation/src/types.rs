@@ -26,6 +26,8 @@ pub struct Config {
     pub waiting: usize,
     /// Whether and how equipment is checked.
     pub equipment: Equipment,
+    /// Zones of home networks (Regional-Subscription-Zone-Code) that the tracking areas here belong to.
+    pub zones: Vec<u16>,
 }
 
 /// The check of equipment by the home network's EIR. What is never served here, mobility's own lists say.
@@ -53,6 +55,7 @@ impl Config {
             patience: Duration::from_millis(2_600),
             waiting: 4_096,
             equipment: Equipment::default(),
+            zones: Vec::new(),
         }
     }
 }

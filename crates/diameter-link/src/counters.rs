@@ -27,6 +27,8 @@ pub struct PeerStatus {
     pub answers: u64,
     /// Requests of its own.
     pub requests: u64,
+    /// Answers of its that fit no request: late, or lies.
+    pub strays: u64,
     /// Results of its answers: base codes as they are, those of a vendor by vendor and code.
     pub results: BTreeMap<(u32, u32), u64>,
     /// Answers by how long they took ([`BUCKETS_MICROS`]).
@@ -49,6 +51,7 @@ impl PeerStatus {
             losses: 0,
             answers: 0,
             requests: 0,
+            strays: 0,
             results: BTreeMap::new(),
             latency: [0; BUCKETS_MICROS.len() + 1],
             latency_micros: 0,

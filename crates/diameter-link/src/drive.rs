@@ -328,6 +328,11 @@ impl Loop {
                     let _ = done.send(Ok(Answered { peer, octets, took }));
                 }
             }
+            Event::Stray(peer) => {
+                if let Some(status) = self.statuses.get_mut(peer.0) {
+                    status.strays += 1;
+                }
+            }
             Event::Failed { token, why } => {
                 if let Some(done) = self.waiting.remove(&token) {
                     let _ = done.send(Err(why));

@@ -119,6 +119,10 @@ fn of_peers(peers: &[PeerStatus]) -> String {
     for peer in peers {
         let _ = writeln!(text, "basalt_feg_peer_losses_total{{peer=\"{}\"}} {}", peer.host, peer.losses);
     }
+    head(&mut text, "peer_strays_total", "counter", "Answers of a peer that fit no request: late, or lies.");
+    for peer in peers {
+        let _ = writeln!(text, "basalt_feg_peer_strays_total{{peer=\"{}\"}} {}", peer.host, peer.strays);
+    }
     head(&mut text, "peer_latency_seconds", "histogram", "From sending a request to a peer to its answer.");
     for peer in peers {
         let mut below = 0;

@@ -65,8 +65,8 @@ pub(crate) fn terminal_information(writer: &mut Writer, terminal: &Terminal) {
     });
 }
 
-/// Features of list 1 that we have: operator determined barring of all packet services, regional subscription (TS 29.272
-/// §7.3.10: bits 0 and 9).
+/// Features of list 1 that gateways have: operator determined barring of all packet services, regional subscription (TS 29.272
+/// §7.3.10: bits 0 and 9). Notification of reachability (bit 26) is not among them: no HSS asks for the Notify requests of it.
 pub(crate) fn features(writer: &mut Writer) {
     const ODB_ALL_APN: u32 = 1;
     const REGIONAL_SUBSCRIPTION: u32 = 1 << 9;

@@ -18,14 +18,14 @@ use crate::radio::subscriber::Subscriber;
 use crate::stop;
 
 /// Where the HSS is, inside the gateway's namespace.
-const HSS: &str = "127.0.0.1:3868";
+pub(crate) const HSS: &str = "127.0.0.1:3868";
 /// Where gateways find the federation gateway.
 pub const FEG: &str = "127.0.0.1:8482";
 /// Its metrics.
-const METRICS: &str = "127.0.0.1:9106";
+pub(crate) const METRICS: &str = "127.0.0.1:9106";
 /// What it is called.
 pub const FEG_NAME: &str = "feg1.visited.example";
-const HSS_NAME: &str = "hss1.home.example";
+pub(crate) const HSS_NAME: &str = "hss1.home.example";
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -246,7 +246,8 @@ fn end(child: Option<Child>) -> Result<()> {
     Ok(())
 }
 
-fn scrape() -> Result<String> {
+/// The metrics of the federation gateway in this namespace.
+pub(crate) fn scrape() -> Result<String> {
     let mut stream = TcpStream::connect(METRICS)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: fegd\r\nconnection: close\r\n\r\n")?;

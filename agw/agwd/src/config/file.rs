@@ -103,6 +103,8 @@ pub struct Federation {
     pub refuse_unknown: bool,
     /// Refuse everybody while the register does not answer.
     pub refuse_unchecked: bool,
+    /// Zone codes, agreed with home networks, of all tracking areas here: subscribers of other zones are refused (cause 12).
+    pub zone_codes: Vec<u16>,
 }
 
 /// `[[federation.gateway]]`

@@ -86,6 +86,7 @@ fn config(effective: &Effective) -> anyhow::Result<Config> {
     config.vector_age = age(&written.vector_age, config.vector_age)?;
     config.profile_age = age(&written.profile_age, config.profile_age)?;
     config.patience = effective.gateway.timers.question.saturating_sub(MARGIN).max(MARGIN);
+    config.zones.clone_from(&written.zone_codes);
     config.equipment = Equipment {
         check: written.check_equipment,
         refuse_tracked: written.refuse_tracked,

@@ -189,7 +189,7 @@ impl Node {
             (Command::DISCONNECT_PEER, true) => self.leaves(now, peer, link, &message, out),
             (Command::DISCONNECT_PEER, false) => self.end_link(now, peer, link, Down::Left, out),
             (_, true) => self.asked(now, peer, link, &message, out),
-            (_, false) => self.answered(now, link, &message, out),
+            (_, false) => self.answered(now, peer, link, &message, out),
         }
     }
 

@@ -82,14 +82,16 @@ impl Node {
         back
     }
 
-    /// An answer. One that fits nothing is late, or a lie: it is dropped.
-    pub(super) fn answered(&mut self, now: Time, link: LinkId, message: &Message<'_>, out: &mut Effects) {
+    /// An answer. One that fits nothing is late, or a lie: it is dropped and told of.
+    pub(super) fn answered(&mut self, now: Time, id: PeerId, link: LinkId, message: &Message<'_>, out: &mut Effects) {
         let header = message.header;
-        let Some(mut pending) = self.outstanding.answered(link, header.hop_by_hop) else { return };
+        let Some(mut pending) = self.outstanding.answered(link, header.hop_by_hop) else {
+            return out.push(Effect::Event(Event::Stray(id)));
+        };
         let asked = Message::header_of(&pending.octets);
         if asked.is_none_or(|asked| asked.command != header.command || asked.end_to_end != header.end_to_end) {
             self.outstanding.insert(header.hop_by_hop, pending);
-            return;
+            return out.push(Effect::Event(Event::Stray(id)));
         }
         self.timers.cancel(&Timer::Request(header.hop_by_hop));
         self.settle(pending.peer);

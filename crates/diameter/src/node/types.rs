@@ -236,6 +236,8 @@ pub enum Event {
         /// From the last sending to the answer.
         took: Duration,
     },
+    /// A peer answered what it was not asked, or too late; nothing came of it.
+    Stray(PeerId),
     /// A request of ours has no answer.
     Failed {
         /// Which.

@@ -109,6 +109,7 @@ fn d05_answers_that_fit_nothing_are_dropped() {
         }
     }
     assert_eq!(world.outcome(1), None);
+    assert_eq!(strays(&world), 6);
     // The right numbers from the wrong peer are wrong as well.
     let asked_of = world.nodes[0].outstanding.remove(asked.hop_by_hop).unwrap();
     let wrong = if asked_of.link == first { second } else { first };
@@ -119,6 +120,11 @@ fn d05_answers_that_fit_nothing_are_dropped() {
     assert!(world.success(1));
     world.feed(0, Input::Received { link: asked_of.link, octets: &forge(right) });
     assert!(world.success(1), "once");
+    assert_eq!(strays(&world), 8, "each is told of");
+}
+
+fn strays(world: &World) -> usize {
+    world.events.iter().filter(|(_, event)| matches!(event, Event::Stray(_))).count()
 }
 
 #[test]

@@ -1,0 +1,122 @@
+//! What the federation gateway costs: requests relayed by the real `fegd` between gateways' streams and a home network, over TCP,
+//! and the codec alone. Prints flat JSON:
+//!
+//! - `relay_per_s_per_core`: requests of gateways answered, for each second of processor time that fegd used;
+//! - `relay_per_s`: the same for each second of the clock, generator and home network on the same machine;
+//! - `relay_added_p50_us`, `relay_added_p99_us`: from a gateway's request to its answer at half of that rate, the generator's own
+//!   part and the way to the home network and back (which answers at once) included;
+//! - `aia_decode_ns`, `ula_decode_ns`: an answer of Open5GS's HSS is found sound; `aia_read_ns`, `ula_read_ns`: and turned into
+//!   vectors or a subscription; `air_write_ns`, `ulr_write_ns`: a request is written;
+//! - `allocations_per_...`: calls of the allocator for each of these, and for a request through the peer machine and back.
+//!
+//! `cargo run --release -p fegd --example diameter_bench [SECONDS]`; fegd must be built in the same profile.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench that is surprised fails")]
+
+#[path = "bench/codec.rs"]
+mod codec;
+#[path = "bench/gateways.rs"]
+mod gateways;
+#[path = "bench/home.rs"]
+mod home;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// The system's allocator, counted.
+struct Counting;
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call is passed on to the system's allocator as it is; only a number is kept beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.fetch_add(1, Relaxed);
+        // SAFETY: the caller's promise about `layout` is the one that is asked for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise about `pointer` and `layout` is the one that is asked for.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Calls of the allocator so far.
+fn calls() -> u64 {
+    CALLS.load(Relaxed)
+}
+
+fn main() {
+    let seconds = std::env::args().nth(1).map_or(8, |text| text.parse().expect("seconds"));
+    let codec = codec::measure();
+    let home = home::start();
+    let fegd = Fegd::start(home);
+    let full = gateways::flood(fegd.gateways, Duration::from_secs(seconds), || fegd.cpu());
+    eprintln!("{:.0} requests/s, {:.0} for a second of processor time", full.rate, full.per_core);
+    let half = gateways::pace(fegd.gateways, full.rate / 2.0, Duration::from_secs(seconds.min(5)));
+    println!("{{");
+    println!("  \"relay_per_s_per_core\": {:.0},", full.per_core);
+    println!("  \"relay_per_s\": {:.0},", full.rate);
+    println!("  \"relay_added_p50_us\": {:.0},", half.p50);
+    println!("  \"relay_added_p99_us\": {:.0},", half.p99);
+    println!("  \"relay_half_load_per_s\": {:.0},", half.rate);
+    for (name, value) in codec {
+        println!("  \"{name}\": {value:.1},");
+    }
+    println!("  \"seconds\": {seconds}");
+    println!("}}");
+}
+
+/// The daemon, ended with the bench.
+struct Fegd {
+    child: Child,
+    folder: tempfile::TempDir,
+    gateways: SocketAddr,
+}
+
+impl Fegd {
+    fn start(home: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let own = std::env::current_exe().unwrap();
+        let program = own.parent().unwrap().parent().unwrap().join("fegd");
+        let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (gateways, metrics, realm) = (free(), free(), home::REALM);
+        let text = format!(
+            "host = \"feg1.visited.example\"\nrealm = \"visited.example\"\nmetrics = \"{metrics}\"\n\
+             control = \"{}\"\n[gateways]\nlisten = \"{gateways}\"\nrate = 10000000\nwaiting = 100000\n\
+             [[network]]\nplmn = \"999-70\"\n[[peer]]\nhost = \"{}\"\naddress = \"{home}\"\nrealms = [\"{realm}\"]\n\
+             outstanding = 100000\n",
+            folder.path().join("fegd.sock").display(),
+            home::HOST
+        );
+        let config = folder.path().join("fegd.toml");
+        std::fs::write(&config, text).unwrap();
+        let mut command = Command::new(program);
+        command.arg("--config").arg(&config).stdout(Stdio::null()).env("BASALT_LOG", "warn");
+        Self { child: command.spawn().expect("fegd, built in the same profile"), folder, gateways }
+    }
+
+    /// Processor time that it has used: the scheduler's own account of each thread.
+    fn cpu(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let nanos = tasks.map(|task| {
+            let text = std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap_or_default();
+            text.split(' ').next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0)
+        });
+        Duration::from_nanos(nanos.sum())
+    }
+}
+
+impl Drop for Fegd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = self.folder.path();
+    }
+}
