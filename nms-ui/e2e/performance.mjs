@@ -1,25 +1,31 @@
 // Long lists: 100,000 subscribers and 10,000 gateways searched and scrolled, 2,000 phones that change every 2 s. Prints the longest
-// task of the page and the share of a core. What fails is far above the promise, so that a busy machine does not.
+// task of the page by the processor's time that it took (not by the clock, which a busy machine stretches), and the share of a
+// core. `CPU` is what the promise is about; what fails is above it, so that a slower machine does not.
 import { launch, open, settled } from "./browser.mjs";
 
-/** Milliseconds; the promise is 50 on a machine of its own. */
-const LONGEST = 1_000;
+/** Milliseconds of the processor; the promise is 50 on a machine of its own. */
+const LONGEST = 150;
 /** Of a core; the promise is 0.2. */
-const SHARE = 1.0;
+const SHARE = 0.6;
 
-async function watched(page, work) {
-  await page.evaluate(() => {
-    globalThis.longest = 0;
-    globalThis.watching = new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) globalThis.longest = Math.max(globalThis.longest, entry.duration);
-    });
-    globalThis.watching.observe({ type: "longtask" });
-  });
+/** The longest task of the page's main thread while something is done, in milliseconds of the processor. */
+async function watched(browser, page, work) {
+  await browser.startTracing(page, { categories: ["toplevel", "disabled-by-default-devtools.timeline", "devtools.timeline"] });
   await work();
-  return page.evaluate(() => {
-    globalThis.watching.disconnect();
-    return Math.round(globalThis.longest);
-  });
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
+  const main = new Set(traceEvents.filter((it) => it.name === "thread_name" && it.args.name === "CrRendererMain").map((it) => `${it.pid}/${it.tid}`));
+  const tasks = traceEvents.filter((it) => it.ph === "X" && /RunTask$/.test(it.name) && main.has(`${it.pid}/${it.tid}`));
+  const longest = tasks.toSorted((a, b) => (b.tdur ?? 0) - (a.tdur ?? 0))[0];
+  if (process.env.EXPLAIN && longest) explain(traceEvents, longest);
+  return Math.round((longest?.tdur ?? 0) / 1000);
+}
+
+/** What the longest task was made of. */
+function explain(events, task) {
+  const inside = events.filter((it) => it.ph === "X" && it.tid === task.tid && it.pid === task.pid && it.ts >= task.ts && it.ts < task.ts + task.dur && it !== task);
+  for (const it of inside.toSorted((a, b) => (b.tdur ?? 0) - (a.tdur ?? 0)).slice(0, 8)) {
+    console.log(`  ${it.name} ${Math.round((it.tdur ?? 0) / 1000)} ms ${JSON.stringify(it.args.data ?? it.args.beginData ?? {}).slice(0, 200)}`);
+  }
 }
 
 async function scrolled(page) {
@@ -42,16 +48,24 @@ export async function performance(address) {
   const told = [];
   try {
     const { page } = await open(browser, { network: { "mock-size": "large" } });
+    const look = async (what, work) => told.push([what, await watched(browser, page, work)]);
     await page.goto(`${address}/n/demo/subscribers`);
     await page.getByText("100,000 rows").waitFor();
-    told.push(["100,000 subscribers scrolled", await watched(page, () => scrolled(page))]);
-    told.push(["100,000 subscribers searched", await watched(page, () => searched(page, "clinic 99994", "1 of 100,000"))]);
+    await look("100,000 subscribers scrolled", () => scrolled(page));
+    await look("100,000 subscribers searched", () => searched(page, "clinic 99994", "1 of 100,000"));
+    await look("100,000 subscribers sorted", async () => {
+      await page.getByLabel("Search", { exact: true }).fill("");
+      await page.getByText("100,000 rows").waitFor();
+      await page.getByRole("button", { name: "Title", exact: true }).click();
+      await page.getByRole("columnheader", { name: "Title" }).and(page.locator("[aria-sort=ascending]")).waitFor();
+      await page.waitForTimeout(2_000);
+    });
     await page.goto(`${address}/n/demo/gateways`);
     await page.getByText("10,000 rows").waitFor();
-    told.push(["10,000 gateways scrolled", await watched(page, () => scrolled(page))]);
-    told.push(["10,000 gateways searched", await watched(page, () => searched(page, "gw-9876", "1 of 10,000"))]);
+    await look("10,000 gateways scrolled", () => scrolled(page));
+    await look("10,000 gateways searched", () => searched(page, "gw-9876", "1 of 10,000"));
     const share = await live(page, address);
-    for (const [what, longest] of told) console.log(`${what}: longest task ${longest} ms`);
+    for (const [what, longest] of told) console.log(`${what}: longest task ${longest} ms of CPU`);
     console.log(`2,000 live phones: ${Math.round(share * 100)} % of a core, the made-up network included`);
     const slow = told.filter(([, longest]) => longest > LONGEST);
     if (slow.length > 0 || share > SHARE) throw new Error("far slower than promised");
@@ -69,10 +83,9 @@ async function live(page, address) {
   const busy = async () => {
     const { metrics } = await session.send("Performance.getMetrics");
     const of = (name) => metrics.find((it) => it.name === name).value;
-    return [of("TaskDuration"), of("Timestamp")];
+    return of("TaskDuration");
   };
-  const [before, begin] = await busy();
+  const [before, begin] = [await busy(), Date.now()];
   await page.waitForTimeout(10_000);
-  const [after, end] = await busy();
-  return (after - before) / (end - begin || 10);
+  return ((await busy()) - before) / ((Date.now() - begin) / 1000);
 }

@@ -4,6 +4,7 @@ import type { AnyObject } from "@/api/objects";
 import { differences } from "@/lib/diff";
 import { fromCsv } from "@/lib/csv";
 import { eventsOf, sumsOf, usageOf } from "./telemetry";
+import { watched } from "./watch";
 import type { World } from "./world";
 
 interface Call {
@@ -121,6 +122,8 @@ function inNetwork(call: Call, network: string, what: string): Response {
   switch (what) {
     case "overview":
       return overview(world);
+    case "watch":
+      return watched(world);
     case "phones": {
       const imsi = query.get("imsi") ?? "";
       return items(world.phones().filter((it) => it.imsi.startsWith(imsi)));
@@ -137,8 +140,10 @@ function inNetwork(call: Call, network: string, what: string): Response {
       return items(world.states());
     case "gateway-tokens":
       return tokens(call);
-    case "commands":
-      return items(world.commands);
+    case "commands": {
+      const found = world.commands.find((it) => it["id"] === name);
+      return found ? json(200, running(found)) : notFound();
+    }
   }
   if (what === "gateways" && more && !["versions", "rollback"].includes(more)) return ofGateway(call, name ?? "", more);
   if (what === "subscribers" || method) return objects(call, network, what, parts.slice(3));
@@ -208,10 +213,25 @@ function ofGateway(call: Call, name: string, what: string): Response {
 /** A command goes on by itself: its output comes line by line. */
 function running(command: Record<string, unknown>): Record<string, unknown> {
   const passed = Math.floor((Date.now() - Number(command["created_at"])) / 1000);
+  if (command["kind"] === "describe-phone") return counting(command, passed);
   const lines = ["data plane: xdp", "sessions: 14", "drops: rate 12, spoof 0", "pool internet: 65519 free of 65533"];
   const shown = lines.slice(0, passed);
   const isDone = passed >= lines.length;
   return { ...command, state: isDone ? "done" : passed > 0 ? "running" : "sent", percent: Math.min(passed * 25, 100), output: shown.join("\n") };
+}
+
+/** What a gateway counts of a phone: a line each second. */
+function counting(command: Record<string, unknown>, passed: number): Record<string, unknown> {
+  const begun = Number(command["created_at"]);
+  const lines = Array.from({ length: Math.min(passed + 12, 60) }, (_, at) => {
+    const second = at + 1;
+    const hop = (packets: number, size: number, reasons = {}) => ({ packets, octets: packets * size, reasons });
+    const down = Math.round(second * 1_100_000 + 90_000 * Math.sin(second) * second);
+    const sessions = [{ ebi: 5, apn: "internet", address: "10.45.0.6", uplink_bytes: second * 90_000, uplink_packets: second * 300, downlink_bytes: down, downlink_packets: second * 900 }];
+    const hops = { "radio-in": hop(second * 300, 300), "uplink-dropped": hop(second, 80, { spoofed_source: second }), "internet-out": hop(second * 299, 300), "internet-in": hop(second * 900, 1220), "radio-out": hop(second * 900, 1220) };
+    return JSON.stringify({ at: begun + second * 1000, state: "connected", sessions, hops });
+  });
+  return { ...command, state: passed >= 48 ? "done" : "running", percent: Math.min(passed * 2, 100), output: `${lines.join("\n")}\n` };
 }
 
 function objects(call: Call, network: string, collection: string, rest: string[]): Response {

@@ -27,7 +27,7 @@ const fn of_network(
 }
 
 /// All kinds, in the order in which they can be applied: what is referred to comes first.
-pub(crate) const KINDS: [Kind; 19] = [
+pub(crate) const KINDS: [Kind; 21] = [
     Kind { collection: "tenants", singular: "tenant", alias: "", of_network: false, columns: &[("TITLE", "/title")] },
     Kind {
         collection: "networks",
@@ -53,6 +53,8 @@ pub(crate) const KINDS: [Kind; 19] = [
     of_network("alert-receivers", "alert-receiver", "", &[]),
     of_network("webhooks", "webhook", "", &[("URL", "/url"), ("ACTIVE", "/active")]),
     of_network("alert-rules", "alert-rule", "", &[("SEVERITY", "/severity")]),
+    of_network("silences", "silence", "", &[("GATEWAY", "/gateway"), ("KIND", "/kind"), ("UNTIL", "/until")]),
+    of_network("acknowledgements", "acknowledgement", "", &[("NOTE", "/note")]),
 ];
 
 impl Kind {

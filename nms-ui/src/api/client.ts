@@ -55,6 +55,14 @@ export async function request(
   return { body: read, tag: response.headers.get("etag") };
 }
 
+/** The octets of an answer that goes on until somebody ends it. `last` is the message after which it goes on. */
+export async function stream(path: string, signal: AbortSignal, last: string | undefined): Promise<ReadableStreamDefaultReader<Uint8Array>> {
+  const headers: Record<string, string> = { accept: "text/event-stream", ...(last === undefined ? {} : { "last-event-id": last }) };
+  const response = await through(new Request(new URL(path, location.origin), { headers, signal, credentials: "same-origin" }));
+  if (!response.ok || !response.body) throw refusal(response, undefined);
+  return response.body.getReader();
+}
+
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -15,6 +15,7 @@ import type {
 } from "./answers";
 import { api, request, unwrap } from "./client";
 import { collectionPath } from "./objects";
+import { useEvery, useIsTold } from "./watch";
 
 /** How often pages look again at what changes by itself, milliseconds. */
 export const LIVE = 2_000;
@@ -60,20 +61,27 @@ export function useNetworks(enabled = true) {
 const MANY = 1_000;
 
 export function useGatewayStates(network: string) {
+  const isTold = useIsTold(network);
   return useQuery({
     queryKey: ["gateway-states", network],
     queryFn: () => pages<GatewayState>(collectionPath(network, "gateway-states"), {}, 20_000),
-    refetchInterval: (query) => ((query.state.data?.length ?? 0) > MANY ? CALM : LIVE),
+    refetchInterval: (query) => {
+      // That a gateway falls silent is told by nobody.
+      const isLong = (query.state.data?.length ?? 0) > MANY;
+      if (isTold) return isLong ? 60_000 : CALM;
+      return isLong ? CALM : LIVE;
+    },
   });
 }
 
 export function useGatewayStatus(network: string, name: string) {
+  const every = useIsTold(network) ? CALM : LIVE;
   const path = { network, name };
   return useQuery({
     queryKey: ["gateway-status", network, name],
     queryFn: async () =>
       (await unwrap(api.GET("/api/v1/networks/{network}/gateways/{name}/status", { params: { path } }))) as unknown as GatewayState,
-    refetchInterval: LIVE,
+    refetchInterval: every,
   });
 }
 
@@ -115,11 +123,12 @@ export interface EventsWanted {
 /** The newest events of a network, or of one gateway or subscriber in it. */
 export function useEvents(network: string, most: number, options: EventsWanted = {}) {
   const path = collectionPath(network, "events");
+  const every = useEvery(network, LIVE);
   const query = { limit: Math.min(most, 1000), ...options, alarms: options.alarms ? "true" : undefined };
   return useQuery({
     queryKey: ["events", network, options, most],
     queryFn: async () => (await page<GatewayEvent>(path, query)).items,
-    refetchInterval: LIVE,
+    refetchInterval: every,
   });
 }
 
@@ -151,30 +160,33 @@ export function useAudit(network: string | null, most: number, enabled = true) {
 
 /** A network in numbers, as the orchestrator counts. */
 export function useNumbers(network: string) {
+  const every = useIsTold(network) ? CALM : LIVE;
   return useQuery({
     queryKey: ["overview", network],
     queryFn: async () => (await request("GET", collectionPath(network, "overview"))).body as Numbers,
-    refetchInterval: LIVE,
+    refetchInterval: every,
     retry: false,
   });
 }
 
 /** Phones as they are now; of one subscriber with `imsi`. */
 export function usePhones(network: string, imsi?: string, every: number | false = LIVE) {
+  const often = useEvery(network, every || LIVE);
   return useQuery({
     queryKey: ["phones", network, imsi],
     queryFn: () => pages<Phone>(collectionPath(network, "phones"), { imsi }, 100_000),
-    refetchInterval: every,
+    refetchInterval: every === false ? false : often,
     retry: false,
   });
 }
 
 /** Base stations that gateways see, configured or not. */
 export function useStations(network: string) {
+  const every = useEvery(network, LIVE);
   return useQuery({
     queryKey: ["base-stations", network],
     queryFn: () => pages<SeenStation>(collectionPath(network, "base-stations"), {}, 20_000),
-    refetchInterval: LIVE,
+    refetchInterval: every,
     retry: false,
   });
 }

@@ -147,3 +147,24 @@ export function forget(client: QueryClient, network: string | null, collection: 
   client.setQueryData<AnyObject[]>(keyOf(network, collection), (all) => all?.filter((it) => it.name !== name));
   client.removeQueries({ queryKey: [...keyOf(network, collection), name] });
 }
+
+/** Writes what was told of objects of a kind into what was read of them. */
+export function learnAll(client: QueryClient, network: string | null, collection: string, told: { name: string; object: AnyObject | null }[]): void {
+  const news = new Map(told.map((it) => [it.name, it.object]));
+  client.setQueryData<AnyObject[]>(keyOf(network, collection), (all) => {
+    if (!all) return all;
+    const left = new Map(news);
+    const after = all.flatMap((it) => {
+      const found = left.get(it.name);
+      if (found === undefined) return [it];
+      left.delete(it.name);
+      return found === null || (found.revision ?? 0) < (it.revision ?? 0) ? (found === null ? [] : [it]) : [found];
+    });
+    const fresh = [...left.values()].filter((it) => it !== null);
+    return fresh.length === 0 ? after : [...after, ...fresh].sort((a, b) => (a.name < b.name ? -1 : 1));
+  });
+  for (const [name, object] of news) {
+    const key = [...keyOf(network, collection), name];
+    if (object !== null && client.getQueryData(key) !== undefined) client.setQueryData(key, object);
+  }
+}

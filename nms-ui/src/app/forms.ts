@@ -19,6 +19,8 @@ export function gatewayForm(network: string, t: Translate): ObjectForm {
       title,
       { kind: "ref", collection: "tiers", label: "gateways.tier", path: ["tier"], required: true },
       text("field.description", "description"),
+      { kind: "number", label: "form.latitude", path: ["place", "latitude"], hint: "form.placeHint" },
+      { kind: "number", label: "form.longitude", path: ["place", "longitude"] },
       { kind: "text", label: "form.pool4", path: ["epc", "ip_block"], hint: "form.pool4Hint" },
       { kind: "text", label: "form.pool6", path: ["epc", "ipv6_block"] },
       { kind: "lines", label: "form.dns", path: ["epc", "dns_servers"] },
@@ -198,6 +200,22 @@ export function receiverForm(network: string): ObjectForm {
       { kind: "text", label: "alarms.target", path: ["target"], required: true },
       { kind: "secret", label: "alarms.secret", path: ["secret"], hint: "form.keysHint" },
       { kind: "switch", label: "alarms.resolved", path: ["send_resolved"] },
+    ],
+  };
+}
+
+export function silenceForm(network: string): ObjectForm {
+  return {
+    network,
+    collection: "silences",
+    what: "kind.silence",
+    nameHint: "form.nameHint",
+    start: { gateway: "", kind: "", from: Date.now(), until: Date.now() + 4 * 3_600_000, comment: "" },
+    fields: [
+      { kind: "ref", collection: "gateways", label: "kind.gateway", path: ["gateway"], hint: "alarms.allGateways" },
+      { kind: "text", label: "events.kind", path: ["kind"], hint: "alarms.allKinds" },
+      { kind: "number", label: "alarms.until", path: ["until"], hint: "alarms.untilHint", required: true },
+      { kind: "text", label: "alarms.why", path: ["comment"] },
     ],
   };
 }

@@ -4,6 +4,7 @@ import { useHotkeys } from "@mantine/hooks";
 import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import { Suspense, lazy, useState } from "react";
 import { useNetworks } from "@/api/fleet";
+import { useWatch } from "@/api/watch";
 import { useWords } from "@/i18n";
 import { Icon } from "@/ui/icon";
 import { Account } from "./account";
@@ -21,6 +22,7 @@ export function Shell() {
   const { t } = useWords();
   const [isOpen, setOpen] = useState(false);
   const [isPalette, setPalette] = useState(false);
+  useWatch(useNetwork());
   useHotkeys([["/", intoSearch]]);
   useHotkeys([["mod+K", () => setPalette(true)]], []);
   const { pathname } = useLocation();

@@ -27,8 +27,9 @@ function options(props: Props, width: number): uPlot.Options {
     width,
     height: props.height ?? 200,
     cursor: { drag: { x: true, y: false }, ...(props.group ? { sync: { key: props.group } } : {}) },
-    scales: { x: { time: true }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
-    axes: [axis, { ...axis, size: 72, values: (_, ticks) => ticks.map((it) => props.unit(it)) }],
+    // A single moment is drawn within its minute, not within years.
+    scales: { x: { time: true, range: (_, least, most) => (most - least < 60 ? [most - 60, most] : [least, most]) }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+    axes: [{ ...axis, space: 64 }, { ...axis, size: 72, values: (_, ticks) => ticks.map((it) => props.unit(it)) }],
     series: [
       {},
       ...props.names.map((label, index) => ({

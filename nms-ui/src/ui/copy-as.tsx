@@ -35,6 +35,18 @@ export function asResource(write: Write): string {
   return JSON.stringify({ resource: { [type]: { [name]: { ...scope, name, ...body } } } }, null, 2);
 }
 
+/** For the `basalt` command; nothing for what is no object that it applies. */
+export function asBasalt(write: Write): string | undefined {
+  const { kind, name, network } = write.resource ?? {};
+  if (!kind || !name) return undefined;
+  const singular = kind.replace(/s$/, "");
+  if (kind === "gateway-tokens") return undefined;
+  if (write.method === "DELETE") return `basalt delete ${singular} ${quoted(name)}${network ? ` --network ${quoted(network)}` : ""}`;
+  if (write.method !== "PUT") return undefined;
+  const document = { kind: singular, name, ...(network ? { network } : {}), body: write.body ?? {} };
+  return `basalt apply -f - <<'END'\n${JSON.stringify(document, null, 2)}\nEND`;
+}
+
 export function useCopy(): (text: string) => Promise<void> {
   const { t } = useWords();
   const say = useSay();
@@ -56,7 +68,6 @@ export function useCopy(): (text: string) => Promise<void> {
 
 export function CopyAs({ write }: { write: () => Write }) {
   const { t } = useWords();
-  const copy = useCopy();
   return (
     <Menu withInitialFocusPlaceholder={false} withinPortal={false} position="top-start">
       <Menu.Target>
@@ -65,10 +76,23 @@ export function CopyAs({ write }: { write: () => Write }) {
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Item onClick={() => void copy(asCurl(write(), location.origin))}>curl</Menu.Item>
-        <Menu.Item onClick={() => void copy(asResource(write()))}>Terraform JSON</Menu.Item>
-        <Menu.Item onClick={() => void copy(JSON.stringify(write().body ?? {}, null, 2))}>JSON</Menu.Item>
+        <Forms write={write} />
       </Menu.Dropdown>
     </Menu>
+  );
+}
+
+/** Made when the menu opens: what is written may be long. */
+function Forms({ write }: { write: () => Write }) {
+  const copy = useCopy();
+  const made = write();
+  const basalt = asBasalt(made);
+  return (
+    <>
+      <Menu.Item onClick={() => void copy(asCurl(made, location.origin))}>curl</Menu.Item>
+      {basalt && <Menu.Item onClick={() => void copy(basalt)}>basalt</Menu.Item>}
+      <Menu.Item onClick={() => void copy(asResource(made))}>Terraform JSON</Menu.Item>
+      <Menu.Item onClick={() => void copy(JSON.stringify(made.body ?? {}, null, 2))}>JSON</Menu.Item>
+    </>
   );
 }

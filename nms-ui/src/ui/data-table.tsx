@@ -34,6 +34,8 @@ interface Props<T> {
   height?: string;
   /** The order while nothing tells one. */
   sort?: string;
+  /** Where the orchestrator gives all of them at once, as CSV and as JSON lines. */
+  exported?: string | undefined;
   /** A further table of its page: under its name, with its state in itself instead of the address. */
   isFurther?: boolean;
 }
@@ -92,11 +94,7 @@ export function DataTable<T>(props: Props<T>) {
             : t("table.of", { count: arranged.length, all: props.rows.length.toLocaleString() })}
         </span>
         <Columns columns={props.columns} view={view} />
-        <Tooltip label={t("table.csvHint")}>
-          <Button variant="default" leftSection={<Icon name="download" size={14} />} onClick={save}>
-            {t("table.csv")}
-          </Button>
-        </Tooltip>
+        <Export exported={props.exported} save={save} />
       </div>
       {/* A region that scrolls is reachable by keyboard (WCAG 2.1.1). */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
@@ -117,6 +115,38 @@ export function DataTable<T>(props: Props<T>) {
   );
 }
 
+/** The rows that are shown; and everything, where the orchestrator gives it. */
+function Export({ exported, save }: { exported: string | undefined; save: () => void }) {
+  const { t } = useWords();
+  const button = { variant: "default", leftSection: <Icon name="download" size={14} />, "aria-label": t("table.csv") } as const;
+  const label = <span className="dt-label">{t("table.csv")}</span>;
+  if (!exported) {
+    return (
+      <Tooltip label={t("table.csvHint")}>
+        <Button {...button} onClick={save}>
+          {label}
+        </Button>
+      </Tooltip>
+    );
+  }
+  return (
+    <Menu withInitialFocusPlaceholder={false} withinPortal={false} position="bottom-end">
+      <Menu.Target>
+        <Button {...button}>{label}</Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item onClick={save}>{t("table.csvHint")}</Menu.Item>
+        <Menu.Item component="a" href={`${exported}?format=csv`} download>
+          {t("table.allCsv")}
+        </Menu.Item>
+        <Menu.Item component="a" href={`${exported}?format=ndjson`} download>
+          {t("table.allLines")}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
 function hiddenOf(columns: Column<never>[], told: string | undefined): Set<string> {
   if (told === undefined) return new Set(columns.filter((column) => column.extra).map((column) => column.id));
   return new Set(told.split(","));
@@ -134,8 +164,8 @@ function Columns<T>({ columns, view: [address, setAddress] }: { columns: Column<
   return (
     <Menu withInitialFocusPlaceholder={false} withinPortal={false} position="bottom-end" closeOnItemClick={false}>
       <Menu.Target>
-        <Button variant="default" leftSection={<Icon name="columns" size={14} />}>
-          {t("table.columns")}
+        <Button variant="default" leftSection={<Icon name="columns" size={14} />} aria-label={t("table.columns")}>
+          <span className="dt-label">{t("table.columns")}</span>
         </Button>
       </Menu.Target>
       <Menu.Dropdown>

@@ -4,7 +4,7 @@ import { Icon } from "./icon";
 import { GatewayLink, SubscriberLink } from "./links";
 
 /** Events as a line of time. */
-export function EventList({ events }: { events: GatewayEvent[] }) {
+export function EventList({ events, isOfOne }: { events: GatewayEvent[]; isOfOne?: boolean }) {
   return (
     <ol className="timeline">
       {events.map((event) => (
@@ -14,8 +14,12 @@ export function EventList({ events }: { events: GatewayEvent[] }) {
             <Icon name={event.alarm ? "alarm" : "dot"} />
           </span>
           <span>
-            {event.text || event.kind} <span className="soft">{event.kind}</span> {event.gateway && <GatewayLink name={event.gateway} />}{" "}
-            {event.imsi && <SubscriberLink imsi={event.imsi} />}
+            {event.text || event.kind}
+            <span className="about">
+              {!event.text.startsWith(event.kind) && <span>{event.kind}</span>}
+              {event.gateway && <GatewayLink name={event.gateway} />}
+              {event.imsi && !isOfOne && <SubscriberLink imsi={event.imsi} />}
+            </span>
           </span>
         </li>
       ))}

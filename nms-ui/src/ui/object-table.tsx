@@ -1,7 +1,7 @@
 // A table of configured objects of one kind: add, open in the editor, everything in the address.
 import { Button } from "@mantine/core";
 import { useMemo, type ReactNode } from "react";
-import { useGlobals, useObjects, type AnyObject, type Collection } from "@/api/objects";
+import { collectionPath, useGlobals, useObjects, type AnyObject, type Collection } from "@/api/objects";
 import { useMayChange, useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
@@ -24,6 +24,12 @@ interface Props {
 export const field = (row: AnyObject, ...path: string[]): unknown =>
   path.reduce<unknown>((value, key) => (typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined), row.body);
 
+/** A value in few words: lists as people write them. */
+function said(value: unknown): string {
+  if (value === undefined || value === null) return "";
+  return Array.isArray(value) && value.every((it) => typeof it !== "object") ? value.join(", ") : JSON.stringify(value);
+}
+
 /** A column of a field that is a text or a number. */
 export function plain(id: string, title: string, ...path: string[]): Column<AnyObject> {
   return {
@@ -31,7 +37,7 @@ export function plain(id: string, title: string, ...path: string[]): Column<AnyO
     title,
     value: (row) => {
       const value = field(row, ...path);
-      return typeof value === "string" || typeof value === "number" ? value : value === undefined || value === null ? "" : JSON.stringify(value);
+      return typeof value === "string" || typeof value === "number" ? value : said(value);
     },
   };
 }
@@ -83,6 +89,7 @@ function Table({ name, form, columns, none, noneWords, aside, rows, isFurther }:
       <DataTable
         name={name}
         isFurther={isFurther ?? false}
+        exported={collectionPath(form.network, form.collection)}
         rows={rows}
         columns={all}
         idOf={(row) => row.name}

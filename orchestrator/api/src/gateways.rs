@@ -73,6 +73,10 @@ pub(crate) enum CommandKind {
     PacketCapture,
     /// Sessions and tables of the data plane.
     ShowTables,
+    /// Count what one phone (`imsi`) sends and gets, hop by hop, for `seconds`: a line of JSON each second.
+    DescribePhone,
+    /// Let one phone (`imsi`) go; with `reattach` it is asked to come back at once.
+    Detach,
     /// Take no new phones.
     Drain,
     /// Install another version.

@@ -114,7 +114,13 @@ impl DesiredState {
         let belongs = |field: &str| object.body.get(field).and_then(Value::as_str) == Some(self.gateway.as_str());
         match object.kind {
             // Whom alarms go to and who the others are is no gateway's matter.
-            Kind::Tenant | Kind::AlertRule | Kind::AlertReceiver | Kind::Webhook | Kind::Federation => false,
+            Kind::Tenant
+            | Kind::AlertRule
+            | Kind::AlertReceiver
+            | Kind::Silence
+            | Kind::Acknowledgement
+            | Kind::Webhook
+            | Kind::Federation => false,
             Kind::Gateway => object.name == self.gateway,
             Kind::Enodeb | Kind::Gnodeb => belongs("gateway"),
             Kind::TrackingArea => match object.body.get("gateways").and_then(Value::as_array) {

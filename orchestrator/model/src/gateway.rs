@@ -1,6 +1,6 @@
 //! Gateways, the tiers that say which version they run, and the pools in which they stand in for each other.
 
-use crate::{Checker, Dns, Document, Kind, Reference};
+use crate::{Checker, Dns, Document, Kind, Place, Reference};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -40,6 +40,9 @@ pub struct Gateway {
     pub description: String,
     /// Its tier.
     pub tier: String,
+    /// Where it stands, for maps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     /// How it reports.
     #[serde(default)]
     pub reporting: Reporting,
@@ -270,6 +273,9 @@ impl Document for Gateway {
         c.text("title", &self.title, 200);
         c.text("description", &self.description, 1000);
         c.name_at("tier", &self.tier);
+        if let Some(place) = &self.place {
+            c.at("place", |c| place.check(c));
+        }
         c.at("reporting", |c| self.reporting.check(c));
         c.at("epc", |c| self.epc.check(c));
         if let Some(amf) = &self.amf {

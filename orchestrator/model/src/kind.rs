@@ -173,6 +173,10 @@ kinds! {
     AlertRule: "alert-rules", Network, crate::AlertRule;
     /// Who is told.
     AlertReceiver: "alert-receivers", Network, crate::AlertReceiver;
+    /// Alarms that nobody is told of for a while.
+    Silence: "silences", Network, crate::Silence;
+    /// Somebody looks after an alarm.
+    Acknowledgement: "acknowledgements", Network, crate::Acknowledgement;
     /// Whom a network tells what happens.
     Webhook: "webhooks", Network, crate::Webhook;
 }

@@ -24,8 +24,10 @@ mod federation;
 mod gateway;
 mod kind;
 mod network;
+mod place;
 mod policy;
 mod radio;
+mod silence;
 mod strict;
 mod subscriber;
 mod tenant;
@@ -46,11 +48,13 @@ pub use network::{
     AllocationMode, Dns, DnsRecord, EpcNetwork, ImeiRange, Mobility, Network, RanNetwork, RateLimit, ServiceArea,
     SuciProfile, SuciScheme, TddConfig, Timers,
 };
+pub use place::{Degrees, Place};
 pub use policy::{
     Action, AddressFamily, Arp, BaseName, DataPlan, FlowDirection, FlowRule, PolicyRule, QosProfile, RatingGroup,
     RatingLimit, Redirect, RedirectAddress, Tracking,
 };
 pub use radio::{Apn, Egress, Enodeb, EnodebMode, Gnodeb, PdnType, TrackingArea};
+pub use silence::{Acknowledgement, Silence};
 pub use strict::parse_strict;
 pub use subscriber::{AuthAlgorithm, Rat, SimKeys, StaticAddress, Subscriber, SubscriberApn, SubscriberState};
 pub use tenant::Tenant;

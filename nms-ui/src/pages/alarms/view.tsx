@@ -1,20 +1,20 @@
 import { Tabs } from "@mantine/core";
 import { createLazyRoute } from "@tanstack/react-router";
 import { useMemo } from "react";
-import { useEvents } from "@/api/fleet";
 import { useNetwork } from "@/app/network";
-import { alertRuleForm, receiverForm } from "@/app/forms";
+import { alertRuleForm, receiverForm, silenceForm } from "@/app/forms";
+import { History } from "./history";
 import { Webhooks } from "./webhooks";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
-import { DataTable } from "@/ui/data-table";
-import { ObjectTable, plain } from "@/ui/object-table";
-import { Empty, Fresh, Head, Loaded, Notice } from "@/ui/page";
-import { useEventColumns } from "@/ui/event-columns";
+import type { AnyObject } from "@/api/objects";
+import { Age } from "@/ui/age";
+import { ObjectTable, field, plain } from "@/ui/object-table";
+import { Head, Notice } from "@/ui/page";
 
 export const Route = createLazyRoute("/inside/n/$network/alarms")({ component: Alarms });
 
-const TABS = ["history", "webhooks", "rules", "receivers"] as const;
+const TABS = ["history", "webhooks", "silences", "rules", "receivers"] as const;
 
 function Alarms() {
   const { t } = useWords();
@@ -23,7 +23,7 @@ function Alarms() {
   return (
     <>
       <Head title={t("nav.alarms")} />
-      <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "", sort: "", hide: "", id: "" })} keepMounted={false}>
+      <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "", sort: "", hide: "", id: "", state: "" })} keepMounted={false}>
         <Tabs.List mb="md">
           {TABS.map((it) => (
             <Tabs.Tab key={it} value={it}>
@@ -37,6 +37,9 @@ function Alarms() {
         <Tabs.Panel value="webhooks">
           <Webhooks />
         </Tabs.Panel>
+        <Tabs.Panel value="silences">
+          <Silences />
+        </Tabs.Panel>
         <Tabs.Panel value="rules">
           <Rules />
         </Tabs.Panel>
@@ -44,23 +47,6 @@ function Alarms() {
           <Receivers />
         </Tabs.Panel>
       </Tabs>
-    </>
-  );
-}
-
-/** Events that somebody should look at. */
-function History() {
-  const { t } = useWords();
-  const alarms = useEvents(useNetwork(), 1000, { alarms: true });
-  const columns = useEventColumns();
-  return (
-    <>
-      <p>
-        <Fresh at={alarms.dataUpdatedAt} />
-      </p>
-      <Loaded query={alarms}>
-        {(rows) => <DataTable name={t("alarms.history")} rows={rows} columns={columns} idOf={(row) => String(row.id)} empty={<Empty title={t("alarms.none")}>{t("alarms.noneWords")}</Empty>} />}
-      </Loaded>
     </>
   );
 }
@@ -78,6 +64,21 @@ function Rules() {
       <ObjectTable name={t("alarms.rules")} form={alertRuleForm(network)} columns={columns} none={t("alarms.noRules")} />
     </>
   );
+}
+
+function Silences() {
+  const { t } = useWords();
+  const network = useNetwork();
+  const columns = useMemo(
+    () => [
+      plain("gateway", t("kind.gateway"), "gateway"),
+      plain("kind", t("events.kind"), "kind"),
+      { id: "until", title: t("alarms.until"), value: (row: AnyObject) => Number(field(row, "until")), cell: (row: AnyObject) => <Age at={Number(field(row, "until"))} /> },
+      plain("comment", t("alarms.why"), "comment"),
+    ],
+    [t],
+  );
+  return <ObjectTable name={t("alarms.silences")} form={silenceForm(network)} columns={columns} none={t("alarms.noSilences")} noneWords={t("alarms.silenceWords")} />;
 }
 
 function Receivers() {

@@ -67,9 +67,13 @@ function Explorer() {
               {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
               <div style={{ maxHeight: "70vh", overflow: "auto", padding: 8 }} tabIndex={0} role="group" aria-label={t("nav.explorer")}>
                 {shown.slice(0, SHOWN).map((it) => (
-                  <div key={it.id} style={{ padding: "3px 4px" }}>
+                  <div key={it.id} style={{ padding: "3px 4px", display: "flex", gap: 8, alignItems: "start" }}>
+                    <span className={`method ${it.method}`} aria-hidden="true">
+                      {it.method}
+                    </span>
                     <button type="button" className="linkish mono" style={{ textAlign: "left" }} aria-current={it.id === id} onClick={() => setAddress({ id: it.id })}>
-                      {it.method} {it.path.replace("/api/v1", "")}
+                      <span className="hidden-label">{it.method} </span>
+                      {it.path.replace("/api/v1", "")}
                     </button>
                   </div>
                 ))}

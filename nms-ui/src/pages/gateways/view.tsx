@@ -2,7 +2,7 @@ import { Button, Select } from "@mantine/core";
 import { createLazyRoute } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { useGatewayStates } from "@/api/fleet";
-import { useObjects } from "@/api/objects";
+import { collectionPath, useObjects } from "@/api/objects";
 import { useMayChange, useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
 import { fromSeconds } from "@/lib/time";
@@ -80,7 +80,7 @@ function Gateways() {
       </Head>
       {states.isError && <Stale query={states} />}
       <Loaded query={gateways}>
-        {() => <DataTable name={t("nav.gateways")} rows={rows} columns={columns} idOf={(row) => row.name} empty={empty} filters={choice} filter={filter} />}
+        {() => <DataTable name={t("nav.gateways")} rows={rows} columns={columns} idOf={(row) => row.name} exported={collectionPath(network, "gateways")} empty={empty} filters={choice} filter={filter} />}
       </Loaded>
       {isAdding && <AddGateway onClose={() => setAdding(false)} />}
     </>

@@ -2,9 +2,8 @@ import { Button, FileButton, Select, Textarea } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
-import type { Imported } from "@/api/answers";
-import { request } from "@/api/client";
-import { collectionPath, keyOf } from "@/api/objects";
+import { importRows } from "@/api/jobs";
+import { keyOf } from "@/api/objects";
 import { toProblem, type RowError } from "@/api/problem";
 import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
@@ -37,8 +36,8 @@ function Import() {
   const [form, setForm] = useState("csv");
   const { csv, problem } = useDocument(text, form);
   const rows = useMemo(() => fromCsv(csv), [csv]);
-  const path = `${collectionPath(network, "subscribers")}/import`;
-  const send = async (dry: boolean) => (await request("POST", `${path}?dry_run=${dry}`, csv, { "content-type": "text/csv" })).body as Imported;
+  const [percent, setPercent] = useState<number | null>(null);
+  const send = (dry: boolean) => importRows(network, "subscribers", csv, "text/csv", dry, setPercent).finally(() => setPercent(null));
   const checking = useMutation({ mutationFn: () => send(true) });
   const importing = useMutation({
     mutationFn: () => send(false),
@@ -94,6 +93,7 @@ function Import() {
                 {checking.data ? t("import.go", { count: checking.data.rows }) : t("import.goNone")}
               </Button>
             </div>
+            {percent !== null && <Progress percent={percent} />}
             {checking.data && <Notice tone="info">{t("import.checked", { created: checking.data.created, replaced: checking.data.replaced })}</Notice>}
             {failed && wrong.length === 0 && <Refusal error={failed} />}
             {wrong.length > 0 && <Notice tone="bad">{t("import.wrong", { count: wrong.length })}</Notice>}
@@ -106,6 +106,17 @@ function Import() {
         )}
       </div>
     </>
+  );
+}
+
+/** How far a long import is. */
+function Progress({ percent }: { percent: number }) {
+  const { t } = useWords();
+  return (
+    <div role="status">
+      <p className="soft">{t("import.progress", { percent })}</p>
+      <progress className="progress" max={100} value={percent} aria-label={t("nav.import")} />
+    </div>
   );
 }
 

@@ -1,12 +1,14 @@
 import { Button } from "@mantine/core";
 import { Link, createLazyRoute } from "@tanstack/react-router";
-import { useAudit, useEvents, useGatewayStates, useNumbers, useUsageSums } from "@/api/fleet";
+import { Suspense, lazy, useMemo } from "react";
+import { useAudit, useEvents, useGatewayStates, useNumbers, useUsage, useUsageSums } from "@/api/fleet";
 import { useObjects } from "@/api/objects";
 import { useMe } from "@/api/session";
 import { may } from "@/api/session";
 import { useNetwork } from "@/app/network";
-import { useWords } from "@/i18n";
+import { useWords, type MessageKey } from "@/i18n";
 import { joined, sums, type GatewayRow } from "@/lib/fleet";
+import { bucketed } from "@/lib/buckets";
 import { octets } from "@/lib/units";
 import { Age, useNow } from "@/ui/age";
 import { EventList } from "@/ui/event-list";
@@ -14,7 +16,10 @@ import { HealthMark } from "@/ui/health";
 import { Icon } from "@/ui/icon";
 import { GatewayLink } from "@/ui/links";
 import { Empty, Fresh, Head, Loaded, Panel, Stale } from "@/ui/page";
+import { useSince } from "@/ui/range";
 import { Tile } from "@/ui/tile";
+
+const Chart = lazy(async () => ({ default: (await import("@/ui/chart")).Chart }));
 
 export const Route = createLazyRoute("/inside/n/$network/")({ component: Overview });
 
@@ -40,11 +45,12 @@ function Overview() {
                 <>
                   {states.isError && <Stale query={states} />}
                   <Tiles />
-                  <div className="grid">
+                  <div className="columns">
+                    <Traffic />
                     <Troubled rows={joined(all, live)} />
+                    <Talkers />
                     <Recent />
                     <Changes />
-                    <Talkers />
                   </div>
                 </>
               )}
@@ -98,6 +104,25 @@ function Tiles() {
   );
 }
 
+const STEPS = 48;
+
+/** What flowed within a day. */
+function Traffic() {
+  const { t, language } = useWords();
+  const network = useNetwork();
+  const since = useSince(DAY);
+  const usage = useUsage(network, since);
+  const data = useMemo(() => bucketed(usage.data ?? [], since, usage.dataUpdatedAt, STEPS), [usage.data, usage.dataUpdatedAt, since]);
+  if (!usage.data || usage.data.length === 0) return null;
+  return (
+    <Panel title={<Link to="/n/$network/usage" params={{ network }}>{t("overview.traffic")}</Link>}>
+      <Suspense fallback={<div style={{ height: 190 }} />}>
+        <Chart data={data} names={[t("unit.down"), t("unit.up")]} unit={(value) => octets(value, language)} height={160} />
+      </Suspense>
+    </Panel>
+  );
+}
+
 function Troubled({ rows }: { rows: GatewayRow[] }) {
   const { t } = useWords();
   const troubled = rows.filter((row) => row.health !== "connected");
@@ -106,11 +131,11 @@ function Troubled({ rows }: { rows: GatewayRow[] }) {
     <Panel title={troubled.length > 0 ? t("overview.look") : t("overview.allWell")}>
       <div className="stack">
         {shown.map((row) => (
-          <div className="row" key={row.name} style={{ justifyContent: "space-between" }}>
-            <span>
+          <div className="row" key={row.name} style={{ justifyContent: "space-between", flexWrap: "nowrap" }}>
+            <span style={{ minWidth: 0, overflow: "hidden", textOverflow: "ellipsis", whiteSpace: "nowrap" }}>
               <GatewayLink name={row.name} /> <span className="soft">{row.title}</span>
             </span>
-            <span className="row">
+            <span className="row" style={{ flexWrap: "nowrap", whiteSpace: "nowrap" }}>
               <HealthMark of={row.health} /> <Age at={row.state?.seen_at} />
             </span>
           </div>
@@ -130,6 +155,8 @@ function Recent() {
     </Panel>
   );
 }
+
+const DONE: Record<string, MessageKey> = { PUT: "overview.did.PUT", PATCH: "overview.did.PUT", DELETE: "overview.did.DELETE" };
 
 /** What people changed within a day. */
 function Changes() {
@@ -154,7 +181,7 @@ function Changes() {
                     <Icon name="history" />
                   </span>
                   <span>
-                    {it.who} <span className="soft">{it.action}</span> <span className="mono">{it.target.replace(`/api/v1/networks/${network}/`, "")}</span>
+                    {it.who} <span className="soft">{t(DONE[it.action] ?? "overview.did.POST")}</span> <span className="mono">{it.target.replace(`/api/v1/networks/${network}/`, "")}</span>
                   </span>
                 </li>
               ))}

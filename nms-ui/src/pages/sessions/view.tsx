@@ -41,10 +41,11 @@ function useColumns(): Column<Phone>[] {
 function Sessions() {
   const { t } = useWords();
   const [{ state }, setAddress] = useAddress();
-  const [isPaused, setPaused] = useState(false);
+  const [kept, setKept] = useState<Phone[] | null>(null);
+  const isPaused = kept !== null;
   const phones = usePhones(useNetwork(), undefined, isPaused ? false : LIVE);
   // New rows may wait a moment: typing and scrolling go first.
-  const rows = useDeferredValue(phones.data);
+  const rows = useDeferredValue(kept ?? phones.data);
   const columns = useColumns();
   const filter = useMemo(() => (state ? (row: Phone) => row.state === state : undefined), [state]);
   const states = useMemo(() => [...new Set((rows ?? []).map((it) => it.state))].sort(), [rows]);
@@ -58,7 +59,7 @@ function Sessions() {
   return (
     <>
       <Head title={t("nav.sessions")} note={<Fresh at={phones.dataUpdatedAt} />}>
-        <Button variant="default" leftSection={<Icon name={isPaused ? "play" : "pause"} size={14} />} onClick={() => setPaused(!isPaused)}>
+        <Button variant="default" leftSection={<Icon name={isPaused ? "play" : "pause"} size={14} />} onClick={() => setKept(isPaused ? null : (phones.data ?? []))}>
           {isPaused ? t("sessions.resume") : t("sessions.pause")}
         </Button>
       </Head>

@@ -33,7 +33,7 @@ export function Used({ imsi, plan }: { imsi: string; plan: string | null }) {
     <Loaded query={usage}>
       {() => (
         <div className="stack">
-          <RangeChoice />
+          <div><RangeChoice /></div>
           <div className="grid">
             <Panel title={t("usage.sum")}>
               <Facts

@@ -17,6 +17,7 @@ import { EventList } from "@/ui/event-list";
 import { Empty, Facts, Head, Loaded, Missing, Notice, Panel } from "@/ui/page";
 import { Status } from "@/ui/status";
 import { useSay } from "@/ui/toast";
+import { Disconnect, Live } from "./live";
 import { PhoneNow } from "./phone";
 import { Used } from "./used";
 
@@ -34,10 +35,12 @@ function Subscriber() {
   const mayChange = useMayChange();
   const shown = TABS.find((it) => it === tab) ?? "now";
   const known = subscriber.data;
+  const here = usePhones(network, name).data?.find((it) => it.imsi === name && it.state !== "deregistered");
   const isUnknown = subscriber.error instanceof Refused && subscriber.error.problem.status === 404;
   return (
     <>
       <Head title={known?.body?.title || name} note={<span className="mono">{name}</span>}>
+        {here && <Disconnect phone={here} />}
         {mayChange && known && <Suspend of={known} />}
         {mayChange && known && (
           <Button variant="default" onClick={() => setEditing(true)}>
@@ -57,7 +60,10 @@ function Subscriber() {
         <Tabs.Panel value="now">
           <div className="grid">
             <PhoneNow imsi={name} />
-            {known && <Bought of={known} />}
+            <div className="stack">
+              {here && <Live key={here.gateway} phone={here} />}
+              {known && <Bought of={known} />}
+            </div>
           </div>
         </Tabs.Panel>
         <Tabs.Panel value="usage">
@@ -151,7 +157,7 @@ function Timeline({ imsi }: { imsi: string }) {
   const events = useEvents(useNetwork(), 500, { imsi });
   return (
     <Panel title={t("subscriber.tab.timeline")}>
-      <Loaded query={events}>{(own) => (own.length === 0 ? <Empty title={t("subscriber.noEvents")} /> : <EventList events={own} />)}</Loaded>
+      <Loaded query={events}>{(own) => (own.length === 0 ? <Empty title={t("subscriber.noEvents")} /> : <EventList events={own} isOfOne />)}</Loaded>
     </Panel>
   );
 }

@@ -2,8 +2,8 @@
 import { Button, Drawer, Select } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
-import type { Imported } from "@/api/answers";
-import { request } from "@/api/client";
+import { usePhones } from "@/api/fleet";
+import { importRows } from "@/api/jobs";
 import { collectionPath, keyOf, useObjects } from "@/api/objects";
 import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
@@ -28,6 +28,15 @@ function useChosen(rows: Row[]): Row[] {
   }, [rows, q, state]);
 }
 
+/** How many of them are registered now, and would be disconnected. */
+function useRegistered(network: string, chosen: Row[]): number {
+  const phones = usePhones(network).data;
+  return useMemo(() => {
+    const names = new Set(chosen.map((row) => row.name));
+    return (phones ?? []).filter((phone) => names.has(phone.imsi)).length;
+  }, [phones, chosen]);
+}
+
 export function Bulk({ rows, onClose }: { rows: Row[]; onClose: () => void }) {
   const { t } = useWords();
   const say = useSay();
@@ -40,8 +49,9 @@ export function Bulk({ rows, onClose }: { rows: Row[]; onClose: () => void }) {
   const change: Change = kind === "plan" ? { data_plan: plan ?? undefined } : { state: kind === "suspend" ? "INACTIVE" : "ACTIVE" };
   const lines = () => chosen.map((row) => JSON.stringify({ name: row.name, body: { ...row.body, ...change } })).join("\n");
   const path = `${collectionPath(network, "subscribers")}/import`;
-  const send = async (dry: boolean) =>
-    (await request("POST", `${path}?dry_run=${dry}`, lines(), { "content-type": "application/x-ndjson" })).body as Imported;
+  const [percent, setPercent] = useState<number | null>(null);
+  const send = (dry: boolean) => importRows(network, "subscribers", lines(), "application/x-ndjson", dry, setPercent).finally(() => setPercent(null));
+  const affected = useRegistered(network, chosen);
   const rehearsing = useMutation({ mutationFn: () => send(true) });
   const doing = useMutation({
     mutationFn: () => send(false),
@@ -72,8 +82,9 @@ export function Bulk({ rows, onClose }: { rows: Row[]; onClose: () => void }) {
           onChange={set}
         />
         {kind === "plan" && <Select label={t("subscribers.plan")} clearable data={plans.map((it) => it.name)} value={plan} onChange={setPlan} />}
-        {kind === "suspend" && <Notice tone="warn">{t("confirm.phones", { count: chosen.length })}</Notice>}
+        {kind === "suspend" && <Notice tone="warn">{t("confirm.phones", { count: affected })}</Notice>}
         {(rehearsing.error ?? doing.error) && <Refusal error={rehearsing.error ?? doing.error} />}
+        {percent !== null && <p role="status">{t("import.progress", { percent })}</p>}
         {rehearsing.data && <Notice tone="info">{t("bulk.rehearsed", { count: rehearsing.data.replaced })}</Notice>}
         <div className="row">
           <Button variant="default" disabled={chosen.length === 0} loading={rehearsing.isPending} onClick={() => rehearsing.mutate()}>

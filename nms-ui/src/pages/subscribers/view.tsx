@@ -1,7 +1,7 @@
 import { Button, Select } from "@mantine/core";
 import { Link, createLazyRoute } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
-import { useObjects, type Stored } from "@/api/objects";
+import { collectionPath, useObjects, type Stored } from "@/api/objects";
 import { useMayChange, useNetwork } from "@/app/network";
 import { subscriberForm } from "@/app/forms";
 import { useWords } from "@/i18n";
@@ -108,7 +108,7 @@ function Subscribers() {
         )}
       </Head>
       <Loaded query={subscribers}>
-        {(rows) => <DataTable name={t("nav.subscribers")} rows={rows} columns={columns} idOf={(row) => row.name} empty={empty} filters={choice} filter={filter} />}
+        {(rows) => <DataTable name={t("nav.subscribers")} rows={rows} columns={columns} idOf={(row) => row.name} exported={collectionPath(network, "subscribers")} empty={empty} filters={choice} filter={filter} />}
       </Loaded>
       {isAdding && <Editor form={subscriberForm(network, t)} name={null} onClose={() => setAdding(false)} />}
       {isBulk && <Bulk rows={subscribers.data ?? []} onClose={() => setBulk(false)} />}

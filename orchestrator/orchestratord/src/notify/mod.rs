@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use basalt_security::SealingKey;
 pub(crate) use client::Client;
 use hmac::{Hmac, KeyInit, Mac};
-use orchestrator_db::{Delivery, DeliveryState, EventQuery, GatewayEvent, Object, Repository, Target};
-use orchestrator_model::{Kind, Webhook};
+use orchestrator_db::{Delivery, DeliveryState, EventQuery, GatewayEvent, Object, Query, Repository, Sort, Target};
+use orchestrator_model::{Kind, Silence, Webhook};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use std::collections::BTreeMap;
@@ -31,6 +31,8 @@ const PAUSE: i64 = 5_000;
 const TRIES: i64 = 12;
 /// Events may become visible after some with larger numbers: so many are looked at again.
 const LATE: i64 = 100;
+/// Silences of a network that are looked at.
+const SILENCES: u32 = 1000;
 
 /// Queues and sends until dropped.
 pub(crate) async fn run(db: Arc<dyn Repository>, key: SealingKey, client: Arc<Client>) {
@@ -78,8 +80,13 @@ async fn queue(db: &Arc<dyn Repository>, network: &str, webhooks: &[(&Object, We
     let query = EventQuery { above: Some(begun.max(mark - LATE)), limit: EVENTS, ..EventQuery::default() };
     let page = db.gateway_events(network, &query).await?;
     let Some(last) = page.items.last().map(|event| event.id).filter(|last| *last > mark) else { return Ok(()) };
+    let silences = match page.items.iter().any(|event| event.alarm) {
+        true => silences(db, network).await?,
+        false => Vec::new(),
+    };
+    let is_silent = |it: &GatewayEvent| it.alarm && silences.iter().any(|s| s.covers(&it.gateway, &it.kind, it.at));
     let mut deliveries = Vec::new();
-    for event in &page.items {
+    for event in page.items.iter().filter(|event| !is_silent(event)) {
         for (object, webhook) in webhooks {
             // What was before it is not for a webhook that is new.
             if webhook.wants(&event.kind, event.alarm) && event.at >= object.changed_at - 60_000 {
@@ -88,6 +95,13 @@ async fn queue(db: &Arc<dyn Repository>, network: &str, webhooks: &[(&Object, We
         }
     }
     Ok(db.enqueue(network, &deliveries, Some(last)).await?)
+}
+
+/// The silences of a network, those that changed last first.
+async fn silences(db: &Arc<dyn Repository>, network: &str) -> Result<Vec<Silence>> {
+    let query = Query { sort: Sort::Changed, descending: true, limit: SILENCES, ..Query::default() };
+    let page = db.objects(Kind::Silence, network, &query).await?;
+    Ok(page.items.into_iter().filter_map(|object| serde_json::from_value(object.body).ok()).collect())
 }
 
 fn delivery(network: &str, webhook: &str, event: &GatewayEvent) -> Result<Delivery> {

@@ -119,6 +119,22 @@ async fn what_happens_is_told_signed_and_again_until_it_is_taken() {
 }
 
 #[tokio::test]
+async fn what_is_silenced_is_not_told() {
+    let world = World::new("http://127.0.0.1:9/").await;
+    world.look(&[]).await;
+    let target = Target { kind: Kind::Silence, network: "lab".to_owned(), name: "s".to_owned() };
+    let body = json!({"gateway": "g", "kind": "security", "from": 0, "until": i64::MAX, "comment": ""});
+    let silence =
+        Change { target, precondition: Precondition::None, body: Some(body), sealed: None, references: Vec::new() };
+    world.db.apply("ann", 1, &[silence]).await.unwrap();
+    world.event(1, "security", true).await;
+    world.event(2, "events-dropped", true).await;
+    world.look(&[]).await;
+    let told: Vec<String> = world.all().await.into_iter().map(|it| it.kind).collect();
+    assert_eq!(told, ["events-dropped"]);
+}
+
+#[tokio::test]
 async fn nothing_inside_is_told_anything() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

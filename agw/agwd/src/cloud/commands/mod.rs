@@ -7,6 +7,7 @@ mod capture;
 mod drain;
 mod kept;
 mod log;
+mod phone;
 
 pub use kept::{Running, begun_before, load};
 
@@ -54,6 +55,8 @@ pub async fn run(jobs: &mpsc::Sender<Job>, command: Command, progress: mpsc::Sen
     let arguments = serde_json::from_str(&command.arguments).unwrap_or(Value::Null);
     let (state, output) = match command.kind.as_str() {
         "show-tables" => tables(jobs).await,
+        "describe-phone" => phone::describe(jobs, &arguments, &report).await,
+        "detach" => phone::detach(jobs, &arguments).await,
         "log-tail" => log::run(&arguments, &report).await,
         "ping" => ping(&arguments).await,
         "traceroute" => traceroute(&arguments).await,
