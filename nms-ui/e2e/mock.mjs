@@ -133,7 +133,9 @@ const TESTS = {
   async "a table is saved as CSV, with the rows that are shown"(page, at) {
     await page.goto(`${at}/n/demo/gateways?state=silent`);
     await page.getByRole("link", { name: "gw-0003" }).waitFor();
-    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "CSV" }).click()]);
+    await page.getByRole("button", { name: "CSV" }).click();
+    must((await page.getByRole("menuitem", { name: "Everything, as CSV" }).getAttribute("href")) === "/api/v1/networks/demo/gateways?format=csv", "no export by the orchestrator");
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("menuitem", { name: /these rows/ }).click()]);
     const lines = (await (await file.createReadStream()).toArray()).join("").trim().split("\r\n");
     must(lines.length === 2 && lines[0].startsWith("Name,Title") && lines[1].startsWith("gw-0003,Quarry"), lines.join("\n"));
   },
