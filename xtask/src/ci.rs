@@ -250,7 +250,7 @@ fn demo_apart(name: &str, option: &str) -> Result<Command> {
 
 fn scenarios(step: &mut Step) -> Result<Outcome> {
     let mut testbed = demo::testbed()?;
-    testbed.args(["scenario", "run", "--all"]);
+    testbed.args(["scenario", "run", "--all", "--jobs", "2"]);
     step.run_tests(testbed)
 }
 

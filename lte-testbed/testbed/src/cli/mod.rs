@@ -12,6 +12,7 @@ mod load;
 mod managed;
 mod options;
 mod scenario;
+mod side_by_side;
 mod subscribers;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use basalt_sctp::Backend;
 use clap::{Args, Subcommand};
 
 use super::options::Rights;
+use super::side_by_side::{self, Play};
 use crate::scenario::{self, RunOptions, Script};
 
 /// `testbed scenario …`
@@ -48,6 +49,9 @@ pub struct RunArgs {
     /// Show the end of the gateway's output when one fails.
     #[arg(long)]
     log: bool,
+    /// So many at a time, each in a lab of its own; those that measure rates are played alone.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    jobs: u8,
 }
 
 pub(super) fn run(command: ScenarioCommand) -> Result<ExitCode> {
@@ -112,37 +116,75 @@ fn play_all(args: &RunArgs) -> Result<ExitCode> {
     }
     let options =
         RunOptions { lab: args.lab.clone(), unprivileged, backend: Backend::Auto, settings: args.settings.clone() };
-    let (mut passed, mut failed, mut skipped) = (0u32, 0u32, 0u32);
-    for (number, script) in scripts.iter().enumerate() {
-        let place = format!("[{}/{}]", number + 1, scripts.len());
-        if unprivileged && script.needs_root() {
-            tell!("{place:>8} skip  {:<30} needs root", script.name);
-            skipped += 1;
-            continue;
-        }
-        let begin = Instant::now();
-        let result = scenario::play(script, &options);
-        let seconds = begin.elapsed().as_secs_f64();
-        match result {
-            Ok(()) => {
-                tell!("{place:>8} ok    {:<30} {seconds:>5.1} s  {}", script.name, script.title);
-                passed += 1;
-            }
-            Err(failure) => {
-                tell!("{place:>8} FAIL  {:<30} {seconds:>5.1} s  {}", script.name, script.title);
-                let line = failure.line.map(|line| (line, script.lines.get(line - 1)));
-                if let Some((number, Some(text))) = line {
-                    tell!("         line {number}: {text}");
-                }
-                tell!("         {}", failure.why);
-                if args.log {
-                    tell!("{}", failure.gateway);
-                }
-                failed += 1;
-            }
+    let mut counts = Counts::default();
+    let (playable, unplayable): (Vec<_>, Vec<_>) =
+        scripts.iter().partition(|script| !unprivileged || !script.needs_root());
+    for script in unplayable {
+        tell!("         skip  {:<30} needs root", script.name);
+        counts.skipped += 1;
+    }
+    let total = playable.len();
+    if args.jobs > 1 && args.file.is_empty() && !unprivileged {
+        let plan = Play { lanes: args.jobs, lab: &args.lab, arguments: arguments(args) };
+        side_by_side::play(&playable, &plan, |words, passed| {
+            counts.add(passed);
+            let place = format!("[{}/{total}]", counts.passed + counts.failed);
+            tell!("{}", words.replacen("   [1/1]", &format!("{place:>8}"), 1));
+        })?;
+    } else {
+        for (number, script) in playable.into_iter().enumerate() {
+            let place = format!("[{}/{total}]", number + 1);
+            let begin = Instant::now();
+            let result = scenario::play(script, &options);
+            let seconds = begin.elapsed().as_secs_f64();
+            counts.add(result.is_ok());
+            tell_result(&place, script, seconds, result.err(), args.log);
         }
     }
+    let Counts { passed, failed, skipped } = counts;
     let skipped_too = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
     tell!("{passed} passed, {failed} failed{skipped_too}");
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What every run of its own is told, too.
+fn arguments(args: &RunArgs) -> Vec<String> {
+    let mut arguments = Vec::new();
+    for setting in &args.settings {
+        arguments.extend(["--set".to_owned(), setting.clone()]);
+    }
+    if args.log {
+        arguments.push("--log".to_owned());
+    }
+    arguments
+}
+
+#[derive(Default)]
+struct Counts {
+    passed: u32,
+    failed: u32,
+    skipped: u32,
+}
+
+impl Counts {
+    fn add(&mut self, passed: bool) {
+        if passed {
+            self.passed += 1;
+        } else {
+            self.failed += 1;
+        }
+    }
+}
+
+fn tell_result(place: &str, script: &Script, seconds: f64, failure: Option<scenario::Failure>, log: bool) {
+    let word = if failure.is_none() { "ok  " } else { "FAIL" };
+    tell!("{place:>8} {word}  {:<30} {seconds:>5.1} s  {}", script.name, script.title);
+    let Some(failure) = failure else { return };
+    if let Some((number, Some(text))) = failure.line.map(|line| (line, script.lines.get(line - 1))) {
+        tell!("         line {number}: {text}");
+    }
+    tell!("         {}", failure.why);
+    if log {
+        tell!("{}", failure.gateway);
+    }
 }

@@ -23,6 +23,14 @@ pub struct Script {
     pub lines: Vec<String>,
 }
 
+impl Script {
+    /// Whether it measures what the machine gives it: neighbours would take of it.
+    #[must_use]
+    pub fn measures(&self) -> bool {
+        self.steps.iter().any(|(_, step)| matches!(step, Step::Flood(..) | Step::Rates(..) | Step::Kills(..)))
+    }
+}
+
 /// Something that is set up before the gateway starts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Setup {
