@@ -5,7 +5,7 @@ use agw_mobility::Want;
 use agw_types::{DataplaneChange, Effect, Effects, Now, Record, RecordKey, SessionRequest, TimerName, UeId};
 
 /// Every timer a UE can have.
-const TIMERS: [TimerName; 17] = [
+const TIMERS: [TimerName; 18] = [
     TimerName::T3413,
     TimerName::T3422,
     TimerName::T3450,
@@ -13,6 +13,7 @@ const TIMERS: [TimerName; 17] = [
     TimerName::T3470,
     TimerName::T3485,
     TimerName::DedicatedBearer,
+    TimerName::BearerSettling,
     TimerName::T3489,
     TimerName::T3495,
     TimerName::MobileReachable,

@@ -130,8 +130,8 @@ impl Core {
 
     /// What the data plane shall know of sessions besides their tunnels, where there is anything.
     pub fn services(&self) -> impl Iterator<Item = DataplaneChange> {
-        self.sessions.iter().filter_map(|(_, _, session)| {
-            let service = self.sessions.service(session);
+        self.sessions.iter().filter_map(|(ue, _, session)| {
+            let service = self.sessions.service(ue, session);
             (service != SessionService::default()).then(|| DataplaneChange::Serve {
                 teid: session.local.1,
                 address: session.address,

@@ -130,11 +130,16 @@ fn a_rule_starts_a_bearer_that_carries_its_flows_once_the_phone_agrees() {
     assert_eq!(activate.qos.rates().unwrap().guaranteed_uplink, 64);
     let Tft { operation: TftOperation::Create(filters), .. } = Tft::decode(&activate.tft).unwrap() else { panic!() };
     assert_eq!((filters.len(), filters[0].precedence), (1, 10));
-    assert_eq!(service(&site).rules[0].bearer, None, "the default bearer carries it until the phone agrees");
+    let told = service(&site);
+    assert_eq!(told.rules[0].bearer, None, "the default bearer carries it until the phone agrees");
+    assert_eq!(told.settling, [ebi], "which it may have done already");
     setup_done(&mut site, &phone, ebi);
     accept(&mut site, &mut phone, ebi);
     let told = service(&site);
     assert_eq!(told.rules[0].bearer, Some(ebi));
+    assert_eq!(told.settling, [ebi], "packets may still be on their way by the default bearer");
+    site.advance(Duration::from_secs(3));
+    assert_eq!(service(&site), SessionService { settling: Vec::new(), ..told.clone() });
     assert_eq!(told.bearers[0].peer.unwrap().teid, Teid(MARK | 6));
     assert!(told.bearers[0].guaranteed && told.bearers[0].tos == 46 << 2);
     assert!(session(&site, &phone).bearers[0].confirmed);
@@ -164,6 +169,9 @@ fn rules_of_one_class_share_a_bearer_which_is_modified_and_ends_with_the_last() 
     remove(&mut site, &phone, "two");
     let Some(Pdu::ErabReleaseCommand(command)) = phone.s1ap(&mut site) else { panic!() };
     assert_eq!(command.erabs[0].ebi, ebi);
+    let told = service(&site);
+    assert_eq!(told.settling, [ebi], "the phone may go on by it until it has read the request");
+    assert!(told.rules.iter().all(|rule| rule.bearer.is_none()), "and its radio may be gone already");
     let (_, _, message) = esm(&mut phone, command.nas_pdu.as_ref().unwrap());
     assert!(matches!(message, EsmMessage::DeactivateEpsBearerContextRequest(_)));
     let mut response = ErabReleaseResponse::new(phone.mme_id.unwrap(), phone.enb_id);

@@ -253,7 +253,7 @@ impl Bench {
             .collect();
         let rows: Vec<(&Rule, u8, u8)> = rules.iter().map(|rule| (rule, 0, 0)).collect();
         if let Some(policy) = self.tables.policies.get(1) {
-            Compiled::new(&rows, false).write(policy);
+            Compiled::new(&rows, 0).write(policy);
         }
         for (index, record) in (0u32..).zip(self.tables.uplink.iter()) {
             record.policy.set(1);

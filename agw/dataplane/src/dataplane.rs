@@ -202,13 +202,14 @@ impl Dataplane {
         self.shared.state().sessions.allowance(&self.shared.tables, teid, address)
     }
 
-    /// Gives a session a quota from now on, or takes it away; nothing else of its service changes ([`Dataplane::serve`]). What passes
-    /// between a look at the counters and this call is not charged.
+    /// Gives a session a quota, or takes it away; nothing else of its service changes ([`Dataplane::serve`]). It may have so many octets
+    /// from when its counters said `counted` ([`Reading::total`]): what has passed since is charged. (When a quota begins, a packet that a
+    /// program has in hand at that moment may go uncharged.)
     ///
     /// # Errors
     /// [`Error::NoSession`], [`Error::OutsidePools`], [`Error::Teid`]; nothing has changed then.
-    pub fn allow(&self, teid: Teid, address: UeAddress, quota: Option<Allowance>) -> Result<(), Error> {
-        self.shared.state().sessions.allow(&self.shared.tables, teid, address, quota)
+    pub fn allow(&self, teid: Teid, address: UeAddress, counted: u64, quota: Option<Allowance>) -> Result<(), Error> {
+        self.shared.state().sessions.allow(&self.shared.tables, teid, address, counted, quota)
     }
 
     /// What the dedicated bearers and the rules of a session have carried; `None` if it is not in the tables.

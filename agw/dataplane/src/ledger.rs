@@ -139,6 +139,15 @@ impl Ledger {
         Ok(entries.into_iter().map(|(record, _)| record).collect())
     }
 
+    /// What the counters of a living session said when they were reported last; nothing where they never were.
+    #[must_use]
+    pub fn reported(&self, teid: Teid) -> Volume {
+        let epochs = self.baselines.range((teid, 0, Part::Session)..=(teid, u64::MAX, Part::Rule(u32::MAX)));
+        let whole = epochs.rev().map(|(_, baseline)| baseline);
+        let mut alive = whole.filter(|baseline| baseline.id.part == Part::Session && !baseline.last);
+        alive.next().map_or(Volume::default(), |baseline| baseline.counted)
+    }
+
     /// Forgets the sessions that have ended and whose counters are gone: to be called with all readings, after [`crate::Dataplane::settle`]
     /// and after a start.
     ///

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::framed::halves;
 use crate::limits::Limits;
 use agw_types::{FlowDirection, Peer, SessionService};
-use basalt_ebpf_abi::{Intervals, Intervals6, MAX_DEDICATED, MAX_FLOWS, Policy, PolicyFlags, Prefix};
+use basalt_ebpf_abi::{Intervals, Intervals6, MAX_DEDICATED, MAX_FLOWS, Policy, Prefix};
 use basalt_ids::{Ebi, Teid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
@@ -123,6 +123,9 @@ pub struct Service {
     pub strict: bool,
     /// Up to ten bearers besides the default one.
     pub bearers: Vec<Dedicated>,
+    /// Those of them on which phone and gateway may not agree at present: what belongs on one of them may come by the default bearer, and
+    /// the other way round.
+    pub settling: Vec<Ebi>,
     /// What the session may have; `None` without bound. As it stands on every call: to leave it as it is, see
     /// [`Service::keep_quota`].
     pub quota: Option<Allowance>,
@@ -130,7 +133,7 @@ pub struct Service {
     pub keep_quota: bool,
     /// ToS octet of the outer header on the default bearer.
     pub tos: u8,
-    /// QoS flow identifier written into PDU Session Containers, 0 for none (LTE).
+    /// QoS flow identifier written into PDU Session Containers downlink, and asked of them uplink; 0 for none (LTE).
     pub qfi: u8,
 }
 
@@ -203,6 +206,7 @@ impl From<&SessionService> for Service {
         Self {
             rules: rules.collect(),
             bearers: bearers.collect(),
+            settling: wanted.settling.clone(),
             tos: wanted.tos,
             keep_quota: true,
             ..Service::default()
@@ -234,7 +238,8 @@ struct Table<N = u32> {
 
 impl Compiled {
     /// Compiles rules that stand in order of precedence, each with its bearer's number and its place among the session's states.
-    pub(crate) fn new(rules: &[(&Rule, u8, u8)], strict: bool) -> Self {
+    /// `flags` are [`PolicyFlags`].
+    pub(crate) fn new(rules: &[(&Rule, u8, u8)], flags: u32) -> Self {
         let mask = |test: &dyn Fn(&Rule) -> bool| mask(rules.iter().map(|(rule, _, _)| test(rule)));
         let range =
             |ports: Option<(u16, u16)>| Some(ports.map_or((0, u32::MAX), |(a, b)| (u32::from(a), u32::from(b))));
@@ -253,7 +258,7 @@ impl Compiled {
                 mask(&|rule| rule.remote_ports.is_none() && rule.local_ports.is_none()),
                 mask(&|rule| rule.span6() == Some((0, u128::MAX))),
             ],
-            flags: if strict { PolicyFlags::STRICT } else { 0 },
+            flags,
             actions: rules.iter().map(|(_, bearer, state)| u32::from(*bearer) | u32::from(*state) << 8).collect(),
             protocol: (0..=255).map(|p| mask(&|rule| rule.protocol.is_none_or(|wanted| wanted == p))).collect(),
             tos: (0..=255)

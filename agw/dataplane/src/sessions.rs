@@ -303,7 +303,7 @@ impl Sessions {
         let Some(home) = tables.uplink.get(home as usize) else { return false };
         let Some((_, downlink)) = self.other_half(tables, home) else { return false };
         let block = downlink.bearers.get() * basalt_ebpf_abi::BEARER_BLOCK;
-        let number = uplink.bearer.get() >> 8;
+        let number = uplink.number();
         let bearer = tables.bearers.get((block + number) as usize);
         block != 0 && downlink.owner.get() == home.teid.get() && bearer.is_some_and(|b| b.owner.get() == teid)
     }
@@ -319,7 +319,7 @@ impl Sessions {
             None if downlink.state.get() == DownlinkState::IDLE => TunnelState::Idle,
             None => return None,
         };
-        let ebi = u8::try_from(uplink.bearer.get()).ok().and_then(|ebi| Ebi::new(ebi).ok());
+        let ebi = u8::try_from(uplink.bearer.get() & 0xff).ok().and_then(|ebi| Ebi::new(ebi).ok());
         let prefix = downlink.prefix.get();
         let found = prefix_of(prefix).and_then(|prefix| cell(tables, prefix)).is_some_and(|cell| cell == slot + 1);
         // A prefix by which only half of the packets find their way is none.
@@ -421,7 +421,7 @@ impl Sessions {
         let framed = if self.networks.any(tunnel.teid.0) { UplinkFlags::FRAMED } else { 0 };
         let flags = self.flags | egress | framed | record.flags.get() & UplinkFlags::SERVICE;
         record.flags.set(flags | UplinkFlags::IDLE);
-        record.bearer.set(tunnel.ebi.map_or(0, |ebi| u32::from(ebi.value())));
+        record.bearer.set(record.bearer.get() & !0xffff | tunnel.ebi.map_or(0, |ebi| u32::from(ebi.value())));
         record.ue.set(ue.0);
         record.egress.set(hop);
         if let Some((address, _)) = peer {

@@ -29,6 +29,7 @@ fn expired(ue: &mut Ue, timer: TimerName, cx: &mut Cx<'_>) {
         }
         TimerName::T3485
         | TimerName::DedicatedBearer
+        | TimerName::BearerSettling
         | TimerName::T3489
         | TimerName::T3495
         | TimerName::RuleRetry

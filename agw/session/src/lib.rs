@@ -26,6 +26,7 @@ mod resource;
 mod rest;
 mod retry;
 mod rules;
+mod settling;
 mod teid;
 mod tunnel;
 mod uplink;
@@ -127,6 +128,8 @@ struct UeSessions {
     ending: Option<Box<Ending>>,
     /// A dedicated bearer's procedure.
     changing: Option<Box<Changing>>,
+    /// Dedicated bearers whose procedure has just ended, and until when they settle.
+    settling: Vec<(Ebi, Time)>,
     /// Changes of bearers that were refused: not asked for again as long as the rules want the same.
     given_up: Vec<(Ebi, Target)>,
     /// What the UE asked for and was granted, as long as its procedure has not begun.
@@ -152,6 +155,7 @@ impl UeSessions {
             connecting: None,
             ending: None,
             changing: None,
+            settling: Vec::new(),
             given_up: Vec::new(),
             requested: Vec::new(),
             forwarding: Vec::new(),
@@ -410,9 +414,14 @@ impl Sessions {
         for session in &held.list {
             self.forget(now, ue, held.imsi, session, reason, out);
         }
-        for timer in
-            [TimerName::T3485, TimerName::T3489, TimerName::T3495, TimerName::DedicatedBearer, TimerName::RuleRetry]
-        {
+        for timer in [
+            TimerName::T3485,
+            TimerName::T3489,
+            TimerName::T3495,
+            TimerName::DedicatedBearer,
+            TimerName::BearerSettling,
+            TimerName::RuleRetry,
+        ] {
             out.stop(ue, timer);
         }
     }

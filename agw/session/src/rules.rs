@@ -112,28 +112,25 @@ impl Sessions {
 
     /// Tells the data plane a session's rules, bearers and marking.
     pub(crate) fn serve(&self, ue: UeId, ebi: Ebi, out: &mut SessionOut) {
-        let session = self.ues.get(&ue).and_then(|held| held.session(ebi));
-        if let Some(session) = session.filter(|session| session.remote.is_some() || session.confirmed) {
-            serve(session, &self.config.qos.marking, out);
-        }
+        let Some(held) = self.ues.get(&ue) else { return };
+        let told = |session: &&Session| session.remote.is_some() || session.confirmed;
+        let Some(session) = held.session(ebi).filter(told) else { return };
+        out.dataplane(DataplaneChange::Serve {
+            teid: session.local.1,
+            address: session.address,
+            service: Box::new(service(held, session, &self.config.qos.marking)),
+        });
     }
 
-    /// What the data plane shall know of a session beside its tunnel.
+    /// What the data plane shall know of a UE's session beside its tunnel.
     #[must_use]
-    pub fn service(&self, session: &Session) -> SessionService {
-        service(session, &self.config.qos.marking)
+    pub fn service(&self, ue: UeId, session: &Session) -> SessionService {
+        let held = self.ues.get(&ue);
+        held.map_or_else(SessionService::default, |held| service(held, session, &self.config.qos.marking))
     }
 }
 
 const NO_SESSION: &str = "the phone has no session: it must be attached";
-
-fn serve(session: &Session, marking: &Marking, out: &mut SessionOut) {
-    out.dataplane(DataplaneChange::Serve {
-        teid: session.local.1,
-        address: session.address,
-        service: Box::new(service(session, marking)),
-    });
-}
 
 /// Rules of a new session, numbered.
 pub(crate) fn initial(rules: Vec<PolicyRule>) -> Vec<ActiveRule> {
@@ -171,11 +168,12 @@ fn next_id(session: &Session) -> u32 {
     rules.chain(filters).max().map_or(1, |most| most.wrapping_add(1).max(1))
 }
 
-/// Flows that a bearer carries go by it as the phone knows them, also while that is being changed; the others by the default bearer.
-fn service(session: &Session, marking: &Marking) -> SessionService {
+/// Flows that a bearer carries go by it as the phone knows them, also while that is being changed; the others by the default bearer, and
+/// those of a bearer that is being taken away, which the base station may have given up already.
+fn service(held: &UeSessions, session: &Session, marking: &Marking) -> SessionService {
     let mut rules = Vec::new();
     for bearer in session.bearers.iter().filter(|bearer| bearer.confirmed) {
-        let by = bearer.remote.is_some().then_some(bearer.ebi);
+        let by = Some(bearer.ebi).filter(|ebi| bearer.remote.is_some() && !held.takes_away(*ebi));
         for known in &bearer.filters {
             let active = session.rules.iter().find(|active| active.id == known.rule);
             let (gate, mbr) = active.map_or((Gate::OPEN, UNLIMITED), |active| (active.rule.gate, active.rule.mbr));
@@ -202,7 +200,8 @@ fn service(session: &Session, marking: &Marking) -> SessionService {
         tos: marking.tos(bearer.qos.qci),
         guaranteed: bearer.rates.is_some(),
     });
-    SessionService { tos: marking.tos(session.qos.qci), bearers: bearers.collect(), rules }
+    let settling = held.settling_of(session);
+    SessionService { tos: marking.tos(session.qos.qci), bearers: bearers.collect(), rules, settling }
 }
 
 const UNLIMITED: Ambr = Ambr { uplink: u64::MAX, downlink: u64::MAX };

@@ -87,7 +87,7 @@ impl Sessions {
     /// Tells the data plane the service of each session that has more than a default bearer.
     pub(crate) fn serve_all(&self, ue: UeId, out: &mut SessionOut) {
         for session in self.of(ue) {
-            if self.service(session) != SessionService::default() {
+            if self.service(ue, session) != SessionService::default() {
                 self.serve(ue, session.ebi, out);
             }
         }

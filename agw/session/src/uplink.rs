@@ -128,6 +128,7 @@ impl Sessions {
             TimerName::T3489 => self.information_expired(ue, out),
             TimerName::T3485 => self.activation_expired(now, ue, out),
             TimerName::DedicatedBearer => self.dedicated_expired(now, ue, out),
+            TimerName::BearerSettling => self.settled(now, ue, out),
             TimerName::T3495 => self.ending_expired(now, ue, out),
             TimerName::RuleRetry => self.retry(now, ue, out),
             TimerName::Forwarding => self.stop_forwarding(now, ue, out),

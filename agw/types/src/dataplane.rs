@@ -96,6 +96,9 @@ pub struct SessionService {
     pub bearers: Vec<BearerTunnel>,
     /// Flows, at most 64. What none of them names goes by the default bearer.
     pub rules: Vec<FlowRule>,
+    /// Dedicated bearers that are being set up, changed or taken away, or were a moment ago: phone and gateway may not agree on them, so
+    /// what belongs on one of them may come by the default bearer, and the other way round.
+    pub settling: Vec<Ebi>,
 }
 
 /// A dedicated bearer in the data plane.

@@ -20,6 +20,8 @@ pub enum TimerName {
     /// ACTIVATE DEDICATED EPS BEARER CONTEXT REQUEST (T3485), MODIFY (T3486) or DEACTIVATE EPS BEARER CONTEXT REQUEST (T3495) for a
     /// dedicated bearer awaiting answer: one of them runs at a time.
     DedicatedBearer,
+    /// Packets may still come by the bearer that they left when a dedicated bearer was set up or changed.
+    BearerSettling,
     /// ESM INFORMATION REQUEST awaiting answer.
     T3489,
     /// DEACTIVATE EPS BEARER CONTEXT REQUEST awaiting answer.

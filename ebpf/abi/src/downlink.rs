@@ -53,8 +53,11 @@ pub struct Downlink {
     pub prefix: Shared64,
     /// VLAN that packets from the internet must come by; 0 for none.
     pub vlan: Shared64,
+    /// What the session may have counted, both directions together, when its quota is used up: [`crate::Quota::left`] and what it has
+    /// counted, at any moment. User space's; 0 where it does not know.
+    pub granted: Shared64,
     /// Zero.
-    pub reserved: [Shared64; 2],
+    pub reserved: Shared64,
 }
 
 /// Bits of [`Downlink::flags`].

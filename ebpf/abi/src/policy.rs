@@ -127,6 +127,18 @@ pub struct PolicyFlags(pub u32);
 impl PolicyFlags {
     /// What no rule names is dropped, on the default bearer, too.
     pub const STRICT: u32 = 1 << 0;
+    /// Where the set of dedicated bearers stands, by number, on which phone and gateway may not agree at present: one is being set up,
+    /// changed or taken away, or was a moment ago (TS 24.301 §6.4.2 to §6.4.4).
+    pub const SETTLING_SHIFT: u32 = 16;
+
+    /// Whether a packet that belongs on bearer `bound` may come by bearer `came`: while a bearer settles, what belongs on it may still
+    /// or already come by the default bearer (0), and the other way round.
+    #[must_use]
+    #[inline(always)]
+    pub const fn agrees(self, bound: u32, came: u32) -> bool {
+        let settling = self.0 >> Self::SETTLING_SHIFT | 1;
+        bound == came || settling >> (bound & 15) & settling >> (came & 15) & 1 != 0
+    }
 
     /// Whether all bits of `flag` are set.
     #[must_use]

@@ -104,6 +104,8 @@ reasons! {
     NoRule = 32 "no_rule",
     /// The session's or the rule's quota is used up.
     QuotaExhausted = 33 "quota_exhausted",
+    /// From a base station without the QoS flow identifier of the session, or with another one (TS 38.415 §5.5.3.3).
+    WrongQfi = 34 "wrong_qfi",
     /// From the internet to an external address, and no phone has asked for it (RFC 4787 §5).
     NatUnsolicited = 40 "nat_unsolicited",
     /// All ports that the phone may have are taken (RFC 6888 REQ-8).

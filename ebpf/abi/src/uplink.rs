@@ -21,7 +21,8 @@ pub struct Uplink {
     pub peer_mask: Shared32,
     /// The phone's IPv4 address ([`crate::Address`]): the only inner IPv4 source address allowed.
     pub ue: Shared32,
-    /// EPS bearer identity in bits 0 to 7; number of a dedicated bearer in its session, 1 to 10, in bits 8 to 15.
+    /// EPS bearer identity in bits 0 to 7; number of a dedicated bearer in its session, 1 to 10, in bits 8 to 15; the QoS flow
+    /// identifier that packets must bring in bits 16 to 21, 0 for none (LTE).
     pub bearer: Shared32,
     /// G-PDUs refused by a check (their reasons are counted per gateway).
     pub refused: Shared64,
@@ -92,5 +93,24 @@ impl UplinkFlags {
     #[inline(always)]
     pub const fn has(self, flag: u32) -> bool {
         self.0 & flag == flag
+    }
+}
+
+impl Uplink {
+    /// Where the QoS flow identifier stands in [`Uplink::bearer`].
+    pub const QFI_SHIFT: u32 = 16;
+
+    /// Number of the dedicated bearer in its session; 0 for the default one.
+    #[must_use]
+    #[inline(always)]
+    pub fn number(&self) -> u32 {
+        self.bearer.get() >> 8 & 0xff
+    }
+
+    /// The QoS flow identifier that packets must bring; 0 for none.
+    #[must_use]
+    #[inline(always)]
+    pub fn qfi(&self) -> u32 {
+        self.bearer.get() >> Self::QFI_SHIFT & 0x3f
     }
 }

@@ -196,7 +196,7 @@ fn egress<'t, P: Packet, T: Tables>(
         return Ok((KERNEL_NEXT_HOP, Rewrite::NONE));
     }
     // Of a dedicated bearer, the session's default bearer knows.
-    let home = if record.bearer.get() >> 8 == 0 { Some(record) } else { tables.uplink(record.home.get()) };
+    let home = if record.number() == 0 { Some(record) } else { tables.uplink(record.home.get()) };
     let Some(home) = home else { return Err(Uplinked::Drop(DropReason::WrongBearer)) };
     if rights.has(UplinkFlags::OWN_HOP) && next_hop != KERNEL_NEXT_HOP {
         next_hop = home.egress.get();

@@ -192,20 +192,21 @@ pub(crate) fn uplink<'t, P: Packet, T: Tables>(
         let (Some(policy), Some(flow)) = (tables.policy(home.policy.get()), flow(packet, offset, true)) else {
             return Err(DropReason::NoRule);
         };
-        let bearer = record.bearer.get() >> 8;
+        let bearer = record.number();
+        let policed = PolicyFlags(policy.flags.get());
         let rules = classify(tables, home.policy.get(), policy, &flow, true, None);
         if rules == 0 {
-            if bearer != 0 && !flow.later_fragment {
+            if !policed.agrees(0, bearer) && !flow.later_fragment {
                 return Err(DropReason::WrongBearer);
             }
-            if PolicyFlags(policy.flags.get()).has(PolicyFlags::STRICT) {
+            if policed.has(PolicyFlags::STRICT) {
                 return Err(DropReason::NoRule);
             }
         } else {
             let Some(rule) = first(tables, policy, rules, home.states.get(), true) else {
                 return Err(DropReason::NoRule);
             };
-            if rule.bearer != bearer && !flow.later_fragment {
+            if !policed.agrees(rule.bearer, bearer) && !flow.later_fragment {
                 return Err(DropReason::WrongBearer);
             }
             charge = allowed(rule)?;

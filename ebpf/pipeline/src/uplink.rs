@@ -122,9 +122,13 @@ fn tunnelled<'t, P: Packet, T: Tables>(
     let mut optional = 0;
     if flags & 0x07 != 0 {
         match optional_part(packet, gtp + GTP_HEADER, length, flags) {
-            Ok(octets) => optional = octets,
+            Ok(found) => optional = found,
             Err(refusal) => return refusal,
         }
+    }
+    let qfi = record.qfi();
+    if qfi != 0 && optional >> QFI_SHIFT != (HAS_QFI | qfi) {
+        return Uplinked::Drop(DropReason::WrongQfi);
     }
     // Without optional part nearly always; verifiers shall not follow each case through all that comes.
     let optional = tables.any(optional) & 0x1ff;
@@ -199,7 +203,13 @@ const MAX_EXTENSIONS: usize = 4;
 /// Largest optional part: keeps offsets small for the verifier and far below what an honest peer sends.
 const MAX_OPTIONAL: u32 = 256;
 
-/// Length of the optional fields and extension headers at `start` (TS 29.281 §5.1, §5.2), of `length` octets after the GTP-U header.
+/// Where [`optional_part`] tells the QoS flow identifier.
+const QFI_SHIFT: u32 = 16;
+/// Beside it: there is one.
+const HAS_QFI: u32 = 1 << 6;
+
+/// Length of the optional fields and extension headers at `start` (TS 29.281 §5.1, §5.2), of `length` octets after the GTP-U header, in
+/// the low half; the QoS flow identifier of the last UL PDU Session Information among them (TS 38.415 §5.5.2.2) in the high one.
 #[inline(always)]
 fn optional_part<'t, P: Packet>(packet: &P, start: usize, length: u32, flags: u8) -> Result<u32, Uplinked<'t>> {
     const BAD: Uplinked<'static> = Uplinked::Drop(DropReason::ExtensionHeader);
@@ -212,12 +222,13 @@ fn optional_part<'t, P: Packet>(packet: &P, start: usize, length: u32, flags: u8
     }
     // Counted up to the word that ends with the next type, because verifiers dislike pointers that go back.
     let mut end = 2u32;
+    let mut qfi = 0;
     let mut i = 0;
     loop {
         let at = start + end as usize;
         let next = second_octet(packet.load16(at)).ok_or(BAD)?;
         if next == 0 {
-            return Ok(end + 2);
+            return Ok((end + 2) | (qfi << QFI_SHIFT));
         }
         if i == MAX_EXTENSIONS {
             return Err(BAD);
@@ -226,9 +237,13 @@ fn optional_part<'t, P: Packet>(packet: &P, start: usize, length: u32, flags: u8
         if next & 0x80 != 0 && !known_extension(next) {
             return Err(Uplinked::Punt(PuntReason::UnknownExtension));
         }
-        let size = u32::from(first_octet(packet.load16(at + 2)).ok_or(BAD)?) * 4;
+        let head = packet.load16(at + 2);
+        let size = u32::from(first_octet(head).ok_or(BAD)?) * 4;
         if size == 0 || size > MAX_OPTIONAL {
             return Err(BAD);
+        }
+        if next == PDU_SESSION && second_octet(head).is_some_and(|octet| octet >> 4 == UPLINK_INFORMATION) {
+            qfi = HAS_QFI | u32::from(first_octet(packet.load16(at + 4)).ok_or(BAD)?) & 0x3f;
         }
         end += size;
         if end + 2 > length || end > MAX_OPTIONAL {
@@ -241,8 +256,13 @@ fn optional_part<'t, P: Packet>(packet: &P, start: usize, length: u32, flags: u8
 /// Container, PDCP PDU Number, Long PDCP PDU Number (TS 29.281 §5.2.2).
 #[inline(always)]
 fn known_extension(kind: u8) -> bool {
-    matches!(kind, 0x85 | 0xc0 | 0x82)
+    matches!(kind, PDU_SESSION | 0xc0 | 0x82)
 }
+
+/// Type of a PDU Session Container (TS 29.281 table 5.2.1-3).
+const PDU_SESSION: u8 = 0x85;
+/// Type of a UL PDU Session Information (TS 38.415 §5.5.3.1).
+const UPLINK_INFORMATION: u8 = 1;
 
 #[inline(always)]
 fn first_octet(word: Option<u16>) -> Option<u8> {

@@ -64,6 +64,12 @@ impl Usage {
         self.next
     }
 
+    /// Octets that the counters of a session said when they were read last.
+    #[must_use]
+    pub(super) fn counted(&self, teid: Teid) -> u64 {
+        self.ledger.reported(teid).octets()
+    }
+
     /// A session has ended: its counters are to be read soon.
     pub fn hurry(&mut self) {
         self.next = self.next.min(Instant::now() + SOON);

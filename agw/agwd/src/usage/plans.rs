@@ -106,7 +106,9 @@ fn grant(gateway: &mut Gateway, imsi: Imsi) {
             let threshold = plan.octets.saturating_mul(WARN_PERCENT) / 100 / sharers;
             Some(Allowance { octets, threshold: if octets > threshold { threshold } else { 0 } })
         });
-        if let Err(error) = gateway.dataplane.allow(tunnel.teid, tunnel.address, quota) {
+        // What was used since the counters were read is charged to what is granted now.
+        let counted = gateway.usage.counted(tunnel.teid);
+        if let Err(error) = gateway.dataplane.allow(tunnel.teid, tunnel.address, counted, quota) {
             // It is not in the tables yet; it gets it when it is.
             tracing::debug!(%error, "a session gets no quota now");
         } else if let Err(error) = tables::limit(gateway, tunnel) {

@@ -39,7 +39,8 @@ impl Generator {
         let fragment = self.pick(&[0, 0, 0, 0, 0x4000, 0x4000, 0x2000, 0x0010]);
         let mut packet = ipv4(ue, server, protocol, fragment, &[], &payload);
         packet[8] = self.pick(&[64, 64, 64, 64, 64, 1]);
-        let (header, message) = (Header::new(Teid(World::teid(index))), Message::GPdu(packet));
+        let (mut header, message) = (Header::new(Teid(World::teid(index))), Message::GPdu(packet));
+        header.extensions.extend(World::container(index));
         let Ok(message) = (Datagram { header, message }).encode() else { return Vec::new() };
         let frame = ethernet(&ipv4(World::STATION, World::GATEWAY, 17, 0, &[], &udp(2152, 2152, &message)));
         if self.one_in(8) { self.damage(frame) } else { frame }

@@ -43,6 +43,12 @@ impl World {
         [0x20, 1, 0x0d, 0xb8, 0, 7, 0, index << 4]
     }
 
+    /// What says the QoS flow of sessions that have one.
+    pub(super) fn container(index: u32) -> Option<Extension> {
+        let (_, qfi) = [(10, 9), (12, 5)].into_iter().find(|(with, _)| *with == index)?;
+        Some(Extension::PduSession(PduSession::Uplink { qfi }))
+    }
+
     /// The TEID of an uplink index.
     pub(super) fn teid(index: u32) -> u32 {
         0x0beb_a5a0 | index
@@ -281,6 +287,10 @@ impl Generator {
                 2 if self.one_in(3) => Extension::Unknown { kind: 0x99, content },
                 _ => Extension::PduSession(PduSession::Uplink { qfi: self.below(64) as u8 }),
             });
+        }
+        // What base stations of sessions with a QoS flow write, mostly.
+        if let Some(container) = World::container(index).filter(|_| !self.one_in(6)) {
+            header.extensions = vec![container];
         }
         let message = match self.below(20) {
             0 => Message::EchoRequest { others: vec![] },

@@ -63,7 +63,15 @@ fn services() -> [(u32, Service); 5] {
     let (here, away) = (Some(World::STATION), Some(World::STRANGER));
     let quota = Rule { quota: allow(3_000), ..port(7, 53, 0) };
     [
-        (2, Service { rules: vec![port(1, 53, 1)], bearers: vec![bearer(1, 16, here)], ..Service::default() }),
+        (
+            2,
+            Service {
+                rules: vec![port(1, 53, 1)],
+                bearers: vec![bearer(1, 16, here)],
+                settling: vec![Ebi::new(6).unwrap()],
+                ..Service::default()
+            },
+        ),
         (
             6,
             Service {

@@ -148,6 +148,36 @@ fn a_rule_chooses_the_bearer_of_its_packets() {
 }
 
 #[test]
+fn while_a_bearer_settles_its_flows_come_either_way() {
+    let plane = plane();
+    let call = Seen { remote_port: 4500, ..WEB };
+    let settling = vec![Ebi::new(6).unwrap()];
+    let service = Service { rules: vec![voice_rule()], bearers: vec![voice(Some(77))], settling, ..Service::default() };
+    let both = |plane: &Dataplane| {
+        for teid in [DEFAULT, VOICE] {
+            assert!(up(plane, teid, &call.packet(true, 60)).is_ok(), "{teid:?}");
+            assert!(up(plane, teid, &WEB.packet(true, 60)).is_ok(), "{teid:?}, of no rule");
+        }
+    };
+    plane.serve(DEFAULT, UE, &service).unwrap();
+    both(&plane);
+    // What the phone has not been told of yet, or what is taken away, belongs on the default bearer.
+    let unbound = Rule { bearer: None, ..voice_rule() };
+    plane.serve(DEFAULT, UE, &Service { rules: vec![unbound], ..service.clone() }).unwrap();
+    both(&plane);
+    assert_eq!(&down(&plane, &call.packet(false, 60)).unwrap()[46..50], &[0, 0, 0, 7]);
+    // Of two bearers, only the one that settles.
+    let video = Dedicated { ebi: Ebi::new(7).unwrap(), teid: Teid(0x10_0005), ..voice(Some(78)) };
+    let bearers = vec![voice(Some(77)), video];
+    plane.serve(DEFAULT, UE, &Service { bearers: bearers.clone(), ..service.clone() }).unwrap();
+    assert_eq!(up(&plane, video.teid, &call.packet(true, 60)), Err(DropReason::WrongBearer));
+    assert_eq!(up(&plane, video.teid, &WEB.packet(true, 60)), Err(DropReason::WrongBearer));
+    plane.serve(DEFAULT, UE, &Service { bearers, settling: Vec::new(), ..service }).unwrap();
+    assert_eq!(up(&plane, DEFAULT, &call.packet(true, 60)), Err(DropReason::WrongBearer));
+    assert_eq!(up(&plane, VOICE, &WEB.packet(true, 60)), Err(DropReason::WrongBearer));
+}
+
+#[test]
 fn an_idle_phone_has_no_dedicated_tunnel() {
     let plane = plane();
     let service = Service { rules: vec![voice_rule()], bearers: vec![voice(Some(77))], ..Service::default() };
@@ -212,6 +242,87 @@ fn quotas_act_at_the_packet_and_are_told_once() {
     plane.serve(DEFAULT, UE, &service).unwrap();
     assert!(up(&plane, DEFAULT, &WEB.packet(true, 60)).is_ok());
     assert_eq!(plane.parts(DEFAULT, UE).unwrap().rules.get(&9).unwrap().uplink_packets, 2);
+}
+
+#[test]
+fn a_grant_charges_what_passed_since_the_counters_were_read() {
+    let plane = plane();
+    let send = |plane: &Dataplane| up(plane, DEFAULT, &WEB.packet(true, 60));
+    let grant = |counted, octets| {
+        let quota = Some(Allowance { octets, threshold: 0 });
+        plane.allow(DEFAULT, UE.into(), counted, quota).unwrap();
+        plane.allowance(DEFAULT, UE.into()).unwrap()
+    };
+    send(&plane).unwrap();
+    send(&plane).unwrap();
+    // The counters were read after the first packet.
+    assert_eq!(grant(100, 1000), 900);
+    send(&plane).unwrap();
+    assert_eq!(grant(100, 1000), 800, "the same grant again changes nothing");
+    assert_eq!(grant(300, 800), 800, "nor does what is left of it by later counters");
+    send(&plane).unwrap();
+    assert_eq!(grant(300, 5000), 4900, "a refill does not give back what passed meanwhile");
+    assert_eq!(grant(400, 0), 0);
+    assert_eq!(send(&plane), Err(DropReason::QuotaExhausted));
+    // Taken away and given anew: all that was counted without it is nobody's.
+    plane.allow(DEFAULT, UE.into(), 0, None).unwrap();
+    send(&plane).unwrap();
+    assert_eq!(grant(500, 150), 150);
+    send(&plane).unwrap();
+    send(&plane).unwrap();
+    assert_eq!(send(&plane), Err(DropReason::QuotaExhausted));
+    // The last packet was larger than what was left: the next grant pays for it.
+    assert_eq!(grant(700, 70), 70);
+}
+
+#[test]
+fn a_grant_is_exact_under_traffic() {
+    let plane = plane();
+    let most = 300_000;
+    let quota = |octets| Some(Allowance { octets, threshold: 0 });
+    plane.allow(DEFAULT, UE.into(), 0, quota(most)).unwrap();
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(|| while up(&plane, DEFAULT, &WEB.packet(true, 60)).is_ok() {});
+        while !sender.is_finished() {
+            // Read, then set, while packets pass between.
+            let counted = plane.usage(DEFAULT, UE).map(|usage| usage.uplink_bytes + usage.downlink_bytes).unwrap();
+            plane.allow(DEFAULT, UE.into(), counted, quota(most.saturating_sub(counted))).unwrap();
+        }
+    });
+    let usage = plane.usage(DEFAULT, UE).unwrap();
+    assert_eq!((usage.uplink_bytes, usage.uplink_refused), (most, 1));
+}
+
+/// As [`up`], with a PDU Session Container of this QoS flow.
+fn up_by(plane: &Dataplane, qfi: u8, packet: &[u8]) -> Sent {
+    let mut message = vec![0x45, 0];
+    message.extend((44 + packet.len() as u16).to_be_bytes());
+    message.extend([0, 0, 0, 0, 64, 17, 0, 0]);
+    message.extend([STATION.octets(), [172, 16, 0, 2]].concat());
+    for word in [2152, 2152, 24 + packet.len() as u16, 0, 0x34ff, 8 + packet.len() as u16] {
+        message.extend(word.to_be_bytes());
+    }
+    message.extend(DEFAULT.0.to_be_bytes());
+    // No sequence number, then a UL PDU Session Information (TS 38.415 §5.5.2.2).
+    message.extend([0, 0, 0, 0x85, 1, 0x10, 0xc0 | qfi, 0]);
+    message.extend(packet);
+    run(&frame(&message), |frame| dropped(access(frame, &plane.shared.tables)))
+}
+
+#[test]
+fn a_session_with_a_qos_flow_takes_packets_of_that_flow_only() {
+    let plane = plane();
+    plane.serve(DEFAULT, UE, &Service { qfi: 9, ..Service::default() }).unwrap();
+    let packet = WEB.packet(true, 60);
+    assert!(up_by(&plane, 9, &packet).is_ok());
+    assert_eq!(up_by(&plane, 8, &packet), Err(DropReason::WrongQfi));
+    assert_eq!(up(&plane, DEFAULT, &packet), Err(DropReason::WrongQfi), "without a container");
+    // Setting the tunnel anew leaves it, serving without one takes it away.
+    set(&plane, tunnel(DEFAULT.0, UE, connected(8))).unwrap();
+    assert_eq!(up_by(&plane, 8, &packet), Err(DropReason::WrongQfi));
+    assert_eq!(&down(&plane, &WEB.packet(false, 60)).unwrap()[50..58], &[0, 0, 0, 0x85, 1, 0, 9, 0]);
+    plane.serve(DEFAULT, UE, &Service::default()).unwrap();
+    assert!(up_by(&plane, 8, &packet).is_ok() && up(&plane, DEFAULT, &packet).is_ok());
 }
 
 /// A source of numbers that a seed repeats.
