@@ -15,7 +15,7 @@ const CORE_LINTS: &str = "xtask/clippy/core";
 /// What a step does.
 type Run = fn(&mut Step) -> Result<Outcome>;
 
-const STEPS: [(&str, Run); 24] = [
+const STEPS: [(&str, Run); 25] = [
     ("setup", set_up),
     ("format", format),
     ("tidy", laws),
@@ -38,6 +38,7 @@ const STEPS: [(&str, Run); 24] = [
     ("demo read by tshark", readable_demo),
     ("demo interrupted", interrupted_demo),
     ("managed by an orchestrator", managed),
+    ("basalt up", one_machine),
     ("scenarios", scenarios),
     ("attacks", attacks),
 ];
@@ -178,6 +179,13 @@ fn managed(step: &mut Step) -> Result<Outcome> {
     testbed.args(["managed", "--lab", "managed"]);
     step.run(testbed)?;
     Ok(Outcome::Passed(String::new()))
+}
+
+/// Orchestrator and gateway of one machine, as a newcomer starts them.
+fn one_machine(step: &mut Step) -> Result<Outcome> {
+    let mut cargo = env::cargo(&["test", "--package", "basalt-cli", "--test", "up", "--locked"])?;
+    cargo.env("BASALT_PROGRAMS", env::target()?.join("fast"));
+    step.run_tests(cargo)
 }
 
 /// The same in a user namespace, as a user without root has it.

@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 mod subscriber;
+mod up;
 mod what;
 
 use crate::contexts::Contexts;
@@ -10,12 +11,13 @@ use clap_complete::Shell;
 use std::path::PathBuf;
 
 pub(crate) use subscriber::*;
+pub(crate) use up::Up;
 pub(crate) use what::What;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done; 1 refused, not found, or the doctor found an error; 2 wrong usage or file; 3 the gateway cannot be reached.
 
-Try: basalt doctor; basalt status; basalt get ues; basalt describe ue IMSI; basalt events -f";
+Try: basalt up; basalt doctor; basalt status; basalt get ues; basalt describe ue IMSI; basalt events -f";
 
 /// Operate a Basalt gateway: subscribers, phones, base stations, sessions.
 #[derive(Parser)]
@@ -113,6 +115,8 @@ pub(crate) enum Format {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Start an orchestrator and a gateway on this machine, joined, and run both until Ctrl-C
+    Up(Up),
     /// Subscribers: who may use the network
     #[command(subcommand, visible_alias = "sub")]
     Subscriber(Subscriber),

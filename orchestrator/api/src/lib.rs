@@ -38,5 +38,5 @@ pub use gate::{Counters, State, router};
 pub use gateways::JoinPoint;
 pub use problem::Problem;
 pub use routes::{Operation, Route, routes};
-pub use token::{digest_of, new_setup_token};
+pub use token::{digest_of, new_secret, new_setup_token};
 pub use watch::Watchers;

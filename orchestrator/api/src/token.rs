@@ -22,7 +22,7 @@ pub fn new_setup_token() -> Result<String, getrandom::Error> {
 ///
 /// # Errors
 /// When the system has no randomness.
-pub(crate) fn new_secret() -> Result<String, getrandom::Error> {
+pub fn new_secret() -> Result<String, getrandom::Error> {
     let mut random = [0; 32];
     getrandom::fill(&mut random)?;
     Ok(hex(&random))

@@ -1,5 +1,6 @@
 //! The side of the gateways: authority, listener, and what their tokens say of where it is.
 
+use crate::first;
 use crate::settings::Settings;
 use anyhow::{Context, Result};
 use basalt_security::SealingKey;
@@ -14,21 +15,25 @@ use tokio::net::TcpListener;
 pub(crate) struct Gateways {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) join: JoinPoint,
+    /// The same for gateways of this machine.
+    pub(crate) here: JoinPoint,
     listener: TcpListener,
 }
 
 /// Makes or opens the authority and listens.
 pub(crate) async fn open(settings: &Settings, db: &Arc<dyn Repository>, key: &SealingKey) -> Result<Gateways> {
     let authority = Authority::ensure(db.as_ref(), key).await?;
-    let fingerprint = authority.fingerprint().iter().map(|octet| format!("{octet:02x}")).collect();
+    let fingerprint: String = authority.fingerprint().iter().map(|octet| format!("{octet:02x}")).collect();
     let listener = TcpListener::bind(settings.gateway_listen).await;
     let listener = listener.with_context(|| format!("cannot listen for gateways on {}", settings.gateway_listen))?;
+    let here = first::here(listener.local_addr()?).to_string();
     let address = match &settings.gateway_address {
         Some(address) => address.clone(),
         None => reachable(listener.local_addr()?).to_string(),
     };
     let fleet = Fleet::new(Arc::clone(db), key.clone(), authority, orchestrator_fleet::Settings::default())?;
-    Ok(Gateways { fleet, join: JoinPoint { address, fingerprint }, listener })
+    let here = JoinPoint { address: here, fingerprint: fingerprint.clone() };
+    Ok(Gateways { fleet, join: JoinPoint { address, fingerprint }, here, listener })
 }
 
 impl Gateways {

@@ -1,6 +1,7 @@
 //! The orchestrator's daemon: settings, sealing key, database, certificate authority, listener. Wiring only.
 
 mod console;
+mod first;
 mod gateways;
 mod metrics;
 mod notify;
@@ -43,10 +44,10 @@ async fn main() -> Result<()> {
     }
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    run(&settings).await
+    run(&settings, arguments.first_network.as_deref()).await
 }
 
-async fn run(settings: &Settings) -> Result<()> {
+async fn run(settings: &Settings, first_network: Option<&str>) -> Result<()> {
     let folder = &settings.data_dir;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.with_context(|| format!("cannot make {}", folder.display()))?;
@@ -68,6 +69,14 @@ async fn run(settings: &Settings) -> Result<()> {
     if let Some(token) = setup_token(db.as_ref()).await? {
         // For the person at the terminal only: standard output, not the log.
         say(&format!("make the first user within a day: {scheme}://{address}/setup#{token}"));
+    }
+    if let Some(network) = first_network {
+        match first::prepare(db.as_ref(), network, &gateways.here).await? {
+            Some(token) => say(&format!("a gateway of this machine joins with {token}")),
+            None => say(&format!(
+                "no token for a gateway of this machine: there are other networks, and none named {network}"
+            )),
+        }
     }
     let counters = Arc::new(Counters::default());
     let (fleet, join) = (Arc::clone(&gateways.fleet), Some(gateways.join.clone()));

@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// sqlite:PATH or postgres://USER@HOST/NAME; a SQLite file in the data directory, if absent.
     #[arg(long, env = "BASALT_DATABASE", hide_env_values = true)]
     database: Option<String>,
+    /// Makes this network if there is none at all, and prints a token for a gateway of this machine to join it; `basalt up` does.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) first_network: Option<String>,
     /// Prints the settings that follow from file, command line and defaults, and ends.
     #[arg(long)]
     pub(crate) print_config: bool,

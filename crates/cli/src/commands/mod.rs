@@ -14,6 +14,7 @@ mod status;
 mod subscriber;
 mod top;
 mod trace;
+mod up;
 mod usage;
 mod who;
 
@@ -49,6 +50,9 @@ pub(crate) fn run(
 
 async fn speak(cli: Cli, out: &mut Out<'_>, stdin: &mut dyn Read, machine: fn(&Wanted) -> Vec<Finding>) -> Result<u8> {
     let to = cli.to;
+    if let Command::Up(up) = &cli.command {
+        return up::run(up, out).await;
+    }
     if let Some(code) = of_orchestrator(&cli.command, &to, stdin, out).await? {
         return Ok(code);
     }
@@ -157,6 +161,7 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         | Command::Context(_)
         | Command::Doctor { .. }
         | Command::Completion { .. }
+        | Command::Up(_)
         | Command::Version => Ok(()),
     }
 }
