@@ -49,11 +49,12 @@ pub(crate) async fn channel<D: Dial>(
 /// A channel of a gateway with a certificate.
 pub(crate) async fn mutual<D: Dial>(
     dial: &Arc<D>,
+    address: &str,
     identity: &Identity,
     key: &DeviceKey,
 ) -> Result<ConversationClient<Channel>, Denial> {
     let config = tls::mutual(&identity.authority, &identity.certificate, key).map_err(|error| refused(&error))?;
-    channel(dial, &identity.address, SERVER_NAME, config).await.map(ConversationClient::new)
+    channel(dial, address, SERVER_NAME, config).await.map(ConversationClient::new)
 }
 
 async fn enrolment<D: Dial>(
@@ -68,12 +69,13 @@ async fn enrolment<D: Dial>(
 /// Exchanges a token for a certificate.
 pub(crate) async fn enrol<D: Dial>(
     dial: &Arc<D>,
+    address: &str,
     token: &JoinToken,
     name: &str,
     version: &str,
     key: &DeviceKey,
 ) -> Result<Identity, Denial> {
-    let mut client = enrolment(dial, &token.address, token.fingerprint).await?;
+    let mut client = enrolment(dial, address, token.fingerprint).await?;
     let digest = Sha256::digest(token.secret.as_bytes());
     let signature = key.sign(&enrolment_text(&digest)).map_err(|error| refused(&error))?;
     let request = api::EnrolRequest {
@@ -88,9 +90,14 @@ pub(crate) async fn enrol<D: Dial>(
 }
 
 /// Shows the device key for a new certificate.
-pub(crate) async fn re_enrol<D: Dial>(dial: &Arc<D>, former: &Identity, key: &DeviceKey) -> Result<Identity, Denial> {
+pub(crate) async fn re_enrol<D: Dial>(
+    dial: &Arc<D>,
+    address: &str,
+    former: &Identity,
+    key: &DeviceKey,
+) -> Result<Identity, Denial> {
     let fingerprint = tls::fingerprint(&former.authority);
-    let mut client = enrolment(dial, &former.address, fingerprint).await?;
+    let mut client = enrolment(dial, address, fingerprint).await?;
     let challenge = within(client.get_challenge(api::ChallengeRequest {})).await?.challenge;
     let text = re_enrolment_text(&former.network, &former.gateway, &challenge);
     let signature = key.sign(&text).map_err(|error| refused(&error))?;
@@ -101,8 +108,13 @@ pub(crate) async fn re_enrol<D: Dial>(dial: &Arc<D>, former: &Identity, key: &De
 }
 
 /// Renews with the present certificate.
-pub(crate) async fn renew<D: Dial>(dial: &Arc<D>, former: &Identity, key: &DeviceKey) -> Result<Identity, Denial> {
-    let mut client = mutual(dial, former, key).await?;
+pub(crate) async fn renew<D: Dial>(
+    dial: &Arc<D>,
+    address: &str,
+    former: &Identity,
+    key: &DeviceKey,
+) -> Result<Identity, Denial> {
+    let mut client = mutual(dial, address, former, key).await?;
     let request = api::RenewRequest { network: former.network.clone(), gateway: former.gateway.clone() };
     let issued = within(client.renew(request)).await?;
     identity(issued, &former.address, tls::fingerprint(&former.authority))

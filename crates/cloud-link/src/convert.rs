@@ -131,6 +131,7 @@ pub(crate) fn down(message: api::FromOrchestrator) -> Option<Down> {
             Down::Command(Command { id: it.id, kind: it.kind, arguments: it.arguments, expires_at: it.expires_at })
         }
         ApiDown::Beat(_) => Down::Beat,
+        ApiDown::Addresses(it) => Down::Addresses(it.addresses),
         ApiDown::Goodbye(it) => Down::Goodbye { reason: it.reason, not_before_seconds: it.not_before_seconds },
     })
 }

@@ -4,8 +4,8 @@ use crate::convert::{self, Speaker};
 use crate::{DeviceKey, Dial, certify};
 use async_trait::async_trait;
 use basalt_cloud_sync::{
-    Command, Denial, Down, Effect, Identity, Input, Link, Memory, Now, Page, Progress, Refusal, Settings, Sync, Up,
-    UsageRecord,
+    Command, Denial, Down, Effect, Event, Identity, Input, Link, Memory, Now, Page, Progress, Refusal, Settings, Sync,
+    Up, UsageRecord, place,
 };
 use basalt_control_api::orchestrator::{JoinToken, v1 as api};
 use basalt_sansio::{Outbox, SecureSeed, Time};
@@ -42,6 +42,9 @@ pub trait Site: Send + std::marker::Sync + 'static {
 
     /// Records of a ledger up to a number are durable at the orchestrator.
     async fn ack_usage(&self, ledger: u64, through: u64);
+
+    /// Makes events of an epoch durable, and forgets those up to a number: [`Memory`] has what is left when the daemon starts again.
+    async fn keep_events(&self, epoch: u64, events: &[Event], forget: u64);
 
     /// Does what a command wants, telling progress; the last report is no `Running`.
     async fn run(&self, command: Command, progress: mpsc::Sender<Progress>);
@@ -80,6 +83,8 @@ pub struct Status {
     pub talking: bool,
     /// Why not, in words.
     pub trouble: String,
+    /// The last commands whose reports so far are durable at the orchestrator.
+    pub settled: Vec<String>,
 }
 
 /// The way to a running conversation.
@@ -228,10 +233,10 @@ impl<D: Dial, S: Site> Driver<D, S> {
 
     async fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Enrol => self.enrol(),
-            Effect::ReEnrol => self.certify(true),
-            Effect::Renew => self.certify(false),
-            Effect::Open => self.open(),
+            Effect::Enrol(turn) => self.enrol(turn),
+            Effect::ReEnrol(address) => self.certify(address, true),
+            Effect::Renew(address) => self.certify(address, false),
+            Effect::Open(address) => self.open(address),
             Effect::Close => self.stream = None,
             Effect::Send(up) => self.send(up),
             Effect::Keep(identity) => {
@@ -254,6 +259,13 @@ impl<D: Dial, S: Site> Driver<D, S> {
             }
             // Before the next reading, which would find the same records otherwise.
             Effect::AckUsage { ledger, through } => self.site.ack_usage(ledger, through).await,
+            Effect::KeepEvents { epoch, events, forget } => {
+                let site = Arc::clone(&self.site);
+                self.later(async move {
+                    site.keep_events(epoch, &events, forget).await;
+                    Input::EventsKept
+                });
+            }
             Effect::Run(command) => self.run_command(command),
             Effect::Tell(link) => {
                 self.status.send_modify(|status| match &link {
@@ -275,25 +287,25 @@ impl<D: Dial, S: Site> Driver<D, S> {
         });
     }
 
-    fn enrol(&self) {
+    fn enrol(&self, turn: u64) {
         let Some(token) = self.token.clone() else { return };
         let (dial, key) = (Arc::clone(&self.dial), self.key.clone());
         let (name, software) = (self.name.clone(), self.software.clone());
         self.later(async move {
-            match certify::enrol(&dial, &token, &name, &software, &key).await {
+            match certify::enrol(&dial, place(&token.address, turn), &token, &name, &software, &key).await {
                 Ok(identity) => Input::Issued(identity),
                 Err(denial) => Input::NotIssued(denial),
             }
         });
     }
 
-    fn certify(&self, anew: bool) {
+    fn certify(&self, address: String, anew: bool) {
         let Some(identity) = self.core.identity().cloned() else { return };
         let (dial, key) = (Arc::clone(&self.dial), self.key.clone());
         self.later(async move {
             let issued = match anew {
-                true => certify::re_enrol(&dial, &identity, &key).await,
-                false => certify::renew(&dial, &identity, &key).await,
+                true => certify::re_enrol(&dial, &address, &identity, &key).await,
+                false => certify::renew(&dial, &address, &identity, &key).await,
             };
             match issued {
                 Ok(identity) => Input::Issued(identity),
@@ -302,14 +314,14 @@ impl<D: Dial, S: Site> Driver<D, S> {
         });
     }
 
-    fn open(&mut self) {
+    fn open(&mut self, address: String) {
         let Some(identity) = self.core.identity().cloned() else { return };
         self.streams += 1;
         let number = self.streams;
         let (out, messages) = mpsc::channel(MESSAGES);
         let (dial, key, brought) = (Arc::clone(&self.dial), self.key.clone(), self.brought.clone());
         let task = tokio::spawn(async move {
-            let denial = match listen(&dial, &identity, &key, messages, number, &brought).await {
+            let denial = match listen(&dial, &address, &identity, &key, messages, (number, &brought)).await {
                 Ok(()) => Denial::Unreachable("the orchestrator ended the stream".to_owned()),
                 Err(denial) => denial,
             };
@@ -348,6 +360,9 @@ impl<D: Dial, S: Site> Driver<D, S> {
         self.status.send_if_modified(|status| {
             let former = status.clone();
             status.talking = talking;
+            if !status.settled.iter().map(String::as_str).eq(self.core.settled()) {
+                status.settled = self.core.settled().map(str::to_owned).collect();
+            }
             if let Some(identity) = identity {
                 status.certified_until = identity.not_after;
                 if status.identity.is_none() {
@@ -362,13 +377,13 @@ impl<D: Dial, S: Site> Driver<D, S> {
 /// Opens the stream and brings what the orchestrator says, until it ends.
 async fn listen<D: Dial>(
     dial: &Arc<D>,
+    address: &str,
     identity: &Identity,
     key: &DeviceKey,
     messages: mpsc::Receiver<api::FromGateway>,
-    number: u64,
-    brought: &mpsc::Sender<(u64, Input)>,
+    (number, brought): (u64, &mpsc::Sender<(u64, Input)>),
 ) -> Result<(), Denial> {
-    let mut client = certify::mutual(dial, identity, key).await?;
+    let mut client = certify::mutual(dial, address, identity, key).await?;
     let answer = client.talk(ReceiverStream::new(messages)).await.map_err(|status| certify::of_status(&status))?;
     let mut stream = answer.into_inner();
     let gone = |_| Denial::Unreachable("the conversation ended".to_owned());

@@ -30,5 +30,5 @@ mod talk;
 pub use machine::{Memory, Now, Settings, Sync};
 pub use message::{
     Command, CommandState, Denial, Down, Effect, Event, Identity, Input, Link, Page, Phone, Progress, Put, REFUSALS,
-    Refusal, Up, UsageRecord,
+    Refusal, Up, UsageRecord, place,
 };

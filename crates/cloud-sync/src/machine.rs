@@ -3,7 +3,7 @@
 use crate::backoff::Backoff;
 use crate::outbox::Outbox;
 use crate::talk::Talk;
-use crate::{Denial, Effect, Identity, Input, Link};
+use crate::{Denial, Effect, Event, Identity, Input, Link, place};
 use basalt_desired::{Digest, DigestTree, ItemKey};
 use basalt_sansio::{Duration, Outbox as Effects, Rng, SecureRng, SecureSeed, Time};
 
@@ -47,8 +47,14 @@ pub struct Memory {
     pub identity: Option<Identity>,
     /// What it holds.
     pub held: Vec<(ItemKey, Digest)>,
+    /// Events that the orchestrator has not received, in order, and their epoch.
+    pub events: (u64, Vec<Event>),
 }
 
+/// Places of the orchestrator that are kept.
+const PLACES: usize = 16;
+/// Characters of one.
+const PLACE: usize = 260;
 /// A wait for an answer of the driver; after so long it is not waited for any more.
 const ANSWER: Duration = Duration::from_secs(60);
 
@@ -75,6 +81,8 @@ pub struct Sync {
     token: bool,
     phase: Phase,
     backoff: Backoff,
+    /// Which of the orchestrator's places is tried: a gateway begins at its own and goes on where one fails.
+    turn: u64,
     /// When to renew, seconds since 1970 UTC.
     renew_at: u64,
     /// A renewal is asked for.
@@ -108,12 +116,13 @@ impl Sync {
             token: false,
             phase,
             backoff: Backoff::default(),
+            turn: 0,
             renew_at: u64::MAX,
             renewing: false,
             reopen_at: None,
             held,
             // Reports are numbered by the clock, so that those of one life of the daemon come after those of the life before.
-            outbox: Outbox::new(epoch, now.unix_secs.saturating_mul(1 << 20)),
+            outbox: Outbox::new(epoch, now.unix_secs.saturating_mul(1 << 20), memory.events),
             rng,
             instance,
             now,
@@ -148,6 +157,11 @@ impl Sync {
         self.outbox.waiting_events()
     }
 
+    /// Commands whose reports so far are durable at the orchestrator, the latest last; some are remembered.
+    pub fn settled(&self) -> impl Iterator<Item = &str> {
+        self.outbox.settled()
+    }
+
     /// One step.
     pub fn step(&mut self, now: Now, input: Input, out: &mut Effects<Effect>) {
         self.now = now;
@@ -172,6 +186,7 @@ impl Sync {
                 }
             }
             Input::Event(event) => self.outbox.event(event),
+            Input::EventsKept => self.outbox.kept(),
             Input::InForce { refused, pending } => self.outbox.in_force(refused, pending),
             Input::CheckIn(state) => self.outbox.check_in(state),
             Input::Phones { after, through, phones } => {
@@ -189,6 +204,9 @@ impl Sync {
         }
         self.due(out);
         self.talk(Talk::flush, out);
+        if let Some((events, forget)) = self.outbox.due_keep() {
+            out.push(Effect::KeepEvents { epoch: self.outbox.epoch(), events, forget });
+        }
     }
 
     /// When the next [`Input::Wakeup`] is due.
@@ -236,7 +254,7 @@ impl Sync {
             self.try_again(out);
         } else if !self.renewing && self.reopen_at.is_none() && self.renew_at <= self.now.unix_secs {
             self.renewing = true;
-            out.push(Effect::Renew);
+            out.push(Effect::Renew(self.place()));
         }
     }
 
@@ -244,24 +262,47 @@ impl Sync {
         let until = self.now.mono + ANSWER;
         if self.token {
             self.phase = Phase::Certifying { until };
-            out.push(Effect::Enrol);
+            out.push(Effect::Enrol(self.turn));
             return;
         }
         let expired = self.identity.as_ref().map(|identity| identity.not_after <= self.now.unix_secs);
         match expired {
             Some(false) => {
                 self.phase = Phase::Opening { until };
-                out.push(Effect::Open);
+                out.push(Effect::Open(self.place()));
             }
             Some(true) => {
                 self.phase = Phase::Certifying { until };
-                out.push(Effect::ReEnrol);
+                out.push(Effect::ReEnrol(self.place()));
             }
             None => self.phase = Phase::Unjoined,
         }
     }
 
+    fn place(&self) -> String {
+        self.identity.as_ref().map_or_else(String::new, |identity| place(&identity.address, self.turn).to_owned())
+    }
+
+    /// The orchestrator says where its replicas are.
+    fn moved(&mut self, places: &[String], out: &mut Effects<Effect>) {
+        let fits = |place: &&String| !place.is_empty() && place.len() <= PLACE && !place.contains(',');
+        let places: Vec<&str> = places.iter().filter(fits).take(PLACES).map(String::as_str).collect();
+        let Some(identity) = self.identity.as_mut().filter(|_| !places.is_empty()) else { return };
+        let address = places.join(",");
+        if identity.address != address {
+            identity.address = address;
+            out.push(Effect::Keep(identity.clone()));
+        }
+    }
+
     fn adopt(&mut self, identity: Identity) {
+        if self.identity.is_none() {
+            // Gateways spread over the replicas, each at its own as long as it is there.
+            let names = identity.network.bytes().chain([0]).chain(identity.gateway.bytes());
+            // FNV-1a: the same on every machine and in every version.
+            self.turn = names
+                .fold(0xcbf2_9ce4_8422_2325, |hash, octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3));
+        }
         // At two thirds of its life, give or take a twentieth.
         let life = identity.not_after.saturating_sub(identity.not_before);
         let jitter = self.rng.below(life / 10 + 1);
@@ -323,13 +364,14 @@ impl Sync {
             // still be known; every other time that is tried.
             out.push(Effect::Tell(Link::Refused(words(denial))));
             self.phase = Phase::Certifying { until: self.now.mono + ANSWER };
-            out.push(Effect::ReEnrol);
+            out.push(Effect::ReEnrol(self.place()));
             return;
         }
         self.wait(denial, out);
     }
 
     fn wait(&mut self, denial: &Denial, out: &mut Effects<Effect>) {
+        self.turn = self.turn.wrapping_add(1);
         let wait = match denial {
             Denial::Unreachable(_) => self.backoff.next(self.settings.longest_wait, &mut self.rng),
             Denial::Refused(_) => self.backoff.next(self.settings.longest_refusal, &mut self.rng),
@@ -354,6 +396,9 @@ impl Sync {
                 self.wait(&Denial::Later(not_before_seconds), out);
             }
             return;
+        }
+        if let crate::Down::Addresses(places) = &down {
+            self.moved(places, out);
         }
         if matches!(down, crate::Down::Welcome { .. }) {
             self.backoff.reset();

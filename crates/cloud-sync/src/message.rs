@@ -11,7 +11,7 @@ pub struct Identity {
     pub network: String,
     /// Its name there.
     pub gateway: String,
-    /// Where the orchestrator is: `HOST:PORT`.
+    /// Where the orchestrator is: `HOST:PORT`, of each replica that is known, with commas between.
     pub address: String,
     /// Its certificate, DER.
     pub certificate: Vec<u8>,
@@ -21,6 +21,14 @@ pub struct Identity {
     pub not_before: u64,
     /// Seconds since 1970 UTC.
     pub not_after: u64,
+}
+
+/// One of the places of an orchestrator, which are separated by commas; with each turn the next one.
+#[must_use]
+pub fn place(addresses: &str, turn: u64) -> &str {
+    let count = addresses.split(',').count() as u64;
+    let index = usize::try_from(turn % count).unwrap_or(0);
+    addresses.split(',').nth(index).unwrap_or(addresses)
 }
 
 /// Why there is no certificate, or no stream.
@@ -315,6 +323,8 @@ pub enum Down {
     Command(Command),
     /// Still here.
     Beat,
+    /// Where replicas of the orchestrator are.
+    Addresses(Vec<String>),
     /// The stream ends.
     Goodbye {
         /// Why.
@@ -368,6 +378,8 @@ pub enum Input {
     },
     /// Something worth telling; its number is given here.
     Event(Event),
+    /// The events that were to be kept are durable.
+    EventsKept,
     /// All values of metrics.
     Metrics(BTreeMap<String, f64>),
     /// The ledger has records that were not read.
@@ -388,14 +400,14 @@ pub enum Input {
 /// What the driver does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Enrol with the token; answered by `Issued` or `NotIssued`.
-    Enrol,
-    /// Re-enrol with the device key; answered likewise.
-    ReEnrol,
-    /// Renew over mutual TLS; answered likewise.
-    Renew,
-    /// Open the stream; answered by `Opened` or `Closed`.
-    Open,
+    /// Enrol with the token, at its [`place()`] of this turn; answered by `Issued` or `NotIssued`.
+    Enrol(u64),
+    /// Re-enrol with the device key at `HOST:PORT`; answered likewise.
+    ReEnrol(String),
+    /// Renew over mutual TLS at `HOST:PORT`; answered likewise.
+    Renew(String),
+    /// Open the stream to `HOST:PORT`; answered by `Opened` or `Closed`.
+    Open(String),
     /// Close the stream; not answered.
     Close,
     /// Send on the stream.
@@ -415,6 +427,15 @@ pub enum Effect {
         ledger: u64,
         /// The last of them.
         through: u64,
+    },
+    /// Make events durable, so that they outlive the daemon; answered by `EventsKept`. There is one such question at a time.
+    KeepEvents {
+        /// The epoch of all events that are kept.
+        epoch: u64,
+        /// New ones, in order.
+        events: Vec<Event>,
+        /// Those up to this number are needed no more.
+        forget: u64,
     },
     /// Do something; told by `Progress`.
     Run(Command),

@@ -1,4 +1,4 @@
-//! What waits for the link: events that are kept until they are received, state and metrics of which the latest counts.
+//! What waits for the link: events that are kept, also over the end of the daemon, until they are received; state and metrics of which the latest counts.
 
 use crate::{CommandState, Event, Progress, REFUSALS, Refusal};
 use std::collections::{BTreeMap, VecDeque};
@@ -13,6 +13,8 @@ const PROGRESS: usize = 200;
 const DATA: usize = 16 << 20;
 /// Octets of data on their way at a time.
 const PIECE: usize = 64 << 10;
+/// Commands remembered whose reports were received.
+const SETTLED: usize = 16;
 /// Series of metrics kept.
 const SERIES: usize = 10_000;
 
@@ -23,6 +25,12 @@ pub(crate) struct Outbox {
     next_event: u64,
     /// Events up to this number were sent on this stream.
     sent_through: u64,
+    /// Events up to this number are durable here.
+    kept_through: u64,
+    /// Events up to this number are being made so.
+    keeping: Option<u64>,
+    /// Events up to this number need not be kept any more, and that was told.
+    forgotten: u64,
     dropped: u64,
     check_in: Option<String>,
     sent_check_in: Option<String>,
@@ -33,6 +41,7 @@ pub(crate) struct Outbox {
     next_progress: u64,
     /// Reports up to this number were sent on this stream.
     progress_sent: u64,
+    settled: VecDeque<String>,
     /// Data of commands: from which place on, and what is there.
     data: BTreeMap<String, (u64, VecDeque<u8>)>,
     /// A piece of this command is on its way.
@@ -45,9 +54,22 @@ pub(crate) struct Outbox {
 pub(crate) type InForce = (Vec<Refusal>, Vec<Refusal>);
 
 impl Outbox {
-    /// `reports` is the number of the first report of a command.
-    pub(crate) fn new(epoch: u64, reports: u64) -> Self {
-        Self { epoch, next_event: 1, next_progress: reports.max(1), ..Self::default() }
+    /// `reports` is the number of the first report of a command, `kept` what events are kept from before, and their epoch. Without any
+    /// the epoch is a new one: it is not known which numbers of the former were used.
+    pub(crate) fn new(epoch: u64, reports: u64, kept: (u64, Vec<Event>)) -> Self {
+        let reports = reports.max(1);
+        let (Some(first), Some(last)) = (kept.1.first(), kept.1.last()) else {
+            return Self { epoch, next_event: 1, next_progress: reports, ..Self::default() };
+        };
+        Self {
+            epoch: kept.0,
+            next_event: last.number + 1,
+            kept_through: last.number,
+            forgotten: first.number.saturating_sub(1),
+            next_progress: reports,
+            events: kept.1.into(),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -106,11 +128,32 @@ impl Outbox {
         self.next_event += 1;
     }
 
-    /// Events that may be sent now.
+    /// Events to make durable, and up to which number none are needed any more. One question at a time, so that they become durable
+    /// in their order.
+    pub(crate) fn due_keep(&mut self) -> Option<(Vec<Event>, u64)> {
+        if self.keeping.is_some() {
+            return None;
+        }
+        let forget = self.events.front().map_or(self.next_event, |event| event.number) - 1;
+        let fresh = self.events.partition_point(|event| event.number <= self.kept_through);
+        if fresh == self.events.len() && forget == self.forgotten {
+            return None;
+        }
+        self.forgotten = forget;
+        self.keeping = Some(self.next_event - 1);
+        Some((self.events.iter().skip(fresh).cloned().collect(), forget))
+    }
+
+    /// They are durable.
+    pub(crate) fn kept(&mut self) {
+        self.kept_through = self.keeping.take().unwrap_or(self.kept_through);
+    }
+
+    /// Events that may be sent now: those that are durable here. A number must not be used twice.
     pub(crate) fn due_events(&mut self) -> Vec<Event> {
         let on_the_way = self.events.iter().take_while(|event| event.number <= self.sent_through).count();
-        let due: Vec<Event> =
-            self.events.iter().skip(on_the_way).take(IN_FLIGHT.saturating_sub(on_the_way)).cloned().collect();
+        let kept = self.events.iter().take_while(|event| event.number <= self.kept_through);
+        let due: Vec<Event> = kept.skip(on_the_way).take(IN_FLIGHT.saturating_sub(on_the_way)).cloned().collect();
         if let Some(last) = due.last() {
             self.sent_through = last.number;
         }
@@ -201,9 +244,21 @@ impl Outbox {
 
     /// Reports up to a number are durable at the orchestrator.
     pub(crate) fn received_progress(&mut self, through: u64) {
-        while self.progress.front().is_some_and(|(number, _)| *number <= through.min(self.progress_sent)) {
-            self.progress.pop_front();
+        while let Some((_, report)) =
+            self.progress.pop_front_if(|(number, _)| *number <= through.min(self.progress_sent))
+        {
+            if self.settled.len() >= SETTLED {
+                self.settled.pop_front();
+            }
+            if self.progress.iter().all(|(_, it)| it.id != report.id) {
+                self.settled.push_back(report.id);
+            }
         }
+    }
+
+    /// Commands whose reports so far were received.
+    pub(crate) fn settled(&self) -> impl Iterator<Item = &str> {
+        self.settled.iter().map(String::as_str)
     }
 
     /// The next piece of data, when none is on its way.
@@ -243,8 +298,10 @@ mod tests {
 
     #[test]
     fn events_are_kept_until_received_and_a_gap_is_told() {
-        let mut outbox = Outbox::new(7, 1);
+        let mut outbox = Outbox::new(7, 1, Default::default());
         (0..EVENTS + 500).for_each(|_| outbox.event(event("idle")));
+        assert!(outbox.due_events().is_empty(), "they are not durable yet");
+        keep(&mut outbox);
         assert_eq!(outbox.waiting_events(), EVENTS);
         let first = outbox.due_events();
         assert_eq!((first.len(), first[0].number), (IN_FLIGHT, 501));
@@ -257,14 +314,41 @@ mod tests {
         assert_eq!(outbox.due_events()[0].number, 601, "what was on its way goes again");
         outbox.received_events(7, u64::MAX);
         outbox.event(event("attached"));
+        keep(&mut outbox);
         let told = outbox.due_events();
         assert_eq!(told.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(), ["events-dropped", "attached"]);
         assert!(told[0].text.starts_with("500 events"));
     }
 
+    fn keep(outbox: &mut Outbox) -> (Vec<u64>, u64) {
+        let (events, forget) = outbox.due_keep().unwrap();
+        assert_eq!(outbox.due_keep(), None, "one question at a time");
+        outbox.kept();
+        (events.iter().map(|event| event.number).collect(), forget)
+    }
+
+    #[test]
+    fn events_outlive_the_daemon_and_numbers_are_used_once() {
+        let mut outbox = Outbox::new(7, 1, Default::default());
+        assert_eq!(outbox.due_keep(), None);
+        (0..3).for_each(|_| outbox.event(event("attached")));
+        assert_eq!(keep(&mut outbox), (vec![1, 2, 3], 0));
+        let kept: Vec<Event> = outbox.events.iter().cloned().collect();
+        outbox.due_events();
+        outbox.received_events(7, 2);
+        assert_eq!(keep(&mut outbox), (vec![], 2));
+        // The daemon died before it forgot them: they are sent again, under their numbers, and new ones come after them.
+        let mut next = Outbox::new(9, 1, (7, kept));
+        next.event(event("detached"));
+        assert_eq!((next.epoch(), keep(&mut next)), (7, (vec![4], 0)));
+        assert_eq!(next.due_events().iter().map(|event| event.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        next.received_events(7, 4);
+        assert_eq!(keep(&mut next), (vec![], 4));
+    }
+
     #[test]
     fn of_state_and_metrics_only_what_is_new_is_sent() {
-        let mut outbox = Outbox::new(1, 1);
+        let mut outbox = Outbox::new(1, 1, Default::default());
         outbox.check_in("a".to_owned());
         outbox.check_in("b".to_owned());
         assert_eq!(outbox.due_check_in().as_deref(), Some("b"));
@@ -281,7 +365,7 @@ mod tests {
 
     #[test]
     fn what_is_in_force_is_told_once_and_on_each_stream() {
-        let mut outbox = Outbox::new(1, 1);
+        let mut outbox = Outbox::new(1, 1, Default::default());
         assert_eq!(outbox.due_in_force(), None, "it is not known yet");
         let key = basalt_desired::ItemKey { collection: "apns".to_owned(), name: "ims".to_owned() };
         let refused = vec![Refusal { key, reason: "no addresses".to_owned() }];
@@ -297,7 +381,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_command_outlives_its_progress() {
-        let mut outbox = Outbox::new(1, 1);
+        let mut outbox = Outbox::new(1, 1, Default::default());
         let report = |n: usize, state| Progress {
             data: Vec::new(),
             id: n.to_string(),
@@ -311,11 +395,12 @@ mod tests {
         assert_eq!(outbox.progress.len(), PROGRESS, "it is kept until it is received");
         outbox.received_progress(1);
         assert_eq!(outbox.progress.len(), PROGRESS - 1);
+        assert_eq!(outbox.settled().collect::<Vec<_>>(), ["0"]);
     }
 
     #[test]
     fn data_goes_piece_by_piece_and_the_end_after_it() {
-        let mut outbox = Outbox::new(1, 5);
+        let mut outbox = Outbox::new(1, 5, Default::default());
         let report = |state, octets: usize| Progress {
             data: vec![7; octets],
             id: "a".to_owned(),

@@ -123,7 +123,7 @@ impl Talk {
             Down::Command(command) => self.command(sync, command, out),
             // It asks whether we are here.
             Down::Beat => self.send(sync, Up::Beat, out),
-            Down::Goodbye { .. } => {}
+            Down::Addresses(_) | Down::Goodbye { .. } => {}
         }
     }
 

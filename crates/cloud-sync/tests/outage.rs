@@ -23,6 +23,9 @@ struct World {
     /// The ledger: what is not acknowledged, and what the orchestrator has, by number.
     ledger: Vec<UsageRecord>,
     received: BTreeMap<u64, u64>,
+    /// Where streams were opened, and identities that were to be kept.
+    opened: Vec<String>,
+    kept: Vec<Identity>,
     /// The next answer to usage is lost.
     lose_answer: bool,
 }
@@ -42,7 +45,7 @@ fn identity(from: u64) -> Identity {
 impl World {
     fn new(seed: u8) -> Self {
         let now = Now { mono: Time::ZERO, unix_secs: BEGIN };
-        let memory = Memory { identity: Some(identity(BEGIN)), held: Vec::new() };
+        let memory = Memory { identity: Some(identity(BEGIN)), held: Vec::new(), events: (0, Vec::new()) };
         Self {
             core: Sync::new(Settings::default(), memory, &SecureSeed([seed; 32]), now),
             out: Outbox::new(),
@@ -52,6 +55,8 @@ impl World {
             sent: Vec::new(),
             ledger: Vec::new(),
             received: BTreeMap::new(),
+            opened: Vec::new(),
+            kept: Vec::new(),
             lose_answer: false,
         }
     }
@@ -75,15 +80,18 @@ impl World {
         let gone = || Denial::Unreachable("away".to_owned());
         let mut count = |what| *self.asked.entry(what).or_default() += 1;
         match effect {
-            Effect::Open => {
+            Effect::Open(place) => {
                 count("open");
+                self.opened.push(place);
                 let welcome = Down::Welcome { beat_seconds: 30, usage: (0, 0) };
                 if self.reachable { vec![Input::Down(welcome), Input::Opened] } else { vec![Input::Closed(gone())] }
             }
-            Effect::Renew | Effect::ReEnrol | Effect::Enrol => {
-                count(if matches!(effect, Effect::Renew) { "renew" } else { "re-enrol" });
+            Effect::Renew(_) | Effect::ReEnrol(_) | Effect::Enrol(_) => {
+                count(if matches!(effect, Effect::Renew(_)) { "renew" } else { "re-enrol" });
                 let unix = self.unix();
-                vec![if self.reachable { Input::Issued(identity(unix)) } else { Input::NotIssued(gone()) }]
+                let address = self.core.identity().unwrap().address.clone();
+                let issued = Identity { address, ..identity(unix) };
+                vec![if self.reachable { Input::Issued(issued) } else { Input::NotIssued(gone()) }]
             }
             Effect::ReadUsage { most } => {
                 let records = self.ledger.iter().take(most).cloned().collect();
@@ -93,13 +101,18 @@ impl World {
                 self.ledger.retain(|record| record.number > through);
                 Vec::new()
             }
+            Effect::KeepEvents { .. } => vec![Input::EventsKept],
             Effect::Apply(page) => vec![Input::Applied { page, refusals: Vec::new() }],
             Effect::Send(up) => {
                 let answer = self.orchestrator(&up);
                 self.sent.push(up);
                 answer
             }
-            Effect::Close | Effect::Keep(_) | Effect::Run(_) | Effect::Tell(_) => Vec::new(),
+            Effect::Keep(identity) => {
+                self.kept.push(identity);
+                Vec::new()
+            }
+            Effect::Close | Effect::Run(_) | Effect::Tell(_) => Vec::new(),
         }
     }
 
@@ -257,6 +270,8 @@ fn an_orchestrator_that_talks_nonsense_costs_nothing_but_its_own_messages() {
         Down::Welcome { beat_seconds: 0, usage: (u64::MAX, u64::MAX) },
         Down::Welcome { beat_seconds: u32::MAX, usage: (1, 1) },
         Down::Beat,
+        Down::Addresses(Vec::new()),
+        Down::Addresses(vec![String::new(), "a,b".to_owned(), "x".repeat(10_000)]),
     ];
     for _ in 0..3 {
         for down in &nonsense {
@@ -272,4 +287,33 @@ fn an_orchestrator_that_talks_nonsense_costs_nothing_but_its_own_messages() {
     world.step(Input::Issued(identity(world.unix())));
     world.pass(1200);
     assert!(world.core.is_talking(), "no refusal is final");
+}
+
+#[test]
+fn a_gateway_goes_to_the_next_replica_when_one_is_away_and_stays_there() {
+    let mut world = World::new(4);
+    world.step(Input::Wakeup);
+    let places = |names: &[&str]| Down::Addresses(names.iter().map(|name| (*name).to_owned()).collect());
+    world.step(Input::Down(places(&["a:1", "b:1", "c:1"])));
+    assert_eq!(world.core.identity().unwrap().address, "a:1,b:1,c:1");
+    assert_eq!(world.kept.len(), 1, "it is kept");
+    world.step(Input::Down(places(&["a:1", "b:1", "c:1"])));
+    world.step(Input::Down(places(&[])));
+    assert_eq!(world.kept.len(), 1, "nothing new");
+    // All are away for a while: each is tried, in turns, with growing pauses.
+    world.opened.clear();
+    world.reachable = false;
+    world.step(Input::Closed(Denial::Unreachable("away".to_owned())));
+    world.pass(10);
+    let tried: std::collections::BTreeSet<&str> = world.opened.iter().map(String::as_str).collect();
+    assert_eq!(tried.len(), 3, "{:?}", world.opened);
+    assert!(world.opened.windows(2).all(|two| two[0] != two[1]), "{:?}", world.opened);
+    world.reachable = true;
+    world.pass(60);
+    assert!(world.core.is_talking());
+    let last = world.opened.last().unwrap().clone();
+    // The next certificate is used where it is.
+    world.opened.clear();
+    world.pass(3 * DAY);
+    assert!(!world.opened.is_empty() && world.opened.iter().all(|place| *place == last), "{:?}", world.opened);
 }

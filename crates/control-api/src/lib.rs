@@ -18,7 +18,7 @@ pub mod gateway {
 pub mod orchestrator {
     mod token;
 
-    pub use token::{JoinToken, WrongToken};
+    pub use token::{JoinToken, WrongToken, is_place};
 
     /// The name that the orchestrator's certificate has for gateways with a certificate.
     pub const SERVER_NAME: &str = "orchestrator.basalt";

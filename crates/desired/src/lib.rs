@@ -91,9 +91,16 @@ pub struct DigestTree {
 
 #[derive(Debug, Clone, Default)]
 struct Bucket {
-    items: BTreeMap<ItemKey, Digest>,
+    /// In the order of their keys. Buckets are small, and an orchestrator has thousands of trees: no room is kept for more.
+    items: Vec<(ItemKey, Digest)>,
     /// The digest of the items, unless they have changed since it was computed.
     digest: OnceLock<Digest>,
+}
+
+impl Bucket {
+    fn place(&self, key: &ItemKey) -> Result<usize, usize> {
+        self.items.binary_search_by(|(held, _)| held.cmp(key))
+    }
 }
 
 impl PartialEq for DigestTree {
@@ -123,7 +130,14 @@ impl DigestTree {
     /// Puts an item in, or replaces it; the digest that it had before.
     pub fn insert(&mut self, key: ItemKey, digest: Digest) -> Option<Digest> {
         let bucket = &mut self.buckets[bucket_of(&key)];
-        let former = bucket.items.insert(key, digest);
+        let former = match bucket.place(&key) {
+            Ok(place) => bucket.items.get_mut(place).map(|(_, held)| core::mem::replace(held, digest)),
+            Err(place) => {
+                bucket.items.reserve_exact(1);
+                bucket.items.insert(place, (key, digest));
+                None
+            }
+        };
         if former != Some(digest) {
             bucket.digest = OnceLock::new();
         }
@@ -133,11 +147,10 @@ impl DigestTree {
     /// Takes an item out. False when there is none.
     pub fn remove(&mut self, key: &ItemKey) -> bool {
         let bucket = &mut self.buckets[bucket_of(key)];
-        let gone = bucket.items.remove(key).is_some();
-        if gone {
-            bucket.digest = OnceLock::new();
-        }
-        gone
+        let Ok(place) = bucket.place(key) else { return false };
+        bucket.items.remove(place);
+        bucket.digest = OnceLock::new();
+        true
     }
 
     /// How many items there are.
@@ -155,7 +168,8 @@ impl DigestTree {
     /// The digest of an item; `None` when there is no such item.
     #[must_use]
     pub fn get(&self, key: &ItemKey) -> Option<Digest> {
-        self.buckets[bucket_of(key)].items.get(key).copied()
+        let bucket = &self.buckets[bucket_of(key)];
+        bucket.items.get(bucket.place(key).ok()?).map(|(_, digest)| *digest)
     }
 
     /// All items, in an order that is always the same.
@@ -198,17 +212,17 @@ impl DigestTree {
     /// `most` means that there is no more.
     #[must_use]
     pub fn differences(&self, bucket: usize, theirs: &BTreeMap<ItemKey, Digest>, most: usize) -> Vec<Difference> {
-        let none = BTreeMap::new();
-        let ours = self.buckets.get(bucket).map_or(&none, |bucket| &bucket.items);
-        let send = ours.iter().filter(|(key, digest)| theirs.get(*key) != Some(*digest));
+        let none = Bucket::default();
+        let ours = self.buckets.get(bucket).unwrap_or(&none);
+        let send = ours.items.iter().filter(|(key, digest)| theirs.get(key) != Some(digest));
         let send = send.map(|(key, _)| Difference::Send(key.clone()));
-        let gone = theirs.keys().filter(|key| !ours.contains_key(*key));
+        let gone = theirs.keys().filter(|key| ours.place(key).is_err());
         let gone = gone.map(|key| Difference::Remove(key.clone()));
         send.chain(gone).take(most).collect()
     }
 }
 
-fn bucket_digest(items: &BTreeMap<ItemKey, Digest>) -> Digest {
+fn bucket_digest(items: &[(ItemKey, Digest)]) -> Digest {
     if items.is_empty() {
         return Digest::default();
     }

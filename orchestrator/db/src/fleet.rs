@@ -54,6 +54,10 @@ pub trait FleetRepository: Send + Sync {
     /// Certificates of a gateway, the newest first, at most 100.
     async fn certificates(&self, network: &str, gateway: &str) -> Result<Vec<Certificate>, Error>;
 
+    /// Gateways that may join no more soon: those that are not revoked and whose newest certificate ends after one time and before
+    /// another; network, name, and when it ends. At most 1000.
+    async fn expiring(&self, after: i64, before: i64) -> Result<Vec<(String, String, i64)>, Error>;
+
     /// Revokes device and certificates of a gateway; it must join again with a token. False when it had never joined.
     async fn revoke(&self, network: &str, gateway: &str, now: i64) -> Result<bool, Error>;
 

@@ -11,11 +11,11 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 /// Migrations by number, for each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
 /// beside this one; what is no longer used is dropped a version later.
-const MIGRATIONS: [(i64, &str, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 8] = [
     (
         1,
         "objects, accounts, audit",
@@ -58,6 +58,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 7] = [
         include_str!("../migrations/sqlite/0020_command_results.sql"),
         include_str!("../migrations/postgres/0020_command_results.sql"),
     ),
+    (
+        21,
+        "replicas",
+        include_str!("../migrations/sqlite/0021_replicas.sql"),
+        include_str!("../migrations/postgres/0021_replicas.sql"),
+    ),
 ];
 
 /// How long a caller waits for a connection, and SQLite for its lock.
@@ -70,7 +76,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub struct Settings {
     /// `sqlite:PATH` or `postgres://USER@HOST/NAME`.
     pub address: String,
-    /// Connections at most, 2 to 64.
+    /// Connections at most, 2 to 64; with PostgreSQL at least 4.
     pub connections: u32,
 }
 
@@ -108,18 +114,19 @@ async fn open_sqlite(path: &str, connections: u32) -> Result<Arc<dyn Repository>
     let read = read.connect_with(options.read_only(true).create_if_missing(false)).await?;
     let wakes = watch::Sender::new(0);
     let group = sqlite::group::Group::start(write.clone(), wakes.clone());
-    Ok(Arc::new(sqlite::queries::Database { read, write, wakes, group }))
+    Ok(Arc::new(sqlite::queries::Database { read, write, wakes, group, lead: Mutex::new(None) }))
 }
 
 async fn open_postgres(address: &str, connections: u32) -> Result<Arc<dyn Repository>, Error> {
     let options = PgConnectOptions::from_str(address)?.application_name("orchestratord");
-    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+    // One of them listens, and one holds the lock of the replica that acts.
+    let pool = PgPoolOptions::new().max_connections(connections.max(4)).acquire_timeout(PATIENCE);
     let pool = pool.connect_with(options).await?;
     migrator(|migration| migration.3).run(&pool).await?;
     let wakes = watch::Sender::new(0);
     tokio::spawn(listen(pool.clone(), wakes.clone()));
     let group = postgres::group::Group::start(pool.clone(), wakes.clone());
-    Ok(Arc::new(postgres::queries::Database { read: pool.clone(), write: pool, wakes, group }))
+    Ok(Arc::new(postgres::queries::Database { read: pool.clone(), write: pool, wakes, group, lead: Mutex::new(None) }))
 }
 
 /// Hears of changes that other replicas make, until the database is closed. Without it they are found by looking, a little later.

@@ -194,6 +194,20 @@ pub trait Repository: crate::FleetRepository + crate::LiveRepository + crate::We
     /// See [`Repository::object`].
     async fn sweep(&self, now: i64, replays_before: i64, audit_before: i64) -> Result<(), Error>;
 
+    /// Whether this process is the one that acts where one of all replicas must. It stays that until it ends or loses its connection;
+    /// then another one is. With SQLite there is one process.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn leads(&self) -> Result<bool, Error>;
+
+    /// Notes that a replica is there, by the address where gateways find it; the addresses of those that were there since a time, in
+    /// order. Times are milliseconds since 1970.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn replicas(&self, address: &str, now: i64, since: i64) -> Result<Vec<String>, Error>;
+
     /// Waits for what runs and closes all connections.
     async fn close(&self);
 }

@@ -66,6 +66,27 @@ async fn another_replica_hears_of_a_change_without_looking() {
     tokio::time::timeout(PATIENCE, heard).await.expect("nothing is heard");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_all_replicas_acts_and_another_when_it_ends() {
+    let server = match postgres::Server::start() {
+        Ok(server) => server,
+        Err(reason) => return println!("skipped: {reason}"),
+    };
+    let settings = Settings { address: server.address(), connections: 2 };
+    let (one, other) = (open(&settings).await.unwrap(), open(&settings).await.unwrap());
+    for _ in 0..3 {
+        assert!(one.leads().await.unwrap() && !other.leads().await.unwrap());
+    }
+    one.close().await;
+    let took_over = async {
+        while !other.leads().await.unwrap() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, took_over).await.expect("nobody acts");
+    other.close().await;
+}
+
 /// A replica's process dies by SIGKILL in the middle of its writes, again and again: all that it was told is written is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_the_death_of_its_writer() {

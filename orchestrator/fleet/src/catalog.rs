@@ -17,7 +17,15 @@ const PAGE: u32 = 1000;
 struct Entry {
     digest: Digest,
     secrets_mark: u64,
-    selectors: Value,
+    /// What of the body decides which gateways need it, as JSON; `None` when nothing does. As text it is small: there are a million.
+    selectors: Option<Box<str>>,
+}
+
+impl Entry {
+    fn selectors(&self) -> Value {
+        let text = self.selectors.as_deref();
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
 }
 
 /// A network.
@@ -96,14 +104,15 @@ impl Catalog {
     fn put(&mut self, kind: Kind, object: &Object) {
         self.remove(kind, &object.name);
         let secrets_mark = u64::try_from(object.secrets_mark).unwrap_or(0);
+        let selectors = DesiredState::selectors(kind, &object.body);
         let entry = Entry {
             digest: object_digest(&object.body, secrets_mark),
             secrets_mark,
-            selectors: DesiredState::selectors(kind, &object.body),
+            selectors: (!selectors.is_null()).then(|| selectors.to_string().into_boxed_str()),
         };
         match kind {
             Kind::Subscriber => {
-                for label in labels(&entry.selectors) {
+                for label in labels(&selectors) {
                     self.labelled.entry(label).or_default().insert(object.name.clone());
                 }
                 self.subscribers.insert(object.name.clone(), entry);
@@ -127,7 +136,7 @@ impl Catalog {
         if kind != Kind::Subscriber {
             self.others.remove(&(kind, name.to_owned()));
         } else if let Some(former) = self.subscribers.remove(name) {
-            for label in labels(&former.selectors) {
+            for label in labels(&former.selectors()) {
                 if let Some(names) = self.labelled.get_mut(&label) {
                     names.remove(name);
                     if names.is_empty() {
@@ -164,7 +173,8 @@ impl Catalog {
 }
 
 fn put(state: &mut DesiredState, kind: Kind, name: &str, entry: &Entry) {
-    let source = Source { kind, name, body: &entry.selectors, secrets_mark: entry.secrets_mark };
+    let selectors = entry.selectors();
+    let source = Source { kind, name, body: &selectors, secrets_mark: entry.secrets_mark };
     state.put_known(source, entry.digest);
 }
 

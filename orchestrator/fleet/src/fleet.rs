@@ -46,6 +46,8 @@ pub struct Fleet {
     pub(crate) alarms: Alarms,
     /// Names this process among the replicas.
     pub(crate) replica: String,
+    /// Where gateways find the replicas.
+    pub(crate) places: tokio::sync::watch::Sender<Vec<String>>,
 }
 
 impl Fleet {
@@ -67,6 +69,7 @@ impl Fleet {
             catalogs: Catalogs::default(),
             registry: Registry::default(),
             replica: format!("{number:016x}"),
+            places: tokio::sync::watch::Sender::default(),
             db,
             key,
             authority,

@@ -1,5 +1,5 @@
-//! Gateway and orchestrator over a simulated network (turmoil) that delays, parts and heals, while either side crashes and the
-//! operator goes on changing things. Whatever happens: what was acknowledged is there, usage is counted once, and the gateway
+//! Gateway and orchestrator over a simulated network (turmoil) that delays, parts and heals, while either side crashes, the database is
+//! slow or refuses writes, and the operator goes on changing things. Whatever happens: what was acknowledged is there, usage is counted once, and the gateway
 //! ends up with what it should have.
 // tidy: allow-file(sleep): in virtual time a sleep is a timer; the one in real time keeps virtual time from outrunning the disk
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
@@ -14,6 +14,8 @@ use basalt_sansio::{Rng, SimRng};
 use orchestrator_db::open;
 use orchestrator_fleet::{Accept, Authority, Fleet, Settings};
 use orchestrator_model::Kind;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -26,6 +28,19 @@ const PORT: u16 = 8481;
 const PACE: Duration = Duration::from_micros(150);
 /// A step of virtual time.
 const TICK: Duration = Duration::from_millis(5);
+
+/// What befalls the database: a statement that the orchestrator runs while it writes down what gateways tell.
+const ILL: &str = "SELECT RAISE(ABORT, 'the disk is ill')";
+const SLOW: &str =
+    "SELECT (WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 20000) SELECT COUNT(*) FROM n)";
+/// Writes that it befalls.
+const BEFALLEN: [&str; 5] = [
+    "INSERT ON usage_records",
+    "INSERT ON ledgers",
+    "INSERT ON gateway_events",
+    "INSERT ON gateway_states",
+    "UPDATE ON gateway_states",
+];
 
 struct SimDial;
 
@@ -111,6 +126,23 @@ impl Storm {
         }
     }
 
+    /// From now on this befalls the database; `None` heals it.
+    fn befall(&self, what: Option<&'static str>) -> JoinHandle<()> {
+        let path = self.ground.folder.path().join("db");
+        self.runtime.spawn(async move {
+            let options = SqliteConnectOptions::new().filename(path).busy_timeout(world::PATIENCE);
+            let mut connection = options.connect().await.unwrap();
+            for (number, writes) in BEFALLEN.iter().enumerate() {
+                let mut sql = format!("DROP TRIGGER IF EXISTS befallen_{number};");
+                if let Some(what) = what {
+                    sql.push_str(&format!("CREATE TRIGGER befallen_{number} BEFORE {writes} BEGIN {what}; END;"));
+                }
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+            }
+            connection.close().await.unwrap();
+        })
+    }
+
     fn has(&self) -> Wanted {
         let disk = &self.gateway.disk;
         let titled = |name: String| Some((name[5..].parse().ok()?, disk.title(&name)?));
@@ -162,8 +194,15 @@ fn storm(seed: u64) {
             std::thread::sleep(pace);
         });
     };
+    // A writer may hold the database's lock: it lets go of it only while its time passes.
+    let await_passing = |sim: &mut turmoil::Sim<'_>, storm: &Storm, task: JoinHandle<()>| {
+        while !task.is_finished() {
+            pass(sim, 5, PACE);
+        }
+        storm.runtime.block_on(task).unwrap();
+    };
     for _ in 0..24 {
-        match storm.rng.below(8) {
+        match storm.rng.below(10) {
             0 => sim.partition("gateway", "orchestrator"),
             1 | 2 => sim.repair("gateway", "orchestrator"),
             3 => {
@@ -174,13 +213,14 @@ fn storm(seed: u64) {
                 sim.crash("orchestrator");
                 sim.bounce("orchestrator");
             }
+            5 | 6 => {
+                let what = [Some(ILL), Some(SLOW), None][usize::try_from(storm.rng.below(3)).unwrap()];
+                let befallen = storm.befall(what);
+                await_passing(&mut sim, &storm, befallen);
+            }
             _ => {
-                // The replica may hold the database's lock: it lets go of it only while its time passes.
                 let change = storm.change();
-                while !change.is_finished() {
-                    pass(&mut sim, 5, PACE);
-                }
-                storm.runtime.block_on(change).unwrap();
+                await_passing(&mut sim, &storm, change);
             }
         }
         storm.gateway.disk.use_up(storm.rng.below(40));
@@ -188,6 +228,8 @@ fn storm(seed: u64) {
         pass(&mut sim, millis, PACE);
     }
     sim.repair("gateway", "orchestrator");
+    let healed = storm.befall(None);
+    await_passing(&mut sim, &storm, healed);
     let count = storm.gateway.disk.ended.lock().unwrap().len();
     let expected: Vec<i64> = (1..=i64::try_from(count).unwrap()).collect();
     // A disk so slow that every deadline passes before it has answered is given more time, up to that which it has in the field.

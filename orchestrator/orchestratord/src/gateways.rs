@@ -39,7 +39,12 @@ pub(crate) async fn open(settings: &Settings, db: &Arc<dyn Repository>, key: &Se
 impl Gateways {
     /// Serves until the task is dropped.
     pub(crate) async fn serve(self) -> Result<()> {
-        self.fleet.serve(TcpAccept(self.listener)).await
+        let (announcer, guard) = (Arc::clone(&self.fleet), Arc::clone(&self.fleet));
+        tokio::select! {
+            () = announcer.announce(&self.join.address) => Ok(()),
+            () = guard.watch_certificates() => Ok(()),
+            ended = self.fleet.serve(TcpAccept(self.listener)) => ended,
+        }
     }
 }
 

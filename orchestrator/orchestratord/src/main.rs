@@ -162,13 +162,16 @@ async fn setup_token(db: &dyn Repository) -> Result<Option<String>> {
     Ok(Some(token))
 }
 
-/// Forgets what has expired, every hour.
+/// Forgets what has expired, every hour, where this replica is the one that acts.
 async fn sweep(db: Arc<dyn Repository>, mut stop: tokio::sync::watch::Receiver<bool>) {
     let mut hours = tokio::time::interval(Duration::from_secs(3600));
     loop {
         tokio::select! {
             _ = hours.tick() => {
                 let swept = async {
+                    if !db.leads().await? {
+                        return Ok(());
+                    }
                     db.sweep(now(), now() - DAY, now() - AUDIT_DAYS * DAY).await?;
                     db.sweep_fleet(now() - FEED_DAYS * DAY, now() - EVENT_DAYS * DAY).await
                 };

@@ -3,6 +3,7 @@
 use crate::notify::address::Allowed;
 use crate::tls::Certificate;
 use anyhow::{Context, Result};
+use basalt_control_api::orchestrator::is_place;
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -28,7 +29,8 @@ pub(crate) struct Arguments {
     /// Address for gateways (mutual TLS).
     #[arg(long)]
     gateway_listen: Option<SocketAddr>,
-    /// Where gateways find this orchestrator, HOST:PORT, as it stands in their tokens; the address that it listens on, if absent.
+    /// Where gateways find this orchestrator, HOST:PORT (several with commas between), as it stands in their tokens; the address that it
+    /// listens on, if absent. Gateways learn of other replicas from each of them.
     #[arg(long)]
     gateway_address: Option<String>,
     /// sqlite:PATH or postgres://USER@HOST/NAME; a SQLite file in the data directory, if absent.
@@ -114,11 +116,9 @@ impl Settings {
         let gateway_listen = arguments.gateway_listen.or(file.gateway_listen).unwrap_or(GATEWAY_LISTEN);
         let gateway_address = arguments.gateway_address.clone().or(file.gateway_address);
         if let Some(address) = &gateway_address {
-            let port =
-                address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
             anyhow::ensure!(
-                matches!(port, Some(Ok(1..))),
-                "gateway_address is HOST:PORT, such as core.example.net:8481"
+                address.split(',').all(is_place),
+                "gateway_address is HOST:PORT, such as core.example.net:8481, or several with commas between"
             );
         }
         let webhook_allow = file.webhook_allow;

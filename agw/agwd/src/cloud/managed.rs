@@ -3,13 +3,13 @@
 use super::commands::{self, Running};
 use super::overlay::{self, Items, Overlaid};
 use super::profile::{self, Surroundings};
-use super::{Retired, force, plan};
+use super::{Retired, force, outgoing, plan};
 use crate::control::{self, Prepared};
 use crate::gateway::{Gateway, Job};
 use crate::storage;
-use agw_types::{ConfigDelta, Input as CoreInput, SubscribedRule};
+use agw_types::{Command, ConfigDelta, Input as CoreInput, SubscribedRule};
 use basalt_cloud_link::Handle;
-use basalt_cloud_sync::{Identity, Input, Page, Refusal};
+use basalt_cloud_sync::{Event, Identity, Input, Page, Refusal};
 use basalt_desired::{Digest, ItemKey};
 use basalt_ids::{Apn, Imsi};
 use basalt_store::{Batch, Keyspace, Records};
@@ -23,6 +23,7 @@ const LINK: Keyspace = Keyspace(33);
 const IDENTITY: &[u8] = b"identity";
 const LEDGER: &[u8] = b"ledger";
 const RETIRED: &[u8] = b"retired";
+const DRAINING: &[u8] = b"draining";
 const REFUSED: Keyspace = Keyspace(34);
 const SUBSCRIBERS: &str = "subscribers";
 
@@ -64,6 +65,12 @@ pub struct Managed {
     pending: Vec<String>,
     /// Commands that ran when the daemon before ended.
     pub commands: Vec<Running>,
+    /// Events that the orchestrator has not received, and their epoch; the conversation takes them at its start.
+    pub events: (u64, Vec<Event>),
+    /// Events up to this number are not kept any more.
+    pub events_forgotten: u64,
+    /// No new phones are taken.
+    pub draining: bool,
     /// Former pools, as they were kept.
     pub retired: Retired,
     /// Subscribers whose data plan is the orchestrator's.
@@ -93,6 +100,9 @@ pub fn load(records: &Records, unreadable: &mut dyn FnMut(&str, &[u8])) -> Manag
     }
     managed.identity = records.get(LINK, IDENTITY).and_then(storage::decode);
     managed.commands = commands::load(records, unreadable);
+    managed.events = outgoing::load(records, unreadable);
+    managed.events_forgotten = managed.events.1.first().map_or(0, |event| event.number.saturating_sub(1));
+    managed.draining = records.get(LINK, DRAINING).and_then(storage::decode).unwrap_or(0) > 0;
     managed.retired = records.get(LINK, RETIRED).and_then(storage::decode).unwrap_or_default();
     managed.ledger = records.get(LINK, LEDGER).and_then(storage::decode).unwrap_or(0);
     managed
@@ -308,6 +318,17 @@ fn put_into_force(gateway: &mut Gateway, then: Job) {
             then(gateway);
         }
     }
+}
+
+/// Takes no new phones, or does again, and keeps that over restarts.
+pub fn drain(gateway: &mut Gateway, on: bool) {
+    if std::mem::replace(&mut gateway.managed.draining, on) != on {
+        let mut batch = Batch::new();
+        storage::put(&mut batch, LINK, DRAINING, &u64::from(on));
+        gateway.save(batch, Box::new(|_| {}));
+    }
+    // Nobody waits for the reply.
+    drop(gateway.command(Command::Drain { on }));
 }
 
 /// Keeps which former pools there are sessions in: a restart ends none of them.

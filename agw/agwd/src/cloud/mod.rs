@@ -9,6 +9,7 @@
 mod commands;
 mod force;
 mod managed;
+mod outgoing;
 mod overlay;
 mod phones;
 mod plan;
@@ -23,7 +24,9 @@ pub use plan::{restore_rules, subscribe};
 use crate::gateway::{Gateway, Job};
 use anyhow::Context as _;
 use basalt_cloud_link::{DeviceKey, Handle, Plan, Site, TcpDial};
-use basalt_cloud_sync::{Command, Identity, Input, Link, Memory, Page, Progress, Refusal, Settings, UsageRecord};
+use basalt_cloud_sync::{
+    Command, Event, Identity, Input, Link, Memory, Page, Progress, Refusal, Settings, UsageRecord,
+};
 use basalt_sansio::SecureSeed;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -34,7 +37,8 @@ use tokio::sync::{mpsc, oneshot};
 /// The device key cannot be read or made.
 pub fn start(gateway: &mut Gateway, jobs: &mpsc::Sender<Job>, seed: SecureSeed) -> anyhow::Result<()> {
     let key = DeviceKey::load_or_create(&gateway.effective.state_dir.join("device.key"))?;
-    let memory = Memory { identity: gateway.managed.identity().cloned(), held: gateway.managed.held() };
+    let events = std::mem::take(&mut gateway.managed.events);
+    let memory = Memory { identity: gateway.managed.identity().cloned(), held: gateway.managed.held(), events };
     let plan = Plan {
         settings: Settings::default(),
         memory,
@@ -51,6 +55,10 @@ pub fn start(gateway: &mut Gateway, jobs: &mpsc::Sender<Job>, seed: SecureSeed) 
     for report in commands::begun_before(gateway, before) {
         // The queue is empty yet.
         let _ = handle.offer(Input::Progress(report));
+    }
+    if gateway.managed.draining {
+        tracing::info!("this gateway is drained: it takes no new phones");
+        managed::drain(gateway, true);
     }
     gateway.managed.attach(handle);
     gateway.managed.tell();
@@ -114,6 +122,11 @@ impl Site for Loop {
             let _ = done.send(());
         })
         .await;
+    }
+
+    async fn keep_events(&self, epoch: u64, events: &[Event], forget: u64) {
+        let events = events.to_vec();
+        self.later(move |gateway, done| outgoing::keep(gateway, epoch, events, forget, done)).await;
     }
 
     async fn run(&self, command: Command, progress: mpsc::Sender<Progress>) {

@@ -49,13 +49,15 @@ pub fn request(
         None => None,
         Some(name) => Some(around.plans.get(name).ok_or_else(|| format!("there is no data plan `{name}`"))?),
     };
-    let limits = match body.get("sub_profile").and_then(Value::as_str) {
-        None => plan.and_then(|plan| plan.get("ambr")).map(rates).unwrap_or_default(),
+    let planned = plan.and_then(|plan| plan.get("ambr")).map(rates).unwrap_or_default();
+    let profile = match body.get("sub_profile").and_then(Value::as_str) {
+        None => (0, 0),
         Some(name) => {
             let found = around.network.pointer("/epc/sub_profiles").and_then(|profiles| profiles.get(name));
             rates(found.ok_or_else(|| format!("the network has no sub_profile `{name}`"))?)
         }
     };
+    let limits = slower(profile, planned);
     let subscriber = api::Subscriber {
         imsi: imsi.to_owned(),
         name: text("title"),
@@ -64,7 +66,7 @@ pub fn request(
         algorithm: algorithm.into(),
         ambr_uplink: limits.0,
         ambr_downlink: limits.1,
-        apns: apns(&list("active_apns"), around, configured),
+        apns: apns(&list("active_apns"), around, configured, limits),
         amf: around.network.pointer("/epc/lte_auth_amf").and_then(Value::as_str).unwrap_or_default().to_owned(),
     };
     let keys = match secrets.filter(|secrets| !secrets.is_empty()) {
@@ -78,12 +80,18 @@ pub fn request(
     Ok(api::AddSubscriberRequest { subscriber: Some(subscriber), keys, replace: true })
 }
 
-/// The access points that it names; without any, those of the network that this gateway serves.
-fn apns(named: &[Value], around: &Surroundings, configured: &[ApnConfig]) -> Vec<api::SubscribedApn> {
+/// The access points that it names; without any, those of the network that this gateway serves. None is faster than the subscriber: its
+/// own limit (UE-AMBR) is kept by base stations, and as that of each access point (APN-AMBR) by the gateway (TS 23.401 §4.7.3).
+fn apns(
+    named: &[Value],
+    around: &Surroundings,
+    configured: &[ApnConfig],
+    limits: (u64, u64),
+) -> Vec<api::SubscribedApn> {
     let shaped = |name: &str, own: Option<&Value>| {
         let general = around.apns.get(name).unwrap_or(&Value::Null);
         let number = |path: &str| general.pointer(path).and_then(Value::as_u64).and_then(|it| u32::try_from(it).ok());
-        let (ambr_uplink, ambr_downlink) = general.get("ambr").map(rates).unwrap_or_default();
+        let (ambr_uplink, ambr_downlink) = slower(general.get("ambr").map(rates).unwrap_or_default(), limits);
         let owned = |path: &str| own.and_then(|own| own.pointer(path));
         let address = owned("/static_address/ipv4").and_then(Value::as_str);
         let routes = owned("/framed_routes").and_then(Value::as_array).into_iter().flatten();
@@ -118,6 +126,12 @@ fn prefix(address: &str) -> Option<String> {
 fn rates(limit: &Value) -> (u64, u64) {
     let rate = |field: &str| limit.get(field).and_then(Value::as_u64).unwrap_or(0);
     (rate("max_ul_bit_rate"), rate("max_dl_bit_rate"))
+}
+
+/// The slower of two in each direction.
+fn slower(one: (u64, u64), other: (u64, u64)) -> (u64, u64) {
+    let pick = |one: u64, other: u64| if one == 0 || (other > 0 && other < one) { other } else { one };
+    (pick(one.0, other.0), pick(one.1, other.1))
 }
 
 fn octets(text: &str) -> Option<Vec<u8>> {
@@ -174,6 +188,10 @@ mod tests {
         assert_eq!(request.keys.unwrap().k, vec![0xab; 16]);
         let planned = read(&json!({"data_plan": "silver"})).unwrap().subscriber.unwrap();
         assert_eq!((planned.ambr_uplink, planned.ambr_downlink), (7, 8));
+        assert_eq!((planned.apns[0].ambr_uplink, planned.apns[0].ambr_downlink), (1, 2), "its access point is slower");
+        let both = read(&json!({"data_plan": "silver", "sub_profile": "gold"})).unwrap().subscriber.unwrap();
+        assert_eq!((both.ambr_uplink, both.ambr_downlink), (5, 6));
+        assert_eq!((slower((0, 9), (3, 0)), slower((4, 4), (3, 5))), ((3, 9), (3, 4)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The token that a gateway joins with: where the orchestrator is, by what it is recognised, and a one-off secret.
 //!
-//! `bgt1.HOST:PORT.FINGERPRINT.SECRET`: fingerprint (SHA-256 of the authority's certificate) and secret are 64 hexadecimal digits
+//! `bgt1.HOST:PORT.FINGERPRINT.SECRET` (several places with commas between): fingerprint (SHA-256 of the authority's certificate) and secret are 64 hexadecimal digits
 //! each. Whoever has the token can join one gateway, so it is shown nowhere but where it was made.
 
 use core::fmt;
@@ -12,12 +12,20 @@ const DIGITS: usize = 64;
 /// A token, read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JoinToken {
-    /// Where the orchestrator listens for gateways: `HOST:PORT`.
+    /// Where the orchestrator listens for gateways: `HOST:PORT`, or several with commas between.
     pub address: String,
     /// SHA-256 of the authority's certificate (DER).
     pub fingerprint: [u8; 32],
     /// What the orchestrator knows the digest of.
     pub secret: String,
+}
+
+/// Whether a text is `HOST:PORT`, as gateways find an orchestrator by it.
+#[must_use]
+pub fn is_place(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let named = !host.is_empty() && host.len() <= 253 && host.bytes().all(|b| b.is_ascii_graphic() && b != b',');
+    named && matches!(port.parse::<u16>(), Ok(1..))
 }
 
 /// A text that is no token.
@@ -55,8 +63,7 @@ impl FromStr for JoinToken {
         let (rest, secret) = rest.rsplit_once('.').ok_or(WrongToken)?;
         let (address, digits) = rest.rsplit_once('.').ok_or(WrongToken)?;
         let hexadecimal = |text: &str| text.len() == DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit());
-        let port = address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
-        if !hexadecimal(secret) || !hexadecimal(digits) || !matches!(port, Some(Ok(1..))) {
+        if !hexadecimal(secret) || !hexadecimal(digits) || !address.split(',').all(is_place) {
             return Err(WrongToken);
         }
         let mut fingerprint = [0; 32];

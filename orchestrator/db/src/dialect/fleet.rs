@@ -1,5 +1,6 @@
 //! What is stored about gateways, over one database. Compiled for each dialect; `super` says which.
 
+use super::apply::rows;
 use super::group::Write;
 use super::queries::Database;
 use super::{BEGIN, Connection, LOCK, NOTIFY};
@@ -136,6 +137,15 @@ impl FleetRepository for Database {
         );
         let rows = sqlx::query_as(AssertSqlSafe(sql)).bind(network).bind(gateway);
         Ok(rows.fetch_all(&self.read).await?.into_iter().map(certificate).collect())
+    }
+
+    async fn expiring(&self, after: i64, before: i64) -> Result<Vec<(String, String, i64)>, Error> {
+        let rows = sqlx::query_as(
+            "SELECT d.network, d.gateway, MAX(c.expires_at) FROM devices d JOIN certificates c \
+             ON c.network = d.network AND c.gateway = d.gateway WHERE d.revoked_at = 0 AND c.expires_at > $1 \
+             GROUP BY d.network, d.gateway HAVING MAX(c.expires_at) < $2 ORDER BY d.network, d.gateway LIMIT 1000",
+        );
+        Ok(rows.bind(after).bind(before).fetch_all(&self.read).await?)
     }
 
     async fn revoke(&self, network: &str, gateway: &str, now: i64) -> Result<bool, Error> {
@@ -469,13 +479,28 @@ pub(crate) async fn note_change(
     what: &str,
     name: &str,
 ) -> Result<(), Error> {
+    note_changes(connection, network, at, &[(what, name)]).await
+}
+
+/// The same for several, in their order: collection and name.
+pub(crate) async fn note_changes(
+    connection: &mut Connection,
+    network: &str,
+    at: i64,
+    entries: &[(&str, &str)],
+) -> Result<(), Error> {
+    let count = i64::try_from(entries.len()).unwrap_or(i64::MAX);
     let last = sqlx::query_scalar::<_, i64>(
-        "INSERT INTO feeds (network, last) VALUES ($1, 1) \
-         ON CONFLICT (network) DO UPDATE SET last = feeds.last + 1 RETURNING last",
+        "INSERT INTO feeds (network, last) VALUES ($1, $2) \
+         ON CONFLICT (network) DO UPDATE SET last = feeds.last + $2 RETURNING last",
     );
-    let number = last.bind(network).fetch_one(&mut *connection).await?;
-    let insert = sqlx::query("INSERT INTO changes (network, number, at, what, name) VALUES ($1, $2, $3, $4, $5)");
-    insert.bind(network).bind(number).bind(at).bind(what).bind(name).execute(&mut *connection).await?;
+    let last = last.bind(network).bind(count).fetch_one(&mut *connection).await?;
+    let sql = format!("INSERT INTO changes (network, number, at, what, name) VALUES {}", rows(entries.len(), 5));
+    let mut insert = sqlx::query(AssertSqlSafe(sql));
+    for (number, (what, name)) in (last - count + 1..).zip(entries) {
+        insert = insert.bind(network).bind(number).bind(at).bind(*what).bind(*name);
+    }
+    insert.execute(&mut *connection).await?;
     if let Some(sql) = NOTIFY {
         sqlx::query(sql).execute(connection).await?;
     }

@@ -7,6 +7,9 @@ pub(crate) const LOCK: Option<&str> = Some("SELECT pg_advisory_xact_lock(4711, h
 /// Tells other replicas of a change, when its transaction is over.
 pub(crate) const NOTIFY: Option<&str> = Some("SELECT pg_notify('basalt_changes', '')");
 
+/// Asks for the lock of the one replica that acts where one must; it is the connection's until that ends.
+pub(crate) const LEAD: Option<&str> = Some("SELECT pg_try_advisory_lock(4712)");
+
 /// A field of the body as text; the path is bound as a list of keys.
 pub(crate) fn field(parameter: usize) -> String {
     format!("(body::jsonb #>> string_to_array(${parameter}, '.'))")
@@ -16,6 +19,9 @@ pub(crate) fn field(parameter: usize) -> String {
 pub(crate) fn path(field: &str) -> String {
     field.to_owned()
 }
+
+#[path = "apply.rs"]
+pub(crate) mod apply;
 
 #[path = "group.rs"]
 pub(crate) mod group;

@@ -1,18 +1,18 @@
 //! The repository over one database. Compiled for each dialect; `super` says which.
 
-use super::{BEGIN, Connection, Db, LOCK, field, path};
+use super::apply::apply_all;
+use super::{BEGIN, Connection, Db, LEAD, field, path};
 use crate::{
-    AuditEntry, Change, Error, Kept, Object, Page, Precondition, Query, Refusal, Replay, Repository, Sort, StoredToken,
-    StoredUser, Target, TokenKind, Version,
+    AuditEntry, Change, Error, Kept, Object, Page, Query, Replay, Repository, Sort, StoredToken, StoredUser, Target,
+    TokenKind, Version,
 };
 use async_trait::async_trait;
 use basalt_security::SealedKey;
 use orchestrator_model::Kind;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Pool, Transaction};
-use std::collections::BTreeSet;
-
-const NETWORK: &str = Kind::Network.collection();
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Pool};
+use tokio::sync::Mutex;
 
 /// A database with bounded pools.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Database {
     pub(crate) wakes: tokio::sync::watch::Sender<u64>,
     /// Writes what many gateways tell.
     pub(crate) group: super::group::Group,
+    /// The connection that holds the lock of the one replica that acts, where that is this one.
+    pub(crate) lead: Mutex<Option<PoolConnection<Db>>>,
 }
 
 pub(crate) type ObjectRow = (String, i64, i64, String, String, Option<String>, i64);
@@ -311,206 +313,50 @@ impl Repository for Database {
             ("DELETE FROM tokens WHERE expires_at <= $1", now),
             ("DELETE FROM replays WHERE at < $1", replays_before),
             ("DELETE FROM audit WHERE at < $1", audit_before),
+            ("DELETE FROM replicas WHERE seen_at < $1", replays_before),
         ] {
             sqlx::query(sql).bind(before).execute(&self.write).await?;
         }
         Ok(())
     }
 
+    async fn leads(&self) -> Result<bool, Error> {
+        let Some(sql) = LEAD else { return Ok(true) };
+        let mut held = self.lead.lock().await;
+        if let Some(mut connection) = held.take() {
+            // The lock is the connection's: as long as it answers, the lock is ours.
+            if sqlx::query("SELECT 1").execute(&mut *connection).await.is_ok() {
+                *held = Some(connection);
+                return Ok(true);
+            }
+            drop(connection.detach());
+        }
+        let mut connection = self.write.acquire().await?;
+        let first = sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut *connection).await?;
+        if first {
+            *held = Some(connection);
+        }
+        Ok(first)
+    }
+
+    async fn replicas(&self, address: &str, now: i64, since: i64) -> Result<Vec<String>, Error> {
+        let seen = sqlx::query(
+            "INSERT INTO replicas (address, seen_at) VALUES ($1, $2) \
+             ON CONFLICT (address) DO UPDATE SET seen_at = $2",
+        );
+        seen.bind(address).bind(now).execute(&self.write).await?;
+        let all = sqlx::query_scalar("SELECT address FROM replicas WHERE seen_at > $1 ORDER BY address LIMIT 100");
+        Ok(all.bind(since).fetch_all(&self.read).await?)
+    }
+
     async fn close(&self) {
+        if let Some(connection) = self.lead.lock().await.take() {
+            // The lock goes with it at once; an error means that it is gone already.
+            let _ = connection.close().await;
+        }
         self.read.close().await;
         self.write.close().await;
     }
-}
-
-async fn apply_all(
-    transaction: &mut Transaction<'_, Db>,
-    who: &str,
-    at: i64,
-    changes: &[Change],
-) -> Result<Vec<i64>, Error> {
-    lock(transaction, changes).await?;
-    let mut revisions = Vec::with_capacity(changes.len());
-    for change in changes {
-        revisions.push(apply_one(transaction, who, at, change).await?);
-    }
-    // What is spoken of may come later in the same list, so it is looked for at the end.
-    let mut there = BTreeSet::new();
-    for change in changes {
-        check_links(transaction, change, &mut there).await?;
-    }
-    Ok(revisions)
-}
-
-/// Waits for other writers of the same networks, in one order for all.
-async fn lock(connection: &mut Connection, changes: &[Change]) -> Result<(), Error> {
-    let Some(sql) = LOCK else { return Ok(()) };
-    let mut networks: BTreeSet<&str> = changes.iter().map(|change| change.target.network.as_str()).collect();
-    let own = changes.iter().filter(|change| change.target.kind == Kind::Network);
-    networks.extend(own.map(|change| change.target.name.as_str()));
-    for network in networks {
-        sqlx::query(sql).bind(network).execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-async fn apply_one(connection: &mut Connection, who: &str, at: i64, change: &Change) -> Result<i64, Error> {
-    let target = &change.target;
-    let present = read_object(connection, target).await?;
-    let wrong = match (&change.precondition, &present) {
-        (Precondition::Absent, Some(_)) => Some(Refusal::Exists(target.clone())),
-        (Precondition::Present | Precondition::Revision(_), None) => Some(Refusal::Missing(target.clone())),
-        (Precondition::Revision(wanted), Some(object)) if *wanted != object.revision => {
-            Some(Refusal::Changed { target: target.clone(), wanted: *wanted, present: object.revision })
-        }
-        _ => None,
-    };
-    if let Some(refusal) = wrong {
-        return Err(refusal.into());
-    }
-    let unchanged = change.sealed.is_none() && present.as_ref().map(|object| &object.body) == change.body.as_ref();
-    match (&present, &change.body) {
-        (Some(object), Some(_)) if unchanged => return Ok(object.revision),
-        (None, None) => return Ok(0),
-        _ => {}
-    }
-    let revision = next_revision(connection, target).await?;
-    let former = present.map(|object| (object.sealed, object.secrets_mark)).unwrap_or_default();
-    let (sealed, mark) = match &change.sealed {
-        Some(sealed) => (Some(sealed.clone()), revision),
-        None => former,
-    };
-    let sealed = sealed.as_ref().map(SealedKey::to_hex);
-    let body = change.body.as_ref().map(Value::to_string);
-    write_object(connection, who, at, change, (revision, body.as_deref(), sealed.as_deref(), mark)).await?;
-    Ok(revision)
-}
-
-/// Revisions go on after a deletion, so that an old entity tag never fits a new object.
-async fn next_revision(connection: &mut Connection, target: &Target) -> Result<i64, Error> {
-    let last: Option<i64> =
-        sqlx::query_scalar("SELECT MAX(revision) FROM versions WHERE kind = $1 AND network = $2 AND name = $3")
-            .bind(target.kind.collection())
-            .bind(&target.network)
-            .bind(&target.name)
-            .fetch_one(connection)
-            .await?;
-    Ok(last.unwrap_or(0) + 1)
-}
-
-async fn write_object(
-    connection: &mut Connection,
-    who: &str,
-    at: i64,
-    change: &Change,
-    (revision, body, sealed, mark): (i64, Option<&str>, Option<&str>, i64),
-) -> Result<(), Error> {
-    let Target { kind, network, name } = &change.target;
-    let collection = kind.collection();
-    let sql = match body {
-        Some(_) => {
-            "INSERT INTO objects (kind, network, name, revision, changed_at, changed_by, body, sealed, secrets_mark) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (kind, network, name) DO UPDATE SET \
-             revision = $4, changed_at = $5, changed_by = $6, body = $7, sealed = $8, secrets_mark = $9"
-        }
-        None => "DELETE FROM objects WHERE kind = $1 AND network = $2 AND name = $3",
-    };
-    let mut write = sqlx::query(sql).bind(collection).bind(network).bind(name);
-    if body.is_some() {
-        write = write.bind(revision).bind(at).bind(who).bind(body).bind(sealed).bind(mark);
-    }
-    write.execute(&mut *connection).await?;
-    let version = sqlx::query(
-        "INSERT INTO versions (kind, network, name, revision, at, who, body, sealed, secrets_mark) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    );
-    let version = version.bind(collection).bind(network).bind(name).bind(revision).bind(at).bind(who);
-    version.bind(body).bind(sealed).bind(mark).execute(&mut *connection).await?;
-    let feed = if *kind == Kind::Network { name } else { network };
-    if !feed.is_empty() {
-        super::fleet::note_change(connection, feed, at, collection, name).await?;
-    }
-    write_links(connection, change).await
-}
-
-async fn write_links(connection: &mut Connection, change: &Change) -> Result<(), Error> {
-    let Target { kind, network, name } = &change.target;
-    let old = sqlx::query("DELETE FROM links WHERE network = $1 AND from_kind = $2 AND from_name = $3");
-    old.bind(network).bind(kind.collection()).bind(name).execute(&mut *connection).await?;
-    for reference in &change.references {
-        let to = change.target.of_reference(reference);
-        let link = sqlx::query(
-            "INSERT INTO links (network, from_kind, from_name, path, to_kind, to_network, to_name) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        );
-        let link = link.bind(network).bind(kind.collection()).bind(name).bind(&reference.path);
-        let link = link.bind(to.kind.collection()).bind(&to.network).bind(&to.name);
-        link.execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-async fn check_links(connection: &mut Connection, change: &Change, there: &mut BTreeSet<Target>) -> Result<(), Error> {
-    let target = &change.target;
-    if change.body.is_none() {
-        return match user_of(connection, target).await? {
-            Some(by) => Err(Refusal::InUse { target: target.clone(), by }.into()),
-            None => Ok(()),
-        };
-    }
-    if !target.network.is_empty() {
-        let network = Target { kind: Kind::Network, network: String::new(), name: target.network.clone() };
-        if !exists(connection, &network, there).await? {
-            return Err(Refusal::Missing(network).into());
-        }
-    }
-    for reference in &change.references {
-        let wanted = target.of_reference(reference);
-        if !exists(connection, &wanted, there).await? {
-            let path = reference.path.clone();
-            return Err(Refusal::Dangling { target: target.clone(), path, wanted }.into());
-        }
-    }
-    Ok(())
-}
-
-async fn exists(connection: &mut Connection, target: &Target, there: &mut BTreeSet<Target>) -> Result<bool, Error> {
-    if there.contains(target) {
-        return Ok(true);
-    }
-    let found =
-        sqlx::query_scalar::<_, String>("SELECT name FROM objects WHERE kind = $1 AND network = $2 AND name = $3")
-            .bind(target.kind.collection())
-            .bind(&target.network)
-            .bind(&target.name)
-            .fetch_optional(connection)
-            .await?;
-    if found.is_some() {
-        there.insert(target.clone());
-    }
-    Ok(found.is_some())
-}
-
-/// Somebody who still needs an object that goes.
-async fn user_of(connection: &mut Connection, target: &Target) -> Result<Option<String>, Error> {
-    // It may have been made anew later in the same list.
-    if exists(connection, target, &mut BTreeSet::new()).await? {
-        return Ok(None);
-    }
-    let collection = target.kind.collection();
-    let link = sqlx::query_as::<_, (String, String)>(
-        "SELECT from_kind, from_name FROM links WHERE to_kind = $1 AND to_network = $2 AND to_name = $3 LIMIT 1",
-    );
-    let link = link.bind(collection).bind(&target.network).bind(&target.name).fetch_optional(&mut *connection).await?;
-    if let Some((kind, name)) = link {
-        return Ok(Some(format!("{kind}/{name}")));
-    }
-    if collection != NETWORK {
-        return Ok(None);
-    }
-    let inside = sqlx::query_as::<_, (String, String)>("SELECT kind, name FROM objects WHERE network = $1 LIMIT 1");
-    let inside = inside.bind(&target.name).fetch_optional(connection).await?;
-    Ok(inside.map(|(kind, name)| format!("{kind}/{name}")))
 }
 
 pub(crate) async fn read_object(connection: &mut Connection, target: &Target) -> Result<Option<Object>, Error> {

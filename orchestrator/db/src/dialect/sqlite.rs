@@ -7,6 +7,9 @@ pub(crate) const LOCK: Option<&str> = None;
 /// Tells other replicas of a change, when its transaction is over.
 pub(crate) const NOTIFY: Option<&str> = None;
 
+/// There is one process anyway.
+pub(crate) const LEAD: Option<&str> = None;
+
 /// A field of the body as text. Truth values are read as PostgreSQL reads them.
 pub(crate) fn field(parameter: usize) -> String {
     format!(
@@ -19,6 +22,9 @@ pub(crate) fn field(parameter: usize) -> String {
 pub(crate) fn path(field: &str) -> String {
     field.split('.').fold("$".to_owned(), |path, key| format!("{path}.\"{key}\""))
 }
+
+#[path = "apply.rs"]
+pub(crate) mod apply;
 
 #[path = "group.rs"]
 pub(crate) mod group;

@@ -15,6 +15,40 @@ pub async fn run(db: &Db) {
     a_superseded_stream_writes_nothing(db).await;
     reports_are_kept_once(db).await;
     commands_end_once(db).await;
+    replicas_know_each_other(db).await;
+    certificates_that_end_are_found(db).await;
+}
+
+async fn replicas_know_each_other(db: &Db) {
+    assert_eq!(db.replicas("b:1", 1000, 0).await.unwrap(), ["b:1"]);
+    assert_eq!(db.replicas("a:1,c:1", 2000, 0).await.unwrap(), ["a:1,c:1", "b:1"]);
+    assert_eq!(db.replicas("b:1", 3000, 2500).await.unwrap(), ["b:1"], "one was not heard of");
+    assert!(db.leads().await.unwrap() && db.leads().await.unwrap(), "it is the only one");
+}
+
+async fn certificates_that_end_are_found(db: &Db) {
+    let network = || "fleet".to_owned();
+    for (name, ends) in [("late", [500, 1500]), ("renewed", [1500, 9000]), ("gone", [500, 500])] {
+        let digest = format!("token of {name}");
+        db.put_gateway_token(&token(&digest, 100)).await.unwrap();
+        let device = Device {
+            network: network(),
+            gateway: name.to_owned(),
+            public_key: "aa".to_owned(),
+            enrolled_at: 1,
+            revoked_at: 0,
+        };
+        assert!(db.enrol(&digest, 2, &device).await.unwrap());
+        for (number, expires_at) in ends.into_iter().enumerate() {
+            let (gateway, fingerprint) = (name.to_owned(), format!("{name} {number}"));
+            let one = Certificate { fingerprint, network: network(), gateway, issued_at: 1, expires_at, revoked_at: 0 };
+            db.put_certificate(&one).await.unwrap();
+        }
+    }
+    let found = || async { db.expiring(1000, 2000).await.unwrap() };
+    assert_eq!(found().await, [(network(), "late".to_owned(), 1500)]);
+    db.revoke("fleet", "late", 3).await.unwrap();
+    assert_eq!(found().await, []);
 }
 
 async fn a_feed_tells_each_change_in_order(db: &Db) {

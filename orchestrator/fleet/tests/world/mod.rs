@@ -4,7 +4,8 @@
 use async_trait::async_trait;
 use basalt_cloud_link::{DeviceKey, Dial, Handle, Plan, Site, TcpDial, spawn};
 use basalt_cloud_sync::{
-    Command, CommandState, Identity, Link, Memory, Page, Progress, Refusal, Settings as SyncSettings, UsageRecord,
+    Command, CommandState, Event, Identity, Link, Memory, Page, Progress, Refusal, Settings as SyncSettings,
+    UsageRecord,
 };
 use basalt_control_api::orchestrator::JoinToken;
 use basalt_desired::{Digest, ItemKey};
@@ -205,6 +206,7 @@ pub struct Disk {
     pub pages: Mutex<Vec<usize>>,
     pub links: Mutex<Vec<Link>>,
     pub commands: Mutex<Vec<Command>>,
+    pub events: Mutex<(u64, Vec<Event>)>,
 }
 
 pub const LEDGER: u64 = 77;
@@ -212,7 +214,8 @@ pub const LEDGER: u64 = 77;
 impl Disk {
     pub fn memory(&self) -> Memory {
         let held = self.items.lock().unwrap().iter().map(|(key, (digest, _))| (key.clone(), *digest)).collect();
-        Memory { identity: self.identity.lock().unwrap().clone(), held }
+        let events = self.events.lock().unwrap().clone();
+        Memory { identity: self.identity.lock().unwrap().clone(), held, events }
     }
 
     pub fn subscribers(&self) -> Vec<String> {
@@ -275,6 +278,13 @@ impl Site for Disk {
         if ledger == LEDGER {
             self.ledger.lock().unwrap().retain(|record| record.number > through);
         }
+    }
+
+    async fn keep_events(&self, epoch: u64, events: &[Event], forget: u64) {
+        let mut kept = self.events.lock().unwrap();
+        kept.0 = epoch;
+        kept.1.extend_from_slice(events);
+        kept.1.retain(|event| event.number > forget);
     }
 
     async fn run(&self, command: Command, progress: mpsc::Sender<Progress>) {

@@ -1,9 +1,10 @@
 //! `orchestratord` as a process, and its REST interface.
 
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Lines};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,6 +19,8 @@ pub struct Daemon {
     child: Child,
     address: String,
     token: String,
+    /// PostgreSQL's.
+    database_port: Option<u16>,
     _folder: tempfile::TempDir,
 }
 
@@ -27,11 +30,13 @@ impl Daemon {
         let folder = tempfile::tempdir().unwrap();
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let (address, gateways) = (free(), free());
+        let port = |address: &String| address.rsplit(':').next()?.split('/').next()?.parse().ok();
+        let database_port = database.as_ref().and_then(port);
         let mut command = vec![program.display().to_string(), "--data-dir".into(), folder.path().display().to_string()];
         command.extend(["--listen".into(), address.clone(), "--gateway-listen".into(), gateways]);
         command.extend(database.into_iter().flat_map(|database| ["--database".to_owned(), database]));
         let (child, mut lines) = run(&command);
-        let mut daemon = Self { command, child, address, token: String::new(), _folder: folder };
+        let mut daemon = Self { command, child, address, token: String::new(), database_port, _folder: folder };
         let link = lines.find_map(|line| line.ok()?.split_once("/setup#").map(|(_, token)| token.trim().to_owned()));
         let setup = link.expect("a setup link: is the database empty?");
         let root = json!({"token": setup, "name": "root", "password": PASSWORD});
@@ -86,16 +91,35 @@ impl Daemon {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
     }
 
-    /// Connections to its SQLite database: how often it has the file open.
+    /// Connections to its database: how often it has SQLite's file open, or connections to PostgreSQL's port.
     pub fn connections(&self) -> usize {
-        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let folder = format!("/proc/{}", self.child.id());
+        let entries = std::fs::read_dir(format!("{folder}/fd")).unwrap();
         let targets = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
-        let files = targets.filter(|target| {
-            let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            name.ends_with(".db") || name.ends_with(".sqlite")
+        let targets: BTreeSet<String> = targets
+            .enumerate()
+            .filter(|(_, target)| target.to_string_lossy().starts_with("socket:") || is_database(target))
+            // Each opening of a file counts, a socket has a name of its own.
+            .map(|(number, target)| match is_database(&target) {
+                true => format!("file {number}"),
+                false => target.to_string_lossy().into_owned(),
+            })
+            .collect();
+        let Some(port) = self.database_port else {
+            return targets.iter().filter(|target| target.starts_with("file")).count();
+        };
+        let table = std::fs::read_to_string(format!("{folder}/net/tcp")).unwrap();
+        let to_database = table.lines().skip(1).filter(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            fields[2].ends_with(&format!(":{port:04X}")) && targets.contains(&format!("socket:[{}]", fields[9]))
         });
-        files.count()
+        to_database.count()
     }
+}
+
+fn is_database(target: &Path) -> bool {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".db") || name.ends_with(".sqlite")
 }
 
 impl Drop for Daemon {

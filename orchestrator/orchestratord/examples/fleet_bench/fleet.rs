@@ -3,7 +3,7 @@
 use crate::daemon::Daemon;
 use async_trait::async_trait;
 use basalt_cloud_link::{DeviceKey, Dial, Handle, Plan, Site, TcpDial, spawn};
-use basalt_cloud_sync::{Command, Identity, Link, Memory, Page, Progress, Refusal, Settings, UsageRecord};
+use basalt_cloud_sync::{Command, Event, Identity, Link, Memory, Page, Progress, Refusal, Settings, UsageRecord};
 use basalt_control_api::orchestrator::JoinToken;
 use basalt_sansio::SecureSeed;
 use serde_json::json;
@@ -62,6 +62,8 @@ impl Site for Held {
     }
 
     async fn ack_usage(&self, _: u64, _: u64) {}
+
+    async fn keep_events(&self, _: u64, _: &[Event], _: u64) {}
 
     async fn run(&self, _: Command, _: mpsc::Sender<Progress>) {}
 
@@ -300,7 +302,7 @@ fn plan(number: usize, token: JoinToken) -> Plan {
     seed[..8].copy_from_slice(&(number as u64).to_be_bytes());
     Plan {
         settings: Settings::default(),
-        memory: Memory { identity: None, held: Default::default() },
+        memory: Memory::default(),
         token: Some(token),
         name: format!("g{number}"),
         software: "bench".to_owned(),

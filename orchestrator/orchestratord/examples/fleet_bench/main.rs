@@ -75,9 +75,7 @@ async fn measure(args: &Args) -> Map<String, Value> {
     tokio::time::sleep(Duration::from_secs(5)).await;
     note("resident_kib_per_gateway", json!((daemon.resident().saturating_sub(empty) / args.gateways as u64) >> 10));
     note("resident_mib", json!(daemon.resident() >> 20));
-    if args.database.is_none() {
-        note("database_connections", json!(daemon.connections()));
-    }
+    note("database_connections", json!(daemon.connections()));
 
     let before = fleet.octets();
     tokio::time::sleep(Duration::from_secs(args.idle)).await;

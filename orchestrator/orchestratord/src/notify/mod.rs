@@ -1,6 +1,7 @@
 //! Webhooks: what happens is queued for those who want it, sent, and sent again with growing pauses until it is taken or given up.
 //!
-//! Any replica queues and any sends; the database sees to it that each event is queued once and sent by one at a time. A receiver
+//! The replica that acts for all queues and sends. Should two be at it for a moment (one ends, another goes on), the database sees to
+//! it that each event is queued once and sent by one at a time. A receiver
 //! may get a delivery twice (its answer was lost), and recognises it by `Basalt-Delivery`.
 
 pub(crate) mod address;
@@ -46,6 +47,9 @@ pub(crate) async fn run(db: Arc<dyn Repository>, key: SealingKey, client: Arc<Cl
 
 /// One look: queue what is new, send what is due.
 async fn look(db: &Arc<dyn Repository>, key: &SealingKey, client: &Arc<Client>) -> Result<()> {
+    if !db.leads().await? {
+        return Ok(());
+    }
     let all = db.webhooks().await?;
     let mut by_network: BTreeMap<&str, Vec<(&Object, Webhook)>> = BTreeMap::new();
     for (network, object) in &all {

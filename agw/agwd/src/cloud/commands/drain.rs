@@ -2,6 +2,7 @@
 //! there is another gateway in the pool, base stations choose it for whoever comes.
 
 use super::{Reporter, ask};
+use crate::cloud::managed;
 use crate::gateway::{Gateway, Job};
 use agw_types::{Command, UeState};
 use basalt_cloud_sync::CommandState;
@@ -10,9 +11,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// Phones let go in one turn, and the time between two turns: base stations are not flooded.
+/// Phones let go in one turn; the loop does other things between two turns.
 const TURN: usize = 50;
-const PAUSE: Duration = Duration::from_millis(200);
 /// Minutes that it may take, unless it is said, and at most.
 const MINUTES: u64 = 10;
 const MOST_MINUTES: u64 = 24 * 60;
@@ -20,10 +20,10 @@ const MOST_MINUTES: u64 = 24 * 60;
 pub(super) async fn run(jobs: &mpsc::Sender<Job>, arguments: &Value, report: &Reporter) -> (CommandState, String) {
     let on = !arguments.get("off").and_then(Value::as_bool).unwrap_or(false);
     let begun = ask(jobs, move |gateway| {
-        drop(gateway.command(Command::Drain { on }));
-        connected(gateway).len()
+        managed::drain(gateway, on);
+        (connected(gateway).len(), gateway.events.watch("", 0).1)
     });
-    let Some(first) = begun.await else { return (CommandState::Failed, "agwd is stopping".to_owned()) };
+    let Some((first, mut events)) = begun.await else { return (CommandState::Failed, "agwd is stopping".to_owned()) };
     if !on {
         return (CommandState::Done, "new phones are taken again".to_owned());
     }
@@ -41,8 +41,7 @@ pub(super) async fn run(jobs: &mpsc::Sender<Job>, arguments: &Value, report: &Re
         });
         let Some(left) = left.await else { return (CommandState::Failed, "agwd is stopping".to_owned()) };
         if left == 0 {
-            let end =
-                "no phone is connected and no new one is taken, until `drain` with {\"off\": true} or a restart\n";
+            let end = "no phone is connected and no new one is taken, until `drain` with {\"off\": true}\n";
             return (CommandState::Done, end.to_owned());
         }
         if left != told {
@@ -50,10 +49,10 @@ pub(super) async fn run(jobs: &mpsc::Sender<Job>, arguments: &Value, report: &Re
             let percent = 100 * first.saturating_sub(left) / first.max(1);
             report.running(u32::try_from(percent).unwrap_or(0).min(99), format!("{left} phones are connected\n")).await;
         }
-        if Instant::now() >= deadline {
+        // Something has to happen to a phone until there is anything to do. Events that were missed are such, too.
+        if tokio::time::timeout_at(deadline, events.recv()).await.is_err() {
             return (CommandState::Failed, format!("{left} phones are still connected; no new one is taken\n"));
         }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -22,6 +22,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// A program of the machine runs no longer.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a restart waits until the orchestrator knows of it.
+const ANSWER: Duration = Duration::from_secs(5);
 /// Characters of an answer.
 const OUTPUT: usize = 48 << 10;
 
@@ -63,7 +65,7 @@ pub async fn run(jobs: &mpsc::Sender<Job>, command: Command, progress: mpsc::Sen
         "drain" => drain::run(jobs, &arguments, &report).await,
         "packet-capture" => capture::run(jobs, &arguments, &report).await,
         // Its end is told by the next daemon.
-        "restart" => return restart(jobs).await,
+        "restart" => return restart(jobs, command.id).await,
         _ => (CommandState::NotSupported, "not supported here".to_owned()),
     };
     let percent = if state == CommandState::Done { 100 } else { 0 };
@@ -147,9 +149,14 @@ async fn program(name: &str, arguments: &[&str]) -> (CommandState, String) {
 }
 
 /// The daemon replaces itself. Phones stay: the keeper and the data plane go on meanwhile.
-async fn restart(jobs: &mpsc::Sender<Job>) {
-    // The report leaves first.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+async fn restart(jobs: &mpsc::Sender<Job>, id: String) {
+    // The orchestrator knows first that it runs, if it is there.
+    if let Some(Some(handle)) = ask(jobs, |gateway| gateway.managed.link().cloned()).await {
+        let mut status = handle.status();
+        let received = status.wait_for(|status| !status.talking || status.settled.contains(&id));
+        // Without an answer in time it does not wait longer.
+        let _ = tokio::time::timeout(ANSWER, received).await;
+    }
     let job: Job = Box::new(|gateway| gateway.restart());
     // An error means that the daemon is ending already.
     let _ = jobs.send(job).await;

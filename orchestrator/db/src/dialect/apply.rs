@@ -1,0 +1,340 @@
+//! Applying changes: each with its version, its entry in the feed and its links. Compiled for each dialect; `super` says which.
+
+use super::queries::{OBJECT, ObjectRow, object};
+use super::{Connection, Db, LOCK};
+use crate::{Change, Error, Object, Precondition, Refusal, Target};
+use basalt_security::SealedKey;
+use orchestrator_model::{Kind, Reference};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Row, Transaction};
+use std::collections::{BTreeMap, BTreeSet};
+
+const NETWORK: &str = Kind::Network.collection();
+/// Objects of one statement: fewer ways to the database and back.
+const TOGETHER: usize = 200;
+
+/// A list of changes, whole; the caller commits or takes it back.
+pub(crate) async fn apply_all(
+    transaction: &mut Transaction<'_, Db>,
+    who: &str,
+    at: i64,
+    changes: &[Change],
+) -> Result<Vec<i64>, Error> {
+    lock(transaction, changes).await?;
+    let mut revisions = Vec::with_capacity(changes.len());
+    let mut rest = changes;
+    while !rest.is_empty() {
+        // Those of a part are different objects, so that each finds what those before it in the list left.
+        let mut targets = BTreeSet::new();
+        let count = rest.iter().take(TOGETHER).take_while(|change| targets.insert(&change.target)).count();
+        let (part, after) = rest.split_at(count);
+        revisions.extend(apply_part(transaction, who, at, part).await?);
+        rest = after;
+    }
+    // What is spoken of may come later in the same list, so it is looked for at the end.
+    let mut there = BTreeSet::new();
+    for change in changes {
+        check_links(transaction, change, &mut there).await?;
+    }
+    Ok(revisions)
+}
+
+/// Waits for other writers of the same networks, in one order for all.
+async fn lock(connection: &mut Connection, changes: &[Change]) -> Result<(), Error> {
+    let Some(sql) = LOCK else { return Ok(()) };
+    let mut networks: BTreeSet<&str> = changes.iter().map(|change| change.target.network.as_str()).collect();
+    let own = changes.iter().filter(|change| change.target.kind == Kind::Network);
+    networks.extend(own.map(|change| change.target.name.as_str()));
+    for network in networks {
+        sqlx::query(sql).bind(network).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Writes of a part, decided before any of it is carried out.
+struct Write<'a> {
+    target: &'a Target,
+    revision: i64,
+    /// The new body; `None` deletes.
+    body: Option<String>,
+    sealed: Option<String>,
+    mark: i64,
+    /// There was one before.
+    replaces: bool,
+    references: &'a [Reference],
+}
+
+/// Applies changes of different objects; each step is a statement for all of them.
+async fn apply_part(
+    connection: &mut Connection,
+    who: &str,
+    at: i64,
+    part: &[Change],
+) -> Result<impl Iterator<Item = i64> + use<>, Error> {
+    let mut present = present(connection, part).await?;
+    let mut revisions = Vec::with_capacity(part.len());
+    let mut changed = Vec::with_capacity(part.len());
+    for change in part {
+        let object = present.remove(&change.target);
+        if let Some(refusal) = refusal(change, object.as_ref()) {
+            return Err(refusal.into());
+        }
+        let unchanged = change.sealed.is_none() && object.as_ref().map(|object| &object.body) == change.body.as_ref();
+        revisions.push(object.as_ref().map_or(0, |object| object.revision));
+        if !unchanged {
+            changed.push((revisions.len() - 1, change, object));
+        }
+    }
+    if changed.is_empty() {
+        return Ok(revisions.into_iter());
+    }
+    let last = last_revisions(connection, changed.iter().map(|(_, change, _)| &change.target)).await?;
+    let mut writes = Vec::with_capacity(changed.len());
+    for (place, change, object) in changed {
+        let revision = last.get(&change.target).copied().unwrap_or(0) + 1;
+        if let Some(told) = revisions.get_mut(place) {
+            *told = revision;
+        }
+        let replaces = object.is_some();
+        let former = object.map(|object| (object.sealed, object.secrets_mark)).unwrap_or_default();
+        let (sealed, mark) = match &change.sealed {
+            Some(sealed) => (Some(sealed.clone()), revision),
+            None => former,
+        };
+        writes.push(Write {
+            target: &change.target,
+            revision,
+            body: change.body.as_ref().map(Value::to_string),
+            sealed: sealed.as_ref().map(SealedKey::to_hex),
+            mark,
+            replaces,
+            references: &change.references,
+        });
+    }
+    write(connection, who, at, &writes).await?;
+    write_links(connection, &writes).await?;
+    tell(connection, at, &writes).await?;
+    Ok(revisions.into_iter())
+}
+
+/// Why a change may not be made.
+fn refusal(change: &Change, present: Option<&Object>) -> Option<Refusal> {
+    let target = &change.target;
+    match (&change.precondition, present) {
+        (Precondition::Absent, Some(_)) => Some(Refusal::Exists(target.clone())),
+        (Precondition::Present | Precondition::Revision(_), None) => Some(Refusal::Missing(target.clone())),
+        (Precondition::Revision(wanted), Some(object)) if *wanted != object.revision => {
+            Some(Refusal::Changed { target: target.clone(), wanted: *wanted, present: object.revision })
+        }
+        _ => None,
+    }
+}
+
+/// Rows of parameters: `($1, $2), ($3, $4)`.
+pub(crate) fn rows(count: usize, width: usize) -> String {
+    let mut text = String::with_capacity(count * width * 6);
+    for row in 0..count {
+        text.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 1..=width {
+            text.push_str(if column == 1 { "$" } else { ", $" });
+            text.push_str(&(row * width + column).to_string());
+        }
+        text.push(')');
+    }
+    text
+}
+
+/// The objects that there are, by their places.
+async fn present(connection: &mut Connection, part: &[Change]) -> Result<BTreeMap<Target, Object>, Error> {
+    let sql = format!(
+        "SELECT kind, network, {OBJECT} FROM objects WHERE (kind, network, name) IN (VALUES {})",
+        rows(part.len(), 3)
+    );
+    let mut select = sqlx::query(AssertSqlSafe(sql));
+    for Change { target, .. } in part {
+        select = select.bind(target.kind.collection()).bind(&target.network).bind(&target.name);
+    }
+    let mut found = BTreeMap::new();
+    for row in select.fetch_all(connection).await? {
+        let columns: ObjectRow = (
+            row.try_get(2)?,
+            row.try_get(3)?,
+            row.try_get(4)?,
+            row.try_get(5)?,
+            row.try_get(6)?,
+            row.try_get(7)?,
+            row.try_get(8)?,
+        );
+        let kind = kind(row.try_get(0)?)?;
+        let target = Target { kind, network: row.try_get(1)?, name: columns.0.clone() };
+        found.insert(target, object(columns)?);
+    }
+    Ok(found)
+}
+
+fn kind(collection: &str) -> Result<Kind, Error> {
+    Kind::from_collection(collection).ok_or(Error::Damaged("kind"))
+}
+
+/// The last revisions. They go on after a deletion, so that an old entity tag never fits a new object.
+async fn last_revisions<'a>(
+    connection: &mut Connection,
+    targets: impl ExactSizeIterator<Item = &'a Target>,
+) -> Result<BTreeMap<Target, i64>, Error> {
+    let sql = format!(
+        "SELECT kind, network, name, MAX(revision) FROM versions WHERE (kind, network, name) IN (VALUES {}) \
+         GROUP BY kind, network, name",
+        rows(targets.len(), 3)
+    );
+    let mut select = sqlx::query_as::<_, (String, String, String, i64)>(AssertSqlSafe(sql));
+    for target in targets {
+        select = select.bind(target.kind.collection()).bind(&target.network).bind(&target.name);
+    }
+    let found = select.fetch_all(connection).await?.into_iter();
+    found.map(|(of, network, name, last)| Ok((Target { kind: kind(&of)?, network, name }, last))).collect()
+}
+
+async fn write(connection: &mut Connection, who: &str, at: i64, writes: &[Write<'_>]) -> Result<(), Error> {
+    let puts: Vec<&Write<'_>> = writes.iter().filter(|write| write.body.is_some()).collect();
+    if !puts.is_empty() {
+        let sql = format!(
+            "INSERT INTO objects (kind, network, name, revision, changed_at, changed_by, body, sealed, secrets_mark) \
+             VALUES {} ON CONFLICT (kind, network, name) DO UPDATE SET revision = excluded.revision, \
+             changed_at = excluded.changed_at, changed_by = excluded.changed_by, body = excluded.body, \
+             sealed = excluded.sealed, secrets_mark = excluded.secrets_mark",
+            rows(puts.len(), 9)
+        );
+        bound(sqlx::query(AssertSqlSafe(sql)), who, at, puts.iter().copied()).execute(&mut *connection).await?;
+    }
+    let gone = writes.iter().filter(|write| write.body.is_none()).map(|write| write.target);
+    for target in gone {
+        let delete = sqlx::query("DELETE FROM objects WHERE kind = $1 AND network = $2 AND name = $3");
+        let delete = delete.bind(target.kind.collection()).bind(&target.network).bind(&target.name);
+        delete.execute(&mut *connection).await?;
+    }
+    let sql = format!(
+        "INSERT INTO versions (kind, network, name, revision, at, who, body, sealed, secrets_mark) VALUES {}",
+        rows(writes.len(), 9)
+    );
+    bound(sqlx::query(AssertSqlSafe(sql)), who, at, writes.iter()).execute(connection).await?;
+    Ok(())
+}
+
+type Statement<'a> = sqlx::query::Query<'a, Db, <Db as sqlx::Database>::Arguments>;
+
+/// The nine columns of each write.
+fn bound<'a>(
+    mut statement: Statement<'a>,
+    who: &'a str,
+    at: i64,
+    writes: impl Iterator<Item = &'a Write<'a>>,
+) -> Statement<'a> {
+    for it in writes {
+        let of = it.target;
+        statement = statement.bind(of.kind.collection()).bind(&of.network).bind(&of.name).bind(it.revision).bind(at);
+        statement = statement.bind(who).bind(it.body.as_deref()).bind(it.sealed.as_deref()).bind(it.mark);
+    }
+    statement
+}
+
+async fn write_links(connection: &mut Connection, writes: &[Write<'_>]) -> Result<(), Error> {
+    for it in writes.iter().filter(|it| it.replaces) {
+        let old = sqlx::query("DELETE FROM links WHERE network = $1 AND from_kind = $2 AND from_name = $3");
+        let old = old.bind(&it.target.network).bind(it.target.kind.collection()).bind(&it.target.name);
+        old.execute(&mut *connection).await?;
+    }
+    let all: Vec<(&Target, &Reference)> =
+        writes.iter().flat_map(|it| it.references.iter().map(|reference| (it.target, reference))).collect();
+    for part in all.chunks(TOGETHER) {
+        let sql = format!(
+            "INSERT INTO links (network, from_kind, from_name, path, to_kind, to_network, to_name) VALUES {}",
+            rows(part.len(), 7)
+        );
+        let mut insert = sqlx::query(AssertSqlSafe(sql));
+        for (from, reference) in part {
+            let to = from.of_reference(reference);
+            insert = insert.bind(&from.network).bind(from.kind.collection()).bind(&from.name).bind(&reference.path);
+            insert = insert.bind(to.kind.collection()).bind(to.network).bind(to.name);
+        }
+        insert.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Enters the writes into the feeds of their networks.
+async fn tell(connection: &mut Connection, at: i64, writes: &[Write<'_>]) -> Result<(), Error> {
+    let mut by_network: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for Write { target, .. } in writes {
+        let feed = if target.kind == Kind::Network { &target.name } else { &target.network };
+        if !feed.is_empty() {
+            by_network.entry(feed).or_default().push((target.kind.collection(), &target.name));
+        }
+    }
+    for (network, entries) in by_network {
+        super::fleet::note_changes(connection, network, at, &entries).await?;
+    }
+    Ok(())
+}
+
+async fn check_links(connection: &mut Connection, change: &Change, there: &mut BTreeSet<Target>) -> Result<(), Error> {
+    let target = &change.target;
+    if change.body.is_none() {
+        return match user_of(connection, target).await? {
+            Some(by) => Err(Refusal::InUse { target: target.clone(), by }.into()),
+            None => Ok(()),
+        };
+    }
+    if !target.network.is_empty() {
+        let network = Target { kind: Kind::Network, network: String::new(), name: target.network.clone() };
+        if !exists(connection, &network, there).await? {
+            return Err(Refusal::Missing(network).into());
+        }
+    }
+    for reference in &change.references {
+        let wanted = target.of_reference(reference);
+        if !exists(connection, &wanted, there).await? {
+            let path = reference.path.clone();
+            return Err(Refusal::Dangling { target: target.clone(), path, wanted }.into());
+        }
+    }
+    Ok(())
+}
+
+async fn exists(connection: &mut Connection, target: &Target, there: &mut BTreeSet<Target>) -> Result<bool, Error> {
+    if there.contains(target) {
+        return Ok(true);
+    }
+    let found =
+        sqlx::query_scalar::<_, String>("SELECT name FROM objects WHERE kind = $1 AND network = $2 AND name = $3")
+            .bind(target.kind.collection())
+            .bind(&target.network)
+            .bind(&target.name)
+            .fetch_optional(connection)
+            .await?;
+    if found.is_some() {
+        there.insert(target.clone());
+    }
+    Ok(found.is_some())
+}
+
+/// Somebody who still needs an object that goes.
+async fn user_of(connection: &mut Connection, target: &Target) -> Result<Option<String>, Error> {
+    // It may have been made anew later in the same list.
+    if exists(connection, target, &mut BTreeSet::new()).await? {
+        return Ok(None);
+    }
+    let collection = target.kind.collection();
+    let link = sqlx::query_as::<_, (String, String)>(
+        "SELECT from_kind, from_name FROM links WHERE to_kind = $1 AND to_network = $2 AND to_name = $3 LIMIT 1",
+    );
+    let link = link.bind(collection).bind(&target.network).bind(&target.name).fetch_optional(&mut *connection).await?;
+    if let Some((kind, name)) = link {
+        return Ok(Some(format!("{kind}/{name}")));
+    }
+    if collection != NETWORK {
+        return Ok(None);
+    }
+    let inside = sqlx::query_as::<_, (String, String)>("SELECT kind, name FROM objects WHERE network = $1 LIMIT 1");
+    let inside = inside.bind(&target.name).fetch_optional(connection).await?;
+    Ok(inside.map(|(kind, name)| format!("{kind}/{name}")))
+}
