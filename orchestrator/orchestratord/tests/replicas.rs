@@ -20,7 +20,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use world::{Gateway, K, OPC, imsi, until};
@@ -142,7 +142,10 @@ async fn report(gateway: Arc<Gateway>, link: Handle, stop: Arc<AtomicBool>) -> u
         gateway.disk.use_up(3);
         link.tell(Input::UsageReady).await;
         let (kind, text) = ("attached".to_owned(), format!("event {events}"));
-        link.tell(Input::Event(Event { number: 0, at: 1, kind, imsi: imsi(1), text, json: "{}".to_owned() })).await;
+        // Not long ago: old ones are swept when a replica starts.
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let at = u64::try_from(at).unwrap();
+        link.tell(Input::Event(Event { number: 0, at, kind, imsi: imsi(1), text, json: "{}".to_owned() })).await;
         events += 1;
     }
     events

@@ -1,7 +1,7 @@
 //! Applying changes: each with its version, its entry in the feed and its links. Compiled for each dialect; `super` says which.
 
 use super::queries::{OBJECT, ObjectRow, object};
-use super::{Connection, Db, LOCK};
+use super::{Connection, Db, LOCK, NUMBERED};
 use crate::{Change, Error, Object, Precondition, Refusal, Target};
 use basalt_security::SealedKey;
 use orchestrator_model::{Kind, Reference};
@@ -130,14 +130,17 @@ fn refusal(change: &Change, present: Option<&Object>) -> Option<Refusal> {
     }
 }
 
-/// Rows of parameters: `($1, $2), ($3, $4)`.
+/// Rows of parameters in their order: `($1, $2), ($3, $4)`, and where they need no numbers `(?, ?), (?, ?)`.
 pub(crate) fn rows(count: usize, width: usize) -> String {
     let mut text = String::with_capacity(count * width * 6);
     for row in 0..count {
         text.push_str(if row == 0 { "(" } else { ", (" });
         for column in 1..=width {
-            text.push_str(if column == 1 { "$" } else { ", $" });
-            text.push_str(&(row * width + column).to_string());
+            text.push_str(if column == 1 { "" } else { ", " });
+            match NUMBERED {
+                true => text.push_str(&format!("${}", row * width + column)),
+                false => text.push('?'),
+            }
         }
         text.push(')');
     }

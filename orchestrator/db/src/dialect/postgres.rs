@@ -7,6 +7,8 @@ pub(crate) const LOCK: Option<&str> = Some("SELECT pg_advisory_xact_lock(4711, h
 /// Tells other replicas of a change, when its transaction is over.
 pub(crate) const NOTIFY: Option<&str> = Some("SELECT pg_notify('basalt_changes', '')");
 
+/// Parameters have numbers.
+pub(crate) const NUMBERED: bool = true;
 /// Asks for the lock of the one replica that acts where one must; it is the connection's until that ends.
 pub(crate) const LEAD: Option<&str> = Some("SELECT pg_try_advisory_lock(4712)");
 

@@ -7,6 +7,8 @@ pub(crate) const LOCK: Option<&str> = None;
 /// Tells other replicas of a change, when its transaction is over.
 pub(crate) const NOTIFY: Option<&str> = None;
 
+/// Parameters of long lists have no numbers: SQLite looks for a numbered one among all of them.
+pub(crate) const NUMBERED: bool = false;
 /// There is one process anyway.
 pub(crate) const LEAD: Option<&str> = None;
 

@@ -23,6 +23,15 @@ impl Server {
     /// # Errors
     /// Why there is none here.
     pub fn start() -> Result<Self, String> {
+        // What is written here is thrown away: it need not reach the disk.
+        Self::start_with(&["-c", "fsync=off"])
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// Why there is none here.
+    pub fn start_with(settings: &[&str]) -> Result<Self, String> {
         let binaries = binaries().ok_or("PostgreSQL is not installed (apt-get install postgresql)")?;
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let data = folder.path().join("data");
@@ -39,7 +48,7 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap().port();
         let mut serve = unprivileged(&binaries.join("postgres"));
         serve.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1", "-c", "unix_socket_directories="]);
-        serve.args(["-c", "fsync=off"]).stdout(Stdio::null()).stderr(Stdio::null());
+        serve.args(settings).stdout(Stdio::null()).stderr(Stdio::null());
         let process = serve.spawn().map_err(|error| error.to_string())?;
         let server = Self { process, port, _folder: folder };
         server.wait(&binaries);

@@ -30,6 +30,15 @@ impl<'a> Talk<'a> {
         connected.await.map_err(|error| unavailable(&error))?;
         let ledger = db.ledger(&known.network, &known.gateway).await.map_err(|error| unavailable(&error))?;
         let (ledger, usage_through) = ledger.unwrap_or_default();
+        // Before its network is read, which may take a while when all gateways of a large one come back after a restart.
+        let welcome = api::Welcome {
+            version: 1,
+            now: u64::try_from(now()).unwrap_or(0),
+            beat_seconds: u32::try_from(fleet.settings.beat.as_secs()).unwrap_or(30).max(1),
+            ledger: ledger.cast_unsigned(),
+            usage_through: usage_through.cast_unsigned(),
+        };
+        say(out, Down::Welcome(welcome)).await?;
         let mut talk = Self {
             fleet,
             known,
@@ -55,14 +64,6 @@ impl<'a> Talk<'a> {
             seen_at: now(),
             displaced: None,
         };
-        talk.say(Down::Welcome(api::Welcome {
-            version: 1,
-            now: u64::try_from(now()).unwrap_or(0),
-            beat_seconds: u32::try_from(fleet.settings.beat.as_secs()).unwrap_or(30).max(1),
-            ledger: ledger.cast_unsigned(),
-            usage_through: usage_through.cast_unsigned(),
-        }))
-        .await?;
         talk.tell_places().await?;
         talk.commands().await?;
         talk.settle().await?;
@@ -116,12 +117,7 @@ impl<'a> Talk<'a> {
     }
 
     pub(super) async fn say(&self, message: Down) -> Result<(), Status> {
-        let message = api::FromOrchestrator { message: Some(message) };
-        let sent = tokio::time::timeout(PATIENCE, self.out.send(Ok(message))).await;
-        match sent {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(Status::unavailable("the gateway takes no messages")),
-        }
+        say(self.out, message).await
     }
 
     async fn tell_places(&mut self) -> Result<(), Status> {
@@ -272,5 +268,14 @@ async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => core::future::pending().await,
+    }
+}
+
+async fn say(out: &Out, message: Down) -> Result<(), Status> {
+    let message = api::FromOrchestrator { message: Some(message) };
+    let sent = tokio::time::timeout(PATIENCE, out.send(Ok(message))).await;
+    match sent {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(Status::unavailable("the gateway takes no messages")),
     }
 }

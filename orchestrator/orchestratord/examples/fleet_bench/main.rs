@@ -1,12 +1,17 @@
 //! `cargo xtask bench orchestrator`: the real `orchestratord` as a process of its own, and gateways that run the real core and
 //! driver (`crates/cloud-sync`, `crates/cloud-link`) over mutual TLS on the loopback, each with its own subscribers.
 //!
+//! Over SQLite, and then over a PostgreSQL of its own where the distribution's is installed.
+//!
 //! What it reports beside times: resident memory of `orchestratord` for each connected gateway, and octets on the wire (TLS
 //! records, HTTP/2 frames and all) of an idle gateway.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench ends where its surroundings fail")]
 
 mod daemon;
 mod fleet;
+#[allow(dead_code, reason = "tests use other parts")]
+#[path = "../../../db/tests/postgres/mod.rs"]
+mod postgres;
 
 use clap::Parser;
 use daemon::Daemon;
@@ -33,7 +38,7 @@ struct Args {
     /// How long idle gateways are listened to, seconds
     #[arg(long, default_value_t = 120)]
     idle: u64,
-    /// postgres://USER@HOST/NAME; a SQLite file, if absent
+    /// postgres://USER@HOST/NAME, or sqlite; one after the other, if absent
     #[arg(long)]
     database: Option<String>,
     /// The daemon
@@ -44,22 +49,33 @@ struct Args {
 fn main() {
     let args = Args::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let numbers = runtime.block_on(measure(&args));
+    let mut numbers = Map::new();
+    match args.database.as_deref() {
+        Some("sqlite") => runtime.block_on(measure(&args, None, &mut numbers)),
+        Some(_) => runtime.block_on(measure(&args, args.database.clone(), &mut numbers)),
+        None => {
+            runtime.block_on(measure(&args, None, &mut numbers));
+            // As an operator would run it on two cores and some GiB: durable, with room for its tables.
+            match postgres::Server::start_with(&["-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB"]) {
+                Ok(server) => runtime.block_on(measure(&args, Some(server.address()), &mut numbers)),
+                Err(reason) => eprintln!("PostgreSQL is left out: {reason}"),
+            }
+        }
+    }
     println!("{}", serde_json::to_string_pretty(&numbers).unwrap());
 }
 
-async fn measure(args: &Args) -> Map<String, Value> {
+async fn measure(args: &Args, database: Option<String>, numbers: &mut Map<String, Value>) {
     let beside = || std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("orchestratord");
     let program = args.orchestratord.clone().unwrap_or_else(beside);
-    let mut daemon = Daemon::start(program, args.database.clone()).await;
-    let mut numbers = Map::new();
+    let name = if database.is_some() { "postgresql" } else { "sqlite" };
+    let mut daemon = Daemon::start(program, database).await;
     let mut note = |key: &str, value: Value| {
-        eprintln!("{key}: {value}");
-        numbers.insert(key.to_owned(), value);
+        eprintln!("{name}: {key}: {value}");
+        numbers.insert(format!("{name}_{key}"), value);
     };
     note("gateways", json!(args.gateways));
     note("subscribers", json!(args.gateways * args.subscribers));
-    note("database", json!(if args.database.is_some() { "postgresql" } else { "sqlite" }));
 
     let networks = args.gateways.div_ceil(NETWORK);
     fleet::networks(&daemon, networks).await;
@@ -105,7 +121,8 @@ async fn measure(args: &Args) -> Map<String, Value> {
     fleet.until_up().await;
     note("reconnect_all_s", seconds(began.elapsed()));
     note("refusals", json!(fleet.refusals()));
-    numbers
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+    note("load_average_at_end", json!(load.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap()));
 }
 
 fn seconds(time: Duration) -> Value {
