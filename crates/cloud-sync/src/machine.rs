@@ -283,15 +283,20 @@ impl Sync {
         self.identity.as_ref().map_or_else(String::new, |identity| place(&identity.address, self.turn).to_owned())
     }
 
-    /// The orchestrator says where its replicas are.
+    /// The orchestrator says where its replicas are. The place that the gateway talks to stays: others may be found from elsewhere only.
     fn moved(&mut self, places: &[String], out: &mut Effects<Effect>) {
         let fits = |place: &&String| !place.is_empty() && place.len() <= PLACE && !place.contains(',');
-        let places: Vec<&str> = places.iter().filter(fits).take(PLACES).map(String::as_str).collect();
+        let mut places: Vec<String> = places.iter().filter(fits).take(PLACES).cloned().collect();
+        let here = self.place();
         let Some(identity) = self.identity.as_mut().filter(|_| !places.is_empty()) else { return };
+        if !places.contains(&here) {
+            places.insert(0, here.clone());
+        }
         let address = places.join(",");
         if identity.address != address {
             identity.address = address;
             out.push(Effect::Keep(identity.clone()));
+            self.turn = places.iter().position(|place| *place == here).map_or(0, |index| index as u64);
         }
     }
 
