@@ -4,15 +4,18 @@ use crate::gate::{Answer, Call};
 use crate::problem::RowError;
 use crate::{Problem, csv, jobs, objects, sim};
 use axum::http::header;
-use orchestrator_db::{Precondition, Target};
+use orchestrator_db::{Object, Precondition, Target};
 use orchestrator_model::{FieldError, Kind, parse_strict};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Rows of one import, and rows whose faults are told.
 const ROWS: usize = 200_000;
 const TOLD: usize = 1000;
+/// Rows whose present objects are looked for at a time, and octets of a name at most.
+const TOGETHER: usize = 500;
+const NAME: usize = 256;
 
 /// A row that was read.
 pub(crate) struct Row {
@@ -49,11 +52,16 @@ pub(crate) async fn work(call: &Call, kind: Kind, percent: &AtomicUsize) -> Resu
     let mut changes = Vec::new();
     let mut names = BTreeSet::new();
     let mut created = 0_usize;
-    for (count, row) in rows.into_iter().enumerate() {
-        // Checking is most of the work; the rest is one transaction.
-        percent.store(count * 80 / all, Ordering::Relaxed);
+    let (mut rows, mut present) = (rows.into_iter(), BTreeMap::new());
+    for count in 0..all {
+        if count % TOGETHER == 0 {
+            // Checking is most of the work; the rest is one transaction.
+            percent.store(count * 80 / all, Ordering::Relaxed);
+            present = present_of(call, kind, rows.as_slice()).await?;
+        }
+        let Some(row) = rows.next() else { break };
         let line = row.as_ref().map_or_else(|error| error.line, |row| row.line);
-        match one(call, kind, row, &mut names).await {
+        match one(call, kind, row, &mut names, &present) {
             Ok((change, new)) => {
                 created += usize::from(new);
                 changes.push(change);
@@ -97,20 +105,34 @@ fn rows(call: &Call, kind: Kind) -> Result<Vec<Result<Row, RowError>>, Problem> 
     }
 }
 
-async fn one(
+/// The objects that there are of the next rows, by name. What cannot be a name is not asked for.
+async fn present_of(
+    call: &Call,
+    kind: Kind,
+    rows: &[Result<Row, RowError>],
+) -> Result<BTreeMap<String, Object>, Problem> {
+    let names = rows.iter().take(TOGETHER).flatten().map(|row| row.name.as_str());
+    let names: Vec<String> =
+        names.filter(|name| name.len() <= NAME && !name.contains('\0')).map(str::to_owned).collect();
+    let found = call.state.db.objects_named(kind, &call.network, &names).await?;
+    Ok(found.into_iter().map(|object| (object.name.clone(), object)).collect())
+}
+
+fn one(
     call: &Call,
     kind: Kind,
     row: Result<Row, RowError>,
     names: &mut BTreeSet<String>,
+    present: &BTreeMap<String, Object>,
 ) -> Result<(orchestrator_db::Change, bool), Problem> {
     let row = row.map_err(|error| Problem::fields(error.errors))?;
     if !names.insert(row.name.clone()) {
         return Err(Problem::field("/name", "is there twice", "each name once"));
     }
     let parsed = kind.parse_value(&row.name, row.body).map_err(Problem::fields)?;
+    let present = present.get(&row.name);
     let place = Target { kind, network: call.network.clone(), name: row.name };
-    let present = call.state.db.object(&place).await?;
-    objects::change(call, place, parsed, present.as_ref(), Precondition::None)
+    objects::change(call, place, parsed, present, Precondition::None)
 }
 
 fn json_lines(octets: &[u8]) -> Vec<Result<Row, RowError>> {

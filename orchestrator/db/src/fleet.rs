@@ -23,7 +23,7 @@ pub trait FleetRepository: Send + Sync {
     /// Entries of a network's feed after a number, in order.
     async fn feed(&self, network: &str, after: i64, limit: u32) -> Result<Vec<FeedEntry>, Error>;
 
-    /// Objects of a kind by name; those that are not there are left out.
+    /// Objects of a kind by name, in any order; those that are not there are left out.
     async fn objects_named(&self, kind: Kind, network: &str, names: &[String]) -> Result<Vec<Object>, Error>;
 
     /// Keeps a token.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const NETWORK: &str = Kind::Network.collection();
 /// Objects of one statement: fewer ways to the database and back.
-const TOGETHER: usize = 200;
+pub(crate) const TOGETHER: usize = 200;
 
 /// A list of changes, whole; the caller commits or takes it back.
 pub(crate) async fn apply_all(

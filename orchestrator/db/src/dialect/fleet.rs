@@ -1,8 +1,8 @@
 //! What is stored about gateways, over one database. Compiled for each dialect; `super` says which.
 
-use super::apply::rows;
+use super::apply::{TOGETHER, rows};
 use super::group::Write;
-use super::queries::Database;
+use super::queries::{Database, OBJECT, ObjectRow, object};
 use super::{BEGIN, Connection, LOCK, NOTIFY};
 use crate::{
     Certificate, CommandRow, Device, Error, EventQuery, FeedEntry, FleetRepository, GatewayEvent, GatewayState,
@@ -48,9 +48,16 @@ impl FleetRepository for Database {
     async fn objects_named(&self, kind: Kind, network: &str, names: &[String]) -> Result<Vec<Object>, Error> {
         let mut found = Vec::with_capacity(names.len());
         let mut connection = self.read.acquire().await?;
-        for name in names {
-            let target = crate::Target { kind, network: network.to_owned(), name: name.clone() };
-            found.extend(super::queries::read_object(&mut connection, &target).await?);
+        for part in names.chunks(TOGETHER) {
+            let sql =
+                format!("SELECT {OBJECT} FROM objects WHERE (kind, network, name) IN (VALUES {})", rows(part.len(), 3));
+            let mut select = sqlx::query_as::<_, ObjectRow>(AssertSqlSafe(sql));
+            for name in part {
+                select = select.bind(kind.collection()).bind(network).bind(name);
+            }
+            for row in select.fetch_all(&mut *connection).await? {
+                found.push(object(row)?);
+            }
         }
         Ok(found)
     }
