@@ -11,7 +11,7 @@ use crate::env;
 use crate::steps::shown;
 
 /// Programs, the package that has each, and whether the demo needs it too.
-const PROGRAMS: [(&str, &str, bool); 11] = [
+const PROGRAMS: [(&str, &str, bool); 12] = [
     ("ip", "iproute2", true),
     ("nft", "nftables", true),
     ("ethtool", "ethtool", true),
@@ -24,6 +24,8 @@ const PROGRAMS: [(&str, &str, bool); 11] = [
     // What packages are made and read with.
     ("dpkg-shlibdeps", "dpkg-dev", false),
     ("lintian", "lintian", false),
+    // A Diameter peer that others wrote, with its list of who may connect.
+    ("freeDiameterd", "freediameter freediameter-extensions", false),
     // The tests of the orchestrator start servers of their own from its binaries; this one is its wrapper on the path.
     ("pg_lsclusters", "postgresql", false),
 ];
@@ -38,7 +40,7 @@ pub(crate) fn run(only_demo: bool) -> Result<bool> {
     let mut missing: Vec<&str> = PROGRAMS
         .iter()
         .filter(|(program, _, demo)| (*demo || !only_demo) && !env::has_program(program))
-        .map(|(_, package, _)| *package)
+        .flat_map(|(_, packages, _)| packages.split(' '))
         .collect();
     missing.extend(node());
     if missing.is_empty() {

@@ -41,8 +41,28 @@ pub struct Arrived {
     pub octets: Vec<u8>,
 }
 
+/// How a request of a [`Requests`] ended, by its number.
+pub type Ended = (u64, Result<Answered, Failure>);
+
+/// Who waits for an answer.
+enum Done {
+    Alone(oneshot::Sender<Result<Answered, Failure>>),
+    /// A place in the queue of all that this caller asked.
+    Queued(u64, mpsc::OwnedPermit<Ended>),
+}
+
+impl Done {
+    fn end(self, result: Result<Answered, Failure>) {
+        match self {
+            // Who asked may have gone.
+            Self::Alone(done) => drop(done.send(result)),
+            Self::Queued(number, place) => drop(place.send((number, result))),
+        }
+    }
+}
+
 enum Command {
-    Request { octets: Vec<u8>, key: u64, within: Duration, done: oneshot::Sender<Result<Answered, Failure>> },
+    Request { octets: Vec<u8>, key: u64, within: Duration, done: Done },
     Answer { handle: Handle, octets: Vec<u8> },
     Peers { done: oneshot::Sender<Vec<PeerStatus>> },
     Stop { done: oneshot::Sender<()> },
@@ -68,11 +88,28 @@ impl Handler {
     /// Why there is no answer.
     pub async fn request(&self, octets: Vec<u8>, key: u64, within: Duration) -> Result<Answered, Failure> {
         let (done, wait) = oneshot::channel();
-        let command = Command::Request { octets, key, within, done };
+        let command = Command::Request { octets, key, within, done: Done::Alone(done) };
         match tokio::time::timeout(within, self.commands.send(command)).await {
             Ok(Ok(())) => wait.await.unwrap_or(Err(Failure::Stopping)),
             Ok(Err(_)) => Err(Failure::Stopping),
             Err(_) => Err(Failure::Timeout),
+        }
+    }
+
+    /// For who has many requests at a time, `most` at once: they go without waiting, and all answers come out of one queue.
+    #[must_use]
+    pub fn requests(&self, most: usize) -> (Requests, mpsc::Receiver<Ended>) {
+        let (ended, answers) = mpsc::channel(most.max(1));
+        (Requests { commands: self.commands.clone(), ended }, answers)
+    }
+
+    /// [`Handler::answer`] for who does not wait.
+    pub fn post_answer(&self, handle: Handle, octets: Vec<u8>) {
+        if let Err(mpsc::error::TrySendError::Full(command)) =
+            self.commands.try_send(Command::Answer { handle, octets })
+        {
+            let commands = self.commands.clone();
+            tokio::spawn(async move { commands.send(command).await });
         }
     }
 
@@ -100,6 +137,28 @@ impl Handler {
     #[must_use]
     pub fn bound(&self) -> &[SocketAddr] {
         &self.bound
+    }
+}
+
+/// See [`Handler::requests`].
+#[derive(Debug, Clone)]
+pub struct Requests {
+    commands: mpsc::Sender<Command>,
+    ended: mpsc::Sender<Ended>,
+}
+
+impl Requests {
+    /// Sends a request; its answer, or why there is none, comes out of the queue by this number.
+    ///
+    /// # Errors
+    /// Too many wait already, or the node has ended; nothing comes out of the queue then.
+    pub fn send(&self, number: u64, octets: Vec<u8>, key: u64, within: Duration) -> Result<(), Failure> {
+        let place = self.ended.clone().try_reserve_owned().map_err(|_| Failure::NoPeer)?;
+        let command = Command::Request { octets, key, within, done: Done::Queued(number, place) };
+        self.commands.try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Failure::NoPeer,
+            mpsc::error::TrySendError::Closed(_) => Failure::Stopping,
+        })
     }
 }
 
@@ -159,7 +218,7 @@ struct Loop {
     remotes: Vec<Remote>,
     around: Surroundings,
     links: HashMap<LinkId, mpsc::Sender<Order>>,
-    waiting: DetHashMap<Token, oneshot::Sender<Result<Answered, Failure>>>,
+    waiting: DetHashMap<Token, Done>,
     next_token: u64,
     arrivals: mpsc::Sender<Arrived>,
     effects: Effects,
@@ -168,7 +227,12 @@ struct Loop {
 }
 
 impl Loop {
-    async fn run(mut self, mut told: mpsc::Receiver<Told>, mut commands: mpsc::Receiver<Command>) {
+    async fn run(mut self, told: mpsc::Receiver<Told>, commands: mpsc::Receiver<Command>) {
+        self.serve(told, commands).await;
+        self.waiting.drain().for_each(|(_, done)| done.end(Err(Failure::Stopping)));
+    }
+
+    async fn serve(&mut self, mut told: mpsc::Receiver<Told>, mut commands: mpsc::Receiver<Command>) {
         let (mut news, mut orders) = (Vec::new(), Vec::new());
         self.step(Input::Wakeup);
         loop {
@@ -255,11 +319,10 @@ impl Loop {
 
     fn step(&mut self, input: Input<'_>) {
         let now = self.now();
-        self.node.step(now, input, &mut self.effects);
-        if self.effects.is_empty() {
-            return;
-        }
-        let mut effects = self.effects.take().into_iter().peekable();
+        // What is refused within is another step: it finds an outbox of its own.
+        let mut outbox = core::mem::take(&mut self.effects);
+        self.node.step(now, input, &mut outbox);
+        let mut effects = outbox.drain().peekable();
         while let Some(effect) = effects.next() {
             match effect {
                 Effect::Connect { peer, link } => self.connect(peer, link),
@@ -282,6 +345,8 @@ impl Loop {
                 Effect::Event(event) => self.event(event),
             }
         }
+        drop(effects);
+        self.effects = outbox;
     }
 
     fn connect(&mut self, peer: PeerId, link: LinkId) {
@@ -320,12 +385,12 @@ impl Loop {
                 tracing::warn!(host, code = code.0, "somebody introduced himself who is no peer");
             }
             Event::Request { peer, handle, octets } => self.arrived(peer, handle, octets),
-            Event::Answer { token, peer, octets, took } => {
+            Event::Answer { token, peer, octets, outcome, took } => {
                 if let Some(status) = self.statuses.get_mut(peer.0) {
-                    status.answered(result_of(&octets, &self.limits), took);
+                    status.answered(result_of(outcome), took);
                 }
                 if let Some(done) = self.waiting.remove(&token) {
-                    let _ = done.send(Ok(Answered { peer, octets, took }));
+                    done.end(Ok(Answered { peer, octets, took }));
                 }
             }
             Event::Stray(peer) => {
@@ -335,7 +400,7 @@ impl Loop {
             }
             Event::Failed { token, why } => {
                 if let Some(done) = self.waiting.remove(&token) {
-                    let _ = done.send(Err(why));
+                    done.end(Err(why));
                 }
             }
         }
@@ -371,11 +436,11 @@ impl Loop {
 }
 
 /// The result of an answer, by vendor and code.
-fn result_of(octets: &[u8], limits: &Limits) -> (u32, u32) {
-    match Message::decode(octets, limits).and_then(|message| message.outcome()) {
-        Ok(Outcome::Base(code)) => (0, code.0),
-        Ok(Outcome::Experimental { vendor, code }) => (vendor, code),
-        Err(_) => (u32::MAX, u32::MAX),
+fn result_of(outcome: Option<Outcome>) -> (u32, u32) {
+    match outcome {
+        Some(Outcome::Base(code)) => (0, code.0),
+        Some(Outcome::Experimental { vendor, code }) => (vendor, code),
+        None => (u32::MAX, u32::MAX),
     }
 }
 

@@ -23,6 +23,6 @@ mod settings;
 mod tls;
 
 pub use counters::{BUCKETS_MICROS, PeerStatus};
-pub use drive::{Answered, Arrived, Handler, spawn};
+pub use drive::{Answered, Arrived, Ended, Handler, Requests, spawn};
 pub use settings::{Listen, Remote, Settings, StartError, Transport};
 pub use tls::{Tls, TlsError};

@@ -59,11 +59,20 @@ fn remote(host: &str, transport: Transport, address: String) -> Remote {
 }
 
 async fn server(transport: Transport, inband: bool, tls: Option<Tls>) -> (Handler, mpsc::Receiver<Arrived>) {
+    listening(transport, inband, tls, "127.0.0.1:0".parse().unwrap()).await
+}
+
+async fn listening(
+    transport: Transport,
+    inband: bool,
+    tls: Option<Tls>,
+    address: SocketAddr,
+) -> (Handler, mpsc::Receiver<Arrived>) {
     let mut guest = remote(CLIENT, transport, String::new());
     guest.config.inband_tls = inband;
     guest.config.certified = transport == Transport::Tls;
     let mut settings = settings(SERVER, guest, tls);
-    settings.listen = vec![Listen { transport, address: "127.0.0.1:0".parse().unwrap() }];
+    settings.listen = vec![Listen { transport, address }];
     spawn(settings).await.unwrap()
 }
 
@@ -111,8 +120,12 @@ fn serve(handler: Handler, mut arrived: mpsc::Receiver<Arrived>) {
 }
 
 async fn converse(transport: Transport, inband: bool, tls: Option<(Tls, Tls)>) {
+    converse_at("127.0.0.1:0".parse().unwrap(), transport, inband, tls).await;
+}
+
+async fn converse_at(address: SocketAddr, transport: Transport, inband: bool, tls: Option<(Tls, Tls)>) {
     let (ours, theirs) = tls.unzip();
-    let (host, arrived) = server(transport, inband, theirs).await;
+    let (host, arrived) = listening(transport, inband, theirs, address).await;
     let at = host.bound()[0];
     serve(host.clone(), arrived);
     let guest = client(transport, inband, ours, at).await;
@@ -148,6 +161,81 @@ async fn requests_go_over_tls() {
 async fn tls_begins_within_the_connection() {
     let authority = Authority::new();
     converse(Transport::Tcp, true, Some((authority.tls(CLIENT), authority.tls(SERVER)))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_go_over_sctp() {
+    let probe = basalt_sctp::probe();
+    if probe.auto.is_none() {
+        eprintln!("skipped: {}", probe.why);
+        return;
+    }
+    // An address of its own: raw sockets hear what is for others at theirs.
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let address = SocketAddr::from(([127, 64 + high % 64, low, 77], basalt_diameter::PORT));
+    converse_at(address, Transport::Sctp, false, None).await;
+}
+
+/// Asks once and gets nothing, and nobody is up.
+async fn nothing_opens(guest: &Handler, host: &Handler) {
+    let asked = guest.request(request(0), 0, Duration::from_secs(1)).await;
+    assert_eq!(asked, Err(Failure::NoPeer));
+    assert!(!guest.peers().await[0].up && !host.peers().await[0].up);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn within_the_connection_a_certificate_of_another_name_opens_nothing_either() {
+    let authority = Authority::new();
+    let (host, _arrived) = server(Transport::Tcp, true, Some(authority.tls(SERVER))).await;
+    let guest = client(Transport::Tcp, true, Some(authority.tls("mallory.visited.example")), host.bound()[0]).await;
+    let lost = async {
+        while host.peers().await[0].lost.is_none() && guest.peers().await[0].lost.is_none() {
+            // The client may believe for a moment that all is well: its side of TLS stands before the server has judged it.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG, lost).await.expect("the connection ends");
+    assert!(!host.peers().await[0].up);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_of_another_authority_open_nothing() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (host, _arrived) = server(Transport::Tls, false, Some(authority.tls(SERVER))).await;
+    let guest = client(Transport::Tls, false, Some(other.tls(CLIENT)), host.bound()[0]).await;
+    nothing_opens(&guest, &host).await;
+    let (host, _arrived) = server(Transport::Tls, false, Some(other.tls(SERVER))).await;
+    let guest = client(Transport::Tls, false, Some(authority.tls(CLIENT)), host.bound()[0]).await;
+    nothing_opens(&guest, &host).await;
+    // In clear where TLS is spoken, and the other way round.
+    let guest = client(Transport::Tcp, false, None, host.bound()[0]).await;
+    nothing_opens(&guest, &host).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_to_many_requests_come_out_of_one_queue() {
+    let (host, arrived) = server(Transport::Tcp, false, None).await;
+    serve(host.clone(), arrived);
+    let guest = client(Transport::Tcp, false, None, host.bound()[0]).await;
+    up(&guest).await;
+    let (requests, mut ended) = guest.requests(50);
+    for number in 0..50 {
+        requests.send(number, request(0), number, LONG).unwrap();
+    }
+    // All places are taken until answers are taken out.
+    assert_eq!(requests.send(50, request(0), 0, LONG), Err(Failure::NoPeer));
+    let mut numbers = Vec::new();
+    for _ in 0..50 {
+        let (number, answered) = tokio::time::timeout(LONG, ended.recv()).await.unwrap().unwrap();
+        assert!(answered.is_ok());
+        numbers.push(number);
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..50).collect::<Vec<_>>());
+    // What is no request ends there, too.
+    requests.send(51, Vec::new(), 0, LONG).unwrap();
+    let (number, answered) = tokio::time::timeout(LONG, ended.recv()).await.unwrap().unwrap();
+    assert_eq!((number, answered), (51, Err(Failure::Invalid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,8 +7,7 @@ use crate::{convert, incoming, metrics, operate};
 use anyhow::Context as _;
 use basalt_control_api::federation::v1 as api;
 use basalt_control_api::federation::v1::federation_server::FederationServer;
-use basalt_diameter::node::Failure;
-use basalt_diameter_link::{Answered, Arrived, Handler};
+use basalt_diameter_link::{Arrived, Ended, Handler, Requests};
 use basalt_sansio::{SecureSeed, Time};
 use feg_relay::{AskId, Effect, Effects, GatewayId, Input, Outcome, Relay, Request, Token};
 use std::collections::HashMap;
@@ -20,6 +19,8 @@ use tonic::transport::Server;
 
 /// What waits for the loop.
 const TOLD: usize = 8192;
+/// Diameter requests that wait for answers.
+const ASKED: usize = 131_072;
 /// How long what is being asked may take when the daemon is to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -33,8 +34,6 @@ pub enum Told {
     Asked { gateway: GatewayId, request: Box<Request> },
     /// A gateway answers.
     Replied { gateway: GatewayId, ask: AskId, outcome: Outcome },
-    /// A Diameter request ended.
-    HssAnswered { token: Token, result: Result<Answered, Failure> },
     /// Who is connected, and whether we are to be left alone.
     Show { done: oneshot::Sender<(Vec<String>, bool)> },
     /// Gateways are to go elsewhere, or may come again.
@@ -65,11 +64,12 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .add_service(streams)
         .serve_with_incoming(incoming::accept(listener, tls));
+    let (requests, ended) = handler.requests(ASKED);
     let machine = Loop {
         name,
         relay,
         handler: handler.clone(),
-        told: told_sender.clone(),
+        requests,
         metrics: metrics.clone(),
         gateways: HashMap::new(),
         started: Instant::now(),
@@ -78,7 +78,7 @@ pub async fn run(effective: Effective) -> anyhow::Result<()> {
     };
     operator.serve(&effective.control, told_sender.clone()).await?;
     metrics::serve(effective.metrics, metrics, handler.clone()).await?;
-    tokio::spawn(machine.run(told, arrived));
+    tokio::spawn(machine.run(told, arrived, ended));
     tracing::info!(gateways = %effective.gateways, "ready");
     basalt_supervise::ready();
     tokio::select! {
@@ -122,7 +122,7 @@ struct Loop {
     name: String,
     relay: Relay,
     handler: Handler,
-    told: mpsc::Sender<Told>,
+    requests: Requests,
     metrics: Metrics,
     gateways: HashMap<GatewayId, mpsc::Sender<Outgoing>>,
     started: Instant,
@@ -131,12 +131,20 @@ struct Loop {
 }
 
 impl Loop {
-    async fn run(mut self, mut told: mpsc::Receiver<Told>, mut arrived: mpsc::Receiver<Arrived>) {
-        let mut news = Vec::new();
+    async fn run(
+        mut self,
+        mut told: mpsc::Receiver<Told>,
+        mut arrived: mpsc::Receiver<Arrived>,
+        mut ended: mpsc::Receiver<Ended>,
+    ) {
+        let (mut news, mut answers) = (Vec::new(), Vec::new());
         loop {
             let wakeup = self.relay.next_wakeup().map(|at| self.started + Duration::from_micros(at.as_micros()));
             tokio::select! {
                 _ = told.recv_many(&mut news, 256) => news.drain(..).for_each(|told| self.hear(told)),
+                _ = ended.recv_many(&mut answers, 256) => {
+                    answers.drain(..).for_each(|ended| self.answered(ended));
+                }
                 Some(Arrived { handle, octets, .. }) = arrived.recv() => {
                     self.step(Input::FromHss { handle, octets: &octets });
                 }
@@ -158,13 +166,6 @@ impl Loop {
             Told::GatewayDown { gateway } => self.lost(gateway),
             Told::Asked { gateway, request } => self.step(Input::Asked { gateway, request: *request }),
             Told::Replied { gateway, ask, outcome } => self.step(Input::Replied { gateway, ask, outcome }),
-            Told::HssAnswered { token, result } => {
-                let result = match &result {
-                    Ok(answered) => Ok(answered.octets.as_slice()),
-                    Err(why) => Err(*why),
-                };
-                self.step(Input::HssAnswered { token, result });
-            }
             Told::Show { done } => {
                 let _ = done.send((self.relay.gateways().map(str::to_owned).collect(), self.draining));
             }
@@ -173,6 +174,15 @@ impl Loop {
                 let _ = done.send(self.relay.waiting());
             }
         }
+    }
+
+    /// A Diameter request ended.
+    fn answered(&mut self, (token, result): Ended) {
+        let result = match &result {
+            Ok(answered) => Ok(answered.octets.as_slice()),
+            Err(why) => Err(*why),
+        };
+        self.step(Input::HssAnswered { token: Token(token), result });
     }
 
     fn lost(&mut self, gateway: GatewayId) {
@@ -197,27 +207,24 @@ impl Loop {
 
     fn step(&mut self, input: Input<'_>) {
         let now = Time::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX));
-        self.relay.step(now, input, &mut self.effects);
-        let effects = self.effects.take();
+        // What cannot even be sent is another step: it finds an outbox of its own.
+        let mut outbox = core::mem::take(&mut self.effects);
+        self.relay.step(now, input, &mut outbox);
         let mut gone = Vec::new();
-        for effect in effects {
+        for effect in outbox.drain() {
             match effect {
                 Effect::ToHss { token, octets, key, within } => {
-                    let (handler, told) = (self.handler.clone(), self.told.clone());
-                    tokio::spawn(async move {
-                        let result = handler.request(octets, key, within).await;
-                        let _ = told.send(Told::HssAnswered { token, result }).await;
-                    });
+                    if let Err(why) = self.requests.send(token.0, octets, key, within) {
+                        self.step(Input::HssAnswered { token, result: Err(why) });
+                    }
                 }
                 Effect::Answer { gateway, id, answer } => gone.extend(self.send(gateway, convert::answer(id, answer))),
                 Effect::Ask { gateway, ask, what } => gone.extend(self.send(gateway, convert::ask(ask.0, what))),
-                Effect::ToPeer { handle, octets } => {
-                    let handler = self.handler.clone();
-                    tokio::spawn(async move { handler.answer(handle, octets).await });
-                }
+                Effect::ToPeer { handle, octets } => self.handler.post_answer(handle, octets),
                 Effect::Count(metric) => self.metrics.count(&metric),
             }
         }
+        self.effects = outbox;
         for gateway in gone {
             self.lost(gateway);
         }

@@ -7,8 +7,9 @@ use basalt_diameter::{Limits, Message};
 use basalt_ids::Imsi;
 use basalt_sansio::{DetHashMap, DetState, Duration, Time};
 use feg_s6a::{Refusal, To, Visit, cause};
+use std::collections::VecDeque;
 
-/// Answers remembered at most; beyond that the request is refused until some are forgotten.
+/// Requests remembered at most, the oldest forgotten first; one more is refused while the oldest has not been answered.
 const REMEMBERED: usize = 200_000;
 
 /// A request of a gateway's, from its first coming until it is forgotten.
@@ -56,10 +57,14 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct Forward {
     known: DetHashMap<Number, Fate>,
+    /// All of `known` in the order of their coming, with when they are forgotten; some are gone already.
+    order: VecDeque<(Time, Number)>,
     waiting: DetHashMap<Token, Waiting>,
     /// Which HSS has which phone: later requests are for it.
     hosts: DetHashMap<Imsi, String>,
     next: u64,
+    /// Requests remembered at most.
+    pub(crate) most: usize,
 }
 
 impl Forward {
@@ -67,9 +72,11 @@ impl Forward {
         let hasher = || DetState::keyed(keys.0, keys.1);
         Self {
             known: DetHashMap::with_hasher(hasher()),
+            order: VecDeque::new(),
             waiting: DetHashMap::default(),
             hosts: DetHashMap::with_hasher(hasher()),
             next: 0,
+            most: REMEMBERED,
         }
     }
 
@@ -77,8 +84,20 @@ impl Forward {
         self.waiting.len()
     }
 
-    pub(crate) fn forget(&mut self, number: &Number) {
-        self.known.remove(number);
+    /// Forgets what is old, or too much; when there is something to forget again.
+    pub(crate) fn forget(&mut self, now: Time) -> Option<Time> {
+        while let Some((until, number)) = self.order.front() {
+            let asked = matches!(self.known.get(number), Some(Fate::Asked { .. }));
+            if now < *until && (asked || self.order.len() < self.most) {
+                return Some(*until);
+            }
+            // One that failed and was asked anew stands further back as well.
+            if !asked {
+                self.known.remove(number);
+            }
+            self.order.pop_front();
+        }
+        None
     }
 }
 
@@ -103,10 +122,11 @@ impl Relay {
             }
             None => {}
         }
+        self.forward.forget(now);
         let refusal = if !from.quota.take(now) || from.waiting >= self.config.waiting {
             out.push(Effect::Count(Metric::OverQuota));
             Some(Answer::Unavailable("the federation gateway has too much to do for this gateway"))
-        } else if self.forward.known.len() >= REMEMBERED {
+        } else if self.forward.order.len() >= self.forward.most {
             Some(Answer::Unavailable("the federation gateway has too much to do"))
         } else {
             None
@@ -121,7 +141,10 @@ impl Relay {
                     from.waiting += 1;
                 }
                 self.forward.known.insert(number, Fate::Asked { token, who: vec![gateway] });
-                self.timers.arm(Timer::Forget(number), now + self.config.memory + request.within);
+                if self.forward.order.is_empty() {
+                    self.timers.arm(Timer::Forget, now + self.config.memory);
+                }
+                self.forward.order.push_back((now + self.config.memory, number));
             }
             Err(answer) => out.push(Effect::Answer { gateway, id: request.id, answer }),
         }
@@ -205,7 +228,6 @@ impl Relay {
         if matches!(answer, Answer::Unavailable(_)) {
             // Who asks again has another try: nothing was decided.
             self.forward.known.remove(&number);
-            self.timers.cancel(&Timer::Forget(number));
         } else {
             self.forward.known.insert(number, Fate::Answered(answer));
         }

@@ -44,8 +44,8 @@ const LOCATIONS: usize = 2_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Timer {
-    /// An answer is forgotten.
-    Forget(Number),
+    /// The oldest answers are forgotten.
+    Forget,
     /// Gateways do not answer a home network's request.
     Backward(Handle),
 }
@@ -120,7 +120,11 @@ impl Relay {
     fn wakeup(&mut self, now: Time, out: &mut Effects) {
         while let Some(timer) = self.timers.pop_expired(now) {
             match timer {
-                Timer::Forget(number) => self.forward.forget(&number),
+                Timer::Forget => {
+                    if let Some(until) = self.forward.forget(now) {
+                        self.timers.arm(Timer::Forget, until);
+                    }
+                }
                 Timer::Backward(handle) => self.silent(handle, out),
             }
         }

@@ -148,6 +148,34 @@ fn a_gateway_that_floods_is_refused_and_others_are_served() {
     sent(&step(&mut relay, 1, Input::Asked { gateway: GatewayId(2), request: vectors(0) }));
 }
 
+#[test]
+fn the_oldest_answers_are_forgotten_first_and_what_waits_is_not() {
+    let mut relay = relay();
+    relay.config.rate = u32::MAX;
+    up(&mut relay, 1, "mast");
+    let ask = |relay: &mut Relay, id| step(relay, 1, Input::Asked { gateway: GatewayId(1), request: vectors(id) });
+    let most = 100;
+    relay.forward.most = 100;
+    for id in 0..most + 10 {
+        let (token, octets) = sent(&ask(&mut relay, id));
+        let octets = answer(&octets, give_vectors);
+        step(&mut relay, 1, Input::HssAnswered { token, result: Ok(&octets) });
+    }
+    assert!(matches!(ask(&mut relay, 10)[..], [Effect::Answer { .. }]), "remembered");
+    let (waits, octets) = sent(&ask(&mut relay, 9));
+    // It becomes the oldest, and is answered nevertheless.
+    for id in most + 10..2 * most + 9 {
+        let (token, octets) = sent(&ask(&mut relay, id));
+        let octets = answer(&octets, give_vectors);
+        step(&mut relay, 1, Input::HssAnswered { token, result: Ok(&octets) });
+    }
+    assert!(matches!(ask(&mut relay, 5)[..], [Effect::Answer { answer: Answer::Unavailable(_), .. }]), "no room");
+    let octets = answer(&octets, give_vectors);
+    let given = step(&mut relay, 1, Input::HssAnswered { token: waits, result: Ok(&octets) });
+    assert!(matches!(given[..], [Effect::Answer { id: 9, answer: Answer::Vectors(_), .. }]));
+    sent(&ask(&mut relay, 5));
+}
+
 fn from_home(realm: &str, imsi: &str) -> Vec<u8> {
     let mut writer = Writer::new(&Header::request(Command::CANCEL_LOCATION, Application::S6A));
     writer.text(name::SESSION_ID, "hss;1;1").text(name::ORIGIN_HOST, "hss.home.example");

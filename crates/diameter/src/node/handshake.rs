@@ -225,6 +225,7 @@ impl Node {
         peer.state = State::Open { link };
         peer.capabilities = Some(told);
         peer.watchdog = Watchdog::new(peer.failed);
+        peer.heard = now;
         if let Some(tries) = self.tries.get_mut(id.0) {
             *tries = 0;
         }

@@ -231,19 +231,26 @@ impl Node {
             peer.failed = false;
             out.push(Effect::Event(Event::PeerUp(id)));
         }
-        self.arm_watchdog(now, id);
+        // The timer looks at this when it ends: to set it anew at each message would cost more than all the rest.
+        peer.heard = now;
     }
 
     /// Tw with its jitter of two seconds (RFC 3539 §3.4.1).
-    fn arm_watchdog(&mut self, now: Time, id: PeerId) {
+    fn arm_watchdog(&mut self, from: Time, id: PeerId) {
         let Some(peer) = self.peers.get(id.0) else { return };
         let jitter = Duration::from_millis(self.rng.below(4000));
         let after = peer.config.watchdog.max(Duration::from_secs(6)) + jitter;
-        self.timers.arm(Timer::Watchdog(id), now + after - Duration::from_secs(2));
+        self.timers.arm(Timer::Watchdog(id), from + after - Duration::from_secs(2));
     }
 
     fn silence(&mut self, now: Time, id: PeerId, out: &mut Effects) {
         let Some((link, peer)) = self.peers.get_mut(id.0).and_then(|peer| Some((peer.open()?, peer))) else { return };
+        let shortest = peer.config.watchdog.max(Duration::from_secs(6)) - Duration::from_secs(2);
+        if now.since(peer.heard) < shortest {
+            // It was heard since the timer was set: silence begins there.
+            let heard = peer.heard;
+            return self.arm_watchdog(heard, id);
+        }
         match peer.watchdog.silent() {
             Verdict::Ask => {
                 peer.watchdog.asked();

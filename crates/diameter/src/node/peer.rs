@@ -36,6 +36,8 @@ pub(crate) struct Peer {
     pub(crate) state: State,
     pub(crate) watchdog: Watchdog,
     pub(crate) capabilities: Option<Capabilities>,
+    /// When it was heard last, over its open connection.
+    pub(crate) heard: Time,
     /// The connection before ended in silence.
     pub(crate) failed: bool,
     /// Requests that wait for its answers.
@@ -52,6 +54,7 @@ impl Peer {
             state: State::Closed,
             watchdog: Watchdog::new(false),
             capabilities: None,
+            heard: Time::ZERO,
             failed: false,
             outstanding: 0,
             tokens,

@@ -11,8 +11,6 @@ pub(crate) struct Pending {
     /// As it was sent last.
     pub(crate) octets: Vec<u8>,
     pub(crate) key: u64,
-    pub(crate) realm: String,
-    pub(crate) host: Option<String>,
     pub(crate) application: Application,
     pub(crate) deadline: Time,
     pub(crate) sent: Time,

@@ -4,9 +4,10 @@ use super::pending::Pending;
 use super::types::{Effect, Event, Failure, LinkId, Outgoing, PeerId, Token};
 use super::watchdog::Trust;
 use super::{Effects, Node, Timer};
+use crate::avp::Avps;
 use crate::code::ResultCode;
 use crate::dictionary as name;
-use crate::message::{Message, Outcome};
+use crate::message::{HEADER, Message, Outcome};
 use basalt_sansio::Time;
 
 /// Where the flags and identifiers of a header are.
@@ -34,17 +35,9 @@ impl Node {
 
     /// Sends a request to the best peer that has not had it; gives it back if there is none.
     fn dispatch(&mut self, now: Time, mut pending: Pending, out: &mut Effects) -> Result<(), (Box<Pending>, Failure)> {
-        let direct = pending.host.as_ref().and_then(|host| {
-            self.peers.iter().position(|peer| peer.config.host.eq_ignore_ascii_case(host)).map(PeerId)
-        });
-        let route = self.routes.find(&pending.realm, pending.application);
-        if direct.is_none() && route.is_none() {
-            return Err((Box::new(pending), Failure::NoRoute));
-        }
-        let order = route.map(|route| route.order(pending.key)).unwrap_or_default();
-        let candidates: Vec<PeerId> = direct.into_iter().chain(order).collect();
-        let Some((id, link)) = self.best(&candidates, &pending) else {
-            return Err((Box::new(pending), Failure::NoPeer));
+        let (id, link) = match self.candidate(&pending) {
+            Ok(found) => found,
+            Err(why) => return Err((Box::new(pending), why)),
         };
         if !pending.tried.is_empty()
             && let Some(flags) = pending.octets.get_mut(FLAGS)
@@ -63,23 +56,32 @@ impl Node {
         Ok(())
     }
 
-    /// The first that is trusted; failing that, the first that is back and has yet to show that it answers.
-    fn best(&self, candidates: &[PeerId], pending: &Pending) -> Option<(PeerId, LinkId)> {
-        let able = |id: &PeerId| {
+    /// Who takes a request: the host that it is for, then by the route's preference; the first that is trusted, failing that, the
+    /// first that is back and has yet to show that it answers.
+    fn candidate(&self, pending: &Pending) -> Result<(PeerId, LinkId), Failure> {
+        let (realm, host) = destination(&pending.octets).ok_or(Failure::Invalid)?;
+        let direct = host.and_then(|host| {
+            self.peers.iter().position(|peer| peer.config.host.eq_ignore_ascii_case(host)).map(PeerId)
+        });
+        let route = self.routes.find(realm, pending.application);
+        if direct.is_none() && route.is_none() {
+            return Err(Failure::NoRoute);
+        }
+        let by_route = route.into_iter().flat_map(|route| route.preferences(pending.key));
+        let all =
+            direct.map(|id| (id, None)).into_iter().chain(by_route.map(|(id, preference)| (id, Some(preference))));
+        let able = all.filter_map(|(id, preference)| {
             let peer = self.peers.get(id.0)?;
             let fits = peer.capabilities.as_ref().is_some_and(|told| told.serve(pending.application));
-            let free = peer.outstanding < peer.config.outstanding && !pending.tried.contains(id);
-            peer.open().filter(|_| fits && free).map(|link| (*id, link, peer.watchdog.trust))
-        };
-        let mut back = None;
-        for (id, link, trust) in candidates.iter().filter_map(able) {
-            match trust {
-                Trust::Okay => return Some((id, link)),
-                Trust::Reopen(_) => back = back.or(Some((id, link))),
-                Trust::Suspect => {}
-            }
-        }
-        back
+            let free = peer.outstanding < peer.config.outstanding && !pending.tried.contains(&id);
+            let trusted = match peer.watchdog.trust {
+                Trust::Okay => 0,
+                Trust::Reopen(_) => 1,
+                Trust::Suspect => return None,
+            };
+            peer.open().filter(|_| fits && free).map(|link| ((trusted, preference), id, link))
+        });
+        able.min_by_key(|(preference, ..)| *preference).map(|(_, id, link)| (id, link)).ok_or(Failure::NoPeer)
     }
 
     /// An answer. One that fits nothing is late, or a lie: it is dropped and told of.
@@ -96,8 +98,8 @@ impl Node {
         self.timers.cancel(&Timer::Request(header.hop_by_hop));
         self.settle(pending.peer);
         // These say that this peer cannot, and another might (§7.1.3).
-        let elsewhere =
-            matches!(message.outcome(), Ok(Outcome::Base(ResultCode::UNABLE_TO_DELIVER | ResultCode::TOO_BUSY)));
+        let outcome = message.outcome().ok();
+        let elsewhere = matches!(outcome, Some(Outcome::Base(ResultCode::UNABLE_TO_DELIVER | ResultCode::TOO_BUSY)));
         let (token, peer, took) = (pending.token, pending.peer, now.since(pending.sent));
         if elsewhere && header.error {
             pending.tried.push(peer);
@@ -105,7 +107,7 @@ impl Node {
                 return;
             }
         }
-        out.push(Effect::Event(Event::Answer { token, peer, octets: message.octets().to_vec(), took }));
+        out.push(Effect::Event(Event::Answer { token, peer, octets: message.octets().to_vec(), outcome, took }));
     }
 
     /// What waits for answers over a connection goes elsewhere, marked as possibly sent before.
@@ -137,15 +139,12 @@ impl Node {
 /// A request as it waits. Nothing of it is sent yet.
 fn read(now: Time, request: Outgoing, limits: &crate::Limits) -> Option<Pending> {
     let message = Message::decode(&request.octets, limits).ok().filter(|message| message.header.request)?;
-    let realm = message.find(name::DESTINATION_REALM)?.identity().ok()?.to_owned();
-    let host = message.find(name::DESTINATION_HOST).and_then(|avp| avp.identity().ok()).map(str::to_owned);
+    message.find(name::DESTINATION_REALM)?.identity().ok()?;
     let application = message.header.application;
     Some(Pending {
         token: request.token,
         octets: request.octets,
         key: request.key,
-        realm,
-        host,
         application,
         deadline: request.deadline,
         sent: now,
@@ -153,6 +152,14 @@ fn read(now: Time, request: Outgoing, limits: &crate::Limits) -> Option<Pending>
         link: LinkId(0),
         tried: Vec::new(),
     })
+}
+
+/// Destination-Realm and Destination-Host of a request that was read before.
+fn destination(octets: &[u8]) -> Option<(&str, Option<&str>)> {
+    let avps = Avps::new(octets.get(HEADER..)?, HEADER);
+    let realm = avps.clone().need(name::DESTINATION_REALM).ok()?.identity().ok()?;
+    let host = avps.find(name::DESTINATION_HOST).ok()?.and_then(|avp| avp.identity().ok());
+    Some((realm, host))
 }
 
 fn fail(token: Token, why: Failure, out: &mut Effects) {

@@ -2,6 +2,7 @@
 
 use super::types::{PeerId, Route};
 use crate::code::Application;
+use core::cmp::Reverse;
 
 /// The routes, and the choice among the peers of one.
 #[derive(Debug, Clone, Default)]
@@ -24,13 +25,11 @@ impl Routes {
 }
 
 impl Route {
-    /// Its peers, those first that should be tried first: by rank, and within a rank by what is best for this key. The same key
-    /// has the same order wherever it is asked for, so that nodes side by side choose alike; and when a peer goes, only its own
-    /// keys move (rendezvous hashing).
-    pub(crate) fn order(&self, key: u64) -> Vec<PeerId> {
-        let mut peers = self.peers.clone();
-        peers.sort_by_key(|(peer, rank)| (*rank, core::cmp::Reverse(score(key, *peer))));
-        peers.into_iter().map(|(peer, _)| peer).collect()
+    /// Its peers, and how much each should be tried first, the smallest before all: by rank, and within a rank by what is best for
+    /// this key. The same key has the same order wherever it is asked for, so that nodes side by side choose alike; and when a peer
+    /// goes, only its own keys move (rendezvous hashing).
+    pub(crate) fn preferences(&self, key: u64) -> impl Iterator<Item = (PeerId, (u8, Reverse<u64>))> + '_ {
+        self.peers.iter().map(move |(peer, rank)| (*peer, (*rank, Reverse(score(key, *peer)))))
     }
 }
 
@@ -65,17 +64,23 @@ mod tests {
         assert!(Routes::default().find("home.example", Application::S6A).is_none());
     }
 
+    fn order(route: &Route, key: u64) -> Vec<PeerId> {
+        let mut all: Vec<_> = route.preferences(key).collect();
+        all.sort_by_key(|(_, preference)| *preference);
+        all.into_iter().map(|(peer, _)| peer).collect()
+    }
+
     #[test]
     fn keys_spread_over_the_first_rank_and_stay_when_others_go() {
         let three = route("x", None, &[(0, 0), (1, 0), (2, 0), (3, 1)]);
         let two = route("x", None, &[(0, 0), (2, 0), (3, 1)]);
         let mut counts = [0; 4];
         for key in 0..3000 {
-            let order = three.order(key);
+            let order = order(&three, key);
             counts[order[0].0] += 1;
             assert_eq!(order[3], PeerId(3), "the stand-in comes last");
             if order[0] != PeerId(1) {
-                assert_eq!(two.order(key)[0], order[0]);
+                assert_eq!(self::order(&two, key)[0], order[0]);
             }
         }
         assert!(counts[..3].iter().all(|count| (900..1100).contains(count)), "{counts:?}");

@@ -1,6 +1,7 @@
 //! What goes into a node and what comes out of it.
 
 use crate::code::{Application, ResultCode};
+use crate::message::Outcome;
 use basalt_sansio::{Duration, Time};
 use core::net::IpAddr;
 
@@ -233,6 +234,8 @@ pub enum Event {
         peer: PeerId,
         /// The message.
         octets: Vec<u8>,
+        /// How it ended, where it says so.
+        outcome: Option<Outcome>,
         /// From the last sending to the answer.
         took: Duration,
     },
