@@ -97,7 +97,7 @@ impl Rest {
                 entries.extend(items);
             }
             match page.get("next_cursor").and_then(Value::as_str) {
-                Some(next) if next.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~=%".contains(&b)) => {
+                Some(next) if next.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~=%:".contains(&b)) => {
                     cursor = format!("&cursor={next}");
                 }
                 Some(_) => return Err(self.stranger()),

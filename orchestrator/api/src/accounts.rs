@@ -3,7 +3,7 @@
 use crate::gate::{Answer, Call};
 use crate::token::{digest_of, new_token};
 use crate::users::{self, check_name, hashed, shown, stored};
-use crate::{Grant, Problem, Role, Scope, password, session};
+use crate::{Grant, Problem, Role, Scope, password, select, session};
 use axum::http::header;
 use orchestrator_db::{AuditEntry, StoredToken, TokenKind};
 use serde::Deserialize;
@@ -29,9 +29,10 @@ pub(crate) struct Setup {
     /// The token of the setup link.
     token: String,
     /// The user's name.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     name: String,
     /// 12 to 256 characters.
-    #[schema(write_only)]
+    #[schema(write_only, min_length = 12, max_length = 256)]
     password: String,
 }
 
@@ -58,7 +59,7 @@ pub(crate) struct PasswordChange {
     #[schema(write_only)]
     current: String,
     /// 12 to 256 characters. All other sessions end.
-    #[schema(write_only)]
+    #[schema(write_only, min_length = 12, max_length = 256)]
     password: String,
 }
 
@@ -67,24 +68,35 @@ pub(crate) struct PasswordChange {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyRequest {
     /// Name for people, at most 200 characters.
+    #[schema(max_length = 200, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     title: String,
     /// What it may do at most: a part of what its owner may.
     grants: Vec<Grant>,
     /// Days until it expires, 1 to 366.
+    #[schema(minimum = 1, maximum = 366)]
     days: u16,
 }
 
 pub(crate) async fn set_up(call: &Call) -> Result<Answer, Problem> {
     let setup: Setup = call.read()?;
     check_name(&setup.name)?;
+    // Whoever has no token costs no hash.
+    let digest = digest_of(&setup.token);
+    if call.state.db.token(&digest, call.now).await?.is_none_or(|token| token.kind != TokenKind::Setup) {
+        return Err(token_used());
+    }
     let hash = hashed(&setup.name, &setup.password).await?;
     let grants = vec![Grant { role: Role::Admin, scope: Scope::Everything }];
     let user = stored(&setup.name, hash, &grants, call.now)?;
-    if !call.state.db.set_up(&digest_of(&setup.token), call.now, &user).await? {
-        return Err(Problem::new(403, "setup-token-used", "the setup token is wrong, was used or has expired"));
+    if !call.state.db.set_up(&digest, call.now, &user).await? {
+        return Err(token_used());
     }
     tracing::info!(user = setup.name, "the first user was made");
     Answer::with(201, shown(user))
+}
+
+fn token_used() -> Problem {
+    Problem::new(403, "setup-token-used", "the setup token is wrong, was used or has expired")
 }
 
 pub(crate) async fn login(call: &Call) -> Result<Answer, Problem> {
@@ -220,10 +232,10 @@ pub(crate) async fn delete_key(call: &Call) -> Result<Answer, Problem> {
 pub(crate) async fn audit(call: &Call) -> Result<Answer, Problem> {
     let below = match call.parameter("cursor") {
         None => i64::MAX,
-        Some(cursor) => cursor.parse().map_err(|_| Problem::bad("the cursor is none of ours"))?,
+        Some(cursor) => select::number(cursor)?,
     };
     let network = (!call.network.is_empty()).then_some(call.network.as_str());
-    let page = call.state.db.audit_log(network, below, crate::select::limit(call)?).await?;
+    let page = call.state.db.audit_log(network, below, select::limit(call)?).await?;
     let next = page.items.last().filter(|_| page.more).map(|entry| entry.id.to_string());
     let items: Vec<_> = page.items.iter().map(shown_audit).collect();
     Answer::ok(json!({"items": items, "next_cursor": next}))

@@ -10,6 +10,11 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
+/// `FIELD:TEXT` and lists of fields, as `select` reads them.
+const FILTER: &str = "^[A-Za-z0-9_-]{1,40}([.][A-Za-z0-9_-]{1,40}){0,4}:";
+const FIELDS: &str =
+    "^[A-Za-z0-9_-]{1,40}([.][A-Za-z0-9_-]{1,40}){0,4}(,[A-Za-z0-9_-]{1,40}([.][A-Za-z0-9_-]{1,40}){0,4}){0,31}$";
+
 /// The document of this interface. The committed copy is `openapi/orchestrator.json`.
 #[must_use]
 pub fn document() -> Value {
@@ -67,6 +72,9 @@ fn operation_id(route: &Route) -> String {
         Operation::Document => "openapi".to_owned(),
         Operation::SetUp => "set_up".to_owned(),
         Operation::Login => "log_in".to_owned(),
+        Operation::LoginOptions => "login_options".to_owned(),
+        Operation::BeginLogin => "begin_login".to_owned(),
+        Operation::FinishLogin => "finish_login".to_owned(),
         Operation::Logout => "log_out".to_owned(),
         Operation::ListSessions => "list_sessions".to_owned(),
         Operation::DeleteSession => "delete_sessions".to_owned(),
@@ -159,7 +167,12 @@ fn parameters(route: &Route) -> Vec<Value> {
     let named = ["tenant", "network", "name"].into_iter().filter(|name| route.path.contains(&format!("{{{name}}}")));
     let mut all: Vec<Value> = named
         .map(|name| {
-            let schema = json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"});
+            let pattern = match (route.operation, name) {
+                (of_kind, "name") if of_subscriber(of_kind) => "^[0-9]{6,15}$",
+                (Operation::PutUser | Operation::DeleteUser, "name") => "^[A-Za-z0-9._-]{1,64}$",
+                _ => "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$",
+            };
+            let schema = json!({"type": "string", "pattern": pattern});
             json!({"name": name, "in": "path", "required": true, "schema": schema})
         })
         .collect();
@@ -181,7 +194,16 @@ fn parameters(route: &Route) -> Vec<Value> {
     );
     if pages {
         query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries of a page.");
-        query("cursor", text(), "next_cursor of the page before.");
+        let cursor = match route.operation {
+            Operation::List(_) => {
+                json!({"type": "string", "pattern": "^[0-9]{1,18}~[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"})
+            }
+            Operation::Versions(_) | Operation::Audit | Operation::Events => {
+                json!({"type": "string", "pattern": "^[0-9]{1,18}$"})
+            }
+            _ => text(),
+        };
+        query("cursor", cursor, "next_cursor of the page before.");
     }
     if let Operation::Events = route.operation {
         query("alarms", json!({"type": "boolean", "default": false}), "Only what somebody should look at.");
@@ -218,7 +240,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     }
     if let Operation::List(_) = route.operation {
         query("sort", json!({"enum": ["name", "-name", "changed_at", "-changed_at"]}), "Order; - is descending.");
-        let filters = json!({"type": "array", "maxItems": 8, "items": {"type": "string"}});
+        let filters = json!({"type": "array", "maxItems": 8, "items": {"type": "string", "pattern": FILTER}});
         query("filter", filters, "FIELD:TEXT, the field of the body with dots between keys. All must fit.");
     }
     if let Operation::List(_) | Operation::Audit = route.operation {
@@ -229,7 +251,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         );
     }
     if let Operation::List(_) | Operation::Read(_) = route.operation {
-        query("fields", text(), "Only these, joined by commas: name,body.state.");
+        query("fields", json!({"type": "string", "pattern": FIELDS}), "Only these, joined by commas: name,body.state.");
     }
     if let Operation::Import(_) = route.operation {
         query("dry_run", json!({"type": "boolean", "default": false}), "Check everything, change nothing.");
@@ -242,26 +264,53 @@ fn parameters(route: &Route) -> Vec<Value> {
         query("state", json!({"enum": ["pending", "delivered", "dead"]}), "Those that stand so.");
         query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries at most.");
     }
+    if let Operation::BeginLogin = route.operation {
+        query(
+            "return_to",
+            json!({"type": "string", "default": "/"}),
+            "Page of this origin where the browser goes in the end.",
+        );
+    }
+    if let Operation::FinishLogin = route.operation {
+        query("code", text(), "What the provider gives for a token.");
+        query("state", text(), "As it was sent.");
+        query("error", text(), "Why the provider refused.");
+    }
     if let Operation::Watch = route.operation {
         query("kinds", text(), "Collections, events, phones and gateway-states, joined by commas; all, when absent.");
     }
-    let mut header = |name: &str, description: &str| {
-        all.push(json!({"name": name, "in": "header", "required": false, "schema": {"type": "string"}, "description": description}));
+    let mut header = |name: &str, pattern: &str, description: &str| {
+        let schema = json!({"type": "string", "pattern": pattern});
+        all.push(
+            json!({"name": name, "in": "header", "required": false, "schema": schema, "description": description}),
+        );
     };
     if let Operation::Import(Kind::Subscriber) = route.operation {
-        header("X-Sim-Op", "OP in 32 hexadecimal digits, where a vendor's file has neither OPc nor OP.");
+        header(
+            "X-Sim-Op",
+            "^[0-9A-Fa-f]{32}$",
+            "OP in 32 hexadecimal digits, where a vendor's file has neither OPc nor OP.",
+        );
     }
     if let Operation::Watch = route.operation {
-        header("Last-Event-ID", "The id of the last message that was heard: the stream goes on behind it.");
+        header(
+            "Last-Event-ID",
+            "^[!-~]{1,200}$",
+            "The id of the last message that was heard: the stream goes on behind it.",
+        );
     }
     if let Operation::Put(_) | Operation::Patch(_) | Operation::Delete(_) | Operation::Rollback(_) = route.operation {
-        header("If-Match", "The entity tag that the object must have.");
+        header("If-Match", "^([*]|\"[0-9]{1,18}\")$", "The entity tag that the object must have.");
     }
     if let Operation::Put(_) = route.operation {
-        header("If-None-Match", "*: only create.");
+        header("If-None-Match", "^[*]$", "*: only create.");
     }
     if route.method == "POST" && route.need != Need::Nothing {
-        header("Idempotency-Key", "The same request with the same key is worked on once within a day.");
+        header(
+            "Idempotency-Key",
+            "^[!-~]{1,255}$",
+            "The same request with the same key is worked on once within a day.",
+        );
     }
     all
 }
@@ -280,8 +329,10 @@ fn request(operation: Operation) -> Option<Value> {
         Operation::Put(kind) => named(kind.schema_name()),
         Operation::Patch(_) => json("application/merge-patch+json", json!({"type": "object"})),
         Operation::Rollback(_) => {
-            let properties = json!({"revision": {"type": "integer", "minimum": 1}});
-            json("application/json", json!({"type": "object", "required": ["revision"], "properties": properties}))
+            let properties = json!({"revision": {"type": "integer", "minimum": 1, "maximum": i64::MAX}});
+            let schema = json!({"type": "object", "required": ["revision"], "properties": properties,
+                                "additionalProperties": false});
+            json("application/json", schema)
         }
         Operation::Import(_) => json!({"required": true, "content": {
             "application/x-ndjson": {"schema": {"type": "string"}},
@@ -317,6 +368,11 @@ fn responses(route: &Route) -> Value {
         | Operation::DeleteGatewayToken
         | Operation::RevokeGateway
         | Operation::Delete(_) => ("204", json!({"description": "Done."})),
+        Operation::LoginOptions => ("200", json(reference("LoginOptions"))),
+        Operation::BeginLogin | Operation::FinishLogin => {
+            let place = json!({"Location": {"schema": {"type": "string"}}});
+            ("303", json!({"description": "The browser goes on there.", "headers": place}))
+        }
         Operation::ListSessions => ("200", page(reference("OwnSession"))),
         Operation::Versions(_) => ("200", page(reference("Version"))),
         Operation::ListKeys => ("200", page(reference("ApiKey"))),
@@ -364,6 +420,19 @@ fn responses(route: &Route) -> Value {
     let schema = json!({"application/problem+json": {"schema": reference("Problem")}});
     all["default"] = json!({"description": "A refusal (RFC 9457).", "content": schema});
     all
+}
+
+/// Whether an operation is about one subscriber: its name is the IMSI.
+const fn of_subscriber(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Read(Kind::Subscriber)
+            | Operation::Put(Kind::Subscriber)
+            | Operation::Patch(Kind::Subscriber)
+            | Operation::Delete(Kind::Subscriber)
+            | Operation::Versions(Kind::Subscriber)
+            | Operation::Rollback(Kind::Subscriber)
+    )
 }
 
 /// An object as it is shown.

@@ -6,8 +6,8 @@
 
 use crate::access::Place;
 use crate::{
-    Caller, JoinPoint, Need, Operation, Problem, Role, Route, Watchers, accounts, export, gateways, import, jobs, live,
-    objects, routes, session, users, watch, webhooks,
+    Caller, JoinPoint, Need, Oidc, Operation, Problem, Role, Route, Watchers, accounts, export, gateways, import, jobs,
+    live, objects, oidc, routes, session, users, watch, webhooks,
 };
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -44,6 +44,8 @@ pub struct State {
     pub join: Option<JoinPoint>,
     /// Browsers come over TLS: cookies are for TLS alone, and browsers are told to stay with it.
     pub secure: bool,
+    /// Where people log in besides here.
+    pub oidc: Arc<Oidc>,
     /// Who watches.
     pub watchers: Arc<Watchers>,
     /// Becomes true when the process stops: streams end then.
@@ -90,6 +92,9 @@ pub(crate) struct Answer {
     /// A cookie that is given or taken.
     #[serde(skip)]
     pub(crate) cookie: Option<String>,
+    /// Where a browser goes on.
+    #[serde(skip)]
+    pub(crate) location: Option<String>,
 }
 
 /// What is answered when nothing is refused.
@@ -115,7 +120,7 @@ impl Answer {
 
     pub(crate) fn with(status: u16, body: impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_value(body).map_err(|_| Problem::new(500, "internal", "the answer has no form"))?;
-        Ok(Self { status, body: Some(body), revision: None, cookie: None })
+        Ok(Self { status, body: Some(body), revision: None, cookie: None, location: None })
     }
 
     /// As it is kept for a request that comes again. A token is shown once, and then to nobody: it is kept without.
@@ -129,7 +134,12 @@ impl Answer {
     }
 
     pub(crate) const fn nothing() -> Self {
-        Self { status: 204, body: None, revision: None, cookie: None }
+        Self { status: 204, body: None, revision: None, cookie: None, location: None }
+    }
+
+    /// Sends a browser elsewhere, with GET.
+    pub(crate) const fn redirect(location: String) -> Self {
+        Self { status: 303, body: None, revision: None, cookie: None, location: Some(location) }
     }
 }
 
@@ -362,7 +372,7 @@ async fn replayed(call: &mut Call, route: &Route) -> Result<Answer, Problem> {
         return work(call).await;
     };
     let who = call.caller()?.name.clone();
-    let id = id.to_str().ok().filter(|id| (1..=255).contains(&id.len()));
+    let id = id.to_str().ok().filter(|id| (1..=255).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()));
     let id = id.ok_or_else(|| Problem::bad("an Idempotency-Key has 1 to 255 visible characters"))?.to_owned();
     let mut content = format!("{} {} {}\n{:?}\n", route.path, call.network, call.name, call.query).into_bytes();
     content.extend_from_slice(&call.body);
@@ -393,6 +403,9 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
         Operation::Document => Answer::ok(crate::document()),
         Operation::SetUp => accounts::set_up(call).await,
         Operation::Login => accounts::login(call).await,
+        Operation::LoginOptions => oidc::options(call),
+        Operation::BeginLogin => oidc::begin(call).await,
+        Operation::FinishLogin => oidc::finish(call).await,
         Operation::Logout => accounts::logout(call).await,
         Operation::ListSessions => accounts::list_sessions(call).await,
         Operation::DeleteSession => accounts::delete_session(call).await,
@@ -470,6 +483,9 @@ fn respond(counters: &Counters, answer: Answer) -> Response<Body> {
     }
     if let Some(cookie) = answer.cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    if let Some(location) = answer.location.and_then(|location| HeaderValue::from_str(&location).ok()) {
+        response.headers_mut().insert(header::LOCATION, location);
     }
     response
 }

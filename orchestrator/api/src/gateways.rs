@@ -40,6 +40,7 @@ pub(crate) struct GatewayTokenRequest {
     gateway: Option<String>,
     /// Hours until it expires, 1 to 720; 24, when absent.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 720)]
     hours: Option<u16>,
 }
 
@@ -54,6 +55,7 @@ pub(crate) struct CommandRequest {
     arguments: Map<String, Value>,
     /// Minutes after which it is not begun, 1 to 1440; 10, when absent.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1440)]
     minutes: Option<u32>,
 }
 
@@ -183,7 +185,7 @@ pub(crate) async fn events(call: &Call) -> Result<Answer, Problem> {
     let text = |name| call.parameter(name).map(str::to_owned);
     let mut query = EventQuery { limit: select::limit(call)?, ..EventQuery::default() };
     if let Some(cursor) = call.parameter("cursor") {
-        query.below = cursor.parse().map_err(|_| Problem::bad("the cursor is none of ours"))?;
+        query.below = select::number(cursor)?;
     }
     query.alarms = match call.parameter("alarms") {
         None | Some("false") => false,

@@ -46,17 +46,18 @@ pub(crate) async fn begin(call: &Call, kind: Kind) -> Result<Answer, Problem> {
 
 async fn run(call: &Call, kind: Kind, mut job: Job) {
     let percent = Arc::new(AtomicUsize::new(0));
-    let work = import::work(call, kind, &percent);
-    tokio::pin!(work);
-    let mut beat = tokio::time::interval(BEAT);
-    let result = loop {
-        tokio::select! {
-            result = &mut work => break result,
-            _ = beat.tick() => {
-                job.percent = i64::try_from(percent.load(Ordering::Relaxed)).unwrap_or(0);
-                tell(call, &mut job).await;
-            }
+    let beats = async {
+        let mut beat = tokio::time::interval(BEAT);
+        loop {
+            beat.tick().await;
+            job.percent = i64::try_from(percent.load(Ordering::Relaxed)).unwrap_or(0);
+            tell(call, &mut job).await;
         }
+    };
+    // Side by side: a word waits for the database, which the work may hold, and the work has to go on meanwhile.
+    let result = tokio::select! {
+        result = import::work(call, kind, &percent) => result,
+        () = beats => return,
     };
     (job.state, job.result) = match result {
         Ok(answer) => ("done".to_owned(), answer.body.unwrap_or_default()),

@@ -99,7 +99,7 @@ pub(crate) async fn delete(call: &Call, kind: Kind) -> Result<Answer, Problem> {
 pub(crate) async fn versions(call: &Call, kind: Kind) -> Result<Answer, Problem> {
     let below = match call.parameter("cursor") {
         None => i64::MAX,
-        Some(cursor) => cursor.parse().map_err(|_| Problem::bad("the cursor is none of ours"))?,
+        Some(cursor) => select::number(cursor)?,
     };
     let page = call.state.db.versions(&target(call, kind), below, select::limit(call)?).await?;
     let next = page.items.last().filter(|_| page.more).map(|version| version.revision.to_string());
@@ -229,7 +229,8 @@ fn precondition(call: &Call) -> Result<Precondition, Problem> {
                 .map(Precondition::Revision)
                 .ok_or_else(|| Problem::new(412, "changed-meanwhile", "no such entity tag"))
         }
-        _ => Err(Problem::bad("use If-Match, or If-None-Match: *")),
+        // It cannot be of a revision and absent: whatever there is, one of the two does not hold.
+        _ => Err(Problem::new(412, "changed-meanwhile", "If-Match and If-None-Match contradict each other")),
     }
 }
 

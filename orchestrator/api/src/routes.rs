@@ -16,6 +16,12 @@ pub enum Operation {
     SetUp,
     /// Begin a session.
     Login,
+    /// How one can log in.
+    LoginOptions,
+    /// Be sent to a provider of identity.
+    BeginLogin,
+    /// Come back from it.
+    FinishLogin,
     /// End the session.
     Logout,
     /// One's sessions.
@@ -124,6 +130,9 @@ pub fn routes() -> Vec<Route> {
         ("GET", "/openapi.json", Need::Nothing, Operation::Document),
         ("POST", "/setup", Need::Nothing, Operation::SetUp),
         ("POST", "/sessions", Need::Nothing, Operation::Login),
+        ("GET", "/login/options", Need::Nothing, Operation::LoginOptions),
+        ("GET", "/login/oidc/{name}", Need::Nothing, Operation::BeginLogin),
+        ("GET", "/login/oidc/{name}/callback", Need::Nothing, Operation::FinishLogin),
         ("GET", "/sessions", Need::Somebody, Operation::ListSessions),
         ("DELETE", "/sessions/current", Need::Somebody, Operation::Logout),
         ("DELETE", "/sessions/{name}", Need::Somebody, Operation::DeleteSession),
@@ -227,14 +236,21 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn no_route_is_there_twice_and_only_three_are_open() {
+    fn no_route_is_there_twice_and_only_six_are_open() {
         let all = routes();
         let distinct: BTreeSet<(&str, &str)> = all.iter().map(|route| (route.method, route.path.as_str())).collect();
         assert_eq!(distinct.len(), all.len());
         let open = all.iter().filter(|route| route.need == Need::Nothing);
         assert_eq!(
             open.map(|route| route.path.as_str()).collect::<Vec<_>>(),
-            ["/api/v1/openapi.json", "/api/v1/setup", "/api/v1/sessions"]
+            [
+                "/api/v1/openapi.json",
+                "/api/v1/setup",
+                "/api/v1/sessions",
+                "/api/v1/login/options",
+                "/api/v1/login/oidc/{name}",
+                "/api/v1/login/oidc/{name}/callback"
+            ]
         );
     }
 

@@ -2,7 +2,6 @@
 
 use crate::Problem;
 use crate::gate::Call;
-use crate::token::{hex, unhex};
 use orchestrator_db::{Object, Query, Sort};
 use serde_json::{Map, Value};
 
@@ -39,15 +38,24 @@ pub(crate) fn query(call: &Call) -> Result<Query, Problem> {
     Ok(Query { sort, descending, filters, after: after.transpose()?, limit: limit(call)? })
 }
 
+/// A cursor that is a number.
+pub(crate) fn number(cursor: &str) -> Result<i64, Problem> {
+    let digits = (1..=18).contains(&cursor.len()) && cursor.bytes().all(|b| b.is_ascii_digit());
+    let number = cursor.parse().ok().filter(|_| digits);
+    number.ok_or_else(|| Problem::bad("the cursor is none of ours"))
+}
+
 /// The cursor after an entry.
 pub(crate) fn cursor(object: &Object) -> String {
-    hex(format!("{}:{}", object.changed_at, object.name).as_bytes())
+    format!("{}~{}", object.changed_at, object.name)
 }
 
 fn open(cursor: &str) -> Option<(i64, String)> {
-    let text = String::from_utf8(unhex(cursor)?).ok()?;
-    let (changed, name) = text.split_once(':')?;
-    Some((changed.parse().ok()?, name.to_owned()))
+    let (changed, name) = cursor.split_once('~')?;
+    let digits = (1..=18).contains(&changed.len()) && changed.bytes().all(|b| b.is_ascii_digit());
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"._:-".contains(&b);
+    let named = name.len() <= 128 && name.bytes().all(good) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if digits && named { Some((changed.parse().ok()?, name.to_owned())) } else { None }
 }
 
 /// Only the fields that are wanted, the name always.
@@ -82,8 +90,10 @@ fn copy(from: &Value, to: &mut Map<String, Value>, field: &str) {
 }
 
 fn is_field(text: &str) -> bool {
-    let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-    text.len() <= 200 && text.split('.').all(part)
+    let part = |part: &str| {
+        (1..=40).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+    };
+    text.split('.').count() <= 5 && text.split('.').all(part)
 }
 
 #[cfg(test)]
@@ -93,9 +103,16 @@ mod tests {
 
     #[test]
     fn fields_are_names_and_nothing_else() {
-        for (text, good) in
-            [("state", true), ("a.b-c_1", true), ("", false), ("a..b", false), ("a'", false), ("a.\"b", false)]
-        {
+        for (text, good) in [
+            ("a.b.c.d.e", true),
+            ("a.b.c.d.e.f", false),
+            ("state", true),
+            ("a.b-c_1", true),
+            ("", false),
+            ("a..b", false),
+            ("a'", false),
+            ("a.\"b", false),
+        ] {
             assert_eq!(is_field(text), good, "{text}");
         }
     }
@@ -112,7 +129,7 @@ mod tests {
 
     #[test]
     fn cursors_of_others_are_refused() {
-        assert_eq!(open(&hex(b"5:a:b")), Some((5, "a:b".to_owned())));
-        assert!(["", "zz", "a", "61", "\u{e9}"].iter().all(|cursor| open(cursor).is_none()));
+        assert_eq!(open("5~a:b"), Some((5, "a:b".to_owned())));
+        assert!(["", "zz", "5", "~a", "5~", "-5~a", "5~\u{e9}", "5~.a"].iter().all(|cursor| open(cursor).is_none()));
     }
 }

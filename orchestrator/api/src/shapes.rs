@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 type Fields = &'static [(&'static str, &'static str)];
 
 /// The shapes by name.
-const SHAPES: [(&str, Fields); 20] = [
+const SHAPES: [(&str, Fields); 22] = [
+    ("LoginOptions", &[("password", "boolean"), ("providers", "[LoginProvider]")]),
+    ("LoginProvider", &[("name", "string"), ("title", "string"), ("href", "string")]),
     ("Session", &[("token", "string?"), ("csrf_token", "string?"), ("expires_at", "integer"), ("name", "string?")]),
     (
         "Me",

@@ -15,9 +15,10 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserChange {
     /// What the user may do.
+    #[schema(max_items = 100)]
     grants: Vec<Grant>,
     /// A new password; needed for a new user. It ends the user's sessions.
-    #[schema(write_only)]
+    #[schema(write_only, min_length = 12, max_length = 256)]
     password: Option<String>,
 }
 

@@ -8,6 +8,7 @@ mod live;
 mod matrix;
 #[path = "../../db/tests/postgres/mod.rs"]
 mod postgres;
+mod rows;
 mod watch;
 
 use bench::{Bench, K, OPC};
@@ -74,7 +75,7 @@ async fn objects_are_written_read_and_go_back() {
 }
 
 #[tokio::test]
-async fn keys_go_in_and_never_out() {
+async fn a05_keys_go_in_and_never_out() {
     let bench = Bench::with_network("acme", "lab").await;
     let root = Some(bench.root.as_str());
     let path = "/networks/lab/subscribers/001010000000001";
@@ -187,7 +188,7 @@ async fn lists_are_paged_filtered_and_narrowed() {
 }
 
 #[tokio::test]
-async fn an_import_with_one_wrong_row_imports_nothing() {
+async fn a09_an_import_with_one_wrong_row_imports_nothing() {
     let bench = Bench::with_network("acme", "lab").await;
     let root = Some(bench.root.as_str());
     let mut text = "name,title,keys.k,keys.opc\n".to_owned();
@@ -214,7 +215,7 @@ async fn an_import_with_one_wrong_row_imports_nothing() {
 }
 
 #[tokio::test]
-async fn hostile_documents_cost_their_sender_only() {
+async fn a10_hostile_documents_cost_their_sender_only() {
     let bench = Bench::with_network("acme", "lab").await;
     let root = Some(bench.root.as_str());
     let path = "/networks/lab/tiers/t";
@@ -236,7 +237,7 @@ async fn hostile_documents_cost_their_sender_only() {
 }
 
 #[tokio::test]
-async fn passwords_are_not_guessed_and_sessions_end() {
+async fn a06_passwords_are_not_guessed_and_sessions_end() {
     let bench = Bench::with_network("acme", "lab").await;
     let login = |name: &str, password: &str| json!({"name": name, "password": password}).to_string();
     for _ in 0..5 {

@@ -26,7 +26,7 @@ fn identity(gateway: &Gateway) -> Identity {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_are_good_once_in_their_time_and_for_their_authority() {
+async fn k01_tokens_are_good_once_in_their_time_and_for_their_authority() {
     let ground = Ground::new().await;
     let replica = Replica::start(&ground.db, quick()).await;
     let secret = ground.token("lab", "", FAR).await;
@@ -61,7 +61,7 @@ async fn tokens_are_good_once_in_their_time_and_for_their_authority() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_is_its_gateways_only() {
+async fn k03_a_certificate_is_its_gateways_only() {
     let ground = Ground::new().await;
     ground.network("other").await;
     let replica = Replica::start(&ground.db, quick()).await;
@@ -94,7 +94,7 @@ async fn a_certificate_is_its_gateways_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_revoked_is_out_at_once_and_stays_out() {
+async fn k03_what_is_revoked_is_out_at_once_and_stays_out() {
     let ground = Ground::new().await;
     let replica = Replica::start(&ground.db, quick()).await;
     let (gateway, _handle) = joined(&ground, &replica, "north").await;
@@ -112,7 +112,7 @@ async fn what_is_revoked_is_out_at_once_and_stays_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_second_of_two_with_one_identity_is_refused() {
+async fn k02_the_second_of_two_with_one_identity_is_refused() {
     let ground = Ground::new().await;
     let replica = Replica::start(&ground.db, quick()).await;
     let (gateway, _handle) = joined(&ground, &replica, "north").await;
@@ -127,7 +127,7 @@ async fn the_second_of_two_with_one_identity_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_are_renewed_and_after_their_time_the_device_key_counts() {
+async fn k05_certificates_are_renewed_and_after_their_time_the_device_key_counts() {
     let ground = Ground::new().await;
     let life = Settings { certificate_life: Duration::from_secs(3), ..quick() };
     let replica = Replica::start(&ground.db, life).await;
@@ -161,7 +161,7 @@ async fn certificates_are_renewed_and_after_their_time_the_device_key_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_certificate_or_without_tls_there_is_nothing() {
+async fn k03_without_a_certificate_or_without_tls_there_is_nothing() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let ground = Ground::new().await;
     let replica = Replica::start(&ground.db, quick()).await;
@@ -191,7 +191,7 @@ async fn without_a_certificate_or_without_tls_there_is_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_appears_at_another_replica_raises_the_alarm() {
+async fn k02_a_copy_that_appears_at_another_replica_raises_the_alarm() {
     let ground = Ground::new().await;
     let (first, second) = (Replica::start(&ground.db, quick()).await, Replica::start(&ground.db, quick()).await);
     let (gateway, _handle) = joined(&ground, &first, "north").await;

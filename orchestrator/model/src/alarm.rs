@@ -24,14 +24,17 @@ pub enum Severity {
 #[serde(deny_unknown_fields)]
 pub struct AlertRule {
     /// The condition, a PromQL expression of at most 4096 characters.
+    #[schema(max_length = 4096, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub expression: String,
     /// Seconds that it must hold, 0 to 86,400.
     #[serde(default)]
+    #[schema(maximum = 86_400)]
     pub for_seconds: u32,
     /// How bad it is.
     pub severity: Severity,
     /// Text for people, at most 1000 characters.
     #[serde(default)]
+    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub summary: String,
     /// Further labels of the alert.
     #[serde(default)]
@@ -84,6 +87,7 @@ pub struct AlertReceiver {
     /// The way.
     pub channel: ReceiverChannel,
     /// An https address, or a mail address for `email`.
+    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub target: String,
     /// Whether the end of an alert is told too.
     #[serde(default)]

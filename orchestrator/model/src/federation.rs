@@ -36,12 +36,16 @@ pub struct DiameterPeer {
     /// Destination-Realm.
     pub dest_realm: String,
     /// Product-Name.
+    #[schema(max_length = 100, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub product_name: String,
     /// Seconds between two watchdogs, 6 to 600 (RFC 3539 §3.4.1); 30 when 0.
+    #[schema(minimum = 6, maximum = 600)]
     pub watchdog_interval: u16,
     /// Milliseconds after which an answer is late, 100 to 60,000; 4000 when 0.
+    #[schema(minimum = 100, maximum = 60_000)]
     pub request_timeout: u32,
     /// Further tries, at most 10.
+    #[schema(maximum = 10)]
     pub retry_count: u8,
 }
 

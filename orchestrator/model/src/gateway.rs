@@ -11,10 +11,12 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields, default)]
 pub struct Tier {
     /// Name for people, at most 200 characters.
+    #[schema(max_length = 200, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub title: String,
     /// The version that its gateways should run; the one they have, when empty.
     pub version: String,
     /// Per cent of the tier's gateways that may upgrade at once, 1 to 100; 0 means one after the other.
+    #[schema(maximum = 100)]
     pub parallel_percent: u8,
 }
 
@@ -34,11 +36,14 @@ impl Document for Tier {
 pub struct Gateway {
     /// Name for people, at most 200 characters.
     #[serde(default)]
+    #[schema(max_length = 200, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub title: String,
     /// At most 1000 characters.
     #[serde(default)]
+    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub description: String,
     /// Its tier.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
     pub tier: String,
     /// Where it stands, for maps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,10 +84,13 @@ pub struct Reporting {
     /// It takes new versions of its tier by itself.
     pub autoupgrade_enabled: bool,
     /// Seconds between two looks for a version, 60 to 86,400.
+    #[schema(minimum = 60, maximum = 86_400)]
     pub autoupgrade_poll_interval: u32,
     /// Seconds between two check-ins, 5 to 3600.
+    #[schema(minimum = 5, maximum = 3600)]
     pub checkin_interval: u32,
     /// Seconds after which an unanswered check-in has failed, 1 to 600.
+    #[schema(minimum = 1, maximum = 600)]
     pub checkin_timeout: u32,
     /// Services that run beside the core.
     pub dynamic_services: Vec<String>,
@@ -136,6 +144,7 @@ pub struct GatewayEpc {
     pub congestion_control_enabled: Option<bool>,
     /// Seconds, 10 to 86,400; as its network, when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 10, maximum = 86_400)]
     pub subscriberdb_sync_interval: Option<u32>,
 }
 
@@ -145,6 +154,7 @@ pub struct GatewayEpc {
 pub struct ManagementInterface {
     /// VLAN, 1 to 4094.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 4094)]
     pub vlan: Option<u16>,
     /// Address with prefix length: `192.0.2.5/24`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,8 +181,10 @@ pub struct AmfIdentity {
     /// AMF region, 0 to 255.
     pub region_id: u8,
     /// AMF set, 0 to 1023.
+    #[schema(maximum = 1023)]
     pub set_id: u16,
     /// AMF pointer, 0 to 63.
+    #[schema(maximum = 63)]
     pub pointer: u8,
     /// Slice/service type of phones that ask for none.
     pub default_sst: u8,
@@ -192,6 +204,7 @@ pub struct Csfb {
     /// Mobile network code of it.
     pub mnc: String,
     /// Location area code, 1 to 65,533.
+    #[schema(minimum = 1, maximum = 65_533)]
     pub lac: u16,
     /// Radio that phones fall back to: `2G` or `3G`.
     pub rat: String,
@@ -257,6 +270,7 @@ pub struct HeaderEnrichment {
 pub struct GatewayPool {
     /// Name for people, at most 200 characters.
     #[serde(default)]
+    #[schema(max_length = 200, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub title: String,
     /// MME group identity, 0 to 65,535.
     pub mme_group_id: u16,

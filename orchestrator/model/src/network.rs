@@ -12,12 +12,15 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// The tenant that owns it.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
     pub tenant: String,
     /// Name for people, at most 200 characters.
     #[serde(default)]
+    #[schema(max_length = 200, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub title: String,
     /// At most 1000 characters.
     #[serde(default)]
+    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub description: String,
     /// The core's settings.
     #[serde(default)]
@@ -54,6 +57,7 @@ pub struct EpcNetwork {
     /// Mobile network code, 2 or 3 digits.
     pub mnc: String,
     /// Tracking area code, 1 to 65,533 (TS 23.003 §19.4.2.3: 0 and 65,534 are reserved).
+    #[schema(minimum = 1, maximum = 65_533)]
     pub tac: u16,
     /// Authentication management field, 4 hexadecimal digits, the first bit set (TS 33.401 §6.1.2).
     pub lte_auth_amf: String,
@@ -92,6 +96,7 @@ pub struct EpcNetwork {
     /// Areas where subscribers of a name are served.
     pub service_areas: BTreeMap<String, ServiceArea>,
     /// Seconds after which a gateway asks anew though nothing was pushed, 10 to 86,400.
+    #[schema(minimum = 10, maximum = 86_400)]
     pub subscriberdb_sync_interval: u32,
     /// The policy rule of sessions that have no other.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,9 +159,11 @@ pub struct Timers {
     pub t3470: Option<u32>,
     /// Until a phone that missed its periodic update and was not seen is detached, 60 to 86,400.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 60, maximum = 86_400)]
     pub implicit_detach: Option<u32>,
     /// Until an address that was given back is given to another, 1 to 86,400.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 86_400)]
     pub quarantine: Option<u32>,
 }
 
@@ -185,8 +192,10 @@ impl Timers {
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
     /// Towards the network, bit/s.
+    #[schema(minimum = 1000, maximum = 16_776_960_000_000_u64)]
     pub max_ul_bit_rate: u64,
     /// Towards the phone, bit/s.
+    #[schema(minimum = 1000, maximum = 16_776_960_000_000_u64)]
     pub max_dl_bit_rate: u64,
 }
 
@@ -259,9 +268,11 @@ pub struct RanNetwork {
     /// 1.4 (as 1), 3, 5, 10, 15 or 20 MHz.
     pub bandwidth_mhz: u8,
     /// Downlink EARFCN (TS 36.101 §5.7.3), 0 to 262,143.
+    #[schema(maximum = 262_143)]
     pub earfcndl: u32,
     /// Uplink EARFCN of a paired band; absent for TDD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 262_143)]
     pub earfcnul: Option<u32>,
     /// The TDD frame; absent for FDD.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -311,6 +322,7 @@ pub struct Dns {
     /// The gateway answers from a cache.
     pub enable_caching: bool,
     /// Seconds that local records live, 0 to 86,400.
+    #[schema(maximum = 86_400)]
     pub local_ttl: u32,
     /// The gateway gives addresses to base stations.
     pub dhcp_server_enabled: bool,

@@ -153,6 +153,7 @@ pub struct RedirectAddress {
     /// Its form.
     pub address_type: AddressFamily,
     /// The address, at most 1000 characters.
+    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub server_address: String,
 }
 
@@ -171,6 +172,7 @@ pub struct Redirect {
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyRule {
     /// Order among rules: the lowest is matched first, 1 to 65,535.
+    #[schema(minimum = 1, maximum = 65_535)]
     pub priority: u16,
     /// Its filters, at most 100; none matches everything.
     pub flow_list: Vec<FlowRule>,
@@ -333,6 +335,7 @@ impl Document for RatingGroup {
 #[serde(deny_unknown_fields, default)]
 pub struct DataPlan {
     /// Name for people, at most 200 characters.
+    #[schema(max_length = 200, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub title: String,
     /// Limit of all traffic (UE-AMBR); none, when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -342,6 +345,7 @@ pub struct DataPlan {
     pub quota_octets: Option<u64>,
     /// Days of a period, 1 to 366.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 366)]
     pub period_days: Option<u16>,
     /// Limit after the quota; blocked, when absent.
     #[serde(skip_serializing_if = "Option::is_none")]

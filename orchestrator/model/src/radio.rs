@@ -23,6 +23,7 @@ pub enum EnodebMode {
 pub struct Enodeb {
     /// Name for people, at most 150 characters (TS 36.413 §9.2.1.14).
     #[serde(default)]
+    #[schema(max_length = 150, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub title: String,
     /// The gateway it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,9 +34,11 @@ pub struct Enodeb {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_class: Option<String>,
     /// Cell identity, 0 to 268,435,455 (TS 36.413 §9.2.1.38).
+    #[schema(maximum = 268_435_455)]
     pub cell_id: u32,
     /// Tracking area code, 1 to 65,533; its network's, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 65_533)]
     pub tac: Option<u16>,
     /// Its address, when unmanaged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,18 +46,22 @@ pub struct Enodeb {
     pub ip_address: Option<IpAddr>,
     /// Downlink EARFCN of a managed one; its network's, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 262_143)]
     pub earfcndl: Option<u32>,
     /// Physical cell identity, 0 to 503 (TS 36.211 §6.11).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 503)]
     pub pci: Option<u16>,
     /// MHz: 1 (for 1.4), 3, 5, 10, 15, 20.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth_mhz: Option<u8>,
     /// TDD uplink-downlink configuration, 0 to 6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 6)]
     pub subframe_assignment: Option<u8>,
     /// TDD special subframe configuration, 0 to 9.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 9)]
     pub special_subframe_pattern: Option<u8>,
     /// It may transmit.
     #[serde(default)]
@@ -91,6 +98,7 @@ impl Document for Enodeb {
 pub struct Gnodeb {
     /// Name for people, at most 150 characters.
     #[serde(default)]
+    #[schema(max_length = 150, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub title: String,
     /// The gateway it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,9 +106,11 @@ pub struct Gnodeb {
     /// gNB identity, 0 to 4,294,967,295, of `gnb_id_length` bits (TS 38.413 §9.3.1.6).
     pub gnb_id: u32,
     /// Bits of the identity, 22 to 32.
+    #[schema(minimum = 22, maximum = 32)]
     pub gnb_id_length: u8,
     /// 5GS tracking area code, 0 to 16,777,213.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 16_777_213)]
     pub tac: Option<u32>,
     /// Its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,8 +138,10 @@ impl Document for Gnodeb {
 pub struct TrackingArea {
     /// Name for people, at most 200 characters.
     #[serde(default)]
+    #[schema(max_length = 200, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub title: String,
     /// Tracking area code, 1 to 16,777,213; up to 65,533 for LTE.
+    #[schema(minimum = 1, maximum = 16_777_213)]
     pub tac: u32,
     /// Gateways that serve it.
     #[serde(default)]
@@ -198,6 +210,7 @@ pub struct Apn {
     pub ip_blocks: BTreeMap<String, Vec<String>>,
     /// VLAN of its traffic on the gateway's internet side, 1 to 4094.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 4094)]
     pub vlan: Option<u16>,
     /// The gateway's address in that VLAN; its own settings', when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 pub struct Subscriber {
     /// Name for people, at most 200 characters.
     #[serde(default)]
+    #[schema(max_length = 200, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub title: String,
     /// Whether it is served.
     #[serde(default)]

@@ -9,8 +9,10 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields, default)]
 pub struct Tenant {
     /// Name for people, at most 200 characters.
+    #[schema(max_length = 200, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub title: String,
     /// Whom to call, at most 1000 characters.
+    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub contact: String,
 }
 

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 pub struct Webhook {
     /// Where to: `https://HOST:PORT/PATH`, without user. Plain http:// and addresses of this network only where the orchestrator's
     /// configuration allows the address.
+    #[schema(max_length = 1000, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub url: String,
     /// Kinds of events (`attached`, `security`, …); `alarm` is all alarms, `*` is everything.
     pub events: Vec<String>,

@@ -1,10 +1,12 @@
 //! The orchestrator's daemon: settings, sealing key, database, certificate authority, listener. Wiring only.
 
 mod console;
+mod docs;
 mod first;
 mod gateways;
 mod metrics;
 mod notify;
+mod oidc;
 mod serve;
 mod settings;
 mod tls;
@@ -89,11 +91,12 @@ async fn run(settings: &Settings, first_network: Option<&str>) -> Result<()> {
         counters: Arc::clone(&counters),
         join,
         secure: certificate.is_some(),
+        oidc: Arc::new(oidc::open(settings)?),
         watchers: Arc::default(),
         stop: stopped.clone(),
     };
     let metrics = get(move || async move { metrics::answer(&counters, fleet.connected()) });
-    let app = console::around(router(state).route("/metrics", metrics));
+    let app = console::around(router(state).route("/metrics", metrics).merge(docs::router()));
     let sweeper = tokio::spawn(sweep(Arc::clone(&db), stopped.clone()));
     let acceptor = certificate.clone().map(tls::Certificate::config).transpose()?.map(TlsAcceptor::from);
     if let Some(certificate) = certificate {

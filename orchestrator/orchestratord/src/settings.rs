@@ -1,6 +1,7 @@
 //! What the daemon starts with. Without any of it, it starts too.
 
 use crate::notify::address::Allowed;
+use crate::oidc::ProviderFile;
 use crate::tls::Certificate;
 use anyhow::{Context, Result};
 use basalt_control_api::orchestrator::is_place;
@@ -58,6 +59,9 @@ struct File {
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     tls_names: Vec<String>,
+    public_url: Option<String>,
+    oidc_allow: Vec<String>,
+    oidc: Vec<ProviderFile>,
 }
 
 /// The settings that hold.
@@ -89,6 +93,15 @@ pub(crate) struct Settings {
     /// Ranges of addresses that are not public and to which webhooks may go nevertheless, also by plain HTTP.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) webhook_allow: Vec<String>,
+    /// Where browsers find the console, for providers of identity to send them back: `https://core.example.net`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public_url: Option<String>,
+    /// Ranges of addresses that are not public and at which providers of identity may be, also by plain HTTP.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) oidc_allow: Vec<String>,
+    /// Providers of identity (OpenID Connect).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) oidc: Vec<ProviderFile>,
 }
 
 /// On the loopback: the interface speaks plain HTTP, for a browser of this machine or a TLS proxy on it.
@@ -136,8 +149,12 @@ impl Settings {
             database,
             database_connections,
             webhook_allow,
+            public_url: file.public_url,
+            oidc_allow: file.oidc_allow,
+            oidc: file.oidc,
         };
         settings.webhook_allow()?;
+        crate::oidc::open(&settings)?;
         Ok(settings)
     }
 
@@ -159,6 +176,12 @@ impl Settings {
     pub(crate) fn webhook_allow(&self) -> Result<Vec<Allowed>> {
         let read = |text: &String| text.parse().map_err(|error: String| anyhow::anyhow!("webhook_allow: {error}"));
         self.webhook_allow.iter().map(read).collect()
+    }
+
+    /// Where providers of identity may be besides public addresses.
+    pub(crate) fn oidc_allow(&self) -> Result<Vec<Allowed>> {
+        let read = |text: &String| text.parse().map_err(|error: String| anyhow::anyhow!("oidc_allow: {error}"));
+        self.oidc_allow.iter().map(read).collect()
     }
 
     /// As a file of settings. A password in the database's address is not shown.

@@ -47,6 +47,7 @@ impl Bench {
             counters: Arc::new(Counters::default()),
             join: Some(join),
             secure: false,
+            oidc: Arc::default(),
             watchers: Arc::default(),
             stop: stopped,
         };

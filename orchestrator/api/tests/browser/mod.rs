@@ -29,7 +29,7 @@ async fn log_in(bench: &Bench, name: &str, password: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_write_by_cookie_is_meant() {
+async fn a08_a_write_by_cookie_is_meant() {
     let bench = Bench::with_network("acme", "lab").await;
     let (cookie, proof) = log_in(&bench, "root", PASSWORD).await;
     let me = json_of(bench.send("GET", "/me", &[HERE, ("cookie", &cookie)], "").await).await;

@@ -19,7 +19,7 @@ const PEOPLE: [(&str, &str, &str); 9] = [
 ];
 
 #[tokio::test]
-async fn every_route_by_everybody() {
+async fn a01_every_route_by_everybody() {
     let bench = Bench::with_network("acme", "lab").await;
     bench.add_network("other", "theirs").await;
     for (name, role, place) in PEOPLE {
@@ -94,7 +94,7 @@ fn expected(need: &str, role: &str, place: &str) -> Option<u16> {
 }
 
 #[tokio::test]
-async fn the_body_and_the_file_do_not_lead_elsewhere() {
+async fn a02_the_body_and_the_file_do_not_lead_elsewhere() {
     let bench = Bench::with_network("acme", "lab").await;
     bench.add_network("other", "theirs").await;
     let grants = json!([{"role": "admin", "scope": {"tenant": "acme"}}]);

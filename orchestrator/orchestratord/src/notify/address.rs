@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_inside_is_reached() {
+    fn a11_nothing_inside_is_reached() {
         for inside in [
             "127.0.0.1",
             "127.9.9.9",

@@ -1,10 +1,11 @@
-//! One POST to an address that somebody else chose: resolved once, judged, connected to what was judged, not led elsewhere.
+//! One request to an address that somebody else chose: resolved once, judged, connected to what was judged, not led elsewhere.
 
 use super::address::{Allowed, is_named, may};
 use anyhow::{Context, Result, bail, ensure};
 use axum::http::{Request, Uri};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
+use orchestrator_api::FetchRequest;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +17,10 @@ use tokio_rustls::TlsConnector;
 /// For all of it: name, connection, answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Sends what webhooks are told.
+/// Octets of an answer that is read.
+const ANSWER: usize = 1 << 20;
+
+/// Sends what webhooks are told, and asks providers of identity.
 pub(crate) struct Client {
     tls: TlsConnector,
     allowed: Vec<Allowed>,
@@ -40,7 +44,39 @@ impl Client {
         sent.await.context("no answer in time")?
     }
 
+    /// One GET, or a form posted; status and body.
+    pub(crate) async fn fetch(&self, asked: &FetchRequest) -> Result<(u16, Vec<u8>)> {
+        let whole = async {
+            let (stream, uri) = self.open(&asked.url).await?;
+            let mut request = Request::builder().method(if asked.form.is_some() { "POST" } else { "GET" });
+            request =
+                request.uri(path_of(&uri)).header("host", authority_of(&uri)).header("accept", "application/json");
+            if asked.form.is_some() {
+                request = request.header("content-type", "application/x-www-form-urlencoded");
+            }
+            if let Some(basic) = &asked.basic {
+                request = request.header("authorization", format!("Basic {basic}"));
+            }
+            let body = asked.form.clone().unwrap_or_default();
+            exchange_whole(stream, request.body(Full::new(body.into()))?).await
+        };
+        tokio::time::timeout(PATIENCE, whole).await.context("no answer in time")?
+    }
+
     async fn send(&self, url: &str, headers: &[(&'static str, String)], body: &str) -> Result<()> {
+        let (stream, uri) = self.open(url).await?;
+        let request = Request::post(path_of(&uri)).header("host", authority_of(&uri));
+        let mut request = request.header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let status = exchange(stream, request.body(Full::new(body.to_owned().into()))?).await?;
+        ensure!((200..300).contains(&status), "it answered {status}");
+        Ok(())
+    }
+
+    /// A connection to where an address leads, if that may be.
+    async fn open(&self, url: &str) -> Result<(Box<dyn Stream>, Uri)> {
         let uri: Uri = url.parse().context("the address cannot be read")?;
         let host = uri.host().context("the address has no host")?;
         let secure = match uri.scheme_str() {
@@ -51,22 +87,12 @@ impl Client {
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let address = self.resolve(host.trim_matches(['[', ']']), port, secure).await?;
         let stream = TcpStream::connect(address).await.context("cannot connect")?;
-        let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let mut request = Request::post(path).header("host", authority).header("content-type", "application/json");
-        for (name, value) in headers {
-            request = request.header(*name, value);
+        if !secure {
+            return Ok((Box::new(stream), uri));
         }
-        let request = request.body(Full::new(body.to_owned().into()))?;
-        let status = if secure {
-            let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).context("no name of a server")?;
-            let stream = self.tls.connect(name, stream).await.context("TLS")?;
-            exchange(stream, request).await?
-        } else {
-            exchange(stream, request).await?
-        };
-        ensure!((200..300).contains(&status), "it answered {status}");
-        Ok(())
+        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).context("no name of a server")?;
+        let stream = self.tls.connect(name, stream).await.context("TLS")?;
+        Ok((Box::new(stream), uri))
     }
 
     /// The address to connect to. If a name leads inside with any of its addresses, nothing is sent.
@@ -81,10 +107,40 @@ impl Client {
     }
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<axum::body::Bytes>>) -> Result<u16>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+/// With TLS or without.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+fn authority_of(uri: &Uri) -> String {
+    uri.authority().map(ToString::to_string).unwrap_or_default()
+}
+
+fn path_of(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |path| path.as_str())
+}
+
+async fn exchange_whole(stream: Box<dyn Stream>, request: Request<Full<axum::body::Bytes>>) -> Result<(u16, Vec<u8>)> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let answered = async {
+        let answer = sender.send_request(request).await?;
+        let status = answer.status().as_u16();
+        let body = Limited::new(answer.into_body(), ANSWER).collect().await;
+        let body = body.map_err(|error| anyhow::anyhow!("its answer broke off or is too large: {error}"))?;
+        Ok::<_, anyhow::Error>((status, body.to_bytes().to_vec()))
+    };
+    let driven = async {
+        let _ = connection.await;
+        // What is answered was read by the other half; it ends this one.
+        core::future::pending::<()>().await;
+    };
+    tokio::select! {
+        answered = answered => answered,
+        () = driven => bail!("the connection ended"),
+    }
+}
+
+async fn exchange(stream: Box<dyn Stream>, request: Request<Full<axum::body::Bytes>>) -> Result<u16> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let mut answered = core::pin::pin!(sender.send_request(request));
     let ended = tokio::select! {
