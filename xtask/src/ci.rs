@@ -277,7 +277,12 @@ fn vm(step: &mut Step) -> Result<Outcome> {
         let words = format!("no virtual machine in {}: run `vm.sh setup` there", folder.display());
         return Ok(Outcome::Skipped(words));
     }
-    let mut cargo = env::cargo(&["test", "--package", "basalt-sctp", "--test", "vm", "--locked"])?;
-    cargo.env("BASALT_VM_DIR", folder.canonicalize()?);
-    step.run_tests(cargo)
+    let folder = folder.canonicalize()?;
+    demo::build_ebpf()?;
+    for (package, test) in [("basalt-sctp", "vm"), ("agw-dataplane", "verifier")] {
+        let mut cargo = env::cargo(&["test", "--package", package, "--test", test, "--locked"])?;
+        cargo.env("BASALT_VM_DIR", &folder);
+        step.run_tests(cargo)?;
+    }
+    Ok(Outcome::Tested(step.counts()))
 }

@@ -56,7 +56,7 @@ enum Task {
         #[arg(long)]
         dry_run: bool,
     },
-    /// crates/sctp against the kernel's SCTP in the virtual machine of tools/vm.sh
+    /// In the virtual machine of tools/vm.sh: crates/sctp against the kernel's SCTP, the XDP programs on a stock 6.1 kernel
     VmTest,
     /// Install what building, testing and the demo need
     Setup {

@@ -231,6 +231,11 @@ impl Step {
         Ok(Outcome::Tested(self.counts))
     }
 
+    /// What its tests have come to so far.
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
     fn announce(&self) {
         if self.live {
             self.show("");

@@ -28,18 +28,7 @@ fn json(report: &Report, rounds: u32) -> String {
         format!("  \"memory_miss_ns\": {:.1}", report.miss_ns),
     ];
     for (figures, (_, name)) in report.figures.iter().zip(SIZES) {
-        for (what, value) in [
-            ("uplink", figures.uplink_ns),
-            ("uplink_kernel", figures.uplink_kernel_ns),
-            ("downlink", figures.downlink_ns),
-            ("uplink_limited", figures.uplink_limited_ns),
-            ("downlink_limited", figures.downlink_limited_ns),
-            ("uplink_one_rule", figures.uplink_one_rule_ns),
-            ("downlink_one_rule", figures.downlink_one_rule_ns),
-            ("uplink_64_rules", figures.uplink_64_rules_ns),
-            ("downlink_64_rules", figures.downlink_64_rules_ns),
-            ("uplink_nat", figures.uplink_nat_ns),
-        ] {
+        for (what, value) in &figures.costs {
             lines.push(format!("  \"{what}_ns_{name}\": {value:.1}"));
         }
     }

@@ -19,11 +19,11 @@ use aya::maps::{Map, MapData, ProgramArray};
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use basalt_ebpf_abi::{
-    Address, BenchPlan, Class, DownlinkFlags, DownlinkState, FRAGMENTS, KERNEL_NEXT_HOP, Mac, Prefix, TeidLayout,
-    Uplink, UplinkFlags, maps,
+    Address, BenchPlan, Block, Class, DownlinkFlags, DownlinkState, FRAGMENTS, KERNEL_NEXT_HOP, Mac, Mapping, Phase,
+    Prefix, TeidLayout, Uplink, UplinkFlags, maps,
 };
 use basalt_pipeline::{TUNNEL_OVERHEAD, Tunnel, encapsulation};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 use std::time::Instant;
 
@@ -37,36 +37,33 @@ const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 2);
 const INNER: u32 = 64;
 const DIRECT_HOP: u32 = 5;
 const STATION_HOP: u32 = 256;
+/// First half of the first phone's IPv6 address.
+const PREFIX: u64 = 0x2001_0db8_0000_0000;
+/// First half of the far end's.
+const FAR6: u64 = 0x2a00_0001_0000_0000;
+/// The first external address, 100.64.0.0.
+const EXTERNAL: u32 = 0x6440_0000;
+/// The first blocks have ports that nobody gets.
+const FIRST_BLOCK: u32 = 1024 >> BLOCK_BITS;
+/// The phones' port.
+const PORT: u16 = 5000;
 
 /// Nanoseconds per packet with a number of sessions of which a random one is hit each time.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Figures {
     /// Sessions.
     pub sessions: u32,
-    /// Uplink: checks, decapsulation, count, lifetime, cached next hop, redirect.
-    pub uplink_ns: f64,
-    /// Uplink to the kernel (NAT mode): the same without lifetime.
-    pub uplink_kernel_ns: f64,
-    /// Uplink with a limit of the session.
-    pub uplink_limited_ns: f64,
-    /// Downlink with a limit of the session.
-    pub downlink_limited_ns: f64,
-    /// Uplink with a limit and one rule, counted in the rule, too.
-    pub uplink_one_rule_ns: f64,
-    /// Downlink with a limit and one rule.
-    pub downlink_one_rule_ns: f64,
-    /// Uplink with a limit and 64 rules of different ports and prefixes.
-    pub uplink_64_rules_ns: f64,
-    /// Downlink with a limit and 64 rules.
-    pub downlink_64_rules_ns: f64,
-    /// Downlink: lookup, encapsulation with checksum, count, lifetime, next hop, redirect.
-    pub downlink_ns: f64,
-    /// Uplink as `uplink_ns`, translated to an external address and port.
-    pub uplink_nat_ns: f64,
+    /// What was measured, and nanoseconds. `uplink`: checks, decapsulation, count, lifetime, cached next hop, redirect; `uplink_kernel`: to
+    /// the kernel, so without lifetime; `downlink`: lookup, encapsulation with checksum, count, lifetime, next hop, redirect; `_limited`:
+    /// with a limit of the session. `uplink_v4_8_rules_nat` and the like: with a limit and so many rules of different ports and prefixes, the last
+    /// of which is for the packet; IPv6 goes to the kernel and comes from it; `_nat`: translated.
+    pub costs: Vec<(String, f64)>,
 }
 
 /// Ports of a session, as a power of two, so that a million sessions find room.
 const BLOCK_BITS: u32 = 4;
+/// Rules of a session in the table.
+const RULES: [u32; 3] = [1, 8, 64];
 
 /// All figures of one run.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,24 +91,8 @@ pub fn measure(sessions: &[u32], rounds: u32, repeat: u32) -> Result<Report, Err
         let mut bench = Bench::new(&object, wanted, rounds, repeat)?;
         report.empty_ns = bench.run(BenchPlan::EMPTY, &uplink_frame(bench.teids))?;
         report.shift_ns = (bench.run(BenchPlan::SHIFT, &uplink_frame(bench.teids))? - report.empty_ns) / 2.0;
-        let mut figures = Figures { sessions: bench.sessions, ..Figures::default() };
-        let shift = report.shift_ns;
-        figures.uplink_ns = bench.uplink(Class(DIRECT_HOP as u8), shift)?;
-        figures.uplink_kernel_ns = bench.uplink(Class::KERNEL, shift)?;
-        figures.downlink_ns = bench.downlink(shift)?;
-        bench.translate(true);
-        figures.uplink_nat_ns = bench.uplink(Class(DIRECT_HOP as u8), shift)?;
-        bench.translate(false);
-        bench.limit();
-        figures.uplink_limited_ns = bench.uplink(Class(DIRECT_HOP as u8), shift)?;
-        figures.downlink_limited_ns = bench.downlink(shift)?;
-        bench.rules(1);
-        figures.uplink_one_rule_ns = bench.uplink(Class(DIRECT_HOP as u8), shift)?;
-        figures.downlink_one_rule_ns = bench.downlink(shift)?;
-        bench.rules(64);
-        figures.uplink_64_rules_ns = bench.uplink(Class(DIRECT_HOP as u8), shift)?;
-        figures.downlink_64_rules_ns = bench.downlink(shift)?;
-        report.figures.push(figures);
+        let costs = bench.table(report.shift_ns)?;
+        report.figures.push(Figures { sessions: bench.sessions, costs });
     }
     Ok(report)
 }
@@ -137,6 +118,23 @@ fn miss(rounds: u32) -> std::io::Result<f64> {
     Ok(least)
 }
 
+/// A program that works and restores, one that only restores, and the packet.
+struct Work {
+    program: &'static str,
+    base: &'static str,
+    frame: fn(TeidLayout) -> Vec<u8>,
+}
+
+impl Work {
+    const UPLINK: Work = Work { program: BenchPlan::UPLINK, base: BenchPlan::UPLINK_BASE, frame: uplink_frame };
+    const UPLINK6: Work = Work { program: BenchPlan::UPLINK6, base: BenchPlan::UPLINK6_BASE, frame: uplink6_frame };
+    const DOWNLINK: Work = Work { program: BenchPlan::DOWNLINK, base: BenchPlan::DOWNLINK_BASE, frame: downlink_frame };
+    const DOWNLINK6: Work =
+        Work { program: BenchPlan::DOWNLINK6, base: BenchPlan::DOWNLINK6_BASE, frame: downlink6_frame };
+    const DOWNLINK_NAT: Work =
+        Work { program: BenchPlan::DOWNLINK_NAT, base: BenchPlan::DOWNLINK_NAT_BASE, frame: downlink_nat_frame };
+}
+
 struct Bench {
     ebpf: Ebpf,
     tables: Tables,
@@ -160,7 +158,7 @@ impl Bench {
             policies: 4,
             rule_states: sessions.max(64),
             bearers: 32,
-            prefixes: 16,
+            prefixes: sessions,
             framed: 16,
             blocks: sessions.next_multiple_of(1 << 12) * 2,
             mappings: (sessions.next_multiple_of(1 << 12) * 2) << BLOCK_BITS,
@@ -216,21 +214,51 @@ impl Bench {
             plan.teid.set(teid(teids, 0));
             plan.ue.set(FIRST_UE);
             plan.length.set(INNER);
+            plan.length6.set(INNER + 20);
+            plan.prefix.set(PREFIX);
+            plan.mapping.set(FIRST_BLOCK << BLOCK_BITS | Block::place(PORT, 0, BLOCK_BITS, 0));
+            plan.block_bits.set(BLOCK_BITS);
+            plan.external.set(EXTERNAL);
         }
         Ok(Self { ebpf, tables, teids, sessions, rounds, repeat, _plan: plan, _stages: stages })
     }
 
-    /// Nanoseconds of an uplink packet that goes this way.
-    fn uplink(&mut self, way: Class, shift: f64) -> Result<f64, Error> {
-        self.destination(way);
-        let frame = uplink_frame(self.teids);
-        Ok(self.run(BenchPlan::UPLINK, &frame)? - self.run(BenchPlan::UPLINK_BASE, &frame)? + shift)
+    /// All that is measured with these sessions.
+    fn table(&mut self, shift: f64) -> Result<Vec<(String, f64)>, Error> {
+        let direct = Class(DIRECT_HOP as u8);
+        let mut costs = vec![
+            ("uplink".to_owned(), self.cost(&Work::UPLINK, direct, shift)?),
+            ("uplink_kernel".to_owned(), self.cost(&Work::UPLINK, Class::KERNEL, shift)?),
+            ("downlink".to_owned(), self.cost(&Work::DOWNLINK, direct, shift)?),
+        ];
+        self.translate(true);
+        costs.push(("uplink_nat".to_owned(), self.cost(&Work::UPLINK, direct, shift)?));
+        costs.push(("downlink_nat".to_owned(), self.cost(&Work::DOWNLINK_NAT, direct, shift)?));
+        self.translate(false);
+        self.limit();
+        costs.push(("uplink_limited".to_owned(), self.cost(&Work::UPLINK, direct, shift)?));
+        costs.push(("downlink_limited".to_owned(), self.cost(&Work::DOWNLINK, direct, shift)?));
+        for count in RULES {
+            self.rules(count, false);
+            for (translated, name) in [(false, ""), (true, "_nat")] {
+                self.translate(translated);
+                let down = if translated { &Work::DOWNLINK_NAT } else { &Work::DOWNLINK };
+                costs.push((format!("uplink_v4_{count}_rules{name}"), self.cost(&Work::UPLINK, direct, shift)?));
+                costs.push((format!("downlink_v4_{count}_rules{name}"), self.cost(down, direct, shift)?));
+            }
+            self.translate(false);
+            self.rules(count, true);
+            costs.push((format!("uplink_v6_{count}_rules"), self.cost(&Work::UPLINK6, direct, shift)?));
+            costs.push((format!("downlink_v6_{count}_rules"), self.cost(&Work::DOWNLINK6, direct, shift)?));
+        }
+        Ok(costs)
     }
 
-    /// Nanoseconds of a downlink packet.
-    fn downlink(&mut self, shift: f64) -> Result<f64, Error> {
-        let frame = downlink_frame();
-        Ok(self.run(BenchPlan::DOWNLINK, &frame)? - self.run(BenchPlan::DOWNLINK_BASE, &frame)? + shift)
+    /// Nanoseconds of a packet, of which those from phones go this way.
+    fn cost(&mut self, work: &Work, way: Class, shift: f64) -> Result<f64, Error> {
+        self.destination(way);
+        let frame = (work.frame)(self.teids);
+        Ok(self.run(work.program, &frame)? - self.run(work.base, &frame)? + shift)
     }
 
     /// Sends the packets' destination this way.
@@ -240,10 +268,12 @@ impl Bench {
         }
     }
 
-    /// Gives every session this set of rules, the last of which is for the packet.
-    fn rules(&self, count: u32) {
+    /// Gives every session this set of rules, the last of which is for the packet. With `version6`, they ask for IPv6 far ends.
+    fn rules(&self, count: u32, version6: bool) {
+        let far6 = |id: u32| (Ipv6Addr::from_bits(u128::from(FAR6) << 64 | u128::from(id) << 80), 48);
         let rules: Vec<Rule> = (0..count)
             .map(|id| Rule {
+                remote6: (version6 && id + 1 != count).then(|| far6(id + 1)),
                 remote: Prefix::new(Ipv4Addr::from(0xcb00_0000 | id << 9), if id + 1 == count { 0 } else { 24 }),
                 remote_ports: (id + 1 != count).then_some((id as u16 * 100, id as u16 * 100 + 10)),
                 local_ports: (id % 2 == 1 && id + 1 != count).then_some((5000, 5000 + id as u16)),
@@ -267,18 +297,25 @@ impl Bench {
         }
     }
 
-    /// Has every session translated, or none: each with a block of its own.
+    /// Has every session translated, or none: each with a block of its own, in which it has used one port.
     fn translate(&self, on: bool) {
         let Some(nat) = self.tables.nat.get(0) else { return };
+        let external = |number: u32| EXTERNAL + (number << BLOCK_BITS >> 16);
         nat.block_bits.set(BLOCK_BITS);
         nat.timeouts.iter().for_each(|timeout| timeout.set(u32::MAX));
+        nat.externals[0].first.set(EXTERNAL);
+        nat.externals[0].count.set(external(FIRST_BLOCK + self.sessions) - EXTERNAL + 1);
+        nat.count.set(u32::from(on));
         for (index, record) in (0u32..).zip(self.tables.uplink.iter()) {
-            // The first blocks have ports that nobody gets.
-            let number = index + (1024 >> BLOCK_BITS);
+            let number = FIRST_BLOCK + index;
             if let Some(block) = self.tables.blocks.get(number as usize) {
-                block.external.set(Address::new(Ipv4Addr::new(198, 51, 100, 7)).0);
+                block.external.set(Address::from_host(external(number)).0);
                 block.inside.set(record.ue.get());
                 record.block.set(number);
+            }
+            let place = number << BLOCK_BITS | Block::place(PORT, 0, BLOCK_BITS, 0);
+            if let Some(mapping) = self.tables.mappings.get(place as usize) {
+                mapping.state.set(Mapping::compose(17, PORT, Phase::UDP, 0));
             }
             let flags = record.flags.get() & !UplinkFlags::TRANSLATED;
             record.flags.set(if on { flags | UplinkFlags::TRANSLATED } else { flags });
@@ -336,6 +373,8 @@ fn fill(tables: &Tables, layout: TeidLayout, sessions: u32) {
         settings.pools[0].first.set(FIRST_UE);
         settings.pools[0].count.set(sessions);
         settings.pool_count.set(1);
+        settings.pools6[0].first.set(PREFIX);
+        settings.pools6[0].count.set(sessions);
     }
     for (hop, octet) in [(KERNEL_NEXT_HOP, 1), (DIRECT_HOP, 2), (STATION_HOP, 3)] {
         if let Some(hop) = tables.next_hops.get(hop as usize) {
@@ -350,6 +389,7 @@ fn fill(tables: &Tables, layout: TeidLayout, sessions: u32) {
             record.peer_mask.set(u32::MAX);
             record.ue.set(ue);
             record.home.set(session);
+            record.prefix.set((PREFIX + u64::from(session)).to_be());
             record.teid.set(teid);
         }
         if let Some(record) = tables.downlink.get(session as usize) {
@@ -358,7 +398,11 @@ fn fill(tables: &Tables, layout: TeidLayout, sessions: u32) {
             record.peer.set(Address::new(BASE_STATION).0);
             record.teid.set(teid.to_be());
             record.next_hop.set(STATION_HOP);
+            record.prefix.set((PREFIX + u64::from(session)).to_be());
             record.state.set(DownlinkState::ACTIVE);
+        }
+        if let Some(slot) = tables.prefixes.get(session as usize) {
+            slot.set(u64::from(session) + 1);
         }
     }
 }
@@ -373,26 +417,59 @@ fn packet(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
     packet
 }
 
-fn ethernet() -> Vec<u8> {
+fn ethernet(kind: [u8; 2]) -> Vec<u8> {
     let mut frame = vec![2; 12];
-    frame.extend([8, 0]);
+    frame.extend(kind);
     frame
+}
+
+/// The same of IPv6.
+fn packet6(source: u64, destination: u64) -> Vec<u8> {
+    let mut packet = vec![0x60, 0, 0, 0, 0, INNER as u8 - 20, 17, 64];
+    for first in [source, destination] {
+        packet.extend((u128::from(first) << 64 | 1).to_be_bytes());
+    }
+    packet.extend([0x13, 0x88, 0, 53, 0, INNER as u8 - 20, 0, 0]);
+    packet.resize(INNER as usize + 20, 0xa5);
+    packet
 }
 
 /// A G-PDU of the first session; the programs put in the others.
 fn uplink_frame(teids: TeidLayout) -> Vec<u8> {
+    tunnelled(teids, &packet(Ipv4Addr::from(FIRST_UE), Ipv4Addr::new(203, 0, 113, 1)))
+}
+
+fn uplink6_frame(teids: TeidLayout) -> Vec<u8> {
+    tunnelled(teids, &packet6(PREFIX, FAR6))
+}
+
+fn tunnelled(teids: TeidLayout, inner: &[u8]) -> Vec<u8> {
     let first = teid(teids, 0);
     let tunnel =
         Tunnel { peer: Address::new(GATEWAY), local: Address::new(BASE_STATION), teid: first.to_be(), tos: 0, qfi: 0 };
-    let mut frame = ethernet();
-    frame.extend(encapsulation(tunnel, INNER, 0).iter().flat_map(|word| word.to_ne_bytes()));
+    let mut frame = ethernet([8, 0]);
+    frame.extend(encapsulation(tunnel, inner.len() as u32, 0).iter().flat_map(|word| word.to_ne_bytes()));
     debug_assert_eq!(frame.len(), 14 + TUNNEL_OVERHEAD);
-    frame.extend(packet(Ipv4Addr::from(FIRST_UE), Ipv4Addr::new(203, 0, 113, 1)));
+    frame.extend(inner);
     frame
 }
 
-fn downlink_frame() -> Vec<u8> {
-    let mut frame = ethernet();
+fn downlink_frame(_: TeidLayout) -> Vec<u8> {
+    let mut frame = ethernet([8, 0]);
     frame.extend(packet(Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::from(FIRST_UE)));
+    frame
+}
+
+fn downlink6_frame(_: TeidLayout) -> Vec<u8> {
+    let mut frame = ethernet([0x86, 0xdd]);
+    frame.extend(packet6(FAR6, PREFIX));
+    frame
+}
+
+fn downlink_nat_frame(_: TeidLayout) -> Vec<u8> {
+    let port = ((FIRST_BLOCK << BLOCK_BITS | Block::place(PORT, 0, BLOCK_BITS, 0)) as u16).to_be_bytes();
+    let mut frame = ethernet([8, 0]);
+    frame.extend(packet(Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::from(EXTERNAL)));
+    frame[34..38].copy_from_slice(&[0, 53, port[0], port[1]]);
     frame
 }

@@ -36,10 +36,8 @@ pub struct Nat {
     pub timeouts: [Shared32; 8],
     /// How long the first fragment of a packet leads the others, seconds.
     pub fragment_timeout: Shared32,
-    /// Zero, which compilers and verifiers do not know.
-    pub zero: Shared32,
     /// Zero.
-    pub reserved: [Shared32; 2],
+    pub reserved: [Shared32; 3],
     /// External addresses.
     pub externals: [External; MAX_EXTERNALS],
 }

@@ -52,9 +52,8 @@ impl Rewrite {
     /// The same, but verifiers do not follow each kind of it through all that comes.
     #[inline(always)]
     pub(crate) fn any<T: Tables>(self, tables: &T) -> Self {
-        let [a, b, c, d, e, f, g, h, i] = self.to_words();
-        let any = |word| tables.any(word);
-        Self::from_words([any(a), any(b), any(c), any(d), any(e), any(f), any(g), any(h), any(i)])
+        let zero = tables.any(0);
+        Self::from_words(self.to_words().map(|word| word ^ zero))
     }
 
     /// The address that a packet gets, if it is translated.
@@ -118,15 +117,17 @@ impl Ends {
     /// The same, but verifiers do not follow each protocol through all that comes.
     #[inline(always)]
     fn any<T: Tables>(self, tables: &T) -> Self {
+        // Asked for once: each time would cost a look into a map.
+        let zero = tables.any(0);
         Self {
-            protocol: tables.any(self.protocol),
-            port: tables.any(self.port),
-            port_at: tables.any(self.port_at),
-            check_at: tables.any(self.check_at),
-            remote_port: tables.any(self.remote_port),
-            control: tables.any(self.control),
-            embedded: tables.any(self.embedded),
-            later: tables.any(self.later),
+            protocol: self.protocol ^ zero,
+            port: self.port ^ zero,
+            port_at: self.port_at ^ zero,
+            check_at: self.check_at ^ zero,
+            remote_port: self.remote_port ^ zero,
+            control: self.control ^ zero,
+            embedded: self.embedded ^ zero,
+            later: self.later ^ zero,
             ..self
         }
     }

@@ -81,9 +81,10 @@ macro_rules! load {
 }
 
 macro_rules! store {
-    ($name:ident, $type:ty, $instruction:literal) => {
+    ($(#[$about:meta])* $visibility:vis fn $name:ident, $type:ty, $instruction:literal) => {
+        $(#[$about])*
         #[inline(always)]
-        fn $name(&mut self, offset: usize, value: $type) -> Option<()> {
+        $visibility fn $name(&mut self, offset: usize, value: $type) -> Option<()> {
             let pointer = self.at(offset, size_of::<$type>())?;
             // SAFETY: as for loads.
             unsafe {
@@ -92,6 +93,13 @@ macro_rules! store {
             Some(())
         }
     };
+}
+
+impl Frame {
+    store!(
+        /// Overwrites eight octets at once: what is loaded as eight must have been stored so, or the processor waits for both halves.
+        pub fn store64, u64, "*(u64 *)({p} + 0) = {v}"
+    );
 }
 
 impl Packet for Frame {
@@ -103,8 +111,8 @@ impl Packet for Frame {
     load!(load16, u16, "{v} = *(u16 *)({p} + 0)");
     load!(load32, u32, "{v} = *(u32 *)({p} + 0)");
     load!(load64, u64, "{v} = *(u64 *)({p} + 0)");
-    store!(store16, u16, "*(u16 *)({p} + 0) = {v}");
-    store!(store32, u32, "*(u32 *)({p} + 0) = {v}");
+    store!(fn store16, u16, "*(u16 *)({p} + 0) = {v}");
+    store!(fn store32, u32, "*(u32 *)({p} + 0) = {v}");
 
     #[inline(always)]
     fn store_words<const N: usize>(&mut self, offset: usize, words: [u32; N]) -> Option<()> {

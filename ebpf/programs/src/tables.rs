@@ -5,7 +5,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, ProgramArray, RingBuf};
 use basalt_ebpf_abi::{
     Bearer, Block, Bucket, Destinations, Downlink, FRAGMENTS, Fragment, Framed, HandoverHeader, Mapping, Nat, NextHop,
-    Notice, Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared64, UeMeters, Uplink, Watch,
+    Notice, Policy, PuntReason, REASON_SLOTS, RuleState, Settings, Shared32, Shared64, UeMeters, Uplink, Watch,
 };
 use basalt_pipeline::{Resolved, Step, Tables};
 use core::ffi::c_void;
@@ -60,6 +60,10 @@ pub(crate) static HANDOVER: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 pub(crate) static WATCH: Array<Watch> = Array::with_max_entries(1, MMAPABLE);
 #[map]
 pub(crate) static WATCHED: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// Zero, which no verifier knows: it is in memory that user space may write. Not in a map's record, because the way without that record
+/// would have to be followed, too, with a zero that is known.
+static ZERO: Shared32 = Shared32::new(0);
 
 /// One time round of a loop of the kernel's, which ends with 1.
 extern "C" fn again<S: Step<Maps>>(_: u32, state: *mut S) -> u64 {
@@ -154,7 +158,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn any(&self, value: u32) -> u32 {
-        NAT.get(0).map_or(0, |nat| value ^ nat.zero.get())
+        value ^ ZERO.get()
     }
 
     #[inline(always)]

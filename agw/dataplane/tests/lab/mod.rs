@@ -133,7 +133,7 @@ impl Lab {
     /// A UDP socket in a namespace.
     pub fn udp(&self, which: &str, address: Ipv4Addr, port: u16) -> UdpSocket {
         let socket = self.within(which, move || UdpSocket::bind((address, port)).unwrap());
-        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         // A busy machine may run the sender for long before the receiver.
         let octets: i32 = 16 << 20;
         let length = size_of::<i32>() as u32;
@@ -386,7 +386,7 @@ impl Station {
 
 /// Waits for a condition, with a deadline.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = std::time::Instant::now() + Duration::from_secs(10);
+    let end = std::time::Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(std::time::Instant::now() < end, "did not happen: {what}");
         thread::yield_now();

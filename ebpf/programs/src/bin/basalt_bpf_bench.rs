@@ -51,6 +51,25 @@ pub fn bench_uplink(ctx: XdpContext) -> u32 {
 }
 
 #[xdp]
+pub fn bench_uplink6_base(ctx: XdpContext) -> u32 {
+    let mut frame = Frame::new(ctx.ctx);
+    if frame.shift(OVERHEAD).is_none() {
+        return xdp_action::XDP_ABORTED;
+    }
+    restore_uplink6(&mut frame)
+}
+
+#[xdp]
+pub fn bench_uplink6(ctx: XdpContext) -> u32 {
+    let mut frame = Frame::new(ctx.ctx);
+    let verdict = access(&mut frame, &Maps);
+    if act(&frame, verdict) != xdp_action::XDP_REDIRECT {
+        return xdp_action::XDP_ABORTED;
+    }
+    restore_uplink6(&mut frame)
+}
+
+#[xdp]
 pub fn bench_onward(ctx: XdpContext) -> u32 {
     let mut frame = Frame::new(ctx.ctx);
     let Some(pending) = pending() else { return xdp_action::XDP_ABORTED };
@@ -88,44 +107,123 @@ pub fn bench_downlink(ctx: XdpContext) -> u32 {
     restore_downlink(&mut frame)
 }
 
-/// Puts back what decapsulation overwrote (the end of the headers, the inner lifetime), for another session.
+#[xdp]
+pub fn bench_downlink6_base(ctx: XdpContext) -> u32 {
+    let mut frame = Frame::new(ctx.ctx);
+    if frame.shift(-OVERHEAD).is_none() {
+        return xdp_action::XDP_ABORTED;
+    }
+    restore_downlink6(&mut frame)
+}
+
+#[xdp]
+pub fn bench_downlink6(ctx: XdpContext) -> u32 {
+    let mut frame = Frame::new(ctx.ctx);
+    let verdict = towards_phone(&mut frame, &Maps, Origin::Kernel);
+    if act(&frame, verdict) != xdp_action::XDP_REDIRECT {
+        return xdp_action::XDP_ABORTED;
+    }
+    restore_downlink6(&mut frame)
+}
+
+#[xdp]
+pub fn bench_downlink_nat_base(ctx: XdpContext) -> u32 {
+    let mut frame = Frame::new(ctx.ctx);
+    if frame.shift(-OVERHEAD).is_none() {
+        return xdp_action::XDP_ABORTED;
+    }
+    restore_downlink_nat(&mut frame)
+}
+
+#[xdp]
+pub fn bench_downlink_nat(ctx: XdpContext) -> u32 {
+    let mut frame = Frame::new(ctx.ctx);
+    let verdict = towards_phone(&mut frame, &Maps, Origin::Internet);
+    if act(&frame, verdict) != xdp_action::XDP_REDIRECT {
+        return xdp_action::XDP_ABORTED;
+    }
+    restore_downlink_nat(&mut frame)
+}
+
+/// The plan, and a random session's number.
+#[inline(always)]
+fn random() -> Option<(&'static BenchPlan, u32)> {
+    let plan = BENCH_PLAN.get(0)?;
+    // SAFETY: the helper has no arguments and no effect.
+    Some((plan, unsafe { bpf_get_prandom_u32() } & plan.mask.get()))
+}
+
+/// Puts back what decapsulation overwrote (the end of the headers, the inner lifetime), for another session. In words as the pipeline
+/// loads them: a packet that a network card has written is in no store buffer either, from which a load gets whole words only.
 #[inline(always)]
 fn restore_uplink(frame: &mut Frame) -> u32 {
     let restored = (|| {
-        let plan = BENCH_PLAN.get(0)?;
-        // SAFETY: the helper has no arguments and no effect.
-        let session = unsafe { bpf_get_prandom_u32() } & plan.mask.get();
-        let length = plan.length.get();
-        let ue = plan.ue.get().wrapping_add(session).to_be();
-        frame.shift(-OVERHEAD)?;
-        frame.store_words(
-            34,
-            [
-                (2152u32 << 16 | 2152).to_be(),
-                ((length + 16) << 16).to_be(),
-                (0x30ff_0000 | (length & 0xffff)).to_be(),
-                plan.teid.get().wrapping_add(session).to_be(),
-            ],
-        )?;
-        frame.store_words(58, [0x4011_0000u32.to_be(), ue])?;
-        // The phone's port, which translation has changed.
-        frame.store16(70, 5000u16.to_be())
+        let (plan, session) = random()?;
+        restore_tunnel(frame, plan, session, plan.length.get())?;
+        frame.store32(58, 0x4011_0000u32.to_be())?;
+        frame.store32(62, plan.ue.get().wrapping_add(session).to_be())?;
+        // The phone's port, which translation has changed, and the far end's.
+        frame.store32(70, (5000u32 << 16 | 53).to_be())
     })();
     finish(restored)
+}
+
+/// The same for IPv6, of which nothing but the front is changed.
+#[inline(always)]
+fn restore_uplink6(frame: &mut Frame) -> u32 {
+    let restored = (|| {
+        let (plan, session) = random()?;
+        restore_tunnel(frame, plan, session, plan.length6.get())?;
+        frame.store64(58, plan.prefix.get().wrapping_add(u64::from(session)).to_be())
+    })();
+    finish(restored)
+}
+
+/// Outer UDP and GTP-U header of an uplink packet.
+#[inline(always)]
+fn restore_tunnel(frame: &mut Frame, plan: &BenchPlan, session: u32, length: u32) -> Option<()> {
+    let teid = plan.teid.get().wrapping_add(session);
+    frame.shift(-OVERHEAD)?;
+    frame.store64(34, (2152u64 << 48 | 2152 << 32 | u64::from(length + 16) << 16).to_be())?;
+    frame.store64(42, (0x30ff << 48 | u64::from(length & 0xffff) << 32 | u64::from(teid)).to_be())
 }
 
 /// Puts back the Ethernet header and the inner header in front of a packet for another phone.
 #[inline(always)]
 fn restore_downlink(frame: &mut Frame) -> u32 {
     let restored = (|| {
-        let plan = BENCH_PLAN.get(0)?;
-        // SAFETY: the helper has no arguments and no effect.
-        let session = unsafe { bpf_get_prandom_u32() } & plan.mask.get();
-        let ue = plan.ue.get().wrapping_add(session).to_be();
+        let (plan, session) = random()?;
         frame.shift(OVERHEAD)?;
         frame.store16(12, 0x0800u16.to_be())?;
         frame.store32(22, 0x4011_0000u32.to_be())?;
-        frame.store32(30, ue)
+        frame.store32(30, plan.ue.get().wrapping_add(session).to_be())
+    })();
+    finish(restored)
+}
+
+/// The same for IPv6, of which nothing but the front is changed.
+#[inline(always)]
+fn restore_downlink6(frame: &mut Frame) -> u32 {
+    let restored = (|| {
+        let (plan, session) = random()?;
+        frame.shift(OVERHEAD)?;
+        frame.store16(12, 0x86ddu16.to_be())?;
+        frame.store64(38, plan.prefix.get().wrapping_add(u64::from(session)).to_be())
+    })();
+    finish(restored)
+}
+
+/// The same for a packet to the external address and port of a translated phone.
+#[inline(always)]
+fn restore_downlink_nat(frame: &mut Frame) -> u32 {
+    let restored = (|| {
+        let (plan, session) = random()?;
+        let mapping = plan.mapping.get().wrapping_add(session << (plan.block_bits.get() & 15));
+        frame.shift(OVERHEAD)?;
+        frame.store16(12, 0x0800u16.to_be())?;
+        frame.store32(22, 0x4011_0000u32.to_be())?;
+        frame.store32(30, plan.external.get().wrapping_add(mapping >> 16).to_be())?;
+        frame.store32(34, (53 << 16 | mapping & 0xffff).to_be())
     })();
     finish(restored)
 }
