@@ -47,7 +47,7 @@ pub(crate) struct Loaded {
     /// Counters of the programs, to be read while programs are loaded, which takes seconds on a slow machine.
     pub(crate) reasons: Arc<PerCpuArray<MapData, u64>>,
     /// Empty as soon as nobody has it open or pinned.
-    _stages: ProgramArray<MapData>,
+    stages: ProgramArray<MapData>,
     /// Whether the maps were there before, with whatever tunnels they hold.
     pub(crate) reused: bool,
     /// Tables that these took the place of, the oldest first: they have counters that are not settled.
@@ -138,7 +138,7 @@ pub(crate) fn load(
             directory,
             ring: Some(ring),
             reasons: Arc::new(reasons),
-            _stages: stages,
+            stages,
             reused,
             replaced,
             links: Vec::new(),
@@ -244,6 +244,28 @@ impl Loaded {
             }
             update(watching_program, &link)?;
         }
+        self.watch_stages()
+    }
+
+    /// The same with the programs that are entered from others.
+    fn watch_stages(&mut self) -> Result<(), Error> {
+        for (place, stage) in (0u32..).zip(programs::STAGES) {
+            let Some((_, watching)) = programs::WATCHING.iter().find(|(usual, _)| *usual == stage) else { continue };
+            let program = xdp(&mut self.ebpf, watching)?;
+            if program.fd().is_err() {
+                program.load().map_err(Error::bpf(format!("loading {watching}")))?;
+            }
+            let program = program.fd().map_err(Error::bpf("stages"))?;
+            self.stages.set(place, program, 0).map_err(Error::bpf("stages"))?;
+        }
+        Ok(())
+    }
+
+    fn unwatch_stages(&mut self) -> Result<(), Error> {
+        for (place, stage) in (0u32..).zip(programs::STAGES) {
+            let program = xdp(&mut self.ebpf, stage)?.fd().map_err(Error::bpf("stages"))?;
+            self.stages.set(place, program, 0).map_err(Error::bpf("stages"))?;
+        }
         Ok(())
     }
 
@@ -254,6 +276,7 @@ impl Loaded {
             let back = xdp(&mut self.ebpf, &program).and_then(|program| update(program, &link));
             first = first.and(back);
         }
+        first = first.and(self.unwatch_stages());
         if let Some(watch) = self.watch.get(0) {
             watch.ue.set(0);
             watch.prefix.set(0);
@@ -279,6 +302,7 @@ impl Loaded {
         if program.fd().is_err() {
             program.load().expect("it loads");
         }
+        self.watch_stages().expect("they load");
         watching
     }
 

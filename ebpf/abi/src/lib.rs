@@ -152,9 +152,14 @@ pub mod programs {
     pub const STAGES: [&str; 2] = [ONWARD, DELIVER];
     /// On the gateway's own veth peer: adds GTP-U to packets that the kernel routed to a phone.
     pub const KERNEL: &str = "basalt_kernel";
-    /// What stands in the place of each of the three above while somebody watches a phone.
-    pub const WATCHING: [(&str, &str); 3] =
-        [(ACCESS, "basalt_access_watch"), (INTERNET, "basalt_internet_watch"), (KERNEL, "basalt_kernel_watch")];
+    /// What stands in the place of each of the others while somebody watches a phone.
+    pub const WATCHING: [(&str, &str); 5] = [
+        (ACCESS, "basalt_access_watch"),
+        (INTERNET, "basalt_internet_watch"),
+        (KERNEL, "basalt_kernel_watch"),
+        (ONWARD, "basalt_onward_watch"),
+        (DELIVER, "basalt_deliver_watch"),
+    ];
 }
 
 /// A token bucket of one CPU. Times are nanoseconds of the kernel's monotonic clock.

@@ -43,7 +43,7 @@ mod tests;
 pub use access::access;
 pub use downlink::{Downlinked, FLUSH_ROOM, Origin, Tunnel, container, downlink, encapsulation, select, towards_phone};
 pub use frame::Frame;
-pub use nat::{Rewrite, leave};
+pub use nat::{Rewrite, inside_of, leave};
 pub use onward::{Resolved, charge, deliver, onward, resolve};
 pub use segment::clamp;
 pub use service::Charge;

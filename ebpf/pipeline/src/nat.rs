@@ -456,6 +456,29 @@ fn with_port(rewrite: Rewrite, ends: &Ends, port: u32) -> Rewrite {
     }
 }
 
+/// The inside address of whoever has the external port that a packet at `ip` from the internet is for, in wire order; of an ICMP error, that
+/// of the packet it is about. Only looks: for whoever watches.
+#[inline(always)]
+pub fn inside_of<P: Packet, T: Tables>(packet: &P, tables: &T, ip: usize) -> Option<u32> {
+    let nat = tables.nat()?;
+    if nat.count.get() == 0 {
+        return None;
+    }
+    let (external, _) = nat.external(Address(packet.load32(ip + 16)?))?;
+    let protocol = (u32::from_be(packet.load32(ip + 8)?) >> 16) as u8;
+    let transport = ip + IPV4;
+    let at = match protocol {
+        PROTO_TCP | PROTO_UDP => transport + 2,
+        // The identifier of an answer, or the source port of the packet that the error is about.
+        PROTO_ICMP if u16::from_be(packet.load16(transport)?) >> 8 == 0 => transport + 4,
+        PROTO_ICMP => transport + 8 + IPV4,
+        _ => return None,
+    };
+    let port = u32::from(u16::from_be(packet.load16(at)?));
+    let block = tables.nat_block((external << 16 | port) >> (nat.block_bits.get() & 15))?;
+    Some(block.inside.get()).filter(|inside| *inside != 0)
+}
+
 /// Judges a packet of which it is not known yet whether it is for an external address.
 #[inline(always)]
 pub(crate) fn inward<P: Packet, T: Tables>(packet: &P, tables: &T, ip: usize) -> Inward {

@@ -48,6 +48,13 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// Index of the tunnel that the packet came by.
+    #[must_use]
+    #[inline(always)]
+    pub fn index(&self) -> u32 {
+        self.pending.index
+    }
+
     /// Words of it.
     pub const WORDS: usize = 15;
 

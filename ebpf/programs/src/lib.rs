@@ -15,7 +15,7 @@ mod watch;
 
 pub use frame::{Frame, pending, resolved};
 pub use tables::Maps;
-pub use watch::{watch_access, watch_towards_phone};
+pub use watch::{watch_access, watch_deliver, watch_onward, watch_towards_phone};
 
 use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::helpers::generated::bpf_redirect;

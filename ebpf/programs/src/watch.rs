@@ -5,11 +5,15 @@ use crate::tables::{Maps, WATCH, WATCHED};
 use crate::{Frame, act};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_xdp_load_bytes};
 use basalt_ebpf_abi::{Point, Watch, WatchedHeader};
-use basalt_pipeline::{GTP_PORT, Origin, Packet, Tables, Verdict, access, towards_phone};
+use basalt_pipeline::{
+    GTP_PORT, Origin, Packet, Pending, Resolved, Tables, Verdict, access, deliver, inside_of, onward, towards_phone,
+};
 use core::mem::MaybeUninit;
 
 /// Ethernet header.
 const ETH: usize = 14;
+/// EtherType of a VLAN tag.
+const VLAN: u16 = 0x8100;
 /// From the frame's beginning to the GTP-U header behind IPv4 and UDP without options.
 const GTP: usize = ETH + 28;
 
@@ -22,12 +26,47 @@ pub fn watch_access(frame: &mut Frame) -> u32 {
     };
     copy(frame, watch, Point::RadioIn, frame.ingress(), 0);
     let verdict = access(frame, &Maps);
-    match &verdict {
+    told_uplink(frame, watch, &verdict);
+    act(frame, verdict)
+}
+
+/// Does what [`onward`] does, and tells where a packet ends there. [`watch_access`] has told where it came from.
+#[inline(always)]
+pub fn watch_onward(frame: &mut Frame, pending: Pending) -> u32 {
+    let index = pending.index;
+    let verdict = onward(frame, &Maps, pending);
+    if let Some(watch) = WATCH.get(0).filter(|watch| is_of(index, watch)) {
+        told_uplink(frame, watch, &verdict);
+    }
+    act(frame, verdict)
+}
+
+/// Does what [`deliver`] does, and tells, as [`watch_onward`].
+#[inline(always)]
+pub fn watch_deliver(frame: &mut Frame, resolved: Resolved) -> u32 {
+    let index = resolved.index();
+    let verdict = deliver(frame, &Maps, resolved);
+    if let Some(watch) = WATCH.get(0).filter(|watch| is_of(index, watch)) {
+        told_uplink(frame, watch, &verdict);
+    }
+    act(frame, verdict)
+}
+
+#[inline(always)]
+fn told_uplink(frame: &Frame, watch: &Watch, verdict: &Verdict<'_>) {
+    match verdict {
         Verdict::Redirect(ifindex) => copy(frame, watch, Point::InternetOut, *ifindex, 0),
         Verdict::Drop(reason) => copy(frame, watch, Point::UplinkDropped, frame.ingress(), *reason as u32),
         Verdict::Pass | Verdict::HandOver(_) => copy(frame, watch, Point::UplinkPunted, frame.ingress(), 0),
     }
-    act(frame, verdict)
+}
+
+/// Whether a tunnel is of the phone.
+#[inline(always)]
+fn is_of(index: u32, watch: &Watch) -> bool {
+    let Some(record) = Maps.uplink(index) else { return false };
+    let (ue, prefix) = (watch.ue.get(), watch.prefix.get());
+    (ue != 0 && record.ue.get() == ue) || (prefix != 0 && record.prefix.get() == prefix)
 }
 
 /// Does what [`towards_phone`] does, and tells.
@@ -70,10 +109,15 @@ fn tunnelled(frame: &Frame, watch: &Watch) -> bool {
 /// Whether a frame is for the phone.
 #[inline(always)]
 fn addressed(frame: &Frame, watch: &Watch) -> bool {
-    let kind = frame.load16(ETH - 2).map_or(0, u16::from_be);
+    let mut kind = frame.load16(ETH - 2).map_or(0, u16::from_be);
+    let mut ip = ETH;
+    if kind == VLAN {
+        kind = frame.load16(ETH + 2).map_or(0, u16::from_be);
+        ip = ETH + 4;
+    }
     let (ue, prefix) = (watch.ue.get(), watch.prefix.get());
     match kind {
-        0x0800 => ue != 0 && frame.load32(ETH + 16) == Some(ue),
+        0x0800 => ue != 0 && (frame.load32(ip + 16) == Some(ue) || inside_of(frame, &Maps, ip) == Some(ue)),
         0x86dd => prefix != 0 && frame.load64(ETH + 24) == Some(prefix),
         _ => false,
     }

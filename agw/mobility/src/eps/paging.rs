@@ -155,5 +155,6 @@ pub(crate) fn backoff_over(ue: &mut Ue, cx: &mut Cx<'_>) {
     if core::mem::take(&mut ue.called) {
         call(ue, cx);
     }
-    ue.page_turn = false;
+    // One that it waits for from now on is kept.
+    ue.page_turn &= ue.paging_backoff;
 }

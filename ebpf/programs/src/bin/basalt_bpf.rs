@@ -6,7 +6,9 @@ use aya_ebpf::bindings::xdp_action;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use basalt_pipeline::{Origin, access, deliver, onward, towards_phone};
-use basalt_programs::{Frame, Maps, act, pending, resolved, watch_access, watch_towards_phone};
+use basalt_programs::{
+    Frame, Maps, act, pending, resolved, watch_access, watch_deliver, watch_onward, watch_towards_phone,
+};
 
 /// Radio side: out of the tunnel.
 #[xdp]
@@ -66,6 +68,20 @@ pub fn basalt_internet_watch(ctx: XdpContext) -> u32 {
 #[xdp]
 pub fn basalt_kernel_watch(ctx: XdpContext) -> u32 {
     watch_towards_phone(&mut Frame::new(ctx.ctx), Origin::Kernel)
+}
+
+/// As [`basalt_onward`], while a phone is watched.
+#[xdp]
+pub fn basalt_onward_watch(ctx: XdpContext) -> u32 {
+    let Some(pending) = pending() else { return xdp_action::XDP_ABORTED };
+    watch_onward(&mut Frame::new(ctx.ctx), pending)
+}
+
+/// As [`basalt_deliver`], while a phone is watched.
+#[xdp]
+pub fn basalt_deliver_watch(ctx: XdpContext) -> u32 {
+    let Some(resolved) = resolved() else { return xdp_action::XDP_ABORTED };
+    watch_deliver(&mut Frame::new(ctx.ctx), resolved)
 }
 
 #[panic_handler]

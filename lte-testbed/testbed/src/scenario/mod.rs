@@ -6,6 +6,7 @@ mod parse;
 mod rates;
 mod run;
 mod script;
+mod waking;
 mod world;
 
 pub use parse::{ParseError, parse};

@@ -198,6 +198,12 @@ fn step(sentence: &str) -> Sentence<Step> {
         ["packets", "to", "ue", phone, "reach", "enb", "with", "dscp", dscp] => {
             Ok(Step::Marked(index(phone)?, number(dscp)?))
         }
+        ["internet", "wakes", "ues", first, "to", last, "and", "at", "most", count, "come", "each", "second"] => {
+            Ok(Step::Storm(several(first, last)?, number(count)?))
+        }
+        ["ue", phone, "has", "a", "prefix", "delegated", "that", "begins", start] => {
+            Ok(Step::Delegation(index(phone)?, (*start).to_owned()))
+        }
         ["cable", "of", "enbs", "carries", octets, "octets"] => Ok(Step::RadioMtu(number(octets)?)),
         ["gateway", "goes", "by", "another", "router"] => Ok(Step::OtherRouter),
         ["router", "is", "exchanged"] => Ok(Step::ExchangeRouter),
@@ -359,6 +365,8 @@ fn gateway_action(words: &[&str]) -> Sentence<GatewayAction> {
         ["sets", "rule", "for", "ue", phone, rest @ ..] if !rest.is_empty() => {
             GatewayAction::SetsRule(index(phone)?, quoted(rest)?)
         }
+        ["bounds", "ue", phone, "to", octets, "octets"] => GatewayAction::Bounds(index(phone)?, number(octets)?),
+        ["gives", "ue", phone, octets, "octets", "more"] => GatewayAction::TopsUp(index(phone)?, number(octets)?),
         ["removes", "rule", name, "from", "ue", phone] => GatewayAction::RemovesRule(index(phone)?, (*name).to_owned()),
         ["resets", "enb", enb] => GatewayAction::ResetsEnb(index(enb)?),
         _ => return Err(format!("that cannot happen to the gateway: {}", words.join(" "))),

@@ -83,6 +83,8 @@ impl World {
             }
             Step::SeenAs(phone, address) => self.seen_as(*phone, *address),
             Step::Marked(phone, dscp) => self.marked(phone - 1, *dscp),
+            Step::Storm(phones, per_second) => self.storm(*phones, *per_second),
+            Step::Delegation(phone, start) => self.delegation(*phone, start),
             Step::RadioMtu(octets) => {
                 lab::link::narrow(&self.network.lab.ran, lab::GATEWAY_S1, lab::S1_INTERFACE, *octets)
             }
@@ -194,6 +196,13 @@ impl World {
                 let imsi = self.imsi(phone - 1)?;
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 self.network.gateway.basalt(&[&["rule", "set", imsi.as_str()], words.as_slice()].concat()).map(drop)
+            }
+            GatewayAction::Bounds(phone, octets) => {
+                let octets = octets.to_string();
+                self.operator(*phone, &["subscriber", "plan"], &[&octets, "--per", "session"])
+            }
+            GatewayAction::TopsUp(phone, octets) => {
+                self.operator(*phone, &["subscriber", "top-up"], &[&octets.to_string()])
             }
             GatewayAction::RemovesRule(phone, name) => {
                 let imsi = self.imsi(phone - 1)?;

@@ -152,6 +152,10 @@ pub enum Step {
     SeenAs(usize, IpAddr),
     /// What the internet sends a phone reaches its base station with this DSCP.
     Marked(usize, u8),
+    /// The internet sends a packet to each of these idle phones at once; they come back, at most so many each second.
+    Storm(Phones, u32),
+    /// A program of a phone has a prefix delegated that begins so, by DHCPv6, and exchanges a datagram from an address in it.
+    Delegation(usize, String),
     /// The base stations' end of their cable carries so many octets of a packet.
     RadioMtu(u32),
     /// The gateway's default route goes by another router of the internet.
@@ -282,6 +286,10 @@ pub enum GatewayAction {
     Suspends(usize, bool),
     /// The operator deletes a subscriber.
     Deletes(usize),
+    /// The operator bounds what a phone may use: octets of a session.
+    Bounds(usize, u64),
+    /// The operator gives a phone octets more.
+    TopsUp(usize, u64),
     /// The operator gives a phone a rule: its name, and what `basalt rule set` takes besides.
     SetsRule(usize, Vec<String>),
     /// The operator takes a rule from a phone.
