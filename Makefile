@@ -2,6 +2,7 @@
 #
 #   make demo                a whole mobile network on this machine; stays up until Ctrl-C
 #   make demo ARGS=--once    the same, once through: writes target/demo/summary.json and ends
+#   make demo ARGS=--federated  phones of another operator, through two federation gateways; ends by itself
 #   make test                installs what is missing and runs everything that CI runs
 #   make test ARGS="tidy"    only the steps of CI whose names contain these words
 #   make clean-lab           takes away what a demo left behind that was killed

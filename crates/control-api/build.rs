@@ -9,8 +9,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");
     let descriptors = protox::compile(files, ["proto"])?;
     // Nothing that carries a key or a token is ever printed: these have a `Debug` by hand.
-    let secret =
-        [".basalt.orchestrator.v1.Put", ".basalt.orchestrator.v1.EnrolRequest", ".basalt.federation.v1.Vector"];
+    let secret = [
+        ".basalt.orchestrator.v1.Put",
+        ".basalt.orchestrator.v1.EnrolRequest",
+        ".basalt.federation.v1.Vector",
+        ".basalt.federation.v1.JoinRequest",
+    ];
     tonic_prost_build::configure().build_transport(false).skip_debug(secret).compile_fds(descriptors)?;
     Ok(())
 }

@@ -15,7 +15,7 @@ const CORE_LINTS: &str = "xtask/clippy/core";
 /// What a step does.
 type Run = fn(&mut Step) -> Result<Outcome>;
 
-const STEPS: [(&str, Run); 25] = [
+const STEPS: [(&str, Run); 26] = [
     ("setup", set_up),
     ("format", format),
     ("tidy", laws),
@@ -35,6 +35,7 @@ const STEPS: [(&str, Run); 25] = [
     ("demo", run_demo),
     ("demo with the unit's rights", package::demo_within),
     ("demo without root", rootless_demo),
+    ("demo of federation", federated_demo),
     ("demo read by tshark", readable_demo),
     ("demo interrupted", interrupted_demo),
     ("managed by an orchestrator", managed),
@@ -195,6 +196,12 @@ fn rootless_demo(step: &mut Step) -> Result<Outcome> {
         return Ok(Outcome::Skipped("user namespaces are forbidden here".to_owned()));
     }
     step.run(demo_apart("rootless", "--rootless")?)?;
+    Ok(Outcome::Passed(String::new()))
+}
+
+/// Phones of a foreign operator, through the orchestrator and two federation gateways.
+fn federated_demo(step: &mut Step) -> Result<Outcome> {
+    step.run(demo_apart("federated", "--federated")?)?;
     Ok(Outcome::Passed(String::new()))
 }
 

@@ -94,6 +94,7 @@ pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<()
     };
     let mut gateway = Gateway::new(parts);
     gateway.retired = retired;
+    let remembered = std::mem::take(&mut loaded.federated);
     restore(&mut gateway, loaded, &welcome, same_keeper);
     tracing::info!(subscribers = events, base_stations = welcome.live.len(), "state restored");
 
@@ -104,7 +105,7 @@ pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<()
         gateway.save(batch, Box::new(|_| {}));
     }
     cloud::start(&mut gateway, &jobs, seed()?)?;
-    federation::start(&mut gateway, &jobs, seed()?).context("[federation]")?;
+    federation::start(&mut gateway, &jobs, seed()?, remembered).context("[federation]")?;
     control::serve(&control_socket, jobs.clone()).await?;
     let refresh = move || {
         let jobs = jobs.clone();

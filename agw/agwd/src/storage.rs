@@ -89,6 +89,8 @@ pub struct Loaded {
     pub usage: usage::Loaded,
     /// What the orchestrator manages.
     pub managed: crate::cloud::Managed,
+    /// What is remembered of other networks' subscribers.
+    pub federated: Vec<crate::federation::StoredRemembered>,
     /// Records that could not be read, by key.
     pub unreadable: Vec<String>,
 }
@@ -154,6 +156,7 @@ fn load(records: &Records) -> Loaded {
     loaded.keeper_instance = records.get(META, KEEPER_INSTANCE).and_then(decode);
     loaded.usage = usage::load(records, &mut note);
     loaded.managed = crate::cloud::load(records, &mut note);
+    loaded.federated = crate::federation::load(records, &mut note);
     loaded.unreadable = unreadable;
     loaded
 }

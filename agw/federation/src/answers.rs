@@ -3,7 +3,7 @@
 use crate::asking::{Asked, Purpose, REMEMBERED, as_answer};
 use crate::known::Known;
 use crate::subscription::Subscription;
-use crate::types::{Effect, EquipmentStatus, Feg, FegAnswer, Wish};
+use crate::types::{Effect, EquipmentStatus, Feg, FegAnswer, Urgency, Wish};
 use crate::{Effects, Federation};
 use agw_types::{Answer, AuthFailure, Cancelled, Unavailable};
 use basalt_ids::Imsi;
@@ -30,6 +30,7 @@ impl Federation {
         if let FegAnswer::Refused(cause, reason) = &answer {
             out.push(Effect::Tell(asked.imsi, format!("cause #{cause}: {reason}")));
         }
+        let imsi = asked.imsi;
         match asked.purpose.clone() {
             Purpose::Vector(ticket) => {
                 let answer = self.vectors(now, &asked, answer);
@@ -52,12 +53,12 @@ impl Federation {
             Purpose::Confirm => self.confirmed(now, &asked, answer, out),
             Purpose::Purge => {}
         }
+        out.push(Effect::Save(imsi, Urgency::Soon));
     }
 
     fn vectors(&mut self, now: Time, asked: &Asked, answer: FegAnswer) -> Answer {
         let failure = self.vectors_kept(now, asked, answer);
-        let age = self.config.vector_age;
-        let vector = self.known.get_mut(&asked.imsi).and_then(|known| known.take(asked.serving, now, age));
+        let vector = self.known.get_mut(&asked.imsi).and_then(|known| known.take(asked.serving, now));
         match (failure, vector) {
             (None, Some(vector)) => Answer::Vector(Box::new(vector)),
             // A home network that gives what it gave before gives nothing.
@@ -74,7 +75,8 @@ impl Federation {
                 if !room {
                     return Some(AuthFailure::Unavailable(Unavailable::Overload));
                 }
-                self.known.entry(asked.imsi).or_default().keep(asked.serving, now, list);
+                let until = now + self.config.vector_age;
+                self.known.entry(asked.imsi).or_default().keep(asked.serving, until, list);
                 None
             }
             FegAnswer::Refused(cause, _) => Some(refused(cause)),
@@ -110,9 +112,8 @@ impl Federation {
                 Answer::NoProfile(refused(cause))
             }
             _ => {
-                let age = self.config.profile_age;
                 let Some(known) = self.known.get_mut(&imsi) else { return Answer::NoProfile(UNREACHABLE) };
-                let fresh = known.subscription.as_ref().filter(|(_, told)| now.since(*told) <= age);
+                let fresh = known.subscription.as_ref().filter(|(_, until)| now <= *until);
                 let Some((subscription, _)) = fresh else { return Answer::NoProfile(UNREACHABLE) };
                 let profile = subscription.profile(imsi, &self.config.zones);
                 out.push(Effect::Count("profile remembered"));
@@ -127,8 +128,9 @@ impl Federation {
         if self.known.len() >= REMEMBERED && !self.known.contains_key(&imsi) {
             return None;
         }
+        let until = now + self.config.profile_age;
         let known = self.known.entry(imsi).or_default();
-        known.subscription = Some((subscription, now));
+        known.subscription = Some((subscription, until));
         Some(known)
     }
 

@@ -1,6 +1,6 @@
 //! Questions on their way to a home network.
 
-use crate::types::{Effect, Feg, FegAnswer, Wish};
+use crate::types::{Effect, Feg, FegAnswer, Urgency, Wish};
 use crate::{Effects, Federation, Stream, Timer};
 use agw_types::{Answer, AuthFailure, Question, Ticket, Unavailable};
 use basalt_ids::{Imeisv, Imsi, Plmn};
@@ -57,14 +57,14 @@ impl Federation {
         let imsi = question.imsi();
         match question {
             Question::Authenticate { serving, resync, .. } => {
-                let age = self.config.vector_age;
                 let known = self.known.get_mut(&imsi);
                 if resync.is_some() {
                     known.into_iter().for_each(crate::known::Known::discard);
                 } else if let Some(known) = known
-                    && let Some(vector) = known.take(serving, now, age)
+                    && let Some(vector) = known.take(serving, now)
                 {
                     let more = known.at_hand() == 0;
+                    out.push(Effect::Save(imsi, Urgency::First));
                     out.push(Effect::Count("vector at hand"));
                     out.push(Effect::Answer(ticket, Answer::Vector(Box::new(vector))));
                     if more {

@@ -2,7 +2,7 @@
 //! outage, or a restart of this gateway). A few at a time, so that the home network is not flooded when it comes back.
 
 use crate::asking::Purpose;
-use crate::types::{Effect, Wish};
+use crate::types::{Effect, Urgency, Wish};
 use crate::{Effects, Federation, Stream, Timer};
 use basalt_ids::{Imsi, Plmn};
 use basalt_sansio::{Duration, Rng as _, Time};
@@ -31,6 +31,7 @@ impl Federation {
 
     pub(crate) fn purge(&mut self, now: Time, imsi: Imsi, out: &mut Effects) {
         let Some(known) = self.known.remove(&imsi) else { return };
+        out.push(Effect::Save(imsi, Urgency::Soon));
         if let Some(serving) = known.serving {
             self.send(now, imsi, serving, Wish::Purge, Purpose::Purge, out);
         }

@@ -1,6 +1,6 @@
 //! What a home network asks (TS 29.272 §5.2.1.2, §5.2.2, §5.2.4).
 
-use crate::types::{Effect, Feg, HomeRequest, Outcome};
+use crate::types::{Effect, Feg, HomeRequest, Outcome, Urgency};
 use crate::{Effects, Federation};
 use agw_types::Cancelled;
 use basalt_ids::Imsi;
@@ -8,13 +8,17 @@ use basalt_sansio::Time;
 
 impl Federation {
     pub(crate) fn home(&mut self, now: Time, feg: Feg, id: u64, request: HomeRequest, out: &mut Effects) {
+        let whose = match &request {
+            HomeRequest::Cancel(imsi, _) | HomeRequest::Insert(imsi, _) | HomeRequest::Delete(imsi, ..) => Some(*imsi),
+            HomeRequest::Reset(..) => None,
+        };
         let outcome = match request {
             HomeRequest::Cancel(imsi, how) => self.cancel(imsi, how, out),
             HomeRequest::Insert(imsi, change) => match self.known.get_mut(&imsi) {
                 Some(known) => match &mut known.subscription {
-                    Some((subscription, told)) => {
+                    Some((subscription, until)) => {
                         subscription.merge(*change);
-                        *told = now;
+                        *until = now + self.config.profile_age;
                         self.changed(imsi, out);
                         Outcome::Done
                     }
@@ -38,6 +42,9 @@ impl Federation {
                 Outcome::Done
             }
         };
+        if let Some(imsi) = whose.filter(|_| outcome == Outcome::Done) {
+            out.push(Effect::Save(imsi, Urgency::Soon));
+        }
         out.push(Effect::Reply(feg, id, outcome));
     }
 

@@ -27,8 +27,11 @@ mod subscription;
 mod tests;
 mod types;
 
+pub use known::Remembered;
 pub use subscription::{Access, Accesses, Subscription};
-pub use types::{Config, Effect, Equipment, EquipmentStatus, Feg, FegAnswer, HomeRequest, Input, Outcome, Wish};
+pub use types::{
+    Config, Effect, Equipment, EquipmentStatus, Feg, FegAnswer, HomeRequest, Input, Outcome, Urgency, Wish,
+};
 
 use crate::asking::Asked;
 use crate::known::Known;
@@ -109,10 +112,31 @@ impl Federation {
         }
     }
 
+    /// Takes another configuration. Federation gateways keep their places: the list grows only, and one that is not asked any more has no
+    /// stream.
+    pub fn configure(&mut self, config: Config) {
+        let places = config.fegs.len().max(self.streams.len());
+        self.streams.resize(places, Stream::Down);
+        self.config = config;
+    }
+
     /// When [`Input::Wakeup`] is wanted.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {
         self.timers.next_wakeup()
+    }
+
+    /// What is remembered of a phone, for the disk; `None` when nothing is. `unix`: the same moment in seconds since 1970 UTC.
+    #[must_use]
+    pub fn remembered_of(&self, now: Time, unix: u64, imsi: Imsi) -> Option<Remembered> {
+        self.known.get(&imsi).map(|known| known.stored(imsi, now, unix))
+    }
+
+    /// Takes back what was remembered before a restart; what is over is forgotten.
+    pub fn restore(&mut self, now: Time, unix: u64, from: Remembered) {
+        if self.known.len() < asking::REMEMBERED {
+            self.known.insert(from.imsi, Known::restored(from, now, unix));
+        }
     }
 
     /// Questions that wait.

@@ -2,9 +2,10 @@
 
 use agw_types::{Ambr, ApnProfile, Arp, AuthFailure, BearerQos, PdnTypes, Profile};
 use basalt_ids::{Apn, Imsi, Msisdn, Qci};
+use serde::{Deserialize, Serialize};
 
 /// One access point.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
     /// Context-Identifier.
     pub context: u32,
@@ -19,7 +20,7 @@ pub struct Access {
 }
 
 /// Access points, whole or in part.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accesses {
     /// The default one's context.
     pub default: u32,
@@ -30,7 +31,7 @@ pub struct Accesses {
 }
 
 /// A subscription, or what changed of one: what is not told is `None` or empty.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Subscription {
     /// Telephone number.
     pub msisdn: Option<Msisdn>,

@@ -35,7 +35,10 @@ impl World {
     fn step(&mut self, input: Input) -> Vec<Effect> {
         let mut out = Effects::default();
         self.federation.step(self.now, input, &mut out);
-        out.take().into_iter().filter(|effect| !matches!(effect, Effect::Count(_) | Effect::Tell(..))).collect()
+        out.take()
+            .into_iter()
+            .filter(|effect| !matches!(effect, Effect::Count(_) | Effect::Tell(..) | Effect::Save(..)))
+            .collect()
     }
 
     fn pass(&mut self, time: Duration) -> Vec<Effect> {
@@ -272,4 +275,43 @@ fn questions_have_a_bound() {
     sent(&world.authenticate(2, None));
     let overload = AuthFailure::Unavailable(Unavailable::Overload);
     assert_eq!(world.authenticate(3, None), [Effect::Answer(ticket(3), Answer::NoVector(overload))]);
+}
+
+/// The disk has what was saved; a crash comes at any moment after a vector was given out.
+#[test]
+fn no_vector_is_given_out_twice_whenever_the_gateway_dies() {
+    let mut world = World::new(|config| config.vectors = 5);
+    world.up();
+    let (feg, id, _) = sent(&world.authenticate(1, None));
+    let mut disk = None;
+    let mut given = Vec::new();
+    let mut input = Input::Answered(feg, id, FegAnswer::Vectors((1..=5).map(vector).collect()));
+    for life in 0..5 {
+        let mut out = Effects::default();
+        world.federation.step(world.now, input, &mut out);
+        for effect in out.take() {
+            match effect {
+                Effect::Save(imsi, _) => disk = world.federation.remembered_of(world.now, 50, imsi),
+                Effect::Answer(_, Answer::Vector(vector)) => given.push(vector.rand),
+                _ => {}
+            }
+        }
+        // It dies, and comes back with what it had saved.
+        world = World::new(|config| config.vectors = 5);
+        world.federation.restore(world.now, 50, disk.clone().unwrap());
+        input = Input::Ask(ticket(life + 2), Question::Authenticate { imsi: imsi(), serving: serving(), resync: None });
+    }
+    assert_eq!(given, (1..=5).map(|number| [number; 16]).collect::<Vec<_>>());
+    // The next one is asked for, and what was used is recognised.
+    world.up();
+    let (feg, id, _) = sent(&world.authenticate(9, None));
+    let refused = world.step(Input::Answered(feg, id, FegAnswer::Vectors(vec![vector(3)])));
+    assert_eq!(refused, [Effect::Answer(ticket(9), Answer::NoVector(AuthFailure::Refused(17)))]);
+    // What is over does not come back.
+    let mut late = World::new(|_| ());
+    late.federation.restore(late.now, 50 + 90_000, disk.unwrap());
+    let unreachable = Answer::NoVector(AuthFailure::Unavailable(Unavailable::Unreachable));
+    late.step(Input::Wakeup);
+    late.pass(Duration::from_secs(10));
+    assert_eq!(late.authenticate(1, None), [Effect::Answer(ticket(1), unreachable)]);
 }

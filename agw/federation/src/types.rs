@@ -158,6 +158,15 @@ pub enum Input {
     Wakeup,
 }
 
+/// When a change must be durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// Before what comes behind it.
+    First,
+    /// Soon.
+    Soon,
+}
+
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
@@ -184,6 +193,9 @@ pub enum Effect {
     Cancelled(Imsi, Cancelled),
     /// Live sessions get what is subscribed now.
     Changed(Box<Profile>),
+    /// What is remembered of a phone changed ([`crate::Federation::remembered_of`]). `First`: nothing that comes behind it in this step may
+    /// happen before it is durable, since a vector is given out that must not come again.
+    Save(Imsi, Urgency),
     /// Something to be counted, by name.
     Count(&'static str),
     /// Something for the operator: whose phone, and words.

@@ -53,6 +53,8 @@ struct Entry {
 pub struct Federated {
     /// Networks whose subscribers are never local.
     pub networks: Vec<Plmn>,
+    /// Beginnings of IMSIs, in digits, whose subscribers are not either.
+    pub beginnings: Vec<String>,
     /// So are all that are not in the list.
     pub others: bool,
 }
@@ -142,7 +144,12 @@ impl Subscribers {
     /// Whether others answer for a subscriber.
     #[must_use]
     pub fn is_federated(&self, imsi: Imsi) -> bool {
+        let begins = || {
+            let digits = imsi.to_string();
+            self.federated.beginnings.iter().any(|beginning| digits.starts_with(beginning.as_str()))
+        };
         self.federated.networks.iter().any(|plmn| imsi.belongs_to(*plmn))
+            || (!self.federated.beginnings.is_empty() && begins())
             || (self.federated.others && !self.list.contains_key(&imsi))
     }
 

@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod feg;
 mod subscriber;
 mod up;
 mod what;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
+pub(crate) use feg::FegCommand;
 pub(crate) use subscriber::*;
 pub(crate) use up::Up;
 pub(crate) use what::What;
@@ -174,6 +176,17 @@ pub(crate) enum Command {
     /// The gateway and its orchestrator: join it, see how the link is, make tokens
     #[command(subcommand)]
     Gateway(GatewayCommand),
+    /// A federation gateway: join it to an orchestrator, drain it, read along what it says
+    #[command(subcommand)]
+    Feg(FegCommand),
+    /// Ask a home network, by its realm, PLMN or peer, whether it answers
+    TestPing {
+        /// A realm, a network such as 310-410, or a peer's host name
+        realm: String,
+        /// Which federation gateway of an orchestrator asks; any that is connected, when absent
+        #[arg(long, value_name = "NAME")]
+        feg: Option<String>,
+    },
     /// Detach a phone from the network
     Detach {
         /// The phone's subscriber
@@ -367,6 +380,11 @@ pub(crate) enum Describe {
     Enb {
         /// As `basalt get enbs` shows it, such as 001-01/0x19b, or its name
         id: String,
+    },
+    /// A Diameter peer of a federation gateway
+    Peer {
+        /// Its host name, as `basalt get peers` shows it
+        host: String,
     },
     /// An orchestrator's object: its kind and name.
     #[command(external_subcommand)]

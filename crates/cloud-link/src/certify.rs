@@ -21,12 +21,20 @@ use tonic::{Code, Status};
 /// An answer to a question that is not the stream takes no longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How soon a link that went without a word is noticed: between two questions, and for an answer.
+type Liveness = (Duration, Duration);
+/// Of the conversation, whose own beats tell it; this is for questions before them.
+const SLOW: Liveness = (Duration::from_secs(120), PATIENCE);
+/// Of streams that phones wait behind.
+const FAST: Liveness = (Duration::from_secs(5), Duration::from_secs(3));
+
 /// A channel with this TLS.
-pub(crate) async fn channel<D: Dial>(
+async fn channel<D: Dial>(
     dial: &Arc<D>,
     address: &str,
     name: &'static str,
     config: ClientConfig,
+    (interval, timeout): Liveness,
 ) -> Result<Channel, Denial> {
     let connector = TlsConnector::from(Arc::new(config));
     let (dial, address) = (Arc::clone(dial), address.to_owned());
@@ -40,9 +48,8 @@ pub(crate) async fn channel<D: Dial>(
     });
     let endpoint = Endpoint::from_static("http://orchestrator.basalt")
         .connect_timeout(PATIENCE)
-        // A link that is gone without a word is noticed by the beats above; this is for questions before them.
-        .http2_keep_alive_interval(Duration::from_secs(120))
-        .keep_alive_timeout(PATIENCE);
+        .http2_keep_alive_interval(interval)
+        .keep_alive_timeout(timeout);
     endpoint.connect_with_connector(connect).await.map_err(|error| denial(&error))
 }
 
@@ -54,7 +61,16 @@ pub(crate) async fn mutual<D: Dial>(
     key: &DeviceKey,
 ) -> Result<ConversationClient<Channel>, Denial> {
     let config = tls::mutual(&identity.authority, &identity.certificate, key).map_err(|error| refused(&error))?;
-    channel(dial, address, SERVER_NAME, config).await.map(ConversationClient::new)
+    channel(dial, address, SERVER_NAME, config, SLOW).await.map(ConversationClient::new)
+}
+
+/// A channel to the orchestrator by the certificate of one who joined it, for services beside the conversation.
+///
+/// # Errors
+/// Why there is none.
+pub async fn secure_channel<D: Dial>(dial: &Arc<D>, identity: &Identity, key: &DeviceKey) -> Result<Channel, Denial> {
+    let config = tls::mutual(&identity.authority, &identity.certificate, key).map_err(|error| refused(&error))?;
+    channel(dial, &identity.address, SERVER_NAME, config, FAST).await
 }
 
 async fn enrolment<D: Dial>(
@@ -63,7 +79,7 @@ async fn enrolment<D: Dial>(
     fingerprint: [u8; 32],
 ) -> Result<EnrolmentClient<Channel>, Denial> {
     let config = tls::enrolment(fingerprint).map_err(|error| refused(&error))?;
-    channel(dial, address, ENROLMENT_NAME, config).await.map(EnrolmentClient::new)
+    channel(dial, address, ENROLMENT_NAME, config, SLOW).await.map(EnrolmentClient::new)
 }
 
 /// Exchanges a token for a certificate.

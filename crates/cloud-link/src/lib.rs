@@ -16,6 +16,7 @@ mod drive;
 mod key;
 mod tls;
 
+pub use certify::secure_channel;
 pub use dial::{Dial, TcpDial};
 pub use drive::{Handle, Plan, Site, Status, spawn};
 pub use key::{DeviceKey, KeyError};

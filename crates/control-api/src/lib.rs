@@ -80,6 +80,12 @@ pub mod federation {
                 f.write_str("Vector(…)")
             }
         }
+
+        impl fmt::Debug for JoinRequest {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("JoinRequest(…)")
+            }
+        }
     }
 }
 

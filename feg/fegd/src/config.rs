@@ -1,4 +1,4 @@
-//! The configuration: one small TOML.
+//! The configuration: one small TOML; what an orchestrator says goes before it ([`crate::managed`]).
 
 use anyhow::{Context as _, Result, bail, ensure};
 use basalt_control_api::federation;
@@ -13,45 +13,52 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The file as written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    /// DiameterIdentity.
-    host: String,
-    /// Realm.
-    realm: String,
+pub struct File {
+    /// DiameterIdentity; may be left to an orchestrator.
+    #[serde(default)]
+    pub host: String,
+    /// Realm; as `host`.
+    #[serde(default)]
+    pub realm: String,
+    /// Where keys and what an orchestrator said are kept; `/var/lib/basalt/feg` by default.
+    pub state_dir: Option<PathBuf>,
+    /// A token to join an orchestrator with at the first start.
+    pub token: Option<String>,
     /// Where gateways connect.
     #[serde(default)]
-    gateways: Gateways,
+    pub gateways: Gateways,
     /// Our side of Diameter.
     #[serde(default)]
     diameter: Diameter,
     /// Peers.
     #[serde(default, rename = "peer")]
-    peers: Vec<Peer>,
+    pub peers: Vec<Peer>,
     /// Home networks.
     #[serde(default, rename = "network")]
-    networks: Vec<HomeNetwork>,
+    pub networks: Vec<HomeNetwork>,
     /// Prometheus; `127.0.0.1:9106` by default.
     metrics: Option<SocketAddr>,
     /// The control socket.
     control: Option<PathBuf>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// `[gateways]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Gateways {
+pub struct Gateways {
     /// `127.0.0.1:8482` by default. An address that others reach needs certificates.
     listen: Option<SocketAddr>,
     /// Certificate, key and authority; gateways show certificates of the same authority.
     tls: Option<Files>,
     /// Requests of one gateway each second.
-    rate: Option<u32>,
+    pub rate: Option<u32>,
     /// Requests of one gateway that may wait for home networks.
-    waiting: Option<usize>,
+    pub waiting: Option<usize>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Diameter {
     /// Addresses for TCP.
@@ -68,7 +75,7 @@ struct Diameter {
     addresses: Vec<IpAddr>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Files {
     certificate: PathBuf,
@@ -76,12 +83,13 @@ struct Files {
     authority: PathBuf,
 }
 
-#[derive(Debug, Deserialize)]
+/// `[[peer]]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Peer {
+pub struct Peer {
     /// DiameterIdentity.
     host: String,
-    /// `HOST` or `HOST:PORT`; absent for one that connects to us.
+    /// `HOST` or `HOST:PORT`; absent, or empty, for one that connects to us.
     address: Option<String>,
     /// "tcp", "tls" or "sctp".
     #[serde(default)]
@@ -102,7 +110,7 @@ struct Peer {
     watchdog: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     #[default]
@@ -111,22 +119,26 @@ enum Kind {
     Sctp,
 }
 
-#[derive(Debug, Deserialize)]
+/// `[[network]]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct HomeNetwork {
+pub struct HomeNetwork {
     /// Such as "310-410".
     plmn: String,
     /// `epc.mncMNC.mccMCC.3gppnetwork.org` by default.
     realm: Option<String>,
     /// The realm that checks equipment.
     equipment_realm: Option<String>,
+    /// Beginnings of the IMSIs that are its own; all of its network by default.
+    #[serde(default)]
+    imsis: Vec<String>,
 }
 
 /// What the daemon acts on.
 #[derive(Debug)]
 pub struct Effective {
-    /// For Diameter.
-    pub diameter: Settings,
+    /// For Diameter; `None` until an orchestrator says who we are.
+    pub diameter: Option<Settings>,
     /// For the relay.
     pub relay: feg_relay::Config,
     /// Where gateways connect.
@@ -146,18 +158,40 @@ const MEMORY: Duration = Duration::from_secs(60);
 /// A home network waits some seconds for its answer; it hears from us before.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Reads and checks it.
+/// Reads the file.
+///
+/// # Errors
+/// It is no TOML of this form.
+pub fn read(text: &str) -> Result<File> {
+    Ok(toml::from_str(text)?)
+}
+
+impl File {
+    /// Whether two need different nodes of Diameter.
+    pub fn diameter_differs(&self, other: &Self) -> bool {
+        (&self.host, &self.realm, &self.diameter, &self.peers)
+            != (&other.host, &other.realm, &other.diameter, &other.peers)
+    }
+
+    /// Where keys and what an orchestrator said are kept.
+    pub fn state_dir(&self) -> PathBuf {
+        self.state_dir.clone().unwrap_or_else(|| "/var/lib/basalt/feg".into())
+    }
+}
+
+/// Checks it, and fills in what it leaves open.
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn resolve(text: &str) -> Result<Effective> {
-    let file: File = toml::from_str(text)?;
+pub fn resolve(file: &File) -> Result<Effective> {
+    let named = !file.host.is_empty() && !file.realm.is_empty();
+    ensure!(named || file.host.is_empty() && file.realm.is_empty(), "`host` and `realm` belong together");
     let listen = file.gateways.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, federation::DEFAULT_PORT).into());
     ensure!(
         listen.ip().is_loopback() || file.gateways.tls.is_some(),
         "gateways.listen {listen} can be reached by others: vectors travel there, so gateways.tls is needed"
     );
-    let local = local(&file);
+    let local = local(file);
     let tls =
         file.diameter.certificate.as_ref().map(|files| Tls::load(&files.certificate, &files.key, &files.authority));
     let settings = Settings {
@@ -184,13 +218,13 @@ pub fn resolve(text: &str) -> Result<Effective> {
         patience: PATIENCE,
     };
     Ok(Effective {
-        diameter: settings,
+        diameter: named.then_some(settings),
         relay,
         gateways: listen,
-        gateway_tls: file.gateways.tls.map(|files| (files.certificate, files.key, files.authority)),
+        gateway_tls: file.gateways.tls.clone().map(|files| (files.certificate, files.key, files.authority)),
         metrics: file.metrics.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 9106).into()),
-        control: file.control.unwrap_or_else(|| federation::DEFAULT_CONTROL_SOCKET.into()),
-        realms: file.peers.into_iter().map(|peer| peer.realms).collect(),
+        control: file.control.clone().unwrap_or_else(|| federation::DEFAULT_CONTROL_SOCKET.into()),
+        realms: file.peers.iter().map(|peer| peer.realms.clone()).collect(),
     })
 }
 
@@ -234,6 +268,7 @@ fn remote(peer: &Peer) -> Result<Remote> {
     }
     let address = match &peer.address {
         None => String::new(),
+        Some(address) if address.is_empty() => String::new(),
         Some(address) if address.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()) => {
             format!("[{address}]:{port}")
         }
@@ -271,6 +306,7 @@ fn network(file: &HomeNetwork) -> Result<Network> {
         network.realm.clone_from(realm);
     }
     network.equipment_realm.clone_from(&file.equipment_realm);
+    network.beginnings.clone_from(&file.imsis);
     Ok(network)
 }
 
@@ -309,16 +345,17 @@ mod tests {
 
     #[test]
     fn a_small_file_is_enough() {
-        let effective = resolve(SMALL).unwrap();
-        assert_eq!(effective.diameter.remotes[0].address, "192.0.2.7:3868");
-        assert_eq!(effective.diameter.remotes[1].address, "192.0.2.8:3869");
-        assert_eq!(effective.diameter.routes[0].peers, [(PeerId(0), 0), (PeerId(1), 1)]);
+        let effective = resolve(&read(SMALL).unwrap()).unwrap();
+        let diameter = effective.diameter.unwrap();
+        assert_eq!(diameter.remotes[0].address, "192.0.2.7:3868");
+        assert_eq!(diameter.remotes[1].address, "192.0.2.8:3869");
+        assert_eq!(diameter.routes[0].peers, [(PeerId(0), 0), (PeerId(1), 1)]);
         assert_eq!(effective.gateways.to_string(), "127.0.0.1:8482");
     }
 
     #[test]
     fn what_cannot_work_is_refused() {
-        let refused = |text: &str| format!("{:#}", resolve(text).unwrap_err());
+        let refused = |text: &str| format!("{:#}", read(text).and_then(|file| resolve(&file)).unwrap_err());
         let open = SMALL.replace(
             "[[peer]]\n        host = \"hss1",
             "[gateways]\nlisten = \"0.0.0.0:8482\"\n[[peer]]\nhost = \"hss1",
@@ -328,5 +365,6 @@ mod tests {
         assert!(refused(&SMALL.replace("rank = 1", "watchdog = 2")).contains("6 s"));
         assert!(refused(&SMALL.replace("310-410", "x")).contains("network.plmn"));
         assert!(refused(&SMALL.replace("rank", "rang")).contains("rang"));
+        assert!(refused(&SMALL.replace("realm = \"visited.example\"", "")).contains("belong together"));
     }
 }

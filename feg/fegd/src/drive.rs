@@ -1,20 +1,25 @@
 //! The loop around the relay, and everything that begins and ends with the daemon.
 
-use crate::config::Effective;
-use crate::gateways::{Outgoing, Streams};
+use crate::config::{self, Effective, File};
+use crate::gateways::{Numbers, Outgoing, Streams};
 use crate::metrics::Metrics;
-use crate::{convert, incoming, metrics, operate};
+use crate::peers::{self, Peers};
+use crate::trace::Traces;
+use crate::{convert, incoming, managed, metrics, operate};
 use anyhow::Context as _;
 use basalt_control_api::federation::v1 as api;
 use basalt_control_api::federation::v1::federation_server::FederationServer;
-use basalt_diameter_link::{Arrived, Ended, Handler, Requests};
+use basalt_diameter::node::{Failure, Handle};
+use basalt_diameter_link::{Answered, Arrived, Ended, Handler};
+use basalt_ids::Imsi;
 use basalt_sansio::{SecureSeed, Time};
 use feg_relay::{AskId, Effect, Effects, GatewayId, Input, Outcome, Relay, Request, Token};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tonic::transport::Server;
 
 /// What waits for the loop.
@@ -25,6 +30,7 @@ const ASKED: usize = 131_072;
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// What the loop is told.
+#[derive(Debug)]
 pub enum Told {
     /// A gateway said who it is.
     GatewayUp { gateway: GatewayId, name: String, life: u64, sender: mpsc::Sender<Outgoing> },
@@ -34,61 +40,112 @@ pub enum Told {
     Asked { gateway: GatewayId, request: Box<Request> },
     /// A gateway answers.
     Replied { gateway: GatewayId, ask: AskId, outcome: Outcome },
+    /// A Diameter request ended.
+    HssAnswered { token: Token, result: Result<Answered, Failure> },
+    /// A peer asks.
+    FromHome { from: Handler, arrived: Arrived },
+    /// What the relay acts on is this now.
+    Configured { relay: Box<feg_relay::Config> },
     /// Who is connected, and whether we are to be left alone.
     Show { done: oneshot::Sender<(Vec<String>, bool)> },
     /// Gateways are to go elsewhere, or may come again.
     Drain { on: bool },
-    /// Requests that wait.
-    Waiting { done: oneshot::Sender<usize> },
+    /// Told when no request waits.
+    Idle { done: oneshot::Sender<()> },
+    /// Somebody wants to see what is said about a subscriber.
+    Trace { imsi: Imsi, sender: mpsc::Sender<api::TracedMessage> },
 }
 
 /// Runs the daemon.
 ///
 /// # Errors
 /// Whatever keeps it from serving.
-pub async fn run(effective: Effective) -> anyhow::Result<()> {
-    let metrics = Metrics::new().context("metrics")?;
-    let (handler, arrived) = basalt_diameter_link::spawn(effective.diameter).await?;
+pub async fn run(file: File) -> anyhow::Result<()> {
+    let (told_sender, told) = mpsc::channel(TOLD);
+    let (change, peers, ended) = peers::new(told_sender.clone());
+    let kept = managed::Kept::load(&file.state_dir())?;
+    let (wanted, mut file_now) = watch::channel(file.clone());
+    if let Some(laid) = kept.lay_over(&file).filter(|laid| config::resolve(laid).is_ok()) {
+        wanted.send_replace(laid);
+    }
+    let now = file_now.borrow_and_update().clone();
+    let mut effective = config::resolve(&now)?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
-    let name = effective.relay.local.host.clone();
-    let operator = operate::Operator::new(handler.clone(), effective.relay.clone(), effective.realms);
-    let relay = Relay::new(effective.relay, &SecureSeed(seed));
-    let (told_sender, told) = mpsc::channel(TOLD);
+    let relay = Relay::new(effective.relay.clone(), &SecureSeed(seed));
     let tls = effective.gateway_tls.as_ref().map(incoming::acceptor).transpose().context("gateways.tls")?;
     let listener = TcpListener::bind(effective.gateways).await;
     let listener = listener.with_context(|| format!("cannot listen on {} for gateways", effective.gateways))?;
-    let streams = FederationServer::new(Streams::new(told_sender.clone()));
+    let numbers = Numbers::default();
+    let streams = FederationServer::new(Streams::new(told_sender.clone(), numbers.clone()));
     let serving = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .add_service(streams)
         .serve_with_incoming(incoming::accept(listener, tls));
-    let (requests, ended) = handler.requests(ASKED);
-    let machine = Loop {
-        name,
-        relay,
-        handler: handler.clone(),
-        requests,
-        metrics: metrics.clone(),
-        gateways: HashMap::new(),
-        started: Instant::now(),
-        effects: Effects::default(),
-        draining: false,
-    };
-    operator.serve(&effective.control, told_sender.clone()).await?;
-    metrics::serve(effective.metrics, metrics, handler.clone()).await?;
-    tokio::spawn(machine.run(told, arrived, ended));
+    let metrics = Metrics::new().context("metrics")?;
+    change.put(&mut effective).await?;
+    let operator = Arc::new(operate::Operator::new(peers.clone(), effective.relay.clone(), told_sender.clone()));
+    let cloud = managed::start(file, kept, wanted, numbers, Arc::clone(&operator), metrics.clone())?;
+    operate::serve(Arc::clone(&operator), cloud, &effective.control).await?;
+    metrics::serve(effective.metrics, metrics.clone(), peers.clone()).await?;
+    let machine = Loop::new(relay, &effective, peers, told_sender.clone(), metrics);
+    tokio::spawn(machine.run(told, ended));
+    let following = follow(&change, now, file_now, &operator, &told_sender);
     tracing::info!(gateways = %effective.gateways, "ready");
     basalt_supervise::ready();
     tokio::select! {
         served = serving => served.context("the service for gateways ended")?,
+        () = following => {}
         ended = end() => ended?,
     }
     basalt_supervise::stopping();
     drain(&told_sender).await;
-    handler.stop().await;
+    change.end().await;
     Ok(())
+}
+
+/// Puts each configuration into force while the daemon runs. What cannot be is told, and the former one goes on.
+async fn follow(
+    change: &peers::Change,
+    mut now: File,
+    mut wanted: watch::Receiver<File>,
+    operator: &operate::Operator,
+    told: &mpsc::Sender<Told>,
+) {
+    while wanted.changed().await.is_ok() {
+        let next = wanted.borrow_and_update().clone();
+        let mut effective = match config::resolve(&next) {
+            Ok(effective) => effective,
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "a configuration cannot be used; the former one goes on");
+                continue;
+            }
+        };
+        operator.configured(&effective.relay);
+        let relay = Box::new(effective.relay.clone());
+        if told.send(Told::Configured { relay }).await.is_err() {
+            return;
+        }
+        if next.diameter_differs(&now)
+            && let Err(error) = change.put(&mut effective).await
+        {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "Diameter cannot be spoken as configured; the former way again"
+            );
+            if let Ok(mut former) = config::resolve(&now)
+                && let Err(error) = change.put(&mut former).await
+            {
+                tracing::error!(error = format!("{error:#}"), "nor as before");
+            }
+            continue;
+        }
+        tracing::info!("the orchestrator's configuration is in force");
+        now = next;
+    }
+    // Without anybody who changes it, it stays.
+    std::future::pending::<()>().await;
 }
 
 async fn end() -> anyhow::Result<()> {
@@ -104,16 +161,9 @@ async fn end() -> anyhow::Result<()> {
 /// Sends gateways away and waits for what is being asked.
 async fn drain(told: &mpsc::Sender<Told>) {
     let _ = told.send(Told::Drain { on: true }).await;
-    let drained = async {
-        loop {
-            let (done, wait) = oneshot::channel();
-            if told.send(Told::Waiting { done }).await.is_err() || wait.await.unwrap_or(0) == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    if tokio::time::timeout(DRAIN, drained).await.is_err() {
+    let (done, idle) = oneshot::channel();
+    let _ = told.send(Told::Idle { done }).await;
+    if tokio::time::timeout(DRAIN, idle).await.is_err() {
         tracing::warn!("some requests were not answered before the end");
     }
 }
@@ -121,22 +171,40 @@ async fn drain(told: &mpsc::Sender<Told>) {
 struct Loop {
     name: String,
     relay: Relay,
-    handler: Handler,
-    requests: Requests,
+    peers: Peers,
+    told: mpsc::Sender<Told>,
     metrics: Metrics,
     gateways: HashMap<GatewayId, mpsc::Sender<Outgoing>>,
+    /// Requests of peers, by numbers of our own: those of different nodes are not different.
+    asking: HashMap<Handle, (Handler, Handle)>,
+    next_handle: u64,
+    traces: Traces,
+    idle: Vec<oneshot::Sender<()>>,
     started: Instant,
     effects: Effects,
     draining: bool,
 }
 
 impl Loop {
-    async fn run(
-        mut self,
-        mut told: mpsc::Receiver<Told>,
-        mut arrived: mpsc::Receiver<Arrived>,
-        mut ended: mpsc::Receiver<Ended>,
-    ) {
+    fn new(relay: Relay, effective: &Effective, peers: Peers, told: mpsc::Sender<Told>, metrics: Metrics) -> Self {
+        Self {
+            name: effective.relay.local.host.clone(),
+            relay,
+            peers,
+            told,
+            metrics,
+            gateways: HashMap::new(),
+            asking: HashMap::new(),
+            next_handle: 0,
+            traces: Traces::default(),
+            idle: Vec::new(),
+            started: Instant::now(),
+            effects: Effects::default(),
+            draining: false,
+        }
+    }
+
+    async fn run(mut self, mut told: mpsc::Receiver<Told>, mut ended: mpsc::Receiver<Ended>) {
         let (mut news, mut answers) = (Vec::new(), Vec::new());
         loop {
             let wakeup = self.relay.next_wakeup().map(|at| self.started + Duration::from_micros(at.as_micros()));
@@ -145,10 +213,13 @@ impl Loop {
                 _ = ended.recv_many(&mut answers, 256) => {
                     answers.drain(..).for_each(|ended| self.answered(ended));
                 }
-                Some(Arrived { handle, octets, .. }) = arrived.recv() => {
-                    self.step(Input::FromHss { handle, octets: &octets });
-                }
                 () = sleep_until(wakeup) => self.step(Input::Wakeup),
+            }
+            if self.relay.waiting() == 0 {
+                // Who waited may have given up.
+                for done in self.idle.drain(..) {
+                    let _ = done.send(());
+                }
             }
         }
     }
@@ -166,14 +237,40 @@ impl Loop {
             Told::GatewayDown { gateway } => self.lost(gateway),
             Told::Asked { gateway, request } => self.step(Input::Asked { gateway, request: *request }),
             Told::Replied { gateway, ask, outcome } => self.step(Input::Replied { gateway, ask, outcome }),
+            Told::HssAnswered { token, result } => self.answered((token.0, result)),
             Told::Show { done } => {
                 let _ = done.send((self.relay.gateways().map(str::to_owned).collect(), self.draining));
             }
             Told::Drain { on } => self.drain(on),
-            Told::Waiting { done } => {
-                let _ = done.send(self.relay.waiting());
+            Told::FromHome { from, arrived } => {
+                self.next_handle += 1;
+                let handle = Handle(self.next_handle);
+                self.asking.insert(handle, (from, arrived.handle));
+                self.traces.asked(handle, &arrived.octets);
+                self.step(Input::FromHss { handle, octets: &arrived.octets });
             }
+            Told::Configured { relay } => {
+                self.name.clone_from(&relay.local.host);
+                self.relay.configure(*relay);
+            }
+            Told::Idle { done } => self.idle.push(done),
+            Told::Trace { imsi, sender } => self.traces.begin(imsi, sender),
         }
+    }
+
+    /// Straight to a node that has settled; otherwise a task waits for one.
+    fn ask_home(&mut self, token: Token, octets: Vec<u8>, key: u64, within: Duration) {
+        if let Some(requests) = self.peers.settled() {
+            if let Err(why) = requests.send(token.0, octets, key, within) {
+                self.answered((token.0, Err(why)));
+            }
+            return;
+        }
+        let (peers, told) = (self.peers.clone(), self.told.clone());
+        tokio::spawn(async move {
+            let result = peers.request(octets, key, within).await;
+            let _ = told.send(Told::HssAnswered { token, result }).await;
+        });
     }
 
     /// A Diameter request ended.
@@ -183,6 +280,17 @@ impl Loop {
             Err(why) => Err(*why),
         };
         self.step(Input::HssAnswered { token: Token(token), result });
+    }
+
+    /// A Diameter request ended.
+    fn answered(&mut self, (token, result): Ended) {
+        let token = Token(token);
+        self.traces.answered(token, result.as_ref().ok().map(|answered| answered.octets.as_slice()));
+        let result = match &result {
+            Ok(answered) => Ok(answered.octets.as_slice()),
+            Err(why) => Err(*why),
+        };
+        self.step(Input::HssAnswered { token, result });
     }
 
     fn lost(&mut self, gateway: GatewayId) {
@@ -214,13 +322,17 @@ impl Loop {
         for effect in outbox.drain() {
             match effect {
                 Effect::ToHss { token, octets, key, within } => {
-                    if let Err(why) = self.requests.send(token.0, octets, key, within) {
-                        self.step(Input::HssAnswered { token, result: Err(why) });
-                    }
+                    self.traces.sent(token, key, &octets);
+                    self.ask_home(token, octets, key, within);
                 }
                 Effect::Answer { gateway, id, answer } => gone.extend(self.send(gateway, convert::answer(id, answer))),
                 Effect::Ask { gateway, ask, what } => gone.extend(self.send(gateway, convert::ask(ask.0, what))),
-                Effect::ToPeer { handle, octets } => self.handler.post_answer(handle, octets),
+                Effect::ToPeer { handle, octets } => {
+                    self.traces.replied(handle, &octets);
+                    if let Some((from, handle)) = self.asking.remove(&handle) {
+                        from.post_answer(handle, octets);
+                    }
+                }
                 Effect::Count(metric) => self.metrics.count(&metric),
             }
         }

@@ -6,6 +6,7 @@ use crate::incoming::{Io, Peer};
 use basalt_control_api::federation::v1 as api;
 use basalt_control_api::federation::v1::federation_server::Federation;
 use feg_relay::{AskId, GatewayId};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -19,17 +20,28 @@ pub const OUTGOING: usize = 8192;
 /// How long a gateway may take to say who it is.
 const GREETING: Duration = Duration::from_secs(10);
 
+/// Gives each stream of a gateway a number of its own, wherever it comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Numbers(Arc<AtomicU64>);
+
+impl Numbers {
+    /// The next one.
+    pub fn next(&self) -> GatewayId {
+        GatewayId(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// The service.
 #[derive(Debug)]
 pub struct Streams {
     told: mpsc::Sender<Told>,
-    next: AtomicU64,
+    numbers: Numbers,
 }
 
 impl Streams {
     /// Tells everything to the loop.
-    pub fn new(told: mpsc::Sender<Told>) -> Self {
-        Self { told, next: AtomicU64::new(1) }
+    pub fn new(told: mpsc::Sender<Told>, numbers: Numbers) -> Self {
+        Self { told, numbers }
     }
 }
 
@@ -46,7 +58,7 @@ impl Federation for Streams {
     ) -> Result<Response<Self::ConverseStream>, Status> {
         let peer = request.extensions().get::<<Io as Connected>::ConnectInfo>().cloned();
         let mut stream = request.into_inner();
-        let gateway = GatewayId(self.next.fetch_add(1, Ordering::Relaxed));
+        let gateway = self.numbers.next();
         let (sender, receiver) = mpsc::channel(OUTGOING);
         let told = self.told.clone();
         // The first message may come after the answer's head: it is waited for beside it.
@@ -79,20 +91,25 @@ fn is_named(peer: Option<&Peer>, name: &str) -> bool {
 }
 
 async fn read(gateway: GatewayId, mut stream: Streaming<api::FromGateway>, told: &mpsc::Sender<Told>) {
-    use api::from_gateway::Message;
     while let Some(Ok(message)) = stream.next().await {
-        let news = match message.message {
-            Some(Message::Request(request)) => match convert::request(request) {
-                Some(request) => Told::Asked { gateway, request: Box::new(request) },
-                None => continue,
-            },
-            Some(Message::HomeAnswer(answer)) => {
-                Told::Replied { gateway, ask: AskId(answer.id), outcome: convert::outcome(&answer) }
-            }
-            Some(Message::Hello(_)) | None => continue,
-        };
-        if told.send(news).await.is_err() {
+        if let Some(news) = news(gateway, message)
+            && told.send(news).await.is_err()
+        {
             return;
         }
+    }
+}
+
+/// What a gateway's message is to the loop; `None` for what cannot be read.
+pub fn news(gateway: GatewayId, message: api::FromGateway) -> Option<Told> {
+    use api::from_gateway::Message;
+    match message.message? {
+        Message::Request(request) => {
+            convert::request(request).map(|request| Told::Asked { gateway, request: Box::new(request) })
+        }
+        Message::HomeAnswer(answer) => {
+            Some(Told::Replied { gateway, ask: AskId(answer.id), outcome: convert::outcome(&answer) })
+        }
+        Message::Hello(_) => None,
     }
 }

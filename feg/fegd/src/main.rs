@@ -10,8 +10,12 @@ mod convert;
 mod drive;
 mod gateways;
 mod incoming;
+mod managed;
 mod metrics;
 mod operate;
+mod peers;
+mod relayed;
+mod trace;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -47,12 +51,13 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let path = &arguments.config;
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let effective = config::resolve(&text).with_context(|| format!("{} cannot be used", path.display()))?;
+    let file = config::read(&text).with_context(|| format!("{} cannot be used", path.display()))?;
+    config::resolve(&file).with_context(|| format!("{} cannot be used", path.display()))?;
     if arguments.check {
         eprintln!("{}: no mistakes found", path.display());
         return Ok(());
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the system gives no event loop")?;
-    runtime.block_on(drive::run(effective))
+    runtime.block_on(drive::run(file))
 }

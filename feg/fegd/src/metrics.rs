@@ -1,7 +1,8 @@
 //! Prometheus metrics as text.
 
+use crate::peers::Peers;
 use anyhow::Context as _;
-use basalt_diameter_link::{BUCKETS_MICROS, Handler, PeerStatus};
+use basalt_diameter_link::{BUCKETS_MICROS, PeerStatus};
 use feg_relay::Metric;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -9,8 +10,9 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    TextEncoder, proto::MetricType,
 };
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -88,7 +90,34 @@ impl Metrics {
         }
     }
 
+    /// All of them by name and labels, for an orchestrator: counters and gauges.
+    pub fn values(&self, peers: &[(PeerStatus, Vec<String>)]) -> BTreeMap<String, f64> {
+        let mut values = BTreeMap::new();
+        for family in self.registry.gather() {
+            for metric in family.get_metric() {
+                let labels: Vec<String> =
+                    metric.get_label().iter().map(|it| format!("{}=\"{}\"", it.name(), it.value())).collect();
+                let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+                let value = match family.get_field_type() {
+                    MetricType::COUNTER => metric.get_counter().get_value(),
+                    MetricType::GAUGE => metric.get_gauge().get_value(),
+                    _ => continue,
+                };
+                values.insert(format!("{}{labels}", family.name()), value);
+            }
+        }
+        for (peer, _) in peers {
+            let named = |name: &str| format!("basalt_feg_{name}{{peer=\"{}\"}}", peer.host);
+            values.insert(named("peer_up"), f64::from(u8::from(peer.up)));
+            values.insert(named("peer_losses_total"), peer.losses as f64);
+            values.insert(named("peer_answers_total"), peer.answers as f64);
+        }
+        values
+    }
+
     fn text(&self, peers: &[PeerStatus]) -> Vec<u8> {
+        // Peers of former configurations are no more.
+        self.peers.reset();
         for peer in peers {
             self.peers.with_label_values(&[peer.host.as_str()]).set(peer.up.into());
         }
@@ -147,21 +176,22 @@ fn of_peers(peers: &[PeerStatus]) -> String {
 ///
 /// # Errors
 /// The address cannot be listened on.
-pub async fn serve(address: SocketAddr, metrics: Metrics, handler: Handler) -> anyhow::Result<()> {
+pub async fn serve(address: SocketAddr, metrics: Metrics, peers: Peers) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot serve metrics on {address}: set `metrics` to another address"))?;
     tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
-            let (metrics, handler) = (metrics.clone(), handler.clone());
+            let (metrics, peers) = (metrics.clone(), peers.clone());
             let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-                let (metrics, handler) = (metrics.clone(), handler.clone());
+                let (metrics, peers) = (metrics.clone(), peers.clone());
                 async move {
                     if request.uri().path() != "/metrics" {
                         return Ok::<_, Infallible>(answer(StatusCode::NOT_FOUND, b"look at /metrics\n".to_vec()));
                     }
-                    Ok(answer(StatusCode::OK, metrics.text(&handler.peers().await)))
+                    let statuses = peers.statuses().await.into_iter().map(|(status, _)| status).collect::<Vec<_>>();
+                    Ok(answer(StatusCode::OK, metrics.text(&statuses)))
                 }
             });
             tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));

@@ -46,9 +46,10 @@ fn daemon(peers: &[(&str, SocketAddr, u8)]) -> Daemon {
     let (gateways, metrics) = (SocketAddr::from((address, 8482)), SocketAddr::from((address, 9106)));
     let control = folder.path().join("fegd.sock");
     let mut text = format!(
-        "host = \"feg1.visited.example\"\nrealm = \"visited.example\"\nmetrics = \"{metrics}\"\ncontrol = \"{}\"\n\
+        "host = \"feg1.visited.example\"\nrealm = \"visited.example\"\nmetrics = \"{metrics}\"\ncontrol = \"{}\"\nstate_dir = {:?}\n\
          [gateways]\nlisten = \"{gateways}\"\n[[network]]\nplmn = \"999-70\"\n",
-        control.display()
+        control.display(),
+        folder.path()
     );
     for (host, address, rank) in peers {
         text +=
@@ -97,7 +98,7 @@ impl Gateway {
         };
         let channel = tokio::time::timeout(LONG, wait).await.expect("the daemon listens");
         let (send, receiver) = mpsc::channel(64);
-        let hello = api::Hello { gateway: "mast".to_owned(), life: 7 };
+        let hello = api::Hello { gateway: "mast".to_owned(), life: 7, feg: String::new() };
         send.send(from(api::from_gateway::Message::Hello(hello))).await.unwrap();
         let mut client = FederationClient::new(channel);
         let receive = client.converse(ReceiverStream::new(receiver)).await.unwrap().into_inner();

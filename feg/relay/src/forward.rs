@@ -157,6 +157,10 @@ impl Relay {
             emm_cause: cause::emm::PLMN_NOT_ALLOWED,
             reason: "no home network is configured for this IMSI".to_owned(),
         };
+        if self.config.networks.0.is_empty() {
+            // Not told yet whose home networks there are: nobody is sent away for that.
+            return Err(Answer::Unavailable("the federation gateway has no home networks yet"));
+        }
         let network = self.config.networks.of(imsi).ok_or_else(no_roaming)?;
         let realm = match (&request.wish, &network.equipment_realm) {
             (Wish::Check(_), Some(realm)) => realm.clone(),

@@ -100,6 +100,11 @@ impl Relay {
         }
     }
 
+    /// Takes another configuration. What is being asked is answered; quotas begin anew with the next stream of a gateway.
+    pub fn configure(&mut self, config: Config) {
+        self.config = config;
+    }
+
     /// When [`Input::Wakeup`] is wanted.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Time> {

@@ -12,13 +12,23 @@ pub struct Network {
     pub realm: String,
     /// The realm that checks equipment, where one does.
     pub equipment_realm: Option<String>,
+    /// Beginnings of the IMSIs that are its own, in digits; all of its network, when empty.
+    pub beginnings: Vec<String>,
 }
 
 impl Network {
     /// With the realm that the standard gives.
     #[must_use]
     pub fn new(plmn: Plmn) -> Self {
-        Self { plmn, realm: realm_of(plmn), equipment_realm: None }
+        Self { plmn, realm: realm_of(plmn), equipment_realm: None, beginnings: Vec::new() }
+    }
+
+    fn has(&self, imsi: Imsi) -> bool {
+        let begins = || {
+            let digits = imsi.to_string();
+            self.beginnings.iter().any(|beginning| digits.starts_with(beginning.as_str()))
+        };
+        imsi.belongs_to(self.plmn) && (self.beginnings.is_empty() || begins())
     }
 }
 
@@ -30,8 +40,9 @@ impl Networks {
     /// The home network of a subscriber: the one with the longer network code where two fit.
     #[must_use]
     pub fn of(&self, imsi: Imsi) -> Option<&Network> {
-        let fitting = self.0.iter().filter(|network| imsi.belongs_to(network.plmn));
-        fitting.max_by_key(|network| network.plmn.mnc_digits())
+        let fitting = self.0.iter().filter(|network| network.has(imsi));
+        // One with beginnings of its own goes before one that has all.
+        fitting.max_by_key(|network| (network.plmn.mnc_digits(), !network.beginnings.is_empty()))
     }
 
     /// Whether a realm may speak for a subscriber.
@@ -59,6 +70,10 @@ mod tests {
         assert_eq!(realm("310410123456789").as_deref(), Some("epc.mnc410.mcc310.3gppnetwork.org"));
         assert_eq!(realm("310411123456789").as_deref(), Some("epc.mnc041.mcc310.3gppnetwork.org"));
         assert_eq!(realm("001010000000001"), None);
+        let mut part = networks.clone();
+        part.0[0].beginnings.push("3104119".to_owned());
+        assert!(part.of("310411987654321".parse().unwrap()).is_some());
+        assert!(part.of("310411123456789".parse().unwrap()).is_none(), "it is of the network, and not its own");
         let imsi = "310410123456789".parse().unwrap();
         assert!(networks.may_speak("EPC.mnc410.mcc310.3gppnetwork.org", imsi));
         assert!(!networks.may_speak("epc.mnc041.mcc310.3gppnetwork.org", imsi));

@@ -176,6 +176,18 @@ fn the_oldest_answers_are_forgotten_first_and_what_waits_is_not() {
     sent(&ask(&mut relay, 5));
 }
 
+#[test]
+fn a_relay_that_was_told_nothing_yet_sends_nobody_away() {
+    let mut relay = relay();
+    up(&mut relay, 1, "mast");
+    let config = Config { networks: Networks::default(), ..relay.config.clone() };
+    let told = core::mem::replace(&mut relay.config, config);
+    let answer = step(&mut relay, 1, Input::Asked { gateway: GatewayId(1), request: vectors(1) });
+    assert!(matches!(&answer[..], [Effect::Answer { answer: Answer::Unavailable(_), .. }]));
+    relay.configure(told);
+    sent(&step(&mut relay, 1, Input::Asked { gateway: GatewayId(1), request: vectors(1) }));
+}
+
 fn from_home(realm: &str, imsi: &str) -> Vec<u8> {
     let mut writer = Writer::new(&Header::request(Command::CANCEL_LOCATION, Application::S6A));
     writer.text(name::SESSION_ID, "hss;1;1").text(name::ORIGIN_HOST, "hss.home.example");

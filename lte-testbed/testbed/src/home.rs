@@ -57,28 +57,43 @@ impl Home {
     /// # Errors
     /// The executables are not there, or do not come up.
     pub fn start(lab: &Lab, plmn: Plmn, subscribers: &[Subscriber]) -> Result<Self> {
+        let mut home = Self::without_gateway(lab, plmn, subscribers, &[FEG_NAME])?;
+        let (realm, control) = (home.realm.clone(), lab.directory().join("fegd.sock"));
+        let state = lab.directory().join("feg");
+        let text = format!(
+            "host = \"{FEG_NAME}\"\nrealm = \"visited.example\"\nmetrics = \"{METRICS}\"\ncontrol = {control:?}\n\
+             state_dir = {state:?}\n[gateways]\nlisten = \"{FEG}\"\n[[network]]\nplmn = \"{plmn}\"\n\
+             [[peer]]\nhost = \"{HSS_NAME}\"\naddress = \"{HSS}\"\nrealms = [\"{realm}\"]\n"
+        );
+        fs::write(lab.directory().join("fegd.toml"), text)?;
+        home.start_fegd()?;
+        home.wait_until("the HSS is connected", |metrics| metrics.contains(&up(true)))?;
+        Ok(home)
+    }
+
+    /// Starts the HSS alone, for federation gateways of these names.
+    ///
+    /// # Errors
+    /// The executable is not there, or does not come up.
+    pub fn without_gateway(lab: &Lab, plmn: Plmn, subscribers: &[Subscriber], fegs: &[&str]) -> Result<Self> {
         let realm = format!("epc.mnc{:03}.mcc{:03}.3gppnetwork.org", plmn.mnc(), plmn.mcc());
-        let mut text =
-            format!("host = \"{HSS_NAME}\"\nrealm = \"{realm}\"\nlisten = \"{HSS}\"\npeers = [\"{FEG_NAME}\"]\n");
+        let mut text = format!("host = \"{HSS_NAME}\"\nrealm = \"{realm}\"\nlisten = \"{HSS}\"\npeers = {fegs:?}\n");
         for subscriber in subscribers {
             let (imsi, k, opc) = (subscriber.imsi, subscriber.k_hex(), subscriber.opc_hex());
             text += &format!("[[subscriber]]\nimsi = \"{imsi}\"\nk = \"{k}\"\nopc = \"{opc}\"\n");
         }
         crate::gateway::write_private(&lab.directory().join("hss.toml"), &text)?;
-        let control = lab.directory().join("fegd.sock");
-        let text = format!(
-            "host = \"{FEG_NAME}\"\nrealm = \"visited.example\"\nmetrics = \"{METRICS}\"\ncontrol = {control:?}\n\
-             [gateways]\nlisten = \"{FEG}\"\n[[network]]\nplmn = \"{plmn}\"\n\
-             [[peer]]\nhost = \"{HSS_NAME}\"\naddress = \"{HSS}\"\nrealms = [\"{realm}\"]\n"
-        );
-        fs::write(lab.directory().join("fegd.toml"), text)?;
         let said = Arc::default();
         let (ns, lab) = (lab.agw.clone(), lab.clone());
         let mut home = Self { ns, lab, realm, hss: None, orders: None, fegd: None, said };
         home.start_hss()?;
-        home.start_fegd()?;
-        home.wait_until("the HSS is connected", |metrics| metrics.contains(&up(true)))?;
         Ok(home)
+    }
+
+    /// A peer of a federation gateway: this home network's HSS, as an orchestrator's object has it.
+    #[must_use]
+    pub fn as_peer(&self) -> serde_json::Value {
+        serde_json::json!({"host": HSS_NAME, "address": HSS, "realms": [self.realm]})
     }
 
     /// Starts the HSS, again if need be.
@@ -88,7 +103,7 @@ impl Home {
     pub fn start_hss(&mut self) -> Result<()> {
         let program = std::env::current_exe()?;
         let config = self.lab.directory().join("hss.toml");
-        let mut child = self.spawn("testbed", program, &["hss", "--config"], config, true)?;
+        let mut child = spawn(&self.lab, "testbed", program, &["hss", "--config"], config, true)?;
         self.orders = child.stdin.take();
         let output = child.stdout.take().context("no output")?;
         let said = Arc::clone(&self.said);
@@ -112,31 +127,9 @@ impl Home {
     /// It does not start.
     pub fn start_fegd(&mut self) -> Result<()> {
         let config = self.lab.directory().join("fegd.toml");
-        let child = self.spawn("fegd", program("BASALT_FEGD", "fegd")?, &["--config"], config, false)?;
+        let child = spawn(&self.lab, "fegd", program("BASALT_FEGD", "fegd")?, &["--config"], config, false)?;
         self.fegd = Some(child);
         self.wait_until("it serves", |_| true)
-    }
-
-    fn spawn(&self, name: &str, program: PathBuf, words: &[&str], config: PathBuf, piped: bool) -> Result<Child> {
-        let log = File::options().create(true).append(true).open(self.lab.directory().join("home.log"))?;
-        let making = stop::making();
-        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        let child = self.ns.run(move || {
-            let mut command = Command::new(&program);
-            // Its own group: a Ctrl-C at the terminal is for the testbed, which ends it in order.
-            command.args(&words).arg(&config).process_group(0).stderr(log);
-            if piped {
-                command.stdin(Stdio::piped()).stdout(Stdio::piped());
-            } else {
-                command.stdin(Stdio::null()).stdout(Stdio::null());
-            }
-            command.spawn().with_context(|| format!("starting {}", program.display()))
-        })?;
-        if let Some(process) = Process::find(child.id(), name) {
-            self.lab.remember(process)?;
-        }
-        drop(making);
-        Ok(child)
     }
 
     /// Kills the HSS as a crash would, and waits until its peer has noticed.
@@ -233,6 +226,36 @@ impl Drop for Home {
         let _ = end(self.hss.take());
         let _ = end(self.fegd.take());
     }
+}
+
+/// Starts a program of a home network's in the gateway's namespace.
+pub(crate) fn spawn(
+    lab: &Lab,
+    name: &str,
+    program: PathBuf,
+    words: &[&str],
+    config: PathBuf,
+    piped: bool,
+) -> Result<Child> {
+    let log = File::options().create(true).append(true).open(lab.directory().join("home.log"))?;
+    let making = stop::making();
+    let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+    let child = lab.agw.run(move || {
+        let mut command = Command::new(&program);
+        // Its own group: a Ctrl-C at the terminal is for the testbed, which ends it in order.
+        command.args(&words).arg(&config).process_group(0).stderr(log);
+        if piped {
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        } else {
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+        }
+        command.spawn().with_context(|| format!("starting {}", program.display()))
+    })?;
+    if let Some(process) = Process::find(child.id(), name) {
+        lab.remember(process)?;
+    }
+    drop(making);
+    Ok(child)
 }
 
 fn up(is: bool) -> String {

@@ -19,6 +19,7 @@ pub mod bench;
 pub mod capture;
 pub mod cli;
 pub mod demo;
+pub mod feg;
 pub mod fuzz;
 pub mod gateway;
 pub mod home;

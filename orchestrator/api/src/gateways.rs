@@ -83,6 +83,8 @@ pub(crate) enum CommandKind {
     Drain,
     /// Install another version.
     Upgrade,
+    /// Of a federation gateway: ask a home network, by realm, PLMN or peer (`realm`), whether it answers.
+    TestPing,
 }
 
 pub(crate) async fn create_token(call: &Call) -> Result<Answer, Problem> {

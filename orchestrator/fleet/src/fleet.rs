@@ -5,6 +5,7 @@ use crate::authority::Authority;
 use crate::catalog::Catalogs;
 use crate::listen::{self, Accept};
 use crate::registry::Registry;
+use crate::relay::Relays;
 use crate::watch;
 use basalt_security::SealingKey;
 use orchestrator_db::Repository;
@@ -43,6 +44,7 @@ pub struct Fleet {
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,
     pub(crate) catalogs: Catalogs,
+    pub(crate) relays: Relays,
     pub(crate) alarms: Alarms,
     /// Names this process among the replicas.
     pub(crate) replica: String,
@@ -67,6 +69,7 @@ impl Fleet {
         let fleet = Self {
             alarms: Alarms::new(Arc::clone(&db), number),
             catalogs: Catalogs::default(),
+            relays: Relays::default(),
             registry: Registry::default(),
             replica: format!("{number:016x}"),
             places: tokio::sync::watch::Sender::default(),

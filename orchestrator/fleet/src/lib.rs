@@ -22,6 +22,7 @@ mod fleet;
 mod identity;
 mod listen;
 mod registry;
+mod relay;
 mod replicas;
 mod reports;
 mod talk;

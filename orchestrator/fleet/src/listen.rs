@@ -6,8 +6,11 @@
 use crate::alarm::About;
 use crate::enrol::Enrolment;
 use crate::fleet::{Fleet, hex};
+use crate::relay::{Fegs, Gateways};
 use crate::talk::Talks;
 use anyhow::{Context as _, Result};
+use basalt_control_api::federation::v1::federation_relay_server::FederationRelayServer;
+use basalt_control_api::federation::v1::federation_server::FederationServer;
 use basalt_control_api::orchestrator::v1::conversation_server::ConversationServer;
 use basalt_control_api::orchestrator::v1::enrolment_server::EnrolmentServer;
 use basalt_control_api::orchestrator::{ENROLMENT_NAME, SERVER_NAME};
@@ -154,6 +157,8 @@ pub(crate) async fn listen<A: Accept>(fleet: Arc<Fleet>, mut listener: A) -> Res
     let conversation = Server::builder()
         .max_concurrent_streams(4)
         .add_service(ConversationServer::new(Talks(Arc::clone(&fleet))))
+        .add_service(FederationServer::new(Gateways(Arc::clone(&fleet))))
+        .add_service(FederationRelayServer::new(Fegs(Arc::clone(&fleet))))
         .serve_with_incoming(ReceiverStream::new(conversations));
     let accept = async {
         loop {

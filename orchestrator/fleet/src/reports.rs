@@ -67,7 +67,7 @@ pub(crate) async fn events(fleet: &Fleet, known: &Known, events: api::Events) ->
             number: number(event.number)?,
             at: clamped(event.at).min(now() + 86_400_000),
             kind: text(&event.kind),
-            alarm: matches!(event.kind.as_str(), "security" | "events-dropped"),
+            alarm: matches!(event.kind.as_str(), "security" | "events-dropped" | "peer-down"),
             imsi: text(&event.imsi),
             words: text(&event.text),
             facts: if event.json.len() <= STATE { text(&event.json) } else { "{}".to_owned() },

@@ -43,6 +43,8 @@ pub struct Source<'a> {
 #[derive(Debug, Clone)]
 pub struct DesiredState {
     gateway: String,
+    /// It is a federation gateway.
+    federates: bool,
     selection: Option<SubscriberSelection>,
     tree: DigestTree,
 }
@@ -51,7 +53,13 @@ impl DesiredState {
     /// The empty state of a gateway.
     #[must_use]
     pub fn new(name: &str, gateway: &Gateway) -> Self {
-        Self { gateway: name.to_owned(), selection: gateway.subscribers.clone(), tree: DigestTree::default() }
+        let federates = gateway.feg.is_some();
+        Self {
+            gateway: name.to_owned(),
+            federates,
+            selection: gateway.subscribers.clone(),
+            tree: DigestTree::default(),
+        }
     }
 
     /// Takes in an object of the gateway's network that is new or has changed. What is not for this gateway (any more) is left
@@ -76,6 +84,7 @@ impl DesiredState {
             Kind::Enodeb | Kind::Gnodeb => &["gateway"],
             Kind::TrackingArea => &["gateways"],
             Kind::Subscriber => &["labels"],
+            Kind::Federation => &["gateways"],
             _ => return Value::Null,
         };
         let wanted = |field: &&str| Some(((*field).to_owned(), body.get(*field)?.clone()));
@@ -112,6 +121,15 @@ impl DesiredState {
     #[must_use]
     pub fn needs(&self, object: Source<'_>) -> bool {
         let belongs = |field: &str| object.body.get(field).and_then(Value::as_str) == Some(self.gateway.as_str());
+        if self.federates {
+            // Of subscribers and their keys it knows nothing: those of others are asked for, and ours are none of its business.
+            return match object.kind {
+                Kind::Network => true,
+                Kind::Gateway => object.name == self.gateway,
+                Kind::Federation => carriers(object.body).any(|name| name == self.gateway),
+                _ => false,
+            };
+        }
         match object.kind {
             // Whom alarms go to and who the others are is no gateway's matter.
             Kind::Tenant
@@ -119,8 +137,9 @@ impl DesiredState {
             | Kind::AlertReceiver
             | Kind::Silence
             | Kind::Acknowledgement
-            | Kind::Webhook
-            | Kind::Federation => false,
+            | Kind::Webhook => false,
+            // Without a carrier there is nobody to ask.
+            Kind::Federation => carriers(object.body).next().is_some(),
             Kind::Gateway => object.name == self.gateway,
             Kind::Enodeb | Kind::Gnodeb => belongs("gateway"),
             Kind::TrackingArea => match object.body.get("gateways").and_then(Value::as_array) {
@@ -141,6 +160,12 @@ impl DesiredState {
             | Kind::DataPlan => true,
         }
     }
+}
+
+/// The federation gateways that carry a federation.
+fn carriers(federation: &Value) -> impl Iterator<Item = &str> {
+    let all = federation.get("gateways").and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(|carrier| carrier.get("gateway").and_then(Value::as_str))
 }
 
 /// The key of an object.
@@ -186,6 +211,18 @@ mod tests {
         assert!(put(&mut state, Kind::Gateway, "g1", &json!({"tier": "t"})));
         assert!(put(&mut state, Kind::TrackingArea, "b", &json!({"gateways": []})));
         assert!(put(&mut state, Kind::Subscriber, "001010000000001", &json!({})), "all of them, without a selection");
+    }
+
+    #[test]
+    fn a_federation_gateway_has_the_federations_that_it_carries_and_nobodys_keys() {
+        let mut feg = state(&json!({"tier": "t", "feg": {"host": "feg1.example.net", "realm": "example.net"}}));
+        assert!(!put(&mut feg, Kind::Subscriber, "001010000000001", &json!({})));
+        assert!(!put(&mut feg, Kind::Federation, "f", &json!({"gateways": [{"gateway": "g2"}]})));
+        assert!(put(&mut feg, Kind::Federation, "f", &json!({"gateways": [{"gateway": "g2"}, {"gateway": "g1"}]})));
+        assert!(put(&mut feg, Kind::Federation, "f", &json!({"gateways": []})), "it is taken away");
+        let mut access = state(&json!({"tier": "t"}));
+        assert!(put(&mut access, Kind::Federation, "f", &json!({"gateways": [{"gateway": "g2"}]})));
+        assert!(!put(&mut access, Kind::Federation, "h", &json!({"gateways": []})));
     }
 
     #[test]

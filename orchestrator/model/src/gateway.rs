@@ -75,6 +75,19 @@ pub struct Gateway {
     /// Switches by name.
     #[serde(default)]
     pub features: BTreeMap<String, String>,
+    /// It is a federation gateway, no access gateway, when present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feg: Option<FegIdentity>,
+}
+
+/// Who a federation gateway is to its Diameter peers (RFC 6733 §4.3.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FegIdentity {
+    /// Its Origin-Host.
+    pub host: String,
+    /// Its Origin-Realm.
+    pub realm: String,
 }
 
 /// How a gateway reports.
@@ -304,6 +317,12 @@ impl Document for Gateway {
         }
         if let Some(enrichment) = &self.header_enrichment {
             c.at("header_enrichment", |c| enrichment.check(c));
+        }
+        if let Some(feg) = &self.feg {
+            c.at("feg", |c| {
+                crate::federation::identity(c, "host", &feg.host);
+                crate::federation::identity(c, "realm", &feg.realm);
+            });
         }
         c.at("features", |c| {
             for (name, value) in &self.features {

@@ -38,10 +38,13 @@ pub use basalt_desired::{BUCKETS, Difference, Digest, DigestTree, ItemKey, objec
 pub use alarm::{AlertReceiver, AlertRule, ReceiverChannel, Severity};
 pub use check::{Checker, FieldError};
 pub use desired::{DesiredState, Source, SubscriberSelection, key_of};
-pub use federation::{DiameterPeer, DiameterTransport, Federation, GxGy, NeutralHostRoute};
+pub use federation::{
+    Carrier, DiameterPeer, DiameterTransport, Federation, GxGy, HomeNetwork, NeutralHostRoute, PartnerPeer,
+    PeerTransport, VisitorLimits, VisitorPolicy,
+};
 pub use gateway::{
-    AmfIdentity, Csfb, Gateway, GatewayDns, GatewayEpc, GatewayPool, HeaderEnrichment, ManagementInterface,
-    NonEpsControl, Pooling, Reporting, Tier,
+    AmfIdentity, Csfb, FegIdentity, Gateway, GatewayDns, GatewayEpc, GatewayPool, HeaderEnrichment,
+    ManagementInterface, NonEpsControl, Pooling, Reporting, Tier,
 };
 pub use kind::{Document, Kind, Parsed, Reference, Scope};
 pub use network::{

@@ -79,10 +79,14 @@ fn plane_differs(now: &Effective, next: &Effective) -> bool {
 
 fn adopt(gateway: &mut Gateway, effective: Effective) {
     let changed = effective.gateway != gateway.effective.gateway;
+    let federated = changed || effective.federation != gateway.effective.federation;
     let config = effective.gateway.clone();
     gateway.effective = effective;
     if changed {
         gateway.step(Input::Config(Box::new(ConfigDelta::Gateway(config))));
+    }
+    if federated {
+        crate::federation::follow(gateway);
     }
 }
 

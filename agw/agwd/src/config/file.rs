@@ -79,6 +79,8 @@ pub struct Network {
 pub struct Federation {
     /// Networks whose subscribers are authenticated and profiled by their own operator, such as "310-410".
     pub networks: Vec<String>,
+    /// Beginnings of IMSIs whose subscribers are such, where not all of a network are; 6 to 15 digits.
+    pub imsis: Vec<String>,
     /// All subscribers that are not in the gateway's own list are such.
     pub others: bool,
     /// Federation gateways. Several share the phones among them, and stand in for each other.
@@ -113,8 +115,13 @@ pub struct Federation {
 pub struct FederationGateway {
     /// Its name, which its certificate has.
     pub name: String,
-    /// `HOST:PORT`.
+    /// `HOST:PORT`; `orchestrator`, where that one passes on what is said.
     pub address: String,
+}
+
+impl FederationGateway {
+    /// The address of those that are reached through the orchestrator.
+    pub const ORCHESTRATOR: &str = "orchestrator";
 }
 
 /// `[radio]`

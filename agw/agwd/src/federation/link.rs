@@ -1,9 +1,11 @@
 //! One stream to one federation gateway, for ever made anew.
 
-use super::{changed, heard};
+use super::{heard, lost};
 use crate::gateway::Job;
 use agw_federation::Feg;
 use anyhow::{Context as _, Result};
+use basalt_cloud_link::{DeviceKey, TcpDial, secure_channel};
+use basalt_cloud_sync::{Denial, Identity};
 use basalt_control_api::federation::v1 as api;
 use basalt_control_api::federation::v1::federation_client::FederationClient;
 use hyper_util::rt::TokioIo;
@@ -16,10 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 
 /// Messages that wait for the stream.
 const OUTGOING: usize = 4096;
@@ -34,11 +37,20 @@ const LONGEST: Duration = Duration::from_secs(5);
 pub struct Plan {
     pub feg: Feg,
     pub name: String,
-    pub address: String,
-    pub tls: Option<TlsConnector>,
+    pub way: Way,
     pub gateway: String,
     pub life: u64,
     pub jitter: u64,
+    pub task_number: u64,
+}
+
+/// How a federation gateway is reached.
+#[derive(Clone)]
+pub enum Way {
+    /// By itself.
+    Straight { address: String, tls: Option<TlsConnector> },
+    /// The orchestrator passes on what is said; the key with which this gateway joined it.
+    Orchestrator(DeviceKey),
 }
 
 trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -67,9 +79,9 @@ pub fn tls(certificate: &Path, key: &Path, authority: &Path) -> Result<TlsConnec
 }
 
 /// Starts it; what is to be sent goes into the sender, and is lost while there is no stream.
-pub fn spawn(plan: Plan, jobs: mpsc::Sender<Job>) -> mpsc::Sender<api::FromGateway> {
+pub fn spawn(plan: Plan, jobs: mpsc::Sender<Job>) -> (mpsc::Sender<api::FromGateway>, AbortHandle) {
     let (sender, mut outgoing) = mpsc::channel(OUTGOING);
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let mut pause = FIRST;
         loop {
             match converse(&plan, &jobs, &mut outgoing).await {
@@ -78,8 +90,8 @@ pub fn spawn(plan: Plan, jobs: mpsc::Sender<Job>) -> mpsc::Sender<api::FromGatew
                     tracing::info!(feg = plan.name, error = format!("{error:#}"), "no stream to a federation gateway");
                 }
             }
-            let feg = plan.feg;
-            if jobs.send(Box::new(move |gateway| changed(gateway, feg, false, false))).await.is_err() {
+            let (feg, task_number) = (plan.feg, plan.task_number);
+            if jobs.send(Box::new(move |gateway| lost(gateway, feg, task_number))).await.is_err() {
                 return;
             }
             // What was meant for the old stream is asked anew on the next.
@@ -88,7 +100,7 @@ pub fn spawn(plan: Plan, jobs: mpsc::Sender<Job>) -> mpsc::Sender<api::FromGatew
             pause = (pause * 2).min(LONGEST);
         }
     });
-    sender
+    (sender, task.abort_handle())
 }
 
 /// One stream, from its beginning to its end. An error when it never stood.
@@ -97,30 +109,28 @@ async fn converse(
     jobs: &mpsc::Sender<Job>,
     outgoing: &mut mpsc::Receiver<api::FromGateway>,
 ) -> Result<()> {
-    let address = plan.clone();
-    let connector = tower::service_fn(move |_: tonic::codegen::http::Uri| {
-        let plan = address.clone();
-        async move { dial(&plan).await.map(TokioIo::new) }
-    });
-    let endpoint = Endpoint::from_static("http://federation")
-        .http2_keep_alive_interval(Duration::from_secs(5))
-        .keep_alive_timeout(Duration::from_secs(3))
-        .keep_alive_while_idle(true);
-    let connected = tokio::time::timeout(PATIENCE, endpoint.connect_with_connector(connector)).await;
-    let channel = connected.context("it does not answer")??;
+    let channel = match &plan.way {
+        Way::Straight { address, tls } => straight(&plan.name, address, tls.as_ref()).await?,
+        Way::Orchestrator(key) => through_orchestrator(key, jobs).await?,
+    };
     let (sender, receiver) = mpsc::channel(OUTGOING);
-    let hello = api::Hello { gateway: plan.gateway.clone(), life: plan.life };
+    let hello = api::Hello { gateway: plan.gateway.clone(), life: plan.life, feg: plan.name.clone() };
     sender.try_send(api::FromGateway { message: Some(api::from_gateway::Message::Hello(hello)) })?;
     let mut client = FederationClient::new(channel);
     let stream = tokio::time::timeout(PATIENCE, client.converse(ReceiverStream::new(receiver))).await;
     let mut stream = stream.context("it does not answer")??.into_inner();
-    let first = tokio::time::timeout(PATIENCE, stream.message()).await.context("it says nothing")??;
+    let first = match &plan.way {
+        Way::Straight { .. } => tokio::time::timeout(PATIENCE, stream.message()).await.context("it says nothing")?,
+        // It is silent until the federation gateway is there.
+        Way::Orchestrator(_) => stream.message().await,
+    };
+    let first = first?;
     let mut next = Some(first.context("it ended the stream")?);
     tracing::info!(feg = plan.name, "a federation gateway is connected");
     loop {
         if let Some(message) = next.take() {
-            let feg = plan.feg;
-            if jobs.send(Box::new(move |gateway| heard(gateway, feg, message))).await.is_err() {
+            let (feg, task_number) = (plan.feg, plan.task_number);
+            if jobs.send(Box::new(move |gateway| heard(gateway, feg, task_number, message))).await.is_err() {
                 return Ok(());
             }
         }
@@ -137,10 +147,40 @@ async fn converse(
     }
 }
 
-async fn dial(plan: &Plan) -> io::Result<Box<dyn Io>> {
-    let stream = TcpStream::connect(&plan.address).await?;
+async fn straight(name: &str, address: &str, tls: Option<&TlsConnector>) -> Result<Channel> {
+    let (name, address, tls) = (name.to_owned(), address.to_owned(), tls.cloned());
+    let connector = tower::service_fn(move |_: tonic::codegen::http::Uri| {
+        let (name, address, tls) = (name.clone(), address.clone(), tls.clone());
+        async move { dial(&name, &address, tls).await.map(TokioIo::new) }
+    });
+    let endpoint = Endpoint::from_static("http://federation")
+        .http2_keep_alive_interval(Duration::from_secs(5))
+        .keep_alive_timeout(Duration::from_secs(3))
+        .keep_alive_while_idle(true);
+    let connected = tokio::time::timeout(PATIENCE, endpoint.connect_with_connector(connector)).await;
+    Ok(connected.context("it does not answer")??)
+}
+
+async fn through_orchestrator(key: &DeviceKey, jobs: &mpsc::Sender<Job>) -> Result<Channel> {
+    let (done, wait) = oneshot::channel::<Option<Identity>>();
+    let job: Job = Box::new(move |gateway| {
+        // Whoever asked may have gone.
+        let _ = done.send(gateway.managed.identity().cloned());
+    });
+    jobs.send(job).await.ok().context("the gateway is ending")?;
+    let identity = wait.await.ok().flatten().context("this gateway has not joined an orchestrator")?;
+    let dial = Arc::new(TcpDial);
+    let channel = tokio::time::timeout(PATIENCE, secure_channel(&dial, &identity, key)).await;
+    channel.context("the orchestrator does not answer")?.map_err(|denial| match denial {
+        Denial::Unreachable(why) | Denial::Refused(why) => anyhow::anyhow!("the orchestrator: {why}"),
+        Denial::Later(_) => anyhow::anyhow!("the orchestrator is busy"),
+    })
+}
+
+async fn dial(name: &str, address: &str, tls: Option<TlsConnector>) -> io::Result<Box<dyn Io>> {
+    let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    let Some(tls) = &plan.tls else { return Ok(Box::new(stream)) };
-    let name = ServerName::try_from(plan.name.clone()).map_err(io::Error::other)?;
+    let Some(tls) = tls else { return Ok(Box::new(stream)) };
+    let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
     Ok(Box::new(tls.connect(name, stream).await?))
 }

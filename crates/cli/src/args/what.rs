@@ -24,6 +24,9 @@ pub(crate) enum What {
     Pools,
     /// The gateway itself
     Status,
+    /// Of a federation gateway, or all of an orchestrator's: Diameter peers
+    #[value(alias = "peer")]
+    Peers,
     /// Of an orchestrator: organisations
     #[value(alias = "tenant")]
     Tenants,

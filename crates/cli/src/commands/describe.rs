@@ -19,7 +19,7 @@ pub(super) async fn run(what: Describe, client: &mut Client, out: &mut Out<'_>) 
         Describe::Usage { imsi } => usage::describe(&imsi, client, out).await,
         Describe::Enb { id } => enb(&id, client, out).await,
         // An orchestrator's: taken care of before.
-        Describe::Object(_) => Ok(()),
+        Describe::Object(_) | Describe::Peer { .. } => Ok(()),
     }
 }
 

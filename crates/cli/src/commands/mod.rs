@@ -5,6 +5,7 @@ mod context;
 mod describe;
 mod doctor;
 mod events;
+mod feg;
 mod gateway;
 mod get;
 mod import;
@@ -57,6 +58,10 @@ async fn speak(cli: Cli, out: &mut Out<'_>, stdin: &mut dyn Read, machine: fn(&W
         return Ok(code);
     }
     let socket = objects::socket(&to)?;
+    if let Command::Feg(command) = cli.command {
+        feg::run(command, &to, stdin, out).await?;
+        return Ok(0);
+    }
     // These have something to say without a gateway, too.
     match cli.command {
         Command::Doctor { ue, config } => return doctor::run(&socket, ue.as_deref(), &config, machine, out).await,
@@ -81,6 +86,9 @@ async fn speak(cli: Cli, out: &mut Out<'_>, stdin: &mut dyn Read, machine: fn(&W
 async fn of_orchestrator(command: &Command, to: &Where, stdin: &mut dyn Read, out: &mut Out<'_>) -> Result<Option<u8>> {
     match command {
         Command::Context(command) => context::run(command, to, stdin, out).await?,
+        Command::Get { what: What::Peers, name, .. } => feg::peers(name.as_deref(), to, out).await?,
+        Command::Describe(Describe::Peer { host }) => feg::peers(Some(host), to, out).await?,
+        Command::TestPing { realm, feg } => feg::ping(realm, feg.as_deref(), to, out).await?,
         Command::Get { what, name, watch } => match (Way::find(to)?, Kind::named(&what.name())) {
             (Way::Orchestrator(at), Ok(kind)) => objects::get(kind, name.as_deref(), *watch, &at, out).await?,
             (Way::Gateway, Ok(_)) if *what != What::Subscribers => drop(Way::Gateway.orchestrator()?),
@@ -154,6 +162,8 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         // Taken care of before.
         Command::Subscriber(_)
         | Command::Gateway(_)
+        | Command::Feg(_)
+        | Command::TestPing { .. }
         | Command::Apply { .. }
         | Command::Diff { .. }
         | Command::Delete { .. }

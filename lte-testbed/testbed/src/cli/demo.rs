@@ -19,6 +19,10 @@ pub struct DemoArgs {
     /// Phones.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=200))]
     ues: u32,
+    /// Phones of a foreign operator instead: two federation gateways through the orchestrator, one killed, one drained. Goes through
+    /// it once and ends.
+    #[arg(long)]
+    federated: bool,
     /// Phones without ciphering, so that tshark also reads (and judges) what NAS messages carry.
     #[arg(long)]
     null_ciphering: bool,
@@ -38,6 +42,11 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode> {
     if unprivileged {
         tell!("Without root: SCTP travels in UDP, packets go through the software data plane, in a user namespace.");
         tell!("Skipped: XDP, and SCTP over raw IP or in the kernel. `sudo make demo` shows them.");
+    }
+    if args.federated {
+        crate::demo::federated::play(&args.lab.name, unprivileged)?;
+        tell!("Everything worked; nothing is left behind.");
+        return Ok(ExitCode::SUCCESS);
     }
     let plan = DemoPlan {
         lab: args.lab.name.clone(),

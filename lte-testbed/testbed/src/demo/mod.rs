@@ -5,6 +5,7 @@
 //! [`Summary::failures`], and with it in the exit code.
 
 mod door;
+pub mod federated;
 mod summary;
 
 use std::net::Ipv4Addr;

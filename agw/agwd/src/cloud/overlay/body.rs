@@ -217,3 +217,38 @@ pub struct Flow {
 pub struct BaseName {
     pub policy_rules: Vec<String>,
 }
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Federation {
+    pub gateways: Vec<Carrier>,
+    pub networks: Vec<HomeNetwork>,
+    pub others: bool,
+    pub policy: VisitorPolicy,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Carrier {
+    pub gateway: String,
+    pub address: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct HomeNetwork {
+    pub plmn: String,
+    pub imsis: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct VisitorPolicy {
+    pub vectors: Option<u32>,
+    pub vector_age: Option<u32>,
+    pub profile_age: Option<u32>,
+    pub check_equipment: bool,
+    pub refuse_tracked: bool,
+    pub refuse_unknown: bool,
+    pub refuse_unchecked: bool,
+}

@@ -7,6 +7,7 @@
 
 mod apns;
 mod body;
+mod federation;
 mod gateway;
 mod network;
 mod rules;
@@ -65,6 +66,7 @@ pub fn overlay(local: &Local, name: &str, items: &Items) -> anyhow::Result<Overl
     gateway::lay(&mut layers);
     rules::lay(&mut layers);
     apns::lay(&mut layers);
+    federation::lay(&mut layers);
     let refused = layers.refused.into_iter().map(|(key, reasons)| (key, reasons.join("; "))).collect();
     Ok(Overlaid { effective: layers.effective, refused })
 }

@@ -1,18 +1,22 @@
 //! Federation: that what is written can work.
 
 use super::{each, wrong};
-use crate::config::file::File;
+use crate::config::file::{FederationGateway, File};
 use crate::config::parse::ConfigError;
 use crate::config::values;
 use std::net::SocketAddr;
 
 pub(super) fn check(file: &File) -> Result<(), ConfigError> {
     let federation = &file.federation;
-    let wanted = federation.others || !federation.networks.is_empty();
+    let wanted = federation.others || !federation.networks.is_empty() || !federation.imsis.is_empty();
     if !wanted && federation.gateway.is_empty() {
         return Ok(());
     }
     each(&federation.networks, values::plmn).map_err(wrong)?;
+    let digits = |text: &String| (6..=15).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit());
+    if let Some(beginning) = federation.imsis.iter().find(|text| !digits(text)) {
+        return Err(wrong(format!("{beginning:?} begins no IMSI")).fix("write 6 to 15 digits, network code first"));
+    }
     if !wanted {
         return Err(wrong("federation gateways are named, and nobody's subscribers are theirs")
             .fix("list networks in `networks`, or set `others = true`"));
@@ -28,7 +32,10 @@ pub(super) fn check(file: &File) -> Result<(), ConfigError> {
     }
     let files = [&federation.certificate, &federation.key, &federation.authority];
     let given = files.iter().filter(|file| file.is_some()).count();
-    let here = |address: &str| address.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
+    let here = |address: &str| {
+        address == FederationGateway::ORCHESTRATOR
+            || address.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
+    };
     let far = federation.gateway.iter().find(|gateway| !here(&gateway.address));
     if let Some(gateway) = far.filter(|_| given == 0) {
         return Err(wrong(format!("{} is elsewhere, and vectors travel there", gateway.name))

@@ -1,0 +1,100 @@
+//! What is remembered of others' subscribers, on disk: profiles as they are, vectors sealed like all keys.
+
+use crate::gateway::Gateway;
+use crate::storage;
+use agw_federation::Remembered;
+use agw_types::AuthMaterial;
+use basalt_ids::{Imsi, Plmn};
+use basalt_security::{SEALING_NONCE, SealedKey, SealingKey};
+use basalt_store::{Batch, Keyspace, Records};
+use serde::{Deserialize, Serialize};
+
+const REMEMBERED: Keyspace = Keyspace(40);
+
+/// A phone as it is kept, version 1. Its layout is a format.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredRemembered {
+    /// All but vectors.
+    known: Remembered,
+    /// Vectors in postcard, sealed, in hexadecimal digits; empty for none.
+    vectors: String,
+}
+
+storage::only_format!(StoredRemembered);
+
+/// Reads all; `unreadable` is told of what cannot be read.
+pub fn load(records: &Records, unreadable: &mut dyn FnMut(&str, &[u8])) -> Vec<StoredRemembered> {
+    let mut all = Vec::new();
+    for (key, value) in records.in_keyspace(REMEMBERED) {
+        match storage::decode(value) {
+            Some(stored) => all.push(stored),
+            None => unreadable("subscriber of another network", key),
+        }
+    }
+    all
+}
+
+/// Adds what is to be kept of a phone.
+pub fn stage(gateway: &Gateway, imsi: Imsi, batch: &mut Batch) {
+    let now = gateway.now();
+    let known = gateway.federation.as_ref().and_then(|it| it.core.remembered_of(now.mono, now.unix_secs, imsi));
+    match known.and_then(|known| sealed(known, &gateway.sealing)) {
+        Some(stored) => storage::put(batch, REMEMBERED, &storage::imsi_key(imsi), &stored),
+        None => batch.add_delete(REMEMBERED, &storage::imsi_key(imsi)),
+    }
+}
+
+/// `None` when the system gives no random numbers: then nothing is kept.
+fn sealed(mut known: Remembered, key: &SealingKey) -> Option<StoredRemembered> {
+    let vectors = std::mem::take(&mut known.vectors);
+    if vectors.is_empty() {
+        return Some(StoredRemembered { known, vectors: String::new() });
+    }
+    let mut nonce = [0; SEALING_NONCE];
+    getrandom::fill(&mut nonce).ok()?;
+    let octets = postcard::to_stdvec(&vectors).ok()?;
+    let vectors = key.seal_named(&name(known.imsi), nonce, &octets).to_hex();
+    Some(StoredRemembered { known, vectors })
+}
+
+/// As it was before. Vectors that do not open are left out: the home network gives others.
+pub fn opened(stored: StoredRemembered, key: &SealingKey) -> Remembered {
+    let StoredRemembered { mut known, vectors } = stored;
+    let opened = SealedKey::from_hex(&vectors).and_then(|sealed| key.open_named(&name(known.imsi), &sealed).ok());
+    let list = opened.and_then(|octets| postcard::from_bytes::<Vec<(Plmn, u64, AuthMaterial)>>(octets.expose()).ok());
+    known.vectors = list.unwrap_or_default();
+    known
+}
+
+fn name(imsi: Imsi) -> String {
+    format!("vectors of {imsi}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use basalt_security::Secret;
+
+    #[test]
+    fn vectors_come_back_from_their_seal_and_from_no_other() {
+        let imsi: Imsi = "999700000000001".parse().unwrap();
+        let key = |octet| SealingKey::from_octets(Secret::new([octet; 32]));
+        let vector =
+            AuthMaterial { rand: [1; 16], autn: [2; 16], xres: Secret::new(vec![3; 8]), kasme: Secret::new([4; 32]) };
+        let vectors = vec![("001-01".parse().unwrap(), 77, vector)];
+        let known = Remembered {
+            imsi,
+            subscription: None,
+            serving: None,
+            hss: "hss.example".to_owned(),
+            used: vec![[9; 16]],
+            vectors,
+        };
+        let stored = sealed(known.clone(), &key(1)).unwrap();
+        let octets = postcard::to_stdvec(&stored).unwrap();
+        assert!(!octets.windows(8).any(|window| window == [3; 8] || window == [4; 8]), "keys are not in clear");
+        let stored: StoredRemembered = postcard::from_bytes(&octets).unwrap();
+        assert_eq!(opened(stored.clone(), &key(1)), known);
+        assert!(opened(stored, &key(2)).vectors.is_empty());
+    }
+}

@@ -1,0 +1,422 @@
+//! The conversation with an orchestrator: who we are, peers, home networks and limits come from there; what happens goes there.
+//!
+//! Without a link the daemon goes on with all that it had, also after a restart.
+
+use crate::config::{self, File, HomeNetwork, Peer};
+use crate::gateways::Numbers;
+use crate::metrics::Metrics;
+use crate::operate::Operator;
+use crate::relayed;
+use anyhow::{Context as _, Result};
+use basalt_cloud_link::{DeviceKey, Handle, Plan, Site, Status, TcpDial};
+use basalt_cloud_sync::{
+    Command, CommandState, Event, Identity, Input, Link, Memory, Page, Progress, Refusal, Settings, UsageRecord,
+};
+use basalt_control_api::orchestrator::JoinToken;
+use basalt_desired::{Digest, ItemKey};
+use basalt_sansio::SecureSeed;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, watch};
+
+/// What was kept, in the state directory.
+const FILE: &str = "orchestrator.json";
+/// Between two reports.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long a join may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is known of an orchestrator, as it is kept.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Kept {
+    identity: Option<Identity>,
+    items: Vec<Item>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Item {
+    collection: String,
+    name: String,
+    digest: [u8; 16],
+    body: String,
+}
+
+/// A federation as far as it is ours.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Federation {
+    peers: Vec<serde_json::Value>,
+    networks: Vec<HomeNetwork>,
+    limits: Limits,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Limits {
+    rate: Option<u32>,
+    waiting: Option<usize>,
+}
+
+/// Our own object.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Own {
+    feg: Option<Who>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Who {
+    host: String,
+    realm: String,
+}
+
+impl Kept {
+    /// Reads it; nothing was kept where there is no file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        match std::fs::read(&path) {
+            Ok(octets) => serde_json::from_slice(&octets).with_context(|| format!("{} is damaged", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Beside its place, then moved there: a crash leaves a whole file or the former one.
+    fn store(&self, folder: &Path) -> Result<()> {
+        let (path, beside) = (folder.join(FILE), folder.join("orchestrator.new"));
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &path)?;
+        Ok(std::fs::File::open(folder)?.sync_all()?)
+    }
+
+    /// The file with what the orchestrator says over it; `None` when it says nothing.
+    pub fn lay_over(&self, file: &File) -> Option<File> {
+        let mut laid = file.clone();
+        let mut federations = self.items.iter().filter(|item| item.collection == "federations").peekable();
+        let own = self.own();
+        federations.peek().is_some().then_some(()).or(own.as_ref().map(|_| ()))?;
+        if let Some(who) = own {
+            (laid.host, laid.realm) = (who.host, who.realm);
+        }
+        if federations.peek().is_some() {
+            laid.peers.clear();
+            laid.networks.clear();
+        }
+        for item in federations {
+            // One that cannot be read was refused when it came.
+            let Ok((peers, federation)) = read(item) else { continue };
+            laid.peers.extend(peers);
+            laid.networks.extend(federation.networks);
+            laid.gateways.rate = federation.limits.rate.or(laid.gateways.rate);
+            laid.gateways.waiting = federation.limits.waiting.or(laid.gateways.waiting);
+        }
+        Some(laid)
+    }
+
+    fn own(&self) -> Option<Who> {
+        let name = &self.identity.as_ref()?.gateway;
+        let own = self.items.iter().find(|item| item.collection == "gateways" && item.name == *name)?;
+        serde_json::from_str::<Own>(&own.body).ok()?.feg
+    }
+
+    fn put(&mut self, page: &Page) {
+        let gone = |item: &Item| {
+            let is = |key: &ItemKey| key.collection == item.collection && key.name == item.name;
+            page.removes.iter().any(is) || page.puts.iter().any(|put| is(&put.key))
+        };
+        self.items.retain(|item| !gone(item));
+        self.items.extend(page.puts.iter().map(|put| Item {
+            collection: put.key.collection.clone(),
+            name: put.key.name.clone(),
+            digest: put.digest.0,
+            body: put.body.clone(),
+        }));
+    }
+
+    fn held(&self) -> Vec<(ItemKey, Digest)> {
+        let key = |item: &Item| ItemKey { collection: item.collection.clone(), name: item.name.clone() };
+        self.items.iter().map(|item| (key(item), Digest(item.digest))).collect()
+    }
+}
+
+fn read(item: &Item) -> Result<(Vec<Peer>, Federation), serde_json::Error> {
+    let federation: Federation = serde_json::from_str(&item.body)?;
+    let peer = |peer: &serde_json::Value| serde_json::from_value::<Peer>(peer.clone());
+    Ok((federation.peers.iter().map(peer).collect::<Result<_, _>>()?, federation))
+}
+
+/// The way to the conversation.
+#[derive(Debug, Clone)]
+pub struct Cloud {
+    link: Handle,
+}
+
+impl Cloud {
+    /// How it is.
+    pub fn status(&self) -> Status {
+        self.link.status().borrow().clone()
+    }
+
+    /// Joins by a token, and waits a while for what comes of it: network and name.
+    ///
+    /// # Errors
+    /// What is wrong with the token, or why we did not join.
+    pub async fn join(&self, token: &str) -> Result<(String, String), String> {
+        let token = token.parse::<JoinToken>().map_err(|error| error.to_string())?;
+        let mut status = self.link.status();
+        let before = status.borrow_and_update().certified_until;
+        self.link.join(token).await;
+        let joined = status.wait_for(|status| {
+            let certified = status.certified_until != before && status.talking;
+            certified || (!status.trouble.is_empty() && !status.talking)
+        });
+        match tokio::time::timeout(PATIENCE, joined).await {
+            Ok(Ok(status)) if status.talking => Ok(status.identity.clone().unwrap_or_default()),
+            Ok(Ok(status)) => Err(status.trouble.clone()),
+            Ok(Err(_)) => Err("fegd is stopping".to_owned()),
+            Err(_) => Err("the orchestrator does not answer; it is tried again".to_owned()),
+        }
+    }
+}
+
+/// Begins the conversation. One that has not joined waits for a token.
+///
+/// # Errors
+/// The device key cannot be read or made.
+pub fn start(
+    file: File,
+    kept: Kept,
+    wanted: watch::Sender<File>,
+    numbers: Numbers,
+    operator: Arc<Operator>,
+    metrics: Metrics,
+) -> Result<Option<Cloud>> {
+    let folder = file.state_dir();
+    // A daemon that runs alone needs no folder of its own.
+    if std::fs::create_dir_all(&folder).is_err() && file.token.is_none() && file.state_dir.is_none() {
+        tracing::info!(folder = %folder.display(), "there is no place for keys: no orchestrator can be joined");
+        return Ok(None);
+    }
+    let key = DeviceKey::load_or_create(&folder.join("device.key"))?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    let token = file.token.as_ref().filter(|_| kept.identity.is_none());
+    let token = token.map(|token| token.parse::<JoinToken>()).transpose().context("token")?;
+    let (identity, joined) = watch::channel(kept.identity.clone());
+    let plan = Plan {
+        settings: Settings::default(),
+        memory: Memory { identity: kept.identity.clone(), held: kept.held() },
+        token,
+        name: object_name(&file.host),
+        software: env!("CARGO_PKG_VERSION").to_owned(),
+        key: key.clone(),
+        seed: SecureSeed(seed),
+    };
+    let site = Office { folder, file, kept: Mutex::new(kept), wanted, identity, operator: Arc::clone(&operator) };
+    let link = basalt_cloud_link::spawn(plan, Arc::new(site), Arc::new(TcpDial));
+    tokio::spawn(report(link.clone(), Arc::clone(&operator), metrics));
+    tokio::spawn(relayed::run(key, joined, operator.told(), numbers));
+    Ok(Some(Cloud { link }))
+}
+
+fn object_name(host: &str) -> String {
+    let name: String = host.chars().take(64).collect();
+    if name.is_empty() { "feg".to_owned() } else { name }
+}
+
+/// This daemon, as the conversation sees it.
+struct Office {
+    folder: PathBuf,
+    file: File,
+    kept: Mutex<Kept>,
+    wanted: watch::Sender<File>,
+    identity: watch::Sender<Option<Identity>>,
+    operator: Arc<Operator>,
+}
+
+impl Office {
+    /// Changes what is kept; what is not durable is not told as done.
+    fn change(&self, change: impl FnOnce(&mut Kept)) -> Kept {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut kept);
+        if let Err(error) = kept.store(&self.folder) {
+            tracing::error!(error = format!("{error:#}"), "what the orchestrator says cannot be kept over a restart");
+        }
+        kept.clone()
+    }
+
+    /// Puts all that is held into force; what cannot be is named.
+    fn enforce(&self, kept: &Kept) -> Vec<Refusal> {
+        let key = |item: &Item| ItemKey { collection: item.collection.clone(), name: item.name.clone() };
+        let federations = || kept.items.iter().filter(|item| item.collection == "federations");
+        let mut refusals: Vec<Refusal> = federations()
+            .filter_map(|item| Some(Refusal { key: key(item), reason: read(item).err()?.to_string() }))
+            .collect();
+        let laid = kept.lay_over(&self.file).unwrap_or_else(|| self.file.clone());
+        match config::resolve(&laid) {
+            Ok(_) => drop(self.wanted.send_if_modified(|now| {
+                let differs = *now != laid;
+                *now = laid;
+                differs
+            })),
+            // Together they cannot be: none of them is in force.
+            Err(error) => refusals.extend(
+                federations()
+                    .map(|item| Refusal { key: key(item), reason: format!("{error:#}; the former ones hold") }),
+            ),
+        }
+        refusals
+    }
+}
+
+#[async_trait::async_trait]
+impl Site for Office {
+    async fn apply(&self, page: &Page) -> Vec<Refusal> {
+        let kept = self.change(|kept| kept.put(page));
+        self.enforce(&kept)
+    }
+
+    async fn keep(&self, identity: &Identity) {
+        let kept = self.change(|kept| kept.identity = Some(identity.clone()));
+        self.identity.send_replace(Some(identity.clone()));
+        drop(self.enforce(&kept));
+    }
+
+    async fn read_usage(&self, _most: usize) -> (u64, Vec<UsageRecord>) {
+        (0, Vec::new())
+    }
+
+    async fn ack_usage(&self, _ledger: u64, _through: u64) {}
+
+    async fn run(&self, command: Command, progress: mpsc::Sender<Progress>) {
+        let arguments: serde_json::Value = serde_json::from_str(&command.arguments).unwrap_or_default();
+        let done = |text: String| (CommandState::Done, text);
+        let (state, output) = match command.kind.as_str() {
+            "test-ping" => {
+                let realm = arguments.get("realm").and_then(serde_json::Value::as_str).unwrap_or_default();
+                match self.operator.ping(realm).await {
+                    Ok(pong) => {
+                        done(json!({"peer": pong.peer, "took_us": pong.took, "result": pong.result}).to_string())
+                    }
+                    Err(status) => (CommandState::Failed, status.message().to_owned()),
+                }
+            }
+            "drain" => {
+                let on = arguments.get("on").and_then(serde_json::Value::as_bool).unwrap_or(true);
+                self.operator.set_draining(on).await;
+                done(if on { "gateways are told to go elsewhere" } else { "gateways may come again" }.to_owned())
+            }
+            _ => (CommandState::NotSupported, "a federation gateway does not do this".to_owned()),
+        };
+        let report = Progress { data: Vec::new(), id: command.id, state, percent: 100, output };
+        // Without the conversation nobody waits for it.
+        let _ = progress.send(report).await;
+    }
+
+    fn tell(&self, link: &Link) {
+        match link {
+            Link::Up => tracing::info!("the orchestrator is connected"),
+            Link::Certified(until) => tracing::info!(until, "the orchestrator gave a certificate"),
+            Link::Down(why) => tracing::info!(why, "no link to the orchestrator; it is tried again"),
+            Link::Refused(why) => {
+                tracing::warn!(why, "the orchestrator refuses this federation gateway; it is tried again");
+            }
+        }
+    }
+}
+
+/// Tells how peers are now and then, and at once when one comes or goes.
+async fn report(link: Handle, operator: Arc<Operator>, metrics: Metrics) {
+    let mut up: BTreeMap<String, bool> = BTreeMap::new();
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        looks.tick().await;
+        let statuses = operator.statuses().await;
+        for (peer, _) in &statuses {
+            let before = up.insert(peer.host.clone(), peer.up);
+            let kind = match (before, peer.up) {
+                (Some(false) | None, true) => "peer-up",
+                (Some(true), false) => "peer-down",
+                _ => continue,
+            };
+            let why = peer.lost.filter(|_| !peer.up).map(|why| format!(": {why:?}")).unwrap_or_default();
+            let text = format!("Diameter peer {} is {}{why}", peer.host, if peer.up { "up" } else { "down" });
+            let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            link.tell(Input::Event(Event {
+                number: 0,
+                at: u64::try_from(at.as_millis()).unwrap_or(u64::MAX),
+                kind: kind.to_owned(),
+                imsi: String::new(),
+                text,
+                json: json!({"peer": peer.host}).to_string(),
+            }))
+            .await;
+        }
+        up.retain(|host, _| statuses.iter().any(|(peer, _)| peer.host == *host));
+        link.tell(Input::CheckIn(operator.state(&statuses).await)).await;
+        link.tell(Input::Metrics(metrics.values(&statuses))).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use basalt_cloud_sync::Put;
+
+    fn put(collection: &str, name: &str, body: &serde_json::Value) -> Put {
+        let key = ItemKey { collection: collection.to_owned(), name: name.to_owned() };
+        Put { key, digest: Digest([1; 16]), body: body.to_string(), secrets: BTreeMap::new() }
+    }
+
+    fn identity() -> Identity {
+        Identity {
+            network: "n".to_owned(),
+            gateway: "feg1".to_owned(),
+            address: String::new(),
+            certificate: Vec::new(),
+            authority: Vec::new(),
+            not_before: 0,
+            not_after: 0,
+        }
+    }
+
+    #[test]
+    fn what_the_orchestrator_says_goes_before_the_file_and_survives() {
+        let file = config::read("[[network]]\nplmn = \"001-01\"\n").unwrap();
+        let mut kept = Kept { identity: Some(identity()), items: Vec::new() };
+        assert!(kept.lay_over(&file).is_none());
+        let own = json!({"tier": "stable", "feg": {"host": "feg1.example.net", "realm": "example.net"}});
+        let federation = json!({
+            "gateways": [{"gateway": "feg1"}],
+            "peers": [{"host": "hss.example.org", "address": "192.0.2.1:3868", "transport": "tcp", "inband_tls": false,
+                "realms": ["example.org"], "rank": 0, "watchdog": 7}],
+            "networks": [{"plmn": "999-70", "realm": "example.org", "imsis": ["9997001"]}],
+            "limits": {"rate": 50},
+        });
+        let puts = vec![put("gateways", "feg1", &own), put("federations", "home", &federation)];
+        kept.put(&Page { number: 1, puts, removes: Vec::new() });
+        let folder = tempfile::tempdir().unwrap();
+        kept.store(folder.path()).unwrap();
+        let kept = Kept::load(folder.path()).unwrap();
+        let laid = kept.lay_over(&file).unwrap();
+        let effective = config::resolve(&laid).unwrap();
+        assert_eq!(effective.relay.local.host, "feg1.example.net");
+        assert_eq!(effective.relay.networks.0.len(), 1, "those of the file are no more");
+        assert_eq!(effective.relay.rate, 50);
+        let diameter = effective.diameter.unwrap();
+        assert_eq!(diameter.remotes[0].config.watchdog, Duration::from_secs(7));
+        assert_eq!(diameter.remotes[0].address, "192.0.2.1:3868");
+    }
+}
