@@ -89,10 +89,11 @@ impl Fegd {
         let (gateways, metrics, realm) = (free(), free(), home::REALM);
         let text = format!(
             "host = \"feg1.visited.example\"\nrealm = \"visited.example\"\nmetrics = \"{metrics}\"\n\
-             control = \"{}\"\n[gateways]\nlisten = \"{gateways}\"\nrate = 10000000\nwaiting = 100000\n\
+             control = \"{}\"\nstate_dir = {:?}\n[gateways]\nlisten = \"{gateways}\"\nrate = 10000000\nwaiting = 100000\n\
              [[network]]\nplmn = \"999-70\"\n[[peer]]\nhost = \"{}\"\naddress = \"{home}\"\nrealms = [\"{realm}\"]\n\
              outstanding = 100000\n",
             folder.path().join("fegd.sock").display(),
+            folder.path(),
             home::HOST
         );
         let config = folder.path().join("fegd.toml");

@@ -378,7 +378,13 @@ async fn connect(to: &Where) -> Result<Client> {
 
 async fn within<T>(answer: impl Future<Output = std::result::Result<tonic::Response<T>, tonic::Status>>) -> Result<T> {
     let late = |_| tonic::Status::deadline_exceeded("fegd does not answer");
-    Ok(tokio::time::timeout(PATIENCE, answer).await.map_err(late)??.into_inner())
+    let answered = tokio::time::timeout(PATIENCE, answer).await.map_err(late)?;
+    let refused = |status: tonic::Status| Error::Refused {
+        code: "refused",
+        what: status.message().to_owned(),
+        fix: "`basalt get peers` says how peers stand, the log of fegd why".to_owned(),
+    };
+    Ok(answered.map_err(refused)?.into_inner())
 }
 
 fn state(peer: &Value) -> &'static str {

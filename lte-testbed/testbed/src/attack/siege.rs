@@ -95,10 +95,10 @@ impl Siege {
         );
         fs::create_dir_all(lab.directory())?;
         let hss = testbed_peers::start(&toml::from_str(&text)?).await?;
-        let control = lab.directory().join("fegd.sock");
+        let (control, state) = (lab.directory().join("fegd.sock"), lab.directory().join("feg"));
         let text = format!(
             "host = \"{FEG_NAME}\"\nrealm = \"{VISITED_REALM}\"\nmetrics = \"{METRICS}\"\ncontrol = {control:?}\n\
-             [gateways]\nlisten = \"{FEG}\"\nrate = {RATE}\n\
+             state_dir = {state:?}\n[gateways]\nlisten = \"{FEG}\"\nrate = {RATE}\n\
              [diameter]\ntcp = [\"{DIAMETER}\"]\naccept_from = [\"127.0.0.1/32\"]\n\
              [[network]]\nplmn = \"999-70\"\n[[network]]\nplmn = \"999-71\"\n\
              [[peer]]\nhost = \"{HSS_NAME}\"\naddress = \"{HSS}\"\nrealms = [\"{REALM}\"]\n\
@@ -248,7 +248,7 @@ impl Mast {
             }
         };
         let (send, receiver) = mpsc::channel(4096);
-        let hello = api::Hello { gateway: gateway.to_owned(), life: gateway.len() as u64 };
+        let hello = api::Hello { gateway: gateway.to_owned(), life: gateway.len() as u64, feg: String::new() };
         send.send(from(api::from_gateway::Message::Hello(hello))).await?;
         let receive = FederationClient::new(channel).converse(ReceiverStream::new(receiver)).await?.into_inner();
         let mut mast = Self { send, receive, next: 0, orders: VecDeque::new() };
