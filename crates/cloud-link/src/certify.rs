@@ -64,13 +64,21 @@ pub(crate) async fn mutual<D: Dial>(
     channel(dial, address, SERVER_NAME, config, SLOW).await.map(ConversationClient::new)
 }
 
-/// A channel to the orchestrator by the certificate of one who joined it, for services beside the conversation.
+/// A channel to the orchestrator by the certificate of one who joined it, for services beside the conversation. Of several places the
+/// first that answers: all who are told the same places meet there.
 ///
 /// # Errors
 /// Why there is none.
 pub async fn secure_channel<D: Dial>(dial: &Arc<D>, identity: &Identity, key: &DeviceKey) -> Result<Channel, Denial> {
     let config = tls::mutual(&identity.authority, &identity.certificate, key).map_err(|error| refused(&error))?;
-    channel(dial, &identity.address, SERVER_NAME, config, FAST).await
+    let mut last = Denial::Unreachable("there is no address".to_owned());
+    for address in identity.address.split(',') {
+        match channel(dial, address, SERVER_NAME, config.clone(), FAST).await {
+            Ok(channel) => return Ok(channel),
+            Err(denial) => last = denial,
+        }
+    }
+    Err(last)
 }
 
 async fn enrolment<D: Dial>(

@@ -217,7 +217,7 @@ pub fn start(
     let (identity, joined) = watch::channel(kept.identity.clone());
     let plan = Plan {
         settings: Settings::default(),
-        memory: Memory { identity: kept.identity.clone(), held: kept.held() },
+        memory: Memory { identity: kept.identity.clone(), held: kept.held(), ..Memory::default() },
         token,
         name: object_name(&file.host),
         software: env!("CARGO_PKG_VERSION").to_owned(),
@@ -299,6 +299,9 @@ impl Site for Office {
     }
 
     async fn ack_usage(&self, _ledger: u64, _through: u64) {}
+
+    /// How peers are is told anew after each start: nothing is kept.
+    async fn keep_events(&self, _epoch: u64, _events: &[Event], _forget: u64) {}
 
     async fn run(&self, command: Command, progress: mpsc::Sender<Progress>) {
         let arguments: serde_json::Value = serde_json::from_str(&command.arguments).unwrap_or_default();

@@ -206,20 +206,17 @@ impl Federated {
         self.streams(0.0)?;
         self.say("the orchestrator is stopped, and with it the way to the foreign operator");
         self.radio.call(|io| io.phone(1, Input::Detach(DetachKind::Normal)))?;
-        self.registered(1, false)?;
+        self.is(1, EmmState::Deregistered)?;
         self.radio.call(|io| io.phone(1, Input::Attach(AttachKind::Usual)))?;
-        self.registered(1, true)?;
+        self.is(1, EmmState::Registered)?;
         self.reaches(1)?;
         self.say("phone 2 left and attached again: by an unused vector and the profile that the gateway remembers");
         Ok(())
     }
 
-    fn registered(&self, phone: usize, wanted: bool) -> Result<()> {
-        let seen = self.radio.wait(LIMIT, move |io| {
-            let is = io.site.record(phone)?.ue.state() == EmmState::Registered;
-            (is == wanted).then_some(())
-        })?;
-        seen.with_context(|| format!("phone {}: {}", phone + 1, if wanted { "it is refused" } else { "it stays" }))
+    fn is(&self, phone: usize, wanted: EmmState) -> Result<()> {
+        let seen = self.radio.wait(LIMIT, move |io| (io.site.record(phone)?.ue.state() == wanted).then_some(()))?;
+        seen.with_context(|| format!("phone {} does not become {wanted:?}", phone + 1))
     }
 }
 
