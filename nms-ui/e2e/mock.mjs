@@ -140,6 +140,34 @@ const TESTS = {
     must(lines.length === 2 && lines[0].startsWith("Name,Title") && lines[1].startsWith("gw-0003,Quarry"), lines.join("\n"));
   },
 
+  async "gateways stand on the map of the orchestrator's tiles, or the network is drawn plainly"(page, at) {
+    await page.goto(`${at}/n/demo/map`);
+    const canDraw = await page.evaluate(() => document.createElement("canvas").getContext("webgl2") !== null);
+    if (canDraw) await page.locator(".geo canvas").waitFor();
+    await page.getByRole("link", { name: /Harbour/ }).waitFor();
+    console.log(`  the map ${canDraw ? "was drawn" : "was not drawn: this browser has no WebGL 2"}`);
+  },
+
+  async "an alarm is acknowledged, and others like it are silenced"(page, at) {
+    await page.goto(`${at}/n/demo/alarms`);
+    await page.getByRole("button", { name: "Acknowledge" }).first().click();
+    await page.getByRole("table").getByText("Acknowledged").waitFor();
+    await page.getByRole("button", { name: "Silence", exact: true }).first().click();
+    await page.getByRole("dialog").getByRole("button", { name: "Silence", exact: true }).click();
+    await page.getByRole("table").getByText("Silenced").first().waitFor();
+  },
+
+  async "a phone is measured hop by hop, and let go after being told what that does"(page, at) {
+    await page.goto(`${at}/n/demo/subscribers/001010000000005`);
+    await page.getByRole("button", { name: /^Measure/ }).click();
+    await page.getByText("Packets from the phone stop in the gateway").waitFor();
+    await page.getByText(/spoofed_source/).waitFor();
+    await page.getByRole("button", { name: "Disconnect" }).click();
+    await page.getByText(/Disconnects this phone and ends its session/).waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Disconnect" }).click();
+    await page.getByText("The gateway was asked to let it go").waitFor();
+  },
+
   async "an orchestrator that fails is told, and asked again"(page, at) {
     await page.goto(`${at}/n/demo/subscribers/fails?tab=history`);
     await page.goto(`${at}/n/demo/gateways/fails`);

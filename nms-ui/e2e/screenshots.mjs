@@ -14,6 +14,11 @@ export async function screenshots(address, only) {
       for (const [name, path] of PAGES.filter(([name]) => !only || only.includes(name))) {
         await page.goto(`${address}/n/demo/${path}`);
         await settled(page);
+        if (name === "subscriber") {
+          await page.getByRole("button", { name: /^Measure/ }).click();
+          await page.locator(".way").waitFor();
+        }
+        if (name === "map") await page.waitForTimeout(2_000);
         await page.screenshot({ path: `${INTO}${name}-${size}-${theme}.png` });
       }
       if (complaints.length > 0) throw new Error(complaints.join("\n"));

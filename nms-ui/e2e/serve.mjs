@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
+import { tiles } from "./tiles.mjs";
 
 const FORMS = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json" };
 
@@ -14,6 +15,16 @@ function isFile(path) {
   }
 }
 
+const MAP = tiles();
+
+/** A range of the map's tiles. */
+function part(request, response) {
+  const [, from = "0", to = "0"] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
+  const octets = MAP.subarray(Number(from), Number(to) + 1);
+  response.writeHead(206, { "content-type": "application/vnd.pmtiles", "content-range": `bytes ${from}-${Number(from) + octets.length - 1}/${MAP.length}` });
+  response.end(octets);
+}
+
 /** Begins to serve a folder on the loopback; the address, and how to end it. */
 export async function serve(folder) {
   const server = createServer((request, response) => {
@@ -22,6 +33,10 @@ export async function serve(folder) {
     if (pathname !== "/" && isFile(path)) {
       response.writeHead(200, { "content-type": FORMS[extname(path)] ?? "application/octet-stream", "cache-control": "max-age=3600" });
       response.end(readFileSync(path));
+      return;
+    }
+    if (pathname === "/map.pmtiles") {
+      part(request, response);
       return;
     }
     if (pathname.startsWith("/assets/") || pathname.startsWith("/api/v1")) {

@@ -90,7 +90,8 @@ export class World {
     this.put("demo", "tracking-areas", "valley", { title: "Valley floor", tac: 1, gateways: ["gw-0001"] });
     for (let i = 0; i < this.size.gateways; i += 1) {
       const name = `gw-${String(i + 1).padStart(4, "0")}`;
-      this.put("demo", "gateways", name, { tier: i % 9 === 4 ? "canary" : "default", title: `${PLACES[i % PLACES.length]}${i < PLACES.length ? "" : ` ${i}`}` });
+      const place = { latitude: 46.5 + ((i * 37) % 100) / 250, longitude: 7.4 + ((i * 61) % 100) / 160 };
+      this.put("demo", "gateways", name, { place, tier: i % 9 === 4 ? "canary" : "default", title: `${PLACES[i % PLACES.length]}${i < PLACES.length ? "" : ` ${i}`}` });
     }
     for (let i = 0; i < this.size.subscribers; i += 1) this.subscriber(i);
     this.remember();

@@ -22,7 +22,7 @@ export function Head({ title, note, children }: { title: string; note?: ReactNod
   );
 }
 
-export function Panel({ title, aside, children, flush }: { title?: ReactNode; aside?: ReactNode; children: ReactNode; flush?: boolean }) {
+export function Panel({ title, aside, children, flush }: { title?: ReactNode | undefined; aside?: ReactNode; children: ReactNode; flush?: boolean }) {
   return (
     <section className="panel">
       {title !== undefined && (

@@ -26,7 +26,7 @@ static FILES: &[Embedded] = include!(concat!(env!("OUT_DIR"), "/console.rs"));
 const NONCE: &str = "__CSP_NONCE__";
 
 /// What is not the console's: the interface, and what measures it.
-const OTHERS: [&str; 2] = ["/api/", "/metrics"];
+const OTHERS: [&str; 3] = ["/api/", "/metrics", crate::tiles::PATH];
 
 /// The console everywhere but where the interface is.
 pub(crate) fn around(interface: Router) -> Router {

@@ -9,9 +9,11 @@ mod notify;
 mod oidc;
 mod serve;
 mod settings;
+mod tiles;
 mod tls;
 
 use anyhow::{Context, Result};
+use axum::http::HeaderMap;
 use axum::routing::get;
 use basalt_security::SealingKey;
 use clap::Parser;
@@ -20,6 +22,7 @@ use orchestrator_db::{Repository, StoredToken, TokenKind, open};
 use settings::{Arguments, Settings};
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
@@ -96,7 +99,9 @@ async fn run(settings: &Settings, first_network: Option<&str>) -> Result<()> {
         stop: stopped.clone(),
     };
     let metrics = get(move || async move { metrics::answer(&counters, fleet.connected()) });
-    let app = console::around(router(state).route("/metrics", metrics).merge(docs::router()));
+    let tiles: Option<Arc<Path>> = settings.map_tiles.as_deref().map(Arc::from);
+    let map = get(move |headers: HeaderMap| tiles::answer(tiles.clone(), headers));
+    let app = console::around(router(state).route("/metrics", metrics).route(tiles::PATH, map).merge(docs::router()));
     let sweeper = tokio::spawn(sweep(Arc::clone(&db), stopped.clone()));
     let acceptor = certificate.clone().map(tls::Certificate::config).transpose()?.map(TlsAcceptor::from);
     if let Some(certificate) = certificate {

@@ -55,6 +55,7 @@ struct File {
     database: Option<String>,
     database_connections: Option<u32>,
     webhook_allow: Vec<String>,
+    map_tiles: Option<PathBuf>,
     tls: Option<bool>,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
@@ -93,6 +94,9 @@ pub(crate) struct Settings {
     /// Ranges of addresses that are not public and to which webhooks may go nevertheless, also by plain HTTP.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) webhook_allow: Vec<String>,
+    /// A file of map tiles (PMTiles) for the console's map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) map_tiles: Option<PathBuf>,
     /// Where browsers find the console, for providers of identity to send them back: `https://core.example.net`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_url: Option<String>,
@@ -149,6 +153,7 @@ impl Settings {
             database,
             database_connections,
             webhook_allow,
+            map_tiles: file.map_tiles,
             public_url: file.public_url,
             oidc_allow: file.oidc_allow,
             oidc: file.oidc,

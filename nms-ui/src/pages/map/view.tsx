@@ -1,5 +1,6 @@
 import { createLazyRoute, useNavigate } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { Suspense, lazy, useCallback, useMemo } from "react";
+import { useQuery } from "@tanstack/react-query";
 import { useGatewayStates } from "@/api/fleet";
 import { useObjects } from "@/api/objects";
 import { useNetwork } from "@/app/network";
@@ -9,6 +10,25 @@ import { useAddress } from "@/lib/search";
 import { Empty, Fresh, Head, Loaded, Notice, Panel } from "@/ui/page";
 
 export const Route = createLazyRoute("/inside/n/$network/map")({ component: Topology });
+
+// MapLibre is larger than the rest of the console: only who has a map loads it.
+const Geo = lazy(() => import("./geo"));
+
+/** Whether the orchestrator has tiles, and this browser can draw them. */
+function useHasTiles(): boolean {
+  const asked = useQuery({
+    queryKey: ["map-tiles"],
+    queryFn: async () => {
+      const canDraw = document.createElement("canvas").getContext("webgl2") !== null;
+      if (!canDraw) return false;
+      const answer = await fetch("/map.pmtiles", { headers: { range: "bytes=0-6" } });
+      return answer.ok && (await answer.text()).startsWith("PMTiles");
+    },
+    staleTime: Infinity,
+    retry: false,
+  });
+  return asked.data === true;
+}
 
 /** Gateways drawn at most; the table has all of them. */
 const MOST = 120;
@@ -24,18 +44,39 @@ function Topology() {
     const all = joined(gateways.data ?? [], states.data ?? []);
     return all.filter((row) => !q || `${row.name} ${row.title}`.toLowerCase().includes(q.toLowerCase()));
   }, [gateways.data, states.data, q]);
+  const hasTiles = useHasTiles();
+  const navigate = useNavigate();
+  const open = useCallback((name: string) => void navigate({ to: "/n/$network/gateways/$name", params: { network, name } }), [navigate, network]);
+  const sites = useMemo(() => {
+    const places = new Map((gateways.data ?? []).map((it) => [it.name, it.body?.place]));
+    return rows.flatMap((row) => {
+      const place = places.get(row.name);
+      return place ? [{ ...row, place }] : [];
+    });
+  }, [gateways.data, rows]);
+  const isMap = hasTiles && sites.length > 0;
   return (
     <>
       <Head title={t("nav.map")} note={<Fresh at={states.dataUpdatedAt} />} />
-      <Notice tone="info">{t("map.noPlaces")}</Notice>
-      <Loaded query={gateways}>
-        {() => (
-          <Panel>
-            {rows.length === 0 ? <Empty title={t("gateways.none")}>{t("gateways.noneWords")}</Empty> : <Drawing rows={rows.slice(0, MOST)} />}
-            {rows.length > MOST && <p className="soft">{t("table.of", { count: MOST, all: rows.length })}</p>}
+      <div className="stack">
+        {isMap ? (
+          <Panel flush>
+            <Suspense fallback={<div className="geo" />}>
+              <Geo sites={sites} label={t("map.sites", { count: sites.length })} open={open} />
+            </Suspense>
           </Panel>
+        ) : (
+          states.data && <Notice tone="info">{hasTiles ? t("map.noPlaces") : t("map.noTiles")}</Notice>
         )}
-      </Loaded>
+        <Loaded query={gateways}>
+          {() => (
+            <Panel title={isMap ? t("map.hangs") : undefined}>
+              {rows.length === 0 ? <Empty title={t("gateways.none")}>{t("gateways.noneWords")}</Empty> : <Drawing rows={rows.slice(0, MOST)} />}
+              {rows.length > MOST && <p className="soft">{t("table.of", { count: MOST, all: rows.length })}</p>}
+            </Panel>
+          )}
+        </Loaded>
+      </div>
     </>
   );
 }
@@ -46,20 +87,22 @@ function Drawing({ rows }: { rows: GatewayRow[] }) {
   const height = Math.max(rows.length * ROW + 16, 120);
   const middle = height / 2;
   return (
-    <svg className="topology" viewBox={`0 0 900 ${height}`} role="group" aria-label={t("nav.map")}>
-      <g>
-        <rect className="box" x={8} y={middle - 24} width={140} height={48} rx={8} />
-        <text x={78} y={middle - 2} textAnchor="middle">
-          {t("map.orchestrator")}
-        </text>
-        <text className="sub" x={78} y={middle + 14} textAnchor="middle">
-          {t("map.gateways", { count: rows.length })}
-        </text>
-      </g>
-      {rows.map((row, at) => (
-        <Branch key={row.name} row={row} from={middle} y={8 + at * ROW + ROW / 2} />
-      ))}
-    </svg>
+    <div className="topology-box">
+      <svg className="topology" viewBox={`0 0 900 ${height}`} role="group" aria-label={t("nav.map")}>
+        <g>
+          <rect className="box" x={8} y={middle - 24} width={140} height={48} rx={8} />
+          <text x={78} y={middle - 2} textAnchor="middle">
+            {t("map.orchestrator")}
+          </text>
+          <text className="sub" x={78} y={middle + 14} textAnchor="middle">
+            {t("map.gateways", { count: rows.length })}
+          </text>
+        </g>
+        {rows.map((row, at) => (
+          <Branch key={row.name} row={row} from={middle} y={8 + at * ROW + ROW / 2} />
+        ))}
+      </svg>
+    </div>
   );
 }
 
