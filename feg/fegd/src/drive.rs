@@ -24,8 +24,6 @@ use tonic::transport::Server;
 
 /// What waits for the loop.
 const TOLD: usize = 8192;
-/// Diameter requests that wait for answers.
-const ASKED: usize = 131_072;
 /// How long what is being asked may take when the daemon is to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -271,15 +269,6 @@ impl Loop {
             let result = peers.request(octets, key, within).await;
             let _ = told.send(Told::HssAnswered { token, result }).await;
         });
-    }
-
-    /// A Diameter request ended.
-    fn answered(&mut self, (token, result): Ended) {
-        let result = match &result {
-            Ok(answered) => Ok(answered.octets.as_slice()),
-            Err(why) => Err(*why),
-        };
-        self.step(Input::HssAnswered { token: Token(token), result });
     }
 
     /// A Diameter request ended.

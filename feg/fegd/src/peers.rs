@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// After its start a node has no peers yet for a moment; so long, requests wait for them.
 const SETTLING: Duration = Duration::from_secs(5);
 /// Requests of the relay that may wait for answers at a time.
-const ASKED: usize = 65_536;
+const ASKED: usize = 131_072;
 /// Between two tries then.
 const AGAIN: Duration = Duration::from_millis(20);
 /// How long peers may take to hear that we go.
