@@ -206,7 +206,7 @@ impl Federated {
         self.streams(0.0)?;
         self.say("the orchestrator is stopped, and with it the way to the foreign operator");
         self.radio.call(|io| io.phone(1, Input::Detach(DetachKind::Normal)))?;
-        self.is(1, EmmState::Deregistered)?;
+        self.is(1, EmmState::Null)?;
         self.radio.call(|io| io.phone(1, Input::Attach(AttachKind::Usual)))?;
         self.is(1, EmmState::Registered)?;
         self.reaches(1)?;
