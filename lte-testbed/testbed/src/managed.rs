@@ -23,8 +23,9 @@ use crate::radio::subscriber::Subscriber;
 const GATEWAY: &str = "hill";
 /// Longer than anything here takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
-/// The rate that the orchestrator gives later, bit/s.
+/// The rate that the orchestrator gives later, and that of a data plan, bit/s.
 const SLOW: u64 = 4_000_000;
+const PLAN: u64 = 1_000_000;
 
 struct Managed {
     begin: Instant,
@@ -56,6 +57,7 @@ pub fn play(lab: &str, unprivileged: bool) -> Result<()> {
     managed.reaches(0)?;
     managed.say(&format!("phone 1 is attached with {address}, and reaches the server"));
     managed.access_point(address)?;
+    managed.planned()?;
     managed.rule()?;
     managed.refusal()?;
     managed.restart(address)?;
@@ -157,6 +159,29 @@ impl Managed {
         ensure!(told == Some(vec![dns]), "phone 2 was told {told:?}");
         self.reaches(1)?;
         self.say(&format!("phone 2 attaches: it has {second}, and {dns} for names"));
+        Ok(())
+    }
+
+    /// A data plan slows one phone, and no other.
+    fn planned(&self) -> Result<()> {
+        let subscriber = format!("subscribers/{}", self.subscribers.first().context("no subscriber")?.imsi);
+        let ns = self.phones.first().context("no phone")?;
+        let measured =
+            || Ok::<f64, anyhow::Error>(probe::throughput(ns, lab::SERVER, Duration::from_secs(2), false)?.mbit_s());
+        let former = self.digest()?;
+        let rates = json!({"max_ul_bit_rate": PLAN, "max_dl_bit_rate": PLAN});
+        self.orchestrator.put("data-plans/small", &json!({"ambr": rates}))?;
+        self.orchestrator.put(&subscriber, &json!({"data_plan": "small"}))?;
+        self.in_force(&former)?;
+        self.until("phone 1 has its plan's rate", || Ok(self.session(0)?["ambr_downlink_bps"] == PLAN))?;
+        ensure!(self.session(1)?["ambr_downlink_bps"] == SLOW, "phone 2 has the plan of another: {}", self.session(1)?);
+        let planned = measured()?;
+        ensure!(planned < 2.0 * PLAN as f64 / 1e6, "phone 1 gets {planned:.1} Mbit/s of {} Mbit/s", PLAN / 1_000_000);
+        self.orchestrator.put(&subscriber, &json!({}))?;
+        self.until("phone 1 has its former rate", || Ok(self.session(0)?["ambr_downlink_bps"] == SLOW))?;
+        let (free, least) = (measured()?, 1.2 * PLAN as f64 / 1e6);
+        ensure!(free > least, "without the plan phone 1 gets {free:.1} Mbit/s");
+        self.say(&format!("a data plan: phone 1 gets {planned:.1} Mbit/s, and {free:.1} Mbit/s without it"));
         Ok(())
     }
 
@@ -298,6 +323,10 @@ impl Managed {
             .radio
             .wait(LIMIT, |io| io.site.record(0).is_some_and(|record| !record.ue.is_connected()).then_some(()))?;
         idle.context("phone 1 is still connected")?;
+        // It stays so over a restart, until it is said otherwise.
+        let restart = self.orchestrator.command(GATEWAY, "restart", &json!({}))?;
+        self.orchestrator.wait_for_command(&restart, "done")?;
+        self.orchestrator.wait_for(GATEWAY, "it is drained still", |seen| seen["state"]["draining"] == true)?;
         self.say(&format!("drain: {}", ended["output"].as_str().unwrap_or_default().trim().replace('\n', "; ")));
         let off = self.orchestrator.command(GATEWAY, "drain", &json!({"off": true}))?;
         self.orchestrator.wait_for_command(&off, "done")?;
