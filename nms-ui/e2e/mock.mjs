@@ -8,6 +8,8 @@ function must(good, words) {
 const TESTS = {
   async "a wrong password is told, the right one leads in"(page, at) {
     await page.goto(`${at}/n/demo/gateways`);
+    const company = page.getByRole("link", { name: "Log in with Company" });
+    must((await company.getAttribute("href")) === "/api/v1/login/oidc/company?return_to=%2Fn%2Fdemo%2Fgateways", "the provider is told another way back");
     await page.getByLabel("Name").fill("ann");
     await page.locator("input[type=password]").fill("wrong");
     await page.getByRole("button", { name: "Log in" }).click();

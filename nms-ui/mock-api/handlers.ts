@@ -35,7 +35,7 @@ export async function answer(world: World, request: Request): Promise<Response> 
   const parts = url.pathname.replace("/api/v1/", "").split("/").map(decodeURIComponent);
   const text = request.method === "GET" ? "" : await request.text();
   const call: Call = { world, method: request.method, parts, query: url.searchParams, headers: request.headers, text };
-  const open = { sessions: call.method === "POST", setup: true, "openapi.json": true } as Record<string, boolean>;
+  const open = { sessions: call.method === "POST", setup: true, "openapi.json": true, login: true } as Record<string, boolean>;
   if (!world.session && !open[parts[0] ?? ""]) return problem(401, "unauthenticated", "a valid token is needed");
   const good = await route(call);
   if (call.method !== "GET" && parts[0] === "networks") {
@@ -51,6 +51,8 @@ function route(call: Call): Response | Promise<Response> {
       return document();
     case "setup":
       return call.text.includes('"token":"good') ? json(201, { name: "ann" }) : problem(403, "setup-token-used", "the setup token is wrong, was used or has expired");
+    case "login":
+      return second === "options" ? json(200, { password: true, providers: [{ name: "company", title: "Company", href: "/api/v1/login/oidc/company" }] }) : notFound();
     case "sessions":
       return sessions(call);
     case "me":

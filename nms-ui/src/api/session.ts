@@ -11,6 +11,14 @@ export async function logIn(name: string, password: string): Promise<void> {
   began(session.csrf_token);
 }
 
+/** Providers of identity by which people may log in, too. */
+export const loginOptionsQuery = {
+  queryKey: ["login-options"],
+  queryFn: () => unwrap(api.GET("/api/v1/login/options")),
+  staleTime: 60_000,
+  retry: false,
+} as const;
+
 export async function logOut(): Promise<void> {
   try {
     await unwrap(api.DELETE("/api/v1/sessions/current"));

@@ -1,9 +1,9 @@
 import { Button, PasswordInput, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute, useNavigate } from "@tanstack/react-router";
 import { useState, type FormEvent } from "react";
 import { Refused } from "@/api/problem";
-import { logIn } from "@/api/session";
+import { logIn, loginOptionsQuery } from "@/api/session";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
 import { Notice, Refusal } from "@/ui/page";
@@ -22,6 +22,8 @@ function Login() {
   const [password, setPassword] = useState("");
   const navigate = useNavigate();
   const client = useQueryClient();
+  // Without an answer there is the password.
+  const providers = useQuery(loginOptionsQuery).data?.providers ?? [];
   const enter = useMutation({
     mutationFn: () => logIn(name, password),
     onSuccess: async () => {
@@ -50,6 +52,12 @@ function Login() {
           {t("login.submit")}
         </Button>
       </form>
+      {providers.length > 0 && <span className="soft">{t("login.or")}</span>}
+      {providers.map((provider) => (
+        <Button key={provider.name} component="a" href={`${provider.href}?${new URLSearchParams({ return_to: ownPlace(next) }).toString()}`} variant="default" size="sm">
+          {t("login.by", { provider: provider.title })}
+        </Button>
+      ))}
     </main>
   );
 }
