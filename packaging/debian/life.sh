@@ -9,13 +9,11 @@ root=$(mktemp -d)
 mount -t tmpfs tmpfs "$root"
 mkdir "$root/upper" "$root/work" "$root/machine"
 machine=$root/machine
-if ! mount -t overlay overlay -o "lowerdir=/,upperdir=$root/upper,workdir=$root/work" "$machine"; then
-    echo "skipped: no overlay file system here"
+if ! mount -t overlay overlay -o "lowerdir=/,upperdir=$root/upper,workdir=$root/work" "$machine" ||
+    ! mount -t proc proc "$machine/proc" || ! mount --bind /dev "$machine/dev" || ! mount -t tmpfs tmpfs "$machine/run"; then
+    echo "skipped: this machine permits no overlay of itself"
     exit 0
 fi
-mount -t proc proc "$machine/proc"
-mount --bind /dev "$machine/dev"
-mount -t tmpfs tmpfs "$machine/run"
 mkdir -p "$machine/packages/older" "$machine/packages/newer"
 cp "$older"/*.deb "$machine/packages/older"
 cp "$newer"/*.deb "$machine/packages/newer"
