@@ -45,6 +45,7 @@ export async function real(address, { BASALT_LAB: lab }) {
     await shot("overview");
     step("the overview counts the gateway");
     await page.getByRole("link", { name: "Live sessions" }).click();
+    await page.getByRole("heading", { name: "Live sessions" }).waitFor();
     await page.getByRole("link", { name: IMSI }).waitFor();
     await shot("sessions");
     step("a phone that attached in the lab is on the page");

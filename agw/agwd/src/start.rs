@@ -20,6 +20,7 @@ use basalt_store::{Batch, CommitQueue, OpenReport};
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -334,6 +335,7 @@ pub fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
     config.buffer_per_phone = effective.buffer_packets;
     config.tunnel_mtu = None;
     config.accounting = true;
+    config.burst = Duration::from_millis(effective.burst_ms);
     config
 }
 

@@ -43,7 +43,12 @@ pub fn limit(gateway: &Gateway, tunnel: &Tunnel) -> Result<(), Error> {
         Some(rate) => Ambr { uplink: tunnel.ambr.uplink.min(rate), downlink: tunnel.ambr.downlink.min(rate) },
         None => tunnel.ambr,
     };
-    gateway.dataplane.limit(tunnel.teid, tunnel.address, &Limits::of(ambr).with_burst(gateway.effective.burst_ms), None)
+    gateway.dataplane.limit(
+        tunnel.teid,
+        tunnel.address,
+        &Limits::of(ambr).with_burst(Duration::from_millis(gateway.effective.burst_ms)),
+        None,
+    )
 }
 
 /// Compares the tables with the sessions, repairs them, and sets all rates again, also those that tables of an earlier release

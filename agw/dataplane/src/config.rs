@@ -1,6 +1,7 @@
 //! What the data plane must be told.
 
 use crate::error::Error;
+use crate::limits::Rate;
 use crate::nat::Translation;
 use crate::paths::Echo;
 use agw_types::{AddressPool, PrefixPool, Tunnel};
@@ -109,6 +110,8 @@ pub struct Config {
     pub clamp_segments: bool,
     /// Slow path messages per second and CPU, for each kind.
     pub slow_path_rate: u32,
+    /// What a rule's rate carries in this time may come at once, as with [`crate::Limits::with_burst`].
+    pub burst: Duration,
     /// Different sets of rules at the same time, 14 KB each: sessions with equal rules share one.
     pub policies: u32,
     /// Rules of all sessions together, 128 octets each. A session takes 8, 16, 32 or 64.
@@ -164,6 +167,7 @@ impl Config {
             tunnel_mtu: None,
             clamp_segments: true,
             slow_path_rate: 20_000,
+            burst: Duration::from_millis(Rate::BURST_MS),
             framed_routes: 4096,
             accounting: false,
             restore: Vec::new(),

@@ -8,6 +8,7 @@ use agw_types::{Ambr, UeAddress};
 use basalt_ebpf_abi::{Downlink, DownlinkFlags, Meter, UeMeters, Uplink, UplinkFlags};
 use basalt_ids::{Imsi, Teid};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// A rate that packets may have on average. Octets of inner IP packets count, without any tunnel or link header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +22,10 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// The usual burst, milliseconds at the rate: enough for TCP over the internet, 1 % too much in ten seconds.
-    pub const BURST_MS: u64 = 100;
+    /// The usual burst, milliseconds at the rate: 2.5 % too much in ten seconds. A TCP sender that has lost the end of its window is silent
+    /// for 200 ms at least, the shortest timeout of Linux (RFC 6298 recommends a second): with less, what it may not send meanwhile is lost
+    /// to it, half of the rate where the server is near.
+    pub const BURST_MS: u64 = 250;
     /// The smallest burst, milliseconds at the rate: the clock of the programs steps by up to ten.
     pub const LEAST_BURST_MS: u64 = 25;
     /// The highest rate that can be kept, bit/s.
@@ -64,9 +67,10 @@ impl Limits {
         Self { uplink: rate(ambr.uplink), downlink: rate(ambr.downlink) }
     }
 
-    /// The same rates, with what they carry in so many milliseconds as burst.
+    /// The same rates, with what they carry in `time` as burst.
     #[must_use]
-    pub fn with_burst(self, milliseconds: u64) -> Self {
+    pub fn with_burst(self, time: Duration) -> Self {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let burst = |rate: Rate| {
             let octets = rate.bits_per_second.saturating_mul(milliseconds) / 8_000;
             Rate { burst: Some(u32::try_from(octets).unwrap_or(u32::MAX)), ..rate }

@@ -29,7 +29,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Tables, sockets and what the slow path remembers. Locked is only what is not in the tables.
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) local: Ipv4Addr,
     /// DNS servers that phones are told with their prefix.
     pub(crate) dns6: Vec<Ipv6Addr>,
+    /// What rules' rates carry in this time may come at once.
+    burst: Duration,
     /// Until then, the sessions of before may still be on their way back into the tables.
     pub(crate) settled: Instant,
     state: Mutex<State>,
@@ -136,6 +138,7 @@ impl Shared {
             stopping: AtomicBool::new(false),
             local: config.access_address,
             dns6: config.dns6.clone(),
+            burst: config.burst,
             settled,
             state: Mutex::new(state),
         })
@@ -173,7 +176,7 @@ impl Shared {
             }
             DataplaneChange::Serve { teid, address, service } => {
                 drop(state);
-                self.serve(*teid, *address, &Service::from(service.as_ref())).map(|_| None)
+                self.serve(*teid, *address, &Service::wanted(service, self.burst)).map(|_| None)
             }
             DataplaneChange::Forward { teid, from, to } => {
                 self.start_relay(&mut state, *teid, *from, *to).map(|()| None)

@@ -8,6 +8,7 @@ use basalt_ebpf_abi::{Intervals, Intervals6, MAX_DEDICATED, MAX_FLOWS, Policy, P
 use basalt_ids::{Ebi, Teid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
 /// Which packets a rule is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,9 +175,9 @@ impl Service {
     }
 }
 
-impl From<&SessionService> for Service {
-    /// What the core wants. Its quotas are whoever's who counts.
-    fn from(wanted: &SessionService) -> Self {
+impl Service {
+    /// What the core wants, with bursts of what the rates carry in `burst`. Its quotas are whoever's who counts.
+    pub(crate) fn wanted(wanted: &SessionService, burst: Duration) -> Self {
         let rules = wanted.rules.iter().map(|flow| {
             let filter = &flow.filter;
             let mut rule = Rule::any(flow.id, flow.precedence.into());
@@ -193,7 +194,7 @@ impl From<&SessionService> for Service {
             (rule.remote_ports, rule.local_ports) = (filter.remote_ports, filter.local_ports);
             (rule.protocol, rule.tos, rule.bearer) = (filter.protocol, filter.tos, flow.bearer);
             (rule.uplink_open, rule.downlink_open) = (flow.gate.uplink, flow.gate.downlink);
-            rule.limits = Limits::of(flow.mbr);
+            rule.limits = Limits::of(flow.mbr).with_burst(burst);
             rule
         });
         let bearers = wanted.bearers.iter().map(|bearer| Dedicated {

@@ -145,4 +145,17 @@ impl World {
             (Err(error), true) => Err(error),
         }
     }
+
+    /// TCP makes the most of a rate: a sender that has lost something goes on with what is the phone's.
+    pub(super) fn download_at(&self, phone: usize, octets: u64, rate: u64) -> Result<()> {
+        let space = self.space(Place::Phone(phone))?;
+        let transfer = probe::download_patiently(space, lab::SERVER.into(), octets, Duration::from_secs(30))?;
+        let (got, rate) = (transfer.mbit_s() * 1e6, rate as f64);
+        // Headers are 4 %, and a burst of 250 ms may come at once.
+        let most = rate * (1.0 + 0.25 / transfer.seconds);
+        if got < 0.75 * rate || got > most {
+            bail!("TCP makes {got:.0} bit/s of {rate} in {:.1} s", transfer.seconds);
+        }
+        Ok(())
+    }
 }

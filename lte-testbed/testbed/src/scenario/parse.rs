@@ -188,6 +188,9 @@ fn step(sentence: &str) -> Sentence<Step> {
             let rates = rates.iter().map(|rate| number(rate)).collect::<Sentence<Vec<u64>>>()?;
             Ok(Step::Rates(index(phone)?, rates))
         }
+        ["ue", phone, "downloads", octets, "octets", "over", "TCP", "at", rate, "bit/s"] => {
+            Ok(Step::DownloadAt(index(phone)?, number(octets)?, number(rate)?))
+        }
         [by @ .., "exchanges", octets, "octets", "with", "internet"] => {
             Ok(Step::Exchange(place(by)?, Place::Internet, number(octets)?, false))
         }

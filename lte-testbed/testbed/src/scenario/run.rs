@@ -78,6 +78,7 @@ impl World {
             Step::Rates(phone, rates) => super::rates::run(self, phone - 1, rates),
             Step::Watch(phone, time) => self.watch(phone - 1, *time),
             Step::Download(by, from, octets, ipv6, wanted) => self.download(*by, *from, *octets, *ipv6, *wanted),
+            Step::DownloadAt(phone, octets, rate) => self.download_at(*phone, *octets, *rate),
             Step::Exchange(by, with, octets, ipv6) => {
                 probe::echo(self.space(*by)?, self.address_of(*with, *ipv6)?, *octets)
             }
@@ -292,8 +293,8 @@ impl World {
         let octets = self.radio.call(move |io| io.app(phone).octets_received)?;
         #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
         let (sent, bits, rate) = (sent as f64 * 8.0, octets as f64 * 8.0, rate as f64);
-        // A burst of 100 ms (or of three of the largest packets) may come at once, and 3 % are the measurement's.
-        let most = rate * elapsed * 1.03 + (rate * 0.1).max(72_000.0);
+        // A burst of 250 ms (or of three of the largest packets) may come at once, and 3 % are the measurement's.
+        let most = rate * elapsed * 1.03 + (rate * 0.25).max(72_000.0);
         let least = rate * time.as_secs_f64() * 0.8;
         if sent < 2.0 * most {
             bail!("only {sent} bit were sent, which proves nothing about {rate} bit/s");

@@ -146,6 +146,8 @@ pub enum Step {
     /// A program at the first place downloads so many octets by HTTP from a server at the second one, over IPv6 if the first `bool` says
     /// so; or it cannot, if the second one does.
     Download(Place, Place, u64, bool, bool),
+    /// A program of the phone downloads so many octets by HTTP, and TCP makes nearly all of this rate (bit/s) of it, and no more.
+    DownloadAt(usize, u64, u64),
     /// A program at the first place has the server at the second one echo a datagram of so many octets; over IPv6 if `true`.
     Exchange(Place, Place, usize, bool),
     /// The server sees a program of the phone by this address, and the gateway knows whose port that is.
