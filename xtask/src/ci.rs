@@ -15,7 +15,7 @@ const CORE_LINTS: &str = "xtask/clippy/core";
 /// What a step does.
 type Run = fn(&mut Step) -> Result<Outcome>;
 
-const STEPS: [(&str, Run); 26] = [
+const STEPS: [(&str, Run); 27] = [
     ("setup", set_up),
     ("format", format),
     ("tidy", laws),
@@ -39,6 +39,7 @@ const STEPS: [(&str, Run); 26] = [
     ("demo read by tshark", readable_demo),
     ("demo interrupted", interrupted_demo),
     ("managed by an orchestrator", managed),
+    ("console of the demo", console::operate),
     ("basalt up", one_machine),
     ("scenarios", scenarios),
     ("attacks", attacks),

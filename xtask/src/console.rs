@@ -3,16 +3,23 @@
 //! The steps of CI for it are here too. All of them need Node; where it is missing or too old they say so and are skipped, and
 //! the orchestrator is built without a console.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::env;
 use crate::steps::{Outcome, Step, Steps};
+use crate::watchdog::Watchdog;
+use crate::{demo, env};
 
 /// The oldest major version of Node that the build's tools run with.
 pub(crate) const NODE: u32 = 20;
+/// Name of the lab whose console is operated.
+const CONSOLE_LAB: &str = "console";
 /// How often what comes over the network is tried.
 const TRIES: usize = 3;
 
@@ -69,6 +76,52 @@ pub(crate) fn browse(step: &mut Step) -> Result<Outcome> {
     step.run(npm(&["run", "e2e:mock"])?)?;
     step.run(npm(&["run", "e2e:performance"])?)?;
     Ok(Outcome::Passed(String::new()))
+}
+
+/// In Chromium against the real stack: a demo that stays up, whose phones, gateway and rates follow what is done on the pages.
+pub(crate) fn operate(step: &mut Step) -> Result<Outcome> {
+    /// A step of a demo takes a second, and a busy machine is ten times slower.
+    const READY: Duration = Duration::from_secs(180);
+    if let Some(outcome) = prepare(step)? {
+        return Ok(outcome);
+    }
+    if !env::has_program("chromium") {
+        return Ok(Outcome::Skipped("Chromium is not installed".to_owned()));
+    }
+    if !matches!(env::privilege(), env::Privilege::Root) {
+        return Ok(Outcome::Skipped("the rate of a phone is measured in its namespace, which takes root".to_owned()));
+    }
+    let mut testbed = demo::testbed()?;
+    testbed.args(["demo", "--into", "target/demo/console", "--lab", CONSOLE_LAB]);
+    let mut demo = testbed.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let dog = Watchdog::start(demo.id(), 2 * READY);
+    let (tell, told) = mpsc::channel();
+    let story = BufReader::new(demo.stdout.take().context("no output")?);
+    // It is read to its end: a demo that nobody listens to would stop.
+    let listener = thread::spawn(move || {
+        let lines = story.lines().map_while(Result::ok);
+        for line in lines {
+            if let Some((address, _)) = line.strip_prefix("The console: ").and_then(|rest| rest.split_once("/ ")) {
+                let _ = tell.send(address.to_owned());
+            }
+        }
+    });
+    let worked = told.recv_timeout(READY).context("the demo tells no address of its console").and_then(|address| {
+        let mut e2e = npm(&["run", "e2e:real"])?;
+        e2e.env("BASALT_CONSOLE", address).env("BASALT_LAB", CONSOLE_LAB);
+        step.run(e2e)
+    });
+    step.run({
+        let mut kill = Command::new("kill");
+        kill.args(["-INT", &demo.id().to_string()]);
+        kill
+    })?;
+    demo.wait()?;
+    let _ = listener.join();
+    if dog.has_bitten() {
+        bail!("the demo did not come to an end");
+    }
+    worked.map(|()| Outcome::Passed("target/screenshots/real".to_owned()))
 }
 
 /// Makes sure of Node and of the packages; an outcome where nothing can be done.
