@@ -31,6 +31,15 @@ export function daysUntil(at: number, now: number): number {
   return Math.floor((at - now) / 86_400_000);
 }
 
+/**
+ * How a certificate's age is to be taken. Its owner renews it by itself when a third of its life is left: less than a quarter tells that
+ * it could not.
+ */
+export function lifeTone(from: number, until: number, now: number): "bad" | "warn" | "good" {
+  if (now >= until) return "bad";
+  return until - now < (until - from) / 4 ? "warn" : "good";
+}
+
 /** Ranges that pages offer, in milliseconds. */
 export const RANGES = { "15m": 900_000, "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 } as const;
 export type Range = keyof typeof RANGES;

@@ -10,7 +10,7 @@ import { gatewayForm } from "@/app/forms";
 import { useWords } from "@/i18n";
 import { healthOf } from "@/lib/fleet";
 import { useAddress } from "@/lib/search";
-import { daysUntil, fromSeconds } from "@/lib/time";
+import { daysUntil, fromSeconds, lifeTone } from "@/lib/time";
 import { Age, useNow } from "@/ui/age";
 import { Confirm } from "@/ui/confirm";
 import { Editor } from "@/ui/editor/editor";
@@ -143,8 +143,6 @@ function Drift({ state }: { state: GatewayState }) {
   return <Status tone="info">{t("health.behind")}</Status>;
 }
 
-const SOON = 3;
-
 /** Its certificates, and the way to end them. */
 function Trust({ gateway, isRevoked, phones }: { gateway: string; isRevoked: boolean; phones: number }) {
   const { t } = useWords();
@@ -162,7 +160,7 @@ function Trust({ gateway, isRevoked, phones }: { gateway: string; isRevoked: boo
         {isRevoked && <Notice tone="bad">{t("gateway.revoked")}</Notice>}
         <Facts
           of={[
-            [t("gateway.certDays"), days === undefined ? undefined : <Status key="days" tone={days < 0 ? "bad" : days < SOON ? "warn" : "good"}>{t("gateway.days", { count: days })}</Status>],
+            [t("gateway.certDays"), days === undefined || !current ? undefined : <Status key="days" tone={lifeTone(current.issued_at, current.expires_at, now)}>{t("gateway.days", { count: days })}</Status>],
             [t("gateway.fingerprint"), current && <span className="mono" key="print">{current.fingerprint.slice(0, 32)}…</span>],
             [t("gateway.issued"), <Age key="issued" at={current?.issued_at} />],
           ]}
