@@ -69,7 +69,9 @@ pub(crate) fn take(meter: &Meter, now: u64, octets: u32) -> bool {
     while i < TRIES {
         let start = if due > now { due } else { now };
         let next = start.wrapping_add(cost);
-        if next.wrapping_sub(now) > burst {
+        // A packet larger than half a burst may also owe more than the burst, when no more than half of it is owed before: it would find
+        // room so seldom that less than the rate came of it. For smaller packets the second condition follows from the first.
+        if next.wrapping_sub(now) > burst && start.wrapping_sub(now) > burst / 2 {
             return false;
         }
         let before = meter.due.swap_if(due, next);

@@ -24,7 +24,7 @@ use crate::{stop, sys};
 /// Where Prometheus text is served, inside the gateway's namespace.
 const METRICS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9105);
 /// How long a gateway may take to start.
-const START_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// What a gateway is started with.
 #[derive(Clone, Debug)]
@@ -275,7 +275,15 @@ impl Gateway {
         self.import_shaped(subscribers, apns, downlink, |_| Vec::new())
     }
 
-    /// The same, with the networks behind their phones.
+    /// The same, with what each of them may send and receive, bit/s.
+    ///
+    /// # Errors
+    /// The gateway refuses, with its words.
+    pub fn import_metered(&self, subscribers: &[Subscriber], rate: u64) -> Result<()> {
+        self.import_rows(subscribers, &[], [Some(rate); 2], |_| Vec::new())
+    }
+
+    /// The same, with what each of them may receive and the networks behind their phones.
     ///
     /// # Errors
     /// The gateway refuses, with its words.
@@ -286,15 +294,25 @@ impl Gateway {
         downlink: Option<u64>,
         networks: impl Fn(&Subscriber) -> Vec<String>,
     ) -> Result<()> {
+        self.import_rows(subscribers, apns, [downlink, None], networks)
+    }
+
+    fn import_rows(
+        &self,
+        subscribers: &[Subscriber],
+        apns: &[Apn],
+        rates: [Option<u64>; 2],
+        networks: impl Fn(&Subscriber) -> Vec<String>,
+    ) -> Result<()> {
         let path = self.directory.join("subscribers.csv");
         let apns: Vec<&str> = apns.iter().map(Apn::as_str).collect();
         let apns = apns.join(";");
-        let mut text = String::from("imsi,k,opc,apn,ambr_dl,framed_routes\n");
-        let downlink = downlink.map(|rate| rate.to_string()).unwrap_or_default();
+        let mut text = String::from("imsi,k,opc,apn,ambr_dl,ambr_ul,framed_routes\n");
+        let [downlink, uplink] = rates.map(|rate| rate.map(|rate| rate.to_string()).unwrap_or_default());
         for subscriber in subscribers {
             let (imsi, k, opc) = (subscriber.imsi, subscriber.k_hex(), subscriber.opc_hex());
             let networks = networks(subscriber).join("+");
-            text += &format!("{imsi},{k},{opc},{apns},{downlink},{networks}\n");
+            text += &format!("{imsi},{k},{opc},{apns},{downlink},{uplink},{networks}\n");
         }
         write_private(&path, &text)?;
         let imported = self.basalt(&["subscriber", "import", "--replace", &path.to_string_lossy()]);

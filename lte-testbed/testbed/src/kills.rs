@@ -152,6 +152,9 @@ fn imsi(radio: &Radio, phone: usize) -> Result<String> {
 fn kill(gateway: &mut Gateway, plan: &KillPlan, report: &mut KillReport) -> Result<()> {
     let mut rng = SimRng::new(plan.seed);
     for number in 1..=plan.kills {
+        if number % 100 == 0 {
+            eprintln!("{number} of {} kills", plan.kills);
+        }
         // A third dies while it starts, a third soon after, a third in its work.
         let work = Duration::from_millis(match rng.below(3) {
             0 => 0,

@@ -32,6 +32,7 @@ pub mod network;
 pub mod orchestrator;
 pub mod probe;
 pub mod radio;
+pub mod rates;
 pub mod scenario;
 pub mod stop;
 pub mod sys;

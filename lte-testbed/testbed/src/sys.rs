@@ -243,6 +243,44 @@ pub fn large_receive_buffer<S: std::os::fd::AsFd>(socket: &S, octets: usize) -> 
     socket2::SockRef::from(socket).set_recv_buffer_size(octets)
 }
 
+/// The filter that keeps nothing.
+pub const NOTHING: (u16, u8, u8, u32) = ((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0);
+
+/// Sends datagrams through a connected socket, all of them, in as few calls as the kernel takes.
+///
+/// # Errors
+/// As sendmmsg(2); what an earlier datagram was answered by ICMP is no error.
+pub fn send_all(socket: &std::net::UdpSocket, datagrams: &[&[u8]]) -> io::Result<()> {
+    let mut pieces: Vec<libc::iovec> = datagrams
+        .iter()
+        .map(|datagram| libc::iovec { iov_base: datagram.as_ptr().cast_mut().cast(), iov_len: datagram.len() })
+        .collect();
+    // SAFETY: mmsghdr is plain old data; all zero is a valid value of it.
+    let empty: libc::mmsghdr = unsafe { std::mem::zeroed() };
+    let mut messages: Vec<libc::mmsghdr> = pieces
+        .iter_mut()
+        .map(|piece| {
+            let mut message = empty;
+            (message.msg_hdr.msg_iov, message.msg_hdr.msg_iovlen) = (piece, 1);
+            message
+        })
+        .collect();
+    let mut done = 0;
+    while let Some(rest) = messages.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        let count = libc::c_uint::try_from(rest.len()).unwrap_or(libc::c_uint::MAX);
+        // SAFETY: `rest` has that many headers, whose pieces and datagrams outlive the call; nothing is written but their lengths.
+        let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), count, 0) };
+        match usize::try_from(sent) {
+            Ok(sent) => done += sent,
+            Err(_) => match io::Error::last_os_error() {
+                error if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionRefused) => {}
+                error => return Err(error),
+            },
+        }
+    }
+    Ok(())
+}
+
 /// Receives into `buffer` through a raw or datagram socket.
 ///
 /// # Errors

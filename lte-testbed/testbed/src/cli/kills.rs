@@ -41,7 +41,9 @@ pub(super) fn run(args: &KillArgs) -> Result<ExitCode> {
         // There may be none.
         let _ = std::fs::remove_dir_all(state);
     }
-    let plan = NetworkPlan { state_dir: args.state_dir.clone(), ..NetworkPlan::new(&args.lab, false) };
+    let mut plan = NetworkPlan { state_dir: args.state_dir.clone(), ..NetworkPlan::new(&args.lab, false) };
+    // A gateway that carries packets itself, as it does without the programs' object, loses them with its life: no proof of anything.
+    crate::gateway::set(&mut plan.settings, "dataplane.mode", "xdp-native".into())?;
     let mut network = Network::start(&plan)?;
     let load = LoadPlan::attached(args.phones)?;
     network.gateway.import(&crate::gateway::subscribers(load.plmn, 1, args.phones)?, &[])?;

@@ -11,6 +11,7 @@ mod lab;
 mod load;
 mod managed;
 mod options;
+mod rates;
 mod scenario;
 mod side_by_side;
 mod subscribers;
@@ -56,6 +57,8 @@ enum Command {
     Fuzz(fuzz::FuzzArgs),
     /// Kill a gateway at random instants under numbered packets in both directions: lost, reordered and miscounted are counted.
     KillHarness(kills::KillArgs),
+    /// Measure by the receiver whether a subscriber's rates are kept, for packets of all kinds in both directions.
+    Rates(rates::RatesArgs),
     /// Print the lab's subscribers, for the gateway's list.
     Subscribers(subscribers::SubscribersArgs),
     /// Bring a whole network up, show that it works, and stay for exploring.
@@ -98,6 +101,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Attack { command } => return attack::run(command),
         Command::Fuzz(args) => return fuzz::run(&args),
         Command::KillHarness(args) => return kills::run(&args),
+        Command::Rates(args) => return rates::run(&args),
         Command::Subscribers(args) => subscribers::run(&args)?,
         Command::Demo(args) => return demo::run(&args),
         Command::Managed(args) => return managed::run(&args),

@@ -410,6 +410,25 @@ impl Io {
         }
     }
 
+    /// Lets the base stations' sockets throw user packets away that come in tunnels, or no more; GTP-U signalling is taken all the same.
+    ///
+    /// # Errors
+    /// The kernel takes no filter.
+    pub fn refuse_packets(&mut self, refuse: bool) -> Result<()> {
+        // The message type behind the UDP header and the flags: nothing of a G-PDU, all of others (TS 29.281 §5.1).
+        const NO_G_PDU: [(u16, u8, u8, u32); 4] = [
+            ((libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16, 0, 0, 9),
+            ((libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, 0, 1, 255),
+            crate::sys::NOTHING,
+            ((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, u32::MAX),
+        ];
+        for socket in self.sockets.values() {
+            let socket = socket2::SockRef::from(&**socket);
+            if refuse { crate::sys::filter(&socket, &NO_G_PDU)? } else { socket.detach_filter()? }
+        }
+        Ok(())
+    }
+
     /// Sends octets to the gateway's GTP-U port as they are, from a base station's address.
     pub fn send_gtpu(&mut self, enb: usize, octets: &[u8]) {
         let Some(address) = self.site.enb(enb).map(|enb| enb.config().user_plane) else { return };

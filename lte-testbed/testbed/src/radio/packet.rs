@@ -1,6 +1,6 @@
-//! The few IPv4 packets that built-in phones and probes make and read: ICMP echo and UDP.
+//! The few packets that built-in phones and probes make and read: ICMP echo and UDP.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 const ICMP: u8 = 1;
 const UDP: u8 = 17;
@@ -118,6 +118,28 @@ pub fn udp(from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), payload: &[u8]) -> Vec<u8
         sum => sum,
     };
     packet[IP_HEADER + 6..IP_HEADER + 8].copy_from_slice(&sum.to_be_bytes());
+    packet
+}
+
+/// A UDP datagram over IPv6.
+#[must_use]
+pub fn udp6(from: (Ipv6Addr, u16), to: (Ipv6Addr, u16), payload: &[u8]) -> Vec<u8> {
+    let length = 8 + payload.len();
+    let mut packet = vec![0x60, 0, 0, 0];
+    packet.extend_from_slice(&(length as u16).to_be_bytes());
+    packet.extend_from_slice(&[UDP, 64]);
+    packet.extend_from_slice(&from.0.octets());
+    packet.extend_from_slice(&to.0.octets());
+    for field in [from.1, to.1, length as u16, 0] {
+        packet.extend_from_slice(&field.to_be_bytes());
+    }
+    packet.extend_from_slice(payload);
+    // Addresses, length and protocol are summed with it (RFC 8200 §8.1); zero is sent as its complement.
+    let sum = match checksum(&[&packet[8..40], &[0, 0], &(length as u16).to_be_bytes(), &[0, UDP], &packet[40..]]) {
+        0 => 0xffff,
+        sum => sum,
+    };
+    packet[46..48].copy_from_slice(&sum.to_be_bytes());
     packet
 }
 

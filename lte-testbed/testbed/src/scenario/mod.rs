@@ -10,6 +10,7 @@ mod waking;
 mod world;
 
 pub use parse::{ParseError, parse};
+pub use rates::{in_words, play_rates};
 pub use run::{Failure, play};
 pub use script::Script;
 pub use world::RunOptions;

@@ -184,13 +184,13 @@ fn step(sentence: &str) -> Sentence<Step> {
             "every",
             every,
         ] => Ok(Step::Kills(index(last)?, number(kills)?, number(every)?)),
-        ["ue", phone, "receives", "at", "rates", rates @ ..] if !rates.is_empty() => {
-            let rates = rates.iter().map(|rate| number(rate)).collect::<Sentence<Vec<u64>>>()?;
-            Ok(Step::Rates(index(phone)?, rates))
+        ["ue", phone, "keeps", "rates", rates @ .., "in", "all", "mixes"] => {
+            Ok(Step::Rates(index(phone)?, numbers(rates)?, true))
         }
         ["ue", phone, "downloads", octets, "octets", "over", "TCP", "at", rate, "bit/s"] => {
             Ok(Step::DownloadAt(index(phone)?, number(octets)?, number(rate)?))
         }
+        ["ue", phone, "keeps", "rates", rates @ ..] => Ok(Step::Rates(index(phone)?, numbers(rates)?, false)),
         [by @ .., "exchanges", octets, "octets", "with", "internet"] => {
             Ok(Step::Exchange(place(by)?, Place::Internet, number(octets)?, false))
         }
@@ -493,6 +493,13 @@ fn quoted(words: &[&str]) -> Sentence<Vec<String>> {
 
 fn number<T: std::str::FromStr>(word: &str) -> Sentence<T> {
     word.parse().map_err(|_| format!("{word:?} is not a number that fits here"))
+}
+
+fn numbers(words: &[&str]) -> Sentence<Vec<u64>> {
+    match words {
+        [] => Err("at least one number is missing".to_owned()),
+        words => words.iter().map(|word| number(word)).collect(),
+    }
 }
 
 /// Things are counted from 1.

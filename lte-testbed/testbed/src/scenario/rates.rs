@@ -1,54 +1,78 @@
-//! Rates, measured by the receiver.
-//!
-//! The receiver's kernel counts what comes to the base station's interface; less the tunnel's headers it is the phone's.
+//! A phone whose subscriber gets one rate after the other.
 
-use std::net::{Ipv4Addr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use testbed_ue::{AttachKind, DetachKind, EmmState, Input};
 
-use super::world::World;
-use crate::lab::{self, NetNs};
+use super::parse::parse;
+use super::world::{RunOptions, World};
+use crate::rates::{self, Row, Target};
 
-/// Inner IP octets of packets: small, middle, the largest that every phone takes.
-const SIZES: [usize; 3] = [100, 576, 1_400];
-/// Flows at a time.
-const FLOWS: [usize; 2] = [1, 16];
-/// Ethernet, outer IPv4, UDP and GTP-U.
-const TUNNEL: u64 = 14 + 20 + 8 + 8;
-/// What may be sent at once must have passed before it is measured.
-const WARM_UP: Duration = Duration::from_millis(1_500);
-/// More packets each second than a sender here gets out; what would need more is not tried with small packets.
-const FASTEST: u64 = 60_000;
+/// For what must come true, on any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A phone of both IP versions, and a base station.
+const WORLD: &str = "needs root
+gateway setting apn = [{ name = \"internet\", pools = [\"10.93.0.0/16\", \"2001:db8:9300::/48\"] }]
+ue 1 wants IPv4v6
+ue 1 attaches
+enb 1 connects";
 
 /// Runs the sweep; the phone is attached before and after.
-pub(super) fn run(world: &mut World, phone: usize, rates: &[u64]) -> Result<()> {
-    for rate in rates {
-        subscribe(world, phone, *rate)?;
-        let address = world.the_address(phone)?;
-        for octets in SIZES {
-            // Twice the rate is offered, but never more than a fifth above where that takes all there is.
-            let wanted = (rate * 2).min(rate + 100_000_000) / (octets as u64 * 8);
-            if wanted > FASTEST && octets != SIZES[SIZES.len() - 1] {
-                continue;
-            }
-            for flows in FLOWS {
-                let measured = measure(world, address, octets, flows, wanted.max(10), *rate)?;
-                let error = measured / *rate as f64 - 1.0;
-                if error.abs() > 0.05 {
-                    bail!(
-                        "{measured:.0} bit/s arrive of {rate} in packets of {octets} octets, {flows} flows: {:+.1} %",
-                        error * 100.0
-                    );
-                }
-            }
+pub(super) fn run(world: &mut World, phone: usize, rates: &[u64], wide: bool) -> Result<()> {
+    let mut missed = Vec::new();
+    sweep(world, phone, rates, wide, |row| {
+        if !row.is_kept() {
+            missed.push(in_words(row));
         }
-    }
-    Ok(())
+    })?;
+    if missed.is_empty() { Ok(()) } else { bail!("{}", missed.join("; ")) }
 }
 
-/// Gives the phone's subscriber a rate, and lets it attach with it.
+/// Plays nothing but such a sweep in a world of its own, and tells of each measurement as it is done.
+///
+/// # Errors
+/// No world, or something in it fails. A rate that is not kept is no error: it is in the rows.
+pub fn play_rates(options: &RunOptions, rates: &[u64], wide: bool, tell: impl FnMut(&Row)) -> Result<Vec<Row>> {
+    let mut world = World::new(&parse("rates", WORLD)?, options)?;
+    world.radio.call(|io| io.connect_enb(0))?;
+    let ready = |io: &mut crate::radio::Io| {
+        io.site.enb(0).is_some_and(|enb| enb.link() == testbed_ran::LinkState::Ready).then_some(())
+    };
+    world.radio.wait(PATIENCE, ready)?.context("the base station is not in service")?;
+    let rows = sweep(&mut world, 0, rates, wide, tell)?;
+    let World { radio, network, .. } = world;
+    drop(radio);
+    network.end()?;
+    Ok(rows)
+}
+
+fn sweep(world: &mut World, phone: usize, rates: &[u64], wide: bool, mut tell: impl FnMut(&Row)) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for rate in rates {
+        subscribe(world, phone, *rate)?;
+        let global = move |io: &mut crate::radio::Io| io.app(phone).ipv6().and_then(|interface| interface.address());
+        let ipv6 = world.radio.wait(PATIENCE, global)?.context("the phone has no IPv6 address")?;
+        let target = Target { phone, ipv4: world.the_address(phone)?, ipv6 };
+        let groups = if wide { rates::everything(*rate) } else { rates::corners(*rate) };
+        rows.extend(rates::measure(&world.network.lab, &world.radio, target, &groups, &mut tell)?);
+    }
+    Ok(rows)
+}
+
+/// One row for people.
+#[must_use]
+pub fn in_words(row: &Row) -> String {
+    let again = if row.repeats > 0 { format!(", {} times again", row.repeats) } else { String::new() };
+    match (row.measured, row.error()) {
+        (Some(measured), Some(error)) => {
+            format!("{}: {measured:.0} bit/s, {:+.1} % in {:.1} s{again}", row.key(), error * 100.0, row.seconds)
+        }
+        _ => format!("{}: this machine's sender is too slow{again}", row.key()),
+    }
+}
+
+/// Gives the phone's subscriber a rate in both directions, and lets it attach with it.
 fn subscribe(world: &mut World, phone: usize, rate: u64) -> Result<()> {
     let subscriber = world.subscriber(phone)?;
     world.radio.call(move |io| io.phone(phone, Input::Detach(DetachKind::Normal)))?;
@@ -58,60 +82,12 @@ fn subscribe(world: &mut World, phone: usize, rate: u64) -> Result<()> {
             .is_some_and(|record| matches!(record.ue.state(), EmmState::Null | EmmState::Deregistered))
             .then_some(())
     };
-    world.radio.wait(Duration::from_secs(5), gone)?.context("the phone does not detach")?;
-    world.network.gateway.import_limited(&[subscriber], &[], Some(rate))?;
-    world.radio.call(move |io| io.phone(phone, Input::Attach(AttachKind::Usual)))?;
+    world.radio.wait(PATIENCE, gone)?.context("the phone does not detach")?;
+    world.network.gateway.import_metered(&[subscriber], rate)?;
+    world.radio.call(move |io| {
+        io.app(phone).reset();
+        io.phone(phone, Input::Attach(AttachKind::Usual));
+    })?;
     let up = move |io: &mut crate::radio::Io| io.site.record(phone).is_some_and(|r| r.ue.bearers_up()).then_some(());
-    world.radio.wait(Duration::from_secs(5), up)?.context("the phone does not attach")
-}
-
-/// The inner bit rate that arrives while `per_second` packets each second are sent.
-fn measure(world: &World, phone: Ipv4Addr, octets: usize, flows: usize, per_second: u64, rate: u64) -> Result<f64> {
-    // So long that one packet more or less is no more than one percent.
-    let packets_time = Duration::from_secs_f64(100.0 * octets as f64 * 8.0 / rate as f64);
-    let time = packets_time.clamp(Duration::from_millis(1_500), Duration::from_secs(18));
-    let internet = world.network.lab.internet.clone();
-    let sender = internet.spawn("rates", move || send(phone, octets, flows, per_second, WARM_UP + time))?;
-    std::thread::sleep(WARM_UP);
-    let (before, began) = (received(&world.network.lab.ran)?, Instant::now());
-    std::thread::sleep(time);
-    let (after, elapsed) = (received(&world.network.lab.ran)?, began.elapsed());
-    let sent = sender.join().map_err(|_| anyhow::anyhow!("the sender died of a panic"))??;
-    let offered = sent as f64 * octets as f64 * 8.0 / (WARM_UP + time).as_secs_f64();
-    if offered < 1.02 * rate as f64 {
-        bail!("only {offered:.0} bit/s were sent, which proves nothing about {rate} bit/s");
-    }
-    let (packets, all) = (after.0 - before.0, after.1 - before.1);
-    Ok(all.saturating_sub(packets * TUNNEL) as f64 * 8.0 / elapsed.as_secs_f64())
-}
-
-/// Gives the packets that were sent.
-fn send(phone: Ipv4Addr, octets: usize, flows: usize, per_second: u64, time: Duration) -> Result<u64> {
-    const DISCARD: u16 = 9;
-    let sockets =
-        (0..flows).map(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))).collect::<std::io::Result<Vec<_>>>()?;
-    let payload = vec![0; octets - 28];
-    let (began, mut sent) = (Instant::now(), 0u64);
-    while began.elapsed() < time {
-        let due = (began.elapsed().as_secs_f64() * per_second as f64) as u64;
-        // A sender that was held up goes on at its rate: it does not make up for it in one burst.
-        let batch = due.saturating_sub(sent).min(per_second / 100 + 1);
-        for _ in 0..batch {
-            let socket = &sockets[sent as usize % flows];
-            socket.send_to(&payload, (phone, DISCARD))?;
-            sent += 1;
-        }
-        std::thread::sleep(Duration::from_micros(500));
-    }
-    Ok(sent)
-}
-
-/// Packets and octets that the base stations' interface has received.
-fn received(ran: &NetNs) -> Result<(u64, u64)> {
-    let text = ran.run(|| Ok(std::fs::read_to_string("/proc/thread-self/net/dev")?))?;
-    let line = text.lines().find_map(|line| line.trim().strip_prefix(&format!("{}:", lab::S1_INTERFACE)));
-    let mut fields = line.context("no such interface")?.split_ascii_whitespace();
-    let octets = fields.next().context("no octets")?.parse()?;
-    let packets = fields.next().context("no packets")?.parse()?;
-    Ok((packets, octets))
+    world.radio.wait(PATIENCE, up)?.context("the phone does not attach")
 }

@@ -75,7 +75,7 @@ impl World {
             Step::SendNumberedOver(phone, count, to, back) => self.send_numbered_over(phone - 1, *count, *to, back - 1),
             Step::Flood(phone, time, rate) => self.flood(phone - 1, *time, *rate),
             Step::Kills(phones, kills, every) => self.kills(*phones, *kills, *every),
-            Step::Rates(phone, rates) => super::rates::run(self, phone - 1, rates),
+            Step::Rates(phone, rates, wide) => super::rates::run(self, phone - 1, rates, *wide),
             Step::Watch(phone, time) => self.watch(phone - 1, *time),
             Step::Download(by, from, octets, ipv6, wanted) => self.download(*by, *from, *octets, *ipv6, *wanted),
             Step::DownloadAt(phone, octets, rate) => self.download_at(*phone, *octets, *rate),

@@ -140,9 +140,9 @@ pub enum Step {
     Kills(usize, u32, u32),
     /// The operator looks at a phone's packets for so long: they are seen at every hop, and written into a capture.
     Watch(usize, Duration),
-    /// A phone gets each of these rates (bit/s) in turn, and the internet sends it more, in packets of all sizes and in one or many flows:
-    /// what the receiver counts is the rate, within 5 %.
-    Rates(usize, Vec<u64>),
+    /// A phone gets each of these rates (bit/s) in turn, and is sent and sends more, in packets of several sizes, in one and many flows, over
+    /// both IP versions: what the receiver counts is the rate, within 5 %. A few corners, or with `true` all mixes.
+    Rates(usize, Vec<u64>, bool),
     /// A program at the first place downloads so many octets by HTTP from a server at the second one, over IPv6 if the first `bool` says
     /// so; or it cannot, if the second one does.
     Download(Place, Place, u64, bool, bool),
