@@ -237,7 +237,7 @@ fn hex(octets: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 
 #[cfg(test)]
 mod tests {

@@ -403,6 +403,41 @@ mod tests {
     use basalt_store::{Config, MemDisk, Store};
 
     #[test]
+    fn what_the_orchestrator_gave_is_kept_as_ever() {
+        use crate::storage::golden::as_ever;
+        let text = str::to_owned;
+        let (collection, name) = (text("subscribers"), text("001010123456789"));
+        let item = StoredItem {
+            collection: collection.clone(),
+            name: name.clone(),
+            digest: *b"0123456789abcdef",
+            body: text(r#"{"name":"a phone"}"#),
+        };
+        as_ever("orchestrator-item", &item);
+        as_ever("orchestrator-refusal", &StoredRefusal { collection, name, reason: text("no such access point") });
+        let identity = Identity {
+            network: text("site"),
+            gateway: text("gateway-7"),
+            address: text("192.0.2.1:7443,192.0.2.2:7443"),
+            certificate: vec![0x30, 0x82, 1, 2],
+            authority: vec![0x30, 0x82, 3, 4],
+            not_before: 1_800_000_000,
+            not_after: 1_900_000_000,
+        };
+        as_ever("orchestrator-identity", &identity);
+        let retired = Retired {
+            pools: vec![agw_types::AddressPool {
+                network: [10, 45, 0, 0].into(),
+                prefix: 16,
+                gateway: Some([10, 45, 0, 1].into()),
+            }],
+            pools6: vec![agw_types::PrefixPool { network: "2001:db8::".parse().unwrap(), prefix: 40, each: 60 }],
+        };
+        as_ever("orchestrator-retired-pools", &retired);
+        as_ever("orchestrator-number", &7u64);
+    }
+
+    #[test]
     fn what_is_held_survives_and_a_change_by_hand_shows() {
         let imsi: Imsi = "001010000000001".parse().unwrap();
         let item = StoredItem {

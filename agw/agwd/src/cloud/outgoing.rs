@@ -65,6 +65,15 @@ mod tests {
     use basalt_store::{Config, MemDisk, Store};
 
     #[test]
+    fn events_are_kept_as_ever() {
+        let text = str::to_owned;
+        let (kind, imsi) = (text("attached"), text("001010123456789"));
+        let (words, json) = (text("a phone attached"), text(r#"{"enb":"lab"}"#));
+        let event = StoredEvent { epoch: 1 << 50, number: 300, at: 1_800_000_000, kind, imsi, text: words, json };
+        crate::storage::golden::as_ever("orchestrator-event", &event);
+    }
+
+    #[test]
     fn they_are_read_in_their_order() {
         let text = |text: &str| text.to_owned();
         let mut batch = Batch::new();

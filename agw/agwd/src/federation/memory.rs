@@ -73,7 +73,53 @@ fn name(imsi: Imsi) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use agw_federation::{Access, Accesses, Subscription};
+    use agw_types::{Ambr, Arp, BearerQos, PdnTypes};
+    use basalt_ids::Qci;
     use basalt_security::Secret;
+
+    /// A nonce that is not random makes the same octets of it every time; vectors are sealed in the file as on a disk.
+    #[test]
+    fn memory_of_other_networks_is_kept_as_ever() {
+        let imsi: Imsi = "999700000000001".parse().unwrap();
+        let plmn: Plmn = "001-01".parse().unwrap();
+        let qos = BearerQos { qci: Qci(9), arp: Arp { priority: 8, may_preempt: false, preemptable: true } };
+        let ambr = Ambr { uplink: 50_000_000, downlink: 100_000_000 };
+        let access = Access {
+            context: 1,
+            apn: Some("internet".parse().unwrap()),
+            pdn_types: PdnTypes::Ipv4OrIpv6,
+            qos: Some(qos),
+            ambr: Some(ambr),
+        };
+        let subscription = Subscription {
+            msisdn: Some("4915112345678".parse().unwrap()),
+            barred: Some(false),
+            odb: Some(2),
+            access_restriction: Some(32),
+            ambr: Some(ambr),
+            accesses: Some(Accesses { default: 1, complete: true, list: vec![access] }),
+            zone_codes: vec![7, 4096],
+            charging: Some(0x800),
+            roaming_restricted: true,
+        };
+        let known = Remembered {
+            imsi,
+            subscription: Some((subscription, 1_800_000_000)),
+            serving: Some(plmn),
+            hss: "hss.example".to_owned(),
+            used: vec![[9; 16], [8; 16]],
+            vectors: Vec::new(),
+        };
+        let (rand, autn) = ([1; 16], [2; 16]);
+        let vector = AuthMaterial { rand, autn, xres: Secret::new(vec![3; 8]), kasme: Secret::new([4; 32]) };
+        let key = SealingKey::from_octets(Secret::new([0x11; 32]));
+        let octets = postcard::to_stdvec(&vec![(plmn, 1_800_000_300u64, vector.clone())]).unwrap();
+        let vectors = key.seal_named(&name(imsi), [5; SEALING_NONCE], &octets).to_hex();
+        let stored = StoredRemembered { known, vectors };
+        storage::golden::as_ever("federation-memory", &stored);
+        assert_eq!(opened(stored, &key).vectors, [(plmn, 1_800_000_300, vector)]);
+    }
 
     #[test]
     fn vectors_come_back_from_their_seal_and_from_no_other() {

@@ -4,11 +4,12 @@
 //! upgraded finds such octets on its disk. A change of a record's layout is a new version with a folder of its own, and the files
 //! of the versions before it go on being read here.
 
-use super::{Loaded, Record, decode, load, put_keeper_instance, put_subscriber, stage};
-use agw_subscribers::{Credentials, StoredAlgorithm, StoredSubscriber, Subscriber};
+use super::{Format, Loaded, Record, decode, load, put_keeper_instance, put_rules, put_subscriber, stage};
+use agw_subscribers::{Credentials, StoredAlgorithm, StoredRules, StoredSubscriber, Subscriber};
 use agw_types::{
-    Ambr, ApnProfile, Arp, BearerQos, Effect, LinkId, PdnTypes, Prefix64, Profile, RejectInfo, StoredLink, StoredRadio,
-    StoredRest, StoredSession, StoredUe, SubscriberState, UeAddress,
+    ActiveRule, Ambr, ApnProfile, Arp, Bearer, BearerFilter, BearerQos, BearerRates, Effect, Gate, LinkId, PdnTypes,
+    PolicyRule, Prefix64, Profile, RejectInfo, RuleQos, RuleRefusal, SdfFilter, StoredBearers, StoredLink, StoredRadio,
+    StoredRest, StoredSession, StoredSessionBearers, StoredUe, SubscribedRule, SubscriberState, UeAddress,
 };
 use basalt_ids::{Ebi, Eci, Qci, Tac, Tai, Teid};
 use basalt_ids::{Ecgi, EnbId, EnbUeS1apId, GlobalEnbId, Gummei, Guti, Imsi, MTmsi, MmeCode, MmeGroupId, Plmn};
@@ -24,6 +25,14 @@ fn golden(version: u8, kind: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     text.split_whitespace().collect()
+}
+
+/// A record of a kind that is as it has always been: written as its golden file has it, and read from there.
+pub(crate) fn as_ever<T: Format + PartialEq + std::fmt::Debug>(kind: &str, record: &T) {
+    let (file, version) = (golden(T::VERSION, kind), T::VERSION);
+    let written = super::hex(&postcard::to_extend(record, vec![version]).unwrap());
+    assert_eq!(written, file, "fixtures/records/v{version}/{kind}.hex is not what is written");
+    assert_eq!(decode::<T>(&octets(&file)).as_ref(), Some(record));
 }
 
 fn octets(hex: &str) -> Vec<u8> {
@@ -142,6 +151,47 @@ fn subscriber_of_version_2() -> StoredSubscriber {
     subscriber
 }
 
+/// A rule with all that one can have.
+fn rule() -> PolicyRule {
+    let qos = BearerQos { qci: Qci(1), arp: Arp { priority: 2, may_preempt: true, preemptable: false } };
+    let flow = "both udp remote 192.0.2.10/32 remote-port 5060-5061 tos 184/252".parse::<SdfFilter>().unwrap();
+    let flow6 = "downlink tcp remote 2001:db8:7::/48".parse::<SdfFilter>().unwrap();
+    PolicyRule {
+        gate: Gate { uplink: true, downlink: false },
+        qos: Some(RuleQos { bearer: qos, gbr: Some(Ambr { uplink: 64_000, downlink: 128_000 }) }),
+        mbr: AMBR,
+        rating_group: 7,
+        monitoring_key: 8,
+        ..PolicyRule::new("voice", 10, vec![flow, flow6])
+    }
+}
+
+/// Everything that the record of rules and dedicated bearers of a phone can hold.
+fn bearers() -> StoredBearers {
+    let rule = rule();
+    let filter = BearerFilter { id: 1, rule: 3, index: 0, precedence: 10, filter: rule.filters[0] };
+    let bearer = Bearer {
+        ebi: Ebi::new(6).unwrap(),
+        qos: rule.qos.unwrap().bearer,
+        rates: Some(BearerRates { guaranteed: Ambr { uplink: 64_000, downlink: 128_000 }, maximum: AMBR }),
+        local: ("192.0.2.1".parse().unwrap(), Teid(0x1230_0002)),
+        remote: Some(("192.0.2.2".parse().unwrap(), Teid(0x78))),
+        confirmed: true,
+        filters: vec![filter],
+    };
+    let refusals = [None, Some(RuleRefusal::Admission), Some(RuleRefusal::Phone(43))];
+    let rules = (3..).zip(refusals).map(|(id, refused)| ActiveRule { id, rule: rule.clone(), refused }).collect();
+    let session =
+        StoredSessionBearers { ebi: Ebi::new(5).unwrap(), teid: Teid(0x1230_0001), rules, bearers: vec![bearer] };
+    StoredBearers { imsi: imsi(), sessions: vec![session] }
+}
+
+fn rules() -> StoredRules {
+    let apn: basalt_ids::Apn = "internet".parse().unwrap();
+    let own = SubscribedRule::Own(Box::new(rule()));
+    StoredRules { imsi: imsi(), rules: vec![(apn.clone(), SubscribedRule::Named("video".to_owned())), (apn, own)] }
+}
+
 fn sealing_key() -> SealingKey {
     SealingKey::from_octets(Secret::new([0x11; 32]))
 }
@@ -179,6 +229,8 @@ fn written() -> Vec<(&'static str, String)> {
     add("base-station", &save(Record::Link(link())));
     add("sequence-number", &save(Record::Sqn { imsi: imsi(), reserved: 0x1_0000 }));
     add("subscriber", &|batch| put_subscriber(batch, &subscriber_of_version_2()));
+    add("bearers", &save(Record::Bearers(Box::new(bearers()))));
+    add("rules", &|batch| put_rules(batch, &rules()));
     add("keeper-instance", &|batch| put_keeper_instance(batch, 0x1234_5678_9abc_def0));
     let value = |batch: &Batch| {
         let disk = MemDisk::new(1);
@@ -203,6 +255,8 @@ fn records_of_version_1_are_read() {
     assert_eq!(decode(&read("base-station")), Some(link()));
     assert_eq!(decode(&read("sequence-number")), Some((imsi(), 0x1_0000_u64)));
     assert_eq!(decode(&read("keeper-instance")), Some(0x1234_5678_9abc_def0_u64));
+    assert_eq!(decode(&read("bearers")), Some(bearers()));
+    assert_eq!(decode(&read("rules")), Some(rules()));
     let stored: StoredSubscriber = decode(&read("subscriber")).unwrap();
     assert_eq!(stored, subscriber());
     assert_eq!(stored.credentials(&sealing_key()).unwrap().k.expose(), &[0x46; 16]);

@@ -251,3 +251,71 @@ pub struct StoredNumbers {
     /// Number of the next session.
     pub session: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::golden::as_ever;
+
+    const USED: StoredVolume =
+        StoredVolume { uplink_packets: 300, uplink_bytes: 40_000, downlink_packets: 500_000, downlink_bytes: 1 << 40 };
+
+    fn imsi() -> Imsi {
+        "001010123456789".parse().unwrap()
+    }
+
+    #[test]
+    fn usage_is_kept_as_ever() {
+        let parts = [StoredPart::Session, StoredPart::Bearer(6), StoredPart::Rule(70_000)];
+        let names = ["usage-baseline-session", "usage-baseline-bearer", "usage-baseline-rule"];
+        for (part, name) in parts.into_iter().zip(names) {
+            let last = part == StoredPart::Rule(70_000);
+            as_ever(
+                name,
+                &StoredBaseline { teid: 0x1230_0001, epoch: 1 << 50, part, sequence: 9, counted: USED, last },
+            );
+        }
+        let record = StoredRecord {
+            cursor: 1_000_000,
+            session: 77,
+            imsi: imsi(),
+            teid: 0x1230_0001,
+            epoch: 1 << 50,
+            part: StoredPart::Bearer(6),
+            sequence: 10,
+            unix_secs: 1_800_000_000,
+            used: USED,
+            last: true,
+        };
+        as_ever("usage-record", &record);
+        as_ever("usage-numbers", &StoredNumbers { next: 1_000_001, first: 900_000, session: 78 });
+    }
+
+    #[test]
+    fn sums_and_plans_are_kept_as_ever() {
+        let session = StoredSession {
+            number: 77,
+            imsi: imsi(),
+            apn: "internet".to_owned(),
+            ebi: 5,
+            address: "10.45.0.2".to_owned(),
+            teid: 0x1230_0001,
+            started: 1_800_000_000,
+            ended: Some(1_800_000_060),
+            total: USED,
+            bearers: vec![(6, USED)],
+            rules: vec![(70_000, USED)],
+        };
+        as_ever("usage-session", &session);
+        let (day, month) = (20_833, 24_324);
+        let (of_day, of_month) = (StoredVolume::default(), USED);
+        let usage =
+            StoredSubscriberUsage { imsi: imsi(), total: USED, day, of_day, month, of_month, last: 1_800_000_000 };
+        as_ever("usage-subscriber", &usage);
+        let terms = [StoredTerm::Session, StoredTerm::Day, StoredTerm::Month];
+        for (term, name) in terms.into_iter().zip(["plan-session", "plan-day", "plan-month"]) {
+            let slow = (term == StoredTerm::Month).then_some(64_000);
+            as_ever(name, &StoredPlan { imsi: imsi(), octets: 1 << 30, term, slow, extra: 500, extra_for: day });
+        }
+    }
+}

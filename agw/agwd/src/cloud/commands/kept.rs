@@ -80,3 +80,14 @@ pub fn begun_before(gateway: &mut Gateway, before: Vec<Running>) -> Vec<Progress
     gateway.save(batch, Box::new(|_| {}));
     reports
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_kept_as_ever() {
+        let running = Running { id: "0190-77".to_owned(), kind: "restart".to_owned() };
+        crate::storage::golden::as_ever("orchestrator-command", &running);
+    }
+}
