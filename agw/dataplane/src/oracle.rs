@@ -1,5 +1,6 @@
 //! The loaded object against the native pipeline: the same packets, verdicts, octets, counters and handed-over packets.
 
+mod coverage;
 mod flows;
 mod packets;
 mod services;
@@ -32,6 +33,8 @@ struct Pair {
     start: u64,
     /// What came out last.
     last: Vec<u8>,
+    /// Packets so far.
+    number: usize,
 }
 
 /// `None`, with a word about why, where programs cannot be loaded.
@@ -48,7 +51,17 @@ fn pair() -> Option<Pair> {
             return None;
         }
     };
-    let sizes = Sizes {
+    let sizes = sizes();
+    let (mut loaded, regions) = xdp::load(&object, sizes, 1 << 20, None).unwrap();
+    let ring = loaded.ring.take().unwrap();
+    let kernel = Tables::new(regions, sizes).unwrap();
+    let start = tick();
+    furnish(&kernel, start);
+    Some(Pair { loaded, ring, kernel, native: native_tables(start), start, last: Vec::new(), number: 0 })
+}
+
+fn sizes() -> Sizes {
+    Sizes {
         teids: TeidLayout::new(5).unwrap(),
         downlink: 64,
         next_hops: 512,
@@ -60,21 +73,23 @@ fn pair() -> Option<Pair> {
         framed: crate::framed::entries(7),
         blocks: 2 << 12,
         mappings: 2 << 16,
-    };
-    let (mut loaded, regions) = xdp::load(&object, sizes, 1 << 20, None).unwrap();
-    let ring = loaded.ring.take().unwrap();
-    let kernel = Tables::new(regions, sizes).unwrap();
-    let native = Tables::new(SharedRegions::anonymous(sizes).unwrap(), sizes).unwrap();
-    let start = tick();
-    for tables in [&kernel, &native] {
-        fill(tables);
-        frame(tables);
-        limit(tables);
-        services::serve(tables, sizes);
-        translate(tables);
-        refill(tables, start);
     }
-    Some(Pair { loaded, ring, kernel, native, start, last: Vec::new() })
+}
+
+fn native_tables(start: u64) -> Tables {
+    let native = Tables::new(SharedRegions::anonymous(sizes()).unwrap(), sizes()).unwrap();
+    furnish(&native, start);
+    native
+}
+
+fn furnish(tables: &Tables, start: u64) {
+    fill(tables);
+    frame(tables);
+    limit(tables);
+    services::serve(tables, sizes());
+    limit_rules(tables);
+    translate(tables);
+    refill(tables, start);
 }
 
 fn fill(tables: &Tables) {
@@ -134,6 +149,10 @@ fn fill(tables: &Tables) {
         }
         // Even ones may talk to phones, every fifth is idle, the last slot is free.
         uplink.flags.set(u32::from(index % 2 == 0) | u32::from(index % 5 == 4) << 1);
+        if index == 14 {
+            // A handover's.
+            uplink.flags.set(UplinkFlags::FORWARD | UplinkFlags::IDLE);
+        }
         uplink.teid.set(if index == 15 { 0 } else { World::teid(index) });
     }
     for slot in 0..32u32 {
@@ -164,14 +183,26 @@ fn frame(tables: &Tables) {
     }
 }
 
-/// Limits on some sessions and UEs. An octet takes two seconds and meters start far ahead of the clock, so the time that the test
-/// takes is no part of the outcome.
+/// A limit of so many octets until the next refill. An octet takes two seconds and meters start far ahead of the clock, so the time that
+/// the test takes is no part of the outcome.
+fn meter(meter: &Meter, octets: u64) {
+    meter.rate.set(1 << (6 + 20) | (31 - 4));
+    let octet = Meter::cost(meter.rate.get()) >> 16;
+    meter.burst.set(u32::try_from((AHEAD + octets * octet) / 1000).unwrap());
+}
+
+/// Limits on the rules of one session.
+fn limit_rules(tables: &Tables) {
+    let record = tables.uplink.get(8).unwrap();
+    let first = record.states.get() as usize;
+    for state in tables.rule_states.iter().skip(first).take(record.state_count.get() as usize) {
+        meter(&state.uplink, 1_500);
+        meter(&state.downlink, 1_500);
+    }
+}
+
+/// Limits on some sessions and UEs.
 fn limit(tables: &Tables) {
-    let meter = |meter: &Meter, octets: u64| {
-        meter.rate.set(1 << (6 + 20) | (31 - 4));
-        let octet = Meter::cost(meter.rate.get()) >> 16;
-        meter.burst.set(u32::try_from((AHEAD + octets * octet) / 1000).unwrap());
-    };
     for index in (0..16usize).filter(|index| index % 3 == 1) {
         let (uplink, downlink) = (tables.uplink.get(index).unwrap(), tables.downlink.get(index).unwrap());
         uplink.flags.set(uplink.flags.get() | UplinkFlags::METERED);
@@ -235,11 +266,12 @@ fn translate(tables: &Tables) {
     flag(11, UplinkFlags::OWN_HOP, 20);
     flag(12, UplinkFlags::OWN_HOP, 21);
     flag(8, UplinkFlags::OWN_HOP, 20);
+    flag(0, UplinkFlags::OWN_HOP, 20);
     for (hop, vlan) in [(20, 100), (21, 200)] {
         tables.next_hops.get(hop).unwrap().vlan.set(vlan);
     }
     tables.next_hops.get(20).unwrap().resolve(7, 1300, Mac([20; 6]), Mac([21; 6]));
-    for slot in [8, 11] {
+    for slot in [0, 8, 11] {
         tables.downlink.get(slot).unwrap().vlan.set(100);
     }
 }
@@ -260,6 +292,9 @@ fn refill(tables: &Tables, start: u64) {
     }
     for state in tables.rule_states.iter() {
         state.quota.left.set(state.quota.threshold.get() * 2);
+        for meter in [&state.uplink, &state.downlink] {
+            meter.due.set((start + AHEAD) * Meter::UNITS);
+        }
     }
     for meters in tables.ue_meters.iter() {
         meters.uplink.due.set((start + AHEAD) * Meter::UNITS);
@@ -290,6 +325,57 @@ fn counters(tables: &Tables) -> Vec<u64> {
     up.chain(down).chain(ue).chain(states).chain(bearers).chain(mappings).chain(fragments).collect()
 }
 
+/// The pipeline's verdict, octets, and what user space would get.
+fn run_native(tables: &Tables, program: &str, frame: &[u8]) -> (u32, Vec<u8>, Option<Vec<u8>>) {
+    let mut storage = vec![0; 256];
+    storage.extend_from_slice(frame);
+    let mut packet = Frame::new(&mut storage, 256, frame.len()).unwrap();
+    let verdict = match program {
+        programs::ACCESS => access(&mut packet, tables),
+        programs::INTERNET => towards_phone(&mut packet, tables, Origin::Internet),
+        _ => towards_phone(&mut packet, tables, Origin::Kernel),
+    };
+    let mut handed = None;
+    let action = match verdict {
+        Verdict::Pass => PASS,
+        Verdict::Drop(_) => DROP,
+        Verdict::Redirect(_) => REDIRECT,
+        Verdict::HandOver(handover) => {
+            let record = handover.record;
+            let header = HandoverHeader {
+                slot: handover.slot,
+                ue: record.ue.get(),
+                owner: record.owner.get(),
+                number: record.handed.fetch_add(1).wrapping_add(1),
+                length: handover.length,
+                reason: handover.reason as u32,
+            };
+            let inner = &packet.bytes()[handover.offset..][..handover.length as usize];
+            handed = Some([&header.to_bytes(), inner].concat());
+            DROP
+        }
+    };
+    (action, packet.bytes().to_vec(), handed)
+}
+
+/// What user space does with handed-over packets, now and then: so the buffer is empty, filling and full in turn. Every other time it
+/// does nothing for long, and buffers, limits and quotas come to their ends.
+fn afterwards(tables: &Tables, start: u64, frame: &[u8], number: usize) {
+    if frame.last().is_none_or(|octet| octet % 3 != 0) || number / 256 % 2 == 1 {
+        return;
+    }
+    refill(tables, start);
+    // Time for mappings passes, too: sometimes too much.
+    let clock = &tables.nat.get(0).unwrap().clock;
+    clock.set(clock.get() + frame.len() as u32 % 40);
+    for record in tables.downlink.iter().filter(|record| record.state.get() == DownlinkState::IDLE) {
+        record.drained.set(record.handed.get());
+    }
+    for record in tables.downlink.iter().skip(8).filter(|r| r.state.get() == DownlinkState::ACTIVE) {
+        record.drained.set(record.handed.get());
+    }
+}
+
 impl Pair {
     /// The program's verdict and octets.
     fn kernel(&self, program: &str, frame: &[u8]) -> (u32, Vec<u8>) {
@@ -301,39 +387,6 @@ impl Pair {
         (result.return_value, out)
     }
 
-    /// The pipeline's verdict, octets, and what user space would get.
-    fn native(&self, program: &str, frame: &[u8]) -> (u32, Vec<u8>, Option<Vec<u8>>) {
-        let mut storage = vec![0; 256];
-        storage.extend_from_slice(frame);
-        let mut packet = Frame::new(&mut storage, 256, frame.len()).unwrap();
-        let verdict = match program {
-            programs::ACCESS => access(&mut packet, &self.native),
-            programs::INTERNET => towards_phone(&mut packet, &self.native, Origin::Internet),
-            _ => towards_phone(&mut packet, &self.native, Origin::Kernel),
-        };
-        let mut handed = None;
-        let action = match verdict {
-            Verdict::Pass => PASS,
-            Verdict::Drop(_) => DROP,
-            Verdict::Redirect(_) => REDIRECT,
-            Verdict::HandOver(handover) => {
-                let record = handover.record;
-                let header = HandoverHeader {
-                    slot: handover.slot,
-                    ue: record.ue.get(),
-                    owner: record.owner.get(),
-                    number: record.handed.fetch_add(1).wrapping_add(1),
-                    length: handover.length,
-                    reason: handover.reason as u32,
-                };
-                let inner = &packet.bytes()[handover.offset..][..handover.length as usize];
-                handed = Some([&header.to_bytes(), inner].concat());
-                DROP
-            }
-        };
-        (action, packet.bytes().to_vec(), handed)
-    }
-
     /// Runs one packet through both and compares everything.
     fn compare(&mut self, program: &str, frame: &[u8]) -> u32 {
         self.compare_with(program, program, frame)
@@ -341,7 +394,7 @@ impl Pair {
 
     /// The same, with another program in the kernel that shall do the same.
     fn compare_with(&mut self, program: &str, loaded: &str, frame: &[u8]) -> u32 {
-        let (action, bytes, handed) = self.native(program, frame);
+        let (action, bytes, handed) = run_native(&self.native, program, frame);
         let (kernel_action, kernel_bytes) = self.kernel(loaded, frame);
         let context = || format!("{program}: {frame:02x?}");
         assert_eq!(kernel_action, action, "verdict, {}", context());
@@ -361,21 +414,10 @@ impl Pair {
         for slot in 0..REASON_SLOTS {
             assert_eq!(self.loaded.reason(slot), self.native.reason(slot), "reason {slot}, {}", context());
         }
-        // What user space does with handed-over packets, now and then: so the buffer is empty, filling and full in turn.
-        if frame.last().is_some_and(|octet| octet % 3 == 0) {
-            for tables in [&self.kernel, &self.native] {
-                refill(tables, self.start);
-                // Time for mappings passes, too: sometimes too much.
-                let clock = &tables.nat.get(0).unwrap().clock;
-                clock.set(clock.get() + frame.len() as u32 % 40);
-                for record in tables.downlink.iter().filter(|record| record.state.get() == DownlinkState::IDLE) {
-                    record.drained.set(record.handed.get());
-                }
-                for record in tables.downlink.iter().skip(8).filter(|r| r.state.get() == DownlinkState::ACTIVE) {
-                    record.drained.set(record.handed.get());
-                }
-            }
+        for tables in [&self.kernel, &self.native] {
+            afterwards(tables, self.start, frame, self.number);
         }
+        self.number += 1;
         action
     }
 }

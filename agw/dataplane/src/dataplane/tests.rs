@@ -186,8 +186,8 @@ fn limits_belong_to_a_session_and_its_ue() {
     assert_eq!(Meter::decode(up.meter.rate.get()), Some(1_000_000));
     assert_eq!(
         (up.meter.burst.get(), down.meter.burst.get()),
-        (100_000, 1_125_000),
-        "a tenth of a second, or three packets"
+        (250_000, 1_125_000),
+        "a quarter of a second, or three packets"
     );
     // A path switch and an idle period change no limit.
     up.meter.due.set(77);
