@@ -10,6 +10,10 @@
 //! processor overlaps with it. What such a miss costs on this machine is measured beside ([`Report::miss_ns`]): the figure at a million
 //! sessions cannot be far below it.
 
+mod reflector;
+
+pub use reflector::Reflector;
+
 use crate::error::Error;
 use crate::object;
 use crate::region::Region;

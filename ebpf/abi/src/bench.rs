@@ -24,9 +24,19 @@ pub struct BenchPlan {
     pub external: Shared32,
     /// Total length of the inner IPv6 packet.
     pub length6: Shared32,
+    /// When [`BenchPlan::REFLECT_INTERNET`] saw a packet last, nanoseconds of the monotonic clock.
+    pub last: Shared64,
+    /// The longest time between two of its packets since somebody put 0 here, nanoseconds.
+    pub gap: Shared64,
+    /// Not 0: [`BenchPlan::REFLECT_INTERNET`] lets packets through to who counts them.
+    pub over: Shared32,
+    /// Fills the last word.
+    pub reserved: Shared32,
 }
 
 impl BenchPlan {
+    /// The server's port in the closed loop.
+    pub const PORT: u16 = 7000;
     /// Name of the map.
     pub const MAP: &str = "BENCH_PLAN";
     /// Passes the packet: what a test-run costs without a program.
@@ -55,4 +65,8 @@ impl BenchPlan {
     pub const DOWNLINK_NAT_BASE: &str = "bench_downlink_nat_base";
     /// As [`Self::DOWNLINK`], to external addresses of phones.
     pub const DOWNLINK_NAT: &str = "bench_downlink_nat";
+    /// A base station that sends every packet of a phone back into its tunnel, in the closed loop.
+    pub const REFLECT_STATION: &str = "bench_reflect_station";
+    /// A server of the internet that answers every datagram with itself, in the closed loop.
+    pub const REFLECT_INTERNET: &str = "bench_reflect_internet";
 }

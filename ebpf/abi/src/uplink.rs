@@ -79,7 +79,8 @@ impl UplinkFlags {
     pub const BY_KERNEL: u32 = 1 << 6;
     /// What goes to the internet goes by the next hop of its access point ([`Uplink::egress`]).
     pub const OWN_HOP: u32 = 1 << 7;
-    /// No session's: what comes is forwarded to another base station by user space (handover).
+    /// No session's: what comes is forwarded to another base station by user space (handover). [`Uplink::ue`] is that base station's
+    /// address then, and [`Uplink::egress`] its TEID.
     pub const FORWARD: u32 = 1 << 8;
     /// There are networks behind the phone: see [`crate::Framed`].
     pub const FRAMED: u32 = 1 << 9;

@@ -4,7 +4,7 @@
 #![no_main]
 
 use aya_ebpf::bindings::xdp_action;
-use aya_ebpf::helpers::generated::bpf_get_prandom_u32;
+use aya_ebpf::helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_ns};
 use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::Array;
 use aya_ebpf::programs::XdpContext;
@@ -226,6 +226,95 @@ fn restore_downlink_nat(frame: &mut Frame) -> u32 {
         frame.store32(34, (53 << 16 | mapping & 0xffff).to_be())
     })();
     finish(restored)
+}
+
+/// The other end of a closed loop on the radio side: what comes out of a phone's tunnel goes back into it, for who sent it.
+#[xdp]
+pub fn bench_reflect_station(ctx: XdpContext) -> u32 {
+    let mut frame = Frame::new(ctx.ctx);
+    let g_pdu = frame.load16(12) == Some(0x0800u16.to_be())
+        && frame.load16(36) == Some(2152u16.to_be())
+        && frame.load16(42) == Some(0x30ffu16.to_be());
+    if !g_pdu {
+        return xdp_action::XDP_PASS;
+    }
+    let reflected = (|| {
+        let plan = BENCH_PLAN.get(0)?;
+        let session = u32::from_be(frame.load32(66)?).wrapping_sub(plan.ue.get());
+        // Without a checksum: the tunnel's number is another one (RFC 768).
+        frame.store16(40, 0)?;
+        frame.store32(46, plan.teid.get().wrapping_add(session).to_be())?;
+        exchange_addresses(&mut frame, 26)?;
+        exchange_addresses(&mut frame, 62)?;
+        exchange_ports(&mut frame, 70)?;
+        exchange_hardware(&mut frame)
+    })();
+    sent(reflected)
+}
+
+/// The other end of a closed loop in the internet: datagrams go back to who sent them, with a new lifetime.
+#[xdp]
+pub fn bench_reflect_internet(ctx: XdpContext) -> u32 {
+    let mut frame = Frame::new(ctx.ctx);
+    let udp = frame.load16(12) == Some(0x0800u16.to_be())
+        && frame.load16(22).is_some_and(|lifetime| u16::from_be(lifetime) & 0xff == 17)
+        && frame.load16(36) == Some(BenchPlan::PORT.to_be());
+    let over = BENCH_PLAN.get(0).is_none_or(|plan| plan.over.get() != 0);
+    if !udp || over {
+        return xdp_action::XDP_PASS;
+    }
+    let reflected = (|| {
+        let plan = BENCH_PLAN.get(0)?;
+        // SAFETY: the helper has no arguments and no effect.
+        let now = unsafe { bpf_ktime_get_ns() };
+        let last = plan.last.get();
+        plan.last.set(now);
+        if last != 0 && now.wrapping_sub(last) > plan.gap.get() && now > last {
+            plan.gap.set(now - last);
+        }
+        // The header's checksum without the old lifetime and with the new one (RFC 1624, equation 3).
+        let (before, after) = (u16::from_be(frame.load16(22)?), 64u16 << 8 | 17);
+        let mut sum = u32::from(!u16::from_be(frame.load16(24)?)) + u32::from(!before) + u32::from(after);
+        sum = (sum & 0xffff) + (sum >> 16);
+        sum = (sum & 0xffff) + (sum >> 16);
+        frame.store16(22, after.to_be())?;
+        frame.store16(24, (!(sum as u16)).to_be())?;
+        exchange_addresses(&mut frame, 26)?;
+        exchange_ports(&mut frame, 34)?;
+        exchange_hardware(&mut frame)
+    })();
+    sent(reflected)
+}
+
+#[inline(always)]
+fn exchange_addresses(frame: &mut Frame, offset: usize) -> Option<()> {
+    let (source, destination) = (frame.load32(offset)?, frame.load32(offset + 4)?);
+    frame.store32(offset, destination)?;
+    frame.store32(offset + 4, source)
+}
+
+#[inline(always)]
+fn exchange_ports(frame: &mut Frame, offset: usize) -> Option<()> {
+    let ports = frame.load32(offset)?;
+    frame.store32(offset, ports.rotate_left(16))
+}
+
+#[inline(always)]
+fn exchange_hardware(frame: &mut Frame) -> Option<()> {
+    let words = [frame.load32(0)?, frame.load32(4)?, frame.load32(8)?];
+    // Six octets each: the second address begins in the middle of the second word.
+    let shifted = [words[1] >> 16 | words[2] << 16, words[2] >> 16 | words[0] << 16, words[0] >> 16 | words[1] << 16];
+    frame.store32(0, shifted[0])?;
+    frame.store32(4, shifted[1])?;
+    frame.store32(8, shifted[2])
+}
+
+#[inline(always)]
+fn sent(reflected: Option<()>) -> u32 {
+    match reflected {
+        Some(()) => xdp_action::XDP_TX,
+        None => xdp_action::XDP_ABORTED,
+    }
 }
 
 #[inline(always)]

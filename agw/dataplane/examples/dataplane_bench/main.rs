@@ -1,0 +1,83 @@
+//! Prints as flat JSON what the data plane costs and carries: `cargo run --example dataplane_bench` as root, after `cargo xtask ebpf`.
+//!
+//! Cost of the XDP programs for a packet, by BPF test-run; the closed loop on veth through XDP and through the software plane; sessions
+//! that are installed each second; how long packets wait while the programs are replaced.
+
+mod closed_loop;
+mod install;
+#[path = "../../tests/lab/mod.rs"]
+mod lab;
+
+use agw_dataplane::Plane;
+use agw_dataplane::bench::{Report, measure};
+
+const METHOD: &str =
+    "BPF_PROG_TEST_RUN, minimum of runs, random session per packet, minus a program that only restores the packet";
+const SIZES: [(u32, &str); 3] = [(1, "1"), (10_000, "10k"), (1 << 20, "1m")];
+/// Runs of the closed loop, of which the fastest counts: whatever else the machine does only slows it down.
+const LOOPS: u32 = 3;
+
+fn main() -> std::process::ExitCode {
+    let rounds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(9);
+    match figures(rounds) {
+        Ok(lines) => {
+            println!("{{\n{}\n}}", lines.join(",\n"));
+            std::process::ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("dataplane_bench: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+/// All lines of the object. With 0 rounds, without the cost of packets.
+fn figures(rounds: u32) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let mut lines = Vec::new();
+    if rounds > 0 {
+        costs(&measure(&SIZES.map(|(sessions, _)| sessions), rounds, 1_000_000)?, &mut lines);
+    }
+    let mut put = |key: &str, value: f64, digits: usize| lines.push(format!("  \"{key}\": {value:.digits$}"));
+    for (name, plane) in [("xdp", Plane::XdpNative), ("software", Plane::Software)] {
+        let mut best = closed_loop::rates(plane)?;
+        for _ in 1..LOOPS {
+            let again = closed_loop::rates(plane)?;
+            if again.up + again.down > best.up + best.down {
+                best = again;
+            }
+        }
+        put(&format!("loop_{name}_uplink_mpps"), best.up, 3);
+        put(&format!("loop_{name}_downlink_mpps"), best.down, 3);
+        put(&format!("loop_{name}_busy_cores"), best.cores, 2);
+        put(&format!("loop_{name}_mpps_per_core"), (best.up + best.down) / best.cores, 3);
+    }
+    let gaps = closed_loop::upgrades()?;
+    let (median, most) = (|gaps: &[f64]| gaps[gaps.len() / 2], |gaps: &[f64]| gaps[gaps.len() - 1]);
+    put("upgrade_gap_us", median(&gaps.upgrades), 0);
+    put("upgrade_gap_us_max", most(&gaps.upgrades), 0);
+    put("no_upgrade_gap_us", median(&gaps.quiet), 0);
+    put("no_upgrade_gap_us_max", most(&gaps.quiet), 0);
+    put("upgrades", gaps.upgrades.len() as f64, 0);
+    put("upgrades_lost_packets", f64::from(gaps.lost), 0);
+    let speed = install::measure()?;
+    put("sessions_installed_per_s", speed.install, 0);
+    put("sessions_moved_per_s", speed.change, 0);
+    put("sessions_compared_per_s", speed.compare, 0);
+    put("sessions_removed_per_s", speed.remove, 0);
+    lines.push(format!("  \"runs\": {rounds}"));
+    lines.push(format!("  \"method\": \"{METHOD}\""));
+    Ok(lines)
+}
+
+fn costs(report: &Report, lines: &mut Vec<String>) {
+    lines.extend([
+        format!("  \"empty_ns\": {:.1}", report.empty_ns),
+        format!("  \"shift_ns\": {:.1}", report.shift_ns),
+        format!("  \"memory_miss_ns\": {:.1}", report.miss_ns),
+    ]);
+    for (figures, (_, name)) in report.figures.iter().zip(SIZES) {
+        for (what, value) in &figures.costs {
+            lines.push(format!("  \"{what}_ns_{name}\": {value:.1}"));
+        }
+    }
+}
