@@ -530,7 +530,9 @@ fn state(config: &Config, tables: &Tables, hops: Hops) -> Result<State, Error> {
     sessions.adopt(tables);
     let buffers = Buffers::new(config.buffer_per_phone, config.buffer_total);
     let paths = Paths::new(config.echo, Instant::now());
-    Ok(State::new(sessions, hops, buffers, Waiting::new(config.hold), paths))
+    let mut state = State::new(sessions, hops, buffers, Waiting::new(config.hold), paths);
+    state.adopt_relays(tables, Instant::now());
+    Ok(state)
 }
 
 /// Largest inner packet that the access interface takes with the tunnel's headers.

@@ -9,6 +9,7 @@ use crate::ledger::Reading;
 use crate::nat::Nat;
 use crate::paths::Paths;
 use crate::peers::PeerLimits;
+use crate::relay::Relay;
 use crate::reports::{REPORTS, Report};
 use crate::router;
 use crate::rules::Service;
@@ -81,7 +82,7 @@ pub(crate) struct State {
     /// Blocks of external ports, where addresses are translated in XDP.
     pub(crate) nat: Option<Nat>,
     /// Where packets in forwarding tunnels go, by our TEID.
-    pub(crate) relays: BTreeMap<u32, Peer>,
+    pub(crate) relays: BTreeMap<u32, Relay>,
 }
 
 impl State {
@@ -156,6 +157,7 @@ impl Shared {
             DataplaneChange::Set(tunnel) => {
                 let Tunnel { teid, address, framed_routes, ebi, state: wanted, .. } = tunnel;
                 let (framed_routes, ebi) = (framed_routes.clone(), Some(*ebi));
+                self.vacate(&mut state, *teid);
                 let session = Installed { teid: *teid, address: *address, framed_routes, ebi, state: *wanted };
                 self.set(&mut state, &session)?;
                 self.translate(&mut state, tunnel);
@@ -218,6 +220,9 @@ impl Shared {
             if let IpAddr::V4(address) = peer.address {
                 hops.push((address, state.hops.towards(&self.tables, address)?));
             }
+        }
+        for bearer in &service.bearers {
+            self.vacate(&mut state, bearer.teid);
         }
         let before = state.sessions.bearer_peers(&self.tables, teid, address);
         let parts = state.sessions.serve(&self.tables, teid, address, service, &hops)?;

@@ -91,13 +91,22 @@ pub(crate) fn all(directory: &Path) -> Vec<Predecessor> {
         .into_iter()
         .filter_map(|folder| {
             let found = Predecessor::open(&folder);
-            if found.is_none() {
+            if found.is_none() && is_blank(&folder) {
+                tracing::debug!(folder = %folder.display(), "tables of before that no program ever had");
+                remove(&folder);
+            } else if found.is_none() {
                 tracing::warn!(folder = %folder.display(), "tables of before cannot be read: what they counted last is lost");
                 remove(&folder);
             }
             found
         })
         .collect()
+}
+
+/// Whether these tables were never furnished: who made them was killed before its programs were loaded, so nothing was counted there.
+fn is_blank(folder: &Path) -> bool {
+    Words::open(folder, maps::SETTINGS)
+        .is_some_and(|words| (0..words.stride).all(|word| words.word(0, word as u32 * 4) == 0))
 }
 
 /// Folders of tables that were put aside.

@@ -6,6 +6,7 @@ use crate::framed::Networks;
 use crate::ledger::Reading;
 use crate::limits::UeLimits;
 use crate::pools;
+use crate::relay::is_relay;
 use crate::service::{Rooms, Volume};
 use crate::tables::Tables;
 use agw_types::{IpPrefix, Peer, Prefix64, TunnelState, UeAddress};
@@ -284,7 +285,7 @@ impl Sessions {
         }
         for uplink in tables.uplink.iter() {
             let teid = uplink.teid.get();
-            if self.dedicated_of(tables, uplink) {
+            if self.dedicated_of(tables, uplink) || is_relay(uplink) {
                 continue;
             }
             let whole = || self.other_half(tables, uplink).is_some_and(|(_, downlink)| downlink.owner.get() == teid);

@@ -125,7 +125,7 @@ impl Shared {
         let state = self.state();
         // Mappings of translation need a clock.
         let clock = state.nat.as_ref().map(|_| Instant::now() + Duration::from_secs(1));
-        [state.waiting.due(), state.paths.due(), clock].into_iter().flatten().min()
+        [state.waiting.due(), state.paths.due(), state.relay_due(), clock].into_iter().flatten().min()
     }
 
     /// Asks base stations whether they are there.
@@ -154,6 +154,7 @@ impl Shared {
         while let Some(held) = state.waiting.expired(now) {
             self.give_up(&mut state, now, &held);
         }
+        self.expire_relays(&mut state, now);
     }
 
     /// No tunnel fits: tell the sender of an unknown one (TS 29.281 §7.3.1), drop the others. To a base station that goes on sending

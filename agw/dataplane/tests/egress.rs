@@ -211,6 +211,46 @@ fn routes_neighbours_and_interfaces_are_followed_while_traffic_flows() {
 }
 
 /// A packet socket of everything on the far end of the internet interface.
+/// What happens to the interface of the radio: it flaps, has another name for a while, and is another one of the old name.
+#[test]
+fn the_radio_s_interface_may_flap_be_renamed_and_come_back_as_another() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let gateway = lab.open(lab.config(Plane::XdpNative, Egress::Routed));
+    let station = Station::new(&lab);
+    gateway.connect();
+    let far = lab.udp("i", FAR, 7000);
+    station.0.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    far.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let flows = |what: &str| {
+        let question = g_pdu(TEID, &udp_packet((UE, 5001), (FAR, 7000), what.as_bytes()));
+        let mut buffer = [0; 100];
+        // What comes while the way is found anew may be lost, up and down.
+        eventually(what, || {
+            // The station's own interface may be away, too.
+            let _ = station.0.send_to(&question, (ACCESS, 2152));
+            let Ok((length, from)) = far.recv_from(&mut buffer) else { return false };
+            far.send_to(&buffer[..length], from).unwrap();
+            station.packet().is_some_and(|packet| packet[28..] == *what.as_bytes())
+        });
+    };
+    flows("as it was");
+    for _ in 0..5 {
+        lab.command("g", "ip link set dev s1u down");
+        lab.command("g", "ip link set dev s1u up");
+    }
+    flows("it has flapped");
+    lab.command("g", "ip link set dev s1u name other");
+    lab.command("g", "ip link set dev other name s1u");
+    lab.command("g", "ip link set dev s1u up");
+    flows("it had another name");
+    lab.replace_radio();
+    flows("another one of the old name");
+    assert_eq!(gateway.plane().installed().len(), 1);
+}
+
 fn tap(lab: &Lab) -> socket2::Socket {
     let socket = lab.within("i", || {
         let all = socket2::Protocol::from(i32::from((libc::ETH_P_ALL as u16).to_be()));

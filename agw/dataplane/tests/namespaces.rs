@@ -428,6 +428,45 @@ fn a_phone_that_moves_leaves_an_end_marker() {
     assert_eq!(gateway.plane().installed()[0].state, agw_types::TunnelState::Connected(there));
 }
 
+/// The core that made a tunnel for forwarding is dead; the source goes on sending until the End Marker has passed.
+#[test]
+fn tunnels_for_forwarding_outlive_the_process_that_made_them_for_a_while() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let gateway = lab.open(lab.config(Plane::XdpNative, Egress::Nat));
+    let station = Station::new(&lab);
+    gateway.connect();
+    let (ours, there) = (basalt_ids::Teid(TEID.0 ^ 1), basalt_ids::Teid(0x0abc_0001));
+    let to = agw_types::Peer { address: STATION.into(), teid: there };
+    let forward = |teid| DataplaneChange::Forward { teid, from: STATION.into(), to };
+    gateway.plane().apply(&forward(ours)).unwrap();
+    drop(gateway);
+    let gateway = lab.open(lab.config(Plane::XdpNative, Egress::Nat));
+    for number in 0..100u16 {
+        station.send(&g_pdu(ours, &udp_packet((INTERNET, 9), (UE, 9), &number.to_be_bytes())));
+        let message = station.receive().expect("forwarded");
+        assert_eq!(message[4..8], there.0.to_be_bytes());
+        assert_eq!(message[message.len() - 2..], number.to_be_bytes());
+    }
+    // A new life of the place takes it at once, and it ends by itself otherwise.
+    let index = |teid: basalt_ids::Teid| teid.0 & 0xf;
+    let next = basalt_ids::Teid(ours.0 ^ 0x0010_0000);
+    assert_eq!(index(next), index(ours));
+    gateway.plane().apply(&forward(next)).unwrap();
+    gateway.plane().apply(&DataplaneChange::StopForwarding { teid: next }).unwrap();
+    gateway.plane().apply(&forward(ours)).unwrap();
+    drop(gateway);
+    let gateway = lab.open(lab.config(Plane::XdpNative, Egress::Nat));
+    let before = punts(&gateway, PuntReason::UnknownTeid);
+    eventually("it ends", || {
+        station.send(&g_pdu(ours, &udp_packet((INTERNET, 9), (UE, 9), &[1, 2])));
+        punts(&gateway, PuntReason::UnknownTeid) > before
+    });
+    assert_eq!(gateway.plane().installed().len(), 1);
+}
+
 #[test]
 fn what_a_source_of_a_handover_forwards_comes_to_the_target_in_order_and_the_end_marker_last() {
     if !possible() {

@@ -115,6 +115,19 @@ impl Lab {
         run(&format!("ip -n {g} route add default via {SERVER}"));
     }
 
+    /// The same with the cable to the base stations.
+    pub fn replace_radio(&self) {
+        let (g, r) = (self.namespace("g"), self.namespace("r"));
+        run(&format!("ip -n {g} link del s1u"));
+        run(&format!("ip link add s1u netns {g} type veth peer name eth0 netns {r}"));
+        for (namespace, interface, address) in [(&r, "eth0", STATION), (&g, "s1u", ACCESS)] {
+            run(&format!("ip -n {namespace} addr add {address}/24 dev {interface}"));
+            run(&format!("ip -n {namespace} link set {interface} mtu 1600 up"));
+        }
+        run(&format!("ip netns exec {r} ethtool -K eth0 gro on"));
+        run(&format!("ip netns exec {r} ethtool -K eth0 tx off"));
+    }
+
     fn namespace(&self, which: &str) -> String {
         format!("{}{which}", self.name)
     }
