@@ -63,12 +63,14 @@ impl Sessions {
     pub(crate) fn resume(&self, policy: &dyn Policy, ue: UeId, out: &mut SessionOut) {
         let Some(held) = self.ues.get(&ue) else {
             let ambr = agw_types::Ambr { uplink: 0, downlink: 0 };
-            out.reply(SessionReply::Resume { ue, bearers: Vec::new(), ambr });
+            out.reply(SessionReply::Resume { ue, bearers: Vec::new(), kept: Vec::new(), ambr });
             return;
         };
-        let dedicated = held.list.iter().flat_map(|session| &session.bearers).filter(|bearer| bearer.confirmed);
+        let all = || held.list.iter().flat_map(|session| &session.bearers);
+        let dedicated = all().filter(|bearer| bearer.confirmed);
         let bearers = held.list.iter().map(bearer_setup).chain(dedicated.map(dedicated::bearer_setup)).collect();
-        out.reply(SessionReply::Resume { ue, bearers, ambr: held.ambr(policy) });
+        let kept = held.list.iter().map(|session| session.ebi).chain(all().map(|bearer| bearer.ebi)).collect();
+        out.reply(SessionReply::Resume { ue, bearers, kept, ambr: held.ambr(policy) });
     }
 
     /// Bearers that the UE no longer has end here too, without signalling (TS 24.301 §5.5.3.2.4, §5.6.1.4).

@@ -240,6 +240,8 @@ pub enum SessionReply {
         ue: UeId,
         /// The bearers.
         bearers: Vec<BearerSetup>,
+        /// All that the UE shall keep: the same, and those that it is being given.
+        kept: Vec<Ebi>,
         /// Aggregate rate of the UE.
         ambr: Ambr,
     },

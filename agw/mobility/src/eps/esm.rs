@@ -88,9 +88,9 @@ pub(crate) fn reply(ue: &mut Ue, reply: SessionReply, cx: &mut Cx<'_>) {
         SessionReply::BearerChanging { bearer, .. } => bearer_changing(ue, bearer, cx),
         SessionReply::BearerEnding { esm, bearers, .. } => bearer_ending(ue, esm.as_deref(), bearers, cx),
         SessionReply::Call { .. } => paging::call(ue, cx),
-        SessionReply::Resume { bearers, ambr, .. } => match &ue.emm {
+        SessionReply::Resume { bearers, kept, ambr, .. } => match &ue.emm {
             Emm::Registered(Some(Task::Serving(_))) => service::resume(ue, bearers, ambr, cx),
-            Emm::Registered(Some(Task::Updating(_))) => tau::bearers(ue, bearers, ambr, cx),
+            Emm::Registered(Some(Task::Updating(_))) => tau::bearers(ue, bearers, &kept, ambr, cx),
             _ => {}
         },
         SessionReply::HandOver { bearers, ambr, .. } => handover::bearers(ue, bearers, ambr, cx),

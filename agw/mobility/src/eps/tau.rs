@@ -23,6 +23,7 @@ use agw_types::{
     Ambr, BearerEndpoint, BearerFailure, BearerSetup, Metric, Outcome, Procedure, RadioCause, RadioCommand, RadioId,
     SessionRequest, TimerName,
 };
+use basalt_ids::Ebi;
 use basalt_nas::EmmMessage;
 use basalt_nas::emm::{TrackingAreaUpdateAccept, TrackingAreaUpdateReject, TrackingAreaUpdateRequest};
 use basalt_nas::ie::{EmmCause, EpsBearerContextStatus, EpsNetworkFeatureSupport, GprsTimer, TauKind, TauResult};
@@ -147,7 +148,7 @@ fn learn(ue: &mut Ue, request: &TrackingAreaUpdateRequest) {
 }
 
 /// The session room says which bearers there are.
-pub(crate) fn bearers(ue: &mut Ue, mut bearers: Vec<BearerSetup>, ambr: Ambr, cx: &mut Cx<'_>) {
+pub(crate) fn bearers(ue: &mut Ue, mut bearers: Vec<BearerSetup>, kept: &[Ebi], ambr: Ambr, cx: &mut Cx<'_>) {
     let Emm::Registered(Some(Task::Updating(update))) = &ue.emm else { return };
     if !matches!(update.step, Step::Bearers) {
         return;
@@ -160,7 +161,8 @@ pub(crate) fn bearers(ue: &mut Ue, mut bearers: Vec<BearerSetup>, ambr: Ambr, cx
     // Bearers are wanted by the flag, for packets that wait, and where the UE is to be detached anyway.
     let wanted = update.request.update_type.active || update.then.is_some() || ue.called;
     let has_context = ue.connection.as_ref().is_some_and(|connection| connection.access_keys.is_some());
-    let status: EpsBearerContextStatus = bearers.iter().map(|bearer| bearer.ebi).collect();
+    // A bearer that the UE is just being given belongs to it: what the status does not tell, the UE ends without a word (§5.5.3.2.4).
+    let status: EpsBearerContextStatus = kept.iter().copied().collect();
     let request_kind = update.request.update_type.kind;
     ue.areas = registration_area(cx.config, ue.area.tai);
     let guti = guti::allocate(ue, cx);
