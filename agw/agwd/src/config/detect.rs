@@ -27,6 +27,8 @@ pub struct Machine {
     pub default_route: Option<String>,
     /// DNS servers other phones can use too: no loopback addresses.
     pub dns: Vec<Ipv4Addr>,
+    /// Octets of main memory; 0 if the machine does not tell.
+    pub memory: u64,
 }
 
 impl Machine {
@@ -63,7 +65,8 @@ impl Machine {
             // systemd-resolved shows programs itself, on loopback; the servers behind it are here.
             dns = read("/run/systemd/resolve/resolv.conf");
         }
-        Self { name, interfaces: interfaces(), default_route: default_route(&routes), dns }
+        let memory = memory(&std::fs::read_to_string("/proc/meminfo").unwrap_or_default());
+        Self { name, interfaces: interfaces(), default_route: default_route(&routes), dns, memory }
     }
 }
 
@@ -72,6 +75,13 @@ impl Machine {
 pub fn contains(network: (Ipv4Addr, u8), address: Ipv4Addr) -> bool {
     let mask = u32::MAX.checked_shl(32 - u32::from(network.1.min(32))).unwrap_or(0);
     (network.0.to_bits() ^ address.to_bits()) & mask == 0
+}
+
+/// Main memory in the text of `/proc/meminfo`, which counts in KiB.
+fn memory(text: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = line.and_then(|rest| rest.split_ascii_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0).saturating_mul(1024)
 }
 
 /// The interface of the default route in the text of `/proc/net/route`.

@@ -355,7 +355,8 @@ pub struct Paging {
 pub struct Dataplane {
     /// "auto", "xdp-native", "xdp-generic" or "software".
     pub mode: Option<String>,
-    /// Most sessions at a time.
+    /// Most sessions at a time, 1 to 1048575: the sizes of all tables follow. Left out, it follows from the machine's memory: 65536 with
+    /// 16 GB, half of that with half as much, and so on, but 4096 at least.
     pub max_sessions: Option<u32>,
     /// Where programs and maps are pinned (a BPF file system is mounted there).
     pub pin_dir: Option<PathBuf>,

@@ -78,13 +78,25 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
         phone_to_phone: file.internet.phone_to_phone.unwrap_or(false),
         blocked,
         dataplane: dataplane_mode(file.dataplane.mode.as_deref()).map_err(|error| error.at_key(text, "mode"))?,
-        max_sessions: file.dataplane.max_sessions.unwrap_or(65_536).clamp(1, 1_048_575),
+        max_sessions: file.dataplane.max_sessions.unwrap_or_else(|| sessions_for(machine.memory)).clamp(1, 1_048_575),
         buffer_packets: file.dataplane.buffer_packets.unwrap_or(64),
         burst_ms: burst_ms(file).map_err(|error| error.at_key(text, "burst"))?,
         usage_interval: usage_interval(file).map_err(|error| error.at_key(text, "interval"))?,
         usage_retention: Duration::from_secs(86_400 * u64::from(file.usage.retention_days.unwrap_or(30).max(1))),
         metrics: file.metrics.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 9105))),
     })
+}
+
+/// Most sessions of a machine with so many octets of memory. A session's tables and state take a small part of what is reckoned here for
+/// each: other programs want to live, too. A power of two, as tables are: 65,536 with 16 GB, less what the kernel keeps for itself. A
+/// machine that does not tell gets what most sites need.
+fn sessions_for(memory: u64) -> u32 {
+    const EACH: u64 = 224 << 10;
+    const USUAL: u32 = 65_536;
+    match u32::try_from(memory / EACH).unwrap_or(u32::MAX) {
+        0 => USUAL,
+        most => (1 << most.ilog2()).clamp(4_096, 1 << 20),
+    }
 }
 
 fn burst_ms(file: &File) -> Result<u64, ConfigError> {

@@ -25,7 +25,13 @@ fn local(text: &str) -> Local {
         mtu: 1600,
     };
     let interfaces = vec![interface("s1", "10.0.1.1"), interface("eth0", "203.0.113.9")];
-    let machine = Machine { name: "m".to_owned(), interfaces, default_route: Some("eth0".to_owned()), dns: Vec::new() };
+    let machine = Machine {
+        name: "m".to_owned(),
+        interfaces,
+        default_route: Some("eth0".to_owned()),
+        dns: Vec::new(),
+        memory: 0,
+    };
     Local { file: parse(text).unwrap(), machine }
 }
 

@@ -14,6 +14,7 @@ fn machine() -> Machine {
         interfaces: vec![interface("s1", "10.1.0.1", 1600), interface("wan", "192.0.2.2", 1500)],
         default_route: Some("wan".to_owned()),
         dns: vec![Ipv4Addr::new(192, 0, 2, 53)],
+        memory: 16_300_000 << 10,
     }
 }
 
@@ -30,6 +31,20 @@ fn a_network_is_all_that_must_be_said() {
     assert_eq!(found.gateway.dns, [Ipv4Addr::new(192, 0, 2, 53)]);
     assert_eq!(found.gateway.security.ciphering, [2, 1, 3, 0]);
     assert_eq!(found.gateway.security.integrity, [2, 1, 3]);
+}
+
+#[test]
+fn sizes_of_tables_follow_memory_where_nothing_is_said() {
+    let with = |memory: u64, more: &str| {
+        let text = format!("[network]\nplmns = [\"001-01\"]\n{more}");
+        let machine = Machine { memory, ..machine() };
+        resolve(&parse(&text).unwrap(), &text, &machine).unwrap().max_sessions
+    };
+    let gigabyte = 1_000_000 << 10;
+    let found: Vec<u32> = [0, 1, 2, 4, 8, 16, 24, 32, 64].map(|many| with(many * gigabyte, "")).into();
+    assert_eq!(found, [65_536, 4_096, 8_192, 16_384, 32_768, 65_536, 65_536, 131_072, 262_144]);
+    assert_eq!(with(4096 * gigabyte, ""), 1_048_575, "as many as there are TEIDs");
+    assert_eq!(with(gigabyte, "[dataplane]\nmax_sessions = 70000\n"), 70_000, "what is said stands");
 }
 
 #[test]
