@@ -20,3 +20,4 @@ pub use certify::secure_channel;
 pub use dial::{Dial, TcpDial};
 pub use drive::{Handle, Plan, Site, Status, spawn};
 pub use key::{DeviceKey, KeyError};
+pub use tls::{client_config, server_config};

@@ -1,11 +1,15 @@
 //! TLS towards the orchestrator: only its own authority counts, never the system's list.
 
 use crate::DeviceKey;
+use basalt_cloud_sync::Identity;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme,
+};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -92,6 +96,36 @@ pub(crate) fn mutual(authority: &[u8], certificate: &[u8], key: &DeviceKey) -> R
     let builder = builder?.with_webpki_verifier(verifier(&authority, &provider)?);
     let chain = vec![CertificateDer::from(certificate.to_vec())];
     Ok(with_http2(builder.with_client_auth_cert(chain, PrivatePkcs8KeyDer::from(key.pkcs8()).into())?))
+}
+
+/// Shows our certificate to one that joined the same orchestrator, and wants to see one of its authority, of the name that the
+/// connection asks for.
+///
+/// # Errors
+/// The certificate and the key do not fit together.
+pub fn client_config(identity: &Identity, key: &DeviceKey) -> Result<ClientConfig, Error> {
+    mutual(&identity.authority, &identity.certificate, key)
+}
+
+/// The other side of [`client_config`]: whoever comes shows a certificate of our authority; which name it has is to be checked still.
+///
+/// # Errors
+/// The certificate and the key do not fit together.
+pub fn server_config(identity: &Identity, key: &DeviceKey) -> Result<ServerConfig, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(identity.authority.clone()))?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+    let verifier = verifier.map_err(|error| Error::General(error.to_string()))?;
+    let chain = vec![CertificateDer::from(identity.certificate.clone())];
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.pkcs8()).into())?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    // Each connection shows the certificate anew.
+    config.send_tls13_tickets = 0;
+    Ok(config)
 }
 
 fn with_http2(mut config: ClientConfig) -> ClientConfig {

@@ -18,12 +18,25 @@ pub mod gateway {
 pub mod orchestrator {
     mod token;
 
+    use sha2::{Digest, Sha256};
     pub use token::{JoinToken, WrongToken, is_place};
 
     /// The name that the orchestrator's certificate has for gateways with a certificate.
     pub const SERVER_NAME: &str = "orchestrator.basalt";
     /// The name that it has for those that enrol.
     pub const ENROLMENT_NAME: &str = "enrol.orchestrator.basalt";
+    /// The name that it has for other replicas of it, by which they know each other.
+    pub const REPLICA_NAME: &str = "replica.orchestrator.basalt";
+    /// The name in the certificate of a gateway or federation gateway, by which those that joined the same orchestrator know each other.
+    /// It is a name of DNS whatever the objects are called.
+    #[must_use]
+    pub fn member_name(network: &str, gateway: &str) -> String {
+        let text = [b"basalt member v1" as &[u8], network.as_bytes(), gateway.as_bytes()].join(&0);
+        let digest = Sha256::digest(text);
+        let hex: String = digest.iter().take(16).map(|octet| format!("{octet:02x}")).collect();
+        format!("{hex}.member.basalt")
+    }
+
     /// The port it listens on for gateways unless configured otherwise.
     pub const DEFAULT_PORT: u16 = 8481;
 

@@ -98,7 +98,7 @@ impl Gateway {
         };
         let channel = tokio::time::timeout(LONG, wait).await.expect("the daemon listens");
         let (send, receiver) = mpsc::channel(64);
-        let hello = api::Hello { gateway: "mast".to_owned(), life: 7, feg: String::new() };
+        let hello = api::Hello { gateway: "mast".to_owned(), life: 7, ..api::Hello::default() };
         send.send(from(api::from_gateway::Message::Hello(hello))).await.unwrap();
         let mut client = FederationClient::new(channel);
         let receive = client.converse(ReceiverStream::new(receiver)).await.unwrap().into_inner();

@@ -90,7 +90,7 @@ impl Mast {
         };
         let channel = tokio::time::timeout(LONG, wait).await.expect("the daemon listens");
         let (send, receiver) = mpsc::channel(64);
-        let hello = api::Hello { gateway: "mast".to_owned(), life: 7, feg: String::new() };
+        let hello = api::Hello { gateway: "mast".to_owned(), life: 7, ..api::Hello::default() };
         send.send(api::FromGateway { message: Some(api::from_gateway::Message::Hello(hello)) }).await.unwrap();
         let receive =
             FederationClient::new(channel).converse(ReceiverStream::new(receiver)).await.unwrap().into_inner();

@@ -208,6 +208,12 @@ pub trait Repository: crate::FleetRepository + crate::LiveRepository + crate::We
     /// See [`Repository::object`].
     async fn replicas(&self, address: &str, now: i64, since: i64) -> Result<Vec<String>, Error>;
 
+    /// The same of the addresses where replicas find each other.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn replica_links(&self, address: &str, now: i64, since: i64) -> Result<Vec<String>, Error>;
+
     /// Waits for what runs and closes all connections.
     async fn close(&self);
 }

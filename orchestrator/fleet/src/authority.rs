@@ -1,7 +1,7 @@
 //! The certificate authority of the gateways: made at the first start, its key sealed in the database.
 
 use anyhow::{Context, Result};
-use basalt_control_api::orchestrator::{ENROLMENT_NAME, SERVER_NAME};
+use basalt_control_api::orchestrator::{ENROLMENT_NAME, REPLICA_NAME, SERVER_NAME, member_name};
 use basalt_security::{SEALING_NONCE, SealedKey, SealingKey};
 use hmac::{Hmac, KeyInit, Mac};
 use orchestrator_db::Repository;
@@ -37,6 +37,15 @@ pub(crate) struct Made {
     pub(crate) der: Vec<u8>,
     pub(crate) not_before: u64,
     pub(crate) not_after: u64,
+}
+
+/// For whom a certificate is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whose<'a> {
+    pub(crate) network: &'a str,
+    pub(crate) gateway: &'a str,
+    /// It is a federation gateway.
+    pub(crate) feg: bool,
 }
 
 /// An uncompressed point on P-256.
@@ -86,17 +95,22 @@ impl Authority {
         Sha256::digest(self.certificate.as_ref()).into()
     }
 
-    /// A certificate for a gateway's key, good from now (seconds since 1970) for a while.
+    /// A certificate for a gateway's key, good from now (seconds since 1970) for a while. It has the gateway's name among those that
+    /// joined ([`member_name`]); that of a federation gateway serves gateways, too.
     ///
     /// # Errors
     /// The system has no randomness.
-    pub(crate) fn issue(&self, network: &str, gateway: &str, point: &[u8], now: u64, life: Duration) -> Result<Made> {
-        let mut params = CertificateParams::default();
+    pub(crate) fn issue(&self, whose: Whose<'_>, point: &[u8], now: u64, life: Duration) -> Result<Made> {
+        let Whose { network, gateway, feg } = whose;
+        let mut params = CertificateParams::new(vec![member_name(network, gateway)])?;
         params.distinguished_name.push(DnType::OrganizationName, network);
         params.distinguished_name.push(DnType::CommonName, gateway);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         // Good for showing who a gateway is, not for being an orchestrator.
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        if feg {
+            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        }
         let (not_before, not_after) = (now.saturating_sub(TOLERANCE), now.saturating_add(life.as_secs()));
         params.not_before = date_time_ymd(1970, 1, 1) + Duration::from_secs(not_before);
         params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(not_after);
@@ -105,15 +119,16 @@ impl Authority {
         Ok(Made { der, not_before, not_after })
     }
 
-    /// The orchestrator's own chain and key (PKCS #8), made anew at each start.
+    /// The orchestrator's own chain and key (PKCS #8), made anew at each start. Other replicas know it by [`REPLICA_NAME`].
     ///
     /// # Errors
     /// The system has no randomness.
     pub(crate) fn server(&self) -> Result<(Vec<CertificateDer<'static>>, Vec<u8>)> {
         let pair = KeyPair::generate()?;
-        let mut params = CertificateParams::new(vec![SERVER_NAME.to_owned(), ENROLMENT_NAME.to_owned()])?;
+        let names = [SERVER_NAME, ENROLMENT_NAME, REPLICA_NAME].map(str::to_owned);
+        let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, SERVER_NAME);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.serial_number = Some(serial()?);
         let own = params.signed_by(&pair, &self.issuer)?;
         Ok((vec![own.der().clone(), self.certificate.clone()], pair.serialize_der()))

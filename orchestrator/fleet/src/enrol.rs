@@ -1,8 +1,10 @@
 //! Joining: a token for a certificate; and coming back with the device key.
 
 use crate::alarm::About;
+use crate::authority::Whose;
 use crate::fleet::{Fleet, hex, now, unhex};
 use crate::identity::{Known, exists, peer, unavailable};
+use crate::relay::is_feg;
 use basalt_control_api::orchestrator::v1 as api;
 use basalt_control_api::orchestrator::v1::enrolment_server::Enrolment as Service;
 use basalt_control_api::orchestrator::v1::{enrolment_text, re_enrolment_text};
@@ -171,7 +173,9 @@ async fn make_gateway(fleet: &Fleet, known: &Known, token: &GatewayToken) -> Res
 /// A certificate, kept and given.
 pub(crate) async fn issue(fleet: &Fleet, known: &Known, point: &[u8]) -> Result<api::Issued, Status> {
     let life = fleet.settings.certificate_life;
-    let made = fleet.authority.issue(&known.network, &known.gateway, point, seconds(), life);
+    let feg = is_feg(fleet, &known.network, &known.gateway).await?;
+    let whose = Whose { network: &known.network, gateway: &known.gateway, feg };
+    let made = fleet.authority.issue(whose, point, seconds(), life);
     let made = made.map_err(|error| {
         tracing::error!(%error, "a certificate could not be made");
         Status::unavailable("a certificate cannot be made now")

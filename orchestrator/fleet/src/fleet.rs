@@ -4,6 +4,7 @@ use crate::alarm::Alarms;
 use crate::authority::Authority;
 use crate::catalog::Catalogs;
 use crate::listen::{self, Accept};
+use crate::neighbours::Neighbours;
 use crate::registry::Registry;
 use crate::relay::Relays;
 use crate::watch;
@@ -45,6 +46,7 @@ pub struct Fleet {
     pub(crate) registry: Registry,
     pub(crate) catalogs: Catalogs,
     pub(crate) relays: Relays,
+    pub(crate) neighbours: Neighbours,
     pub(crate) alarms: Alarms,
     /// Names this process among the replicas.
     pub(crate) replica: String,
@@ -70,6 +72,7 @@ impl Fleet {
             alarms: Alarms::new(Arc::clone(&db), number),
             catalogs: Catalogs::default(),
             relays: Relays::default(),
+            neighbours: Neighbours::default(),
             registry: Registry::default(),
             replica: format!("{number:016x}"),
             places: tokio::sync::watch::Sender::default(),

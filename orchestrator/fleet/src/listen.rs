@@ -1,11 +1,13 @@
 //! The listener for gateways: TLS by name, then the services that belong to the name.
 //!
 //! One port. Who asks for the name of enrolment shows no certificate and finds enrolment alone; who asks for the orchestrator's
-//! name shows a certificate of the authority within its time, or the handshake ends.
+//! name shows a certificate of the authority within its time, or the handshake ends. Who asks for the name of replicas shows that he is
+//! one, too.
 
 use crate::alarm::About;
 use crate::enrol::Enrolment;
 use crate::fleet::{Fleet, hex};
+use crate::neighbours::{Passed, STREAMS, WINDOW};
 use crate::relay::{Fegs, Gateways};
 use crate::talk::Talks;
 use anyhow::{Context as _, Result};
@@ -13,9 +15,9 @@ use basalt_control_api::federation::v1::federation_relay_server::FederationRelay
 use basalt_control_api::federation::v1::federation_server::FederationServer;
 use basalt_control_api::orchestrator::v1::conversation_server::ConversationServer;
 use basalt_control_api::orchestrator::v1::enrolment_server::EnrolmentServer;
-use basalt_control_api::orchestrator::{ENROLMENT_NAME, SERVER_NAME};
+use basalt_control_api::orchestrator::{ENROLMENT_NAME, REPLICA_NAME, SERVER_NAME};
 use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::{Acceptor, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use sha2::{Digest, Sha256};
@@ -112,6 +114,14 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<I> {
     }
 }
 
+/// Whom a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    Enrolment,
+    Gateways,
+    Replicas,
+}
+
 /// The two kinds of TLS.
 struct Kinds {
     enrolment: Arc<ServerConfig>,
@@ -148,6 +158,7 @@ pub(crate) async fn listen<A: Accept>(fleet: Arc<Fleet>, mut listener: A) -> Res
     let kinds = Arc::new(Kinds::new(&fleet)?);
     let (to_enrolment, enrolments) = mpsc::channel(WAITING);
     let (to_conversation, conversations) = mpsc::channel(WAITING);
+    let (to_passed, passed) = mpsc::channel(WAITING);
     let limit = Arc::new(Semaphore::new(HANDSHAKES));
     let enrolment = Server::builder()
         .timeout(Duration::from_secs(30))
@@ -160,6 +171,11 @@ pub(crate) async fn listen<A: Accept>(fleet: Arc<Fleet>, mut listener: A) -> Res
         .add_service(FederationServer::new(Gateways(Arc::clone(&fleet))))
         .add_service(FederationRelayServer::new(Fegs(Arc::clone(&fleet))))
         .serve_with_incoming(ReceiverStream::new(conversations));
+    let passed = Server::builder()
+        .max_concurrent_streams(STREAMS)
+        .initial_connection_window_size(WINDOW)
+        .add_service(FederationServer::new(Passed(Arc::clone(&fleet))))
+        .serve_with_incoming(ReceiverStream::new(passed));
     let accept = async {
         loop {
             // The limit is never closed.
@@ -174,11 +190,16 @@ pub(crate) async fn listen<A: Accept>(fleet: Arc<Fleet>, mut listener: A) -> Res
             };
             let (fleet, kinds) = (Arc::clone(&fleet), Arc::clone(&kinds));
             let (to_enrolment, to_conversation) = (to_enrolment.clone(), to_conversation.clone());
+            let to_passed = to_passed.clone();
             tokio::spawn(async move {
                 let shaken = tokio::time::timeout(HANDSHAKE, shake(&fleet, &kinds, io, address)).await;
                 drop(permit);
-                if let Ok(Some((enrols, secured))) = shaken {
-                    let to = if enrols { to_enrolment } else { to_conversation };
+                if let Ok(Some((whom, secured))) = shaken {
+                    let to = match whom {
+                        For::Enrolment => to_enrolment,
+                        For::Gateways => to_conversation,
+                        For::Replicas => to_passed,
+                    };
                     // An error means that the service has ended.
                     let _ = to.send(Ok::<_, io::Error>(secured)).await;
                 }
@@ -189,11 +210,12 @@ pub(crate) async fn listen<A: Accept>(fleet: Arc<Fleet>, mut listener: A) -> Res
         () = accept => Ok(()),
         ended = enrolment => ended.context("the service of enrolment"),
         ended = conversation => ended.context("the service of conversations"),
+        ended = passed => ended.context("the service for other replicas"),
     }
 }
 
-/// The handshake; whether it is of one who enrols.
-async fn shake<I>(fleet: &Fleet, kinds: &Kinds, io: I, address: SocketAddr) -> Option<(bool, Secured<I>)>
+/// The handshake, and whom the connection is for.
+async fn shake<I>(fleet: &Fleet, kinds: &Kinds, io: I, address: SocketAddr) -> Option<(For, Secured<I>)>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
@@ -205,22 +227,35 @@ where
         }
     };
     let name = start.client_hello().server_name().unwrap_or_default().to_owned();
-    let (enrols, config) = match name.as_str() {
-        ENROLMENT_NAME => (true, &kinds.enrolment),
-        SERVER_NAME => (false, &kinds.conversation),
+    let (whom, config) = match name.as_str() {
+        ENROLMENT_NAME => (For::Enrolment, &kinds.enrolment),
+        SERVER_NAME => (For::Gateways, &kinds.conversation),
+        REPLICA_NAME => (For::Replicas, &kinds.conversation),
         _ => return None,
     };
     match start.into_stream(Arc::clone(config)).into_fallible().await {
         Ok(stream) => {
             let shown = stream.get_ref().1.peer_certificates().and_then(<[CertificateDer<'_>]>::first);
+            if whom == For::Replicas && !shown.is_some_and(is_replica) {
+                let about = About { peer: address.ip().to_string(), ..About::default() };
+                let words = format!("a connection from {address} was refused: it came as a replica and is none");
+                fleet.alarms.raise("certificate-forged", about, words).await;
+                return None;
+            }
             let fingerprint = shown.map(|der| hex(&Sha256::digest(der.as_ref()))).unwrap_or_default();
-            Some((enrols, Secured { stream, peer: Peer { address, fingerprint } }))
+            Some((whom, Secured { stream, peer: Peer { address, fingerprint } }))
         }
         Err((error, _)) => {
             refused(fleet, &error, address).await;
             None
         }
     }
+}
+
+/// The authority has signed it; it signs this name for replicas only.
+fn is_replica(shown: &CertificateDer<'_>) -> bool {
+    let (certificate, name) = (webpki::EndEntityCert::try_from(shown), ServerName::try_from(REPLICA_NAME));
+    matches!((certificate, name), (Ok(one), Ok(name)) if one.verify_is_valid_for_subject_name(&name).is_ok())
 }
 
 /// What a handshake was refused for, when it was for the certificate.

@@ -4,11 +4,13 @@
 //!   gateway ── Converse (Hello names the federation gateway) ──► number ──► Serve ──► federation gateway
 //!           ◄──────────────────── the messages of that number ◄────────────────────
 //! ```
+//! A federation gateway that is connected to another replica is reached through that ([`crate::neighbours`]).
 //! A gateway's stream waits for a federation gateway that is away, and ends when it goes: the gateway begins anew, and asks another
 //! one meanwhile. What is said is passed on unread. Queues are bounded: who does not read loses its stream, nobody waits for it.
 
 use crate::fleet::Fleet;
 use crate::identity::{Known, known, peer, unavailable};
+use crate::neighbours::pass_on;
 use basalt_control_api::federation::v1 as api;
 use basalt_control_api::federation::v1::federation_relay_server::FederationRelay;
 use basalt_control_api::federation::v1::federation_server::Federation;
@@ -31,7 +33,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// How long a gateway may take to say whom it wants.
 const GREETING: Duration = Duration::from_secs(10);
 
-type ToGateway = Result<api::ToGateway, Status>;
+pub(crate) type ToGateway = Result<api::ToGateway, Status>;
 type ToFeg = Result<api::ToFeg, Status>;
 
 /// A federation gateway that is connected.
@@ -102,7 +104,7 @@ impl Relays {
         Some(Passage { stream, connection: feg.connection, out: feg.out.clone(), alive: feg.alive.subscribe() })
     }
 
-    fn close(&self, place: &(String, String), passage: &Passage) {
+    pub(crate) fn close(&self, place: &(String, String), passage: &Passage) {
         let mut fegs = self.lock();
         let Some(feg) = fegs.get_mut(place).filter(|feg| feg.connection == passage.connection) else { return };
         if feg.streams.remove(&passage.stream).is_some() {
@@ -137,12 +139,32 @@ impl Relays {
 
 /// A gateway's way to a federation gateway.
 #[derive(Debug)]
-struct Passage {
+pub(crate) struct Passage {
     stream: u64,
     connection: u64,
     out: mpsc::Sender<ToFeg>,
     /// Ends with the federation gateway's connection.
     alive: watch::Receiver<()>,
+}
+
+impl Passage {
+    /// Passes a gateway's message on.
+    pub(crate) fn say(&self, message: api::FromGateway, back: &mpsc::Sender<ToGateway>) -> Result<(), Status> {
+        match self.out.try_send(Ok(to_feg(self.stream, api::to_feg::Kind::Message(message.clone())))) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                refuse(&message, back);
+                Ok(())
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(gone()),
+        }
+    }
+
+    /// The federation gateway went.
+    pub(crate) async fn ended(&mut self) {
+        // Nothing is ever said on it but its end.
+        let _ = self.alive.changed().await;
+    }
 }
 
 fn to_feg(stream: u64, kind: api::to_feg::Kind) -> api::ToFeg {
@@ -181,36 +203,60 @@ async fn relay(
     mut inbound: Streaming<api::FromGateway>,
     back: &mpsc::Sender<ToGateway>,
 ) -> Result<(), Status> {
-    let first = tokio::time::timeout(GREETING, inbound.message()).await;
-    let first = first.map_err(|_| Status::deadline_exceeded("nothing was said"))??;
-    let Some(api::FromGateway { message: Some(api::from_gateway::Message::Hello(mut hello)) }) = first else {
-        return Err(Status::invalid_argument("a stream begins with a Hello"));
-    };
-    is_feg(fleet, &known.network, &hello.feg).await?;
+    let mut hello = first_word(&mut inbound).await?;
+    only_feg(fleet, &known.network, &hello.feg).await?;
     // Who it is its certificate says.
     hello.gateway.clone_from(&known.gateway);
-    let place = (known.network.clone(), core::mem::take(&mut hello.feg));
-    let mut arrivals = fleet.relays.arrivals.subscribe();
-    let mut passage = loop {
-        arrivals.mark_unchanged();
-        if let Some(passage) = fleet.relays.open(&place, &hello, back) {
-            break passage;
-        }
-        tokio::select! {
-            // The sender is the fleet's.
-            _ = arrivals.changed() => {}
-            () = back.closed() => return Ok(()),
-            message = inbound.message() => {
-                // Nobody is there to hear it; it asks again when it is welcomed.
-                if message?.is_none() {
-                    return Ok(());
-                }
-            }
-        }
+    hello.network.clone_from(&known.network);
+    let place = (known.network.clone(), hello.feg.clone());
+    let mut passage = tokio::select! {
+        entered = enter(fleet, &place, &hello, &mut inbound, back) => match entered? {
+            Some(passage) => passage,
+            None => return Ok(()),
+        },
+        found = fleet.neighbours.seek(&hello) => return pass_on(fleet, fingerprint, found, inbound, back).await,
     };
     let passed = pass(fleet, fingerprint, &mut passage, inbound, back).await;
     fleet.relays.close(&place, &passage);
     passed
+}
+
+/// The Hello that a stream begins with.
+pub(crate) async fn first_word(inbound: &mut Streaming<api::FromGateway>) -> Result<api::Hello, Status> {
+    let first = tokio::time::timeout(GREETING, inbound.message()).await;
+    let first = first.map_err(|_| Status::deadline_exceeded("nothing was said"))??;
+    match first {
+        Some(api::FromGateway { message: Some(api::from_gateway::Message::Hello(hello)) }) => Ok(hello),
+        _ => Err(Status::invalid_argument("a stream begins with a Hello")),
+    }
+}
+
+/// Waits for a federation gateway to be connected here. `None` when the gateway goes first.
+pub(crate) async fn enter(
+    fleet: &Fleet,
+    place: &(String, String),
+    hello: &api::Hello,
+    inbound: &mut Streaming<api::FromGateway>,
+    back: &mpsc::Sender<ToGateway>,
+) -> Result<Option<Passage>, Status> {
+    let mut arrivals = fleet.relays.arrivals.subscribe();
+    loop {
+        arrivals.mark_unchanged();
+        if let Some(passage) = fleet.relays.open(place, hello, back) {
+            return Ok(Some(passage));
+        }
+        tokio::select! {
+            // The sender is the fleet's.
+            _ = arrivals.changed() => {}
+            () = back.closed() => return Ok(None),
+            message = inbound.message() => {
+                // Nobody is there to hear it; it asks again when it is welcomed.
+                if message?.is_none() {
+                    return Ok(None);
+                }
+            }
+        }
+    }
 }
 
 /// Passes on what a gateway says, until one of both goes.
@@ -227,31 +273,30 @@ async fn pass(
         tokio::select! {
             message = inbound.message() => {
                 let Some(message) = message? else { return Ok(()) };
-                match passage.out.try_send(Ok(to_feg(passage.stream, api::to_feg::Kind::Message(message.clone())))) {
-                    Ok(()) => {}
-                    Err(mpsc::error::TrySendError::Full(_)) => refuse(&message, back),
-                    Err(mpsc::error::TrySendError::Closed(_)) => return Err(gone()),
-                }
+                passage.say(message, back)?;
             }
-            // Nothing is ever said on it but its end.
-            _ = passage.alive.changed() => return Err(gone()),
+            () = passage.ended() => return Err(gone()),
             () = back.closed() => return Ok(()),
-            _ = looks.tick() => {
-                let held = fleet.db.certificate(fingerprint).await.map_err(|error| unavailable(&error))?;
-                if held.is_none_or(|certificate| certificate.revoked_at > 0) {
-                    return Err(Status::permission_denied("the certificate was revoked"));
-                }
-            }
+            _ = looks.tick() => held(fleet, fingerprint).await?,
         }
     }
 }
 
-fn gone() -> Status {
+/// Whether a certificate is good still.
+pub(crate) async fn held(fleet: &Fleet, fingerprint: &str) -> Result<(), Status> {
+    let held = fleet.db.certificate(fingerprint).await.map_err(|error| unavailable(&error))?;
+    match held {
+        Some(certificate) if certificate.revoked_at == 0 => Ok(()),
+        _ => Err(Status::permission_denied("the certificate was revoked")),
+    }
+}
+
+pub(crate) fn gone() -> Status {
     Status::unavailable("the federation gateway went")
 }
 
 /// The federation gateway takes nothing: said at once, so that another one is asked.
-fn refuse(message: &api::FromGateway, back: &mpsc::Sender<ToGateway>) {
+pub(crate) fn refuse(message: &api::FromGateway, back: &mpsc::Sender<ToGateway>) {
     let Some(api::from_gateway::Message::Request(request)) = &message.message else { return };
     let reason = "the federation gateway has too much to do".to_owned();
     let kind = Some(api::answer::Kind::Unavailable(api::Unavailable { reason }));
@@ -270,7 +315,7 @@ impl FederationRelay for Fegs {
     async fn serve(&self, request: Request<Streaming<api::FromFeg>>) -> Result<Response<Self::ServeStream>, Status> {
         let peer = peer(&request)?;
         let known = known(&self.0, &peer).await?;
-        is_feg(&self.0, &known.network, &known.gateway).await?;
+        only_feg(&self.0, &known.network, &known.gateway).await?;
         let (out, messages) = mpsc::channel(TO_FEG);
         let (fleet, inbound) = (Arc::clone(&self.0), request.into_inner());
         let connection = fleet.relays.arrive(&known, out.clone());
@@ -312,10 +357,14 @@ async fn hear(
 }
 
 /// Whether a gateway of this name is a federation gateway.
-async fn is_feg(fleet: &Fleet, network: &str, name: &str) -> Result<(), Status> {
+pub(crate) async fn is_feg(fleet: &Fleet, network: &str, name: &str) -> Result<bool, Status> {
     let target = Target { kind: Kind::Gateway, network: network.to_owned(), name: name.to_owned() };
     let object = fleet.db.object(&target).await.map_err(|error| unavailable(&error))?;
-    let is = object.is_some_and(|object| object.body.get("feg").is_some_and(|feg| !feg.is_null()));
+    Ok(object.is_some_and(|object| object.body.get("feg").is_some_and(|feg| !feg.is_null())))
+}
+
+async fn only_feg(fleet: &Fleet, network: &str, name: &str) -> Result<(), Status> {
+    let is = is_feg(fleet, network, name).await?;
     if is { Ok(()) } else { Err(Status::permission_denied("there is no federation gateway of this name")) }
 }
 
@@ -332,7 +381,7 @@ mod tests {
         let relays = Relays::default();
         let place = ("n".to_owned(), "feg1".to_owned());
         let (back, mut gateway) = mpsc::channel(8);
-        let hello = api::Hello { gateway: "mast".to_owned(), life: 1, feg: String::new() };
+        let hello = api::Hello { gateway: "mast".to_owned(), life: 1, ..api::Hello::default() };
         assert!(relays.open(&place, &hello, &back).is_none(), "it is away");
         let (first, mut read_first) = mpsc::channel(8);
         let former = relays.arrive(&someone("feg1"), first);

@@ -3,14 +3,19 @@
 
 mod world;
 
-use basalt_cloud_link::{TcpDial, secure_channel};
+use basalt_cloud_link::{TcpDial, client_config, secure_channel};
 use basalt_control_api::federation::v1 as api;
 use basalt_control_api::federation::v1::federation_client::FederationClient;
 use basalt_control_api::federation::v1::federation_relay_client::FederationRelayClient;
+use basalt_control_api::orchestrator::REPLICA_NAME;
 use orchestrator_model::Kind;
+use rustls::pki_types::ServerName;
 use serde_json::json;
 use std::sync::Arc;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Streaming};
@@ -62,7 +67,8 @@ impl Feg {
 /// A stream of a gateway that wants a federation gateway of this name.
 async fn converse(channel: Channel, feg: &str) -> (mpsc::Sender<api::FromGateway>, Streaming<api::ToGateway>) {
     let (send, messages) = mpsc::channel(64);
-    let hello = api::Hello { gateway: "somebody else".to_owned(), life: 7, feg: feg.to_owned() };
+    let hello =
+        api::Hello { gateway: "somebody else".to_owned(), life: 7, feg: feg.to_owned(), ..api::Hello::default() };
     send.send(api::FromGateway { message: Some(api::from_gateway::Message::Hello(hello)) }).await.unwrap();
     let stream = FederationClient::new(channel).converse(ReceiverStream::new(messages)).await.unwrap().into_inner();
     (send, stream)
@@ -116,4 +122,22 @@ async fn nobody_is_a_federation_gateway_who_is_not_made_one() {
     let (_send, mut stream) = converse(mast, "mast").await;
     let refused = tokio::time::timeout(PATIENCE, stream.message()).await.unwrap();
     assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_is_no_replica() {
+    let ground = Ground::new().await;
+    let replica = Replica::start(&ground.db, quick()).await;
+    let (mast, _channel) = joined(&ground, &replica, "mast", 1).await;
+    let identity = mast.disk.identity.lock().unwrap().clone().unwrap();
+    let tls = TlsConnector::from(Arc::new(client_config(&identity, &mast.key).unwrap()));
+    let tcp = TcpStream::connect(&replica.address).await.unwrap();
+    let name = ServerName::try_from(REPLICA_NAME).unwrap();
+    // The handshake may end on our side before the other has judged the certificate.
+    if let Ok(mut stream) = tls.connect(name, tcp).await {
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut [0; 1])).await.unwrap();
+        assert!(!matches!(read, Ok(1..)), "it is served");
+    }
+    until("an alarm", async || ground.events("", "certificate-forged").await.pop().map(|event| assert!(event.alarm)))
+        .await;
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use basalt_security::SealingKey;
 use orchestrator_api::JoinPoint;
 use orchestrator_db::Repository;
-use orchestrator_fleet::{Authority, Fleet, TcpAccept};
+use orchestrator_fleet::{Authority, Fleet, TcpAccept, TcpReach};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -17,6 +17,8 @@ pub(crate) struct Gateways {
     pub(crate) join: JoinPoint,
     /// The same for gateways of this machine.
     pub(crate) here: JoinPoint,
+    /// Where other replicas find this one.
+    replica: String,
     listener: TcpListener,
 }
 
@@ -27,22 +29,24 @@ pub(crate) async fn open(settings: &Settings, db: &Arc<dyn Repository>, key: &Se
     let listener = TcpListener::bind(settings.gateway_listen).await;
     let listener = listener.with_context(|| format!("cannot listen for gateways on {}", settings.gateway_listen))?;
     let here = first::here(listener.local_addr()?).to_string();
-    let address = match &settings.gateway_address {
-        Some(address) => address.clone(),
-        None => reachable(listener.local_addr()?).to_string(),
-    };
+    let own = reachable(listener.local_addr()?).to_string();
+    let address = settings.gateway_address.clone().unwrap_or_else(|| own.clone());
+    // Where gateways find us may be an address that all replicas share.
+    let replica = settings.replica_address.clone().unwrap_or(own);
     let fleet = Fleet::new(Arc::clone(db), key.clone(), authority, orchestrator_fleet::Settings::default())?;
     let here = JoinPoint { address: here, fingerprint: fingerprint.clone() };
-    Ok(Gateways { fleet, join: JoinPoint { address, fingerprint }, here, listener })
+    Ok(Gateways { fleet, join: JoinPoint { address, fingerprint }, here, replica, listener })
 }
 
 impl Gateways {
     /// Serves until the task is dropped.
     pub(crate) async fn serve(self) -> Result<()> {
         let (announcer, guard) = (Arc::clone(&self.fleet), Arc::clone(&self.fleet));
+        let neighbour = Arc::clone(&self.fleet);
         tokio::select! {
             () = announcer.announce(&self.join.address) => Ok(()),
             () = guard.watch_certificates() => Ok(()),
+            ended = neighbour.meet(&self.replica, Arc::new(TcpReach)) => ended,
             ended = self.fleet.serve(TcpAccept(self.listener)) => ended,
         }
     }

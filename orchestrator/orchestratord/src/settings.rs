@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// listens on, if absent. Gateways learn of other replicas from each of them.
     #[arg(long)]
     gateway_address: Option<String>,
+    /// Where other replicas over the same database find this one, HOST:PORT; the address that it listens on for gateways, if absent.
+    #[arg(long)]
+    replica_address: Option<String>,
     /// sqlite:PATH or postgres://USER@HOST/NAME; a SQLite file in the data directory, if absent.
     #[arg(long, env = "BASALT_DATABASE", hide_env_values = true)]
     database: Option<String>,
@@ -52,6 +55,7 @@ struct File {
     listen: Option<SocketAddr>,
     gateway_listen: Option<SocketAddr>,
     gateway_address: Option<String>,
+    replica_address: Option<String>,
     database: Option<String>,
     database_connections: Option<u32>,
     webhook_allow: Vec<String>,
@@ -77,6 +81,9 @@ pub(crate) struct Settings {
     /// Where gateways find it, as it stands in their tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) gateway_address: Option<String>,
+    /// Where other replicas find it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) replica_address: Option<String>,
     /// The database.
     pub(crate) database: String,
     /// Connections to it at most, 2 to 64.
@@ -132,6 +139,10 @@ impl Settings {
         let listen = arguments.listen.or(file.listen).unwrap_or(LISTEN);
         let gateway_listen = arguments.gateway_listen.or(file.gateway_listen).unwrap_or(GATEWAY_LISTEN);
         let gateway_address = arguments.gateway_address.clone().or(file.gateway_address);
+        let replica_address = arguments.replica_address.clone().or(file.replica_address);
+        if let Some(address) = &replica_address {
+            anyhow::ensure!(is_place(address), "replica_address is HOST:PORT, such as 10.0.0.2:8481");
+        }
         if let Some(address) = &gateway_address {
             anyhow::ensure!(
                 address.split(',').all(is_place),
@@ -150,6 +161,7 @@ impl Settings {
             listen,
             gateway_listen,
             gateway_address,
+            replica_address,
             database,
             database_connections,
             webhook_allow,

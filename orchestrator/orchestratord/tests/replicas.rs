@@ -5,6 +5,7 @@
 
 #[path = "../../db/tests/postgres/mod.rs"]
 mod postgres;
+mod processes;
 #[path = "../../fleet/tests/world/mod.rs"]
 mod world;
 
@@ -12,17 +13,12 @@ use basalt_cloud_link::Handle;
 use basalt_cloud_sync::{Event, Input};
 use orchestrator_db::{EventQuery, Repository, Settings, Target, open};
 use orchestrator_model::Kind;
-use serde_json::{Value, json};
+use processes::{ask, made};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use world::{Gateway, K, OPC, imsi, until};
 
 /// The longest time without an acknowledged write, and from a death until the gateway has what was written after it.
@@ -31,68 +27,6 @@ const GAP: Duration = Duration::from_secs(10);
 const ROUNDS: usize = 2;
 /// Subscribers of each writer.
 const OWN: u32 = 4;
-
-/// A replica as a process, on ports that stay.
-struct Replica {
-    process: Child,
-    command: Vec<String>,
-    address: String,
-}
-
-impl Replica {
-    fn new(folder: &Path, database: &str) -> (Self, impl Iterator<Item = String> + use<>) {
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let address = free();
-        let words = ["--listen", &address, "--gateway-listen", &free(), "--database", database, "--data-dir"];
-        let mut command: Vec<String> = words.into_iter().map(str::to_owned).collect();
-        command.push(folder.display().to_string());
-        let (process, lines) = launch(&command);
-        (Self { process, command, address }, lines)
-    }
-
-    fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    fn start(&mut self) {
-        self.process = launch(&self.command).0;
-    }
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        // It is gone already when this fails.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// The process, when it serves, and what it says then.
-fn launch(command: &[String]) -> (Child, impl Iterator<Item = String> + use<>) {
-    let mut start = Command::new(env!("CARGO_BIN_EXE_orchestratord"));
-    let mut process = start.args(command).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
-    lines.next().expect("it does not start");
-    (process, lines)
-}
-
-async fn ask(address: &str, request: &str, token: &str, body: &Value) -> std::io::Result<(u16, Value)> {
-    let mut stream = TcpStream::connect(address).await?;
-    let body = body.to_string();
-    let who = if token.is_empty() { String::new() } else { format!("authorization: Bearer {token}\r\n") };
-    let head = format!(
-        "{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
-         {who}content-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all((head + &body).as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    let status = answer.get(9..12).and_then(|text| text.parse().ok()).ok_or(std::io::ErrorKind::UnexpectedEof)?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Ok((status, serde_json::from_str(body).unwrap_or(Value::Null)))
-}
 
 /// An operator who writes to a replica, and to the other one where that does not answer.
 struct Writer {
@@ -151,12 +85,6 @@ async fn report(gateway: Arc<Gateway>, link: Handle, stop: Arc<AtomicBool>) -> u
     events
 }
 
-async fn made(address: &str, request: &str, token: &str, body: Value) -> Value {
-    let (status, answer) = ask(address, request, token, &body).await.unwrap();
-    assert!((200..300).contains(&status), "{request}: {status} {answer}");
-    answer
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn either_of_two_replicas_may_die_under_writes() {
     let server = match postgres::Server::start() {
@@ -164,20 +92,7 @@ async fn either_of_two_replicas_may_die_under_writes() {
         Err(reason) => return println!("skipped: {reason}"),
     };
     let folder = tempfile::tempdir().unwrap();
-    let (one_home, other_home) = (folder.path().join("first"), folder.path().join("second"));
-    let (mut one, mut lines) = Replica::new(&one_home, &server.address());
-    let setup = lines.next().unwrap().split_once('#').unwrap().1.trim().to_owned();
-    let root = json!({"token": setup, "name": "root", "password": "correct horse battery"});
-    made(&one.address, "POST /api/v1/setup", "", root).await;
-    let login = json!({"name": "root", "password": "correct horse battery"});
-    let token = made(&one.address, "POST /api/v1/sessions", "", login).await["token"].as_str().unwrap().to_owned();
-    // What replicas share besides the database: the key that opens what is sealed in it.
-    std::fs::create_dir(&other_home).unwrap();
-    std::fs::copy(one_home.join("sealing.key"), other_home.join("sealing.key")).unwrap();
-    let (mut other, _) = Replica::new(&other_home, &server.address());
-    made(&other.address, "PUT /api/v1/tenants/acme", &token, json!({})).await;
-    made(&one.address, "PUT /api/v1/networks/lab", &token, json!({"tenant": "acme"})).await;
-    made(&other.address, "PUT /api/v1/networks/lab/tiers/stable", &token, json!({})).await;
+    let (mut one, mut other, token) = processes::pair(folder.path(), &server.address()).await;
     let wanted = json!({"tier": "stable", "hours": 1});
     let join = made(&one.address, "POST /api/v1/networks/lab/gateway-tokens", &token, wanted).await;
     let gateway = Arc::new(Gateway::new("north"));

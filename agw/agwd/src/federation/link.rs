@@ -114,7 +114,8 @@ async fn converse(
         Way::Orchestrator(key) => through_orchestrator(key, jobs).await?,
     };
     let (sender, receiver) = mpsc::channel(OUTGOING);
-    let hello = api::Hello { gateway: plan.gateway.clone(), life: plan.life, feg: plan.name.clone() };
+    let (gateway, feg) = (plan.gateway.clone(), plan.name.clone());
+    let hello = api::Hello { gateway, life: plan.life, feg, ..api::Hello::default() };
     sender.try_send(api::FromGateway { message: Some(api::from_gateway::Message::Hello(hello)) })?;
     let mut client = FederationClient::new(channel);
     let stream = tokio::time::timeout(PATIENCE, client.converse(ReceiverStream::new(receiver))).await;

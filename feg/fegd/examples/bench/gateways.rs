@@ -109,7 +109,7 @@ impl Stream {
             }
         };
         let (send, receiver) = mpsc::channel(4096);
-        let hello = api::Hello { gateway: format!("mast{number}"), life: number as u64 + 1, feg: String::new() };
+        let hello = api::Hello { gateway: format!("mast{number}"), life: number as u64 + 1, ..api::Hello::default() };
         let hello = api::FromGateway { message: Some(api::from_gateway::Message::Hello(hello)) };
         send.send(hello).await.unwrap();
         let receive =

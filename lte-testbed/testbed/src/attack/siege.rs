@@ -248,7 +248,7 @@ impl Mast {
             }
         };
         let (send, receiver) = mpsc::channel(4096);
-        let hello = api::Hello { gateway: gateway.to_owned(), life: gateway.len() as u64, feg: String::new() };
+        let hello = api::Hello { gateway: gateway.to_owned(), life: gateway.len() as u64, ..api::Hello::default() };
         send.send(from(api::from_gateway::Message::Hello(hello))).await?;
         let receive = FederationClient::new(channel).converse(ReceiverStream::new(receiver)).await?.into_inner();
         let mut mast = Self { send, receive, next: 0, orders: VecDeque::new() };

@@ -314,6 +314,7 @@ impl Repository for Database {
             ("DELETE FROM replays WHERE at < $1", replays_before),
             ("DELETE FROM audit WHERE at < $1", audit_before),
             ("DELETE FROM replicas WHERE seen_at < $1", replays_before),
+            ("DELETE FROM replica_links WHERE seen_at < $1", replays_before),
         ] {
             sqlx::query(sql).bind(before).execute(&self.write).await?;
         }
@@ -347,6 +348,16 @@ impl Repository for Database {
         seen.bind(address).bind(now).execute(&self.write).await?;
         let all = sqlx::query_scalar("SELECT address FROM replicas WHERE seen_at > $1 ORDER BY address LIMIT 100");
         Ok(all.bind(since).fetch_all(&self.read).await?)
+    }
+
+    async fn replica_links(&self, address: &str, now: i64, since: i64) -> Result<Vec<String>, Error> {
+        let seen = sqlx::query(
+            "INSERT INTO replica_links (address, seen_at) VALUES ($1, $2) \
+             ON CONFLICT (address) DO UPDATE SET seen_at = $2",
+        );
+        seen.bind(address).bind(now).execute(&self.write).await?;
+        let all = "SELECT address FROM replica_links WHERE seen_at > $1 ORDER BY address LIMIT 100";
+        Ok(sqlx::query_scalar(all).bind(since).fetch_all(&self.read).await?)
     }
 
     async fn close(&self) {

@@ -23,6 +23,13 @@ async fn replicas_know_each_other(db: &Db) {
     assert_eq!(db.replicas("b:1", 1000, 0).await.unwrap(), ["b:1"]);
     assert_eq!(db.replicas("a:1,c:1", 2000, 0).await.unwrap(), ["a:1,c:1", "b:1"]);
     assert_eq!(db.replicas("b:1", 3000, 2500).await.unwrap(), ["b:1"], "one was not heard of");
+    assert_eq!(
+        db.replica_links("d:1", 1000, 0).await.unwrap(),
+        ["d:1"],
+        "gateways and replicas are told different places"
+    );
+    assert_eq!(db.replica_links("e:1", 2000, 0).await.unwrap(), ["d:1", "e:1"]);
+    assert_eq!(db.replica_links("e:1", 3000, 2500).await.unwrap(), ["e:1"]);
     assert!(db.leads().await.unwrap() && db.leads().await.unwrap(), "it is the only one");
 }
 
