@@ -201,6 +201,16 @@ impl Drop for Deaf<'_> {
     }
 }
 
+/// What a try came to.
+enum Once {
+    /// Bits each second, in so many seconds.
+    Measured(f64, f64),
+    /// The sender had to wait for so long that the meter waited for it.
+    HeldUp,
+    /// The sender does not get out as much as the rate.
+    TooSlow,
+}
+
 /// All that one measurement needs.
 struct Ready {
     cell: Cell,
@@ -239,12 +249,17 @@ impl Ready {
         let mut row = Row { cell: self.cell, measured: None, seconds: 0.0, repeats: 0 };
         for repeats in 0..=REPEATS {
             row.repeats = repeats;
-            let window = self.window() * (1 + repeats);
-            if let Some((measured, seconds)) = self.once(window)? {
-                (row.measured, row.seconds) = (Some(measured), seconds);
-                if row.is_kept() {
-                    break;
+            match self.once(self.window() * (1 + repeats))? {
+                Once::Measured(measured, seconds) => {
+                    (row.measured, row.seconds) = (Some(measured), seconds);
+                    if row.is_kept() {
+                        break;
+                    }
                 }
+                Once::HeldUp => {}
+                // Once may be an accident.
+                Once::TooSlow if repeats == 0 => {}
+                Once::TooSlow => break,
             }
         }
         Ok(row)
@@ -256,8 +271,7 @@ impl Ready {
         Duration::from_secs_f64(50.0 * largest as f64 * 8.0 / self.cell.rate as f64).max(Duration::from_millis(1_200))
     }
 
-    /// Bits each second and seconds; `None` if the sender was held up for so long that the meter had to wait for it.
-    fn once(&self, window: Duration) -> Result<Option<(f64, f64)>> {
+    fn once(&self, window: Duration) -> Result<Once> {
         let offer = Offer::above(self.cell.rate, window);
         let packets = Packets::new(self.way, self.cell)?;
         let (from, to, side) = match self.way {
@@ -269,11 +283,14 @@ impl Ready {
         let received = to.run(move || Receiver::new(side).watch(window));
         let sent = sender.stop()?;
         let received = received?;
+        if sent.octets_per_second < self.cell.rate as f64 / 8.0 {
+            return Ok(Once::TooSlow);
+        }
         if sent.worst_wait > offer.longest_wait() {
-            return Ok(None);
+            return Ok(Once::HeldUp);
         }
         let Some(received) = received else { bail!("nothing arrives at {} bit/s: {}", self.cell.rate, sent.packets) };
-        Ok(Some((received.bits_per_second, received.seconds)))
+        Ok(Once::Measured(received.bits_per_second, received.seconds))
     }
 }
 

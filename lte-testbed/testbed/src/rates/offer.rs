@@ -61,6 +61,8 @@ impl Offer {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sent {
     pub(super) packets: u64,
+    /// Octets of inner IP packets.
+    pub(super) octets_per_second: f64,
     /// The most octets by which what was sent ever fell behind the rate.
     pub(super) worst_wait: f64,
 }
@@ -135,7 +137,8 @@ fn send(packets: &Packets, offer: Offer, stop: &AtomicBool) -> Result<Sent> {
     let (mut due, mut behind) = (offer.first, 0.0f64);
     // A sender that was held up goes on at its rate: it does not make up for it in one burst.
     let most = offer.sent * 0.02 + 3_000.0 + offer.first;
-    let (mut last, mut turn, mut batches) = (Instant::now(), 0usize, 0usize);
+    let began = Instant::now();
+    let (mut octets_sent, mut last, mut turn, mut batches) = (0.0, began, 0usize, 0usize);
     while !stop.load(Ordering::Relaxed) {
         let now = Instant::now();
         let passed = (now - last).as_secs_f64();
@@ -150,6 +153,7 @@ fn send(packets: &Packets, offer: Offer, stop: &AtomicBool) -> Result<Sent> {
                 batch.push(datagram);
                 turn += 1;
                 due -= *octets as f64;
+                octets_sent += *octets as f64;
                 behind -= *octets as f64;
             }
             sys::send_all(&sockets[batches % sockets.len()], &batch)?;
@@ -160,6 +164,7 @@ fn send(packets: &Packets, offer: Offer, stop: &AtomicBool) -> Result<Sent> {
         let pause = Duration::from_secs_f64((-due / offer.sent).max(0.0)).clamp(MICRO * 100, MICRO * 5_000);
         std::thread::sleep(pause);
     }
+    sent.octets_per_second = octets_sent / began.elapsed().as_secs_f64();
     Ok(sent)
 }
 
