@@ -45,6 +45,8 @@ pub struct Faults {
     pub reset: Option<Duration>,
     /// An operator detaches, pages, deactivates, or resets.
     pub operator: Option<Duration>,
+    /// An operator gives some phone a rule, changes or takes one: dedicated bearers come, change and go.
+    pub rules: Option<Duration>,
 }
 
 impl Faults {
@@ -59,7 +61,14 @@ impl Faults {
         station_restart: None,
         reset: None,
         operator: None,
+        rules: None,
     };
+}
+
+/// From a source of its own: what else goes wrong with a seed is not to depend on it.
+fn rules_every(seed: u64) -> Option<Duration> {
+    let mut rng = SimRng::new(seed ^ 0x00de_d1ca_7ed0_bea7);
+    (!rng.chance(1, 5)).then(|| Duration::from_secs(1 + rng.below(8)))
 }
 
 impl Scenario {
@@ -95,6 +104,7 @@ impl Scenario {
             station_restart: often(40, 200),
             reset: often(20, 120),
             operator: often(2, 10),
+            rules: rules_every(seed),
             lying_disk: false,
             air: Profile::PERFECT,
         };

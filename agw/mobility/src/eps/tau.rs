@@ -47,7 +47,7 @@ enum Step {
     /// TRACKING AREA UPDATE ACCEPT is out.
     Accepted {
         /// The plain message, to be sent again.
-        accept: Vec<u8>,
+        accept: Box<TrackingAreaUpdateAccept>,
         sent: u8,
         /// The base station's context: `None` when none is wanted, else whether it is there.
         context: Option<bool>,
@@ -149,10 +149,20 @@ fn learn(ue: &mut Ue, request: &TrackingAreaUpdateRequest) {
 
 /// The session room says which bearers there are.
 pub(crate) fn bearers(ue: &mut Ue, mut bearers: Vec<BearerSetup>, kept: &[Ebi], ambr: Ambr, cx: &mut Cx<'_>) {
-    let Emm::Registered(Some(Task::Updating(update))) = &ue.emm else { return };
-    if !matches!(update.step, Step::Bearers) {
-        return;
+    // A bearer that the UE is just being given belongs to it: what the status does not tell, the UE ends without a word (§5.5.3.2.4).
+    let status: EpsBearerContextStatus = kept.iter().copied().collect();
+    let Emm::Registered(Some(Task::Updating(update))) = &mut ue.emm else { return };
+    match &mut update.step {
+        Step::Bearers => {}
+        Step::Accepted { accept, .. } => {
+            // Sent again: bearers may have come and gone since the first time.
+            accept.bearer_status = Some(status);
+            let again = encoded(accept);
+            ue.send_octets(again, cx);
+            return;
+        }
     }
+    let Emm::Registered(Some(Task::Updating(update))) = &ue.emm else { return };
     if bearers.is_empty() {
         reject(ue, EmmCause::ImplicitlyDetached, "the phone has no session any more", cx);
         detach::finish(ue, "no session was left", cx);
@@ -161,8 +171,6 @@ pub(crate) fn bearers(ue: &mut Ue, mut bearers: Vec<BearerSetup>, kept: &[Ebi], 
     // Bearers are wanted by the flag, for packets that wait, and where the UE is to be detached anyway.
     let wanted = update.request.update_type.active || update.then.is_some() || ue.called;
     let has_context = ue.connection.as_ref().is_some_and(|connection| connection.access_keys.is_some());
-    // A bearer that the UE is just being given belongs to it: what the status does not tell, the UE ends without a word (§5.5.3.2.4).
-    let status: EpsBearerContextStatus = kept.iter().copied().collect();
     let request_kind = update.request.update_type.kind;
     ue.areas = registration_area(cx.config, ue.area.tai);
     let guti = guti::allocate(ue, cx);
@@ -172,22 +180,28 @@ pub(crate) fn bearers(ue: &mut Ue, mut bearers: Vec<BearerSetup>, kept: &[Ebi], 
     if context.is_some() {
         let Some(keys) = ue.keys.as_deref_mut() else { return };
         if let (Some(first), Some(nas)) =
-            (bearers.first_mut(), protect(keys, Protection::IntegrityCiphered, &accept, cx))
+            (bearers.first_mut(), protect(keys, Protection::IntegrityCiphered, &encoded(&accept), cx))
         {
             first.nas = Some(nas);
         }
         service::setup_context(ue, bearers, ambr, cx);
     } else {
-        ue.send_octets(accept.clone(), cx);
+        ue.send_octets(encoded(&accept), cx);
     }
     cx.arm(TimerName::T3450, cx.config.timers.t3450);
     if let Emm::Registered(Some(Task::Updating(update))) = &mut ue.emm {
-        update.step = Step::Accepted { accept, sent: 1, context, confirmed: false };
+        update.step = Step::Accepted { accept: Box::new(accept), sent: 1, context, confirmed: false };
     }
 }
 
 /// TRACKING AREA UPDATE ACCEPT.
-fn accept(ue: &Ue, guti: basalt_ids::Guti, kind: TauKind, status: EpsBearerContextStatus, cx: &Cx<'_>) -> Vec<u8> {
+fn accept(
+    ue: &Ue,
+    guti: basalt_ids::Guti,
+    kind: TauKind,
+    status: EpsBearerContextStatus,
+    cx: &Cx<'_>,
+) -> TrackingAreaUpdateAccept {
     let timers = &cx.config.timers;
     let mut accept = TrackingAreaUpdateAccept::new(TauResult::TaUpdated);
     accept.t3412 = Some(GprsTimer::at_least(timers.t3412));
@@ -201,7 +215,11 @@ fn accept(ue: &Ue, guti: basalt_ids::Guti, kind: TauKind, status: EpsBearerConte
         // §5.5.3.3.4.3: updated for EPS services only, and why.
         accept.cause = Some(EmmCause::CsDomainNotAvailable);
     }
-    octets(EmmMessage::TrackingAreaUpdateAccept(accept))
+    accept
+}
+
+fn encoded(accept: &TrackingAreaUpdateAccept) -> Vec<u8> {
+    octets(EmmMessage::TrackingAreaUpdateAccept(accept.clone()))
 }
 
 /// The base station has set the context up.
@@ -299,11 +317,11 @@ pub(crate) fn t3450(ue: &mut Ue, cx: &mut Cx<'_>) {
 /// Sends the accept again, by itself. Before the base station has the context it still carries the first one.
 fn resend(ue: &mut Ue, cx: &mut Cx<'_>) {
     let Emm::Registered(Some(Task::Updating(update))) = &ue.emm else { return };
-    let Step::Accepted { accept, context, .. } = &update.step else { return };
+    let Step::Accepted { context, .. } = &update.step else { return };
     cx.arm(TimerName::T3450, cx.config.timers.t3450);
     if *context != Some(false) {
-        let accept = accept.clone();
-        ue.send_octets(accept, cx);
+        // The answer says what its bearer status is to be now.
+        cx.session(SessionRequest::Resume { ue: cx.id });
     }
 }
 

@@ -260,6 +260,9 @@ impl Checks {
                 self.fail(format!("{imsi:?} was given {guti:?}, and no durable record has it"));
             }
             Event::SessionUp(session) => {
+                if session.linked.is_some() {
+                    self.count("dedicated bearers");
+                }
                 if let Some(address) = session.address.filter(|address| !self.promises.holds_address(imsi, *address))
                     && self.honest_disk
                 {

@@ -171,5 +171,6 @@ fn digests(loaded: &Loaded) -> BTreeMap<RecordKey, u64> {
     let ues = loaded.ues.iter().map(|ue| Record::Ue(Box::new(ue.clone())));
     let links = loaded.links.iter().map(|link| Record::Link(link.clone()));
     let sqns = loaded.sqns.iter().map(|(imsi, reserved)| Record::Sqn { imsi: *imsi, reserved: *reserved });
-    ues.chain(links).chain(sqns).map(|record| (record.key(), record_digest(&record))).collect()
+    let bearers = loaded.bearers.iter().map(|bearers| Record::Bearers(Box::new(bearers.clone())));
+    ues.chain(links).chain(sqns).chain(bearers).map(|record| (record.key(), record_digest(&record))).collect()
 }

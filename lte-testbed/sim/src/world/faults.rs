@@ -2,7 +2,8 @@
 
 use std::io::ErrorKind;
 
-use agw_types::{Command, Input};
+use agw_types::{Ambr, Arp, BearerQos, Command, Input, PolicyRule, RuleQos, SdfFilter};
+use basalt_ids::Qci;
 use basalt_s1ap::MiscCause;
 use basalt_sansio::{Duration, Rng};
 use testbed_ran::{Enb, PhoneId};
@@ -22,6 +23,8 @@ pub(crate) enum Fault {
     StationRestart,
     Reset,
     Operator,
+    /// An operator gives, changes or takes a rule.
+    Rules,
 }
 
 impl World {
@@ -36,13 +39,14 @@ impl World {
             Fault::StationRestart => faults.station_restart,
             Fault::Reset => faults.reset,
             Fault::Operator => faults.operator,
+            Fault::Rules => faults.rules,
         }
     }
 
     /// Lets faults begin.
     pub(super) fn plan_faults(&mut self) {
-        use Fault::{FailedSave, Kill, LinkLost, Operator, PowerCut, Reset, StationRestart};
-        for fault in [Kill, PowerCut, FailedSave, LinkLost, StationRestart, Reset, Operator] {
+        use Fault::{FailedSave, Kill, LinkLost, Operator, PowerCut, Reset, Rules, StationRestart};
+        for fault in [Kill, PowerCut, FailedSave, LinkLost, StationRestart, Reset, Operator, Rules] {
             self.plan_next(fault);
         }
     }
@@ -56,8 +60,8 @@ impl World {
     }
 
     pub(super) fn end_faults(&mut self) {
-        use Fault::{FailedSave, Kill, KillAtRest, LinkLost, Operator, PowerCut, Reset, StationRestart};
-        for fault in [Kill, KillAtRest, PowerCut, FailedSave, LinkLost, StationRestart, Reset, Operator] {
+        use Fault::{FailedSave, Kill, KillAtRest, LinkLost, Operator, PowerCut, Reset, Rules, StationRestart};
+        for fault in [Kill, KillAtRest, PowerCut, FailedSave, LinkLost, StationRestart, Reset, Operator, Rules] {
             self.rearm(Turn::Fault(fault), None);
         }
         self.doom = None;
@@ -97,6 +101,7 @@ impl World {
             Fault::StationRestart => self.restart_station(),
             Fault::Reset => self.reset_station(),
             Fault::Operator => self.operate(),
+            Fault::Rules => self.rule(),
         }
         self.plan_next(fault);
     }
@@ -279,5 +284,43 @@ impl World {
         };
         let token = self.number();
         self.gateway_input(Input::Operator { token, command });
+    }
+
+    /// A rule comes, changes or goes: any of three names, on the default bearer, with a bearer of its own or one that it shares, with
+    /// guaranteed rates and without.
+    fn rule(&mut self) {
+        let phone = self.rng.below(self.handsets.len() as u64) as usize;
+        let imsi = self.handsets[phone].ue.imsi();
+        let number = self.rng.below(3) as u8;
+        let (apn, name) = (None, format!("rule-{number}"));
+        let command = if self.once_in(3) {
+            self.checks.count("rules taken");
+            Command::RemoveRule { imsi, apn, name }
+        } else {
+            self.checks.count("rules given");
+            let filters = (0..=self.rng.below(3)).map(|_| self.any_filter()).collect();
+            let mut rule = PolicyRule::new(&name, 20 + 20 * number, filters);
+            rule.qos = self.any_qos();
+            Command::SetRule { imsi, apn, rule: Box::new(rule) }
+        };
+        let token = self.number();
+        self.gateway_input(Input::Operator { token, command });
+    }
+
+    fn any_filter(&mut self) -> SdfFilter {
+        let port = 5_000 + self.rng.below(40) as u16;
+        let protocol = Some(if self.once_in(2) { 17 } else { 6 });
+        SdfFilter { protocol, remote_ports: Some((port, port + 3)), ..SdfFilter::ANY }
+    }
+
+    fn any_qos(&mut self) -> Option<RuleQos> {
+        let (qci, gbr) = match self.rng.below(6) {
+            0 => return None,
+            1 => (1, Some(Ambr { uplink: 64_000, downlink: 64_000 })),
+            2 => (5, None),
+            _ => (8, None),
+        };
+        let arp = Arp { priority: 1 + self.rng.below(12) as u8, may_preempt: self.once_in(2), preemptable: true };
+        Some(RuleQos { bearer: BearerQos { qci: Qci(qci), arp }, gbr })
     }
 }

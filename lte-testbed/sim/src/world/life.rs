@@ -1,6 +1,9 @@
 //! What the users of phones do: live their lives while there are faults, and insist on service once there are none.
 
+use std::collections::BTreeSet;
+
 use agw_types::UeState;
+use basalt_ids::Ebi;
 use basalt_sansio::{Duration, Rng};
 use testbed_ran::PhoneId;
 use testbed_ue::{AttachKind, DetachKind, EmmState};
@@ -309,6 +312,14 @@ impl World {
                     |other: &agw_types::Session| other.ebi == session.ebi && other.address.ipv4() == session.address;
                 if !view.sessions.iter().any(same) {
                     problems.push(format!("{imsi:?} has {session:?}, the gateway has {:?}", view.sessions));
+                }
+                let of = |it: &&testbed_ue::Session| it.linked == Some(session.ebi);
+                let has: BTreeSet<Ebi> = handset.ue.sessions().iter().filter(of).map(|it| it.ebi).collect();
+                let known = view.sessions.iter().filter(|other| other.ebi == session.ebi);
+                let known = known.flat_map(|other| other.bearers.iter().filter(|bearer| bearer.confirmed));
+                let known: BTreeSet<Ebi> = known.map(|bearer| bearer.ebi).collect();
+                if has != known {
+                    problems.push(format!("{imsi:?} has the dedicated bearers {has:?}, the gateway {known:?}"));
                 }
             }
         }
