@@ -29,7 +29,7 @@ struct Bench {
 /// Numbers are of the profile that is shipped.
 const PROFILE: &str = "release";
 
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 9] = [
     Bench {
         name: "attach",
         what: "full attaches over SCTP through the gateway process, saved durably",
@@ -91,6 +91,14 @@ const BENCHES: [Bench; 8] = [
         what: "10,000 gateways with 1,000,000 subscribers at one orchestratord",
         build: &["-p", "orchestratord", "--bins", "--example", "fleet_bench"],
         run: &["examples/fleet_bench"],
+        root: false,
+        ebpf: false,
+    },
+    Bench {
+        name: "watching",
+        what: "10,000 gateways with 200 series taken in, charts of a day, searches in 10 million events",
+        build: &["-p", "orchestrator-db", "--example", "watch_bench"],
+        run: &["examples/watch_bench"],
         root: false,
         ebpf: false,
     },

@@ -11,7 +11,7 @@ use crate::env;
 use crate::steps::shown;
 
 /// Programs, the package that has each, and whether the demo needs it too.
-const PROGRAMS: [(&str, &str, bool); 12] = [
+const PROGRAMS: [(&str, &str, bool); 14] = [
     ("ip", "iproute2", true),
     ("nft", "nftables", true),
     ("ethtool", "ethtool", true),
@@ -26,6 +26,9 @@ const PROGRAMS: [(&str, &str, bool); 12] = [
     ("lintian", "lintian", false),
     // A Diameter peer that others wrote, with its list of who may connect.
     ("freeDiameterd", "freediameter freediameter-extensions", false),
+    // What the orchestrator's metrics and alarms are sent to, and judged by (promtool).
+    ("prometheus", "prometheus", false),
+    ("prometheus-alertmanager", "prometheus-alertmanager", false),
     // The tests of the orchestrator start servers of their own from its binaries; this one is its wrapper on the path.
     ("pg_lsclusters", "postgresql", false),
 ];

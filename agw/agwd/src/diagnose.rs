@@ -54,7 +54,7 @@ fn facts(gateway: &mut Gateway) -> GatewayFacts {
 }
 
 /// Why the packet path is not the best one, when nobody asked for less.
-fn why_not_best(gateway: &Gateway) -> Option<String> {
+pub fn why_not_best(gateway: &Gateway) -> Option<String> {
     if gateway.effective.dataplane != DataplaneMode::Auto {
         return None;
     }

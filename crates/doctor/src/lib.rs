@@ -33,6 +33,7 @@ pub use facts::{
     XdpSupport,
 };
 pub use finding::{Finding, Level, worst};
+pub use gather::{Host, host};
 pub use wanted::{DataPlane, SctpBackend, Wanted};
 
 /// Gathers and judges: what is true of this machine for a gateway that wants this.

@@ -196,7 +196,7 @@ export function receiverForm(network: string): ObjectForm {
     nameHint: "form.nameHint",
     start: { channel: "webhook", target: "" },
     fields: [
-      { kind: "choice", label: "alarms.channel", path: ["channel"], required: true, choices: choices("webhook", "email", "slack", "pagerduty") },
+      { kind: "choice", label: "alarms.channel", path: ["channel"], required: true, choices: choices("webhook", "email", "slack", "pagerduty", "alertmanager") },
       { kind: "text", label: "alarms.target", path: ["target"], required: true },
       { kind: "secret", label: "alarms.secret", path: ["secret"], hint: "form.keysHint" },
       { kind: "switch", label: "alarms.resolved", path: ["send_resolved"] },

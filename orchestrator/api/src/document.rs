@@ -5,6 +5,8 @@ use crate::gateways::{CommandRequest, GatewayTokenRequest};
 use crate::users::{User, UserChange};
 use crate::{Grant, Need, Operation, Problem, Route, routes};
 use orchestrator_model::Kind;
+use orchestrator_telemetry::chart::DERIVED;
+use orchestrator_telemetry::series::Series;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
@@ -97,6 +99,25 @@ fn operation_id(route: &Route) -> String {
         Operation::Events if route.path.contains("{name}") => "events_of_gateway".to_owned(),
         Operation::Events if route.path.contains('{') => "events_of_network".to_owned(),
         Operation::Events => "events".to_owned(),
+        Operation::Scrape if route.path.contains('{') => "metrics_of_network".to_owned(),
+        Operation::Scrape => "metrics".to_owned(),
+        Operation::History => "history".to_owned(),
+        Operation::Kpis => "kpis".to_owned(),
+        Operation::MetricsQuery => {
+            let last = route.path.rsplit('/').next().unwrap_or_default();
+            format!("prometheus_{}", if last == "values" { "label_values" } else { last })
+        }
+        Operation::ListAlarms if route.path.contains('{') => "alarms_of_network".to_owned(),
+        Operation::ListAlarms => "alarms".to_owned(),
+        Operation::ReadAlarm => "get_alarm".to_owned(),
+        Operation::ListAlarmRules => "alarm_rules".to_owned(),
+        Operation::PreviewRule => "preview_alert_rule".to_owned(),
+        Operation::ListNotices => "list_receiver_deliveries".to_owned(),
+        Operation::TestReceiver => "test_alert_receiver".to_owned(),
+        Operation::TmfAlarms => "tmf642_alarms".to_owned(),
+        Operation::TmfAlarm => "tmf642_alarm".to_owned(),
+        Operation::TmfResources => "tmf639_resources".to_owned(),
+        Operation::TmfResource => "tmf639_resource".to_owned(),
         Operation::Usage => "usage".to_owned(),
         Operation::UsageSums => "usage_sums".to_owned(),
         Operation::Phones => "list_phones".to_owned(),
@@ -158,6 +179,20 @@ fn tag(operation: Operation) -> &'static str {
         | Operation::ListCommands
         | Operation::ReadCommand
         | Operation::CommandData => "fleet",
+        Operation::Scrape
+        | Operation::History
+        | Operation::Kpis
+        | Operation::MetricsQuery
+        | Operation::ListAlarms
+        | Operation::ReadAlarm
+        | Operation::ListAlarmRules
+        | Operation::PreviewRule
+        | Operation::ListNotices
+        | Operation::TestReceiver
+        | Operation::TmfAlarms
+        | Operation::TmfAlarm
+        | Operation::TmfResources
+        | Operation::TmfResource => "watching",
         Operation::Document => "about",
         _ => "accounts",
     }
@@ -169,6 +204,8 @@ fn parameters(route: &Route) -> Vec<Value> {
         .map(|name| {
             let pattern = match (route.operation, name) {
                 (of_kind, "name") if of_subscriber(of_kind) => "^[0-9]{6,15}$",
+                (Operation::ReadAlarm | Operation::TmfAlarm, "name") => "^[0-9]{1,18}$",
+                (Operation::MetricsQuery, "name") => "^[a-zA-Z_][a-zA-Z0-9_]{0,127}$",
                 (Operation::PutUser | Operation::DeleteUser, "name") => "^[A-Za-z0-9._-]{1,64}$",
                 _ => "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$",
             };
@@ -191,6 +228,8 @@ fn parameters(route: &Route) -> Vec<Value> {
             | Operation::Phones
             | Operation::BaseStations
             | Operation::Events
+            | Operation::ListAlarms
+            | Operation::TmfAlarms
     );
     if pages {
         query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries of a page.");
@@ -198,7 +237,11 @@ fn parameters(route: &Route) -> Vec<Value> {
             Operation::List(_) => {
                 json!({"type": "string", "pattern": "^[0-9]{1,18}~[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"})
             }
-            Operation::Versions(_) | Operation::Audit | Operation::Events => {
+            Operation::Versions(_)
+            | Operation::Audit
+            | Operation::Events
+            | Operation::ListAlarms
+            | Operation::TmfAlarms => {
                 json!({"type": "string", "pattern": "^[0-9]{1,18}$"})
             }
             _ => text(),
@@ -215,6 +258,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         query("since", time(), "At or after; milliseconds since 1970.");
         query("until", time(), "Before; milliseconds since 1970.");
     }
+    watching(route, &mut query);
     if let Operation::Phones = route.operation {
         query("imsi", json!({"type": "string", "pattern": "^[0-9]{0,15}$"}), "The first digits of the IMSI, or all.");
         for name in ["gateway", "state", "enb", "apn", "address"] {
@@ -243,7 +287,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         let filters = json!({"type": "array", "maxItems": 8, "items": {"type": "string", "pattern": FILTER}});
         query("filter", filters, "FIELD:TEXT, the field of the body with dots between keys. All must fit.");
     }
-    if let Operation::List(_) | Operation::Audit = route.operation {
+    if let Operation::List(_) | Operation::Audit | Operation::Events = route.operation {
         query(
             "format",
             json!({"enum": ["json", "ndjson", "csv"]}),
@@ -260,7 +304,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     if let Operation::Import(Kind::Subscriber) = route.operation {
         query("form", json!({"enum": ["sim"]}), "The body is a file of a SIM vendor; its head names the columns.");
     }
-    if let Operation::ListDeliveries = route.operation {
+    if let Operation::ListDeliveries | Operation::ListNotices = route.operation {
         query("state", json!({"enum": ["pending", "delivered", "dead"]}), "Those that stand so.");
         query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries at most.");
     }
@@ -315,6 +359,52 @@ fn parameters(route: &Route) -> Vec<Value> {
     all
 }
 
+/// Parameters of what is watched.
+fn watching(route: &Route, query: &mut dyn FnMut(&str, Value, &str)) {
+    let text = || json!({"type": "string"});
+    let time = || json!({"type": "integer", "minimum": 0, "maximum": i64::MAX});
+    match route.operation {
+        Operation::ListAlarms | Operation::TmfAlarms => {
+            query("gateway", text(), "About this gateway alone.");
+            query("rule", text(), "Of this rule alone.");
+            query("state", json!({"enum": ["open", "cleared"]}), "Those that hold, or those that are over.");
+        }
+        Operation::History | Operation::Kpis => {
+            query("gateway", text(), "Of this gateway; of the whole network, when absent.");
+            query("since", time(), "Milliseconds since 1970, at most 48 hours ago.");
+            query("until", time(), "Milliseconds since 1970; now, when absent.");
+            if route.operation == Operation::History {
+                let words: Vec<&str> = DERIVED
+                    .iter()
+                    .map(|(name, ..)| *name)
+                    .chain(Series::ALL.iter().map(|series| series.word()))
+                    .collect();
+                let said = format!("Up to 32 of these, joined by commas: {}.", words.join(", "));
+                query("series", text(), &said);
+                let step = json!({"type": "integer", "minimum": 60, "maximum": 86_400, "default": 60});
+                query("step", step, "Seconds of a point.");
+            }
+        }
+        Operation::MetricsQuery => {
+            if route.path.ends_with("query") || route.path.ends_with("query_range") {
+                query("query", text(), "PromQL; each selector is narrowed to the network.");
+            } else {
+                query("match[]", text(), "Selectors; each is narrowed to the network.");
+            }
+            for name in ["time", "start", "end", "step", "timeout"] {
+                query(name, text(), "As the metrics server takes it.");
+            }
+        }
+        Operation::TmfResources => {
+            query("category", json!({"enum": ["gateway", "baseStation"]}), "Of this category alone.");
+            query("offset", json!({"type": "integer", "minimum": 0, "default": 0}), "Resources passed over.");
+            let limit = json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100});
+            query("limit", limit, "Resources at most.");
+        }
+        _ => {}
+    }
+}
+
 fn request(operation: Operation) -> Option<Value> {
     let json = |form: &str, schema: Value| json!({"required": true, "content": {form: {"schema": schema}}});
     let named = |name: &str| json("application/json", reference(name));
@@ -326,6 +416,7 @@ fn request(operation: Operation) -> Option<Value> {
         Operation::CreateKey => named("KeyRequest"),
         Operation::CreateGatewayToken => named("GatewayTokenRequest"),
         Operation::CreateCommand => named("CommandRequest"),
+        Operation::PreviewRule => named(Kind::AlertRule.schema_name()),
         Operation::Put(kind) => named(kind.schema_name()),
         Operation::Patch(_) => json("application/merge-patch+json", json!({"type": "object"})),
         Operation::Rollback(_) => {
@@ -397,13 +488,33 @@ fn responses(route: &Route) -> Value {
             ("200", json!({"description": said, "content": form}))
         }
         Operation::ListDeliveries => ("200", page(reference("Delivery"))),
-        Operation::TestWebhook => ("202", json(reference("Delivery"))),
+        Operation::TestWebhook | Operation::TestReceiver => ("202", json(reference("Delivery"))),
+        Operation::Scrape => {
+            let form = json!({"text/plain": {"schema": {"type": "string"}}});
+            (
+                "200",
+                json!({"description": "Prometheus' text form, with network and gateway as labels.", "content": form}),
+            )
+        }
+        Operation::History => ("200", json(reference("History"))),
+        Operation::Kpis => ("200", json(reference("Kpis"))),
+        Operation::ListAlarms => ("200", page(reference("Alarm"))),
+        Operation::ReadAlarm => ("200", json(reference("Alarm"))),
+        Operation::ListAlarmRules => ("200", page(reference("AlarmRule"))),
+        Operation::PreviewRule => ("200", json(reference("RulePreview"))),
+        Operation::ListNotices => ("200", page(reference("Delivery"))),
+        Operation::TmfAlarms | Operation::TmfResources => {
+            ("200", json(json!({"type": "array", "items": {"type": "object"}})))
+        }
         Operation::ListJobs => ("200", page(reference("Job"))),
         Operation::ReadJob => ("200", json(reference("Job"))),
         Operation::Me => ("200", json(reference("Me"))),
-        Operation::Document | Operation::Import(_) | Operation::GatewayMetrics => {
-            ("200", json(json!({"type": "object"})))
-        }
+        Operation::Document
+        | Operation::Import(_)
+        | Operation::GatewayMetrics
+        | Operation::MetricsQuery
+        | Operation::TmfAlarm
+        | Operation::TmfResource => ("200", json(json!({"type": "object"}))),
     };
     let mut all = json!({ good: answer.clone() });
     if matches!(route.operation, Operation::Put(_) | Operation::PutUser) {
@@ -412,7 +523,7 @@ fn responses(route: &Route) -> Value {
     if let Operation::Import(_) = route.operation {
         all["202"] = json(reference("Job"));
     }
-    if let Operation::List(_) | Operation::Audit = route.operation {
+    if let Operation::List(_) | Operation::Audit | Operation::Events = route.operation {
         for form in ["application/x-ndjson", "text/csv"] {
             all["200"]["content"][form] = json!({"schema": {"type": "string"}});
         }

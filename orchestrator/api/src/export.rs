@@ -99,10 +99,45 @@ pub(crate) fn audit(call: &Call, form: Form) -> Response<Body> {
 const AUDIT: [&str; 7] = ["id", "at", "who", "network", "action", "target", "outcome"];
 
 fn audit_row(it: &AuditEntry, form: Form) -> String {
-    let shown = crate::accounts::shown_audit(it);
+    line(&crate::accounts::shown_audit(it), &AUDIT, form)
+}
+
+/// All events that are asked for, the newest first.
+pub(crate) fn events(call: &Call, form: Form) -> Result<Response<Body>, Problem> {
+    let mut query = crate::gateways::event_query(call)?;
+    query.limit = PAGE;
+    let call = call.clone();
+    let (out, parts) = mpsc::channel(PARTS);
+    tokio::spawn(async move {
+        if form == Form::Csv && !give(&out, Ok(csv::line(EVENT.map(str::to_owned)))).await {
+            return;
+        }
+        loop {
+            let page = match call.state.db.gateway_events(&call.network, &query).await {
+                Ok(page) => page,
+                Err(error) => {
+                    give(&out, Err(failed(&error))).await;
+                    return;
+                }
+            };
+            query.below = page.items.last().map_or(query.below, |last| last.id);
+            let rows = page.items.iter().map(crate::gateways::shown_event);
+            let text: String = rows.map(|shown| line(&shown, &EVENT, form)).collect();
+            if !give(&out, Ok(text)).await || !page.more {
+                return;
+            }
+        }
+    });
+    Ok(response(form, "events", parts))
+}
+
+const EVENT: [&str; 8] = ["id", "gateway", "at", "kind", "alarm", "imsi", "text", "facts"];
+
+/// A row of what is shown.
+fn line(shown: &Value, columns: &[&str], form: Form) -> String {
     match form {
         Form::JsonLines => format!("{shown}\n"),
-        Form::Csv => csv::line(AUDIT.map(|name| match &shown[name] {
+        Form::Csv => csv::line(columns.iter().map(|name| match &shown[*name] {
             Value::String(text) => csv::harmless(text),
             other => other.to_string(),
         })),

@@ -6,8 +6,8 @@
 
 use crate::access::Place;
 use crate::{
-    Caller, JoinPoint, Need, Oidc, Operation, Problem, Role, Route, Watchers, accounts, export, gateways, import, jobs,
-    live, objects, oidc, routes, session, users, watch, webhooks,
+    Caller, JoinPoint, MetricsServer, Need, Oidc, Operation, Problem, Role, Route, Watchers, accounts, alarms, export,
+    gateways, import, inventory, jobs, live, numbers, objects, oidc, proxy, routes, session, users, watch, webhooks,
 };
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -46,6 +46,8 @@ pub struct State {
     pub secure: bool,
     /// Where people log in besides here.
     pub oidc: Arc<Oidc>,
+    /// A metrics server that queries are passed on to, if there is one.
+    pub metrics_server: Option<Arc<MetricsServer>>,
     /// Who watches.
     pub watchers: Arc<Watchers>,
     /// Becomes true when the process stops: streams end then.
@@ -240,11 +242,18 @@ async fn pass(state: State, route: &Route, request: Request) -> Result<Reply, Pr
         if call.operation == Operation::Watch {
             return watch::begin(&call, route.need).await.map(Reply::Stream);
         }
-        if let Operation::List(_) | Operation::Audit = call.operation
+        if call.operation == Operation::Scrape {
+            return numbers::scrape(&call).await.map(Reply::Stream);
+        }
+        if call.operation == Operation::MetricsQuery {
+            return proxy::query(&call, &path).await.map(Reply::Stream);
+        }
+        if let Operation::List(_) | Operation::Audit | Operation::Events = call.operation
             && let Some(form) = export::form(&call)?
         {
             return match call.operation {
                 Operation::List(kind) => export::objects(&call, kind, form).map(Reply::Stream),
+                Operation::Events => export::events(&call, form).map(Reply::Stream),
                 _ => Ok(Reply::Stream(export::audit(&call, form))),
             };
         }
@@ -439,8 +448,20 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
         Operation::TestWebhook => webhooks::test(call).await,
         Operation::ListJobs => jobs::list(call).await,
         Operation::ReadJob => jobs::read(call).await,
-        // It is no answer but a stream: the gate begins it.
-        Operation::Watch => Err(Problem::not_found()),
+        Operation::History => numbers::history(call).await,
+        Operation::Kpis => numbers::kpis(call).await,
+        Operation::ListAlarms => alarms::list(call).await,
+        Operation::ReadAlarm => alarms::read(call).await,
+        Operation::ListAlarmRules => alarms::rules(),
+        Operation::PreviewRule => alarms::preview(call).await,
+        Operation::ListNotices => alarms::deliveries(call).await,
+        Operation::TestReceiver => alarms::test(call).await,
+        Operation::TmfAlarms => alarms::tmf_list(call).await,
+        Operation::TmfAlarm => alarms::tmf_read(call).await,
+        Operation::TmfResources => inventory::list(call).await,
+        Operation::TmfResource => inventory::read(call).await,
+        // They are no answers of ours: the gate begins them.
+        Operation::Watch | Operation::Scrape | Operation::MetricsQuery => Err(Problem::not_found()),
         Operation::CreateCommand => gateways::create_command(call).await,
         Operation::ListCommands => gateways::list_commands(call).await,
         Operation::ReadCommand => gateways::command(call).await,

@@ -184,6 +184,14 @@ pub(crate) async fn revoke(call: &Call) -> Result<Answer, Problem> {
 
 /// Events of a network or of one gateway; outside of networks those of whom no network is known.
 pub(crate) async fn events(call: &Call) -> Result<Answer, Problem> {
+    let query = event_query(call)?;
+    let page = call.state.db.gateway_events(&call.network, &query).await?;
+    let next = page.items.last().filter(|_| page.more).map(|event| event.id.to_string());
+    Answer::ok(json!({ "items": page.items.iter().map(shown_event).collect::<Vec<_>>(), "next_cursor": next }))
+}
+
+/// The events that are asked for.
+pub(crate) fn event_query(call: &Call) -> Result<EventQuery, Problem> {
     let text = |name| call.parameter(name).map(str::to_owned);
     let mut query = EventQuery { limit: select::limit(call)?, ..EventQuery::default() };
     if let Some(cursor) = call.parameter("cursor") {
@@ -198,9 +206,7 @@ pub(crate) async fn events(call: &Call) -> Result<Answer, Problem> {
     (query.kind, query.imsi) = (text("kind"), text("imsi"));
     query.since = live::time(call, "since")?.unwrap_or(i64::MIN);
     query.until = live::time(call, "until")?.unwrap_or(i64::MAX);
-    let page = call.state.db.gateway_events(&call.network, &query).await?;
-    let next = page.items.last().filter(|_| page.more).map(|event| event.id.to_string());
-    Answer::ok(json!({ "items": page.items.iter().map(shown_event).collect::<Vec<_>>(), "next_cursor": next }))
+    Ok(query)
 }
 
 /// Usage records in order of their end.
@@ -339,7 +345,9 @@ pub(crate) async fn command_data(call: &Call) -> Result<Answer, Problem> {
     }))
 }
 
-fn base64(octets: &[u8]) -> String {
+/// Octets in Base64 (RFC 4648 §4).
+#[must_use]
+pub fn base64(octets: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(octets.len().div_ceil(3) * 4);
     for group in octets.chunks(3) {

@@ -129,7 +129,7 @@ fn one(
     if !names.insert(row.name.clone()) {
         return Err(Problem::field("/name", "is there twice", "each name once"));
     }
-    let parsed = kind.parse_value(&row.name, row.body).map_err(Problem::fields)?;
+    let parsed = crate::objects::parse(kind, &row.name, row.body)?;
     let present = present.get(&row.name);
     let place = Target { kind, network: call.network.clone(), name: row.name };
     objects::change(call, place, parsed, present, Precondition::None)

@@ -11,19 +11,23 @@
 
 mod access;
 mod accounts;
+mod alarms;
 mod csv;
 mod document;
 mod export;
 mod gate;
 mod gateways;
 mod import;
+mod inventory;
 mod jobs;
 mod jwt;
 mod live;
+mod numbers;
 mod objects;
 mod oidc;
 mod password;
 mod problem;
+mod proxy;
 mod routes;
 mod select;
 mod session;
@@ -35,11 +39,13 @@ mod watch;
 mod webhooks;
 
 pub use access::{Caller, Grant, Need, Role, Scope};
+pub use alarms::receiver_place;
 pub use document::document;
 pub use gate::{Counters, State, router};
-pub use gateways::JoinPoint;
+pub use gateways::{JoinPoint, base64};
 pub use oidc::{Fetch, FetchRequest, Fetched, GroupGrant, Oidc, Provider};
 pub use problem::Problem;
+pub use proxy::MetricsServer;
 pub use routes::{Operation, Route, routes};
 pub use token::{digest_of, new_secret, new_setup_token};
 pub use watch::Watchers;

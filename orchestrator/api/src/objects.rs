@@ -2,7 +2,7 @@
 
 use crate::access::Place;
 use crate::gate::{Answer, Call, malformed, target};
-use crate::{Problem, Role, select};
+use crate::{Problem, Role, alarms, select};
 use axum::http::header;
 use basalt_security::{SEALING_NONCE, SealedKey};
 use orchestrator_db::{Change, Object, Page, Precondition, Query, Target, Version};
@@ -63,7 +63,7 @@ pub(crate) async fn read(call: &Call, kind: Kind) -> Result<Answer, Problem> {
 pub(crate) async fn put(call: &Call, kind: Kind) -> Result<Answer, Problem> {
     let body = parse_strict(&call.body).map_err(|error| malformed(&error))?;
     let place = target(call, kind);
-    let parsed = kind.parse_value(&place.name, body).map_err(Problem::fields)?;
+    let parsed = parse(kind, &place.name, body)?;
     let present = call.state.db.object(&place).await?;
     store(call, place, parsed, present, precondition(call)?).await
 }
@@ -74,7 +74,7 @@ pub(crate) async fn patch(call: &Call, kind: Kind) -> Result<Answer, Problem> {
     let present = call.state.db.object(&place).await?.ok_or_else(Problem::not_found)?;
     let mut body = present.body.clone();
     merge(&mut body, patch);
-    let parsed = kind.parse_value(&place.name, body).map_err(Problem::fields)?;
+    let parsed = parse(kind, &place.name, body)?;
     let condition = match precondition(call)? {
         // What was patched is what was read.
         Precondition::None | Precondition::Present => Precondition::Revision(present.revision),
@@ -116,7 +116,7 @@ pub(crate) async fn rollback(call: &Call, kind: Kind) -> Result<Answer, Problem>
     let version = call.state.db.version(&place, revision).await?.ok_or_else(Problem::not_found)?;
     let body = version.after.ok_or_else(|| Problem::new(409, "was-deleted", "at that version there was no object"))?;
     // What was valid then may not be now.
-    let parsed = kind.parse_value(&place.name, body).map_err(Problem::fields)?;
+    let parsed = parse(kind, &place.name, body)?;
     let condition = precondition(call)?;
     may_own(call, kind, &parsed.body, None)?;
     let (references, body) = (parsed.references, Some(parsed.body));
@@ -292,6 +292,15 @@ fn differ(path: &str, before: &Value, after: &Value, out: &mut Vec<Value>) {
         _ if before == after => {}
         _ => out.push(json!({"path": path, "before": before, "after": after})),
     }
+}
+
+/// Reads a body and checks it, also where the model cannot.
+pub(crate) fn parse(kind: Kind, name: &str, body: Value) -> Result<Parsed, Problem> {
+    let parsed = kind.parse_value(name, body).map_err(Problem::fields)?;
+    if kind == Kind::AlertRule {
+        alarms::check(&parsed.body)?;
+    }
+    Ok(parsed)
 }
 
 #[cfg(test)]

@@ -64,6 +64,34 @@ pub enum Operation {
     RevokeGateway,
     /// Events of a gateway, a network, or of nobody that is known.
     Events,
+    /// Metrics of gateways for a metrics server: of all, or of a network.
+    Scrape,
+    /// Series over time.
+    History,
+    /// Key performance indicators.
+    Kpis,
+    /// A query of a metrics server, narrowed to a network.
+    MetricsQuery,
+    /// Alarms of all, or of a network.
+    ListAlarms,
+    /// One alarm.
+    ReadAlarm,
+    /// Rules that hold without setup.
+    ListAlarmRules,
+    /// What a rule would find.
+    PreviewRule,
+    /// What was sent to a receiver of alarms.
+    ListNotices,
+    /// Send a receiver a test.
+    TestReceiver,
+    /// Alarms as TM Forum has them.
+    TmfAlarms,
+    /// One of them.
+    TmfAlarm,
+    /// Resources as TM Forum has them.
+    TmfResources,
+    /// One of them.
+    TmfResource,
     /// Usage records.
     Usage,
     /// Sums of usage.
@@ -150,10 +178,13 @@ pub fn routes() -> Vec<Route> {
         ("GET", "/audit", Need::Everywhere(Admin), Operation::Audit),
         ("GET", "/networks/{network}/audit", Need::InNetwork(Admin), Operation::Audit),
         ("GET", "/events", Need::Everywhere(Viewer), Operation::Events),
+        ("GET", "/metrics", Need::Everywhere(Viewer), Operation::Scrape),
+        ("GET", "/alarms", Need::Everywhere(Viewer), Operation::ListAlarms),
+        ("GET", "/alarm-rules", Need::Somebody, Operation::ListAlarmRules),
     ];
     let fixed =
         fixed.into_iter().map(|(method, path, need, operation)| route(method, path.to_owned(), need, operation));
-    fixed.chain(of_gateways()).chain(Kind::ALL.iter().flat_map(|kind| of_kind(*kind))).collect()
+    fixed.chain(of_gateways()).chain(of_watching()).chain(Kind::ALL.iter().flat_map(|kind| of_kind(*kind))).collect()
 }
 
 fn of_gateways() -> Vec<Route> {
@@ -183,6 +214,31 @@ fn of_gateways() -> Vec<Route> {
         ("POST", "webhooks/{name}/test", act, Operation::TestWebhook),
         ("GET", "jobs", view, Operation::ListJobs),
         ("GET", "jobs/{name}", view, Operation::ReadJob),
+    ];
+    let one = |(method, path, need, operation)| route(method, format!("/networks/{{network}}/{path}"), need, operation);
+    all.into_iter().map(one).collect()
+}
+
+fn of_watching() -> Vec<Route> {
+    let (view, act) = (Need::InNetwork(Viewer), Need::InNetwork(Operator));
+    let all = [
+        ("GET", "metrics", view, Operation::Scrape),
+        ("GET", "history", view, Operation::History),
+        ("GET", "kpis", view, Operation::Kpis),
+        ("GET", "prometheus/api/v1/query", view, Operation::MetricsQuery),
+        ("GET", "prometheus/api/v1/query_range", view, Operation::MetricsQuery),
+        ("GET", "prometheus/api/v1/series", view, Operation::MetricsQuery),
+        ("GET", "prometheus/api/v1/labels", view, Operation::MetricsQuery),
+        ("GET", "prometheus/api/v1/label/{name}/values", view, Operation::MetricsQuery),
+        ("GET", "alarms", view, Operation::ListAlarms),
+        ("GET", "alarms/{name}", view, Operation::ReadAlarm),
+        ("POST", "alert-rules/preview", act, Operation::PreviewRule),
+        ("GET", "alert-receivers/{name}/deliveries", view, Operation::ListNotices),
+        ("POST", "alert-receivers/{name}/test", act, Operation::TestReceiver),
+        ("GET", "tmf-api/alarmManagement/v4/alarm", view, Operation::TmfAlarms),
+        ("GET", "tmf-api/alarmManagement/v4/alarm/{name}", view, Operation::TmfAlarm),
+        ("GET", "tmf-api/resourceInventoryManagement/v4/resource", view, Operation::TmfResources),
+        ("GET", "tmf-api/resourceInventoryManagement/v4/resource/{name}", view, Operation::TmfResource),
     ];
     let one = |(method, path, need, operation)| route(method, format!("/networks/{{network}}/{path}"), need, operation);
     all.into_iter().map(one).collect()

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 type Fields = &'static [(&'static str, &'static str)];
 
 /// The shapes by name.
-const SHAPES: [(&str, Fields); 22] = [
+const SHAPES: [(&str, Fields); 31] = [
     ("LoginOptions", &[("password", "boolean"), ("providers", "[LoginProvider]")]),
     ("LoginProvider", &[("name", "string"), ("title", "string"), ("href", "string")]),
     ("Session", &[("token", "string?"), ("csrf_token", "string?"), ("expires_at", "integer"), ("name", "string?")]),
@@ -241,6 +241,57 @@ const SHAPES: [(&str, Fields); 22] = [
             ("complete", "boolean"),
         ],
     ),
+    (
+        "Alarm",
+        &[
+            ("id", "integer"),
+            ("network", "string"),
+            ("gateway", "string"),
+            ("rule", "string"),
+            ("title", "string?"),
+            ("subject", "string"),
+            ("severity", "string"),
+            ("state", "string"),
+            ("silenced", "boolean"),
+            ("since", "integer"),
+            ("raised_at", "integer"),
+            ("cleared_at", "integer?"),
+            ("acknowledged", "AlarmAcknowledged?"),
+            ("text", "string"),
+            ("runbook", "string?"),
+        ],
+    ),
+    ("AlarmAcknowledged", &[("by", "string"), ("at", "integer"), ("note", "string?")]),
+    (
+        "AlarmRule",
+        &[
+            ("name", "string"),
+            ("severity", "string"),
+            ("title", "string"),
+            ("source", "string"),
+            ("for_seconds", "integer"),
+            ("clear_after_seconds", "integer"),
+            ("runbook", "string"),
+        ],
+    ),
+    (
+        "RulePreview",
+        &[("expression", "string"), ("holds", "integer"), ("items", "[object]"), ("needs_past", "boolean")],
+    ),
+    ("History", &[("since", "integer"), ("until", "integer"), ("step", "integer"), ("series", "[HistorySeries]")]),
+    ("HistorySeries", &[("name", "string"), ("unit", "string"), ("points", "any")]),
+    (
+        "Kpis",
+        &[
+            ("since", "integer"),
+            ("until", "integer"),
+            ("kpis", "[Kpi]"),
+            ("drops", "[object]"),
+            ("base_stations", "[PhonesByStation]"),
+        ],
+    ),
+    ("Kpi", &[("name", "string"), ("unit", "string"), ("value", "number?")]),
+    ("PhonesByStation", &[("gateway", "string"), ("enb", "string"), ("connected", "integer"), ("idle", "integer")]),
 ];
 
 /// All of them, as schemas.

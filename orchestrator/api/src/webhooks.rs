@@ -10,15 +10,20 @@ use serde_json::json;
 /// Deliveries of a webhook, the newest first; those that were given up stay to be seen.
 pub(crate) async fn deliveries(call: &Call) -> Result<Answer, Problem> {
     webhook(call).await?;
-    let state = match call.parameter("state") {
-        None => None,
-        Some("pending") => Some(DeliveryState::Pending),
-        Some("delivered") => Some(DeliveryState::Delivered),
-        Some("dead") => Some(DeliveryState::Dead),
-        Some(_) => return Err(Problem::bad("state is pending, delivered or dead")),
-    };
+    let state = state(call)?;
     let found = call.state.db.deliveries(&call.network, &call.name, state, select::limit(call)?).await?;
     Answer::ok(json!({"items": found.iter().map(shown).collect::<Vec<_>>()}))
+}
+
+/// How deliveries stand that are asked for.
+pub(crate) fn state(call: &Call) -> Result<Option<DeliveryState>, Problem> {
+    match call.parameter("state") {
+        None => Ok(None),
+        Some("pending") => Ok(Some(DeliveryState::Pending)),
+        Some("delivered") => Ok(Some(DeliveryState::Delivered)),
+        Some("dead") => Ok(Some(DeliveryState::Dead)),
+        Some(_) => Err(Problem::bad("state is pending, delivered or dead")),
+    }
 }
 
 /// Queues a delivery that says that it is a test.
@@ -50,7 +55,8 @@ async fn webhook(call: &Call) -> Result<(), Problem> {
     call.state.db.object(&target).await?.map(|_| ()).ok_or_else(Problem::not_found)
 }
 
-fn shown(it: &Delivery) -> serde_json::Value {
+/// A delivery as it is shown.
+pub(crate) fn shown(it: &Delivery) -> serde_json::Value {
     json!({
         "id": it.id,
         "event": it.event,

@@ -10,6 +10,7 @@ mod matrix;
 mod postgres;
 mod rows;
 mod watch;
+mod watching;
 
 use bench::{Bench, K, OPC};
 use serde_json::{Value, json};

@@ -16,6 +16,7 @@ mod live;
 mod open;
 mod records;
 mod repository;
+mod telemetry;
 mod webhooks;
 
 pub use change::{Change, Precondition, Refusal, Target};
@@ -28,4 +29,5 @@ pub use live::{Counts, Job, LiveRepository, Phone, PhoneNews, PhoneQuery, UsageB
 pub use open::{Settings, open};
 pub use records::{AuditEntry, Kept, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
 pub use repository::{Error, Repository};
+pub use telemetry::{Alarm, AlarmQuery, GatewayNews, HistoryBlock, TelemetryRepository};
 pub use webhooks::{Delivery, DeliveryState, WebhookRepository};

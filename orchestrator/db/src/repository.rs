@@ -35,7 +35,9 @@ impl From<Refusal> for Error {
 
 /// The orchestrator's memory. Times are milliseconds since 1970.
 #[async_trait]
-pub trait Repository: crate::FleetRepository + crate::LiveRepository + crate::WebhookRepository {
+pub trait Repository:
+    crate::FleetRepository + crate::LiveRepository + crate::TelemetryRepository + crate::WebhookRepository
+{
     /// Applies all changes or none, and gives the new revisions in the same order. What changes nothing keeps its revision.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ mod webhook;
 
 pub use basalt_desired::{BUCKETS, Difference, Digest, DigestTree, ItemKey, object_digest};
 
-pub use alarm::{AlertReceiver, AlertRule, ReceiverChannel, Severity};
+pub use alarm::{AlertReceiver, AlertRule, Comparison, ReceiverChannel, Severity, SimpleCondition};
 pub use check::{Checker, FieldError};
 pub use desired::{DesiredState, Source, SubscriberSelection, key_of};
 pub use federation::{

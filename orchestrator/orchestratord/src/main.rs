@@ -11,6 +11,7 @@ mod serve;
 mod settings;
 mod tiles;
 mod tls;
+mod watching;
 
 use anyhow::{Context, Result};
 use axum::http::HeaderMap;
@@ -86,7 +87,10 @@ async fn run(settings: &Settings, first_network: Option<&str>) -> Result<()> {
     let counters = Arc::new(Counters::default());
     let (fleet, join) = (Arc::clone(&gateways.fleet), Some(gateways.join.clone()));
     let client = Arc::new(notify::Client::new(settings.webhook_allow()?)?);
-    let notifier = tokio::spawn(notify::run(Arc::clone(&db), key.clone(), client));
+    let smtp = settings.smtp.as_ref().map(|file| notify::smtp::Smtp::new(file, notify::smtp::connector(&client)));
+    let smtp = smtp.transpose()?.map(Arc::new);
+    let notifier = tokio::spawn(notify::run(Arc::clone(&db), key.clone(), client, smtp));
+    let watch = watching::Watching::start(&db, settings)?;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let state = State {
         db: Arc::clone(&db),
@@ -95,10 +99,12 @@ async fn run(settings: &Settings, first_network: Option<&str>) -> Result<()> {
         join,
         secure: certificate.is_some(),
         oidc: Arc::new(oidc::open(settings)?),
+        metrics_server: watching::metrics_server(settings)?,
         watchers: Arc::default(),
         stop: stopped.clone(),
     };
-    let metrics = get(move || async move { metrics::answer(&counters, fleet.connected()) });
+    let told = watch.clone();
+    let metrics = get(move || async move { metrics::answer(&counters, fleet.connected(), &told) });
     let tiles: Option<Arc<Path>> = settings.map_tiles.as_deref().map(Arc::from);
     let map = get(move |headers: HeaderMap| tiles::answer(tiles.clone(), headers));
     let app = console::around(router(state).route("/metrics", metrics).route(tiles::PATH, map).merge(docs::router()));
@@ -123,6 +129,7 @@ async fn run(settings: &Settings, first_network: Option<&str>) -> Result<()> {
     }
     sweeper.abort();
     notifier.abort();
+    watch.stop();
     db.close().await;
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! What the daemon starts with. Without any of it, it starts too.
 
 use crate::notify::address::Allowed;
+use crate::notify::smtp::SmtpFile;
 use crate::oidc::ProviderFile;
 use crate::tls::Certificate;
+use crate::watching::remote::RemoteFile;
+use crate::watching::syslog::SyslogFile;
 use anyhow::{Context, Result};
 use basalt_control_api::orchestrator::is_place;
 use clap::Parser;
@@ -67,6 +70,10 @@ struct File {
     public_url: Option<String>,
     oidc_allow: Vec<String>,
     oidc: Vec<ProviderFile>,
+    smtp: Option<SmtpFile>,
+    remote_write: Option<RemoteFile>,
+    syslog: Option<SyslogFile>,
+    prometheus_url: Option<String>,
 }
 
 /// The settings that hold.
@@ -110,9 +117,21 @@ pub(crate) struct Settings {
     /// Ranges of addresses that are not public and at which providers of identity may be, also by plain HTTP.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) oidc_allow: Vec<String>,
+    /// A metrics server that is asked for those who may see a network: `http://127.0.0.1:9090`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) prometheus_url: Option<String>,
     /// Providers of identity (OpenID Connect).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) oidc: Vec<ProviderFile>,
+    /// The server that takes mail about alarms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) smtp: Option<SmtpFile>,
+    /// A metrics server that is told all metrics of gateways (Prometheus remote write).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) remote_write: Option<RemoteFile>,
+    /// A log server that is told all events (syslog).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) syslog: Option<SyslogFile>,
 }
 
 /// On the loopback: the interface speaks plain HTTP, for a browser of this machine or a TLS proxy on it.
@@ -169,6 +188,10 @@ impl Settings {
             public_url: file.public_url,
             oidc_allow: file.oidc_allow,
             oidc: file.oidc,
+            smtp: file.smtp,
+            remote_write: file.remote_write,
+            syslog: file.syslog,
+            prometheus_url: file.prometheus_url,
         };
         settings.webhook_allow()?;
         crate::oidc::open(&settings)?;

@@ -93,10 +93,12 @@ fn state(gateway: &mut Gateway) -> String {
         .take(256)
         .map(|enb| json!({"id": enb.id, "name": enb.name, "since": enb.since}))
         .collect();
+    let host = basalt_doctor::host(&gateway.effective.state_dir);
     json!({
         "version": status.version,
         "name": status.name,
         "data_plane": status.data_plane,
+        "data_plane_why": crate::diagnose::why_not_best(gateway),
         "sctp": status.sctp_backend,
         "started_at": started,
         "draining": gateway.core.is_draining(),
@@ -106,6 +108,12 @@ fn state(gateway: &mut Gateway) -> String {
         "sessions": status.sessions,
         "subscribers": status.subscribers,
         "pools": pools,
+        "host": {
+            "disk_free_percent": host.disk_free_percent,
+            // In steps: what is available moves all the time, and each move would be told.
+            "memory_free_percent": host.memory_free_percent.map(|percent| percent / 5 * 5),
+            "clock_synchronised": host.clock_synchronised,
+        },
     })
     .to_string()
 }

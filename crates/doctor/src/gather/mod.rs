@@ -10,6 +10,31 @@ use crate::{Clock, Facts, Forwarding, Interface, Limits, Sockets, Wanted};
 use std::net::IpAddr;
 use std::path::Path;
 
+/// The machine, as far as somebody far away wants to know it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Of the file system of a directory, in whole percent.
+    pub disk_free_percent: Option<u8>,
+    /// Available without swapping, in whole percent.
+    pub memory_free_percent: Option<u8>,
+    /// Something keeps the kernel's clock right.
+    pub clock_synchronised: Option<bool>,
+}
+
+/// Looks at the machine; `dir` need not be there yet. It costs some system calls.
+#[must_use]
+pub fn host(dir: &Path) -> Host {
+    let percent = |part: u64, whole: u64| u8::try_from(part.saturating_mul(100).checked_div(whole)?).ok();
+    let existing = dir.ancestors().find(|path| path.exists());
+    let disk = existing.and_then(storage::space);
+    let memory = proc::memory(&proc::read("/proc/meminfo"));
+    Host {
+        disk_free_percent: disk.and_then(|(free, total)| percent(free, total)),
+        memory_free_percent: memory.and_then(|it| percent(it.available, it.total)),
+        clock_synchronised: kernel::clock_synchronised(),
+    }
+}
+
 impl Facts {
     /// Looks around in this process's network namespace, with this process's rights. Writes and removes one small file in the
     /// state directory if there is one; changes nothing else. May make the kernel load its SCTP, TUN and nf_tables modules.

@@ -75,6 +75,11 @@ fn measure(file: &mut File) -> io::Result<Duration> {
 
 /// Octets that this user may still fill.
 fn free(path: &Path) -> Option<u64> {
+    space(path).map(|(free, _)| free)
+}
+
+/// Octets that this user may still fill, and of the whole file system.
+pub(super) fn space(path: &Path) -> Option<(u64, u64)> {
     let path = c_path(path)?;
     let mut answer = MaybeUninit::<libc::statvfs>::uninit();
     // SAFETY: a NUL-terminated path, and room for one statvfs.
@@ -83,7 +88,7 @@ fn free(path: &Path) -> Option<u64> {
     }
     // SAFETY: statvfs has succeeded, so it has filled the answer.
     let answer = unsafe { answer.assume_init() };
-    Some(answer.f_bavail.saturating_mul(answer.f_frsize))
+    Some((answer.f_bavail.saturating_mul(answer.f_frsize), answer.f_blocks.saturating_mul(answer.f_frsize)))
 }
 
 /// Magic number of the file system a path is on.

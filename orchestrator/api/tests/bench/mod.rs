@@ -48,6 +48,7 @@ impl Bench {
             join: Some(join),
             secure: false,
             oidc: Arc::default(),
+            metrics_server: None,
             watchers: Arc::default(),
             stop: stopped,
         };

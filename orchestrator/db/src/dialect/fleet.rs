@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 type TokenRow = (String, String, String, String, String, String, i64, i64, i64, String);
 pub(crate) type StateRow = (String, String, i64, i64, i64, String, String, String);
-type EventRow = (i64, String, i64, i64, i64, String, i64, String, String, String);
+pub(crate) type EventRow = (i64, String, i64, i64, i64, String, i64, String, String, String);
 type CommandColumns = (String, String, String, String, String, i64, i64, String, i64, String, i64);
 
 const TOKEN: &str = "digest, id, network, tier, gateway, created_by, created_at, expires_at, used_at, used_by";
@@ -24,6 +24,8 @@ const CERTIFICATE: &str = "fingerprint, network, gateway, issued_at, expires_at,
 pub(crate) const STATE: &str = "gateway, replica, stream, connected_at, seen_at, state, metrics, sync";
 const COMMAND: &str =
     "id, gateway, kind, arguments, created_by, created_at, expires_at, state, percent, output, changed_at";
+/// A time that holds few events of a network, milliseconds.
+const SHORT: i64 = 6 * 3_600_000;
 /// Characters of a command's output that are kept.
 const OUTPUT: usize = 64 << 10;
 
@@ -214,14 +216,7 @@ impl FleetRepository for Database {
     async fn put_gateway_events(&self, network: &str, events: &[GatewayEvent]) -> Result<(), Error> {
         let mut transaction = self.write.begin_with(BEGIN).await?;
         for it in events {
-            let insert = sqlx::query(
-                "INSERT INTO gateway_events (network, gateway, epoch, number, at, kind, alarm, imsi, words, facts) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-                 ON CONFLICT (network, gateway, epoch, number) DO NOTHING",
-            );
-            let insert = insert.bind(network).bind(&it.gateway).bind(it.epoch).bind(it.number).bind(it.at);
-            let insert = insert.bind(&it.kind).bind(i64::from(it.alarm)).bind(&it.imsi).bind(&it.words);
-            insert.bind(&it.facts).execute(&mut *transaction).await?;
+            insert_event(&mut transaction, network, it).await?;
         }
         Ok(transaction.commit().await?)
     }
@@ -402,6 +397,22 @@ impl FleetRepository for Database {
     }
 }
 
+/// Keeps an event that is not there yet.
+pub(crate) async fn insert_event(
+    connection: &mut Connection,
+    network: &str,
+    it: &GatewayEvent,
+) -> Result<(), sqlx::Error> {
+    let insert = sqlx::query(
+        "INSERT INTO gateway_events (network, gateway, epoch, number, at, kind, alarm, imsi, words, facts) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (network, gateway, epoch, number) DO NOTHING",
+    );
+    let insert = insert.bind(network).bind(&it.gateway).bind(it.epoch).bind(it.number).bind(it.at);
+    let insert = insert.bind(&it.kind).bind(i64::from(it.alarm)).bind(&it.imsi).bind(&it.words);
+    insert.bind(&it.facts).execute(connection).await?;
+    Ok(())
+}
+
 /// Octets that a command gave.
 async fn data_size(connection: &mut Connection, network: &str, id: &str) -> Result<i64, Error> {
     let size = sqlx::query_scalar::<_, Option<i64>>(
@@ -538,9 +549,13 @@ fn command(row: CommandColumns) -> CommandRow {
 
 /// The statement of a list of events. Only names of columns and numbers of parameters go into it.
 fn events(query: &EventQuery) -> String {
-    let mut sql = "SELECT id, gateway, epoch, number, at, kind, alarm, imsi, words, facts FROM gateway_events \
-                   WHERE network = $1 AND id < $2 AND at >= $3 AND at < $4"
-        .to_owned();
+    // Within a short time the index by time finds few, which are put in order; otherwise they are read in their order. A sum keeps
+    // a planner, who does not know how short the time is, from the latter.
+    let id = if query.until.saturating_sub(query.since) <= SHORT { "id + 0" } else { "id" };
+    let mut sql = format!(
+        "SELECT id, gateway, epoch, number, at, kind, alarm, imsi, words, facts FROM gateway_events \
+         WHERE network = $1 AND {id} < $2 AND at >= $3 AND at < $4"
+    );
     let mut next = 5;
     let mut also = |condition: &str| {
         sql.push_str(&format!(" AND {condition} ${next}"));
@@ -555,11 +570,11 @@ fn events(query: &EventQuery) -> String {
         sql.push_str(" AND alarm > 0");
     }
     let order = if query.above.is_some() { "ASC" } else { "DESC" };
-    sql.push_str(&format!(" ORDER BY id {order} LIMIT ${next}"));
+    sql.push_str(&format!(" ORDER BY {id} {order} LIMIT ${next}"));
     sql
 }
 
-fn event(row: EventRow) -> Result<GatewayEvent, Error> {
+pub(crate) fn event(row: EventRow) -> Result<GatewayEvent, Error> {
     let (id, gateway, epoch, number, at, kind, alarm, imsi, words, facts) = row;
     Ok(GatewayEvent { id, gateway, epoch, number, at, kind, alarm: alarm > 0, imsi, words, facts })
 }

@@ -37,5 +37,8 @@ pub(crate) mod fleet;
 #[path = "live.rs"]
 pub(crate) mod live;
 
+#[path = "telemetry.rs"]
+pub(crate) mod telemetry;
+
 #[path = "webhooks.rs"]
 pub(crate) mod webhooks;

@@ -2,6 +2,7 @@
 
 mod fleet;
 mod live;
+mod telemetry;
 mod webhooks;
 
 use basalt_security::{SealedKey, SealingKey, Secret};
@@ -32,6 +33,7 @@ pub async fn run(settings: &Settings) {
     the_log_of_what_was_done(&db).await;
     fleet::run(&db).await;
     live::run(&db).await;
+    telemetry::run(&db).await;
     webhooks::run(&db).await;
     db.close().await;
     // The second opening migrates nothing and finds everything.

@@ -20,6 +20,17 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Octets of an answer that is read.
 const ANSWER: usize = 1 << 20;
 
+/// A body that is posted.
+pub(crate) struct Post<'a> {
+    /// Where.
+    pub(crate) url: &'a str,
+    /// Its content type.
+    pub(crate) form: &'a str,
+    /// Further headers.
+    pub(crate) headers: &'a [(&'static str, String)],
+    pub(crate) body: Vec<u8>,
+}
+
 /// Sends what webhooks are told, and asks providers of identity.
 pub(crate) struct Client {
     tls: TlsConnector,
@@ -40,8 +51,20 @@ impl Client {
 
     /// Sends a body; an answer of 200 to 299 is taken for success, a redirection is not followed.
     pub(crate) async fn post(&self, url: &str, headers: &[(&'static str, String)], body: &str) -> Result<()> {
-        let sent = tokio::time::timeout(PATIENCE, self.send(url, headers, body));
-        sent.await.context("no answer in time")?
+        let body = body.as_bytes().to_vec();
+        let status = self.status(Post { url, form: "application/json", headers, body }).await?;
+        ensure!((200..300).contains(&status), "it answered {status}");
+        Ok(())
+    }
+
+    /// Sends a body; the status of the answer.
+    pub(crate) async fn status(&self, post: Post<'_>) -> Result<u16> {
+        tokio::time::timeout(PATIENCE, self.send(post)).await.context("no answer in time")?
+    }
+
+    /// How TLS is spoken.
+    pub(crate) const fn tls(&self) -> &TlsConnector {
+        &self.tls
     }
 
     /// One GET, or a form posted; status and body.
@@ -63,16 +86,14 @@ impl Client {
         tokio::time::timeout(PATIENCE, whole).await.context("no answer in time")?
     }
 
-    async fn send(&self, url: &str, headers: &[(&'static str, String)], body: &str) -> Result<()> {
-        let (stream, uri) = self.open(url).await?;
+    async fn send(&self, post: Post<'_>) -> Result<u16> {
+        let (stream, uri) = self.open(post.url).await?;
         let request = Request::post(path_of(&uri)).header("host", authority_of(&uri));
-        let mut request = request.header("content-type", "application/json");
-        for (name, value) in headers {
+        let mut request = request.header("content-type", post.form);
+        for (name, value) in post.headers {
             request = request.header(*name, value);
         }
-        let status = exchange(stream, request.body(Full::new(body.to_owned().into()))?).await?;
-        ensure!((200..300).contains(&status), "it answered {status}");
-        Ok(())
+        exchange(stream, request.body(Full::new(post.body.into()))?).await
     }
 
     /// A connection to where an address leads, if that may be.
@@ -108,7 +129,7 @@ impl Client {
 }
 
 /// With TLS or without.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 

@@ -6,15 +6,18 @@
 
 pub(crate) mod address;
 mod client;
+mod receivers;
+pub(crate) mod smtp;
 
 use anyhow::{Context, Result};
 use basalt_security::SealingKey;
-pub(crate) use client::Client;
+pub(crate) use client::{Client, Post};
 use hmac::{Hmac, KeyInit, Mac};
 use orchestrator_db::{Delivery, DeliveryState, EventQuery, GatewayEvent, Object, Query, Repository, Sort, Target};
 use orchestrator_model::{Kind, Silence, Webhook};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use smtp::Smtp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,9 +39,9 @@ const LATE: i64 = 100;
 const SILENCES: u32 = 1000;
 
 /// Queues and sends until dropped.
-pub(crate) async fn run(db: Arc<dyn Repository>, key: SealingKey, client: Arc<Client>) {
+pub(crate) async fn run(db: Arc<dyn Repository>, key: SealingKey, client: Arc<Client>, smtp: Option<Arc<Smtp>>) {
     loop {
-        if let Err(error) = look(&db, &key, &client).await {
+        if let Err(error) = look(&db, &key, &client, smtp.as_ref()).await {
             tracing::warn!(%error, "webhooks have to wait");
         }
         tokio::time::sleep(LOOK).await;
@@ -46,7 +49,12 @@ pub(crate) async fn run(db: Arc<dyn Repository>, key: SealingKey, client: Arc<Cl
 }
 
 /// One look: queue what is new, send what is due.
-async fn look(db: &Arc<dyn Repository>, key: &SealingKey, client: &Arc<Client>) -> Result<()> {
+pub(crate) async fn look(
+    db: &Arc<dyn Repository>,
+    key: &SealingKey,
+    client: &Arc<Client>,
+    smtp: Option<&Arc<Smtp>>,
+) -> Result<()> {
     if !db.leads().await? {
         return Ok(());
     }
@@ -61,12 +69,21 @@ async fn look(db: &Arc<dyn Repository>, key: &SealingKey, client: &Arc<Client>) 
         queue(db, network, webhooks).await?;
     }
     let due = db.take_due(crate::now(), crate::now() + LEASE, DUE).await?;
+    let receivers = match due.iter().any(|delivery| delivery.webhook.starts_with('@')) {
+        true => db.objects_everywhere(Kind::AlertReceiver).await?,
+        false => Vec::new(),
+    };
     let sends = due.into_iter().map(|delivery| {
-        let found = all.iter().find(|(network, it)| *network == delivery.network && it.name == delivery.webhook);
-        let (db, client, secret) =
-            (Arc::clone(db), Arc::clone(client), found.map(|(_, object)| open(key, &delivery, object)));
-        let url = found.map(|(_, object)| object.body["url"].as_str().unwrap_or_default().to_owned());
-        tokio::spawn(async move { send(db.as_ref(), &client, delivery, url, secret).await })
+        let to = to(key, &delivery, &all, &receivers);
+        let (db, client, smtp) = (Arc::clone(db), Arc::clone(client), smtp.map(Arc::clone));
+        tokio::spawn(async move {
+            let outcome = match to {
+                Ok(To::Webhook { url, secret }) => send(&client, &delivery, &url, &secret).await,
+                Ok(To::Receiver(receiver)) => receivers::send(&client, smtp.as_deref(), &receiver, &delivery).await,
+                Err(error) => Err(error),
+            };
+            settle(db.as_ref(), delivery, outcome).await
+        })
     });
     for sent in sends.collect::<Vec<_>>() {
         sent.await??;
@@ -139,6 +156,30 @@ fn delivery(network: &str, webhook: &str, event: &GatewayEvent) -> Result<Delive
     })
 }
 
+/// Where a delivery goes.
+enum To {
+    Webhook { url: String, secret: String },
+    Receiver(receivers::To),
+}
+
+fn to(
+    key: &SealingKey,
+    delivery: &Delivery,
+    webhooks: &[(String, Object)],
+    receivers: &[(String, Object)],
+) -> Result<To> {
+    let of = |all: &'_ [(String, Object)], name: &str| {
+        all.iter().find(|(network, it)| *network == delivery.network && it.name == name).map(|(_, it)| it.clone())
+    };
+    if let Some(name) = delivery.webhook.strip_prefix('@') {
+        let object = of(receivers, name).context("there is no such receiver any more")?;
+        return Ok(To::Receiver(receivers::open(key, &delivery.network, &object)?));
+    }
+    let object = of(webhooks, &delivery.webhook).context("there is no such webhook any more")?;
+    let url = object.body["url"].as_str().unwrap_or_default().to_owned();
+    Ok(To::Webhook { url, secret: open(key, delivery, &object)? })
+}
+
 /// The key of a webhook's signature.
 fn open(key: &SealingKey, delivery: &Delivery, object: &Object) -> Result<String> {
     let place = Target { kind: Kind::Webhook, network: delivery.network.clone(), name: object.name.clone() };
@@ -148,24 +189,18 @@ fn open(key: &SealingKey, delivery: &Delivery, object: &Object) -> Result<String
     secrets.get("secret").cloned().context("the webhook has no key")
 }
 
-async fn send(
-    db: &dyn Repository,
-    client: &Client,
-    mut delivery: Delivery,
-    url: Option<String>,
-    secret: Option<Result<String>>,
-) -> Result<()> {
-    let outcome = async {
-        let (url, secret) = (url.context("there is no such webhook any more")?, secret.context("no key")??);
-        let at = crate::now() / 1000;
-        let headers = [
-            ("basalt-delivery", delivery.id.clone()),
-            ("basalt-event", delivery.kind.clone()),
-            ("basalt-signature", format!("t={at},v1={}", signature(&secret, at, &delivery.body))),
-        ];
-        client.post(&url, &headers, &delivery.body).await
-    };
-    let outcome = outcome.await;
+async fn send(client: &Client, delivery: &Delivery, url: &str, secret: &str) -> Result<()> {
+    let at = crate::now() / 1000;
+    let headers = [
+        ("basalt-delivery", delivery.id.clone()),
+        ("basalt-event", delivery.kind.clone()),
+        ("basalt-signature", format!("t={at},v1={}", signature(secret, at, &delivery.body))),
+    ];
+    client.post(url, &headers, &delivery.body).await
+}
+
+/// Keeps how a delivery stands after a try.
+async fn settle(db: &dyn Repository, mut delivery: Delivery, outcome: Result<()>) -> Result<()> {
     delivery.attempts += 1;
     delivery.changed_at = crate::now();
     match outcome {

@@ -52,7 +52,7 @@ impl World {
 
     async fn look(&self, allowed: &[&str]) {
         let allowed = allowed.iter().map(|it| it.parse().unwrap()).collect();
-        look(&self.db, &self.key, &Arc::new(Client::new(allowed).unwrap())).await.unwrap();
+        look(&self.db, &self.key, &Arc::new(Client::new(allowed).unwrap()), None).await.unwrap();
     }
 
     async fn all(&self) -> Vec<Delivery> {
