@@ -306,6 +306,7 @@ impl Gateway {
     fn hold_or_release(&mut self, uplink: Option<u64>) {
         let mut batch = Batch::new();
         let mut effects = self.effects.take();
+        tables::expect(self, &effects);
         effects.retain(|effect| !storage::stage(&mut batch, effect));
         let now = self.now().unix_secs;
         self.usage.note(&self.core, &effects, now, &mut batch);

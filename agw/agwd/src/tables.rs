@@ -3,7 +3,7 @@
 use crate::gateway::Gateway;
 use crate::usage;
 use agw_dataplane::{Differences, Error, Limits, Usage};
-use agw_types::{Ambr, DataplaneChange, Event, Tunnel, TunnelState, UeState};
+use agw_types::{Ambr, DataplaneChange, Effect, Event, Record, Tunnel, TunnelState, UeState};
 use basalt_ids::Teid;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -32,6 +32,18 @@ pub fn apply(gateway: &mut Gateway, change: &DataplaneChange) -> Result<Option<U
         | DataplaneChange::StopForwarding { .. } => {}
     }
     Ok(last)
+}
+
+/// Tells the data plane of tunnels that base stations are about to be told: a phone that has its ATTACH ACCEPT sends at once, and its packets
+/// may overtake the base station's answer for as long as this process lacks processor or disk.
+pub fn expect(gateway: &Gateway, effects: &[Effect]) {
+    for effect in effects {
+        let Effect::Save(record) = effect else { continue };
+        let Record::Ue(ue) = record.as_ref() else { continue };
+        for session in ue.sessions.iter().filter(|session| session.remote.is_none()) {
+            gateway.dataplane.expect(session.local.1);
+        }
+    }
 }
 
 /// Sets the rates of a session.

@@ -78,59 +78,104 @@ impl Held {
 /// Uplink messages whose tunnel may follow: user packets overtake the signalling that makes their tunnel, since that waits for the
 /// disk. Without this the first packet after an attach, a service request or a handover would be lost, or answered by an Error
 /// Indication that tears down the new bearer.
+///
+/// A tunnel that is sure to follow is waited for as long as a busy gateway may take: one that the core has [promised](Self::promise) to a
+/// base station, and one that is idle. Of others nobody knows, and whoever sends into them is to be told soon (TS 29.281 §7.3.1).
 #[derive(Debug)]
 pub(crate) struct Waiting {
     time: Duration,
-    messages: VecDeque<(Instant, Held)>,
+    /// Those that wait for [`Waiting::time`], and those that wait for [`Waiting::PATIENCE`], each in the order they came.
+    queues: [VecDeque<Waiter>; 2],
+    /// Messages that ever came.
+    came: u64,
+    /// TEIDs that base stations were told and that have no tunnel yet, with the end of the wait for it.
+    promised: BTreeMap<u32, Instant>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    due: Instant,
+    /// It came after those with lower numbers.
+    number: u64,
+    held: Held,
 }
 
 impl Waiting {
-    /// How many messages are held.
+    /// How long a message waits for a tunnel that is sure to follow: longer than base stations take to set contexts up, and a gateway that
+    /// lacks processor and disk takes to hear of it.
+    pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+    /// How many messages are held in a queue.
     const MOST: usize = 1024;
+    /// How many of them for one tunnel that is sure to follow.
+    const OF_ONE: usize = 128;
     /// How long a message may be.
     const LONGEST: usize = 2048;
+    /// How many promises are remembered.
+    const PROMISES: usize = 1 << 16;
 
-    /// Holds messages for this time.
+    /// Holds messages of tunnels that may follow for this time.
     pub(crate) fn new(time: Duration) -> Self {
-        Self { time, messages: VecDeque::new() }
+        Self { time, queues: [VecDeque::new(), VecDeque::new()], came: 0, promised: BTreeMap::new() }
+    }
+
+    /// A base station is about to be told this TEID: its tunnel will be set, or be given up, soon.
+    pub(crate) fn promise(&mut self, now: Instant, teid: u32) {
+        if self.promised.len() >= Self::PROMISES {
+            self.promised.retain(|_, end| *end > now);
+        }
+        if self.promised.len() < Self::PROMISES {
+            self.promised.insert(teid, now + Self::PATIENCE);
+        }
+    }
+
+    /// The tunnel is there, or will not be.
+    pub(crate) fn kept(&mut self, teid: u32) {
+        self.promised.remove(&teid);
     }
 
     /// Holds a message; gives it back when there is no room.
     pub(crate) fn push(&mut self, now: Instant, held: Held) -> Option<Held> {
-        if self.messages.len() >= Self::MOST || held.message.len() > Self::LONGEST {
+        let promised = self.promised.get(&held.teid).is_some_and(|end| *end > now);
+        let sure = promised || held.reason == PuntReason::IdleUplink;
+        let [short, long] = &mut self.queues;
+        let (queue, time) = if sure { (long, self.time.max(Self::PATIENCE)) } else { (short, self.time) };
+        let of_one = || queue.iter().filter(|waiter| waiter.held.teid == held.teid).count();
+        if queue.len() >= Self::MOST || held.message.len() > Self::LONGEST || (sure && of_one() >= Self::OF_ONE) {
             return Some(held);
         }
-        self.messages.push_back((now + self.time, held));
+        self.came += 1;
+        queue.push_back(Waiter { due: now + time, number: self.came, held });
         None
     }
 
     /// Takes out the messages for this tunnel, in order.
     pub(crate) fn take(&mut self, teid: u32) -> Vec<Held> {
-        if !self.messages.iter().any(|(_, held)| held.teid == teid) {
-            return Vec::new();
-        }
         let mut wanted = Vec::new();
-        for (due, held) in core::mem::take(&mut self.messages) {
-            if held.teid == teid {
-                wanted.push(held);
-            } else {
-                self.messages.push_back((due, held));
+        for queue in &mut self.queues {
+            if !queue.iter().any(|waiter| waiter.held.teid == teid) {
+                continue;
+            }
+            for waiter in core::mem::take(queue) {
+                if waiter.held.teid == teid {
+                    wanted.push(waiter);
+                } else {
+                    queue.push_back(waiter);
+                }
             }
         }
-        wanted
+        wanted.sort_by_key(|waiter| waiter.number);
+        wanted.into_iter().map(|waiter| waiter.held).collect()
     }
 
     /// Takes out a message whose time is over.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<Held> {
-        if self.due()? > now {
-            return None;
-        }
-        self.messages.pop_front().map(|(_, held)| held)
+        let over = |queue: &&mut VecDeque<Waiter>| queue.front().is_some_and(|waiter| waiter.due <= now);
+        self.queues.iter_mut().find(over)?.pop_front().map(|waiter| waiter.held)
     }
 
     /// When the next message's time is over.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.messages.front().map(|(due, _)| *due)
+        self.queues.iter().filter_map(|queue| queue.front()).map(|waiter| waiter.due).min()
     }
 }
 
@@ -170,5 +215,44 @@ mod tests {
         }
         assert!(waiting.push(now, held(3, b"e")).is_some());
         assert!(Waiting::new(time).push(now, held(3, &[0; Waiting::LONGEST + 1])).is_some());
+    }
+
+    #[test]
+    fn a_promised_tunnel_is_waited_for_longer_and_in_order() {
+        let (time, now) = (Duration::from_millis(150), Instant::now());
+        let held = |teid, reason, message: &[u8]| Held::new(teid, Ipv4Addr::LOCALHOST, message, reason);
+        let mut waiting = Waiting::new(time);
+        // One that came before the promise, one after it, one when the tunnel was idle; and a stranger's.
+        for (teid, reason, message) in [
+            (1, PuntReason::UnknownTeid, b"a"),
+            (2, PuntReason::UnknownTeid, b"x"),
+            (1, PuntReason::UnknownTeid, b"b"),
+            (1, PuntReason::IdleUplink, b"c"),
+        ] {
+            assert!(waiting.push(now, held(teid, reason, message)).is_none());
+            waiting.promise(now, 1);
+        }
+        assert_eq!(waiting.due(), Some(now + time));
+        let taken: Vec<_> = waiting.take(1).into_iter().map(|held| held.message).collect();
+        assert_eq!(taken, [b"a".to_vec(), b"b".to_vec(), b"c".to_vec()]);
+        assert!(waiting.push(now, held(1, PuntReason::UnknownTeid, b"d")).is_none());
+        assert_eq!(waiting.expired(now + time).map(|held| held.teid), Some(2));
+        assert!(waiting.expired(now + time).is_none());
+        assert_eq!(waiting.due(), Some(now + Waiting::PATIENCE));
+        assert_eq!(waiting.expired(now + Waiting::PATIENCE).map(|held| held.teid), Some(1));
+        // A promise ends with its tunnel, and with its time.
+        waiting.kept(1);
+        waiting.promise(now, 2);
+        let later = now + Waiting::PATIENCE;
+        for teid in [1, 2] {
+            assert!(waiting.push(later, held(teid, PuntReason::UnknownTeid, b"e")).is_none());
+        }
+        assert_eq!(waiting.due(), Some(later + time));
+        // One tunnel leaves room for others.
+        for _ in 0..Waiting::OF_ONE {
+            assert!(waiting.push(now, held(3, PuntReason::IdleUplink, b"f")).is_none());
+        }
+        assert!(waiting.push(now, held(3, PuntReason::IdleUplink, b"g")).is_some());
+        assert!(waiting.push(now, held(4, PuntReason::IdleUplink, b"h")).is_none());
     }
 }

@@ -129,7 +129,8 @@ pub struct Config {
     pub echo: Option<Echo>,
     /// How long after a start base stations are not told that a tunnel is unknown, since its session may be about to be restored.
     pub settle: Duration,
-    /// How long an uplink packet waits for the signalling that it has overtaken. Longer than the slowest save to disk.
+    /// How long an uplink packet in a tunnel that nobody knows of waits for the signalling that it may have overtaken, before its base station
+    /// is told. Those in tunnels that are sure to follow wait for ten seconds ([`crate::Dataplane::expect`]).
     pub hold: Duration,
 }
 
@@ -176,7 +177,7 @@ impl Config {
             rules: 1 << 16,
             multi_bearer_sessions: 4095,
             settle: Duration::from_secs(3),
-            hold: Duration::from_millis(150),
+            hold: Duration::from_millis(500),
         }
     }
 

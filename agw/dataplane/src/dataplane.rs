@@ -128,6 +128,12 @@ impl Dataplane {
         self.shared.apply(change)
     }
 
+    /// A base station is about to be told this TEID, whose tunnel follows when it has answered: what comes by it until then waits longer than
+    /// what comes by unknown ones ([`Config::hold`]). Nothing happens if the tunnel is there.
+    pub fn expect(&self, teid: Teid) {
+        self.shared.expect(teid);
+    }
+
     /// Limits a session, and its UE over all its sessions; setting the same again changes nothing. The session must have been set by
     /// [`Dataplane::apply`]; its limits go with it. Limits of the UE hold for the sessions that were set with them.
     ///

@@ -20,7 +20,7 @@ use crate::suspects::Suspects;
 use crate::tables::Tables;
 use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState, UeAddress};
 use basalt_ebpf_abi::{
-    Address, Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice, Settings, UplinkFlags,
+    Address, Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice, PuntReason, Settings, UplinkFlags,
 };
 use basalt_gtp::{Datagram, Header, Message};
 use basalt_ids::Teid;
@@ -161,10 +161,15 @@ impl Shared {
                 let session = Installed { teid: *teid, address: *address, framed_routes, ebi, state: *wanted };
                 self.set(&mut state, &session)?;
                 self.translate(&mut state, tunnel);
+                self.overtaken(&mut state, *teid);
                 Ok(None)
             }
             DataplaneChange::Remove { teid, address } => {
                 state.insistence.forget(teid.0);
+                state.waiting.kept(teid.0);
+                for held in state.waiting.take(teid.0) {
+                    self.give_up(&mut state, Instant::now(), &held);
+                }
                 let Some((slot, usage)) = state.sessions.remove(&self.tables, *teid, *address) else {
                     return Ok(None);
                 };
@@ -235,11 +240,7 @@ impl Shared {
         }
         // What came from a base station before the core said that the bearer is there.
         for ours in after.keys() {
-            for held in state.waiting.take(*ours) {
-                if let Some(refused) = self.uplink_again(held) {
-                    self.give_up(&mut state, Instant::now(), &refused);
-                }
-            }
+            self.overtaken(&mut state, Teid(*ours));
         }
         Ok(parts)
     }
@@ -302,15 +303,31 @@ impl Shared {
             self.advertise(uplink, downlink);
         }
         self.flush(state, slot);
+        state.waiting.kept(tunnel.teid.0);
         if let Some(left) = left {
             self.end_marker(left);
         }
-        for held in state.waiting.take(tunnel.teid.0) {
-            if let Some(refused) = self.uplink_again(held) {
+        Ok(())
+    }
+
+    /// Sends on what has overtaken the signalling of its tunnel, which is there now with all that it needs.
+    fn overtaken(&self, state: &mut State, teid: Teid) {
+        let idle = |record: &basalt_ebpf_abi::Uplink| UplinkFlags(record.flags.get()).has(UplinkFlags::IDLE);
+        let record = self.tables.uplink.get(state.sessions.layout.index(teid.0) as usize);
+        if record.is_none_or(|record| record.teid.get() != teid.0 || idle(record)) {
+            return;
+        }
+        for held in state.waiting.take(teid.0) {
+            let mut refused = self.uplink_again(held);
+            if let Some(held) =
+                refused.take_if(|held| held.reason == PuntReason::NatPorts && self.grant(state, held.teid))
+            {
+                refused = self.uplink_again(held);
+            }
+            if let Some(refused) = refused {
                 self.give_up(state, Instant::now(), &refused);
             }
         }
-        Ok(())
     }
 
     /// Sends what was buffered for a phone, before anything newer: programs hand packets over until all is sent.

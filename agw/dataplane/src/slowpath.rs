@@ -62,12 +62,9 @@ impl Shared {
         let mut state = self.state();
         let Some(uplink) = self.tables.uplink.get((teid & settings.teid_mask.get()) as usize) else { return };
         let Some(home) = self.tables.uplink.get(uplink.home.get() as usize) else { return };
-        let inside = Address(home.ue.get()).to_ipv4();
-        let given = state.nat.as_mut().is_some_and(|nat| match nat.owner(inside) {
-            Some(_) => nat.more(&self.tables, inside),
-            None => nat.assign(&self.tables, home, inside, None).is_ok(),
-        });
-        if given && self.uplink_again(Held::new(teid, peer, octets, PuntReason::NatPorts)).is_none() {
+        // Its first block, or another packet's, may have been given since the program looked.
+        let Some(held) = self.uplink_again(Held::new(teid, peer, octets, PuntReason::NatPorts)) else { return };
+        if self.grant(&mut state, teid) && self.uplink_again(held).is_none() {
             return;
         }
         self.tables.dropped(DropReason::NatPorts, 1);
@@ -79,6 +76,20 @@ impl Shared {
             && let Some(message) = icmp::prohibited(self.local, &inner)
         {
             self.send_down(downlink, message);
+        }
+    }
+
+    /// Gives whoever has this tunnel a block of external ports more, or a first one; whether it could.
+    pub(crate) fn grant(&self, state: &mut State, teid: u32) -> bool {
+        let record = |index: u32| self.tables.uplink.get(index as usize);
+        let uplink = record(state.sessions.layout.index(teid));
+        let (Some(home), Some(nat)) = (uplink.and_then(|uplink| record(uplink.home.get())), &mut state.nat) else {
+            return false;
+        };
+        let inside = Address(home.ue.get()).to_ipv4();
+        match nat.owner(inside) {
+            Some(_) => nat.more(&self.tables, inside),
+            None => nat.assign(&self.tables, home, inside, None).is_ok(),
         }
     }
 
@@ -115,8 +126,20 @@ impl Shared {
         // The tunnel may have been made since the message was judged: whoever made it has looked for held ones already.
         let early = Held::new(teid, peer, octets, reason);
         let Some(early) = self.uplink_again(early) else { return };
+        if early.reason == PuntReason::IdleUplink && self.insists(&mut state, now, &early) {
+            return;
+        }
         if let Some(refused) = state.waiting.push(now, early) {
             self.give_up(&mut state, now, &refused);
+        }
+    }
+
+    /// See [`crate::Dataplane::expect`].
+    pub(crate) fn expect(&self, teid: Teid) {
+        let mut state = self.state();
+        let there = self.tables.uplink.get(state.sessions.layout.index(teid.0) as usize);
+        if teid.0 != 0 && there.is_some_and(|record| record.teid.get() != teid.0) {
+            state.waiting.promise(Instant::now(), teid.0);
         }
     }
 
@@ -157,17 +180,24 @@ impl Shared {
         self.expire_relays(&mut state, now);
     }
 
-    /// No tunnel fits: tell the sender of an unknown one (TS 29.281 §7.3.1), drop the others. To a base station that goes on sending
-    /// into an idle one, its bearer does not exist any more either, and nothing else would ever tell it so.
+    /// To a base station that goes on sending into an idle tunnel its bearer does not exist any more, and nothing else would ever tell it
+    /// so: whether it was told now. Then nothing waits for the tunnel any more.
+    fn insists(&self, state: &mut State, now: Instant, held: &Held) -> bool {
+        if !state.insistence.refused(now, held.teid, held.peer) || !self.may_indicate(state, now, held) {
+            return false;
+        }
+        state.insistence.told(held.teid, held.peer);
+        self.error_indication(held);
+        let dropped = state.waiting.take(held.teid).len() + 1;
+        self.tables.dropped(DropReason::IdleTunnel, dropped as u64);
+        true
+    }
+
+    /// No tunnel fits: tell the sender of an unknown one (TS 29.281 §7.3.1), drop the others.
     pub(crate) fn give_up(&self, state: &mut State, now: Instant, held: &Held) {
         match held.reason {
-            PuntReason::IdleUplink => {
-                self.tables.dropped(DropReason::IdleTunnel, 1);
-                if state.insistence.refused(now, held.teid, held.peer) && self.may_indicate(state, now, held) {
-                    state.insistence.told(held.teid, held.peer);
-                    self.error_indication(held);
-                }
-            }
+            PuntReason::IdleUplink => self.tables.dropped(DropReason::IdleTunnel, 1),
+            PuntReason::NatPorts => self.tables.dropped(DropReason::NatPorts, 1),
             PuntReason::OtherPeer => {
                 self.tables.dropped(DropReason::WrongPeer, 1);
                 self.suspect(state, now, held.peer, Suspicion::ForeignTunnels);

@@ -226,6 +226,44 @@ fn uplink_that_overtakes_its_signalling_is_not_lost() {
 }
 
 #[test]
+fn the_first_packet_waits_for_a_promised_tunnel_however_late_its_signalling_is() {
+    if !possible() {
+        return;
+    }
+    for (plane, _) in PLANES {
+        let lab = Lab::new();
+        let mut config = lab.config(plane, Egress::Nat);
+        config.hold = Duration::from_millis(1);
+        let gateway = lab.open(config);
+        let station = Station::new(&lab);
+        let server = lab.udp("i", SERVER, 7000);
+        gateway.plane().expect(TEID);
+        for word in ["first", "second"] {
+            station.send(&g_pdu(TEID, &udp_packet((UE, 5000), (SERVER, 7000), word.as_bytes())));
+        }
+        // Whoever has sent into a tunnel of nobody's after that has been told so.
+        let stranger = basalt_ids::Teid(0x7777_0001);
+        station.send(&g_pdu(stranger, &ping_packet(UE, SERVER, 1)));
+        let Some(indication) = station.receive() else { panic!("no Error Indication; {}", counters(&gateway)) };
+        assert_eq!(indication[12..17], [16, 0x77, 0x77, 0, 1]);
+        gateway.connect();
+        let mut buffer = [0; 100];
+        for word in ["first", "second"] {
+            let length = server.recv(&mut buffer).unwrap();
+            assert_eq!(buffer[..length], *word.as_bytes());
+        }
+        // A tunnel that is given up is nobody's, too.
+        let other = basalt_ids::Teid(TEID.0 + 1);
+        gateway.plane().expect(other);
+        station.send(&g_pdu(other, &ping_packet(UE, SERVER, 1)));
+        eventually("it is held", || punts(&gateway, PuntReason::UnknownTeid) == 4);
+        gateway.plane().apply(&DataplaneChange::Remove { teid: other, address: UE.into() }).unwrap();
+        let Some(indication) = station.receive() else { panic!("no Error Indication; {}", counters(&gateway)) };
+        assert_eq!(indication[13..17], other.0.to_be_bytes());
+    }
+}
+
+#[test]
 fn unknown_tunnels_are_indicated_and_indications_believed_from_the_peer_only() {
     if !possible() {
         return;

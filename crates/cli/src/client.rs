@@ -10,10 +10,12 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Response, Status};
+use tonic::{Response, Status, Streaming};
 
 /// How long the gateway may take for an ordinary answer: it waits for its disk, never for a phone.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The same for a watch of packets: before the first one the kernel verifies programs, which takes seconds of a processor.
+const WATCH_PATIENCE: Duration = Duration::from_secs(180);
 /// The same for an import of any size.
 const IMPORT_PATIENCE: Duration = Duration::from_secs(600);
 /// Entries asked for at a time.
@@ -55,6 +57,11 @@ impl Client {
         F: Future<Output = std::result::Result<Response<T>, Status>>,
     {
         within(PATIENCE, question(self.0.clone())).await
+    }
+
+    /// Begins to watch a phone's packets.
+    pub(crate) async fn watch(&mut self, request: api::WatchPacketsRequest) -> Result<Streaming<api::SeenPacket>> {
+        within(WATCH_PATIENCE, self.0.watch_packets(request)).await
     }
 
     /// Sends an import in messages of some rows each.

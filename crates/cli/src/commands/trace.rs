@@ -31,7 +31,7 @@ pub(super) async fn trace(
 ) -> Result<()> {
     let imsi = parse_imsi(imsi)?;
     let request = api::WatchPacketsRequest { imsi: imsi.clone(), snap };
-    let mut seen = client.ask(|mut client| async move { client.watch_packets(request).await }).await?;
+    let mut seen = client.watch(request).await?;
     let cannot = |error: std::io::Error| {
         Error::usage(format!("{} cannot be written: {error}", path.display()), "give another file by -w FILE")
     };
@@ -91,7 +91,7 @@ struct Hop {
 /// `basalt describe ue IMSI --packets`: counts for a while, hop by hop, and says where packets stop.
 pub(super) async fn hops(imsi: &str, time: Duration, client: &mut Client, out: &mut Out<'_>) -> Result<()> {
     let request = api::WatchPacketsRequest { imsi: imsi.to_owned(), snap: 0 };
-    let mut seen = client.ask(|mut client| async move { client.watch_packets(request).await }).await?;
+    let mut seen = client.watch(request).await?;
     let end = tokio::time::Instant::now() + time;
     let mut hops: BTreeMap<i32, Hop> = BTreeMap::new();
     while let Ok(next) = tokio::time::timeout_at(end, seen.message()).await {

@@ -109,8 +109,10 @@ pub enum GtpuSeen {
 #[derive(Debug, Default)]
 struct Link {
     sender: Option<SctpSender>,
-    /// Messages that found the association full.
-    overflow: VecDeque<Message>,
+    /// How late its messages leave.
+    late: std::time::Duration,
+    /// Messages that found the association full, or are late, with when they may leave.
+    overflow: VecDeque<(tokio::time::Instant, Message)>,
     draining: bool,
     /// The last end of the association, in words.
     closed: Option<String>,
@@ -186,6 +188,13 @@ impl Io {
             tokio::task::spawn_local(receive_gtpu(me, address, socket));
         }
         Ok(())
+    }
+
+    /// Has a base station's S1AP messages leave so late from now on, as if it, the way or the gateway were slow.
+    pub fn signal_late(&mut self, enb: usize, late: std::time::Duration) {
+        if let Some(link) = self.links.get_mut(enb) {
+            link.late = late;
+        }
     }
 
     /// Lets a base station associate, and associate again whenever it loses the association.
@@ -338,12 +347,15 @@ impl Io {
         let Some(link) = self.links.get_mut(enb) else { return };
         let Some(sender) = &link.sender else { return };
         let message = Message::new(stream(sender, ue), ppid::S1AP, pdu);
+        let due = tokio::time::Instant::now() + link.late;
         if link.draining {
-            link.overflow.push_back(message);
+            link.overflow.push_back((due, message));
             return;
         }
-        if let Err((message, basalt_sctp::SendError::Full)) = sender.try_send(message) {
-            link.overflow.push_back(message);
+        let left =
+            if link.late.is_zero() { sender.try_send(message) } else { Err((message, basalt_sctp::SendError::Full)) };
+        if let Err((message, basalt_sctp::SendError::Full)) = left {
+            link.overflow.push_back((due, message));
             link.draining = true;
             let sender = sender.clone();
             if let Some(me) = self.me.upgrade() {
@@ -529,14 +541,14 @@ impl Io {
 
     fn link_up(&mut self, enb: usize, sender: SctpSender) {
         if let Some(link) = self.links.get_mut(enb) {
-            *link = Link { sender: Some(sender), stop: link.stop.clone(), ..Link::default() };
+            *link = Link { sender: Some(sender), stop: link.stop.clone(), late: link.late, ..Link::default() };
         }
         self.enb(enb, testbed_ran::Input::LinkUp);
     }
 
     fn link_down(&mut self, enb: usize, why: String) {
         let Some(link) = self.links.get_mut(enb) else { return };
-        *link = Link { closed: Some(why), stop: link.stop.clone(), ..Link::default() };
+        *link = Link { closed: Some(why), stop: link.stop.clone(), late: link.late, ..Link::default() };
         self.enb(enb, testbed_ran::Input::LinkDown);
     }
 
@@ -605,7 +617,7 @@ async fn serve_association(io: &Rc<RefCell<Io>>, enb: usize, mut receiver: SctpR
     }
 }
 
-/// Sends what found the association full, waiting for room.
+/// Sends what found the association full or is late, waiting for its time and for room.
 async fn drain(io: Rc<RefCell<Io>>, enb: usize, sender: SctpSender) {
     loop {
         let next = {
@@ -616,7 +628,8 @@ async fn drain(io: Rc<RefCell<Io>>, enb: usize, sender: SctpSender) {
             next
         };
         match next {
-            Some(message) => {
+            Some((due, message)) => {
+                tokio::time::sleep_until(due).await;
                 if sender.send(message).await.is_err() {
                     return;
                 }

@@ -283,6 +283,7 @@ fn enb_action(words: &[&str]) -> Sentence<EnbAction> {
         ["sends", "gtpu", octets] => EnbAction::SendsGtpu(hex(octets)?),
         ["refuses", "contexts"] => EnbAction::RefusesContexts,
         ["ignores", "contexts"] => EnbAction::IgnoresContexts,
+        ["signals", late, "late"] => EnbAction::SignalsLate(duration(late)?),
         ["ignores", "releases"] => EnbAction::IgnoresReleases,
         ["refuses", "handovers"] => EnbAction::RefusesHandovers,
         ["ignores", "handovers"] => EnbAction::IgnoresHandovers,

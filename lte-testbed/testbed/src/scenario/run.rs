@@ -130,6 +130,7 @@ impl World {
             EnbAction::Sends(pdu, phone) => {
                 io.enb(enb, Input::Raw { pdu, phone: phone.map(|phone| PhoneId(phone as u32 - 1)) });
             }
+            EnbAction::SignalsLate(late) => io.signal_late(enb, late),
             EnbAction::SendsGtpu(octets) => io.send_gtpu(enb, &octets),
             EnbAction::Babbles(count, seed) => babble(io, enb, count, seed),
             fault => set_fault(io, enb, &fault),

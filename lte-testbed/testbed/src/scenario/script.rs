@@ -197,6 +197,8 @@ pub enum EnbAction {
     RefusesContexts,
     /// Ignores contexts.
     IgnoresContexts,
+    /// Its S1AP messages leave so late.
+    SignalsLate(Duration),
     /// Does not answer releases.
     IgnoresReleases,
     /// Refuses phones that are to be handed over to it.
