@@ -106,7 +106,8 @@ pub struct Config {
     pub buffer_total: u32,
     /// Largest packet sent into a tunnel whole, octets. `None`: what the access interface's MTU leaves.
     pub tunnel_mtu: Option<u16>,
-    /// Let TCP connections of phones agree on segments that fit into a tunnel ([`Config::tunnel_mtu`]), whatever their ends propose.
+    /// Let TCP connections of phones agree on segments that fit into a tunnel ([`Config::tunnel_mtu`]) and through the internet interface and
+    /// its default route, whatever their ends propose.
     pub clamp_segments: bool,
     /// Slow path messages per second and CPU, for each kind.
     pub slow_path_rate: u32,
@@ -187,6 +188,11 @@ impl Config {
     /// [`Error::Full`] above 2^20 sessions.
     pub fn teids(&self) -> Result<TeidLayout, Error> {
         TeidLayout::for_sessions(self.sessions).ok_or(Error::Full("sessions"))
+    }
+
+    /// The largest segment in packets of `mtu` octets over IPv4 (RFC 6691); 0 where nothing is to be done about them.
+    pub(crate) fn segment(&self, mtu: u32) -> u32 {
+        if self.clamp_segments { mtu.saturating_sub(40) } else { 0 }
     }
 
     /// The veth peer that carries the downlink program.

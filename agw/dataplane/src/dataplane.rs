@@ -516,9 +516,7 @@ fn tables(config: &Config, regions: SharedRegions, sizes: Sizes, access_mtu: u32
         settings.flags.set(if config.core_ports { SettingFlags::CORE_PORTS } else { 0 });
         settings.buffer_limit.set(config.buffer_per_phone);
         settings.tunnel_mtu.set(tunnel_mtu(config, access_mtu));
-        // Without IPv4 and TCP header.
-        let segment = tunnel_mtu(config, access_mtu).saturating_sub(40);
-        settings.segment.set(if config.clamp_segments { segment } else { 0 });
+        settings.segment.set(config.segment(tunnel_mtu(config, access_mtu)));
         settings.punt_rate.set(config.slow_path_rate);
         settings.punt_burst.set(config.slow_path_rate.div_ceil(10));
     }

@@ -24,6 +24,9 @@ const REFRESH: Duration = Duration::from_secs(30);
 /// Next hops from here to [`ON_LINK_NEXT_HOP`] are those of VLANs.
 const LAST_ROUTER: u8 = 190;
 
+/// A router of the internet, and the largest packet of routes by it where they have one of their own: each such way has a next hop.
+pub(crate) type Router = (Ipv4Addr, Option<u32>);
+
 /// Which neighbours the kernel shall ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ask {
@@ -45,7 +48,7 @@ pub(crate) struct Resolver {
     /// Whether programs forward to egress gateways by themselves.
     pub(crate) direct: bool,
     pub(crate) stations: BTreeMap<Ipv4Addr, u32>,
-    pub(crate) gateways: BTreeMap<Ipv4Addr, u8>,
+    pub(crate) gateways: BTreeMap<Router, u8>,
     pub(crate) rules: Rules,
     /// Routes to networks behind phones.
     pub(crate) behind: Behind,
@@ -132,17 +135,18 @@ impl Resolver {
             attached.follow(&snapshot);
         }
         self.follow_destinations(&snapshot);
-        if let (Some(hop), Some(link)) = (self.hop(ON_LINK_NEXT_HOP), snapshot.link(&self.config.internet_interface)) {
-            hop.mtu.set(link.mtu);
-        }
-        let gateways = self.gateways.iter().map(|(address, hop)| (*address, u32::from(*hop)));
-        let wanted: Vec<(Ipv4Addr, u32)> = self.stations.iter().map(|(a, h)| (*a, *h)).chain(gateways).collect();
-        for (address, hop) in wanted {
+        self.follow_mtu(&snapshot);
+        let gateways = self.gateways.iter().map(|((address, mtu), hop)| (*address, *mtu, u32::from(*hop)));
+        let stations = self.stations.iter().map(|(address, hop)| (*address, None, *hop));
+        let wanted: Vec<(Ipv4Addr, Option<u32>, u32)> = stations.chain(gateways).collect();
+        for (address, mtu, hop) in wanted {
             let resolved = snapshot.resolved(address);
             let known = resolved.is_some();
             if let Some(entry) = self.hop(hop) {
                 match resolved {
-                    Some((link, source, destination)) => entry.follow(link.index, link.mtu, source, destination),
+                    Some((link, source, destination)) => {
+                        entry.follow(link.index, mtu.unwrap_or(link.mtu).min(link.mtu), source, destination);
+                    }
                     None => entry.forget(),
                 }
             }
@@ -155,6 +159,21 @@ impl Resolver {
             }
         }
         self.shared.state().hops.learn(snapshot);
+    }
+
+    /// What is on the internet's link gets packets of the smallest size that a route to it has; and connections agree on segments that fit
+    /// both into tunnels and through the usual way to the internet.
+    fn follow_mtu(&self, snapshot: &Snapshot) {
+        let Some(link) = snapshot.link(&self.config.internet_interface) else { return };
+        if let Some(hop) = self.hop(ON_LINK_NEXT_HOP) {
+            let beside = snapshot.routes.iter().filter(|route| route.output == link.index && route.gateway.is_none());
+            hop.mtu.set(beside.filter_map(|route| route.mtu).fold(link.mtu, u32::min));
+        }
+        if let (Some(settings), Some(usual)) =
+            (self.shared.tables.settings.get(0), snapshot.usual_mtu(&self.config.internet_interface))
+        {
+            settings.segment.set(self.config.segment(settings.tunnel_mtu.get().min(usual)));
+        }
     }
 
     /// Compiles the destination rules, if they have changed.
@@ -175,7 +194,7 @@ impl Resolver {
 }
 
 /// Which destinations phones may reach. `gateways` collects the egress gateways that programs may send to directly.
-pub(crate) fn rules(config: &Config, snapshot: &Snapshot, gateways: Option<&mut BTreeMap<Ipv4Addr, u8>>) -> Rules {
+pub(crate) fn rules(config: &Config, snapshot: &Snapshot, gateways: Option<&mut BTreeMap<Router, u8>>) -> Rules {
     let mut rules = Rules::default();
     rules.rank(config.permitted.iter().map(|prefix| (*prefix, Class::KERNEL)).collect());
     let own = |address: Ipv4Addr| Prefix::new(address, 32);
@@ -210,7 +229,7 @@ fn direct_routes(
     routes: &[Route],
     internet: Option<u32>,
     on_link: Class,
-    gateways: &mut BTreeMap<Ipv4Addr, u8>,
+    gateways: &mut BTreeMap<Router, u8>,
 ) -> Vec<(Prefix, Class)> {
     let mut best: BTreeMap<(u32, u8), &Route> = BTreeMap::new();
     for route in routes {
@@ -219,7 +238,7 @@ fn direct_routes(
             *entry = route;
         }
     }
-    let mut hop = |gateway: Ipv4Addr| -> Class {
+    let mut hop = |gateway: Router| -> Class {
         if let Some(hop) = gateways.get(&gateway) {
             return Class(*hop);
         }
@@ -233,7 +252,7 @@ fn direct_routes(
     best.values()
         .map(|route| match route.gateway {
             _ if Some(route.output) != internet => (route.prefix, Class::KERNEL),
-            Some(gateway) => (route.prefix, hop(gateway)),
+            Some(gateway) => (route.prefix, hop((gateway, route.mtu))),
             None => (route.prefix, on_link),
         })
         .collect()

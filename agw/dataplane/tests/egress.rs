@@ -330,6 +330,69 @@ fn an_access_point_has_its_own_vlan_and_router() {
     eventually("others are refused", || drops(&gateway, DropReason::WrongVlan) >= 2);
 }
 
+/// A segment that opens a connection of the phone and proposes segments of 1460 octets.
+fn opening() -> Vec<u8> {
+    let mut segment =
+        vec![0x13, 0x89, 0x1b, 0x58, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 5, 0xb4];
+    let sum = checksum(&[&pseudo(UE, FAR, segment.len()), segment.as_slice()].concat());
+    segment[16..18].copy_from_slice(&sum.to_be_bytes());
+    ipv4_packet(UE, FAR, 6, &segment)
+}
+
+fn pseudo(source: Ipv4Addr, destination: Ipv4Addr, length: usize) -> Vec<u8> {
+    [&source.octets()[..], &destination.octets(), &[0, 6], &(length as u16).to_be_bytes()].concat()
+}
+
+#[test]
+fn packets_and_segments_follow_the_mtu_of_their_route() {
+    if !possible() {
+        return;
+    }
+    let ways =
+        [(Plane::XdpNative, Egress::Routed), (Plane::XdpNative, Egress::Translated), (Plane::Software, Egress::Nat)];
+    for (plane, egress) in ways {
+        let lab = Lab::new();
+        let gateway = lab.open(lab.config(plane, egress));
+        let (station, server) = (Station::new(&lab), lab.udp("i", FAR, 7000));
+        gateway.connect();
+        up(&station, &server, 5001, FAR);
+        // It becomes narrower while the gateway runs.
+        lab.command("g", "ip route replace default via 192.0.2.2 mtu 1200");
+        let wire = tap(&lab);
+        let proposed = || {
+            station.send(&g_pdu(TEID, &opening()));
+            let mut buffer = vec![std::mem::MaybeUninit::uninit(); 2048];
+            loop {
+                let length = wire.recv(&mut buffer).ok()?;
+                // SAFETY: the kernel has written so many octets.
+                let frame: Vec<u8> = buffer[..length].iter().map(|octet| unsafe { octet.assume_init() }).collect();
+                if frame[12..15] == [8, 0, 0x45] && frame[23] == 6 && address(&frame, 30) == FAR && frame[47] == 2 {
+                    let (source, segment) = (address(&frame, 26), &frame[34..]);
+                    assert_eq!(checksum(&[&pseudo(source, FAR, segment.len()), segment].concat()), 0);
+                    return Some(half(segment, 22));
+                }
+            }
+        };
+        eventually("segments are smaller", || proposed() == Some(1160));
+        // What must not be fragmented is not, and the phone learns the size, about its own packet.
+        let mut whole = udp_packet((UE, 5002), (FAR, 7000), &[7; 1300]);
+        whole[6] = 0x40;
+        whole[10..12].copy_from_slice(&[0; 2]);
+        let sum = checksum(&whole[..20]);
+        whole[10..12].copy_from_slice(&sum.to_be_bytes());
+        station.send(&g_pdu(TEID, &whole));
+        let error = std::iter::from_fn(|| station.packet()).find(|packet| packet[9] == 1).expect("an ICMP error");
+        assert_eq!((address(&error, 16), error[20], error[21], half(&error, 26)), (UE, 3, 4, 1200), "{egress:?}");
+        assert_eq!((address(&error, 40), half(&error, 48), checksum(&error[20..])), (UE, 5002, 0));
+        // What may be, arrives.
+        station.send(&g_pdu(TEID, &udp_packet((UE, 5003), (FAR, 7000), &[8; 1300])));
+        server.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut buffer = [0; 2000];
+        let mut lengths = std::iter::from_fn(|| server.recv(&mut buffer).ok());
+        assert_eq!(lengths.find(|length| *length > 100), Some(1300), "{egress:?}");
+    }
+}
+
 fn address_at(frame: &[u8], at: usize) -> Ipv4Addr {
     address(frame, at)
 }

@@ -280,18 +280,23 @@ fn route(message: &RouteMessage) -> Option<Route> {
         return None;
     }
     let mut destination = Ipv4Addr::UNSPECIFIED;
-    let (mut output, mut gateway, mut priority) = (None, None, 0);
+    let (mut output, mut gateway, mut priority, mut mtu) = (None, None, 0, None);
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(RouteAddress::Inet(address)) => destination = *address,
             RouteAttribute::Gateway(RouteAddress::Inet(address)) => gateway = Some(*address),
             RouteAttribute::Oif(index) => output = Some(*index),
             RouteAttribute::Priority(number) => priority = *number,
+            RouteAttribute::Metrics(metrics) => {
+                mtu = metrics
+                    .iter()
+                    .find_map(|metric| if let RouteMetric::Mtu(mtu) = metric { Some(*mtu) } else { None });
+            }
             _ => {}
         }
     }
     let prefix = Prefix::new(destination, message.header.destination_prefix_length);
-    Some(Route { prefix, output: output?, gateway, priority })
+    Some(Route { prefix, output: output?, gateway, priority, mtu: mtu.filter(|mtu| *mtu != 0) })
 }
 
 /// A neighbour whose MAC address is known and not known to be wrong.

@@ -23,6 +23,8 @@ pub(crate) struct Route {
     pub(crate) output: u32,
     pub(crate) gateway: Option<Ipv4Addr>,
     pub(crate) priority: u32,
+    /// Largest packet of this way, if it is smaller than the interface's.
+    pub(crate) mtu: Option<u32>,
 }
 
 /// Interfaces, addresses, routes and resolved neighbours. IPv4 only.
@@ -47,6 +49,14 @@ impl Snapshot {
         Some((self.links.get(&best.output)?, best.gateway.unwrap_or(to)))
     }
 
+    /// Largest packet that the interface of this name and the default routes by it carry: what most connections of phones meet.
+    pub(crate) fn usual_mtu(&self, name: &str) -> Option<u32> {
+        let link = self.link(name)?;
+        let default = |route: &&Route| route.prefix.length() == 0 && route.output == link.index;
+        let best = self.routes.iter().filter(default).min_by_key(|route| route.priority);
+        Some(best.and_then(|route| route.mtu).unwrap_or(link.mtu).min(link.mtu))
+    }
+
     /// The interface towards an address with the MAC address of the neighbour on the way, if it is resolved and up.
     pub(crate) fn resolved(&self, to: Ipv4Addr) -> Option<(&Link, Mac, Mac)> {
         let (link, neighbour) = self.way(to)?;
@@ -64,7 +74,27 @@ mod tests {
     }
 
     fn route(network: [u8; 4], length: u8, output: u32, gateway: Option<[u8; 4]>, priority: u32) -> Route {
-        Route { prefix: Prefix::new(network.into(), length), output, gateway: gateway.map(Into::into), priority }
+        Route {
+            prefix: Prefix::new(network.into(), length),
+            output,
+            gateway: gateway.map(Into::into),
+            priority,
+            mtu: None,
+        }
+    }
+
+    #[test]
+    fn the_usual_mtu_is_that_of_the_default_route_in_force() {
+        let narrow = |priority, mtu| Route { mtu, ..route([0, 0, 0, 0], 0, 1, Some([192, 0, 2, 1]), priority) };
+        let mut snapshot = Snapshot { links: [link(1, true), link(2, true)].into(), ..Snapshot::default() };
+        assert_eq!(snapshot.usual_mtu("eth1"), Some(1500));
+        snapshot.routes = vec![narrow(100, Some(1200)), narrow(50, Some(1400))];
+        assert_eq!(snapshot.usual_mtu("eth1"), Some(1400));
+        // A route does not carry more than its interface.
+        snapshot.routes.push(narrow(10, Some(9000)));
+        assert_eq!(snapshot.usual_mtu("eth1"), Some(1500));
+        assert_eq!(snapshot.usual_mtu("eth2"), Some(1500));
+        assert_eq!(snapshot.usual_mtu("eth3"), None);
     }
 
     #[test]
