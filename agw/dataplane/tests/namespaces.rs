@@ -371,16 +371,23 @@ fn a_base_station_that_falls_silent_is_reported_and_so_is_its_return() {
     assert_eq!(asked()[..8], [0x32, 1, 0, 4, 0, 0, 0, 0]);
     eventually("the path is down", || reports.try_recv() == Ok(Report::Path { peer, up: false }));
     assert_eq!(gateway.plane().paths(), (1, 1));
-    eventually("the path is up again", || {
+    let answer = || {
         let request = asked();
         let mut answer = vec![0x32, 2, 0, 6, 0, 0, 0, 0, request[8], request[9], 0, 0, 14, 0];
         station.send(&answer);
         // Of no request.
         answer[8] ^= 0x80;
         station.send(&answer);
+    };
+    eventually("the path is up again", || {
+        answer();
         reports.try_recv() == Ok(Report::Path { peer, up: true })
     });
-    assert_eq!(gateway.plane().paths(), (1, 0));
+    // An answer of a busy machine's may be too late, again and again.
+    eventually("it counts as up", || {
+        answer();
+        gateway.plane().paths() == (1, 0)
+    });
 }
 
 #[test]

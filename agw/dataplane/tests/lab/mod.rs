@@ -196,6 +196,8 @@ pub fn config(plane: Plane, egress: Egress, pins: PathBuf) -> Config {
     config.sessions = 16;
     config.bpf_directory = pins;
     config.settle = Duration::ZERO;
+    // Tests that want to be asked say so: on a busy machine others take longer than the usual minute between two Echo Requests.
+    config.echo = None;
     config
 }
 
