@@ -63,17 +63,18 @@ pub(crate) fn take(meter: &Meter, now: u64, octets: u32) -> bool {
     }
     let cost = time(rate, octets);
     let burst = u64::from(meter.burst.get()) * (1000 * Meter::UNITS);
+    // A packet larger than half a burst may also owe more than the burst, when no more than half of it is owed before: it would find room
+    // so seldom that less than the rate came of it. One bound, found before the loop: the verifier follows each way through that.
+    let most = (burst / 2).max(burst.saturating_sub(cost));
     let now = now.wrapping_mul(Meter::UNITS);
     let mut due = meter.due.get();
     let mut i = 0;
     while i < TRIES {
         let start = if due > now { due } else { now };
-        let next = start.wrapping_add(cost);
-        // A packet larger than half a burst may also owe more than the burst, when no more than half of it is owed before: it would find
-        // room so seldom that less than the rate came of it. For smaller packets the second condition follows from the first.
-        if next.wrapping_sub(now) > burst && start.wrapping_sub(now) > burst / 2 {
+        if start.wrapping_sub(now) > most {
             return false;
         }
+        let next = start.wrapping_add(cost);
         let before = meter.due.swap_if(due, next);
         if before == due {
             return true;
