@@ -13,7 +13,7 @@ use basalt_sansio::Time;
 const ILLEGAL_ME: u8 = 6;
 const NETWORK_FAILURE: u8 = 17;
 /// Causes that a home network may have its phones told; any other becomes #17.
-const CAUSES: [u8; 11] = [3, 6, 7, 8, 11, 12, 13, 14, 15, 17, 22];
+const CAUSES: [u8; 12] = [3, 6, 7, 8, 11, 12, 13, 14, 15, 17, 22, 42];
 
 const UNREACHABLE: AuthFailure = AuthFailure::Unavailable(Unavailable::Unreachable);
 
@@ -52,6 +52,9 @@ impl Federation {
             }
             Purpose::Confirm => self.confirmed(now, &asked, answer, out),
             Purpose::Purge => {}
+            // Told when the phone shows itself again.
+            Purpose::Notify if answer == FegAnswer::Unavailable => self.await_reachable(imsi),
+            Purpose::Notify => {}
         }
         out.push(Effect::Save(imsi, Urgency::Soon));
     }

@@ -27,13 +27,15 @@ pub(crate) enum Purpose {
     Confirm,
     /// Nobody waits: it hears that the phone is not.
     Purge,
+    /// Nobody waits: it hears that the phone can be reached.
+    Notify,
 }
 
 impl Purpose {
     pub(crate) const fn ticket(&self) -> Option<Ticket> {
         match self {
             Self::Vector(ticket) | Self::Check(ticket, _) | Self::Profile(ticket) => Some(*ticket),
-            Self::More | Self::Confirm | Self::Purge => None,
+            Self::More | Self::Confirm | Self::Purge | Self::Notify => None,
         }
     }
 }

@@ -24,7 +24,7 @@ impl Federation {
     /// A phone left; after long its home network hears it.
     pub(crate) fn left(&mut self, now: Time, imsi: Imsi) {
         if let Some(known) = self.known.get_mut(&imsi) {
-            known.present = false;
+            (known.present, known.connected) = (false, false);
             self.timers.arm(Timer::Purge(imsi), now + self.config.profile_age);
         }
     }

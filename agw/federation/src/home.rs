@@ -1,32 +1,32 @@
 //! What a home network asks (TS 29.272 §5.2.1.2, §5.2.2, §5.2.4).
 
+use crate::subscription::Subscription;
 use crate::types::{Effect, Feg, HomeRequest, Outcome, Urgency};
 use crate::{Effects, Federation};
 use agw_types::Cancelled;
 use basalt_ids::Imsi;
 use basalt_sansio::Time;
 
+/// IDR-Flags (TS 29.272 §7.3.103).
+const REACHABILITY: u32 = 1;
+const STATE: u32 = 1 << 2;
+const LOCATION: u32 = 1 << 3;
+
 impl Federation {
     pub(crate) fn home(&mut self, now: Time, feg: Feg, id: u64, request: HomeRequest, out: &mut Effects) {
         let whose = match &request {
-            HomeRequest::Cancel(imsi, _) | HomeRequest::Insert(imsi, _) | HomeRequest::Delete(imsi, ..) => Some(*imsi),
+            HomeRequest::Cancel(imsi, _) | HomeRequest::Insert(imsi, ..) | HomeRequest::Delete(imsi, ..) => Some(*imsi),
             HomeRequest::Reset(..) => None,
         };
         let outcome = match request {
             HomeRequest::Cancel(imsi, how) => self.cancel(imsi, how, out),
-            HomeRequest::Insert(imsi, change) => match self.known.get_mut(&imsi) {
-                Some(known) => match &mut known.subscription {
-                    Some((subscription, until)) => {
-                        subscription.merge(*change);
-                        *until = now + self.config.profile_age;
-                        self.changed(imsi, out);
-                        Outcome::Done
-                    }
-                    // Its subscription was forgotten in a restart: it is asked for as a whole.
-                    None => Outcome::Unable,
-                },
-                None => Outcome::Unknown,
-            },
+            HomeRequest::Insert(imsi, change, flags) => {
+                let outcome = self.insert(now, imsi, *change, out);
+                if outcome == Outcome::Done {
+                    return self.inserted(now, feg, id, (imsi, flags), out);
+                }
+                outcome
+            }
             HomeRequest::Delete(imsi, flags, contexts) => match self.known.get_mut(&imsi) {
                 Some(known) => {
                     if let Some((subscription, _)) = &mut known.subscription {
@@ -46,6 +46,35 @@ impl Federation {
             out.push(Effect::Save(imsi, Urgency::Soon));
         }
         out.push(Effect::Reply(feg, id, outcome));
+    }
+
+    fn insert(&mut self, now: Time, imsi: Imsi, change: Subscription, out: &mut Effects) -> Outcome {
+        let Some(known) = self.known.get_mut(&imsi) else { return Outcome::Unknown };
+        // Something may be asked, and nothing changed.
+        if change == Subscription::default() {
+            return Outcome::Done;
+        }
+        // A subscription that was forgotten in a restart is asked for as a whole.
+        let Some((subscription, until)) = &mut known.subscription else { return Outcome::Unable };
+        subscription.merge(change);
+        *until = now + self.config.profile_age;
+        self.changed(imsi, out);
+        Outcome::Done
+    }
+
+    /// A change is done: what else the home network wants (TS 29.272 §5.2.2.1.3).
+    fn inserted(&mut self, now: Time, feg: Feg, id: u64, (imsi, flags): (Imsi, u32), out: &mut Effects) {
+        out.push(Effect::Save(imsi, Urgency::Soon));
+        let (state, location) = (flags & STATE != 0, flags & LOCATION != 0);
+        if state || location {
+            out.push(Effect::Report { feg, id, imsi, state, location });
+        } else {
+            out.push(Effect::Reply(feg, id, Outcome::Done));
+        }
+        if flags & REACHABILITY != 0 {
+            self.await_reachable(imsi);
+            self.tell_reachable(now, imsi, out);
+        }
     }
 
     /// A phone that registered since is not touched: mobility knows better who is here.

@@ -45,6 +45,11 @@ pub(crate) struct Known {
     pub(crate) confirmed: bool,
     /// It is here, as far as is known.
     pub(crate) present: bool,
+    /// It has a radio connection.
+    pub(crate) connected: bool,
+    /// The home network wants to hear when it can be reached (URRP-MME, TS 23.401 §5.7.2). A restart forgets it: the home network hears
+    /// of the phone by another update of its location then.
+    pub(crate) awaited: bool,
 }
 
 impl Known {
@@ -103,6 +108,8 @@ impl Known {
             hss: from.hss,
             confirmed: false,
             present: false,
+            connected: false,
+            awaited: false,
         }
     }
 

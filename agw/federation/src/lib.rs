@@ -22,6 +22,7 @@ mod asking;
 mod confirm;
 mod home;
 mod known;
+mod reachable;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -108,6 +109,7 @@ impl Federation {
             Input::Home(feg, id, request) => self.home(now, feg, id, request, out),
             Input::Restored(imsi, serving) => self.restored(now, imsi, serving),
             Input::Left(imsi) => self.left(now, imsi),
+            Input::Connected(imsi, connected) => self.connected(now, imsi, connected, out),
             Input::Wakeup => self.wakeup(now, out),
         }
     }

@@ -205,7 +205,7 @@ fn a_known_phone_is_carried_through_an_outage_and_confirmed_after_it() {
 fn a_home_network_refuses_with_its_cause() {
     let mut world = World::new(|_| ());
     world.up();
-    for (cause, told) in [(11, 11), (8, 8), (99, 17), (0, 17)] {
+    for (cause, told) in [(11, 11), (8, 8), (42, 42), (99, 17), (0, 17)] {
         let (feg, id, _) = sent(&world.locate(1));
         let refused = world.step(Input::Answered(feg, id, FegAnswer::Refused(cause, "no".to_owned())));
         assert_eq!(refused, [Effect::Answer(ticket(1), Answer::NoProfile(AuthFailure::Refused(told)))]);
@@ -220,7 +220,7 @@ fn requests_of_the_home_network_reach_the_phone() {
     assert_eq!(world.step(Input::Home(Feg(0), 1, cancel())), [Effect::Reply(Feg(0), 1, Outcome::Unknown)]);
     world.register();
     let FegAnswer::Located(change, _) = located(5) else { panic!() };
-    let effects = world.step(Input::Home(Feg(1), 2, HomeRequest::Insert(imsi(), change)));
+    let effects = world.step(Input::Home(Feg(1), 2, HomeRequest::Insert(imsi(), change, 0)));
     assert!(
         matches!(&effects[..], [Effect::Changed(profile), Effect::Reply(_, 2, Outcome::Done)] if profile.ambr.uplink == 5)
     );
@@ -314,4 +314,27 @@ fn no_vector_is_given_out_twice_whenever_the_gateway_dies() {
     late.step(Input::Wakeup);
     late.pass(Duration::from_secs(10));
     assert_eq!(late.authenticate(1, None), [Effect::Answer(ticket(1), unreachable)]);
+}
+
+#[test]
+fn a_home_network_that_wants_to_know_hears_when_the_phone_is_reachable() {
+    let mut world = World::new(|_| ());
+    world.up();
+    world.register();
+    let asks = |flags| HomeRequest::Insert(imsi(), Box::default(), flags);
+    // How it is and where: the gateway that knows says so; nothing of the subscription changes.
+    let effects = world.step(Input::Home(Feg(0), 1, asks(4 | 8)));
+    assert_eq!(effects, [Effect::Report { feg: Feg(0), id: 1, imsi: imsi(), state: true, location: true }]);
+    // It is idle: the home network hears of it when it shows itself, once.
+    assert_eq!(world.step(Input::Home(Feg(0), 2, asks(1))), [Effect::Reply(Feg(0), 2, Outcome::Done)]);
+    let (feg, id, wish) = sent(&world.step(Input::Connected(imsi(), true)));
+    assert_eq!(wish, Wish::Reachable);
+    world.step(Input::Answered(feg, id, FegAnswer::Done));
+    assert_eq!(world.step(Input::Connected(imsi(), true)), []);
+    // It is connected: at once. Nobody can tell it: the next time.
+    let effects = world.step(Input::Home(Feg(0), 3, asks(1)));
+    assert!(matches!(&effects[..], [Effect::Reply(..), Effect::Send { wish: Wish::Reachable, .. }]));
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.step(Input::Connected(imsi(), false)), []);
+    assert_eq!(sent(&world.step(Input::Connected(imsi(), true))).2, Wish::Reachable);
 }

@@ -83,6 +83,8 @@ pub enum Wish {
     Purge,
     /// Is the phone a stolen one.
     Check(Imeisv),
+    /// The phone can be reached, which the home network wanted to know.
+    Reachable,
 }
 
 /// What a federation gateway answers.
@@ -118,8 +120,8 @@ pub enum EquipmentStatus {
 pub enum HomeRequest {
     /// The phone is to go.
     Cancel(Imsi, Cancelled),
-    /// Its subscription changed.
-    Insert(Imsi, Box<Subscription>),
+    /// Its subscription changed; IDR-Flags (TS 29.272 §7.3.103): what the home network wants to know besides.
+    Insert(Imsi, Box<Subscription>, u32),
     /// Parts of it are gone: DSR-Flags, contexts.
     Delete(Imsi, u32, Vec<u32>),
     /// An HSS has lost its memory of such IMSIs.
@@ -154,6 +156,8 @@ pub enum Input {
     Restored(Imsi, Plmn),
     /// A phone left.
     Left(Imsi),
+    /// A phone has a radio connection, or has none any more.
+    Connected(Imsi, bool),
     /// [`crate::Federation::next_wakeup`] has come.
     Wakeup,
 }
@@ -187,6 +191,19 @@ pub enum Effect {
     },
     /// Answer a home network.
     Reply(Feg, u64, Outcome),
+    /// Answer a home network that its change is done, with what its IDR-Flags ask for.
+    Report {
+        /// To whom.
+        feg: Feg,
+        /// The request's number.
+        id: u64,
+        /// Whose phone.
+        imsi: Imsi,
+        /// How it is, is asked for (EPS User State Request).
+        state: bool,
+        /// Where it was seen last, is asked for (EPS Location Information Request).
+        location: bool,
+    },
     /// Answer mobility.
     Answer(Ticket, Answer),
     /// A phone is to go.

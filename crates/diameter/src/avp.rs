@@ -120,17 +120,17 @@ impl<'a> Iterator for Avps<'a> {
 /// One AVP and how many octets it takes, padding included. The last one of a group may come without its padding: some peers do so.
 fn read(octets: &[u8], at: usize) -> Result<(Avp<'_>, usize), DecodeError> {
     let code = octets.first_chunk().map_or(0, |code| u32::from_be_bytes(*code));
-    let wrong = |length| DecodeError::AvpLength { code, length, at };
     let Some(&[_, _, _, _, flags, l0, l1, l2]) = octets.first_chunk::<SHORT>() else {
-        return Err(wrong(u32::try_from(octets.len()).unwrap_or(u32::MAX)));
+        let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+        return Err(DecodeError::AvpLength { code, vendor: crate::vendor::IETF, length, at });
     };
     let length = u32::from_be_bytes([0, l0, l1, l2]);
     let header = if flags & VENDOR == 0 { SHORT } else { LONG };
-    let data = octets.get(header..length as usize).ok_or(wrong(length))?;
     let vendor = match flags & VENDOR {
         0 => crate::vendor::IETF,
         _ => octets.get(SHORT..).and_then(|rest| rest.first_chunk()).map_or(0, |vendor| u32::from_be_bytes(*vendor)),
     };
+    let data = octets.get(header..length as usize).ok_or(DecodeError::AvpLength { code, vendor, length, at })?;
     let avp = Avp { id: AvpId { code, vendor }, mandatory: flags & MANDATORY != 0, at, data };
     let taken = (length as usize).next_multiple_of(4);
     Ok((avp, taken.min(octets.len())))
@@ -141,12 +141,19 @@ impl<'a> Avp<'a> {
         DecodeError::Value { code: self.id.code, vendor: self.id.vendor, wanted }
     }
 
+    /// Another length than the type has (§7.1.5: DIAMETER_INVALID_AVP_LENGTH).
+    fn wrong_length(&self) -> DecodeError {
+        let header = if self.id.vendor == crate::vendor::IETF { SHORT } else { LONG };
+        let length = u32::try_from(self.data.len() + header).unwrap_or(u32::MAX);
+        DecodeError::AvpLength { code: self.id.code, vendor: self.id.vendor, length, at: self.at }
+    }
+
     /// An Unsigned32, or an Enumerated (§4.2, §4.3.1).
     ///
     /// # Errors
-    /// [`DecodeError::Value`] for another length than four octets; so for all that follow, in their way.
+    /// [`DecodeError::AvpLength`] for another length than four octets.
     pub fn u32(&self) -> Result<u32, DecodeError> {
-        <[u8; 4]>::try_from(self.data).map(u32::from_be_bytes).map_err(|_| self.wrong("Unsigned32"))
+        <[u8; 4]>::try_from(self.data).map(u32::from_be_bytes).map_err(|_| self.wrong_length())
     }
 
     /// An Integer32.
@@ -154,7 +161,7 @@ impl<'a> Avp<'a> {
     /// # Errors
     /// As [`Avp::u32`].
     pub fn i32(&self) -> Result<i32, DecodeError> {
-        <[u8; 4]>::try_from(self.data).map(i32::from_be_bytes).map_err(|_| self.wrong("Integer32"))
+        <[u8; 4]>::try_from(self.data).map(i32::from_be_bytes).map_err(|_| self.wrong_length())
     }
 
     /// An Unsigned64.
@@ -162,13 +169,13 @@ impl<'a> Avp<'a> {
     /// # Errors
     /// As [`Avp::u32`].
     pub fn u64(&self) -> Result<u64, DecodeError> {
-        <[u8; 8]>::try_from(self.data).map(u64::from_be_bytes).map_err(|_| self.wrong("Unsigned64"))
+        <[u8; 8]>::try_from(self.data).map(u64::from_be_bytes).map_err(|_| self.wrong_length())
     }
 
     /// A UTF8String without control characters, which nothing here needs and logs would suffer from.
     ///
     /// # Errors
-    /// As [`Avp::u32`].
+    /// [`DecodeError::Value`].
     pub fn text(&self) -> Result<&'a str, DecodeError> {
         let text = core::str::from_utf8(self.data).map_err(|_| self.wrong("UTF8String"))?;
         if text.chars().any(char::is_control) {
@@ -180,7 +187,7 @@ impl<'a> Avp<'a> {
     /// A DiameterIdentity: the name of a host or realm in ASCII, 1 to 255 octets (§4.3.1).
     ///
     /// # Errors
-    /// As [`Avp::u32`].
+    /// [`DecodeError::Value`].
     pub fn identity(&self) -> Result<&'a str, DecodeError> {
         let good = |octet: &u8| octet.is_ascii_alphanumeric() || b".-_".contains(octet);
         match core::str::from_utf8(self.data) {
@@ -192,7 +199,7 @@ impl<'a> Avp<'a> {
     /// An Address (§4.3.1): IPv4 or IPv6.
     ///
     /// # Errors
-    /// As [`Avp::u32`]; other families are not known here.
+    /// [`DecodeError::Value`]; other families are not known here.
     pub fn address(&self) -> Result<IpAddr, DecodeError> {
         let (family, octets) = self.data.split_first_chunk::<2>().ok_or_else(|| self.wrong("Address"))?;
         let v4 = || <[u8; 4]>::try_from(octets).ok().map(|octets| Ipv4Addr::from(octets).into());

@@ -20,6 +20,8 @@ pub enum DecodeError {
     AvpLength {
         /// Its code.
         code: u32,
+        /// Its vendor; 0 is the IETF.
+        vendor: u32,
         /// The length it claims.
         length: u32,
         /// Where in the message it begins.
@@ -49,6 +51,16 @@ pub enum DecodeError {
         /// Its vendor; 0 is the IETF.
         vendor: u32,
     },
+    /// An AVP that must be understood (the M bit) is not known.
+    #[error("AVP {code} of vendor {vendor} is not known, and must be")]
+    Unsupported {
+        /// Its code.
+        code: u32,
+        /// Its vendor; 0 is the IETF.
+        vendor: u32,
+        /// Where in the message it begins.
+        at: usize,
+    },
     /// An AVP that may be there once is there more often.
     #[error("AVP {code} is there more than once")]
     Repeated {
@@ -71,6 +83,7 @@ impl DecodeError {
             Self::TooManyAvps(_) => ResultCode::AVP_OCCURS_TOO_MANY_TIMES,
             Self::TooDeep(_) | Self::Value { .. } => ResultCode::INVALID_AVP_VALUE,
             Self::Missing { .. } => ResultCode::MISSING_AVP,
+            Self::Unsupported { .. } => ResultCode::AVP_UNSUPPORTED,
             Self::Repeated { .. } => ResultCode::AVP_OCCURS_TOO_MANY_TIMES,
         }
     }

@@ -22,6 +22,7 @@ mod avp;
 mod code;
 pub mod dictionary;
 mod error;
+mod failed;
 mod message;
 pub mod node;
 mod writer;

@@ -177,6 +177,33 @@ impl<'a> Message<'a> {
         self.avps().need(id)
     }
 
+    /// Whether AVPs of these names, 64 at most, are there once at most each, not counting groups.
+    ///
+    /// # Errors
+    /// [`DecodeError::Repeated`].
+    pub fn once(&self, ids: &[AvpId]) -> Result<(), DecodeError> {
+        let mut seen = 0_u64;
+        for avp in self.avps().map_while(Result::ok) {
+            let Some(place) = ids.iter().take(64).position(|id| *id == avp.id) else { continue };
+            if seen & (1 << place) != 0 {
+                return Err(DecodeError::Repeated { code: avp.id.code, vendor: avp.id.vendor });
+            }
+            seen |= 1 << place;
+        }
+        Ok(())
+    }
+
+    /// Whether all AVPs that must be understood are known, in groups as well (RFC 6733 §4.1).
+    ///
+    /// # Errors
+    /// [`DecodeError::Unsupported`].
+    pub fn understood(&self) -> Result<(), DecodeError> {
+        match crate::failed::unsupported(self.avps(), 0) {
+            Some(avp) => Err(DecodeError::Unsupported { code: avp.id.code, vendor: avp.id.vendor, at: avp.at }),
+            None => Ok(()),
+        }
+    }
+
     /// How it ended, of an answer: Result-Code, or the code of Experimental-Result with its vendor (RFC 6733 §7.1, §7.6).
     ///
     /// # Errors

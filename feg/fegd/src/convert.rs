@@ -1,9 +1,12 @@
 //! Between the messages of the control API and the relay's values.
 
 use basalt_control_api::federation::v1 as api;
+use basalt_ids::{Tac, Tai};
 use basalt_sansio::Duration;
 use feg_relay::{Answer, Ask, Outcome, Request, Wish};
-use feg_s6a::{Ambr, ApnConfiguration, Cancellation, EquipmentStatus, PdnType, Resync, Subscription, Terminal, Vector};
+use feg_s6a::{
+    Ambr, ApnConfiguration, Cancellation, EquipmentStatus, Inserted, PdnType, Resync, Subscription, Terminal, Vector,
+};
 
 /// Longest that a gateway may wait.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -88,15 +91,16 @@ const fn equipment(status: EquipmentStatus) -> api::equipment::Status {
 /// What a gateway is asked for a home network.
 pub fn ask(id: u64, ask: Ask) -> api::ToGateway {
     use api::home_request::Kind;
+    let insert_flags = if let Ask::Insert(_, _, flags) = &ask { *flags } else { 0 };
     let (imsi, kind) = match ask {
         Ask::Cancel(imsi, kind, reattach) => {
             (imsi.to_string(), Kind::Cancel(api::Cancel { kind: cancellation(kind).into(), reattach }))
         }
-        Ask::Insert(imsi, subscription) => (imsi.to_string(), Kind::Insert(show(&subscription))),
+        Ask::Insert(imsi, subscription, _) => (imsi.to_string(), Kind::Insert(show(&subscription))),
         Ask::Delete(imsi, flags, contexts) => (imsi.to_string(), Kind::Delete(api::Delete { flags, contexts })),
         Ask::Reset(beginnings, hss) => (String::new(), Kind::Reset(api::Reset { beginnings, hss })),
     };
-    to_gateway(api::to_gateway::Message::HomeRequest(api::HomeRequest { id, imsi, kind: Some(kind) }))
+    to_gateway(api::to_gateway::Message::HomeRequest(api::HomeRequest { id, imsi, kind: Some(kind), insert_flags }))
 }
 
 const fn cancellation(kind: Cancellation) -> api::cancel::Kind {
@@ -116,6 +120,16 @@ pub fn outcome(answer: &api::HomeAnswer) -> Outcome {
         api::home_answer::Outcome::Unknown => Outcome::Unknown,
         api::home_answer::Outcome::Unable | api::home_answer::Outcome::Unspecified => Outcome::Unable,
     }
+}
+
+/// What a gateway tells of a phone; what cannot be is not told.
+pub fn told(answer: &api::HomeAnswer) -> Inserted {
+    let location = answer.seen.as_ref().and_then(|seen| {
+        let tac = u16::try_from(seen.area).ok()?;
+        let tai = Tai { plmn: seen.network.parse().ok()?, tac: Tac(tac) };
+        (seen.cell < 1 << 28).then_some((seen.cell, tai))
+    });
+    Inserted { state: answer.user_state.filter(|state| *state < 6), location }
 }
 
 fn rates(ambr: Ambr) -> api::Rates {

@@ -14,6 +14,7 @@ use basalt_diameter_link::{Answered, Arrived, Ended, Handler};
 use basalt_ids::Imsi;
 use basalt_sansio::{SecureSeed, Time};
 use feg_relay::{AskId, Effect, Effects, GatewayId, Input, Outcome, Relay, Request, Token};
+use feg_s6a::Inserted;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,7 +38,7 @@ pub enum Told {
     /// A gateway asks.
     Asked { gateway: GatewayId, request: Box<Request> },
     /// A gateway answers.
-    Replied { gateway: GatewayId, ask: AskId, outcome: Outcome },
+    Replied { gateway: GatewayId, ask: AskId, outcome: Outcome, told: Inserted },
     /// A Diameter request ended.
     HssAnswered { token: Token, result: Result<Answered, Failure> },
     /// A peer asks.
@@ -71,7 +72,11 @@ pub async fn run(file: File) -> anyhow::Result<()> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
     let relay = Relay::new(effective.relay.clone(), &SecureSeed(seed));
-    let tls = effective.gateway_tls.as_ref().map(incoming::acceptor).transpose().context("gateways.tls")?;
+    let members = incoming::Members::default();
+    let security = match &effective.gateway_tls {
+        Some(files) => incoming::Security::Files(incoming::acceptor(files).context("gateways.tls")?),
+        None => incoming::Security::Joined(members.clone()),
+    };
     let listener = TcpListener::bind(effective.gateways).await;
     let listener = listener.with_context(|| format!("cannot listen on {} for gateways", effective.gateways))?;
     let numbers = Numbers::default();
@@ -80,11 +85,11 @@ pub async fn run(file: File) -> anyhow::Result<()> {
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .add_service(streams)
-        .serve_with_incoming(incoming::accept(listener, tls));
+        .serve_with_incoming(incoming::accept(listener, security));
     let metrics = Metrics::new().context("metrics")?;
     change.put(&mut effective).await?;
     let operator = Arc::new(operate::Operator::new(peers.clone(), effective.relay.clone(), told_sender.clone()));
-    let cloud = managed::start(file, kept, wanted, numbers, Arc::clone(&operator), metrics.clone())?;
+    let cloud = managed::start(file, kept, wanted, (numbers, members), Arc::clone(&operator), metrics.clone())?;
     operate::serve(Arc::clone(&operator), cloud, &effective.control).await?;
     metrics::serve(effective.metrics, metrics.clone(), peers.clone()).await?;
     let machine = Loop::new(relay, &effective, peers, told_sender.clone(), metrics);
@@ -166,6 +171,13 @@ async fn drain(told: &mpsc::Sender<Told>) {
     }
 }
 
+/// A request that a node has, for its successor.
+struct Flying {
+    octets: Vec<u8>,
+    key: u64,
+    until: Instant,
+}
+
 struct Loop {
     name: String,
     relay: Relay,
@@ -176,6 +188,8 @@ struct Loop {
     /// Requests of peers, by numbers of our own: those of different nodes are not different.
     asking: HashMap<Handle, (Handler, Handle)>,
     next_handle: u64,
+    /// Requests that a node has.
+    flying: HashMap<Token, Flying>,
     traces: Traces,
     idle: Vec<oneshot::Sender<()>>,
     started: Instant,
@@ -194,6 +208,7 @@ impl Loop {
             gateways: HashMap::new(),
             asking: HashMap::new(),
             next_handle: 0,
+            flying: HashMap::new(),
             traces: Traces::default(),
             idle: Vec::new(),
             started: Instant::now(),
@@ -234,7 +249,7 @@ impl Loop {
             }
             Told::GatewayDown { gateway } => self.lost(gateway),
             Told::Asked { gateway, request } => self.step(Input::Asked { gateway, request: *request }),
-            Told::Replied { gateway, ask, outcome } => self.step(Input::Replied { gateway, ask, outcome }),
+            Told::Replied { gateway, ask, outcome, told } => self.step(Input::Replied { gateway, ask, outcome, told }),
             Told::HssAnswered { token, result } => self.answered((token.0, result)),
             Told::Show { done } => {
                 let _ = done.send((self.relay.gateways().map(str::to_owned).collect(), self.draining));
@@ -259,11 +274,16 @@ impl Loop {
     /// Straight to a node that has settled; otherwise a task waits for one.
     fn ask_home(&mut self, token: Token, octets: Vec<u8>, key: u64, within: Duration) {
         if let Some(requests) = self.peers.settled() {
+            self.flying.insert(token, Flying { octets: octets.clone(), key, until: Instant::now() + within });
             if let Err(why) = requests.send(token.0, octets, key, within) {
                 self.answered((token.0, Err(why)));
             }
             return;
         }
+        self.wait_for_node(token, octets, key, within);
+    }
+
+    fn wait_for_node(&self, token: Token, octets: Vec<u8>, key: u64, within: Duration) {
         let (peers, told) = (self.peers.clone(), self.told.clone());
         tokio::spawn(async move {
             let result = peers.request(octets, key, within).await;
@@ -274,6 +294,12 @@ impl Loop {
     /// A Diameter request ended.
     fn answered(&mut self, (token, result): Ended) {
         let token = Token(token);
+        let flying = self.flying.remove(&token);
+        // The node was ended for another configuration: its successor is asked, in the time that is left.
+        if let (Err(Failure::Stopping), Some(flying)) = (&result, flying) {
+            let left = flying.until.saturating_duration_since(Instant::now());
+            return self.wait_for_node(token, flying.octets, flying.key, left);
+        }
         self.traces.answered(token, result.as_ref().ok().map(|answered| answered.octets.as_slice()));
         let result = match &result {
             Ok(answered) => Ok(answered.octets.as_slice()),

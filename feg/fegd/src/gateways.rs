@@ -2,7 +2,7 @@
 
 use crate::convert;
 use crate::drive::Told;
-use crate::incoming::{Io, Peer};
+use crate::incoming::Io;
 use basalt_control_api::federation::v1 as api;
 use basalt_control_api::federation::v1::federation_server::Federation;
 use feg_relay::{AskId, GatewayId};
@@ -69,7 +69,8 @@ impl Federation for Streams {
                 let _ = sender.send(Err(Status::invalid_argument("a stream begins with a Hello"))).await;
                 return;
             };
-            if !is_named(peer.as_ref(), &hello.gateway) {
+            let sound = !hello.gateway.is_empty() && hello.gateway.len() <= 255;
+            if !sound || peer.is_some_and(|peer| !peer.is_named(&hello.gateway)) {
                 let _ = sender.send(Err(Status::permission_denied("the certificate has another name"))).await;
                 return;
             }
@@ -81,13 +82,6 @@ impl Federation for Streams {
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
-}
-
-/// With TLS, a gateway is who its certificate says.
-fn is_named(peer: Option<&Peer>, name: &str) -> bool {
-    let sound = !name.is_empty() && name.len() <= 255;
-    let names = peer.and_then(|peer| peer.names.as_ref());
-    sound && names.is_none_or(|names| names.iter().any(|one| one.eq_ignore_ascii_case(name)))
 }
 
 async fn read(gateway: GatewayId, mut stream: Streaming<api::FromGateway>, told: &mpsc::Sender<Told>) {
@@ -108,7 +102,8 @@ pub fn news(gateway: GatewayId, message: api::FromGateway) -> Option<Told> {
             convert::request(request).map(|request| Told::Asked { gateway, request: Box::new(request) })
         }
         Message::HomeAnswer(answer) => {
-            Some(Told::Replied { gateway, ask: AskId(answer.id), outcome: convert::outcome(&answer) })
+            let (outcome, told) = (convert::outcome(&answer), convert::told(&answer));
+            Some(Told::Replied { gateway, ask: AskId(answer.id), outcome, told })
         }
         Message::Hello(_) => None,
     }

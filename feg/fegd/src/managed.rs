@@ -4,6 +4,7 @@
 
 use crate::config::{self, File, HomeNetwork, Peer};
 use crate::gateways::Numbers;
+use crate::incoming::Members;
 use crate::metrics::Metrics;
 use crate::operate::Operator;
 use crate::relayed;
@@ -199,7 +200,7 @@ pub fn start(
     file: File,
     kept: Kept,
     wanted: watch::Sender<File>,
-    numbers: Numbers,
+    (numbers, members): (Numbers, Members),
     operator: Arc<Operator>,
     metrics: Metrics,
 ) -> Result<Option<Cloud>> {
@@ -227,8 +228,22 @@ pub fn start(
     let site = Office { folder, file, kept: Mutex::new(kept), wanted, identity, operator: Arc::clone(&operator) };
     let link = basalt_cloud_link::spawn(plan, Arc::new(site), Arc::new(TcpDial));
     tokio::spawn(report(link.clone(), Arc::clone(&operator), metrics));
+    tokio::spawn(show(key.clone(), joined.clone(), members));
     tokio::spawn(relayed::run(key, joined, operator.told(), numbers));
     Ok(Some(Cloud { link }))
+}
+
+/// Gateways that come straight are shown the certificate that we have now.
+async fn show(key: DeviceKey, mut joined: watch::Receiver<Option<Identity>>, members: Members) {
+    loop {
+        let identity = joined.borrow_and_update().clone();
+        if let Some(Err(error)) = identity.map(|identity| members.put(&identity, &key)) {
+            tracing::error!(error = format!("{error:#}"), "the orchestrator's certificate cannot be shown to gateways");
+        }
+        if joined.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 fn object_name(host: &str) -> String {

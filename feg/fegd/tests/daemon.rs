@@ -185,7 +185,7 @@ async fn a_phone_is_authenticated_located_cancelled_and_changed() {
         let server = home.clone();
         let asked = tokio::spawn(async move { server.order(&order).await.unwrap() });
         let api::to_gateway::Message::HomeRequest(request) = gateway.next().await else { panic!() };
-        let answer = api::HomeAnswer { id: request.id, outcome: outcome.into() };
+        let answer = api::HomeAnswer { id: request.id, outcome: outcome.into(), ..api::HomeAnswer::default() };
         gateway.send.send(from(api::from_gateway::Message::HomeAnswer(answer))).await.unwrap();
         assert_eq!(asked.await.unwrap(), code);
     }

@@ -115,7 +115,7 @@ impl Mast {
 
     async fn obey(&mut self, outcome: api::home_answer::Outcome) {
         let api::to_gateway::Message::HomeRequest(order) = self.hear().await else { panic!("no order") };
-        let answer = api::HomeAnswer { id: order.id, outcome: outcome.into() };
+        let answer = api::HomeAnswer { id: order.id, outcome: outcome.into(), ..api::HomeAnswer::default() };
         let message = Some(api::from_gateway::Message::HomeAnswer(answer));
         self.send.send(api::FromGateway { message }).await.unwrap();
     }

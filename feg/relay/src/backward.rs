@@ -6,7 +6,7 @@ use basalt_diameter::node::Handle;
 use basalt_diameter::{Limits, Message, ResultCode};
 use basalt_ids::Imsi;
 use basalt_sansio::{DetHashMap, Time};
-use feg_s6a::{HssRequest, Inserted, Reply, read_hss_request, refuse, reply};
+use feg_s6a::{HssRequest, Inserted, Reply, read_hss_request, refuse, refuse_for, reply};
 
 /// Requests of home networks that wait for gateways.
 const MOST: usize = 10_000;
@@ -21,6 +21,8 @@ struct Pending {
     /// A reset concerns nobody alone: it is done whatever gateways say.
     reset: bool,
     insert: bool,
+    /// What the gateway that has the phone told of it.
+    told: Inserted,
 }
 
 /// The tables of this direction.
@@ -50,14 +52,18 @@ impl Relay {
                         | basalt_diameter::Command::DELETE_SUBSCRIBER_DATA
                         | basalt_diameter::Command::RESET
                 );
-                let code = if known { error.result() } else { ResultCode::COMMAND_UNSUPPORTED };
-                return refused(code, "unreadable", out);
+                if !known {
+                    return refused(ResultCode::COMMAND_UNSUPPORTED, "unreadable", out);
+                }
+                out.push(Effect::Count(Metric::Filtered("unreadable")));
+                out.push(Effect::ToPeer { handle, octets: refuse_for(local, &message, error) });
+                return;
             }
         };
         let networks = &self.config.networks;
         let (imsi, ask) = match from.request {
             HssRequest::Cancel { imsi, kind, reattach } => (Some(imsi), Ask::Cancel(imsi, kind, reattach)),
-            HssRequest::Insert { imsi, subscription, .. } => (Some(imsi), Ask::Insert(imsi, subscription)),
+            HssRequest::Insert { imsi, subscription, flags } => (Some(imsi), Ask::Insert(imsi, subscription, flags)),
             HssRequest::Delete { imsi, flags, contexts } => (Some(imsi), Ask::Delete(imsi, flags, contexts)),
             HssRequest::Reset { beginnings } => (None, Ask::Reset(beginnings, from.host)),
         };
@@ -100,10 +106,10 @@ impl Relay {
             out.push(Effect::Ask { gateway, ask: number, what: ask.clone() });
         }
         let (reset, insert) = (matches!(ask, Ask::Reset(..)), matches!(ask, Ask::Insert(..)));
-        let nobody = left.is_empty();
+        let (nobody, told) = (left.is_empty(), Inserted::default());
         // Who has the phone and is away cannot be asked; a phone that nobody ever had is unknown.
         let best = if has.is_some() && nobody { Outcome::Unable } else { Outcome::Unknown };
-        self.backward.pending.insert(handle, Pending { octets: octets.to_vec(), left, best, reset, insert });
+        self.backward.pending.insert(handle, Pending { octets: octets.to_vec(), left, best, reset, insert, told });
         if nobody {
             self.settle(handle, out);
         } else {
@@ -112,7 +118,13 @@ impl Relay {
     }
 
     /// A gateway answered.
-    pub(crate) fn replied(&mut self, gateway: GatewayId, ask: AskId, outcome: Outcome, out: &mut Effects) {
+    pub(crate) fn replied(
+        &mut self,
+        gateway: GatewayId,
+        ask: AskId,
+        (outcome, told): (Outcome, Inserted),
+        out: &mut Effects,
+    ) {
         let Some(handle) = self.backward.by_ask.get(&ask).copied() else { return };
         let Some(pending) = self.backward.pending.get_mut(&handle) else { return };
         let before = pending.left.len();
@@ -121,6 +133,9 @@ impl Relay {
             return;
         }
         self.backward.by_ask.remove(&ask);
+        if outcome == Outcome::Done {
+            pending.told = told;
+        }
         pending.best = match (pending.best, outcome) {
             (Outcome::Done, _) | (_, Outcome::Done) => Outcome::Done,
             (Outcome::Unable, _) | (_, Outcome::Unable) => Outcome::Unable,
@@ -146,7 +161,7 @@ impl Relay {
         let asked = self.backward.pending.values().flat_map(|pending| &pending.left);
         let asks: Vec<AskId> = asked.filter(|(one, _)| *one == gateway).map(|(_, ask)| *ask).collect();
         for ask in asks {
-            self.replied(gateway, ask, Outcome::Unable, out);
+            self.replied(gateway, ask, (Outcome::Unable, Inserted::default()), out);
         }
     }
 
@@ -159,7 +174,7 @@ impl Relay {
         let Ok(message) = Message::decode(&pending.octets, &Limits::default()) else { return };
         let (answer, word) = match pending.best {
             _ if pending.reset => (Reply::Done, "done"),
-            Outcome::Done if pending.insert => (Reply::Inserted(Inserted::default()), "done"),
+            Outcome::Done if pending.insert => (Reply::Inserted(pending.told), "done"),
             Outcome::Done => (Reply::Done, "done"),
             Outcome::Unknown => (Reply::UserUnknown, "unknown"),
             Outcome::Unable => (Reply::Unable, "unable"),

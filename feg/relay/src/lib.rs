@@ -95,7 +95,7 @@ impl Relay {
             Input::Asked { gateway, request } => self.asked(now, gateway, request, out),
             Input::HssAnswered { token, result } => self.hss_answered(now, token, result, out),
             Input::FromHss { handle, octets } => self.home_asks(now, handle, octets, out),
-            Input::Replied { gateway, ask, outcome } => self.replied(gateway, ask, outcome, out),
+            Input::Replied { gateway, ask, outcome, told } => self.replied(gateway, ask, (outcome, told), out),
             Input::Wakeup => self.wakeup(now, out),
         }
     }

@@ -7,7 +7,7 @@ use basalt_diameter::{
     vendor,
 };
 use basalt_sansio::Duration;
-use feg_s6a::Cancellation;
+use feg_s6a::{Cancellation, Inserted};
 
 const HOME: &str = "epc.mnc070.mcc999.3gppnetwork.org";
 const PHONE: &str = "999700000000001";
@@ -219,9 +219,20 @@ fn a_cancellation_finds_the_gateway_that_has_the_phone() {
     else {
         panic!("{asked:?}")
     };
-    let done = step(&mut relay, 2, Input::Replied { gateway: GatewayId(2), ask, outcome: Outcome::Done });
+    let done = step(
+        &mut relay,
+        2,
+        Input::Replied { gateway: GatewayId(2), ask, outcome: Outcome::Done, told: Inserted::default() },
+    );
     assert_eq!(outcome_of(&done), Result_::Base(ResultCode::SUCCESS));
-    assert_eq!(step(&mut relay, 2, Input::Replied { gateway: GatewayId(2), ask, outcome: Outcome::Done }), []);
+    assert_eq!(
+        step(
+            &mut relay,
+            2,
+            Input::Replied { gateway: GatewayId(2), ask, outcome: Outcome::Done, told: Inserted::default() }
+        ),
+        []
+    );
 }
 
 #[test]
@@ -235,7 +246,8 @@ fn a_phone_that_nobody_has_is_looked_for_everywhere_and_unknown() {
     let mut last = Vec::new();
     for effect in asked {
         let Effect::Ask { gateway, ask, .. } = effect else { panic!() };
-        last = step(&mut relay, 2, Input::Replied { gateway, ask, outcome: Outcome::Unknown });
+        last =
+            step(&mut relay, 2, Input::Replied { gateway, ask, outcome: Outcome::Unknown, told: Inserted::default() });
     }
     assert_eq!(outcome_of(&last), Result_::Experimental { vendor: vendor::TGPP, code: 5001 });
     // Gateways that are silent, or go, do not keep a home network waiting.

@@ -5,7 +5,7 @@ use crate::routing::Networks;
 use basalt_diameter::node::{Failure, Handle, Local};
 use basalt_ids::{Imsi, Plmn};
 use basalt_sansio::{Duration, Time};
-use feg_s6a::{Cancellation, EquipmentStatus, Resync, Subscription, Terminal, Vector};
+use feg_s6a::{Cancellation, EquipmentStatus, Inserted, Resync, Subscription, Terminal, Vector};
 
 /// A gateway's stream, by the number that the driver gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,8 +117,8 @@ pub enum Answer {
 pub enum Ask {
     /// The phone is to go.
     Cancel(Imsi, Cancellation, bool),
-    /// Its subscription changed.
-    Insert(Imsi, Box<Subscription>),
+    /// Its subscription changed; IDR-Flags: what the home network wants to know besides.
+    Insert(Imsi, Box<Subscription>, u32),
     /// Parts of its subscription are gone: DSR-Flags, contexts.
     Delete(Imsi, u32, Vec<u32>),
     /// An HSS has lost its memory of such IMSIs: beginnings, its name.
@@ -182,6 +182,8 @@ pub enum Input<'a> {
         ask: AskId,
         /// How.
         outcome: Outcome,
+        /// What a home network asked for with an insert.
+        told: Inserted,
     },
     /// [`crate::Relay::next_wakeup`] has come.
     Wakeup,

@@ -4,7 +4,7 @@ use crate::name;
 use crate::subscription::Subscription;
 use basalt_diameter::node::Local;
 use basalt_diameter::{
-    Application, Command, DecodeError, Header, Message, ResultCode, Writer, dictionary as base, vendor,
+    Application, AvpId, Command, DecodeError, Header, Message, ResultCode, Writer, dictionary as base, vendor,
 };
 use basalt_ids::{Imsi, Tai};
 
@@ -74,7 +74,7 @@ pub struct FromHss {
 /// What an IDR is answered, where it asked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Inserted {
-    /// User-State (TS 29.272 §7.3.111 by TS 29.002: 1 detached or 5 connected ...), where it was asked for.
+    /// User-State (TS 29.272 §7.3.111: 0 detached, 2 attached and reachable for paging, 4 connected and so), where it was asked for.
     pub state: Option<u32>,
     /// Where the phone was seen last: cell (ECGI, 28 bits) and area.
     pub location: Option<(u32, Tai)>,
@@ -93,6 +93,10 @@ pub enum Reply {
     Unable,
 }
 
+/// What a request has once at most (TS 29.272 §7.2.7, §7.2.9, §7.2.11).
+const ONCE: [AvpId; 5] =
+    [name::CANCELLATION_TYPE, name::CLR_FLAGS, name::SUBSCRIPTION_DATA, name::IDR_FLAGS, name::DSR_FLAGS];
+
 /// Reads a request of an HSS.
 ///
 /// # Errors
@@ -104,6 +108,7 @@ pub fn read_hss_request(message: &Message<'_>) -> Result<FromHss, DecodeError> {
         avp.text()?.parse::<Imsi>().map_err(|_| wrong)
     };
     let number = |id| message.find(id).map(|avp| avp.u32()).transpose();
+    message.once(&ONCE)?;
     let request = match message.header.command {
         Command::CANCEL_LOCATION => {
             let avp = message.need(name::CANCELLATION_TYPE)?;
@@ -168,6 +173,14 @@ pub fn reply(local: &Local, message: &Message<'_>, reply: Reply) -> Vec<u8> {
 #[must_use]
 pub fn refuse(local: &Local, message: &Message<'_>, code: ResultCode) -> Vec<u8> {
     let mut writer = basalt_diameter::node::answer(local, message, code);
+    writer.u32(base::AUTH_SESSION_STATE, 1);
+    writer.finish()
+}
+
+/// The answer to a request of a command that is served, with something wrong in it: the AVP is named (RFC 6733 §7.5).
+#[must_use]
+pub fn refuse_for(local: &Local, message: &Message<'_>, error: DecodeError) -> Vec<u8> {
+    let mut writer = basalt_diameter::node::refusal(local, &message.header, message.octets(), error);
     writer.u32(base::AUTH_SESSION_STATE, 1);
     writer.finish()
 }

@@ -17,7 +17,7 @@ mod subscription;
 mod vectors;
 
 pub use equipment::{EquipmentStatus, equipment_answer, equipment_request};
-pub use hss::{Cancellation, FromHss, HssRequest, Inserted, Reply, read_hss_request, refuse, reply};
+pub use hss::{Cancellation, FromHss, HssRequest, Inserted, Reply, read_hss_request, refuse, refuse_for, reply};
 pub use location::{
     Located, Notification, Terminal, notification, purge, purge_answer, update_location, update_location_answer,
 };

@@ -65,14 +65,17 @@ pub(crate) fn terminal_information(writer: &mut Writer, terminal: &Terminal) {
     });
 }
 
-/// Features of list 1 that gateways have: operator determined barring of all packet services, regional subscription (TS 29.272
-/// §7.3.10: bits 0 and 9). Notification of reachability (bit 26) is not among them: no HSS asks for the Notify requests of it.
+/// Features of list 1 that gateways have (TS 29.272 §7.3.10): operator determined barring of all packet services, regional
+/// subscription, notification of reachability, and telling state and location.
 pub(crate) fn features(writer: &mut Writer) {
     const ODB_ALL_APN: u32 = 1;
     const REGIONAL_SUBSCRIPTION: u32 = 1 << 9;
+    const REACHABILITY_NOTIFICATION: u32 = 1 << 26;
+    const STATE_AND_LOCATION: u32 = 1 << 28;
+    const ALL: u32 = ODB_ALL_APN | REGIONAL_SUBSCRIPTION | REACHABILITY_NOTIFICATION | STATE_AND_LOCATION;
     writer.group(name::SUPPORTED_FEATURES, |group| {
         group.u32(base::VENDOR_ID, vendor::TGPP).u32(name::FEATURE_LIST_ID, 1);
-        group.u32(name::FEATURE_LIST, ODB_ALL_APN | REGIONAL_SUBSCRIPTION);
+        group.u32(name::FEATURE_LIST, ALL);
     });
 }
 
@@ -116,9 +119,9 @@ pub fn notification(to: &To<'_>, imsi: Imsi, what: Notification, terminal: Optio
     if let Some(terminal) = terminal {
         terminal_information(&mut writer, terminal);
     }
-    // UE reachable from MME (TS 29.272 §7.3.49).
+    // UE reachable from MME, and that it is an MME who says it (S6a/S6d-Indicator; TS 29.272 §7.3.49).
     let flags = match what {
-        Notification::Reachable => 1 << 3,
+        Notification::Reachable => 1 << 3 | 1 << 8,
     };
     writer.u32(name::NOR_FLAGS, flags);
     writer.finish()

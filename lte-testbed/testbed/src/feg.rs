@@ -29,15 +29,21 @@ impl Feg {
     pub fn start(lab: &Lab, number: u16, token: &str) -> Result<Self> {
         let feg = Self { lab: lab.clone(), number, child: None };
         let (state, control) = (lab.directory().join(format!("feg{number}")), feg.socket());
-        let (metrics, listen) = (9_110 + number, 8_490 + number);
+        let (metrics, listen) = (9_110 + number, feg.address());
         let text = format!(
             "token = \"{token}\"\nstate_dir = {state:?}\ncontrol = {control:?}\nmetrics = \"127.0.0.1:{metrics}\"\n\
-             [gateways]\nlisten = \"127.0.0.1:{listen}\"\n"
+             [gateways]\nlisten = \"{listen}\"\n"
         );
         crate::gateway::write_private(&feg.config(), &text)?;
         let mut feg = feg;
         feg.again()?;
         Ok(feg)
+    }
+
+    /// Where gateways reach it straight.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", 8_490 + self.number)
     }
 
     fn config(&self) -> std::path::PathBuf {

@@ -138,7 +138,8 @@ async fn converse(who: &Gateway, seen: &Mutex<Seen>, place: &str) -> Result<(), 
         // The federation gateway asks something of its own first, and answers when it has heard what came of it.
         let asked = tokio::time::timeout(WITHIN, stream.message()).await.map_err(|_| over())??.ok_or_else(over)?;
         assert!(matches!(asked.message, Some(api::to_gateway::Message::HomeRequest(home)) if home.id == id));
-        say(api::from_gateway::Message::HomeAnswer(api::HomeAnswer { id, outcome: 1 })).await?;
+        let done = api::HomeAnswer { id, outcome: 1, ..api::HomeAnswer::default() };
+        say(api::from_gateway::Message::HomeAnswer(done)).await?;
         let answer = tokio::time::timeout(WITHIN, stream.message()).await.map_err(|_| over())??.ok_or_else(over)?;
         assert!(matches!(answer.message, Some(api::to_gateway::Message::Answer(answer)) if answer.id == id));
         assert!(seen.lock().unwrap().answered.insert(id), "an answer comes once");

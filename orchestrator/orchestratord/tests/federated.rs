@@ -66,7 +66,8 @@ impl Feg {
                     message: Some(api::from_gateway::Message::Request(request)),
                 })) => {
                     let cancel = api::home_request::Kind::Cancel(api::Cancel { kind: 1, reattach: false });
-                    let home = api::HomeRequest { id: request.id, imsi: request.imsi, kind: Some(cancel) };
+                    let home =
+                        api::HomeRequest { id: request.id, imsi: request.imsi, kind: Some(cancel), insert_flags: 0 };
                     let done = Some(api::answer::Kind::Done(api::Done {}));
                     vec![
                         api::to_gateway::Message::HomeRequest(home),

@@ -117,6 +117,9 @@ pub struct FederationGateway {
     pub name: String,
     /// `HOST:PORT`; `orchestrator`, where that one passes on what is said.
     pub address: String,
+    /// Both joined the same orchestrator, and show each other the certificates that they have from it; `name` is the object's there.
+    #[serde(default)]
+    pub joined: bool,
 }
 
 impl FederationGateway {

@@ -1,7 +1,7 @@
 //! Between the messages of the control API and the values of `agw/federation`. What cannot be read counts as no answer.
 
 use agw_federation::{Access, Accesses, EquipmentStatus, FegAnswer, HomeRequest, Outcome, Subscription, Wish};
-use agw_types::{Ambr, Arp, AuthMaterial, BearerQos, Cancelled, PdnTypes};
+use agw_types::{Ambr, Arp, AuthMaterial, BearerQos, Cancelled, PdnTypes, UeState, UeView};
 use basalt_control_api::federation::v1 as api;
 use basalt_ids::{Imeisv, Imsi, Plmn, Qci};
 use basalt_security::Secret;
@@ -21,6 +21,7 @@ pub fn request(id: u64, imsi: Imsi, visited: Plmn, within: Duration, wish: Wish)
             Kind::UpdateLocation(api::UpdateLocation { attach, imei, software })
         }
         Wish::Purge => Kind::Purge(api::Purge {}),
+        Wish::Reachable => Kind::Notify(api::Notify {}),
         Wish::Check(imeisv) => {
             let (imei, software) = terminal(imeisv);
             Kind::CheckEquipment(api::CheckEquipment { imei, software })
@@ -46,8 +47,33 @@ pub fn reply(id: u64, outcome: Outcome) -> api::FromGateway {
         Outcome::Unknown => api::home_answer::Outcome::Unknown,
         Outcome::Unable => api::home_answer::Outcome::Unable,
     };
-    let answer = api::HomeAnswer { id, outcome: outcome.into() };
+    let answer = api::HomeAnswer { id, outcome: outcome.into(), ..api::HomeAnswer::default() };
     api::FromGateway { message: Some(api::from_gateway::Message::HomeAnswer(answer)) }
+}
+
+/// That a change is done, with how a phone is and where it was seen last, as far as it is asked for.
+pub fn report(id: u64, ue: Option<&UeView>, state: bool, location: bool) -> api::FromGateway {
+    let seen = ue.and_then(|ue| Some((ue.cell?, ue.area?))).filter(|_| location);
+    let answer = api::HomeAnswer {
+        id,
+        outcome: api::home_answer::Outcome::Done.into(),
+        user_state: state.then(|| user_state(ue.map(|ue| ue.state))),
+        seen: seen.map(|(cell, area)| api::Seen {
+            cell: cell.eci.value(),
+            network: area.plmn.to_string(),
+            area: area.tac.0.into(),
+        }),
+    };
+    api::FromGateway { message: Some(api::from_gateway::Message::HomeAnswer(answer)) }
+}
+
+/// User-State (TS 29.272 §7.3.111).
+const fn user_state(state: Option<UeState>) -> u32 {
+    match state {
+        None | Some(UeState::Detached | UeState::Attaching | UeState::Detaching) => 0,
+        Some(UeState::Idle | UeState::Paging) => 2,
+        Some(UeState::Connected) => 4,
+    }
 }
 
 /// An answer and the number of what it answers.
@@ -148,7 +174,7 @@ pub fn home_request(request: api::HomeRequest) -> Result<(u64, HomeRequest), u64
             };
             HomeRequest::Cancel(imsi()?, how)
         }
-        Kind::Insert(change) => HomeRequest::Insert(imsi()?, Box::new(subscription(change))),
+        Kind::Insert(change) => HomeRequest::Insert(imsi()?, Box::new(subscription(change)), request.insert_flags),
         Kind::Delete(delete) => HomeRequest::Delete(imsi()?, delete.flags, delete.contexts),
         Kind::Reset(reset) => HomeRequest::Reset(reset.beginnings, reset.hss),
     };
@@ -181,7 +207,7 @@ mod tests {
     fn a_cancellation_says_how_the_phone_goes() {
         let read = |kind: api::cancel::Kind, reattach| {
             let kind = Some(api::home_request::Kind::Cancel(api::Cancel { kind: kind.into(), reattach }));
-            home_request(api::HomeRequest { id: 9, imsi: "999700000000001".to_owned(), kind })
+            home_request(api::HomeRequest { id: 9, imsi: "999700000000001".to_owned(), kind, insert_flags: 0 })
         };
         let imsi = "999700000000001".parse().unwrap();
         let is = |how| Ok((9, HomeRequest::Cancel(imsi, how)));

@@ -4,10 +4,11 @@ use super::{heard, lost};
 use crate::gateway::Job;
 use agw_federation::Feg;
 use anyhow::{Context as _, Result};
-use basalt_cloud_link::{DeviceKey, TcpDial, secure_channel};
+use basalt_cloud_link::{DeviceKey, TcpDial, client_config, secure_channel};
 use basalt_cloud_sync::{Denial, Identity};
 use basalt_control_api::federation::v1 as api;
 use basalt_control_api::federation::v1::federation_client::FederationClient;
+use basalt_control_api::orchestrator::member_name;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -49,6 +50,8 @@ pub struct Plan {
 pub enum Way {
     /// By itself.
     Straight { address: String, tls: Option<TlsConnector> },
+    /// By itself, with the certificates that both have from the orchestrator; the key with which this gateway joined it.
+    Joined { address: String, key: DeviceKey },
     /// The orchestrator passes on what is said; the key with which this gateway joined it.
     Orchestrator(DeviceKey),
 }
@@ -109,19 +112,30 @@ async fn converse(
     jobs: &mpsc::Sender<Job>,
     outgoing: &mut mpsc::Receiver<api::FromGateway>,
 ) -> Result<()> {
+    let mut gateway = plan.gateway.clone();
     let channel = match &plan.way {
         Way::Straight { address, tls } => straight(&plan.name, address, tls.as_ref()).await?,
+        Way::Joined { address, key } => {
+            let identity = identity(jobs).await?;
+            let tls = TlsConnector::from(Arc::new(client_config(&identity, key)?));
+            let name = member_name(&identity.network, &plan.name);
+            // Who it is its certificate says.
+            gateway = identity.gateway;
+            straight(&name, address, Some(&tls)).await?
+        }
         Way::Orchestrator(key) => through_orchestrator(key, jobs).await?,
     };
     let (sender, receiver) = mpsc::channel(OUTGOING);
-    let (gateway, feg) = (plan.gateway.clone(), plan.name.clone());
+    let feg = plan.name.clone();
     let hello = api::Hello { gateway, life: plan.life, feg, ..api::Hello::default() };
     sender.try_send(api::FromGateway { message: Some(api::from_gateway::Message::Hello(hello)) })?;
     let mut client = FederationClient::new(channel);
     let stream = tokio::time::timeout(PATIENCE, client.converse(ReceiverStream::new(receiver))).await;
     let mut stream = stream.context("it does not answer")??.into_inner();
     let first = match &plan.way {
-        Way::Straight { .. } => tokio::time::timeout(PATIENCE, stream.message()).await.context("it says nothing")?,
+        Way::Straight { .. } | Way::Joined { .. } => {
+            tokio::time::timeout(PATIENCE, stream.message()).await.context("it says nothing")?
+        }
         // It is silent until the federation gateway is there.
         Way::Orchestrator(_) => stream.message().await,
     };
@@ -162,14 +176,19 @@ async fn straight(name: &str, address: &str, tls: Option<&TlsConnector>) -> Resu
     Ok(connected.context("it does not answer")??)
 }
 
-async fn through_orchestrator(key: &DeviceKey, jobs: &mpsc::Sender<Job>) -> Result<Channel> {
+/// Who this gateway is to the orchestrator.
+async fn identity(jobs: &mpsc::Sender<Job>) -> Result<Identity> {
     let (done, wait) = oneshot::channel::<Option<Identity>>();
     let job: Job = Box::new(move |gateway| {
         // Whoever asked may have gone.
         let _ = done.send(gateway.managed.identity().cloned());
     });
     jobs.send(job).await.ok().context("the gateway is ending")?;
-    let identity = wait.await.ok().flatten().context("this gateway has not joined an orchestrator")?;
+    wait.await.ok().flatten().context("this gateway has not joined an orchestrator")
+}
+
+async fn through_orchestrator(key: &DeviceKey, jobs: &mpsc::Sender<Job>) -> Result<Channel> {
+    let identity = identity(jobs).await?;
     let dial = Arc::new(TcpDial);
     let channel = tokio::time::timeout(PATIENCE, secure_channel(&dial, &identity, key)).await;
     channel.context("the orchestrator does not answer")?.map_err(|denial| match denial {

@@ -42,6 +42,7 @@ pub struct Federation {
 struct Link {
     name: String,
     address: String,
+    joined: bool,
     /// Numbers the tasks of this place, so that what a former one still brings falls dead.
     task_number: u64,
     task: Option<AbortHandle>,
@@ -104,7 +105,10 @@ fn try_follow(gateway: &mut Gateway) -> anyhow::Result<()> {
     let Some(federation) = &mut gateway.federation else { return Ok(()) };
     let mut ended = Vec::new();
     for (place, link) in federation.links.iter_mut().enumerate() {
-        let wanted = written.gateway.iter().any(|feg| feg.name == link.name && feg.address == link.address);
+        let wanted = written
+            .gateway
+            .iter()
+            .any(|feg| (&feg.name, &feg.address, feg.joined) == (&link.name, &link.address, link.joined));
         if !wanted && let Some(task) = link.task.take() {
             task.abort();
             link.task_number += 1;
@@ -129,11 +133,12 @@ impl Federation {
         let place = self.links.iter().position(|link| link.name == feg.name).unwrap_or_else(|| {
             let (sender, _) = mpsc::channel(1);
             let (name, address) = (feg.name.clone(), String::new());
-            self.links.push(Link { name, address, task_number: 0, task: None, sender, up: false });
+            self.links.push(Link { name, address, joined: false, task_number: 0, task: None, sender, up: false });
             self.links.len() - 1
         });
         if let Some(link) = self.links.get_mut(place) {
             link.address.clone_from(&feg.address);
+            link.joined = feg.joined;
         }
         place
     }
@@ -144,6 +149,8 @@ impl Federation {
         let Some(link) = self.links.get_mut(place).filter(|link| link.task.is_none()) else { return };
         let way = if link.address == FederationGateway::ORCHESTRATOR {
             link::Way::Orchestrator(key)
+        } else if link.joined {
+            link::Way::Joined { address: link.address.clone(), key }
         } else {
             link::Way::Straight { address: link.address.clone(), tls: tls.clone() }
         };
@@ -243,6 +250,10 @@ fn carry_out(gateway: &mut Gateway, effect: Effect) {
             send(gateway, feg, convert::request(id, imsi, visited, within, wish));
         }
         Effect::Reply(feg, id, outcome) => send(gateway, feg, convert::reply(id, outcome)),
+        Effect::Report { feg, id, imsi, state, location } => {
+            let ue = gateway.core.ue(imsi);
+            send(gateway, feg, convert::report(id, ue.as_ref(), state, location));
+        }
         Effect::Answer(ticket, answer) => gateway.step(agw_types::Input::Answer { ticket, answer }),
         Effect::Cancelled(imsi, how) => {
             gateway.step(agw_types::Input::Config(Box::new(ConfigDelta::Cancelled { imsi, how })));
@@ -269,10 +280,14 @@ fn send(gateway: &mut Gateway, feg: Feg, message: api::FromGateway) {
 
 /// Something happened to a phone.
 pub fn note(gateway: &mut Gateway, event: &Event) {
-    if let Event::Detached { imsi, .. } = event
-        && gateway.federation.is_some()
-    {
-        step(gateway, Input::Left(*imsi));
+    let input = match event {
+        Event::Detached { imsi, .. } => Input::Left(*imsi),
+        Event::Attached { imsi, .. } | Event::Connected { imsi, .. } => Input::Connected(*imsi, true),
+        Event::Idle { imsi } => Input::Connected(*imsi, false),
+        _ => return,
+    };
+    if gateway.federation.is_some() {
+        step(gateway, input);
     }
 }
 

@@ -1,10 +1,11 @@
 //! Messages of the base protocol: capabilities, watchdog, disconnection, refusals.
 
 use super::types::{Local, Service};
-use crate::avp::Avp;
+use crate::avp::{Avp, Avps};
 use crate::code::{Application, Command, ResultCode};
 use crate::dictionary as name;
-use crate::message::{Header, Message};
+use crate::failed::failed;
+use crate::message::{HEADER, Header, Message};
 use crate::writer::Writer;
 use crate::{DecodeError, vendor};
 
@@ -143,23 +144,22 @@ pub fn answer(local: &Local, request: &Message<'_>, code: ResultCode) -> Writer 
     writer
 }
 
-/// A refusal of something that cannot even be read: what of the header is there is answered, and the AVP that was wrong, as far as
-/// it is known, told without its value (§7.5).
-pub(crate) fn refusal(local: &Local, request: &Header, error: DecodeError) -> Vec<u8> {
+/// A refusal of a request for what it says, or because it cannot even be read: what of it can be told is answered, and the AVP that was
+/// wrong is named (§6.2, §7.5). `octets` are the request as it came.
+#[must_use]
+pub fn refusal(local: &Local, request: &Header, octets: &[u8], error: DecodeError) -> Writer {
     let code = error.result();
     let mut writer = Writer::new(&Header { error: code.is_protocol_error(), ..request.answer() });
+    let avps = || Avps::new(octets.get(HEADER..).unwrap_or_default(), HEADER);
+    if let Ok(Some(session)) = avps().find(name::SESSION_ID) {
+        writer.raw(session.id, true, session.data);
+    }
     writer.u32(name::RESULT_CODE, code.0);
     writer.text(name::ORIGIN_HOST, &local.host).text(name::ORIGIN_REALM, &local.realm);
     writer.text(name::ERROR_MESSAGE, &error.to_string());
-    let failed = match error {
-        DecodeError::Missing { code, vendor } | DecodeError::Value { code, vendor, .. } => Some((code, vendor)),
-        DecodeError::AvpLength { code, .. } => Some((code, 0)),
-        _ => None,
-    };
-    if let Some((code, vendor)) = failed {
-        writer.group(name::FAILED_AVP, |group| {
-            group.raw(crate::AvpId { code, vendor }, false, &[]);
-        });
+    failed(&mut writer, octets, error);
+    for info in avps().all(name::PROXY_INFO) {
+        writer.raw(info.id, true, info.data);
     }
-    writer.finish()
+    writer
 }

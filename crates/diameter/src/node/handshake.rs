@@ -65,7 +65,10 @@ impl Node {
         let capabilities = match Capabilities::read(message) {
             Ok(capabilities) => capabilities,
             Err(error) => {
-                out.push(Effect::Transmit { link, octets: base::refusal(&self.local, &message.header, error) });
+                out.push(Effect::Transmit {
+                    link,
+                    octets: base::refusal(&self.local, &message.header, message.octets(), error).finish(),
+                });
                 return self.dismiss(link, out);
             }
         };

@@ -23,7 +23,7 @@ mod watchdog;
 #[cfg(test)]
 mod tests;
 
-pub use base::answer;
+pub use base::{answer, refusal};
 pub use types::{
     Down, Effect, Event, Failure, Handle, Input, LinkId, Local, Outgoing, PeerConfig, PeerId, Route, Service, Token,
 };
@@ -196,7 +196,7 @@ impl Node {
     /// What cannot be read costs its sender an answer, or the connection if the next message cannot be found any more.
     fn unreadable(&mut self, now: Time, link: LinkId, octets: &[u8], error: DecodeError, out: &mut Effects) {
         if let Some(header) = Message::header_of(octets).filter(|header| header.request) {
-            out.push(Effect::Transmit { link, octets: base::refusal(&self.local, &header, error) });
+            out.push(Effect::Transmit { link, octets: base::refusal(&self.local, &header, octets, error).finish() });
         }
         match self.peer_of(link) {
             Some(peer) if error.ends_stream() => self.end_link(now, peer, link, Down::Garbled, out),

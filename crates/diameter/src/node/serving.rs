@@ -11,6 +11,17 @@ use crate::dictionary as name;
 use crate::message::Message;
 use basalt_sansio::Time;
 
+/// What every request has once (§6.1, and the tables of §10.1).
+const ONCE: [crate::AvpId; 7] = [
+    name::SESSION_ID,
+    name::ORIGIN_HOST,
+    name::ORIGIN_REALM,
+    name::DESTINATION_HOST,
+    name::DESTINATION_REALM,
+    name::AUTH_SESSION_STATE,
+    name::USER_NAME,
+];
+
 impl Node {
     /// A request of a peer's.
     pub(super) fn asked(&mut self, now: Time, id: PeerId, link: LinkId, message: &Message<'_>, out: &mut Effects) {
@@ -19,7 +30,9 @@ impl Node {
             Err(refused) => {
                 let octets = match refused {
                     Refused::Code(code) => base::answer(&self.local, message, code).finish(),
-                    Refused::Error(error) => base::refusal(&self.local, &message.header, error),
+                    Refused::Error(error) => {
+                        base::refusal(&self.local, &message.header, message.octets(), error).finish()
+                    }
                 };
                 out.push(Effect::Transmit { link, octets });
                 return;
@@ -58,6 +71,9 @@ impl Node {
         if !self.local.applications.iter().any(ours) {
             return Err(Refused::Code(ResultCode::APPLICATION_UNSUPPORTED));
         }
+        // A relay would pass on what it does not know; we are who is meant (§4.1).
+        message.understood()?;
+        message.once(&ONCE)?;
         let origin = message.need(name::ORIGIN_HOST)?.identity()?;
         let realm = message.need(name::ORIGIN_REALM)?.identity()?;
         let is_us = |name: &str| name.eq_ignore_ascii_case(&self.local.host);
@@ -78,6 +94,7 @@ impl Node {
         {
             return Err(Refused::Code(ResultCode::REALM_NOT_SERVED));
         }
+        message.need(name::SESSION_ID)?;
         Ok(origin)
     }
 

@@ -304,7 +304,7 @@ impl Mast {
 
     /// Answers what a home network asked.
     pub async fn reply(&mut self, id: u64, outcome: api::home_answer::Outcome) -> Result<()> {
-        let answer = api::HomeAnswer { id, outcome: outcome.into() };
+        let answer = api::HomeAnswer { id, outcome: outcome.into(), ..api::HomeAnswer::default() };
         Ok(self.send.send(from(api::from_gateway::Message::HomeAnswer(answer))).await?)
     }
 

@@ -60,7 +60,8 @@ pub fn play(lab: &str, unprivileged: bool) -> Result<()> {
     say(begin, &format!("foreign operator 999-70: an HSS with {PHONES} subscribers, realm {}", home.realm()));
     let fegs = [feg(&orchestrator, &network, 1)?, feg(&orchestrator, &network, 2)?];
     let federation = json!({
-        "gateways": [{"gateway": "feg1"}, {"gateway": "feg2"}],
+        // One through the orchestrator; the other one straight, by the certificates that both have from the orchestrator.
+        "gateways": [{"gateway": "feg1"}, {"gateway": "feg2", "address": fegs[1].address()}],
         "peers": [home.as_peer()],
         "networks": [{"plmn": "999-70", "realm": home.realm()}],
     });
@@ -114,7 +115,7 @@ impl Federated {
         }
         self.streams(2.0)?;
         self.say("feg1, feg2: joined by one-off tokens, have identity, peers and home networks from the orchestrator");
-        self.say("gateway: knows from there whose subscribers are foreign; its requests go through the orchestrator");
+        self.say("gateway: knows from there whose subscribers are foreign; speaks to feg1 through the orchestrator, to feg2 straight by TLS");
         Ok(())
     }
 
@@ -203,8 +204,11 @@ impl Federated {
     /// Without the orchestrator: known phones go on.
     fn alone(&mut self) -> Result<()> {
         self.orchestrator.stop()?;
+        self.streams(1.0)?;
+        let [_, feg] = &mut self.fegs;
+        feg.kill()?;
         self.streams(0.0)?;
-        self.say("the orchestrator is stopped, and with it the way to the foreign operator");
+        self.say("the orchestrator is stopped, feg2 killed, and with them the ways to the foreign operator");
         self.radio.call(|io| io.phone(1, Input::Detach(DetachKind::Normal)))?;
         self.is(1, EmmState::Null)?;
         self.radio.call(|io| io.phone(1, Input::Attach(AttachKind::Usual)))?;

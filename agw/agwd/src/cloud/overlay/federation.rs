@@ -24,7 +24,7 @@ fn one(file: &mut file::Federation, said: &Federation) {
     for carrier in &said.gateways {
         let address = carrier.address.clone().unwrap_or_else(|| FederationGateway::ORCHESTRATOR.to_owned());
         file.gateway.retain(|known| known.name != carrier.gateway);
-        file.gateway.push(FederationGateway { name: carrier.gateway.clone(), address });
+        file.gateway.push(FederationGateway { name: carrier.gateway.clone(), address, joined: true });
     }
     let seconds = |age: Option<u32>| age.map(|seconds| format!("{seconds}s"));
     let policy = &said.policy;

@@ -36,10 +36,10 @@ pub(super) fn check(file: &File) -> Result<(), ConfigError> {
         address == FederationGateway::ORCHESTRATOR
             || address.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
     };
-    let far = federation.gateway.iter().find(|gateway| !here(&gateway.address));
+    let far = federation.gateway.iter().find(|gateway| !gateway.joined && !here(&gateway.address));
     if let Some(gateway) = far.filter(|_| given == 0) {
         return Err(wrong(format!("{} is elsewhere, and vectors travel there", gateway.name))
-            .fix("set `certificate`, `key` and `authority`"));
+            .fix("set `certificate`, `key` and `authority`, or `joined = true` where both joined one orchestrator"));
     }
     if !matches!(given, 0 | 3) {
         return Err(wrong("`certificate`, `key` and `authority` belong together").fix("set all three"));

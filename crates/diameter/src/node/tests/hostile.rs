@@ -49,7 +49,7 @@ fn d02_lengths_that_lie_cost_the_peer_at_most_its_connection() {
     }
     let octets = hostile(|writer| {
         writer.octets(name::SESSION_ID, b"a\0b");
-        usual(writer);
+        writer.text(name::ORIGIN_HOST, HSS).text(name::ORIGIN_REALM, "home.example");
     });
     assert_eq!(say(&mut world, &octets).len(), 0, "a session's name is opaque here: it is a request");
     assert!(world.nodes[0].is_up(PeerId(0)));
@@ -79,6 +79,7 @@ fn d04_requests_of_another_realm_are_refused() {
     let mut world = home(1);
     world.nodes[0].peers[0].config.realms = vec!["home.example".to_owned()];
     let octets = hostile(|writer| {
+        writer.text(name::SESSION_ID, "s");
         writer.text(name::ORIGIN_HOST, "hss.foreign.example").text(name::ORIGIN_REALM, "foreign.example");
     });
     assert_eq!(told(&mut world, &octets), ResultCode::AUTHORIZATION_REJECTED);
@@ -183,4 +184,69 @@ fn those_who_connect_and_say_nothing_are_bounded_and_go() {
     feg.step(Time::from_secs(1) + HANDSHAKE, Input::Wakeup, &mut out);
     assert_eq!(feg.strangers.len(), 0);
     assert_eq!(out.take().len(), STRANGERS);
+}
+
+/// RFC 6733 §7.5: the AVP that is wrong is in Failed-AVP; one that is missing with its least value.
+#[test]
+fn what_is_wrong_with_a_request_is_named() {
+    let stranger = crate::AvpId { code: 60_001, vendor: 77 };
+    let mut world = home(1);
+    type Change = fn(&mut Writer);
+    let unknown: Change = |writer| {
+        usual(writer);
+        writer.raw(crate::AvpId { code: 60_001, vendor: 77 }, true, &[7; 5]);
+    };
+    let within: Change = |writer| {
+        usual(writer);
+        writer.group(crate::AvpId::tgpp(1400), |group| {
+            group.raw(crate::AvpId { code: 60_001, vendor: 77 }, true, &[7; 5]);
+        });
+    };
+    let twice: Change = |writer| {
+        usual(writer);
+        writer.text(name::ORIGIN_REALM, "again.example");
+    };
+    let missing: Change = |writer| {
+        writer.text(name::SESSION_ID, "s").text(name::ORIGIN_HOST, HSS);
+    };
+    let value: Change = |writer| {
+        writer
+            .text(name::SESSION_ID, "s")
+            .text(name::ORIGIN_HOST, "not a name")
+            .text(name::ORIGIN_REALM, "home.example");
+    };
+    let rows: [(Change, ResultCode, crate::AvpId, &[u8]); 5] = [
+        (unknown, ResultCode::AVP_UNSUPPORTED, stranger, &[7; 5]),
+        (within, ResultCode::AVP_UNSUPPORTED, stranger, &[7; 5]),
+        (twice, ResultCode::AVP_OCCURS_TOO_MANY_TIMES, name::ORIGIN_REALM, b"again.example"),
+        (missing, ResultCode::MISSING_AVP, name::ORIGIN_REALM, b""),
+        (value, ResultCode::INVALID_AVP_VALUE, name::ORIGIN_HOST, b"not a name"),
+    ];
+    for (change, code, id, data) in rows {
+        let answers = say(&mut world, &hostile(change));
+        let message = Message::decode(&answers[0], &Limits::default()).unwrap();
+        assert_eq!(message.outcome(), Ok(crate::Outcome::Base(code)));
+        assert_eq!(message.avps().next().unwrap().unwrap().id, name::SESSION_ID, "it comes first");
+        let failed = message.need(name::FAILED_AVP).unwrap();
+        let avp = failed.group().next().unwrap().unwrap();
+        assert_eq!((avp.id, avp.data), (id, data), "{code:?}");
+    }
+    // What need not be understood is passed over.
+    let optional = hostile(|writer| {
+        usual(writer);
+        writer.raw(stranger, false, &[7; 5]);
+    });
+    assert_eq!(say(&mut world, &optional).len(), 0);
+    // A number of another length: its least value (§7.1.5, DIAMETER_INVALID_AVP_LENGTH).
+    let octets = hostile(|writer| {
+        writer.octets(name::ORIGIN_STATE_ID, &[1; 3]);
+    });
+    let message = Message::decode(&octets, &Limits::default()).unwrap();
+    let error = message.need(name::ORIGIN_STATE_ID).unwrap().u32().unwrap_err();
+    let local = &world.nodes[0].local;
+    let refused = super::super::refusal(local, &message.header, &octets, error).finish();
+    let refused = Message::decode(&refused, &Limits::default()).unwrap();
+    assert_eq!(refused.outcome(), Ok(crate::Outcome::Base(ResultCode::INVALID_AVP_LENGTH)));
+    let avp = refused.need(name::FAILED_AVP).unwrap().group().next().unwrap().unwrap();
+    assert_eq!((avp.id, avp.data), (name::ORIGIN_STATE_ID, &[0; 4][..]));
 }
