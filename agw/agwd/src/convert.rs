@@ -23,7 +23,7 @@ pub fn status(gateway: &mut Gateway) -> api::GatewayStatus {
     let pools = gateway.core.address_room(now).into_iter();
     let usage = gateway.usage();
     api::GatewayStatus {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: crate::version::version().to_owned(),
         name: gateway.effective.gateway.name.clone(),
         data_plane: gateway.dataplane.mode().name().to_owned(),
         sctp_backend: gateway.carrier.to_owned(),

@@ -99,7 +99,7 @@ pub async fn connect(effective: &Effective) -> anyhow::Result<(Client, Welcome)>
 }
 
 fn spawn(effective: &Effective, socket: &Path, log: &Path) -> anyhow::Result<Child> {
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let program = crate::slots::own_program();
     let log_file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut command = Command::new(program);
     command.arg("keeper").arg("--socket").arg(socket).arg("--port").arg(effective.port.to_string());

@@ -18,12 +18,14 @@ mod metrics;
 mod packets;
 mod reports;
 mod rules;
+mod slots;
 mod start;
 mod storage;
 mod subscribers;
 mod tables;
 mod tap;
 mod usage;
+mod version;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -39,7 +41,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// SIGTERM stops the daemon and leaves base stations associated and packets flowing, for a restart; SIGINT (Ctrl-C) stops
 /// everything and leaves nothing behind.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version = version::version())]
 struct Arguments {
     /// Configuration file.
     #[arg(long, short, default_value = "/etc/basalt/agwd.toml")]
@@ -59,6 +61,9 @@ enum Subcommands {
     /// Own the SCTP associations for a daemon; started by agwd itself.
     #[command(hide = true)]
     Keeper(keeper::KeeperArgs),
+    /// Look on while another version is tried; started by agwd itself.
+    #[command(hide = true)]
+    Guard(slots::GuardArgs),
 }
 
 fn main() -> ExitCode {
@@ -80,9 +85,13 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     forbid_core_dumps();
-    if let Some(Subcommands::Keeper(args)) = arguments.command {
-        return keeper::run(&args);
+    match &arguments.command {
+        Some(Subcommands::Keeper(args)) => return keeper::run(args),
+        Some(Subcommands::Guard(args)) => return slots::guard(args),
+        None => {}
     }
+    // Before all else that another version might see differently.
+    slots::hand_over(&config::state_dir(&arguments.config), !arguments.check && !arguments.print_config);
     let (file, text) = config::read(&arguments.config)?;
     let machine = config::Machine::detect();
     let effective = config::resolve(&file, &text, &machine).map_err(|mut error| {
@@ -102,7 +111,25 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     keeper::join_mounts(&effective);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("the system gives no event loop")?;
-    runtime.block_on(start::run(effective, cloud::Local { file, machine }))
+    let state_dir = effective.state_dir.clone();
+    let ran = runtime.block_on(start::run(effective, cloud::Local { file, machine }));
+    drop(runtime);
+    match ran {
+        Ok(start::Ended::Again) => Err(slots::again(&state_dir)),
+        Ok(start::Ended::Stopped) => slots::stopped(&state_dir),
+        Err(error) => Err(failed_on_trial(&state_dir, error)),
+    }
+}
+
+/// A version on trial that cannot run lets the former one come back at once.
+fn failed_on_trial(state_dir: &std::path::Path, error: anyhow::Error) -> anyhow::Error {
+    let all = slots::Slots::of(state_dir);
+    let Some(trial) = all.load().trial else { return error };
+    tracing::error!(%error, version = trial.version, "on trial, and it does not run");
+    match all.change(|state| state.fail(&trial.command, &format!("{error:#}"))) {
+        Ok(true) => slots::again(state_dir),
+        _ => error,
+    }
 }
 
 /// SIM keys are in this process's memory: it leaves none of it in a core dump, and nobody but root may look into it.

@@ -32,6 +32,15 @@ const COMPLETIONS: usize = 4 * COMMITS;
 /// Jobs of the control API that may wait.
 const JOBS: usize = 256;
 
+/// How a daemon ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// It is to be started again in its own place, as the same program or another.
+    Again,
+}
+
 /// How the daemon was asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -45,7 +54,7 @@ enum Stop {
 ///
 /// # Errors
 /// Whatever keeps it from serving, with cause and fix.
-pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<()> {
+pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<Ended> {
     make_folder(&effective.state_dir, 0o700)?;
     make_folder(&effective.run_dir, 0o755)?;
     let (store, mut loaded, report) = storage::open(&effective.state_dir)?;
@@ -136,7 +145,7 @@ pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<()
     let (effective, again) = (gateway.effective.clone(), gateway.restarts());
     gateway.close();
     if served.is_ok() && again {
-        return Err(again_from_the_start());
+        return Ok(Ended::Again);
     }
     if how == Stop::All {
         keeper::stop(&effective);
@@ -144,7 +153,7 @@ pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<()
             tracing::warn!(%error, "the data plane was not taken down wholly");
         }
     }
-    served
+    served.map(|()| Ended::Stopped)
 }
 
 /// The configuration with what the orchestrator said before: a gateway goes on as it was, with its orchestrator or without.
@@ -167,15 +176,6 @@ fn with_the_orchestrators(effective: Effective, local: &cloud::Local, managed: &
             effective
         }
     }
-}
-
-/// Replaces this process by its own program. What it had open closes with it; the keeper and the data plane stay. Gives why not.
-fn again_from_the_start() -> anyhow::Error {
-    use std::os::unix::process::CommandExt as _;
-    tracing::info!("starting again, as the orchestrator asked");
-    let Ok(program) = std::env::current_exe() else { return anyhow::anyhow!("agwd does not find its own program") };
-    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
-    anyhow::anyhow!("agwd cannot start again: {error}")
 }
 
 /// Makes a folder with these rights, unless it is there.

@@ -1,17 +1,19 @@
 //! What can be said on the command line.
 
 mod feg;
+mod release;
 mod subscriber;
 mod up;
 mod what;
 
-use crate::contexts::Contexts;
+use crate::contexts::{Contexts, key_of};
 use crate::error::{Error, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
 pub(crate) use feg::FegCommand;
+pub(crate) use release::*;
 pub(crate) use subscriber::*;
 pub(crate) use up::Up;
 pub(crate) use what::What;
@@ -88,12 +90,43 @@ pub(crate) struct Where {
         help_heading = "Global options"
     )]
     pub(crate) api_key: Option<String>,
+    /// File with the API key
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "BASALT_API_KEY_FILE",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) api_key_file: Option<PathBuf>,
+    /// File of authorities (PEM) that an orchestrator's certificate must come from; the system's, when absent
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "BASALT_CA",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) ca: Option<PathBuf>,
     /// File of contexts, in place of basalt/contexts.toml in the user's configuration folder
     #[arg(long, global = true, value_name = "FILE", env = "BASALT_CONTEXTS", hide_env_values = true, hide = true)]
     pub(crate) contexts: Option<PathBuf>,
 }
 
 impl Where {
+    /// The API key that is said, or that a file holds which is.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn api_key(&self) -> Result<Option<String>> {
+        match (&self.api_key, &self.api_key_file) {
+            (None, Some(file)) => key_of(file).map(Some),
+            (key, _) => Ok(key.clone()),
+        }
+    }
+
     /// The file of contexts.
     ///
     /// # Errors
@@ -176,6 +209,12 @@ pub(crate) enum Command {
     /// The gateway and its orchestrator: join it, see how the link is, make tokens
     #[command(subcommand)]
     Gateway(GatewayCommand),
+    /// Releases of programs for gateways: sign them, send them to the orchestrator
+    #[command(subcommand)]
+    Release(ReleaseCommand),
+    /// Have gateways run another version, one or a whole tier; what does not do goes back by itself
+    #[command(subcommand)]
+    Upgrade(UpgradeCommand),
     /// A federation gateway: join it to an orchestrator, drain it, read along what it says
     #[command(subcommand)]
     Feg(FegCommand),

@@ -28,6 +28,12 @@ pub(crate) struct Context {
     pub(crate) network: Option<String>,
     /// API key or session.
     pub(crate) api_key: Option<String>,
+    /// File with the API key, in place of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) api_key_file: Option<PathBuf>,
+    /// File of the authorities that the orchestrator's certificate must come from; those of the system, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<PathBuf>,
     /// Control socket of a gateway.
     pub(crate) socket: Option<PathBuf>,
 }
@@ -36,6 +42,31 @@ impl core::fmt::Debug for Context {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Context").field("orchestrator", &self.orchestrator).field("socket", &self.socket).finish()
     }
+}
+
+impl Context {
+    /// The key, from wherever it is.
+    ///
+    /// # Errors
+    /// Its file cannot be read.
+    pub(crate) fn key(&self) -> Result<Option<String>> {
+        match (&self.api_key, &self.api_key_file) {
+            (None, Some(file)) => key_of(file).map(Some),
+            (key, _) => Ok(key.clone()),
+        }
+    }
+}
+
+/// An API key from a file.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn key_of(file: &Path) -> Result<String> {
+    let read = fs::read_to_string(file);
+    read.map(|text| text.trim().to_owned()).map_err(|error| {
+        let words = format!("the API key's file {} cannot be read: {error}", file.display());
+        Error::usage(words, "name another by --api-key-file, or give the key by BASALT_API_KEY")
+    })
 }
 
 impl Contexts {

@@ -26,6 +26,7 @@ mod pcapng;
 mod rest;
 mod table;
 mod text;
+mod transport;
 mod view;
 
 use args::Cli;

@@ -1,11 +1,11 @@
-//! The way to an orchestrator: its REST interface, over plain HTTP on this machine. From elsewhere it is reached through whatever
-//! carries TLS there (`ssh -L`, a proxy).
+//! The way to an orchestrator: its REST interface, over TLS, or over plain HTTP on this machine.
 
 use crate::error::{Error, Result};
+use crate::transport::{Io, Transport};
 use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Octets of an answer.
@@ -20,7 +20,7 @@ pub(crate) struct Request<'a> {
     path: &'a str,
     /// Content type of the body.
     pub(crate) form: &'static str,
-    pub(crate) body: Option<String>,
+    pub(crate) body: Option<Vec<u8>>,
     /// Only if the object still has this revision.
     pub(crate) if_match: Option<u64>,
     /// The answer goes on until somebody ends it.
@@ -34,45 +34,50 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Where an orchestrator is, and who asks it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Access<'a> {
+    /// `https://HOST:PORT`, or `http://` on this machine.
+    pub(crate) url: &'a str,
+    /// API key or session.
+    pub(crate) key: Option<&'a str>,
+    /// File of the authorities that count.
+    pub(crate) authorities: Option<&'a Path>,
+}
+
 /// An orchestrator and the right to use it.
 pub(crate) struct Rest {
-    address: String,
+    transport: Transport,
     /// The line of the request's head that says who asks; whoever logs in says nothing.
     authorization: String,
 }
 
 impl Rest {
-    /// Reads `http://HOST:PORT`.
-    pub(crate) fn new(url: &str, key: Option<String>) -> Result<Self> {
-        let key = key.filter(|key| !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic())).ok_or_else(|| {
+    /// With a key.
+    ///
+    /// # Errors
+    /// Address or key cannot be one.
+    pub(crate) fn new(access: Access<'_>) -> Result<Self> {
+        let usable = |key: &&str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
+        let key = access.key.filter(usable).ok_or_else(|| {
             Error::usage(
                 "the orchestrator wants to know who asks",
                 "make an API key (POST /api/v1/api-keys) and give it by BASALT_API_KEY, or log in: \
                  basalt context add NAME --orchestrator URL --user NAME",
             )
         });
-        let nobody = Self::nobody(url)?;
+        let nobody = Self::nobody(access)?;
         Ok(Self { authorization: format!("authorization: Bearer {}\r\n", key?), ..nobody })
     }
 
     /// The same for somebody who has no key yet.
-    fn nobody(url: &str) -> Result<Self> {
-        let wrong = || {
-            Error::usage(
-                format!("`{}` is not the address of an orchestrator", url.escape_debug()),
-                "it is http://HOST:PORT, such as http://127.0.0.1:8480",
-            )
-        };
-        let address = url.trim_end_matches('/').strip_prefix("http://").ok_or_else(wrong)?;
-        if address.contains('/') || address.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
-            return Err(wrong());
-        }
-        Ok(Self { address: address.to_owned(), authorization: String::new() })
+    fn nobody(access: Access<'_>) -> Result<Self> {
+        Ok(Self { transport: Transport::new(access.url, access.authorities)?, authorization: String::new() })
     }
 
     /// One request; the answer's document.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
-        self.send(&Request { body: body.map(Value::to_string), ..Request::new(method, path) }).await
+        self.send(&Request { body: body.map(|body| body.to_string().into_bytes()), ..Request::new(method, path) }).await
     }
 
     /// One request, in full.
@@ -137,7 +142,7 @@ impl Rest {
 
     fn unreachable(&self, error: &std::io::Error) -> Error {
         Error::Unreachable {
-            what: format!("no orchestrator answers at {}: {error}", self.address),
+            what: format!("no orchestrator answers at {}: {error}", self.transport.address),
             fix: "start orchestratord, or give its address by --orchestrator or BASALT_ORCHESTRATOR".to_owned(),
         }
     }
@@ -145,32 +150,37 @@ impl Rest {
     fn stranger(&self) -> Error {
         Error::Refused {
             code: "internal",
-            what: format!("what answers at {} is no orchestrator", self.address),
+            what: format!("what answers at {} is no orchestrator", self.transport.address),
             fix: "give the address of its REST interface by --orchestrator".to_owned(),
         }
     }
 
-    async fn open(&self, request: &Request<'_>) -> std::io::Result<TcpStream> {
-        let mut stream = TcpStream::connect(&self.address).await?;
+    async fn open(&self, request: &Request<'_>) -> std::io::Result<Box<dyn Io>> {
+        let mut stream = self.transport.open().await?;
         let Request { method, path, form, body, if_match, lasting } = request;
         // An answer to HTTP/1.0 is not cut into chunks.
         let version = if *lasting { "1.0" } else { "1.1" };
         let body = body.as_deref().unwrap_or_default();
-        let (host, authorization, length) = (&self.address, &self.authorization, body.len());
+        let (host, authorization, length) = (&self.transport.address, &self.authorization, body.len());
         let condition = if_match.map(|revision| format!("if-match: \"{revision}\"\r\n")).unwrap_or_default();
         let text = format!(
             "{method} /api/v1{path} HTTP/{version}\r\nhost: {host}\r\n{authorization}connection: close\r\n\
-             content-type: {form}\r\n{condition}content-length: {length}\r\n\r\n{body}"
+             content-type: {form}\r\n{condition}content-length: {length}\r\n\r\n"
         );
         stream.write_all(text.as_bytes()).await?;
+        stream.write_all(body).await?;
+        stream.flush().await?;
         Ok(stream)
     }
 
     async fn exchange(&self, request: &Request<'_>) -> std::io::Result<Vec<u8>> {
         let stream = self.open(request).await?;
         let mut answer = Vec::new();
-        stream.take(ANSWER).read_to_end(&mut answer).await?;
-        Ok(answer)
+        match stream.take(ANSWER).read_to_end(&mut answer).await {
+            // The orchestrator tells the length of its answers: TLS's farewell need not come.
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof && !answer.is_empty() => Ok(answer),
+            read => read.map(|_| answer),
+        }
     }
 }
 
@@ -178,8 +188,8 @@ impl Rest {
 ///
 /// # Errors
 /// As of any request; a wrong name or password.
-pub(crate) async fn log_in(url: &str, name: &str, password: &str) -> Result<String> {
-    let rest = Rest::nobody(url)?;
+pub(crate) async fn log_in(access: Access<'_>, name: &str, password: &str) -> Result<String> {
+    let rest = Rest::nobody(access)?;
     let body = serde_json::json!({ "name": name, "password": password });
     let session = rest.ask("POST", "/sessions", Some(&body)).await?;
     session.get("token").and_then(Value::as_str).map(str::to_owned).ok_or_else(|| rest.stranger())
@@ -227,13 +237,13 @@ mod tests {
 
     #[test]
     fn an_address_and_a_key_are_checked_before_they_are_used() {
-        let key = || Some("bst_1".to_owned());
-        assert!(Rest::new("http://127.0.0.1:8480/", key()).is_ok());
-        for url in ["https://h:1", "h:1", "http://h", "http://h:x", "http://h:1/api"] {
-            assert!(Rest::new(url, key()).is_err(), "{url}");
+        let access = |url, key| Access { url, key, authorities: None };
+        assert!(Rest::new(access("http://127.0.0.1:8480/", Some("bst_1"))).is_ok());
+        for url in ["h:1", "http://h", "http://h:x", "http://h:1/api"] {
+            assert!(Rest::new(access(url, Some("bst_1"))).is_err(), "{url}");
         }
-        for key in [None, Some(String::new()), Some("a\r\nb: c".to_owned())] {
-            assert!(Rest::new("http://h:1", key).is_err());
+        for key in [None, Some(""), Some("a\r\nb: c")] {
+            assert!(Rest::new(access("http://h:1", key)).is_err());
         }
     }
 

@@ -103,6 +103,18 @@ for run in first second; do
     "$BASALT" --socket "$STATE/run/agwd.sock" gateway show > "$STATE.link"
     grep -q "of network home" "$STATE.link"
     grep -q "connected" "$STATE.link"
+    if [ $run = first ]; then
+        # A gateway that ends by itself starts again.
+        for process in /proc/[0-9]*; do
+            if tr '\0' ' ' < $process/cmdline 2>/dev/null | grep -q "agwd --config"; then kill -9 ${process#/proc/}; fi
+        done
+        wait_for "$STATE.$run" "gateway: starts again"
+        n=0
+        until "$BASALT" --socket "$STATE/run/agwd.sock" gateway show 2>/dev/null | grep -q "orchestrator *connected"; do
+            n=$((n + 1)); [ $n -lt 600 ] || { echo "it does not come back"; exit 1; }
+            sleep 0.1
+        done
+    fi
     # A second one beside it says what is in the way, and harms nobody.
     if "$BASALT" up --state-dir "$STATE.other" > "$STATE.beside" 2>&1; then echo "two at once"; exit 1; fi
     kill -INT "$up"

@@ -81,6 +81,22 @@ pub async fn secure_channel<D: Dial>(dial: &Arc<D>, identity: &Identity, key: &D
     Err(last)
 }
 
+/// The same at whichever of the orchestrator's places answers first.
+pub(crate) async fn somewhere<D: Dial>(
+    dial: &Arc<D>,
+    identity: &Identity,
+    key: &DeviceKey,
+) -> Result<ConversationClient<Channel>, Denial> {
+    let mut last = Denial::Unreachable("there is no address".to_owned());
+    for address in identity.address.split(',') {
+        match mutual(dial, address, identity, key).await {
+            Ok(client) => return Ok(client),
+            Err(denial) => last = denial,
+        }
+    }
+    Err(last)
+}
+
 async fn enrolment<D: Dial>(
     dial: &Arc<D>,
     address: &str,

@@ -21,12 +21,17 @@ use tokio_stream::wrappers::ReceiverStream;
 enum Told {
     Input(Input),
     Token(JoinToken),
+    /// A release from a place on, and where its pieces go.
+    Fetch(String, u64, mpsc::Sender<Result<Vec<u8>, String>>),
 }
 
 /// Inputs that may wait for the core.
 const INPUTS: usize = 1_024;
 /// Messages that may wait for the stream. The core sends little at a time; a stream that takes none is closed.
 const MESSAGES: usize = 1_024;
+
+/// Pieces of a release that may wait for the disk.
+const PIECES: usize = 4;
 
 /// What the daemon does for the conversation.
 #[async_trait]
@@ -112,6 +117,15 @@ impl Handle {
     #[must_use]
     pub fn offer(&self, input: Input) -> bool {
         self.inputs.try_send(Told::Input(input)).is_ok()
+    }
+
+    /// A release from a place on, piece by piece, over a connection of its own: as fast as pieces are taken. After an error, or when it
+    /// ends early, the rest can be asked for.
+    pub async fn fetch(&self, release: String, place: u64) -> mpsc::Receiver<Result<Vec<u8>, String>> {
+        let (pieces, receiver) = mpsc::channel(PIECES);
+        // An error means that the conversation has ended: no pieces come.
+        let _ = self.inputs.send(Told::Fetch(release, place, pieces)).await;
+        receiver
     }
 
     /// How it is, now and later.
@@ -211,6 +225,10 @@ impl<D: Dial, S: Site> Driver<D, S> {
                     Told::Token(token) => {
                         self.token = Some(token);
                         Input::Join
+                    }
+                    Told::Fetch(release, place, pieces) => {
+                        self.fetch(release, place, pieces);
+                        continue;
                     }
                 },
                 () = sleep_until(wakeup) => Input::Wakeup,
@@ -314,6 +332,21 @@ impl<D: Dial, S: Site> Driver<D, S> {
         });
     }
 
+    fn fetch(&self, release: String, place: u64, pieces: mpsc::Sender<Result<Vec<u8>, String>>) {
+        let identity = self.core.identity().cloned();
+        let (dial, key) = (Arc::clone(&self.dial), self.key.clone());
+        tokio::spawn(async move {
+            let ended = match identity {
+                Some(identity) => fetch(&dial, &identity, &key, (release, place), &pieces).await,
+                None => Err("this gateway has not joined".to_owned()),
+            };
+            if let Err(why) = ended {
+                // Whoever wanted it may have gone.
+                let _ = pieces.send(Err(why)).await;
+            }
+        });
+    }
+
     fn open(&mut self, address: String) {
         let Some(identity) = self.core.identity().cloned() else { return };
         self.streams += 1;
@@ -399,6 +432,38 @@ async fn listen<D: Dial>(
         }
     }
     Ok(())
+}
+
+/// Brings a release piece by piece.
+async fn fetch<D: Dial>(
+    dial: &Arc<D>,
+    identity: &Identity,
+    key: &DeviceKey,
+    (release, mut place): (String, u64),
+    pieces: &mpsc::Sender<Result<Vec<u8>, String>>,
+) -> Result<(), String> {
+    let mut client = certify::somewhere(dial, identity, key).await.map_err(|denial| words(&denial))?;
+    let request =
+        api::FetchRequest { network: identity.network.clone(), gateway: identity.gateway.clone(), release, place };
+    let said = |status: tonic::Status| status.message().to_owned();
+    let mut stream = client.fetch(request).await.map_err(said)?.into_inner();
+    while let Some(piece) = stream.message().await.map_err(said)? {
+        if piece.place != place {
+            return Err("a piece is missing".to_owned());
+        }
+        place += piece.octets.len() as u64;
+        if pieces.send(Ok(piece.octets)).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn words(denial: &Denial) -> String {
+    match denial {
+        Denial::Unreachable(why) | Denial::Refused(why) => why.clone(),
+        Denial::Later(seconds) => format!("the orchestrator asks to come back in {seconds} s"),
+    }
 }
 
 fn unix_secs() -> u64 {

@@ -255,9 +255,22 @@ async fn issue(
 ) -> Result<(String, StoredToken), Problem> {
     let token = new_token("bst").map_err(|_| Problem::new(503, "no-randomness", "the system has no randomness"))?;
     let digest = digest_of(&token);
+    // The beginning of a digest names the token and does not help to find it.
+    let mut id: String = digest.chars().take(16).collect();
+    if let Some(name) = call.made_name("token") {
+        let all = call.state.db.tokens(owner, kind).await?;
+        match all.iter().find(|token| token.id == name) {
+            // It reached nobody.
+            Some(made) if call.made(made.created_at) => {
+                call.state.db.delete_token(owner, &name).await?;
+                id = name;
+            }
+            Some(_) => {}
+            None => id = name,
+        }
+    }
     let stored = StoredToken {
-        // The beginning of a digest names the token and does not help to find it.
-        id: digest.chars().take(16).collect(),
+        id,
         digest,
         kind,
         owner: owner.to_owned(),

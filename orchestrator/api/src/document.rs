@@ -2,9 +2,10 @@
 
 use crate::accounts::{KeyRequest, Login, PasswordChange, Setup};
 use crate::gateways::{CommandRequest, GatewayTokenRequest};
+use crate::releases::{ReleaseRequest, RolloutActRequest};
 use crate::users::{User, UserChange};
 use crate::{Grant, Need, Operation, Problem, Route, routes};
-use orchestrator_model::Kind;
+use orchestrator_model::{Kind, RolloutPlan};
 use orchestrator_telemetry::chart::DERIVED;
 use orchestrator_telemetry::series::Series;
 use serde_json::{Map, Value, json};
@@ -132,6 +133,15 @@ fn operation_id(route: &Route) -> String {
         Operation::ListCommands => "list_commands".to_owned(),
         Operation::ReadCommand => "get_command".to_owned(),
         Operation::CommandData => "get_command_data".to_owned(),
+        Operation::CreateRelease => "create_release".to_owned(),
+        Operation::ListReleases => "list_releases".to_owned(),
+        Operation::ReadRelease => "get_release".to_owned(),
+        Operation::PutReleaseData => "put_release_data".to_owned(),
+        Operation::DeleteRelease => "delete_release".to_owned(),
+        Operation::CreateRollout => "create_rollout".to_owned(),
+        Operation::ListRollouts => "list_rollouts".to_owned(),
+        Operation::ReadRollout => "get_rollout".to_owned(),
+        Operation::ActRollout => "act_on_rollout".to_owned(),
         Operation::Audit if route.path.contains('{') => "audit_of_network".to_owned(),
         Operation::Audit => "audit".to_owned(),
         Operation::List(kind) => of("list", kind),
@@ -193,6 +203,15 @@ fn tag(operation: Operation) -> &'static str {
         | Operation::TmfAlarm
         | Operation::TmfResources
         | Operation::TmfResource => "watching",
+        Operation::CreateRelease
+        | Operation::ListReleases
+        | Operation::ReadRelease
+        | Operation::PutReleaseData
+        | Operation::DeleteRelease
+        | Operation::CreateRollout
+        | Operation::ListRollouts
+        | Operation::ReadRollout
+        | Operation::ActRollout => "upgrades",
         Operation::Document => "about",
         _ => "accounts",
     }
@@ -271,8 +290,20 @@ fn parameters(route: &Route) -> Vec<Value> {
         query("since", time(), "Ended at or after, milliseconds since 1970; a day ago, when absent.");
         query("until", time(), "Ended before.");
     }
-    if let Operation::Usage | Operation::UsageSums | Operation::ListCommands | Operation::ListJobs = route.operation {
+    if let Operation::Usage
+    | Operation::UsageSums
+    | Operation::ListCommands
+    | Operation::ListJobs
+    | Operation::ListRollouts = route.operation
+    {
         query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries at most.");
+    }
+    if let Operation::PutReleaseData = route.operation {
+        let place = json!({"type": "integer", "minimum": 0, "maximum": 268_435_456, "default": 0});
+        query("place", place, "Of the first octet: `received` of the answer before.");
+    }
+    if let Operation::ListReleases = route.operation {
+        query("channel", text(), "Of this channel alone.");
     }
     if let Operation::CommandData = route.operation {
         let place = json!({"type": "integer", "minimum": 0, "default": 0});
@@ -343,6 +374,17 @@ fn parameters(route: &Route) -> Vec<Value> {
             "The id of the last message that was heard: the stream goes on behind it.",
         );
     }
+    if let Operation::Put(_) | Operation::Patch(_) | Operation::Delete(_) | Operation::Rollback(_) = route.operation {
+        let schema = json!({"type": "boolean", "default": false});
+        all.push(json!({"name": "dry_run", "in": "query", "required": false, "schema": schema,
+                        "description": "Check everything, change nothing; the answer is as it would be."}));
+    }
+    let mut header = |name: &str, pattern: &str, description: &str| {
+        let schema = json!({"type": "string", "pattern": pattern});
+        all.push(
+            json!({"name": name, "in": "header", "required": false, "schema": schema, "description": description}),
+        );
+    };
     if let Operation::Put(_) | Operation::Patch(_) | Operation::Delete(_) | Operation::Rollback(_) = route.operation {
         header("If-Match", "^([*]|\"[0-9]{1,18}\")$", "The entity tag that the object must have.");
     }
@@ -417,6 +459,12 @@ fn request(operation: Operation) -> Option<Value> {
         Operation::CreateGatewayToken => named("GatewayTokenRequest"),
         Operation::CreateCommand => named("CommandRequest"),
         Operation::PreviewRule => named(Kind::AlertRule.schema_name()),
+        Operation::CreateRelease => named("ReleaseRequest"),
+        Operation::PutReleaseData => {
+            json("application/octet-stream", json!({"type": "string", "format": "binary", "maxLength": 1_048_576}))
+        }
+        Operation::CreateRollout => named("RolloutPlan"),
+        Operation::ActRollout => named("RolloutActRequest"),
         Operation::Put(kind) => named(kind.schema_name()),
         Operation::Patch(_) => json("application/merge-patch+json", json!({"type": "object"})),
         Operation::Rollback(_) => {
@@ -458,7 +506,14 @@ fn responses(route: &Route) -> Value {
         | Operation::DeleteKey
         | Operation::DeleteGatewayToken
         | Operation::RevokeGateway
+        | Operation::DeleteRelease
         | Operation::Delete(_) => ("204", json!({"description": "Done."})),
+        Operation::CreateRelease => ("201", json(reference("Release"))),
+        Operation::ListReleases => ("200", page(reference("Release"))),
+        Operation::ReadRelease | Operation::PutReleaseData => ("200", json(reference("Release"))),
+        Operation::CreateRollout => ("201", json(reference("Rollout"))),
+        Operation::ListRollouts => ("200", page(reference("Rollout"))),
+        Operation::ReadRollout | Operation::ActRollout => ("200", json(reference("Rollout"))),
         Operation::LoginOptions => ("200", json(reference("LoginOptions"))),
         Operation::BeginLogin | Operation::FinishLogin => {
             let place = json!({"Location": {"schema": {"type": "string"}}});
@@ -520,6 +575,9 @@ fn responses(route: &Route) -> Value {
     if matches!(route.operation, Operation::Put(_) | Operation::PutUser) {
         all["201"] = answer;
     }
+    if let Operation::CreateRelease = route.operation {
+        all["200"] = json(reference("Release"));
+    }
     if let Operation::Import(_) = route.operation {
         all["202"] = json(reference("Job"));
     }
@@ -577,6 +635,9 @@ fn schemas() -> Value {
     add::<KeyRequest>("KeyRequest", &mut all);
     add::<GatewayTokenRequest>("GatewayTokenRequest", &mut all);
     add::<CommandRequest>("CommandRequest", &mut all);
+    add::<ReleaseRequest>("ReleaseRequest", &mut all);
+    add::<RolloutPlan>("RolloutPlan", &mut all);
+    add::<RolloutActRequest>("RolloutActRequest", &mut all);
     add::<User>("User", &mut all);
     add::<Grant>("Grant", &mut all);
     let sorted: std::collections::BTreeMap<String, Value> = all

@@ -7,7 +7,8 @@
 use crate::access::Place;
 use crate::{
     Caller, JoinPoint, MetricsServer, Need, Oidc, Operation, Problem, Role, Route, Watchers, accounts, alarms, export,
-    gateways, import, inventory, jobs, live, numbers, objects, oidc, proxy, routes, session, users, watch, webhooks,
+    gateways, import, inventory, jobs, live, numbers, objects, oidc, proxy, releases, routes, session, users, watch,
+    webhooks,
 };
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -156,6 +157,21 @@ impl Call {
         let response = |revisions: &[i64]| answer(revisions).as_ref().map(Answer::kept).unwrap_or_default();
         let kept = self.replay.as_ref().map(|id| Kept { who, id, response: &response });
         Ok(self.state.db.apply_answered(who, self.now, changes, kept.as_ref()).await?)
+    }
+
+    /// The name of what this request makes, the same for the request that comes again: what a process that ended made of it already is
+    /// found by it. `None` without an Idempotency-Key.
+    pub(crate) fn made_name(&self, what: &str) -> Option<String> {
+        let key = self.replay.as_ref()?;
+        let who = self.caller.as_ref().map(|caller| caller.name.as_str()).unwrap_or_default();
+        let text = [what, who, &self.network, &self.name, key].join("\0");
+        let name = crate::token::hex(&<sha2::Sha256 as sha2::Digest>::digest(text.as_bytes()));
+        Some(name.chars().take(24).collect())
+    }
+
+    /// Whether something that bears this request's name was made by it, and not by one of long ago that had the same key.
+    pub(crate) const fn made(&self, at: i64) -> bool {
+        at > self.now - REPLAY_TIME
     }
 
     /// Who asks. Only routes that need nothing are without.
@@ -460,6 +476,15 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
         Operation::TmfAlarm => alarms::tmf_read(call).await,
         Operation::TmfResources => inventory::list(call).await,
         Operation::TmfResource => inventory::read(call).await,
+        Operation::CreateRelease => releases::create(call).await,
+        Operation::ListReleases => releases::list(call).await,
+        Operation::ReadRelease => releases::read(call).await,
+        Operation::PutReleaseData => releases::put_data(call).await,
+        Operation::DeleteRelease => releases::delete(call).await,
+        Operation::CreateRollout => releases::create_rollout(call).await,
+        Operation::ListRollouts => releases::list_rollouts(call).await,
+        Operation::ReadRollout => releases::rollout(call).await,
+        Operation::ActRollout => releases::act(call).await,
         // They are no answers of ours: the gate begins them.
         Operation::Watch | Operation::Scrape | Operation::MetricsQuery => Err(Problem::not_found()),
         Operation::CreateCommand => gateways::create_command(call).await,

@@ -2,7 +2,7 @@
 
 use crate::gate::{Answer, Call, target};
 use crate::token::{digest_of, new_secret};
-use crate::{Problem, live, select};
+use crate::{Problem, live, releases, select};
 use orchestrator_db::{CommandRow, EventQuery, GatewayEvent, GatewayState, GatewayToken, Object, Target, UsageRow};
 use orchestrator_model::Kind;
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ pub(crate) enum CommandKind {
     Detach,
     /// Take no new phones.
     Drain,
-    /// Install another version.
+    /// Run another version: `release` names it; or go `back` to the one before.
     Upgrade,
     /// Of a federation gateway: ask a home network, by realm, PLMN or peer (`realm`), whether it answers.
     TestPing,
@@ -106,8 +106,21 @@ pub(crate) async fn create_token(call: &Call) -> Result<Answer, Problem> {
         join.ok_or_else(|| Problem::new(503, "no-gateways", "this orchestrator does not listen for gateways"))?;
     let secret = new_secret().map_err(|_| Problem::new(503, "no-randomness", "the system has no randomness"))?;
     let digest = digest_of(&secret);
+    let mut id: String = digest.chars().take(16).collect();
+    if let Some(name) = call.made_name("gateway-token") {
+        let all = call.state.db.gateway_tokens(&call.network).await?;
+        match all.iter().find(|token| token.id == name) {
+            // Its secret reached nobody.
+            Some(made) if call.made(made.created_at) && made.used_at == 0 => {
+                call.state.db.delete_gateway_token(&call.network, &name).await?;
+                id = name;
+            }
+            Some(_) => {}
+            None => id = name,
+        }
+    }
     let token = GatewayToken {
-        id: digest.chars().take(16).collect(),
+        id,
         digest,
         network: call.network.clone(),
         tier: request.tier,
@@ -223,12 +236,23 @@ pub(crate) async fn create_command(call: &Call) -> Result<Answer, Problem> {
     if !(1..=COMMAND_MINUTES).contains(&minutes) {
         return Err(Problem::field("/minutes", "is out of range", "1 to 1440"));
     }
-    let arguments = Value::Object(request.arguments).to_string();
+    let arguments = match request.kind {
+        CommandKind::Upgrade => releases::arguments(call, request.arguments).await?,
+        _ => request.arguments,
+    };
+    let arguments = Value::Object(arguments).to_string();
     if arguments.len() > ARGUMENTS {
         return Err(Problem::field("/arguments", "are too long", "at most 16 KiB"));
     }
     let kind = serde_json::to_value(request.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned));
-    let id = new_secret().map_err(|_| Problem::new(503, "no-randomness", "the system has no randomness"))?;
+    let mut id = new_secret().map_err(|_| Problem::new(503, "no-randomness", "the system has no randomness"))?;
+    if let Some(name) = call.made_name("command") {
+        match call.state.db.command(&call.network, &name).await? {
+            Some(made) if call.made(made.created_at) => return Answer::with(201, shown_command(&made, call.now)),
+            Some(_) => {}
+            None => id = name,
+        }
+    }
     let command = CommandRow {
         id: id.chars().take(24).collect(),
         gateway: call.name.clone(),

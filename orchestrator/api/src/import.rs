@@ -32,7 +32,7 @@ pub(crate) async fn import(call: &Call, kind: Kind) -> Result<Answer, Problem> {
     }
 }
 
-fn flag(call: &Call, name: &str) -> Result<bool, Problem> {
+pub(crate) fn flag(call: &Call, name: &str) -> Result<bool, Problem> {
     match call.parameter(name) {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),

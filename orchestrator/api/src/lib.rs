@@ -28,6 +28,7 @@ mod oidc;
 mod password;
 mod problem;
 mod proxy;
+mod releases;
 mod routes;
 mod select;
 mod session;

@@ -2,6 +2,7 @@
 
 use crate::access::Place;
 use crate::gate::{Answer, Call, malformed, target};
+use crate::import::flag;
 use crate::{Problem, Role, alarms, select};
 use axum::http::header;
 use basalt_security::{SEALING_NONCE, SealedKey};
@@ -91,8 +92,13 @@ pub(crate) async fn delete(call: &Call, kind: Kind) -> Result<Answer, Problem> {
     if kind == Kind::Tenant && !call.state.db.users(Some(&call.name), "", 1).await?.items.is_empty() {
         return Err(Problem::new(409, "in-use", "the tenant still has users"));
     }
-    let change = Change { target: target(call, kind), precondition, body: None, sealed: None, references: Vec::new() };
-    call.state.db.apply(&call.caller()?.name, call.now, &[change]).await?;
+    let change =
+        [Change { target: target(call, kind), precondition, body: None, sealed: None, references: Vec::new() }];
+    let who = &call.caller()?.name;
+    match flag(call, "dry_run")? {
+        true => call.state.db.rehearse(who, call.now, &change).await?,
+        false => call.state.db.apply(who, call.now, &change).await?,
+    };
     Ok(Answer::nothing())
 }
 
@@ -147,6 +153,10 @@ async fn finish(call: &Call, place: &Target, change: Change, existed: bool) -> R
                            "has_secrets": has_secrets, "body": body});
         Some(Answer { revision: Some(revision), ..Answer::with(status, shown).ok()? })
     };
+    if flag(call, "dry_run")? {
+        let revisions = call.state.db.rehearse(&call.caller()?.name, call.now, &[change]).await?;
+        return foreseen(&revisions).ok_or_else(|| Problem::new(500, "internal", "the answer has no form"));
+    }
     call.apply(&[change], &foreseen).await?;
     let object = call.state.db.object(place).await?.ok_or_else(Problem::not_found)?;
     let mut answer = Answer::with(status, shown(&object))?;

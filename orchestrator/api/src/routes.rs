@@ -120,6 +120,24 @@ pub enum Operation {
     ReadCommand,
     /// What a command gave besides words.
     CommandData,
+    /// Make a release known.
+    CreateRelease,
+    /// Releases.
+    ListReleases,
+    /// A release.
+    ReadRelease,
+    /// The next piece of its program.
+    PutReleaseData,
+    /// Forget a release.
+    DeleteRelease,
+    /// Upgrade a tier.
+    CreateRollout,
+    /// Upgrades of tiers.
+    ListRollouts,
+    /// How one is.
+    ReadRollout,
+    /// Pause it, go on, take it back, leave it.
+    ActRollout,
     /// A page of objects.
     List(Kind),
     /// One object.
@@ -181,6 +199,11 @@ pub fn routes() -> Vec<Route> {
         ("GET", "/metrics", Need::Everywhere(Viewer), Operation::Scrape),
         ("GET", "/alarms", Need::Everywhere(Viewer), Operation::ListAlarms),
         ("GET", "/alarm-rules", Need::Somebody, Operation::ListAlarmRules),
+        ("POST", "/releases", Need::Everywhere(Admin), Operation::CreateRelease),
+        ("GET", "/releases", Need::Somebody, Operation::ListReleases),
+        ("GET", "/releases/{name}", Need::Somebody, Operation::ReadRelease),
+        ("PUT", "/releases/{name}/data", Need::Everywhere(Admin), Operation::PutReleaseData),
+        ("DELETE", "/releases/{name}", Need::Everywhere(Admin), Operation::DeleteRelease),
     ];
     let fixed =
         fixed.into_iter().map(|(method, path, need, operation)| route(method, path.to_owned(), need, operation));
@@ -212,6 +235,10 @@ fn of_gateways() -> Vec<Route> {
         ("GET", "watch", view, Operation::Watch),
         ("GET", "webhooks/{name}/deliveries", view, Operation::ListDeliveries),
         ("POST", "webhooks/{name}/test", act, Operation::TestWebhook),
+        ("POST", "rollouts", act, Operation::CreateRollout),
+        ("GET", "rollouts", view, Operation::ListRollouts),
+        ("GET", "rollouts/{name}", view, Operation::ReadRollout),
+        ("POST", "rollouts/{name}/act", act, Operation::ActRollout),
         ("GET", "jobs", view, Operation::ListJobs),
         ("GET", "jobs/{name}", view, Operation::ReadJob),
     ];

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 type Fields = &'static [(&'static str, &'static str)];
 
 /// The shapes by name.
-const SHAPES: [(&str, Fields); 31] = [
+const SHAPES: [(&str, Fields); 34] = [
     ("LoginOptions", &[("password", "boolean"), ("providers", "[LoginProvider]")]),
     ("LoginProvider", &[("name", "string"), ("title", "string"), ("href", "string")]),
     ("Session", &[("token", "string?"), ("csrf_token", "string?"), ("expires_at", "integer"), ("name", "string?")]),
@@ -229,6 +229,51 @@ const SHAPES: [(&str, Fields); 31] = [
             ("created_at", "integer"),
             ("changed_at", "integer"),
             ("trouble", "string"),
+        ],
+    ),
+    (
+        "Release",
+        &[
+            ("name", "string"),
+            ("product", "string"),
+            ("version", "string"),
+            ("platform", "string"),
+            ("channel", "string"),
+            ("size", "integer"),
+            ("sha256", "string"),
+            ("signature", "string"),
+            ("created_by", "string"),
+            ("created_at", "integer"),
+            ("received", "integer"),
+            ("complete", "boolean"),
+        ],
+    ),
+    (
+        "Rollout",
+        &[
+            ("id", "string"),
+            ("plan", "RolloutPlan"),
+            ("version", "string"),
+            ("state", "string"),
+            ("stage", "string"),
+            ("soak_until", "integer?"),
+            ("words", "string"),
+            ("gateways", "[RolloutGateway]"),
+            ("created_by", "string"),
+            ("created_at", "integer"),
+            ("changed_at", "integer"),
+        ],
+    ),
+    (
+        "RolloutGateway",
+        &[
+            ("gateway", "string"),
+            ("step", "string"),
+            ("canary", "boolean"),
+            ("upgraded", "boolean"),
+            ("command", "string?"),
+            ("at", "integer"),
+            ("words", "string"),
         ],
     ),
     (

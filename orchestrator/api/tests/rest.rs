@@ -13,6 +13,7 @@ mod watch;
 mod watching;
 
 use bench::{Bench, K, OPC};
+use orchestrator_api::digest_of;
 use serde_json::{Value, json};
 
 const AMBR: &str = r#"{"max_ul_bit_rate":1000000,"max_dl_bit_rate":1000000}"#;
@@ -273,4 +274,129 @@ fn the_committed_document_is_the_present_one() {
         let name = part.split('"').next().unwrap();
         assert!(schemas.contains_key(name), "{name} is spoken of and not there");
     }
+}
+
+#[tokio::test]
+async fn releases_come_in_pieces_and_commands_name_them() {
+    let bench = Bench::with_network("acme", "lab").await;
+    let root = Some(bench.root.as_str());
+    let program = "a program of forty-one octets, not of more";
+    let digest = digest_of(program);
+    let mut body = json!({"product": "agwd", "version": "2.0.0", "platform": "x86_64-linux", "size": program.len(),
+        "sha256": "0".repeat(64), "signature": "ab".repeat(64)});
+    for (field, value) in
+        [("size", json!(0)), ("version", json!("2/0")), ("sha256", json!("XY")), ("signature", json!(""))]
+    {
+        let mut wrong = body.clone();
+        wrong[field] = value;
+        let (status, _, problem) = bench.ask("POST", "/releases", root, &[], &wrong.to_string()).await;
+        assert_eq!((status, problem["errors"][0]["path"].as_str()), (422, Some(format!("/{field}").as_str())));
+    }
+    // Another digest than was told: all of it goes.
+    let path = "/releases/agwd-2.0.0-x86_64-linux";
+    assert_eq!(bench.ask("POST", "/releases", root, &[], &body.to_string()).await.0, 201);
+    let (status, _, problem) = bench.ask("PUT", &format!("{path}/data"), root, &[], program).await;
+    assert_eq!((status, problem["type"].as_str()), (422, Some("urn:basalt:problem:wrong-digest")));
+    let (_, _, known) = bench.ask("GET", path, root, &[], "").await;
+    assert_eq!((known["received"].as_u64(), known["complete"].as_bool()), (Some(0), Some(false)));
+    body["sha256"] = digest.into();
+    assert_eq!(bench.ask("POST", "/releases", root, &[], &body.to_string()).await.0, 409, "another one of the name");
+    assert_eq!(bench.ask("DELETE", path, root, &[], "").await.0, 204);
+    assert_eq!(bench.ask("POST", "/releases", root, &[], &body.to_string()).await.0, 201);
+    let (first, rest) = program.split_at(10);
+    assert_eq!(bench.ask("PUT", &format!("{path}/data?place=0"), root, &[], first).await.2["received"], 10);
+    assert_eq!(bench.ask("PUT", &format!("{path}/data?place=0"), root, &[], first).await.2["received"], 10);
+    assert_eq!(bench.ask("POST", "/releases", root, &[], &body.to_string()).await.2["received"], 10, "it goes on");
+    assert_eq!(bench.ask("PUT", &format!("{path}/data?place=11"), root, &[], program).await.0, 422);
+    // Of half a program nobody is told.
+    assert_eq!(bench.ask("PUT", "/networks/lab/tiers/stable", root, &[], "{}").await.0, 201);
+    assert_eq!(bench.ask("PUT", "/networks/lab/gateways/g1", root, &[], r#"{"tier":"stable"}"#).await.0, 201);
+    let name = "agwd-2.0.0-x86_64-linux";
+    let command = json!({"kind": "upgrade", "arguments": {"release": name, "rate": 1000}}).to_string();
+    let plan = json!({"tier": "stable", "release": name}).to_string();
+    let (commands, rollouts) = ("/networks/lab/gateways/g1/commands", "/networks/lab/rollouts");
+    assert_eq!(bench.ask("POST", commands, root, &[], &command).await.0, 422);
+    assert_eq!(bench.ask("POST", rollouts, root, &[], &plan).await.0, 422);
+    assert_eq!(bench.ask("PUT", &format!("{path}/data?place=10"), root, &[], rest).await.2["complete"], true);
+    let (status, _, made) = bench.ask("POST", commands, root, &[], &command).await;
+    assert_eq!(
+        (status, &made["arguments"]["version"], &made["arguments"]["rate"]),
+        (201, &json!("2.0.0"), &json!(1000))
+    );
+    let sneaky = json!({"kind": "upgrade", "arguments": {"release": name, "signature": "00"}}).to_string();
+    assert_eq!(bench.ask("POST", commands, root, &[], &sneaky).await.0, 422);
+    assert_eq!(bench.ask("POST", commands, root, &[], r#"{"kind":"upgrade","arguments":{"back":true}}"#).await.0, 201);
+    // A rollout; one of a tier at a time.
+    let wrong = json!({"tier": "stable", "release": name, "canary_percent": 0}).to_string();
+    assert_eq!(bench.ask("POST", rollouts, root, &[], &wrong).await.2["errors"][0]["path"], "/canary_percent");
+    let (status, _, made) = bench.ask("POST", rollouts, root, &[], &plan).await;
+    assert_eq!((status, &made["state"], &made["stage"]), (201, &json!("running"), &json!("canary")));
+    assert_eq!(bench.ask("POST", rollouts, root, &[], &plan).await.0, 409);
+    let one = format!("{rollouts}/{}", made["id"].as_str().unwrap());
+    for (act, status, state) in
+        [("pause", 200, "paused"), ("pause", 409, ""), ("resume", 200, "running"), ("cancel", 200, "cancelled")]
+    {
+        let body = json!({ "act": act }).to_string();
+        let (got, _, after) = bench.ask("POST", &format!("{one}/act"), root, &[], &body).await;
+        assert_eq!((got, after["state"].as_str().unwrap_or_default()), (status, state), "{act}");
+    }
+    assert_eq!(bench.ask("POST", rollouts, root, &[], &plan).await.0, 201);
+    assert_eq!(bench.ask("GET", rollouts, root, &[], "").await.2["items"].as_array().unwrap().len(), 2);
+    assert_eq!(bench.ask("GET", &one, root, &[], "").await.2["state"], "cancelled");
+}
+
+#[tokio::test]
+async fn what_was_made_before_a_crash_is_not_made_twice() {
+    let bench = Bench::with_network("acme", "lab").await;
+    let root = Some(bench.root.as_str());
+    assert_eq!(bench.ask("PUT", "/networks/lab/tiers/stable", root, &[], "{}").await.0, 201);
+    assert_eq!(bench.ask("PUT", "/networks/lab/gateways/g1", root, &[], r#"{"tier":"stable"}"#).await.0, 201);
+    let key_body = json!({"title": "ci", "grants": [], "days": 1}).to_string();
+    let cases = [
+        ("/networks/lab/gateways/g1/commands", r#"{"kind":"ping","arguments":{"host":"192.0.2.1"}}"#.to_owned()),
+        ("/networks/lab/gateway-tokens", r#"{"tier":"stable"}"#.to_owned()),
+        ("/api-keys", key_body),
+    ];
+    for (path, body) in cases {
+        let key = [("idempotency-key", path)];
+        let (status, _, first) = bench.ask("POST", path, root, &key, &body).await;
+        assert_eq!(status, 201, "{path}: {first}");
+        // The process ended before it could note its answer.
+        bench.db.answered("root", path, None).await.unwrap();
+        let (status, _, again) = bench.ask("POST", path, root, &key, &body).await;
+        assert_eq!((status, &first["id"]), (201, &again["id"]), "{path}");
+        let (_, _, list) = bench.ask("GET", path, root, &[], "").await;
+        assert_eq!(list["items"].as_array().unwrap().len(), 1, "{path}");
+        if let Some(token) = again["token"].as_str() {
+            assert_ne!(first["token"].as_str(), Some(token), "a secret that reached nobody is worth nothing");
+        }
+        // Another request makes another.
+        let (_, _, other) = bench.ask("POST", path, root, &[("idempotency-key", "other")], &body).await;
+        assert_ne!(first["id"], other["id"], "{path}");
+        bench.db.answered("root", "other", None).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_of_one_object_tells_and_changes_nothing() {
+    let bench = Bench::with_network("acme", "lab").await;
+    let root = Some(bench.root.as_str());
+    for (method, path, body, status) in [
+        ("PUT", "/tenants/new", "{}", 201),
+        ("PUT", "/networks/new", r#"{"tenant":"acme"}"#, 201),
+        ("PUT", "/networks/new", r#"{"tenant":"none"}"#, 422),
+        ("PATCH", "/networks/lab", r#"{"title":"other"}"#, 200),
+        ("DELETE", "/tenants/acme", "", 409),
+        ("PUT", "/networks/lab/tiers/t", "{}", 201),
+        ("DELETE", "/networks/lab", "", 204),
+    ] {
+        let (got, _, answer) = bench.ask(method, &format!("{path}?dry_run=true"), root, &[], body).await;
+        assert_eq!(got, status, "{method} {path}: {answer}");
+    }
+    for path in ["/tenants/new", "/networks/new", "/networks/lab/tiers/t"] {
+        assert_eq!(bench.ask("GET", path, root, &[], "").await.0, 404, "{path}");
+    }
+    let (status, tag, network) = bench.ask("GET", "/networks/lab", root, &[], "").await;
+    assert_eq!((status, tag.as_str(), network["body"]["title"].as_str()), (200, "\"1\"", Some("")));
+    assert_eq!(bench.ask("PUT", "/tenants/new?dry_run=perhaps", root, &[], "{}").await.0, 400);
 }

@@ -15,6 +15,7 @@ mod fleet_records;
 mod live;
 mod open;
 mod records;
+mod releases;
 mod repository;
 mod telemetry;
 mod webhooks;
@@ -28,6 +29,7 @@ pub use fleet_records::{
 pub use live::{Counts, Job, LiveRepository, Phone, PhoneNews, PhoneQuery, UsageBy, UsageSum};
 pub use open::{Settings, open};
 pub use records::{AuditEntry, Kept, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
+pub use releases::{Release, ReleaseRepository, RolloutRow};
 pub use repository::{Error, Repository};
 pub use telemetry::{Alarm, AlarmQuery, GatewayNews, HistoryBlock, TelemetryRepository};
 pub use webhooks::{Delivery, DeliveryState, WebhookRepository};

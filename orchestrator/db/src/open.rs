@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, watch};
 
 /// Migrations by number, for each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
 /// beside this one; what is no longer used is dropped a version later.
-const MIGRATIONS: [(i64, &str, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 11] = [
     (
         1,
         "objects, accounts, audit",
@@ -69,6 +69,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 10] = [
         "links of replicas",
         include_str!("../migrations/sqlite/0030_replica_links.sql"),
         include_str!("../migrations/postgres/0030_replica_links.sql"),
+    ),
+    (
+        31,
+        "releases",
+        include_str!("../migrations/sqlite/0031_releases.sql"),
+        include_str!("../migrations/postgres/0031_releases.sql"),
     ),
     (
         40,

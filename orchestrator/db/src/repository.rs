@@ -36,7 +36,11 @@ impl From<Refusal> for Error {
 /// The orchestrator's memory. Times are milliseconds since 1970.
 #[async_trait]
 pub trait Repository:
-    crate::FleetRepository + crate::LiveRepository + crate::TelemetryRepository + crate::WebhookRepository
+    crate::FleetRepository
+    + crate::LiveRepository
+    + crate::TelemetryRepository
+    + crate::WebhookRepository
+    + crate::ReleaseRepository
 {
     /// Applies all changes or none, and gives the new revisions in the same order. What changes nothing keeps its revision.
     ///
@@ -171,7 +175,7 @@ pub trait Repository:
     async fn audit_log(&self, network: Option<&str>, below: i64, limit: u32) -> Result<Page<AuditEntry>, Error>;
 
     /// Notes a request that may come again, or says what is known of it. `request` is a digest of its content. One that was
-    /// noted before `forgotten_before` is new.
+    /// noted before `forgotten_before` is new, and so is the same one when it has had no answer for two minutes: whoever worked on it ended.
     ///
     /// # Errors
     /// See [`Repository::object`].

@@ -7,11 +7,12 @@ use crate::listen::{self, Accept};
 use crate::neighbours::Neighbours;
 use crate::registry::Registry;
 use crate::relay::Relays;
-use crate::watch;
+use crate::{releases, watch};
 use basalt_security::SealingKey;
 use orchestrator_db::Repository;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
 
 /// Bounds of the conversations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Fleet {
     pub(crate) relays: Relays,
     pub(crate) neighbours: Neighbours,
     pub(crate) alarms: Alarms,
+    /// Turns of gateways that fetch programs.
+    pub(crate) fetching: Arc<Semaphore>,
     /// Names this process among the replicas.
     pub(crate) replica: String,
     /// Where gateways find the replicas.
@@ -73,6 +76,7 @@ impl Fleet {
             catalogs: Catalogs::default(),
             relays: Relays::default(),
             neighbours: Neighbours::default(),
+            fetching: Arc::new(Semaphore::new(releases::FETCHING)),
             registry: Registry::default(),
             replica: format!("{number:016x}"),
             places: tokio::sync::watch::Sender::default(),

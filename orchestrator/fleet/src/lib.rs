@@ -24,8 +24,10 @@ mod listen;
 mod neighbours;
 mod registry;
 mod relay;
+mod releases;
 mod replicas;
 mod reports;
+mod rollouts;
 mod talk;
 mod watch;
 

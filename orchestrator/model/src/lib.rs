@@ -27,6 +27,7 @@ mod network;
 mod place;
 mod policy;
 mod radio;
+mod rollout;
 mod silence;
 mod strict;
 mod subscriber;
@@ -57,6 +58,7 @@ pub use policy::{
     RatingLimit, Redirect, RedirectAddress, Tracking,
 };
 pub use radio::{Apn, Egress, Enodeb, EnodebMode, Gnodeb, PdnType, TrackingArea};
+pub use rollout::{Facts, GatewayStep, Order, Rollout, RolloutAct, RolloutPlan, RolloutState, Seen, Stage, Step};
 pub use silence::{Acknowledgement, Silence};
 pub use strict::parse_strict;
 pub use subscriber::{AuthAlgorithm, Rat, SimKeys, StaticAddress, Subscriber, SubscriberApn, SubscriberState};

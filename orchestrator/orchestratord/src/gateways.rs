@@ -42,10 +42,11 @@ impl Gateways {
     /// Serves until the task is dropped.
     pub(crate) async fn serve(self) -> Result<()> {
         let (announcer, guard) = (Arc::clone(&self.fleet), Arc::clone(&self.fleet));
-        let neighbour = Arc::clone(&self.fleet);
+        let (neighbour, roller) = (Arc::clone(&self.fleet), Arc::clone(&self.fleet));
         tokio::select! {
             () = announcer.announce(&self.join.address) => Ok(()),
             () = guard.watch_certificates() => Ok(()),
+            () = roller.roll_out() => Ok(()),
             ended = neighbour.meet(&self.replica, Arc::new(TcpReach)) => ended,
             ended = self.fleet.serve(TcpAccept(self.listener)) => ended,
         }

@@ -16,6 +16,7 @@ mod plan;
 mod profile;
 mod report;
 
+pub use commands::ended as command_ended;
 pub use force::{Retired, Wanted, carry_out};
 pub use managed::{Managed, load};
 pub use overlay::{Local, Overlaid, overlay};
@@ -44,13 +45,14 @@ pub fn start(gateway: &mut Gateway, jobs: &mpsc::Sender<Job>, seed: SecureSeed) 
         memory,
         token: None,
         name: object_name(&gateway.effective.gateway.name),
-        software: env!("CARGO_PKG_VERSION").to_owned(),
+        software: crate::version::version().to_owned(),
         key,
         seed,
     };
     let site = Arc::new(Loop { jobs: jobs.clone(), ledger: gateway.managed.ledger() });
     let handle = basalt_cloud_link::spawn(plan, site, Arc::new(TcpDial));
     report::start(handle.clone(), jobs.clone(), gateway.events.watch("", 0).1);
+    crate::slots::trial::watch(gateway, jobs, &handle);
     let before = std::mem::take(&mut gateway.managed.commands);
     for report in commands::begun_before(gateway, before) {
         // The queue is empty yet.

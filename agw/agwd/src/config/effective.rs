@@ -14,6 +14,8 @@ pub struct Effective {
     pub limits: Limits,
     /// How subscribers of other networks are asked for, as it is written; it is checked.
     pub federation: super::file::Federation,
+    /// Keys of releases that may run here.
+    pub release_keys: Vec<[u8; 32]>,
     /// Where state is kept.
     pub state_dir: PathBuf,
     /// Where sockets are.

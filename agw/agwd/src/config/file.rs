@@ -35,6 +35,8 @@ pub struct File {
     pub security: Security,
     /// Subscribers of other networks.
     pub federation: Federation,
+    /// Other versions of the gateway, sent by the orchestrator.
+    pub upgrade: Upgrade,
     /// Timers of TS 24.301.
     pub timers: Timers,
     /// Calling idle phones.
@@ -302,6 +304,14 @@ pub struct Security {
     pub integrity: Vec<String>,
     /// File with the key that seals SIM keys; made at first start.
     pub key_file: Option<PathBuf>,
+}
+
+/// `[upgrade]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Upgrade {
+    /// Ed25519 public keys, 64 hexadecimal digits each: a release that none of them signed is never run. Without any, none is.
+    pub keys: Vec<String>,
 }
 
 /// `[timers]`: durations such as "54m", "6s", "1h".

@@ -14,6 +14,6 @@ pub use detect::Machine;
 pub use effective::{DataplaneMode, Effective, EgressMode, SctpChoice};
 #[cfg(test)]
 pub use parse::parse;
-pub use parse::read;
+pub use parse::{read, state_dir};
 pub use resolve::resolve;
 pub use values::duration;

@@ -4,6 +4,9 @@ use super::file::File;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// Where state is kept, unless it is said.
+pub const STATE_DIR: &str = "/var/lib/basalt";
+
 /// Why a configuration cannot be used. Printed as one message with cause and fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
@@ -65,6 +68,14 @@ impl std::error::Error for ConfigError {}
 /// A [`ConfigError`] with the line of the first mistake.
 pub fn parse(text: &str) -> Result<File, ConfigError> {
     toml::from_str(text).map_err(|error| explain(text, &error))
+}
+
+/// The folder of state that a configuration names, whatever else is in it: another version may know more keys than this one.
+pub fn state_dir(path: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let table = text.parse::<toml::Table>().unwrap_or_default();
+    let named = table.get("state_dir").and_then(toml::Value::as_str).unwrap_or(STATE_DIR);
+    std::path::absolute(named).unwrap_or_else(|_| named.into())
 }
 
 /// Reads a configuration file.

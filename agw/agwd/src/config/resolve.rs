@@ -34,7 +34,7 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
     if let Some(interface) = &file.internet.interface {
         known_interface(machine, interface).map_err(|error| error.at_key(text, "interface"))?;
     }
-    let state_dir = file.state_dir.clone().unwrap_or_else(|| "/var/lib/basalt".into());
+    let state_dir = file.state_dir.clone().unwrap_or_else(|| super::parse::STATE_DIR.into());
     let run_dir = file.run_dir.clone().unwrap_or_else(|| "/run/basalt".into());
     let radio_mtu = machine.interface(&radio_interface).map_or(1500, |interface| interface.mtu);
     let gateway = network::gateway(file, text, machine, name, user_plane, radio_mtu)?;
@@ -60,6 +60,7 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
     Ok(Effective {
         dns_inside,
         federation: file.federation.clone(),
+        release_keys: each(&file.upgrade.keys, release_key).map_err(|e| wrong(e).at_key(text, "keys"))?,
         gateway,
         limits: Limits { links: enbs, connections: ues, ues, half_open },
         key_file: file.security.key_file.clone().unwrap_or_else(|| state_dir.join("seal.key")),
@@ -97,6 +98,11 @@ fn sessions_for(memory: u64) -> u32 {
         0 => USUAL,
         most => (1 << most.ilog2()).clamp(4_096, 1 << 20),
     }
+}
+
+fn release_key(text: &str) -> Result<[u8; 32], String> {
+    basalt_release::key(text)
+        .map_err(|_| "a key of releases has 64 hexadecimal digits: `basalt release key` prints it".to_owned())
 }
 
 fn burst_ms(file: &File) -> Result<u64, ConfigError> {

@@ -142,6 +142,7 @@ impl Effective {
                 allowed_imeis: gateway.access.allowed_equipment.iter().map(values::show_equipment).collect(),
             },
             federation: self.federation.clone(),
+            upgrade: file::Upgrade { keys: self.release_keys.iter().map(|key| basalt_release::hex(key)).collect() },
             security: file::Security {
                 ciphering: names("EEA", &gateway.security.ciphering),
                 integrity: names("EIA", &gateway.security.integrity),

@@ -5,7 +5,7 @@ use crate::contexts::{Context, Contexts};
 use crate::error::{Error, Result};
 use crate::kinds::plain;
 use crate::output::Out;
-use crate::rest::{self, Rest};
+use crate::rest::{self, Access, Rest};
 use crate::table::Table;
 use serde_json::json;
 use std::io::Read;
@@ -47,23 +47,27 @@ async fn made(to: &Where, key_from_stdin: bool, user: Option<&str>, stdin: &mut 
         orchestrator: to.orchestrator.clone(),
         network: to.network.clone(),
         api_key: to.api_key.clone(),
+        api_key_file: to.api_key_file.as_deref().map(std::path::absolute).transpose()?,
+        ca: to.ca.as_deref().map(std::path::absolute).transpose()?,
         socket: to.socket.clone(),
     };
     match (&context.orchestrator, &context.socket) {
         (None, Some(_)) => Ok(context),
         (Some(url), None) => {
+            let nobody = Access { url, key: None, authorities: context.ca.as_deref() };
             if key_from_stdin {
                 context.api_key = Some(secret(stdin)?);
             } else if let Some(user) = user {
-                context.api_key = Some(rest::log_in(url, user, &secret(stdin)?).await?);
+                context.api_key = Some(rest::log_in(nobody, user, &secret(stdin)?).await?);
             }
             // An address or key that cannot be one is told now.
-            Rest::new(url, context.api_key.clone())?.ask("GET", "/me", None).await?;
+            let key = context.key()?;
+            Rest::new(Access { key: key.as_deref(), ..nobody })?.ask("GET", "/me", None).await?;
             Ok(context)
         }
         _ => Err(Error::usage(
             "a context is an orchestrator or a gateway",
-            "give --orchestrator http://HOST:8480 (with --network and --api-key or --user), or --socket PATH",
+            "give --orchestrator https://HOST:8480 (with --network and --api-key or --user), or --socket PATH",
         )),
     }
 }

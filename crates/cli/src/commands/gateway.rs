@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::kinds::plain;
 use crate::output::Out;
-use crate::rest::Rest;
+use crate::rest::{Access, Rest};
 use crate::table::Table;
 use basalt_control_api::gateway::v1 as api;
 use qrcode::QrCode;
@@ -119,7 +119,11 @@ async fn tokens(command: TokenCommand, to: &Where, out: &mut Out<'_>) -> Result<
 fn orchestrator(to: &Where) -> Result<Orchestrator> {
     match Way::find(to)? {
         Way::Orchestrator(at) => Ok(at),
-        Way::Gateway => Ok(Orchestrator { rest: Rest::new(HERE, to.api_key.clone())?, network: to.network.clone() }),
+        Way::Gateway => {
+            let key = to.api_key()?;
+            let here = Access { url: HERE, key: key.as_deref(), authorities: None };
+            Ok(Orchestrator { rest: Rest::new(here)?, network: to.network.clone() })
+        }
     }
 }
 

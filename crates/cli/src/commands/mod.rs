@@ -10,12 +10,14 @@ mod gateway;
 mod get;
 mod import;
 mod objects;
+mod release;
 mod rule;
 mod status;
 mod subscriber;
 mod top;
 mod trace;
 mod up;
+mod upgrade;
 mod usage;
 mod who;
 
@@ -86,6 +88,8 @@ async fn speak(cli: Cli, out: &mut Out<'_>, stdin: &mut dyn Read, machine: fn(&W
 async fn of_orchestrator(command: &Command, to: &Where, stdin: &mut dyn Read, out: &mut Out<'_>) -> Result<Option<u8>> {
     match command {
         Command::Context(command) => context::run(command, to, stdin, out).await?,
+        Command::Release(command) => release::run(command, to, out).await?,
+        Command::Upgrade(command) => return upgrade::run(command, to, out).await.map(Some),
         Command::Get { what: What::Peers, name, .. } => feg::peers(name.as_deref(), to, out).await?,
         Command::Describe(Describe::Peer { host }) => feg::peers(Some(host), to, out).await?,
         Command::TestPing { realm, feg } => feg::ping(realm, feg.as_deref(), to, out).await?,
@@ -169,6 +173,8 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         | Command::Delete { .. }
         | Command::Edit { .. }
         | Command::Context(_)
+        | Command::Release(_)
+        | Command::Upgrade(_)
         | Command::Doctor { .. }
         | Command::Completion { .. }
         | Command::Up(_)

@@ -20,13 +20,15 @@ use child::{Child, Signal};
 use folders::Folders;
 use serde_json::json;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Each of the two may take so long to be ready: a slow disk, a database that is migrated.
 const START: Duration = Duration::from_secs(120);
 /// Between two looks at what is not ready yet.
 const LOOK: Duration = Duration::from_millis(100);
+/// A gateway that ends by itself starts again so often within this.
+const STARTS: (usize, Duration) = (5, Duration::from_secs(300));
 /// The gateway finds its orchestrator within this, or that is told.
 const JOIN: Duration = Duration::from_secs(60);
 
@@ -34,7 +36,7 @@ const JOIN: Duration = Duration::from_secs(60);
 pub(super) async fn run(up: &Up, out: &mut Out<'_>) -> Result<u8> {
     let folders = Folders::prepare(up)?;
     let mut stop = Stop::listen()?;
-    let mut gateway = Child::start("agwd", &["--config".as_ref(), folders.gateway_config.as_os_str()], &folders)?;
+    let mut gateway = start_gateway(&folders)?;
     let mut orchestrator = None;
     let work = async {
         out.line(&format!("gateway: starts, {}", gateway.log_words()))?;
@@ -54,11 +56,7 @@ pub(super) async fn run(up: &Up, out: &mut Out<'_>) -> Result<u8> {
         () = stop.asked() => Ok(false),
     };
     let ended = match (begun, &mut orchestrator) {
-        (Ok(true), Some(orchestrator)) => tokio::select! {
-            () = stop.asked() => Ok(()),
-            code = gateway.ended() => Err(gateway.died(code)),
-            code = orchestrator.ended() => Err(orchestrator.died(code)),
-        },
+        (Ok(true), Some(orchestrator)) => watch(&mut gateway, orchestrator, &mut stop, &folders, out).await,
         (begun, _) => begun.map(|_| ()),
     };
     out.line("stopping both")?;
@@ -67,7 +65,42 @@ pub(super) async fn run(up: &Up, out: &mut Out<'_>) -> Result<u8> {
     if let Some(mut orchestrator) = orchestrator {
         orchestrator.stop(Signal::Terminate).await;
     }
+    // A gateway that ended by itself left it for the next one.
+    child::end_keeper(&folders).await;
     ended.map(|()| 0)
+}
+
+/// Until somebody stops both, or one of them cannot go on: a gateway that ends by itself starts again, as under a supervisor; its keeper
+/// and data plane went on meanwhile.
+async fn watch(
+    gateway: &mut Child,
+    orchestrator: &mut Child,
+    stop: &mut Stop,
+    folders: &Folders,
+    out: &mut Out<'_>,
+) -> Result<()> {
+    let mut starts: Vec<Instant> = Vec::new();
+    loop {
+        tokio::select! {
+            () = stop.asked() => return Ok(()),
+            code = gateway.ended() => {
+                let died = gateway.died(code);
+                starts.retain(|at| at.elapsed() < STARTS.1);
+                if starts.len() >= STARTS.0 {
+                    return Err(died);
+                }
+                starts.push(Instant::now());
+                died.to_string().lines().try_for_each(|line| out.line(line))?;
+                out.line("gateway: starts again")?;
+                *gateway = start_gateway(folders)?;
+            }
+            code = orchestrator.ended() => return Err(orchestrator.died(code)),
+        }
+    }
+}
+
+fn start_gateway(folders: &Folders) -> Result<Child> {
+    Child::start("agwd", &["--config".as_ref(), folders.gateway_config.as_os_str()], folders)
 }
 
 /// How this command is told to stop.

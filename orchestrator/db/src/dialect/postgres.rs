@@ -42,3 +42,6 @@ pub(crate) mod telemetry;
 
 #[path = "webhooks.rs"]
 pub(crate) mod webhooks;
+
+#[path = "releases.rs"]
+pub(crate) mod releases;

@@ -35,6 +35,8 @@ type UserRow = (String, String, String, i64, i64, i64);
 type TokenRow = (String, String, String, String, String, String, i64, i64);
 
 pub(crate) const OBJECT: &str = "name, revision, changed_at, changed_by, body, sealed, secrets_mark";
+/// A request that has no answer after so long, milliseconds, was cut off by its process's end: the same one is worked on anew.
+const UNANSWERED: i64 = 120_000;
 const USER: &str = "name, password, grants, failures, locked_until, created_at";
 
 #[async_trait]
@@ -263,8 +265,11 @@ impl Repository for Database {
         forgotten_before: i64,
     ) -> Result<Replay, Error> {
         let mut transaction = self.write.begin_with(BEGIN).await?;
-        let old = sqlx::query("DELETE FROM replays WHERE who = $1 AND id = $2 AND at < $3");
-        old.bind(who).bind(id).bind(forgotten_before).execute(&mut *transaction).await?;
+        let old = sqlx::query(
+            "DELETE FROM replays WHERE who = $1 AND id = $2 AND (at < $3 OR (at < $4 AND request = $5 AND response IS NULL))",
+        );
+        let old = old.bind(who).bind(id).bind(forgotten_before).bind(at.saturating_sub(UNANSWERED)).bind(request);
+        old.execute(&mut *transaction).await?;
         let noted = sqlx::query(
             "INSERT INTO replays (who, id, request, at) VALUES ($1, $2, $3, $4) ON CONFLICT (who, id) DO NOTHING",
         );

@@ -2,6 +2,7 @@
 
 mod fleet;
 mod live;
+mod releases;
 mod telemetry;
 mod webhooks;
 
@@ -35,6 +36,7 @@ pub async fn run(settings: &Settings) {
     live::run(&db).await;
     telemetry::run(&db).await;
     webhooks::run(&db).await;
+    releases::run(&db).await;
     db.close().await;
     // The second opening migrates nothing and finds everything.
     let db = open(settings).await.unwrap();
@@ -289,6 +291,16 @@ async fn requests_that_come_again(db: &Db) {
     assert_eq!(ask("c", 1103).await, Replay::Running);
     db.apply_answered("ann", 1, &refused[..1], Some(&kept)).await.unwrap();
     assert_eq!(ask("c", 1104).await, Replay::Answered("[1]".to_owned()));
+    // Whoever worked on it ended without an answer: the same is worked on anew after a while, another is not.
+    let late = |request: &'static str, at| {
+        let db = Arc::clone(db);
+        async move { db.replay("ann", "cut", request, at, 0).await.unwrap() }
+    };
+    assert_eq!(late("a", 1000).await, Replay::New);
+    assert_eq!(late("a", 121_000).await, Replay::Running);
+    assert_eq!(late("b", 121_001).await, Replay::Other);
+    assert_eq!(late("a", 121_001).await, Replay::New);
+    assert_eq!(late("a", 121_002).await, Replay::Running);
 }
 
 async fn the_log_of_what_was_done(db: &Db) {

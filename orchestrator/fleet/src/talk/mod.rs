@@ -8,6 +8,7 @@ use crate::enrol::issue;
 use crate::fleet::{Fleet, now, unhex};
 use crate::identity::{Known, known, peer, speaks_for, unavailable};
 use crate::registry::{Live, Nudge};
+use crate::releases;
 use basalt_control_api::orchestrator::v1 as api;
 use basalt_control_api::orchestrator::v1::conversation_server::Conversation as Service;
 use basalt_control_api::orchestrator::v1::from_gateway::Message as Up;
@@ -42,6 +43,15 @@ impl Service for Talks {
         let point = device.filter(|device| device.revoked_at == 0).and_then(|device| unhex(&device.public_key));
         let point = point.ok_or_else(|| Status::permission_denied("this gateway was revoked"))?;
         issue(&self.0, &known, &point).await.map(Response::new)
+    }
+
+    type FetchStream = releases::Pieces;
+
+    async fn fetch(&self, request: Request<api::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        let known = known(&self.0, &peer(&request)?).await?;
+        let request = request.into_inner();
+        speaks_for(&self.0, &known, &request.network, &request.gateway).await?;
+        releases::fetch(&self.0, &request.release, request.place).await.map(Response::new)
     }
 
     type TalkStream = ReceiverStream<Result<api::FromOrchestrator, Status>>;

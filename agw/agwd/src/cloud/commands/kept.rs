@@ -2,6 +2,7 @@
 
 use super::ask;
 use crate::gateway::{Gateway, Job};
+use crate::slots::Slots;
 use crate::storage;
 use basalt_cloud_sync::{Command, CommandState, Progress};
 use basalt_store::{Batch, Keyspace, Records};
@@ -40,7 +41,7 @@ pub(super) async fn keep(jobs: &mpsc::Sender<Job>, command: &Command) {
 }
 
 /// It runs no more.
-pub(super) async fn forget(jobs: &mpsc::Sender<Job>, id: &str) {
+pub async fn forget(jobs: &mpsc::Sender<Job>, id: &str) {
     let id = id.to_owned();
     change(jobs, move |batch| batch.add_delete(RUNNING, id.as_bytes())).await;
 }
@@ -69,16 +70,31 @@ pub fn begun_before(gateway: &mut Gateway, before: Vec<Running>) -> Vec<Progress
     let mut batch = Batch::new();
     let mut reports = Vec::new();
     for Running { id, kind } in before {
-        batch.add_delete(RUNNING, id.as_bytes());
-        let version = env!("CARGO_PKG_VERSION");
-        let (state, percent, output) = match kind.as_str() {
+        let version = crate::version::version();
+        let told = if kind == "upgrade" { upgraded(gateway, &id) } else { None };
+        if told.as_ref().is_none_or(|(state, ..)| *state != CommandState::Running) {
+            batch.add_delete(RUNNING, id.as_bytes());
+        }
+        let (state, percent, output) = told.unwrap_or_else(|| match kind.as_str() {
             "restart" => (CommandState::Done, 100, format!("agwd {version} has started again\n")),
             _ => (CommandState::Interrupted, 0, "agwd ended while it ran\n".to_owned()),
-        };
+        });
         reports.push(Progress { data: Vec::new(), id, state, percent, output });
     }
     gateway.save(batch, Box::new(|_| {}));
     reports
+}
+
+/// How the upgrade of a command is: on trial now, or settled.
+fn upgraded(gateway: &Gateway, id: &str) -> Option<(CommandState, u32, String)> {
+    let known = Slots::of(&gateway.effective.state_dir).load();
+    if let Some(trial) = known.trial.filter(|trial| trial.command == id) {
+        let words = format!("agwd {} runs from {}, on trial\n", trial.version, trial.place.words());
+        return Some((CommandState::Running, 90, words));
+    }
+    let outcome = known.outcome.filter(|outcome| outcome.command == id)?;
+    let (state, percent) = if outcome.good { (CommandState::Done, 100) } else { (CommandState::Failed, 0) };
+    Some((state, percent, outcome.words))
 }
 
 #[cfg(test)]

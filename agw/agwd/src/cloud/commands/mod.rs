@@ -1,15 +1,16 @@
 //! What the orchestrator may have this gateway do. What is not built says so.
 //!
 //! A command is kept while it runs: one that was running when the daemon ended is reported as interrupted by the next daemon, and a
-//! restart as done.
+//! restart as done. An upgrade goes on in the next daemon, which is the new version on trial.
 
 mod capture;
 mod drain;
 mod kept;
 mod log;
 mod phone;
+mod upgrade;
 
-pub use kept::{Running, begun_before, load};
+pub use kept::{Running, begun_before, forget as ended, load};
 
 use crate::convert;
 use crate::gateway::Job;
@@ -64,6 +65,11 @@ pub async fn run(jobs: &mpsc::Sender<Job>, command: Command, progress: mpsc::Sen
         "traceroute" => traceroute(&arguments).await,
         "drain" => drain::run(jobs, &arguments, &report).await,
         "packet-capture" => capture::run(jobs, &arguments, &report).await,
+        "upgrade" => match upgrade::run(jobs, &command.id, &arguments, &report).await {
+            Some(ended) => ended,
+            // It is tried now: its end is told by the daemon on trial, or by the one that comes back.
+            None => return,
+        },
         // Its end is told by the next daemon.
         "restart" => return restart(jobs, command.id).await,
         _ => (CommandState::NotSupported, "not supported here".to_owned()),
@@ -150,10 +156,11 @@ async fn program(name: &str, arguments: &[&str]) -> (CommandState, String) {
 
 /// The daemon replaces itself. Phones stay: the keeper and the data plane go on meanwhile.
 async fn restart(jobs: &mpsc::Sender<Job>, id: String) {
+    let id = id.as_str();
     // The orchestrator knows first that it runs, if it is there.
     if let Some(Some(handle)) = ask(jobs, |gateway| gateway.managed.link().cloned()).await {
         let mut status = handle.status();
-        let received = status.wait_for(|status| !status.talking || status.settled.contains(&id));
+        let received = status.wait_for(|status| !status.talking || status.settled.iter().any(|it| it == id));
         // Without an answer in time it does not wait longer.
         let _ = tokio::time::timeout(ANSWER, received).await;
     }

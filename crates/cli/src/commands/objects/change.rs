@@ -71,7 +71,19 @@ async fn rehearse(documents: &[Document], at: &Orchestrator, out: &mut Out<'_>) 
         if document.kind.of_network {
             groups.entry(document.kind.path(document.network.as_deref(), None)?).or_default().push(document);
         } else {
-            out.note(&format!("{} is only read: tenants and networks have no dry run", document.title()))?;
+            let path = document.path()?;
+            let before = present(at, &path).await?;
+            let after = at.rest.ask("PUT", &format!("{path}?dry_run=true"), Some(&document.body)).await;
+            let after = after.map_err(|error| named(document, error))?;
+            let what = match before {
+                None => "created",
+                Some(before) if before.get("body") == after.get("body") => "unchanged",
+                Some(_) => "changed",
+            };
+            match out.is_json() {
+                true => out.json(&json!({"kind": document.kind.singular, "name": document.name, "result": what}))?,
+                false => out.line(&format!("{} would be {what}", document.title()))?,
+            }
         }
     }
     for (path, group) in groups {
@@ -79,7 +91,7 @@ async fn rehearse(documents: &[Document], at: &Orchestrator, out: &mut Out<'_>) 
         let path = format!("{path}/import?dry_run=true");
         let mut request = Request::new("POST", &path);
         request.form = "application/x-ndjson";
-        request.body = Some(lines.collect::<Vec<_>>().join("\n"));
+        request.body = Some(lines.collect::<Vec<_>>().join("\n").into_bytes());
         let answer = at.rest.send(&request).await?;
         let count = |field: &str| answer.get(field).and_then(Value::as_u64).unwrap_or_default();
         if out.is_json() {

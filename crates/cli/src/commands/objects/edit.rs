@@ -33,7 +33,7 @@ pub(in crate::commands) async fn edit(kind: &Kind, name: &str, at: &Orchestrator
         return Err(Error::usage("kind and name cannot be changed by editing", kept()));
     }
     let mut request = Request::new("PUT", &path);
-    request.body = Some(document.body.to_string());
+    request.body = Some(document.body.to_string().into_bytes());
     request.if_match = object.get("revision").and_then(Value::as_u64);
     match at.rest.send(&request).await {
         Ok(_) => {

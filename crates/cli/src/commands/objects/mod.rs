@@ -7,7 +7,7 @@ mod show;
 use crate::args::Where;
 use crate::contexts::{Context, Contexts};
 use crate::error::{Error, Result};
-use crate::rest::Rest;
+use crate::rest::{Access, Rest};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -37,12 +37,14 @@ impl Way {
             Some(_) if said.context.is_none() && said.orchestrator.is_none() => Context::default(),
             _ => Contexts::read(&said.contexts_path()?)?.take(said.context.as_deref())?.unwrap_or_default(),
         };
-        let url = said.orchestrator.clone().or(context.orchestrator);
+        let url = said.orchestrator.clone().or(context.orchestrator.clone());
         let Some(url) = url else {
             return Ok(Self::Gateway);
         };
-        let rest = Rest::new(&url, said.api_key.clone().or(context.api_key))?;
-        Ok(Self::Orchestrator(Orchestrator { rest, network: said.network.clone().or(context.network) }))
+        let key = said.api_key()?.or(context.key()?);
+        let authorities = said.ca.as_deref().or(context.ca.as_deref());
+        let rest = Rest::new(Access { url: &url, key: key.as_deref(), authorities })?;
+        Ok(Self::Orchestrator(Orchestrator { rest, network: said.network.clone().or(context.network.clone()) }))
     }
 
     /// The orchestrator, for what only orchestrators have.
@@ -51,7 +53,7 @@ impl Way {
             Self::Orchestrator(it) => Ok(it),
             Self::Gateway => Err(Error::usage(
                 "this needs an orchestrator, and none was named",
-                "basalt context add NAME --orchestrator http://HOST:8480 --network NETWORK, or --orchestrator and BASALT_API_KEY",
+                "basalt context add NAME --orchestrator https://HOST:8480 --network NETWORK, or --orchestrator and BASALT_API_KEY",
             )),
         }
     }
@@ -67,6 +69,6 @@ pub(super) fn socket(said: &Where) -> Result<PathBuf> {
     Ok(context.and_then(|context| context.socket).unwrap_or_else(usual))
 }
 
-fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, path: &str) -> &'a str {
     value.pointer(path).and_then(Value::as_str).unwrap_or_default()
 }

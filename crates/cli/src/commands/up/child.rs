@@ -48,7 +48,7 @@ impl Child {
         let from = file.metadata().map_err(cannot)?.len();
         let mut command = Command::new(&program);
         // A group of its own: Ctrl-C at the terminal is for this command, which stops both in order.
-        command.args(words).process_group(0).kill_on_drop(true);
+        command.args(words).process_group(0).kill_on_drop(true).env("BASALT_SUPERVISED", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
         let mut process = command.spawn().map_err(|error| {
             let words = format!("{} cannot be started: {error}", program.display());
@@ -128,6 +128,20 @@ impl Child {
         }
         // It has ended already, or does so now.
         let _ = self.process.kill().await;
+    }
+}
+
+/// Ends the keeper of a gateway that is no more, if there is one: nothing stays behind this command.
+pub(super) async fn end_keeper(folders: &Folders) {
+    let socket = folders.socket.with_file_name("keeper.sock");
+    let Ok(pid) = std::fs::read_to_string(socket.with_extension("pid")) else { return };
+    let pid = pid.trim();
+    // The number may be another process's by now: it must have been started as the keeper of this socket.
+    let started_as = std::fs::read(format!("/proc/{}/cmdline", pid.parse::<u32>().unwrap_or(0))).unwrap_or_default();
+    let mut words = started_as.split(|octet| *octet == 0);
+    if words.any(|word| word == b"keeper") && words.any(|word| word == socket.as_os_str().as_encoded_bytes()) {
+        // It may have ended just now.
+        let _ = Command::new("sh").args(["-c", "kill -TERM \"$0\"", pid]).status().await;
     }
 }
 
