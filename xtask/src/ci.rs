@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::steps::{Outcome, Step, Steps};
-use crate::{console, demo, env, package, tidy};
+use crate::{console, demo, deploy, env, package, tidy};
 
 /// The clippy configuration of cores, codecs and identities.
 const CORE_LINTS: &str = "xtask/clippy/core";
@@ -31,6 +31,7 @@ const STEPS: [(&str, Run); 27] = [
     ("fuzz harnesses", fuzz),
     ("build programs", demo::build_programs),
     ("console in Chromium", console::browse),
+    ("deployment", deploy::check),
     ("packages", package::prove),
     ("demo", run_demo),
     ("demo with the unit's rights", package::demo_within),

@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod console;
 mod demo;
+mod deploy;
 mod ebpf;
 mod env;
 mod essence;
@@ -72,6 +73,8 @@ enum Task {
     },
     /// Debian packages with checksums, bill of materials and signature, into target/package
     Package(package::Options),
+    /// Render and check chart, compose file and image recipe of deploy/
+    Deploy,
     /// Build everything, and run the testbed's demo with these arguments
     Demo {
         /// For example `--once`
@@ -108,6 +111,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Setup { demo } => setup::run(demo),
         Task::Console { screenshots: true } => console::screenshots(),
         Task::Console { screenshots: false } => console::run(),
+        Task::Deploy => deploy::run(),
         Task::Package(options) => package::run(&options).map(|()| true),
         Task::Demo { args } => demo::run(&args),
         Task::CleanLab => demo::clean(),

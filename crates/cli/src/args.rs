@@ -10,6 +10,7 @@ use crate::contexts::{Contexts, key_of};
 use crate::error::{Error, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) use feg::FegCommand;
@@ -310,9 +311,26 @@ pub(crate) enum Command {
         /// Check the way of this phone, too
         #[arg(long, value_name = "IMSI")]
         ue: Option<String>,
-        /// The gateway's configuration, for when it does not run
-        #[arg(long, value_name = "FILE", default_value = "/etc/basalt/agwd.toml")]
-        config: PathBuf,
+        /// What of this machine is checked
+        #[arg(long, value_enum, default_value_t = Of::Gateway, conflicts_with = "ue")]
+        of: Of,
+        /// Its configuration; the packages' in /etc/basalt, when absent
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Encrypted copies of this machine's orchestrator: create, verify, drill, restore (see `basalt backup --help`)
+    #[command(disable_help_flag = true)]
+    Backup {
+        /// What `orchestratord backup` is told
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
+    /// Set up an orchestrator on this machine for good: user, folders, key, database, unit (see `basalt init --help`)
+    #[command(disable_help_flag = true)]
+    Init {
+        /// What `orchestratord init` is told
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
     },
     /// Write a completion script for a shell: basalt completion bash > /etc/bash_completion.d/basalt
     Completion {
@@ -321,6 +339,15 @@ pub(crate) enum Command {
     },
     /// Show the versions of this command and of the gateway
     Version,
+}
+
+/// What the doctor looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Of {
+    // Without words of their own: the help stays short.
+    Gateway,
+    Orchestrator,
+    Feg,
 }
 
 const FILE_HELP: &str = "\

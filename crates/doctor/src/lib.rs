@@ -3,7 +3,7 @@
 //! Two halves that never mix: [`Facts::gather`] reads the machine (files of `/proc`, a handful of system calls, nothing that
 //! changes anything but a file of its own in the state directory), and [`judge`] turns facts into findings without touching
 //! the machine, so that every finding is tested with made-up facts. Both `basalt doctor` and the daemon use it, each with
-//! its own rights and in its own network namespace.
+//! its own rights and in its own network namespace. [`service`] has what orchestrators and federation gateways are asked.
 //!
 //! What it deliberately is not: a repair tool (it says what to do, the operator does it), a monitor, or a place that knows
 //! phones; what needs a running gateway is judged in `agwd`.
@@ -25,6 +25,7 @@ mod checks;
 mod facts;
 mod finding;
 mod gather;
+pub mod service;
 mod wanted;
 
 pub use checks::judge;

@@ -65,6 +65,15 @@ impl SealingKey {
         }
     }
 
+    /// Reads a key file that must be there.
+    ///
+    /// # Errors
+    /// [`KeyFileError`], as [`SealingKey::load_or_create`].
+    pub fn load_existing(path: &Path) -> Result<Self, KeyFileError> {
+        let failed = |source| KeyFileError::Io { path: path.display().to_string(), source };
+        Self::load(path, File::open(path).map_err(failed)?)
+    }
+
     fn load(path: &Path, mut file: File) -> Result<Self, KeyFileError> {
         let name = || path.display().to_string();
         let failed = |source| KeyFileError::Io { path: name(), source };

@@ -13,9 +13,13 @@ use thiserror::Error;
 /// Octets of a nonce: long enough to be drawn at random for any count of values.
 pub const NONCE: usize = 24;
 
-/// The key that seals all subscriber keys of one gateway.
+/// The key that seals all subscriber keys of one gateway, or all secrets of an orchestrator; while it is exchanged, also those
+/// that sealed before.
 #[derive(Clone)]
-pub struct SealingKey(Secret<[u8; 32]>);
+pub struct SealingKey {
+    own: Secret<[u8; 32]>,
+    also: Vec<Secret<[u8; 32]>>,
+}
 
 /// A sealed secret: nonce, ciphertext and tag. It may lie anywhere; it says nothing without the [`SealingKey`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +65,33 @@ impl SealingKey {
     /// A key from its octets.
     #[must_use]
     pub const fn from_octets(key: Secret<[u8; 32]>) -> Self {
-        Self(key)
+        Self { own: key, also: Vec::new() }
+    }
+
+    /// Opens what another key sealed, too. It seals as before.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.also.push(other.own);
+        self.also.extend(other.also);
+        self
+    }
+
+    /// Whether other keys open with it: the key is being exchanged.
+    #[must_use]
+    pub fn is_in_exchange(&self) -> bool {
+        !self.also.is_empty()
+    }
+
+    /// The key that seals alone, without those that only open.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        Self::from_octets(self.own.clone())
+    }
+
+    /// Its octets, for a copy that can be brought back where the key is lost. They seal everything: they go nowhere unencrypted.
+    #[must_use]
+    pub const fn octets(&self) -> &Secret<[u8; 32]> {
+        &self.own
     }
 
     /// Seals a secret of a subscriber. `nonce` must be drawn at random for each call.
@@ -81,8 +111,7 @@ impl SealingKey {
     /// [`Unsealable`].
     pub fn open(&self, imsi: Imsi, field: &str, sealed: &SealedKey) -> Result<Secret<Vec<u8>>, Unsealable> {
         let (nonce, ciphertext) = sealed.0.split_first_chunk::<NONCE>().ok_or(Unsealable)?;
-        let payload = Payload { msg: ciphertext, aad: &associated(imsi, field) };
-        self.cipher().decrypt(&XNonce::from(*nonce), payload).map(Secret::new).map_err(|_| Unsealable)
+        self.decrypt(*nonce, ciphertext, &associated(imsi, field))
     }
 
     /// Seals a secret that belongs to no subscriber alone; `name` says whose it is (`network/lab/subscribers/…`, `ca key`), and
@@ -103,8 +132,7 @@ impl SealingKey {
     /// [`Unsealable`].
     pub fn open_named(&self, name: &str, sealed: &SealedKey) -> Result<Secret<Vec<u8>>, Unsealable> {
         let (nonce, ciphertext) = sealed.0.split_first_chunk::<NONCE>().ok_or(Unsealable)?;
-        let payload = Payload { msg: ciphertext, aad: &associated_name(name) };
-        self.cipher().decrypt(&XNonce::from(*nonce), payload).map(Secret::new).map_err(|_| Unsealable)
+        self.decrypt(*nonce, ciphertext, &associated_name(name))
     }
 
     /// Opens a secret of a fixed length.
@@ -123,11 +151,20 @@ impl SealingKey {
 
     #[cfg(test)]
     pub(crate) fn is(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self.own == other.own
+    }
+
+    fn decrypt(&self, nonce: [u8; NONCE], ciphertext: &[u8], bound_to: &[u8]) -> Result<Secret<Vec<u8>>, Unsealable> {
+        let keys = core::iter::once(&self.own).chain(&self.also);
+        let mut opened = keys.filter_map(|key| {
+            let payload = Payload { msg: ciphertext, aad: bound_to };
+            XChaCha20Poly1305::new(key.expose().into()).decrypt(&XNonce::from(nonce), payload).ok()
+        });
+        opened.next().map(Secret::new).ok_or(Unsealable)
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(self.0.expose().into())
+        XChaCha20Poly1305::new(self.own.expose().into())
     }
 }
 
@@ -188,6 +225,18 @@ mod tests {
             assert_eq!(key().open(who, "k", &damaged), Err(Unsealable));
         }
         assert_eq!(key().open(who, "k", &SealedKey(Vec::new())), Err(Unsealable));
+    }
+
+    #[test]
+    fn while_keys_are_exchanged_both_open_and_the_new_one_seals() {
+        let (old, new) = (key(), SealingKey::from_octets(Secret::new([8; 32])));
+        let before = old.seal_named("ca key", [1; NONCE], b"secret");
+        let both = new.clone().and(old.clone());
+        assert!(both.open_named("ca key", &before).unwrap().matches(b"secret"));
+        let after = both.seal_named("ca key", [2; NONCE], b"secret");
+        assert!(new.open_named("ca key", &after).is_ok() && old.open_named("ca key", &after).is_err());
+        assert!(both.is_in_exchange() && !both.alone().is_in_exchange() && both.alone().is(&new));
+        assert!(both.alone().open_named("ca key", &before).is_err());
     }
 
     #[test]

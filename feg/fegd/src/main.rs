@@ -7,6 +7,7 @@
 
 mod config;
 mod convert;
+mod doctor;
 mod drive;
 mod gateways;
 mod incoming;
@@ -28,15 +29,31 @@ use tracing_subscriber::EnvFilter;
 #[command(version)]
 struct Arguments {
     /// Configuration file.
-    #[arg(long, short, default_value = "/etc/basalt/fegd.toml")]
+    #[arg(long, short, global = true, default_value = "/etc/basalt/fegd.toml")]
     config: PathBuf,
     /// Check the configuration and exit.
     #[arg(long)]
     check: bool,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Check what keeps a federation gateway from working here; every finding names its cause and its fix
+    Doctor {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Command::Doctor { json }) = arguments.command {
+        return if doctor::run(&arguments.config, json) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let filter = EnvFilter::try_from_env("BASALT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(&arguments) {

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, from the table of routes and the types.
 
 use crate::accounts::{KeyRequest, Login, PasswordChange, Setup};
+use crate::backup::BackupRequest;
 use crate::gateways::{CommandRequest, GatewayTokenRequest};
 use crate::releases::{ReleaseRequest, RolloutActRequest};
 use crate::users::{User, UserChange};
@@ -132,6 +133,7 @@ fn operation_id(route: &Route) -> String {
         Operation::CreateCommand => "create_command".to_owned(),
         Operation::ListCommands => "list_commands".to_owned(),
         Operation::ReadCommand => "get_command".to_owned(),
+        Operation::Backup => "create_backup".to_owned(),
         Operation::CommandData => "get_command_data".to_owned(),
         Operation::CreateRelease => "create_release".to_owned(),
         Operation::ListReleases => "list_releases".to_owned(),
@@ -212,7 +214,7 @@ fn tag(operation: Operation) -> &'static str {
         | Operation::ListRollouts
         | Operation::ReadRollout
         | Operation::ActRollout => "upgrades",
-        Operation::Document => "about",
+        Operation::Document | Operation::Backup => "about",
         _ => "accounts",
     }
 }
@@ -456,6 +458,7 @@ fn request(operation: Operation) -> Option<Value> {
         Operation::ChangePassword => named("PasswordChange"),
         Operation::PutUser => named("UserChange"),
         Operation::CreateKey => named("KeyRequest"),
+        Operation::Backup => named("BackupRequest"),
         Operation::CreateGatewayToken => named("GatewayTokenRequest"),
         Operation::CreateCommand => named("CommandRequest"),
         Operation::PreviewRule => named(Kind::AlertRule.schema_name()),
@@ -536,6 +539,11 @@ fn responses(route: &Route) -> Value {
         Operation::CommandData => ("200", json(reference("CommandData"))),
         Operation::GatewayStatus => ("200", json(reference("GatewayStatus"))),
         Operation::Overview => ("200", json(reference("Overview"))),
+        Operation::Backup => {
+            let form = json!({"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}});
+            let said = "A copy of everything but the sealing key, in the `age` format; `basalt backup` verifies and restores it.";
+            ("200", json!({"description": said, "content": form}))
+        }
         Operation::Watch => {
             let form = json!({"text/event-stream": {"schema": {"type": "string"}}});
             let said =
@@ -633,6 +641,7 @@ fn schemas() -> Value {
     add::<UserChange>("UserChange", &mut all);
     add::<PasswordChange>("PasswordChange", &mut all);
     add::<KeyRequest>("KeyRequest", &mut all);
+    add::<BackupRequest>("BackupRequest", &mut all);
     add::<GatewayTokenRequest>("GatewayTokenRequest", &mut all);
     add::<CommandRequest>("CommandRequest", &mut all);
     add::<ReleaseRequest>("ReleaseRequest", &mut all);

@@ -6,8 +6,8 @@
 
 use crate::access::Place;
 use crate::{
-    Caller, JoinPoint, MetricsServer, Need, Oidc, Operation, Problem, Role, Route, Watchers, accounts, alarms, export,
-    gateways, import, inventory, jobs, live, numbers, objects, oidc, proxy, releases, routes, session, users, watch,
+    Caller, JoinPoint, MetricsServer, Need, Oidc, Operation, Problem, Role, Route, Watchers, accounts, alarms, backup,
+    export, gateways, import, inventory, jobs, live, numbers, objects, oidc, proxy, releases, routes, session, users, watch,
     webhooks,
 };
 use axum::Router;
@@ -274,6 +274,9 @@ async fn pass(state: State, route: &Route, request: Request) -> Result<Reply, Pr
             };
         }
         call.body = read(&call, body).await?;
+        if call.operation == Operation::Backup {
+            return backup::begin(&call).map(Reply::Stream);
+        }
         replayed(&mut call, route).await.map(Reply::Answer)
     }
     .await;
@@ -486,7 +489,7 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
         Operation::ReadRollout => releases::rollout(call).await,
         Operation::ActRollout => releases::act(call).await,
         // They are no answers of ours: the gate begins them.
-        Operation::Watch | Operation::Scrape | Operation::MetricsQuery => Err(Problem::not_found()),
+        Operation::Watch | Operation::Backup | Operation::Scrape | Operation::MetricsQuery => Err(Problem::not_found()),
         Operation::CreateCommand => gateways::create_command(call).await,
         Operation::ListCommands => gateways::list_commands(call).await,
         Operation::ReadCommand => gateways::command(call).await,

@@ -12,6 +12,7 @@
 mod access;
 mod accounts;
 mod alarms;
+mod backup;
 mod csv;
 mod document;
 mod export;

@@ -46,6 +46,8 @@ pub enum Operation {
     DeleteKey,
     /// The audit log of the installation, or of a network.
     Audit,
+    /// An encrypted copy of everything.
+    Backup,
     /// A token for a gateway to join with.
     CreateGatewayToken,
     /// Tokens of a network.
@@ -195,6 +197,7 @@ pub fn routes() -> Vec<Route> {
         ("DELETE", "/api-keys/{name}", Need::Somebody, Operation::DeleteKey),
         ("GET", "/audit", Need::Everywhere(Admin), Operation::Audit),
         ("GET", "/networks/{network}/audit", Need::InNetwork(Admin), Operation::Audit),
+        ("POST", "/backups", Need::Everywhere(Admin), Operation::Backup),
         ("GET", "/events", Need::Everywhere(Viewer), Operation::Events),
         ("GET", "/metrics", Need::Everywhere(Viewer), Operation::Scrape),
         ("GET", "/alarms", Need::Everywhere(Viewer), Operation::ListAlarms),

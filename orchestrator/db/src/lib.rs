@@ -10,6 +10,7 @@
 
 mod change;
 mod dialect;
+mod dump;
 mod fleet;
 mod fleet_records;
 mod live;
@@ -21,13 +22,14 @@ mod telemetry;
 mod webhooks;
 
 pub use change::{Change, Precondition, Refusal, Target};
+pub use dump::{Cell, CellKind, Contents, DumpRepository, Exchange, Item, Sink, Table};
 pub use fleet::FleetRepository;
 pub use fleet_records::{
     Certificate, CommandRow, Device, EventQuery, FeedEntry, GatewayEvent, GatewayState, GatewayToken, StatePart,
     UsageRow,
 };
 pub use live::{Counts, Job, LiveRepository, Phone, PhoneNews, PhoneQuery, UsageBy, UsageSum};
-pub use open::{Settings, open};
+pub use open::{Settings, open, schema, settle};
 pub use records::{AuditEntry, Kept, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
 pub use releases::{Release, ReleaseRepository, RolloutRow};
 pub use repository::{Error, Repository};

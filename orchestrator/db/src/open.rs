@@ -2,12 +2,13 @@
 
 use crate::dialect::{postgres, sqlite};
 use crate::{Error, Repository};
-use sqlx::PgPool;
 use sqlx::SqlStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, PgPool, SqliteConnection};
 use std::borrow::Cow;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,6 +114,31 @@ pub async fn open(settings: &Settings) -> Result<Arc<dyn Repository>, Error> {
     // The address may hold a password: only what stands before it is shown.
     let shown = settings.address.split(':').next().unwrap_or_default();
     Err(Error::Address(shown.to_owned()))
+}
+
+/// The number of the newest migration: a copy of a later form is for a later version.
+#[must_use]
+pub fn schema() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.0).max().unwrap_or_default()
+}
+
+/// Makes a SQLite database one closed file, without a log beside it, so that it can be moved.
+///
+/// # Errors
+/// [`Error::Copy`] when a process has it open, [`Error::Database`].
+pub async fn settle(path: &Path) -> Result<(), Error> {
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::ZERO);
+    let in_use = |error: sqlx::Error| match error {
+        sqlx::Error::Database(told) if told.message().contains("locked") => {
+            Error::Copy(format!("{} is in use: stop the orchestrator first", path.display()))
+        }
+        other => other.into(),
+    };
+    let mut connection = SqliteConnection::connect_with(&options).await.map_err(in_use)?;
+    // Only who is alone can leave the mode with a log.
+    let left = sqlx::query("PRAGMA journal_mode = DELETE").execute(&mut connection).await;
+    left.map_err(in_use)?;
+    Ok(connection.close().await?)
 }
 
 async fn open_sqlite(path: &str, connections: u32) -> Result<Arc<dyn Repository>, Error> {

@@ -22,6 +22,9 @@ pub enum Error {
     /// The change was refused.
     #[error(transparent)]
     Refused(Box<Refusal>),
+    /// A copy of the database cannot be made, or is refused. Nothing was changed.
+    #[error("{0}")]
+    Copy(String),
     /// The address of the database is neither.
     #[error("`{0}` is no database: use sqlite:PATH or postgres://USER@HOST/NAME")]
     Address(String),
@@ -41,6 +44,7 @@ pub trait Repository:
     + crate::TelemetryRepository
     + crate::WebhookRepository
     + crate::ReleaseRepository
+    + crate::DumpRepository
 {
     /// Applies all changes or none, and gives the new revisions in the same order. What changes nothing keeps its revision.
     ///

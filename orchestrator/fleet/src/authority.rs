@@ -16,8 +16,9 @@ use std::time::Duration;
 
 /// Settings of the installation that hold it. Key and certificate stand in one, so that replicas that start together agree on
 /// both: the first one's stay.
-const SETTING: &str = "certificate authority";
-const SEALED_AS: &str = "certificate authority key";
+pub const SETTING: &str = "certificate authority";
+/// Under which name its key is sealed there.
+pub const SEALED_AS: &str = "certificate authority key";
 /// Clocks of gateways differ a little.
 const TOLERANCE: u64 = 300;
 /// Seconds that a challenge is good.

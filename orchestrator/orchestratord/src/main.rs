@@ -1,5 +1,6 @@
 //! The orchestrator's daemon: settings, sealing key, database, certificate authority, listener. Wiring only.
 
+mod commands;
 mod console;
 mod docs;
 mod first;
@@ -7,6 +8,7 @@ mod gateways;
 mod metrics;
 mod notify;
 mod oidc;
+mod sealing;
 mod serve;
 mod settings;
 mod tiles;
@@ -16,7 +18,6 @@ mod watching;
 use anyhow::{Context, Result};
 use axum::http::HeaderMap;
 use axum::routing::get;
-use basalt_security::SealingKey;
 use clap::Parser;
 use orchestrator_api::{Counters, State, digest_of, new_setup_token, router};
 use orchestrator_db::{Repository, StoredToken, TokenKind, open};
@@ -41,24 +42,27 @@ const FEED_DAYS: i64 = 1;
 const EVENT_DAYS: i64 = 90;
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<std::process::ExitCode> {
     let arguments = Arguments::parse();
+    if let Some(command) = &arguments.command {
+        return commands::run(command, &arguments).await;
+    }
     let settings = Settings::resolve(&arguments)?;
     if arguments.print_config {
         print!("{}", settings.shown()?);
-        return Ok(());
+        return Ok(std::process::ExitCode::SUCCESS);
     }
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    run(&settings, arguments.first_network.as_deref()).await
+    run(&settings, arguments.first_network.as_deref()).await?;
+    Ok(std::process::ExitCode::SUCCESS)
 }
 
 async fn run(settings: &Settings, first_network: Option<&str>) -> Result<()> {
     let folder = &settings.data_dir;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.with_context(|| format!("cannot make {}", folder.display()))?;
-    let random = |key: &mut [u8; 32]| getrandom::fill(key).map_err(std::io::Error::other);
-    let key = SealingKey::load_or_create(&folder.join("sealing.key"), random)?;
+    let key = sealing::open(settings)?;
     let address = settings.database.clone();
     let db = open(&orchestrator_db::Settings { address, connections: settings.database_connections }).await?;
     let listener = TcpListener::bind(settings.listen).await;

@@ -3,12 +3,14 @@
 use crate::notify::address::Allowed;
 use crate::notify::smtp::SmtpFile;
 use crate::oidc::ProviderFile;
+use crate::sealing::Sealing;
 use crate::tls::Certificate;
 use crate::watching::remote::RemoteFile;
 use crate::watching::syslog::SyslogFile;
 use anyhow::{Context, Result};
 use basalt_control_api::orchestrator::is_place;
 use clap::Parser;
+use orchestrator_backup::age::Recipient;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,10 +21,10 @@ use std::sync::Arc;
 #[command(name = "orchestratord", version)]
 pub(crate) struct Arguments {
     /// A file of settings (TOML). What stands on the command line goes before it.
-    #[arg(long)]
-    config: Option<PathBuf>,
+    #[arg(long, global = true)]
+    pub(crate) config: Option<PathBuf>,
     /// Where database, sealing key and CA are kept.
-    #[arg(long)]
+    #[arg(long, global = true)]
     data_dir: Option<PathBuf>,
     /// Address of the REST interface.
     #[arg(long)]
@@ -41,7 +43,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     replica_address: Option<String>,
     /// sqlite:PATH or postgres://USER@HOST/NAME; a SQLite file in the data directory, if absent.
-    #[arg(long, env = "BASALT_DATABASE", hide_env_values = true)]
+    #[arg(long, env = "BASALT_DATABASE", hide_env_values = true, global = true)]
     database: Option<String>,
     /// Makes this network if there is none at all, and prints a token for a gateway of this machine to join it; `basalt up` does.
     #[arg(long, value_name = "NAME")]
@@ -49,6 +51,9 @@ pub(crate) struct Arguments {
     /// Prints the settings that follow from file, command line and defaults, and ends.
     #[arg(long)]
     pub(crate) print_config: bool,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub(crate) command: Option<crate::commands::Command>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -74,6 +79,8 @@ struct File {
     remote_write: Option<RemoteFile>,
     syslog: Option<SyslogFile>,
     prometheus_url: Option<String>,
+    sealing: Sealing,
+    backup_recipients: Vec<String>,
 }
 
 /// The settings that hold.
@@ -132,6 +139,12 @@ pub(crate) struct Settings {
     /// A log server that is told all events (syslog).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) syslog: Option<SyslogFile>,
+    /// For whom backups are, where a command names nobody (`age1…`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) backup_recipients: Vec<String>,
+    /// Where the sealing key comes from, where it is not the data directory's file.
+    #[serde(skip_serializing_if = "Sealing::is_usual")]
+    pub(crate) sealing: Sealing,
 }
 
 /// On the loopback: the interface speaks plain HTTP, for a browser of this machine or a TLS proxy on it.
@@ -192,7 +205,13 @@ impl Settings {
             remote_write: file.remote_write,
             syslog: file.syslog,
             prometheus_url: file.prometheus_url,
+            sealing: file.sealing,
+            backup_recipients: file.backup_recipients,
         };
+        settings.sealing.check()?;
+        for recipient in &settings.backup_recipients {
+            recipient.parse::<Recipient>().map_err(|error| anyhow::anyhow!("backup_recipients: {error}"))?;
+        }
         settings.webhook_allow()?;
         crate::oidc::open(&settings)?;
         Ok(settings)

@@ -8,6 +8,7 @@ mod events;
 mod feg;
 mod gateway;
 mod get;
+mod hand_over;
 mod import;
 mod objects;
 mod release;
@@ -21,7 +22,7 @@ mod upgrade;
 mod usage;
 mod who;
 
-use crate::args::{Cli, Command, Describe, Trace, What, Where};
+use crate::args::{Cli, Command, Describe, Of, Trace, What, Where};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::kinds::Kind;
@@ -56,6 +57,14 @@ async fn speak(cli: Cli, out: &mut Out<'_>, stdin: &mut dyn Read, machine: fn(&W
     if let Command::Up(up) = &cli.command {
         return up::run(up, out).await;
     }
+    match &cli.command {
+        Command::Backup { words } => return hand_over::run("orchestratord", "backup", words).await,
+        Command::Init { words } => return hand_over::run("orchestratord", "init", words).await,
+        Command::Doctor { of: of @ (Of::Orchestrator | Of::Feg), config, .. } => {
+            return hand_over::doctor(*of, config.as_deref(), cli.output).await;
+        }
+        _ => {}
+    }
     if let Some(code) = of_orchestrator(&cli.command, &to, stdin, out).await? {
         return Ok(code);
     }
@@ -66,7 +75,10 @@ async fn speak(cli: Cli, out: &mut Out<'_>, stdin: &mut dyn Read, machine: fn(&W
     }
     // These have something to say without a gateway, too.
     match cli.command {
-        Command::Doctor { ue, config } => return doctor::run(&socket, ue.as_deref(), &config, machine, out).await,
+        Command::Doctor { ue, config, .. } => {
+            let config = config.unwrap_or_else(|| "/etc/basalt/agwd.toml".into());
+            return doctor::run(&socket, ue.as_deref(), &config, machine, out).await;
+        }
         Command::Version => return status::version(&socket, out).await,
         Command::Gateway(command) => {
             gateway::run(command, &to, &socket, stdin, out).await?;
@@ -177,6 +189,8 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         | Command::Upgrade(_)
         | Command::Doctor { .. }
         | Command::Completion { .. }
+        | Command::Backup { .. }
+        | Command::Init { .. }
         | Command::Up(_)
         | Command::Version => Ok(()),
     }

@@ -11,6 +11,8 @@
 mod child;
 mod folders;
 
+pub(super) use child::find;
+
 use crate::args::Up;
 use crate::client::Client;
 use crate::error::{Error, Result};

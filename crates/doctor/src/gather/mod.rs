@@ -10,6 +10,8 @@ use crate::{Clock, Facts, Forwarding, Interface, Limits, Sockets, Wanted};
 use std::net::IpAddr;
 use std::path::Path;
 
+pub(crate) use storage::free;
+
 /// The machine, as far as somebody far away wants to know it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Host {

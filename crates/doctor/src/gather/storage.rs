@@ -74,7 +74,7 @@ fn measure(file: &mut File) -> io::Result<Duration> {
 }
 
 /// Octets that this user may still fill.
-fn free(path: &Path) -> Option<u64> {
+pub(crate) fn free(path: &Path) -> Option<u64> {
     space(path).map(|(free, _)| free)
 }
 

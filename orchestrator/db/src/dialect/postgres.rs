@@ -12,6 +12,29 @@ pub(crate) const NUMBERED: bool = true;
 /// Asks for the lock of the one replica that acts where one must; it is the connection's until that ends.
 pub(crate) const LEAD: Option<&str> = Some("SELECT pg_try_advisory_lock(4712)");
 
+/// Reads everything as of one moment.
+pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// Whether no replica acts: until the transaction ends, none can.
+pub(crate) const FREE: Option<&str> = Some("SELECT pg_try_advisory_xact_lock(4712)");
+/// Texts in the order of their octets.
+pub(crate) const ORDER: &str = " COLLATE \"C\"";
+/// Numbers that the database counts itself may be given.
+pub(crate) const OVERRIDING: &str = "OVERRIDING SYSTEM VALUE ";
+/// Table, column, type, and the place in the primary key (0: none).
+pub(crate) const COLUMNS: &str = "\
+    SELECT c.relname::text, a.attname::text, format_type(a.atttypid, NULL), \
+           COALESCE(array_position(k.conkey, a.attnum), 0)::bigint \
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema() \
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' \
+    LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p' \
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> '_sqlx_migrations' \
+    ORDER BY c.relname::text COLLATE \"C\", a.attnum";
+/// Columns with sequences, which go on after the numbers that were given.
+pub(crate) const SEQUENCES: Option<&str> = Some(
+    "SELECT table_name::text, column_name::text FROM information_schema.columns \
+     WHERE table_schema = current_schema() AND is_identity = 'YES'",
+);
+
 /// A field of the body as text; the path is bound as a list of keys.
 pub(crate) fn field(parameter: usize) -> String {
     format!("(body::jsonb #>> string_to_array(${parameter}, '.'))")
@@ -30,6 +53,9 @@ pub(crate) mod group;
 
 #[path = "queries.rs"]
 pub(crate) mod queries;
+
+#[path = "dump.rs"]
+pub(crate) mod dump;
 
 #[path = "fleet.rs"]
 pub(crate) mod fleet;

@@ -12,6 +12,23 @@ pub(crate) const NUMBERED: bool = false;
 /// There is one process anyway.
 pub(crate) const LEAD: Option<&str> = None;
 
+/// Reads everything as of one moment.
+pub(crate) const SNAPSHOT: &str = "BEGIN";
+/// Who writes is alone; that nobody else has the file open is asked when it is exchanged.
+pub(crate) const FREE: Option<&str> = None;
+/// Texts in the order of their octets.
+pub(crate) const ORDER: &str = " COLLATE BINARY";
+/// Numbers that the database counts itself may be given anyway.
+pub(crate) const OVERRIDING: &str = "";
+/// Table, column, type, and the place in the primary key (0: none).
+pub(crate) const COLUMNS: &str = "\
+    SELECT t.name, c.name, c.type, c.pk FROM pragma_table_list t JOIN pragma_table_info(t.name) c \
+    WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite!_%' ESCAPE '!' \
+      AND t.name <> '_sqlx_migrations' \
+    ORDER BY t.name, c.cid";
+/// It sees by itself what numbers there are.
+pub(crate) const SEQUENCES: Option<&str> = None;
+
 /// A field of the body as text. Truth values are read as PostgreSQL reads them.
 pub(crate) fn field(parameter: usize) -> String {
     format!(
@@ -33,6 +50,9 @@ pub(crate) mod group;
 
 #[path = "queries.rs"]
 pub(crate) mod queries;
+
+#[path = "dump.rs"]
+pub(crate) mod dump;
 
 #[path = "fleet.rs"]
 pub(crate) mod fleet;

@@ -146,7 +146,7 @@ pub(super) async fn end_keeper(folders: &Folders) {
 }
 
 /// A program: beside this one, or in the path.
-fn find(name: &str) -> Result<PathBuf> {
+pub(in crate::commands) fn find(name: &str) -> Result<PathBuf> {
     let said = std::env::var_os(format!("BASALT_{}", name.to_ascii_uppercase())).map(PathBuf::from);
     let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(name)));
     let path = std::env::var_os("PATH").unwrap_or_default();
