@@ -60,6 +60,18 @@ grep -q setup "$root/said" || fail "no setup link"
 kill -TERM $daemon
 wait $daemon || fail "the orchestrator did not end well"
 
+echo "== set up, diagnosed, copied and brought back"
+within basalt init --name core.example.net
+within basalt init --name core.example.net
+within basalt doctor --of orchestrator > "$root/said" || true
+grep -q "gateway-address" "$root/said" || fail "the doctor has nothing to say: $(cat "$root/said")"
+within sh -c 'cd /packages && basalt backup keygen --output key 2> said
+    basalt backup create --to copy --recipient "$(sed -n "s/^recipient: //p" said)"
+    basalt backup drill copy --identity key
+    basalt backup restore copy --identity key --replace' || fail "no copy came back"
+[ "$(stat -c %u "$machine/var/lib/basalt-orchestrator/orchestrator.db")" = "$(within id -u basalt-orchestrator)" ] ||
+    fail "the database that came back is not the daemon's"
+
 echo "== upgrade keeps what was configured and stored"
 echo '# ours' >> "$machine/etc/basalt/agwd.toml"
 within sh -c 'dpkg --install /packages/newer/*.deb'

@@ -29,6 +29,9 @@ const PROGRAMS: [(&str, &str, bool); 14] = [
     // What the orchestrator's metrics and alarms are sent to, and judged by (promtool).
     ("prometheus", "prometheus", false),
     ("prometheus-alertmanager", "prometheus-alertmanager", false),
+    // Backups are read by another program, and a database is spoilt by one.
+    ("age", "age", false),
+    ("sqlite3", "sqlite3", false),
     // The tests of the orchestrator start servers of their own from its binaries; this one is its wrapper on the path.
     ("pg_lsclusters", "postgresql", false),
 ];

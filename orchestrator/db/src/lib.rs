@@ -29,7 +29,7 @@ pub use fleet_records::{
     UsageRow,
 };
 pub use live::{Counts, Job, LiveRepository, Phone, PhoneNews, PhoneQuery, UsageBy, UsageSum};
-pub use open::{Settings, open, schema, settle};
+pub use open::{Settings, open, open_as_it_is, schema, settle};
 pub use records::{AuditEntry, Kept, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
 pub use releases::{Release, ReleaseRepository, RolloutRow};
 pub use repository::{Error, Repository};

@@ -3,7 +3,7 @@
 use crate::dialect::{postgres, sqlite};
 use crate::{Error, Repository};
 use sqlx::SqlStr;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, PgPool, SqliteConnection};
@@ -87,6 +87,8 @@ const MIGRATIONS: [(i64, &str, &str, &str); 11] = [
 
 /// How long a caller waits for a connection, and SQLite for its lock.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a transaction may wait for its client, milliseconds: what takes long is work, not waiting.
+const IDLE: &str = "3000";
 /// Before it is tried again to hear of changes.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -104,12 +106,24 @@ pub struct Settings {
 /// # Errors
 /// [`Error::Address`], [`Error::Database`], [`Error::Migration`].
 pub async fn open(settings: &Settings) -> Result<Arc<dyn Repository>, Error> {
+    begin(settings, true).await
+}
+
+/// Opens a database as it is: for who looks at it or copies it, and must not change it. One of a later form is refused.
+///
+/// # Errors
+/// [`Error::Address`], [`Error::Database`] also when there is none, [`Error::Migration`].
+pub async fn open_as_it_is(settings: &Settings) -> Result<Arc<dyn Repository>, Error> {
+    begin(settings, false).await
+}
+
+async fn begin(settings: &Settings, migrate: bool) -> Result<Arc<dyn Repository>, Error> {
     let connections = settings.connections.clamp(2, 64);
     if let Some(path) = settings.address.strip_prefix("sqlite:") {
-        return open_sqlite(path, connections).await;
+        return open_sqlite(path, connections, migrate).await;
     }
     if settings.address.starts_with("postgres://") || settings.address.starts_with("postgresql://") {
-        return open_postgres(&settings.address, connections).await;
+        return open_postgres(&settings.address, connections, migrate).await;
     }
     // The address may hold a password: only what stands before it is shown.
     let shown = settings.address.split(':').next().unwrap_or_default();
@@ -141,10 +155,10 @@ pub async fn settle(path: &Path) -> Result<(), Error> {
     Ok(connection.close().await?)
 }
 
-async fn open_sqlite(path: &str, connections: u32) -> Result<Arc<dyn Repository>, Error> {
+async fn open_sqlite(path: &str, connections: u32, migrate: bool) -> Result<Arc<dyn Repository>, Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
+        .create_if_missing(migrate)
         .journal_mode(SqliteJournalMode::Wal)
         // What was acknowledged survives power loss.
         .synchronous(SqliteSynchronous::Full)
@@ -153,7 +167,11 @@ async fn open_sqlite(path: &str, connections: u32) -> Result<Arc<dyn Repository>
     // SQLite has one writer: asking for more connections would only make them wait inside the database.
     let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
     let write = write.connect_with(options.clone()).await?;
-    migrator(|migration| migration.2).run(&write).await?;
+    if migrate {
+        migrator(|migration| migration.2).run(&write).await?;
+    } else {
+        known(sqlx::query_scalar(NEWEST).fetch_one(&write).await)?;
+    }
     let read = SqlitePoolOptions::new().max_connections(connections - 1).acquire_timeout(PATIENCE);
     let read = read.connect_with(options.read_only(true).create_if_missing(false)).await?;
     let wakes = watch::Sender::new(0);
@@ -161,16 +179,33 @@ async fn open_sqlite(path: &str, connections: u32) -> Result<Arc<dyn Repository>
     Ok(Arc::new(sqlite::queries::Database { read, write, wakes, group, lead: Mutex::new(None) }))
 }
 
-async fn open_postgres(address: &str, connections: u32) -> Result<Arc<dyn Repository>, Error> {
+async fn open_postgres(address: &str, connections: u32, migrate: bool) -> Result<Arc<dyn Repository>, Error> {
+    // A replica that stands still in the middle of a transaction holds up the others no longer than this.
     let options = PgConnectOptions::from_str(address)?.application_name("orchestratord");
+    let options = options.options([("idle_in_transaction_session_timeout", IDLE)]);
     // One of them listens, and one holds the lock of the replica that acts.
     let pool = PgPoolOptions::new().max_connections(connections.max(4)).acquire_timeout(PATIENCE);
     let pool = pool.connect_with(options).await?;
-    migrator(|migration| migration.3).run(&pool).await?;
+    if migrate {
+        migrator(|migration| migration.3).run(&pool).await?;
+    } else {
+        known(sqlx::query_scalar(NEWEST).fetch_one(&pool).await)?;
+    }
     let wakes = watch::Sender::new(0);
     tokio::spawn(listen(pool.clone(), wakes.clone()));
     let group = postgres::group::Group::start(pool.clone(), wakes.clone());
     Ok(Arc::new(postgres::queries::Database { read: pool.clone(), write: pool, wakes, group, lead: Mutex::new(None) }))
+}
+
+/// The newest migration of a database.
+const NEWEST: &str = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations";
+
+/// Whether this version knows the form of a database.
+fn known(newest: Result<i64, sqlx::Error>) -> Result<(), Error> {
+    match newest? {
+        newest if newest > schema() => Err(MigrateError::VersionMissing(newest).into()),
+        _ => Ok(()),
+    }
 }
 
 /// Hears of changes that other replicas make, until the database is closed. Without it they are found by looking, a little later.

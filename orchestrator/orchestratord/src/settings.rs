@@ -127,6 +127,9 @@ pub(crate) struct Settings {
     /// A metrics server that is asked for those who may see a network: `http://127.0.0.1:9090`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) prometheus_url: Option<String>,
+    /// For whom backups are, where a command names nobody (`age1…`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) backup_recipients: Vec<String>,
     /// Providers of identity (OpenID Connect).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) oidc: Vec<ProviderFile>,
@@ -139,9 +142,6 @@ pub(crate) struct Settings {
     /// A log server that is told all events (syslog).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) syslog: Option<SyslogFile>,
-    /// For whom backups are, where a command names nobody (`age1…`).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) backup_recipients: Vec<String>,
     /// Where the sealing key comes from, where it is not the data directory's file.
     #[serde(skip_serializing_if = "Sealing::is_usual")]
     pub(crate) sealing: Sealing,

@@ -1,7 +1,7 @@
 //! All contents of one database, out and in. Compiled for each dialect; `super` says which.
 
 use super::queries::Database;
-use super::{BEGIN, COLUMNS, Connection, Db, FREE, ORDER, OVERRIDING, SEQUENCES, SNAPSHOT};
+use super::{BEGIN, COLUMNS, Connection, Db, FREE, ORDER, OVERRIDING, PATIENT, SEQUENCES, SNAPSHOT};
 use crate::{Cell, CellKind, Contents, DumpRepository, Error, Exchange, Item, Sink, Table};
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
@@ -23,6 +23,9 @@ struct Here {
 impl DumpRepository for Database {
     async fn dump(&self, to: &mut dyn Sink) -> Result<(), Error> {
         let mut transaction = self.read.begin_with(SNAPSHOT).await?;
+        if let Some(patient) = PATIENT {
+            sqlx::query(patient).execute(&mut *transaction).await?;
+        }
         for here in tables(&mut transaction).await? {
             give(&mut transaction, &here.table, &here.key, to).await?;
         }
@@ -31,6 +34,9 @@ impl DumpRepository for Database {
 
     async fn load(&self, from: &mut dyn Contents, replace: bool) -> Result<(), Error> {
         let mut transaction = self.write.begin_with(BEGIN).await?;
+        if let Some(patient) = PATIENT {
+            sqlx::query(patient).execute(&mut *transaction).await?;
+        }
         if let Some(free) = FREE {
             let free: bool = sqlx::query_scalar(free).fetch_one(&mut *transaction).await?;
             if !free {

@@ -14,6 +14,8 @@ pub(crate) const LEAD: Option<&str> = Some("SELECT pg_try_advisory_lock(4712)");
 
 /// Reads everything as of one moment.
 pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// A copy may wait for whoever takes or gives it.
+pub(crate) const PATIENT: Option<&str> = Some("SET LOCAL idle_in_transaction_session_timeout = 0");
 /// Whether no replica acts: until the transaction ends, none can.
 pub(crate) const FREE: Option<&str> = Some("SELECT pg_try_advisory_xact_lock(4712)");
 /// Texts in the order of their octets.

@@ -14,6 +14,8 @@ pub(crate) const LEAD: Option<&str> = None;
 
 /// Reads everything as of one moment.
 pub(crate) const SNAPSHOT: &str = "BEGIN";
+/// A copy may wait for whoever takes or gives it.
+pub(crate) const PATIENT: Option<&str> = None;
 /// Who writes is alone; that nobody else has the file open is asked when it is exchanged.
 pub(crate) const FREE: Option<&str> = None;
 /// Texts in the order of their octets.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use orchestrator_backup::age::{Identity, Lock, Opener, Passphrase, Recipient};
 use orchestrator_backup::{Copied, create, drill, put_back, verify};
-use orchestrator_db::open;
+use orchestrator_db::open_as_it_is;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -110,7 +110,7 @@ async fn make(wanted: &Create, settings: &Settings) -> Result<()> {
     let mut partial = path.clone().into_os_string();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
-    let db = open(&orchestrator_db::Settings { address: settings.database.clone(), connections: 4 }).await?;
+    let db = open_as_it_is(&orchestrator_db::Settings { address: settings.database.clone(), connections: 4 }).await?;
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial);
     let file = file.with_context(|| format!("cannot write {}", partial.display()))?;
     let made = create(db.as_ref(), key.as_ref().map(|key| key.octets().expose()), &lock, at, file).await;

@@ -4,7 +4,7 @@ use crate::sealing;
 use crate::settings::{Arguments, Settings};
 use basalt_control_api::orchestrator::DEFAULT_PORT;
 use basalt_doctor::{Finding, Level, service, worst};
-use orchestrator_db::{Error, Repository, open};
+use orchestrator_db::{Error, Repository, open_as_it_is};
 use orchestrator_fleet::Authority;
 use std::net::ToSocketAddrs as _;
 use std::path::Path;
@@ -211,12 +211,12 @@ fn database_way(settings: &Settings) -> Option<Finding> {
     ))
 }
 
-/// Opens it, but makes none.
+/// Opens it as it is: a diagnosis changes nothing.
 async fn database(settings: &Settings) -> Result<Option<Arc<dyn Repository>>, Finding> {
     if settings.database.starts_with("sqlite:") && !is_there(settings) {
         return Ok(None);
     }
-    let opened = open(&orchestrator_db::Settings { address: settings.database.clone(), connections: 4 }).await;
+    let opened = open_as_it_is(&orchestrator_db::Settings { address: settings.database.clone(), connections: 4 }).await;
     opened.map(Some).map_err(|error| {
         let found = format!("{error}");
         match error {
