@@ -272,7 +272,6 @@ async fn a13_a_hostile_copy_is_refused_and_nothing_of_it_is_restored() {
     let bomb = json!(["tenants", "x".repeat(1 << 20)]).to_string();
     let many = vec![&bomb; 120];
     add("a bomb", &[&[&ours, &tenants], many.as_slice()].concat());
-    drop(add);
 
     let target = file(&ground.folder.path().join("target.db")).await;
     target.apply("bob", 6, &[change(Kind::Tenant, "", "mine", json!({}), false)]).await.unwrap();
