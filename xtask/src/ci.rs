@@ -15,7 +15,7 @@ const CORE_LINTS: &str = "xtask/clippy/core";
 /// What a step does.
 type Run = fn(&mut Step) -> Result<Outcome>;
 
-const STEPS: [(&str, Run); 27] = [
+const STEPS: [(&str, Run); 28] = [
     ("setup", set_up),
     ("format", format),
     ("tidy", laws),
