@@ -187,9 +187,8 @@ fn managed(step: &mut Step) -> Result<Outcome> {
 /// Orchestrator and gateway of one machine, as a newcomer starts them; and what the handbook tells operators to do.
 fn one_machine(step: &mut Step) -> Result<Outcome> {
     // Of the workspace, with its features: of the package alone, all that it depends on would be compiled once more.
-    let mut cargo = env::cargo(&[
-        "test", "--workspace", "--test", "up", "--test", "upgrade", "--test", "handbook", "--locked",
-    ])?;
+    let mut cargo =
+        env::cargo(&["test", "--workspace", "--test", "up", "--test", "upgrade", "--test", "handbook", "--locked"])?;
     cargo.env("BASALT_PROGRAMS", env::target()?.join("fast"));
     step.run_tests(cargo)
 }

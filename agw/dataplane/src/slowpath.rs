@@ -187,9 +187,9 @@ impl Shared {
             return false;
         }
         state.insistence.told(held.teid, held.peer);
-        self.error_indication(held);
         let dropped = state.waiting.take(held.teid).len() + 1;
         self.tables.dropped(DropReason::IdleTunnel, dropped as u64);
+        self.error_indication(held);
         true
     }
 

@@ -65,7 +65,7 @@ pub(crate) fn take(meter: &Meter, now: u64, octets: u32) -> bool {
     let burst = u64::from(meter.burst.get()) * (1000 * Meter::UNITS);
     // A packet larger than half a burst may also owe more than the burst, when no more than half of it is owed before: it would find room
     // so seldom that less than the rate came of it. One bound, found before the loop: the verifier follows each way through that.
-    let most = (burst / 2).max(burst.saturating_sub(cost));
+    let most = if cost > burst / 2 { burst / 2 } else { burst - cost };
     let now = now.wrapping_mul(Meter::UNITS);
     let mut due = meter.due.get();
     let mut i = 0;

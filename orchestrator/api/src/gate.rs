@@ -7,8 +7,8 @@
 use crate::access::Place;
 use crate::{
     Caller, JoinPoint, MetricsServer, Need, Oidc, Operation, Problem, Role, Route, Watchers, accounts, alarms, backup,
-    export, gateways, import, inventory, jobs, live, numbers, objects, oidc, proxy, releases, routes, session, users, watch,
-    webhooks,
+    export, gateways, import, inventory, jobs, live, numbers, objects, oidc, proxy, releases, routes, session, users,
+    watch, webhooks,
 };
 use axum::Router;
 use axum::body::{Body, to_bytes};

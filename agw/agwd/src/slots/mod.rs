@@ -8,7 +8,7 @@
 //!
 //! The installed program (a package's, as a rule) is what the system starts. It hands over to a slot's, if one is in use and its file is
 //! whole; so whatever becomes of the slots, the gateway starts. A new program begins in place of the running one (phones stay: keeper,
-//! data plane and store do), on trial: a [`guard`] of the program before it looks on, and brings that back when the new one ends, hangs,
+//! data plane and store do), on trial: a [`mod@guard`] of the program before it looks on, and brings that back when the new one ends, hangs,
 //! or does not say within its time that it is well ([`trial`]).
 
 mod guard;
