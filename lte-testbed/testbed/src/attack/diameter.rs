@@ -109,15 +109,19 @@ pub(super) async fn lengths(siege: &mut Siege) -> Result<()> {
         octets[25..28].copy_from_slice(&u32::to_be_bytes(length)[1..]);
         is(peer.ask(&octets).await?, 5014, &format!("an AVP of {length} octets"))?;
     }
-    // Padding that is not there: the message is cut short, and the next one must not be read out of its middle.
+    // Names that are padded, and of nobody; a number that is too short is the worse mistake.
     let octets = request(Command::CANCEL_LOCATION, ITSELF, |writer| {
-        writer.octets(name::USER_NAME, b"\0\0\0").octets(CANCELLATION_TYPE, &[2]);
+        writer.octets(name::USER_NAME, b"\0\0\0").u32(CANCELLATION_TYPE, 2);
     });
     is(peer.ask(&octets).await?, 5004, "a name of zeroes")?;
     let octets = request(Command::CANCEL_LOCATION, ITSELF, |writer| {
+        writer.octets(name::USER_NAME, b"\0\0\0").octets(CANCELLATION_TYPE, &[2]);
+    });
+    is(peer.ask(&octets).await?, 5014, "a number of one octet")?;
+    let octets = request(Command::CANCEL_LOCATION, ITSELF, |writer| {
         writer.octets(name::SESSION_ID, b"a\0b").text(name::USER_NAME, PHONE).u32(CANCELLATION_TYPE, 2);
     });
-    is(peer.ask(&octets).await?, 5003, "a zero in a session's name")?;
+    is(peer.ask(&octets).await?, 5009, "two names of a session, one with a zero")?;
     // Broken answers are nobody's.
     let mut writer = Writer::new(&Header::request(Command::UPDATE_LOCATION, Application::S6A).answer());
     writer.u32(name::RESULT_CODE, 2001);
