@@ -10,8 +10,8 @@
 //!    │──────────────────────────────────────────►│   address and tunnel rest
 //! ```
 
-use crate::{SessionOut, Sessions, encode};
-use agw_types::{Effect, Metric, SessionReply, TimerName, UeId};
+use crate::{SessionOut, Sessions, UeSessions, encode};
+use agw_types::{BearerEndpoint, Effect, Metric, SessionReply, TimerName, UeId};
 use basalt_ids::{Ebi, Pti};
 use basalt_nas::esm::{DeactivateEpsBearerContextRequest, EsmMessage, PdnDisconnectReject};
 use basalt_nas::ie::EsmCause;
@@ -28,6 +28,8 @@ pub(crate) struct Ending {
 
 /// Transmissions of DEACTIVATE EPS BEARER CONTEXT REQUEST (TS 24.301 §6.4.4.5).
 const ATTEMPTS: u8 = 5;
+
+const REQUEST: &str = "DEACTIVATE EPS BEARER CONTEXT REQUEST";
 
 impl Sessions {
     /// PDN DISCONNECT REQUEST.
@@ -84,12 +86,29 @@ impl Sessions {
         };
         held.ending = Some(Box::new(Ending { ebi, esm: esm.clone(), sent: 1 }));
         // Its dedicated bearers end with it, and are not talked of any more (TS 24.301 §6.4.4.3).
-        let dedicated = held.session(ebi).map_or(&[][..], |session| session.bearers.as_slice());
-        let bearers: Vec<Ebi> = core::iter::once(ebi).chain(dedicated.iter().map(|bearer| bearer.ebi)).collect();
+        let bearers = held.bearers_with(ebi);
         if held.changing.take_if(|running| bearers.contains(&running.ebi)).is_some() {
             out.stop(ue, TimerName::DedicatedBearer);
         }
         out.arm(ue, TimerName::T3495, self.config.timers.t3495);
+        out.reply(SessionReply::BearerEnding { ue, esm: Some(esm), bearers });
+    }
+
+    /// The phone is at a base station, with these bearers: a request that waited for it, or was lost with its last connection, is said
+    /// now. What the last transmission asked for is not asked for any longer.
+    pub(crate) fn end_again(&mut self, ue: UeId, standing: &[BearerEndpoint], out: &mut SessionOut) {
+        let Some(held) = self.ues.get_mut(&ue) else { return };
+        let Some(ending) = &mut held.ending else { return };
+        if standing.iter().all(|bearer| bearer.ebi != ending.ebi) {
+            return;
+        }
+        if ending.sent < ATTEMPTS {
+            ending.sent += 1;
+            out.arm(ue, TimerName::T3495, self.config.timers.t3495);
+        }
+        out.effects.push(Effect::Count(Metric::Retransmitted(REQUEST)));
+        let (ebi, esm) = (ending.ebi, ending.esm.clone());
+        let bearers = held.bearers_with(ebi);
         out.reply(SessionReply::BearerEnding { ue, esm: Some(esm), bearers });
     }
 
@@ -104,20 +123,31 @@ impl Sessions {
         true
     }
 
-    /// T3495: ask again, or end the session without an answer.
+    /// T3495: ask again, or end the session without an answer. A base station that has the bearer gives it up, and the phone with it
+    /// (TS 24.301 §6.4.4.6); a phone that is idle drops it when it returns and finds no radio bearer for it (§5.6.1.4).
     pub(crate) fn ending_expired(&mut self, now: Time, ue: UeId, out: &mut SessionOut) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
         let Some(ending) = &mut held.ending else { return };
         if ending.sent < ATTEMPTS {
             ending.sent += 1;
             let esm = ending.esm.clone();
-            out.effects.push(Effect::Count(Metric::Retransmitted("DEACTIVATE EPS BEARER CONTEXT REQUEST")));
+            out.effects.push(Effect::Count(Metric::Retransmitted(REQUEST)));
             out.arm(ue, TimerName::T3495, self.config.timers.t3495);
             out.reply(SessionReply::Send { ue, esm });
             return;
         }
         let ebi = ending.ebi;
         held.ending = None;
+        let bearers = held.bearers_with(ebi);
+        out.reply(SessionReply::BearerEnding { ue, esm: None, bearers });
         self.end_where(now, ue, "deactivated without an answer of the phone", |session| session.ebi == ebi, out);
+    }
+}
+
+impl UeSessions {
+    /// A session's default bearer and its dedicated ones.
+    fn bearers_with(&self, ebi: Ebi) -> Vec<Ebi> {
+        let dedicated = self.session(ebi).map_or(&[][..], |session| session.bearers.as_slice());
+        core::iter::once(ebi).chain(dedicated.iter().map(|bearer| bearer.ebi)).collect()
     }
 }

@@ -299,6 +299,40 @@ fn a_second_session_is_set_up_confirmed_and_ended() {
 }
 
 #[test]
+fn an_end_that_waits_for_an_idle_phone_is_said_when_it_returns_and_is_over_in_time() {
+    let ebi = |number: u8| Ebi::new(number).unwrap();
+    let mut desk = Desk::new();
+    desk.attached(1);
+    desk.uplink(1, None, 2, EsmMessage::PdnConnectivityRequest(named("ims")));
+    desk.uplink(1, Some(6), 0, accept());
+    desk.ask(SessionRequest::Idle { ue: ue(1) });
+    desk.ask(SessionRequest::Deactivate { ue: ue(1), ebi: ebi(6) });
+    let arrive = |desk: &mut Desk, bearers: &[u8]| {
+        let endpoint = |number: &u8| BearerEndpoint { ebi: ebi(*number), address: ENB, teid: Teid(u32::from(*number)) };
+        let bearers = bearers.iter().map(endpoint).collect();
+        desk.ask(SessionRequest::Connected { ue: ue(1), bearers, failed: Vec::new(), switched: false })
+    };
+    let ending = |out: &SessionOut| -> Vec<(bool, Vec<Ebi>)> {
+        let ends = out.replies.iter().filter_map(|reply| match reply {
+            SessionReply::BearerEnding { esm, bearers, .. } => Some((esm.is_some(), bearers.clone())),
+            _ => None,
+        });
+        ends.collect()
+    };
+    assert_eq!(ending(&arrive(&mut desk, &[5])), [], "another bearer stands");
+    assert_eq!(ending(&arrive(&mut desk, &[5, 6])), [(true, vec![ebi(6)])]);
+    let expire = |desk: &mut Desk| desk.ask(SessionRequest::Expired { ue: ue(1), timer: TimerName::T3495 });
+    for _ in 0..3 {
+        assert_eq!(sent(&expire(&mut desk)).len(), 1);
+    }
+    // As often as it may be said: a phone that comes and goes does not put the end off.
+    let out = arrive(&mut desk, &[5, 6]);
+    assert_eq!((ending(&out), out.timers.clone()), (vec![(true, vec![ebi(6)])], Vec::new()));
+    assert_eq!(ending(&expire(&mut desk)), [(false, vec![ebi(6)])], "the radio gives it up, and the phone with it");
+    assert_eq!(desk.sessions.of(ue(1)).len(), 1);
+}
+
+#[test]
 fn the_same_access_point_twice_is_refused() {
     let mut desk = Desk::new();
     desk.attached(1);

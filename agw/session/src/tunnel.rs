@@ -38,6 +38,7 @@ impl Sessions {
         if switched {
             self.ask_again(ue, out);
         }
+        self.end_again(ue, bearers, out);
         out.reply(SessionReply::Changed { ue });
         self.pump(now, ue, out);
     }
