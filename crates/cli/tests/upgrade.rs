@@ -148,8 +148,9 @@ fn versions_come_go_and_stay_away() {
     write(&files.path().join("ends"), &liar(&agwd, "92.0.0", "exit 7"));
     write(&files.path().join("hangs"), &liar(&agwd, "93.0.0", "sleep 600"));
     let story = format!("named() {{ echo \"agwd-$1-{}\"; }}\n{STORY}", known.platform);
-    let mut command = Command::new("unshare");
-    command.args(names).args(["bash", "-c", &story]).stdin(Stdio::null());
+    // Whatever waits in vain is told with what was said until then.
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=10", "400", "unshare"]).args(names).args(["bash", "-c", &story]).stdin(Stdio::null());
     command.env("BASALT", env!("CARGO_BIN_EXE_basalt")).env("F", files.path());
     command.env("AGWD", files.path().join("agwd")).env("ORCHESTRATORD", folder.join("orchestratord"));
     command.env("OLD", known.version).env("NEW", "90.0.0");

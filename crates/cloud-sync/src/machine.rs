@@ -97,9 +97,10 @@ pub struct Sync {
 }
 
 impl Sync {
-    /// A conversation that continues what is remembered. Its first step tries to connect, at once but for a little jitter.
+    /// A conversation that continues what is remembered. Its first step tries to connect, at once but for a little jitter. `reports` is
+    /// the number of the first report of a command: above all that the daemon's lives before this one can have used.
     #[must_use]
-    pub fn new(settings: Settings, memory: Memory, seed: &SecureSeed, now: Now) -> Self {
+    pub fn new(settings: Settings, memory: Memory, reports: u64, seed: &SecureSeed, now: Now) -> Self {
         let mut rng = SecureRng::new(seed);
         let (instance, epoch) = (rng.next_u64(), rng.next_u64() >> 1);
         let mut held = DigestTree::default();
@@ -121,8 +122,7 @@ impl Sync {
             renewing: false,
             reopen_at: None,
             held,
-            // Reports are numbered by the clock, so that those of one life of the daemon come after those of the life before.
-            outbox: Outbox::new(epoch, now.unix_secs.saturating_mul(1 << 20), memory.events),
+            outbox: Outbox::new(epoch, reports, memory.events),
             rng,
             instance,
             now,

@@ -47,7 +47,7 @@ impl World {
         let now = Now { mono: Time::ZERO, unix_secs: BEGIN };
         let memory = Memory { identity: Some(identity(BEGIN)), held: Vec::new(), events: (0, Vec::new()) };
         Self {
-            core: Sync::new(Settings::default(), memory, &SecureSeed([seed; 32]), now),
+            core: Sync::new(Settings::default(), memory, 1, &SecureSeed([seed; 32]), now),
             out: Outbox::new(),
             now: Time::ZERO,
             reachable: true,

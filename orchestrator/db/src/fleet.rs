@@ -127,8 +127,9 @@ pub trait FleetRepository: Send + Sync {
     /// The piece of what a command gave that begins at a place, and how many octets there are; no octets when nothing begins there.
     async fn command_data(&self, network: &str, id: &str, place: i64) -> Result<(Vec<u8>, i64), Error>;
 
-    /// How a command is. One that has ended stays as it ended. What it printed is added; the last 64 KiB are kept. A report whose number
-    /// is not above that of the one before was taken already; 0 is none of the gateway's. `report` is number and time.
+    /// How a command is. One that has ended stays as it ended. What it printed is added; the last 64 KiB are kept. A report of
+    /// progress whose number is not above that of the one before was taken already; 0 is none of the gateway's. The end is taken whatever
+    /// its number: a gateway whose clock was set back numbers it lower. `report` is number and time.
     async fn command_progress(
         &self,
         network: &str,

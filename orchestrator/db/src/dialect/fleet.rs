@@ -362,7 +362,8 @@ impl FleetRepository for Database {
             "SELECT output, reported FROM commands WHERE network = $1 AND id = $2 AND state IN ('queued', 'sent', 'running')",
         );
         let held = held.bind(network).bind(id).fetch_optional(&mut *transaction).await?;
-        let Some((held, reported)) = held.filter(|(_, reported)| number == 0 || number > *reported) else {
+        let new = |reported: i64| number == 0 || number > reported || state != "running";
+        let Some((held, reported)) = held.filter(|(_, reported)| new(*reported)) else {
             return Ok(());
         };
         let all: Vec<char> = held.chars().chain(output.chars().filter(|it| *it != '\0')).collect();

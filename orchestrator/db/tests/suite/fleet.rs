@@ -250,6 +250,9 @@ async fn commands_end_once(db: &Db) {
         db.command_progress("fleet", "c2", (number, 6), "running", 10, "x").await.unwrap();
     }
     assert_eq!(db.command("fleet", "c2").await.unwrap().unwrap().output, "xx", "each report once");
+    db.command_progress("fleet", "c2", (3, 6), "done", 100, "z").await.unwrap();
+    let ended = db.command("fleet", "c2").await.unwrap().unwrap();
+    assert_eq!((ended.state.as_str(), ended.output.as_str()), ("done", "xxz"), "also by a clock that was set back");
     for (place, size) in [(0, 3), (0, 3), (9, 3), (3, 6)] {
         assert_eq!(db.put_command_data("fleet", "c2", place, &data).await.unwrap(), size);
     }
