@@ -203,9 +203,12 @@ fn rootless_demo(step: &mut Step) -> Result<Outcome> {
     Ok(Outcome::Passed(String::new()))
 }
 
-/// Phones of a foreign operator, through the orchestrator and two federation gateways.
+/// Phones of a foreign operator, through the orchestrator and two federation gateways; and while these are killed.
 fn federated_demo(step: &mut Step) -> Result<Outcome> {
     step.run(demo_apart("federated", "--federated")?)?;
+    let mut kills = demo::testbed()?;
+    kills.args(["federation-kills", "--kills", "12", "--lab", "basalt-fed-kills"]);
+    step.run(kills)?;
     Ok(Outcome::Passed(String::new()))
 }
 

@@ -101,7 +101,7 @@ fn free_diameter(folder: &Path, authority: &Authority, number: u32, address: Ipv
     let text = format!(
         "Identity = \"{host}\";\nRealm = \"home.example\";\nPort = {};\nSecPort = {};\nNo_SCTP;\nNo_IPv6;\n\
          ListenOn = \"{address}\";\nTwTimer = 6;\nTLS_Cred = {certificate:?}, {key:?};\nTLS_CA = {ca:?};\n\
-         TLS_DH_Bits = 1024;\nLoadExtension = \"acl_wl.fdx\" : {allowed:?};\n",
+         TLS_DH_Bits = 1024;\nLoadExtension = \"acl_wl.fdx\" : {allowed:?};\nLoadExtension = \"dbg_msg_dumps.fdx\";\n",
         plain.port(),
         secure.port()
     );
@@ -163,6 +163,28 @@ async fn peers(folder: &Path, wanted: &[bool]) {
         logs.map(|path| std::fs::read_to_string(path).unwrap_or_default()).collect::<String>()
     };
     tokio::time::timeout(LONG, wait).await.unwrap_or_else(|_| panic!("peers do not become {wanted:?}:\n{}", logs()));
+}
+
+/// Waits until something has come to a connection of this port that its program has not read: in /proc/net/tcp, proc(5).
+async fn unread(at: SocketAddrV4) {
+    let local = format!("{:08X}:{:04X}", u32::from_ne_bytes(at.ip().octets()), at.port());
+    let is_there = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let queued =
+            words.get(4).and_then(|queues| queues.split_once(':')).is_some_and(|(_, unread)| unread != "00000000");
+        words.get(1) == Some(&local.as_str()) && words.get(3) == Some(&"01") && queued
+    };
+    let wait = async {
+        while !std::fs::read_to_string("/proc/net/tcp").unwrap().lines().any(is_there) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG, wait).await.expect("nothing comes to the daemon that stands still");
+}
+
+fn signal(free: &Free, name: &str) {
+    let pid = free.daemon.0.id().to_string();
+    assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
 }
 
 /// Which peer answers a test request, and what.
@@ -228,9 +250,45 @@ async fn over_tls_strangers_stay_outside() {
     peers(stranger.path(), &[false, true]).await;
 }
 
-/// Watchdogs have timers of 6 s at least, so this takes half a minute.
+/// A request that one daemon has and does not answer goes to the other one when the first dies, marked as one that may have been seen
+/// before (RFC 6733 §3, §5.5.4); all of it over TLS.
 #[tokio::test]
-#[ignore = "takes half a minute: run it with --ignored"]
+async fn over_tls_a_request_in_flight_goes_to_the_second_with_the_t_flag() {
+    let Some(address) = address() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (folder, authority) = (folder.path(), Authority::new());
+    let one = free_diameter(folder, &authority, 1, address, CLEAR);
+    let two = free_diameter(folder, &authority, 2, address, CLEAR);
+    let line = |free: &Free, rank: u8| {
+        format!("host = {:?}\naddress = \"{}\"\ntransport = \"tls\"\nrank = {rank}", free.host, free.secure)
+    };
+    let own = authority.issue(folder, FEG);
+    let _fegd = fegd(folder, address, Some(own), &[line(&one, 0), line(&two, 1)]);
+    peers(folder, &[true, true]).await;
+    signal(&one, "-STOP");
+    let ((peer, result), ()) = tokio::join!(ping(folder), async {
+        unread(one.secure).await;
+        drop(one.daemon);
+    });
+    assert_eq!(peer, two.host);
+    assert!(["3002", "3003", "3007"].contains(&result.as_str()), "it has no HSS behind it: {result}");
+    let log = folder.join(format!("{}.log", two.host));
+    let wait = async {
+        while !has_repeated_request(&std::fs::read_to_string(&log).unwrap()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LONG, wait).await.expect("the second has no request with the T flag");
+}
+
+/// Whether freeDiameter's record of messages has an Authentication-Information-Request (318) that is proxiable and marked as repeated.
+fn has_repeated_request(log: &str) -> bool {
+    let lines: Vec<&str> = log.lines().collect();
+    lines.windows(2).any(|two| two[0].contains("Flags: 0xD0 (RP-T)") && two[1].contains("Command Code: 318"))
+}
+
+/// Watchdogs have timers of 6 s at least (RFC 3539 §3.4.1), so this takes more than ten seconds.
+#[tokio::test]
 async fn watchdogs_find_a_silent_peer_and_one_that_is_back() {
     let Some(address) = address() else { return };
     let folder = tempfile::tempdir().unwrap();
@@ -239,13 +297,9 @@ async fn watchdogs_find_a_silent_peer_and_one_that_is_back() {
     let line = format!("host = {:?}\naddress = \"{}\"", one.host, one.plain);
     let _fegd = fegd(folder, address, None, &[line]);
     peers(folder, &[true]).await;
-    let signal = |name: &str| {
-        let pid = one.daemon.0.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-    };
-    signal("-STOP");
+    signal(&one, "-STOP");
     peers(folder, &[false]).await;
-    signal("-CONT");
+    signal(&one, "-CONT");
     peers(folder, &[true]).await;
     let log = std::fs::read_to_string(folder.join("fd1.home.example.log")).unwrap();
     assert!(!log.contains("FATAL"), "{log}");

@@ -20,6 +20,8 @@ pub struct Seen {
     pub imsi: String,
     /// The code that it was answered, 0 without an answer.
     pub code: u32,
+    /// Challenges of the vectors that were given.
+    pub given: Vec<[u8; 16]>,
 }
 
 /// What is done about a request.
@@ -146,7 +148,7 @@ impl Hss {
             }
             Some(Action::Die) => return Response::Die,
             Some(Action::Drop) => {
-                self.seen.push(Seen { command: word(request.header.command), imsi: name.to_owned(), code: 0 });
+                self.saw(&request, name, 0, Vec::new());
                 return Response::Nothing;
             }
             Some(Action::Result(code)) => Some((Code::Base(code), false)),
@@ -154,6 +156,7 @@ impl Hss {
             Some(Action::Empty) => Some((Code::Base(2001), false)),
             Some(Action::Nonsense) => Some((Code::Base(2001), true)),
         };
+        let honest = forced.is_none();
         let answer = match forced {
             Some((code, nonsense)) => {
                 let mut writer = answer::begin(self.who(), &request, None, code);
@@ -169,8 +172,16 @@ impl Hss {
             Ok(Outcome::Experimental { code, .. }) => code,
             Err(_) => 0,
         };
-        self.seen.push(Seen { command: word(request.header.command), imsi: name.to_owned(), code });
+        let given =
+            imsi.filter(|_| honest && request.header.command == Command::AUTHENTICATION_INFORMATION && code == 2001);
+        let given = given.and_then(|imsi| self.subscribers.get(&imsi));
+        let given = given.map(|known| known.last.iter().map(|vector| vector.rand).collect());
+        self.saw(&request, name, code, given.unwrap_or_default());
         Response::Answer(answer, delay)
+    }
+
+    fn saw(&mut self, request: &Message<'_>, name: &str, code: u32, given: Vec<[u8; 16]>) {
+        self.seen.push(Seen { command: word(request.header.command), imsi: name.to_owned(), code, given });
     }
 
     fn action(&mut self, command: Command, imsi: Option<Imsi>) -> Option<Action> {

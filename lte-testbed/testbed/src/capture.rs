@@ -43,6 +43,21 @@ const SIGNALLING: [(u16, u8, u8, u32); 16] = [
     (0x06, 0, 0, SNAP as u32), // keep
     (0x06, 0, 0, 0),           // drop
 ];
+/// IPv4 with TCP from or to Diameter's port (RFC 6733 §11.4).
+const DIAMETER: [(u16, u8, u8, u32); 10] = [
+    (0x28, 0, 0, 12),          // ldh [12]: EtherType
+    (0x15, 0, 7, 0x0800),      // IPv4, else drop
+    (0x30, 0, 0, IP + 9),      // ldb: protocol
+    (0x15, 0, 5, 6),           // TCP, else drop
+    (0x28, 0, 0, IP + 20),     // ldh: source port
+    (0x15, 2, 0, PEERS),       // Diameter: keep
+    (0x28, 0, 0, IP + 22),     // ldh: destination port
+    (0x15, 0, 1, PEERS),       // Diameter: keep, else drop
+    (0x06, 0, 0, SNAP as u32), // keep
+    (0x06, 0, 0, 0),           // drop
+];
+/// Diameter's port.
+const PEERS: u32 = basalt_diameter::PORT as u32;
 /// Where the IP header begins.
 const IP: u32 = 14;
 /// Where the GTP-U header begins, behind IP and UDP.
@@ -58,8 +73,31 @@ const SCTP_IN_UDP: u32 = basalt_sctp::UDP_ENCAPSULATION_PORT as u32;
 pub fn complaints(path: &Path, null_ciphered: bool) -> Result<Option<Vec<String>>> {
     const WRONG: &str = "_ws.malformed || _ws.expert.severity >= 0x600000";
     let decipher = if null_ciphered { "nas-eps.null_decipher:TRUE" } else { "nas-eps.null_decipher:FALSE" };
+    found(path, &["-o", decipher, "-Y", WRONG])
+}
+
+/// What tshark finds wrong in Diameter messages of a recording; in those of the side that connects only, if the other one lies. A process
+/// that is killed resets its connections: what TCP says is no complaint. `None` where there is no tshark.
+///
+/// # Errors
+/// tshark cannot read the file, or finds no Diameter in it.
+pub fn diameter_complaints(path: &Path, listener_lies: bool) -> Result<Option<Vec<String>>> {
+    const WRONG: &str =
+        "(_ws.malformed || (_ws.expert.severity >= 0x600000 && !tcp.analysis.flags && !tcp.connection.rst))";
+    let whose = if listener_lies { format!("tcp.dstport == {PEERS} && ") } else { String::new() };
+    match found(path, &["-Y", "diameter", "-c", "100"])? {
+        None => return Ok(None),
+        Some(messages) if messages.is_empty() => bail!("tshark finds no Diameter in {}", path.display()),
+        Some(_) => {}
+    }
+    // A message that does not end where it says is no Diameter to tshark: what it cannot call anything is asked for, too.
+    found(path, &["-Y", &format!("{whose}(diameter || data) && {WRONG}")])
+}
+
+/// The frames of a recording that tshark shows with such options; `None` where there is no tshark.
+fn found(path: &Path, options: &[&str]) -> Result<Option<Vec<String>>> {
     let mut command = Command::new("tshark");
-    command.args(["-o", decipher, "-r"]).arg(path).args(["-Y", WRONG]);
+    command.args(options).arg("-r").arg(path);
     let output = match command.stdin(Stdio::null()).output() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         output => output.context("running tshark")?,
@@ -83,12 +121,24 @@ impl Capture {
     /// # Errors
     /// The file cannot be made.
     pub fn start(ns: &NetNs, path: &Path) -> Result<Self> {
+        Self::of(ns, path, &SIGNALLING, false)
+    }
+
+    /// Records Diameter within a namespace, by its loopback interface.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn diameter(ns: &NetNs, path: &Path) -> Result<Self> {
+        Self::of(ns, path, &DIAMETER, true)
+    }
+
+    fn of(ns: &NetNs, path: &Path, what: &'static [(u16, u8, u8, u32)], loopback: bool) -> Result<Self> {
         let file = File::create(path).with_context(|| format!("making {}", path.display()))?;
         // Open before anybody speaks.
-        let socket = ns.run(open)?;
+        let socket = ns.run(move || open(what, loopback))?;
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
-        let thread = ns.spawn("capture", move || record(&socket, BufWriter::new(file), &told))?;
+        let thread = ns.spawn("capture", move || record(&socket, BufWriter::new(file), loopback, &told))?;
         Ok(Self { stop, thread })
     }
 
@@ -102,22 +152,26 @@ impl Capture {
     }
 }
 
-fn open() -> Result<Socket> {
+fn open(what: &[(u16, u8, u8, u32)], loopback: bool) -> Result<Socket> {
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(ALL_PROTOCOLS)))
         .context("opening a packet socket")?;
-    sys::filter(&socket, &SIGNALLING)?;
+    sys::filter(&socket, what)?;
+    // What leaves by the loopback interface also comes by it.
+    if loopback {
+        sys::ignore_outgoing(&socket)?;
+    }
     socket.set_recv_buffer_size(16 << 20)?;
     socket.set_read_timeout(Some(Duration::from_millis(20)))?;
     Ok(socket)
 }
 
-fn record(socket: &Socket, mut out: impl Write, stop: &AtomicBool) -> Result<u64> {
+fn record(socket: &Socket, mut out: impl Write, loopback: bool, stop: &AtomicBool) -> Result<u64> {
     out.write_all(&file_header())?;
     let mut buffer = vec![0; SNAP];
     let mut frames = 0;
     loop {
         match sys::receive(socket, &mut buffer) {
-            Ok(length) if is_loopback(&buffer[..length]) => {}
+            Ok(length) if is_loopback(&buffer[..length]) != loopback => {}
             Ok(length) => {
                 out.write_all(&frame_header(length, SystemTime::now()))?;
                 out.write_all(&buffer[..length])?;
@@ -162,6 +216,43 @@ fn frame_header(length: usize, at: SystemTime) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A recording of one Diameter message, that of `octets`, from a listener.
+    fn recording(octets: &[u8]) -> Vec<u8> {
+        let mut frame = vec![0; 12];
+        frame.extend([0x08, 0]);
+        let total = u16::try_from(40 + octets.len()).unwrap().to_be_bytes();
+        frame.extend([0x45, 0, total[0], total[1], 0, 1, 0, 0, 64, 6, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1]);
+        let [from, to] = [basalt_diameter::PORT.to_be_bytes(), 40_000u16.to_be_bytes()];
+        frame.extend([from[0], from[1], to[0], to[1], 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 0xff, 0xff, 0, 0, 0, 0]);
+        frame.extend(octets);
+        [&file_header()[..], &frame_header(frame.len(), SystemTime::now()), &frame].concat()
+    }
+
+    #[test]
+    fn tshark_tells_a_diameter_message_from_a_wrong_one() {
+        let folder = std::env::temp_dir().join(format!("basalt-capture-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let judge = |name: &str, octets: &[u8], lies: bool| {
+            let path = folder.join(name);
+            std::fs::write(&path, recording(octets)).unwrap();
+            diameter_complaints(&path, lies)
+        };
+        // Device-Watchdog-Answer with Result-Code and Origin-Host; then one whose AVP is longer than the message.
+        let mut answer = vec![1, 0, 0, 44, 0, 0, 1, 0x18, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1];
+        answer.extend([0, 0, 1, 0x0c, 0x40, 0, 0, 12, 0, 0, 0x07, 0xd1]);
+        answer.extend([0, 0, 1, 0x08, 0x40, 0, 0, 11, b'a', b'.', b'b', 0]);
+        let right = judge("right.pcap", &answer, false);
+        answer[27] = 200;
+        let wrong = judge("wrong.pcap", &answer, false);
+        let lie = judge("lie.pcap", &answer, true);
+        std::fs::remove_dir_all(&folder).unwrap();
+        let (Some(right), Some(wrong), Some(lie)) = (right.unwrap(), wrong.unwrap(), lie.unwrap()) else {
+            eprintln!("skipped: there is no tshark; `cargo xtask setup` installs it");
+            return;
+        };
+        assert_eq!((right.len(), wrong.len(), lie.len()), (0, 1, 0), "{right:?} {wrong:?} {lie:?}");
+    }
 
     #[test]
     fn headers_are_those_of_pcap() {

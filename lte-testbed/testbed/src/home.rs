@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use basalt_ids::Plmn;
 
+use crate::capture::{self, Capture};
 use crate::gateway::program;
 use crate::lab::{Lab, NetNs, Process};
 use crate::radio::subscriber::Subscriber;
@@ -23,6 +24,8 @@ pub(crate) const HSS: &str = "127.0.0.1:3868";
 pub const FEG: &str = "127.0.0.1:8482";
 /// Its metrics.
 pub(crate) const METRICS: &str = "127.0.0.1:9106";
+/// Its Diameter connections, for tshark.
+const CAPTURE: &str = "diameter.pcap";
 /// What it is called.
 pub const FEG_NAME: &str = "feg1.visited.example";
 pub(crate) const HSS_NAME: &str = "hss1.home.example";
@@ -38,6 +41,8 @@ pub struct Home {
     hss: Option<Child>,
     orders: Option<ChildStdin>,
     fegd: Option<Child>,
+    /// All Diameter that the HSS hears and says.
+    capture: Option<Capture>,
     /// What the HSS said.
     said: Arc<Mutex<Vec<String>>>,
 }
@@ -85,7 +90,8 @@ impl Home {
         crate::gateway::write_private(&lab.directory().join("hss.toml"), &text)?;
         let said = Arc::default();
         let (ns, lab) = (lab.agw.clone(), lab.clone());
-        let mut home = Self { ns, lab, realm, hss: None, orders: None, fegd: None, said };
+        let capture = Some(Capture::diameter(&ns, &lab.directory().join(CAPTURE))?);
+        let mut home = Self { ns, lab, realm, hss: None, orders: None, fegd: None, capture, said };
         home.start_hss()?;
         Ok(home)
     }
@@ -195,6 +201,29 @@ impl Home {
         self.lines().iter().filter(|line| line.starts_with(&begins)).count()
     }
 
+    /// Ends the recording of its Diameter connections: what tshark finds wrong in them, of federation gateways only if the HSS lied. `None`
+    /// where there is no tshark.
+    ///
+    /// # Errors
+    /// There is no Diameter in it, or it was asked for before.
+    pub fn complaints(&mut self, lied: bool) -> Result<Option<Vec<String>>> {
+        self.capture.take().context("it is not recorded any more")?.stop()?;
+        capture::diameter_complaints(&self.lab.directory().join(CAPTURE), lied)
+    }
+
+    /// Challenges of all vectors that the HSS gave, with whose they were, in the order in which it gave them.
+    #[must_use]
+    pub fn given(&self) -> Vec<(String, [u8; 16])> {
+        let rand = |word: &str| u128::from_str_radix(word, 16).ok().map(u128::to_be_bytes);
+        let line = |line: &String| {
+            let words: Vec<&str> = line.strip_prefix("AIR ")?.split(' ').collect();
+            let (imsi, rest) = words.split_first()?;
+            let imsi = (*imsi).to_owned();
+            Some(rest.iter().skip(1).filter_map(move |word| Some((imsi.clone(), rand(word)?))).collect::<Vec<_>>())
+        };
+        self.lines().iter().filter_map(line).flatten().collect()
+    }
+
     /// The realm of the home network.
     #[must_use]
     pub fn realm(&self) -> &str {
@@ -225,6 +254,7 @@ impl Drop for Home {
         // They may have ended by themselves.
         let _ = end(self.hss.take());
         let _ = end(self.fegd.take());
+        let _ = self.capture.take().map(Capture::stop);
     }
 }
 

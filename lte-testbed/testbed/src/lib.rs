@@ -19,6 +19,8 @@ pub mod bench;
 pub mod capture;
 pub mod cli;
 pub mod demo;
+pub mod federated;
+pub mod federation_kills;
 pub mod feg;
 pub mod fuzz;
 pub mod gateway;

@@ -5,15 +5,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
 use crate::gateway::program;
-use crate::lab::{Lab, NetNs, Process};
+use crate::lab::{Lab, Process};
 use crate::radio::subscriber::Subscriber;
 use crate::{stop, sys};
 
@@ -27,11 +27,13 @@ pub const NETWORK: &str = "demo";
 pub const USER: (&str, &str) = ("operator", "a lab that lives for minutes");
 /// How long it may take to start and to answer.
 const LIMIT: Duration = Duration::from_secs(20);
+/// How long the program may take until it prints where it is.
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// An orchestrator that was started.
 #[derive(Debug)]
 pub struct Orchestrator {
-    ns: NetNs,
+    lab: Lab,
     child: Option<Child>,
     log: PathBuf,
     session: String,
@@ -43,10 +45,8 @@ impl Orchestrator {
     /// # Errors
     /// The executable is not there, or it does not come up; its last words are in the error.
     pub fn start(lab: &Lab) -> Result<Self> {
-        let (mut orchestrator, mut lines) = Self::launch(lab)?;
-        let Some(token) = lines.find_map(|line| setup_token(&line)) else {
-            bail!("orchestratord did not start:\n{}", orchestrator.last_words())
-        };
+        let mut orchestrator = Self::launch(lab)?;
+        let token = orchestrator.wait_for_line(setup_token)?;
         let setup = json!({"token": token, "name": USER.0, "password": USER.1});
         orchestrator.ask("POST", "/setup", &setup)?;
         orchestrator.log_in()?;
@@ -58,12 +58,30 @@ impl Orchestrator {
     /// # Errors
     /// As [`Orchestrator::start`].
     pub fn resume(lab: &Lab) -> Result<Self> {
-        let (mut orchestrator, mut lines) = Self::launch(lab)?;
-        if !lines.any(|line| line.contains("REST interface")) {
-            bail!("orchestratord did not start:\n{}", orchestrator.last_words());
-        }
+        let mut orchestrator = Self::launch(lab)?;
+        orchestrator.wait_for_line(|line| line.contains("REST interface").then_some(()))?;
         orchestrator.log_in()?;
         Ok(orchestrator)
+    }
+
+    /// Kills it as a crash would.
+    ///
+    /// # Errors
+    /// It was not running.
+    pub fn kill(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the orchestrator is not running")?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Starts one that was killed over what it has kept, and does not wait for it. Sessions outlive it.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn again(&mut self) -> Result<()> {
+        self.child = Some(spawn(&self.lab, &self.log, Stdio::null())?);
+        Ok(())
     }
 
     fn log_in(&mut self) -> Result<()> {
@@ -73,27 +91,27 @@ impl Orchestrator {
         Ok(())
     }
 
-    /// Starts the program; the lines that it prints.
-    fn launch(lab: &Lab) -> Result<(Self, impl Iterator<Item = String>)> {
-        let orchestratord = program("BASALT_ORCHESTRATORD", "orchestratord")?;
-        let (data, log) = (lab.directory().join("orchestrator"), lab.directory().join("orchestratord.log"));
-        let file = File::options().create(true).append(true).open(&log)?;
-        let making = stop::making();
-        let mut child = lab.agw.run(move || {
-            let mut command = Command::new(&orchestratord);
-            command.args(["--listen", REST, "--gateway-listen", GATEWAYS, "--data-dir"]).arg(&data);
-            // Its own group: a Ctrl-C at the terminal is for the testbed, which ends it in order.
-            command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file);
-            command.spawn().with_context(|| format!("starting {}", orchestratord.display()))
-        })?;
-        if let Some(process) = Process::find(child.id(), "orchestratord") {
-            lab.remember(process)?;
-        }
-        drop(making);
-        let output = child.stdout.take();
-        let orchestrator = Self { ns: lab.agw.clone(), child: Some(child), log, session: String::new() };
-        let lines = output.map(BufReader::new).into_iter().flat_map(|it| it.lines().map_while(|line| line.ok()));
-        Ok((orchestrator, lines))
+    fn launch(lab: &Lab) -> Result<Self> {
+        let log = lab.directory().join("orchestratord.log");
+        let child = spawn(lab, &log, Stdio::piped())?;
+        Ok(Self { lab: lab.clone(), child: Some(child), log, session: String::new() })
+    }
+
+    /// Waits for something that it prints.
+    fn wait_for_line<T: Send + 'static>(&mut self, wanted: impl Fn(&str) -> Option<T> + Send + 'static) -> Result<T> {
+        let output = self.child.as_mut().and_then(|child| child.stdout.take()).context("no output")?;
+        let (found, is_found) = std::sync::mpsc::channel();
+        // Reads on to the end, so that nothing it prints blocks it.
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(|line| line.ok()) {
+                if let Some(value) = wanted(&line) {
+                    // Who waited may have given up.
+                    let _ = found.send(value);
+                }
+            }
+        });
+        let waited = is_found.recv_timeout(START_LIMIT);
+        waited.map_err(|_| anyhow!("orchestratord did not start:\n{}", self.last_words()))
     }
 
     /// Makes the network with what a gateway and these subscribers need.
@@ -231,7 +249,7 @@ impl Orchestrator {
         let request = format!(
             "{method} /api/v1{path} HTTP/1.1\r\nhost: {REST}\r\nconnection: close\r\n{session}content-length: {length}\r\n\r\n{body}"
         );
-        let answer = self.ns.run(move || {
+        let answer = self.lab.agw.run(move || {
             let mut stream = TcpStream::connect(REST)?;
             stream.set_read_timeout(Some(LIMIT))?;
             stream.write_all(request.as_bytes())?;
@@ -285,6 +303,26 @@ impl Drop for Orchestrator {
     fn drop(&mut self) {
         let _ = self.stop();
     }
+}
+
+/// Starts the program.
+fn spawn(lab: &Lab, log: &Path, output: Stdio) -> Result<Child> {
+    let orchestratord = program("BASALT_ORCHESTRATORD", "orchestratord")?;
+    let data = lab.directory().join("orchestrator");
+    let file = File::options().create(true).append(true).open(log)?;
+    let making = stop::making();
+    let child = lab.agw.run(move || {
+        let mut command = Command::new(&orchestratord);
+        command.args(["--listen", REST, "--gateway-listen", GATEWAYS, "--data-dir"]).arg(&data);
+        // Its own group: a Ctrl-C at the terminal is for the testbed, which ends it in order.
+        command.process_group(0).stdin(Stdio::null()).stdout(output).stderr(file);
+        command.spawn().with_context(|| format!("starting {}", orchestratord.display()))
+    })?;
+    if let Some(process) = Process::find(child.id(), "orchestratord") {
+        lab.remember(process)?;
+    }
+    drop(making);
+    Ok(child)
 }
 
 /// The token of the setup link, when a line has it.

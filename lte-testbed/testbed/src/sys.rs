@@ -221,6 +221,26 @@ pub fn filter(socket: &socket2::Socket, program: &[(u16, u8, u8, u32)]) -> io::R
     })
 }
 
+/// Has a packet socket receive only what comes in.
+///
+/// # Errors
+/// The kernel does not know the option.
+pub fn ignore_outgoing(socket: &socket2::Socket) -> io::Result<()> {
+    /// PACKET_IGNORE_OUTGOING (linux/if_packet.h).
+    const OPTION: libc::c_int = 23;
+    let on: libc::c_int = 1;
+    // SAFETY: `on` is a live integer of the length that is said.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            OPTION,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    })
+}
+
 /// Gives a socket a receive buffer of so many octets, whatever the system's usual bound, where the right to is there.
 ///
 /// # Errors

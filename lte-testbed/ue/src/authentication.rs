@@ -24,6 +24,7 @@ const MOST_FAILURES: u8 = 3;
 impl Ue {
     pub(crate) fn authentication_request(&mut self, now: Time, request: &AuthenticationRequest, out: &mut Out) {
         let (rand, autn) = (request.rand.0, request.autn.0);
+        self.tell(Event::Challenged(rand), out);
         // The same challenge again: the answer was lost (TS 24.301 §5.4.2.3).
         if let Some(answered) = self.security.answered.as_ref().filter(|answered| answered.rand == rand) {
             let res = answered.res.expose().clone();

@@ -150,6 +150,8 @@ pub enum Event {
         /// Why for EPS services only, after a combined attach.
         eps_only: Option<EmmCause>,
     },
+    /// AUTHENTICATION REQUEST came with this challenge, for the first time or again.
+    Challenged([u8; 16]),
     /// The attach was refused.
     AttachRejected(EmmCause),
     /// The attach failed without an answer that counts as one: a timer, or the radio.

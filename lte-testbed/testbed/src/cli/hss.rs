@@ -31,7 +31,8 @@ async fn serve(config: &Config) -> Result<()> {
             changed = watch.changed() => {
                 changed.context("the HSS has ended")?;
                 for seen in server.seen().iter().skip(shown) {
-                    println!("{} {} {}", seen.command, seen.imsi, seen.code);
+                    let given: String = seen.given.iter().map(|rand| format!(" {:032x}", u128::from_be_bytes(*rand))).collect();
+                    println!("{} {} {}{given}", seen.command, seen.imsi, seen.code);
                     shown += 1;
                 }
             }

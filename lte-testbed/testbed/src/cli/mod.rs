@@ -4,6 +4,7 @@ mod attach;
 mod attack;
 mod bench;
 mod demo;
+mod federation_kills;
 mod fuzz;
 mod hss;
 mod kills;
@@ -57,6 +58,9 @@ enum Command {
     Fuzz(fuzz::FuzzArgs),
     /// Kill a gateway at random instants under numbered packets in both directions: lost, reordered and miscounted are counted.
     KillHarness(kills::KillArgs),
+    /// Kill federation gateways, orchestrator and gateway at random instants under attaching phones of a foreign network: each attach is
+    /// done or refused with a cause, none hangs, no vector is used twice.
+    FederationKills(federation_kills::FederationKillArgs),
     /// Measure by the receiver whether a subscriber's rates are kept, for packets of all kinds in both directions.
     Rates(rates::RatesArgs),
     /// Print the lab's subscribers, for the gateway's list.
@@ -101,6 +105,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Attack { command } => return attack::run(command),
         Command::Fuzz(args) => return fuzz::run(&args),
         Command::KillHarness(args) => return kills::run(&args),
+        Command::FederationKills(args) => return federation_kills::run(&args),
         Command::Rates(args) => return rates::run(&args),
         Command::Subscribers(args) => subscribers::run(&args)?,
         Command::Demo(args) => return demo::run(&args),

@@ -50,11 +50,16 @@ pub fn play(script: &Script, options: &RunOptions) -> Result<(), Failure> {
         let gateway = world.network.gateway.last_words();
         return Err(Failure { line: None, why: "the gateway does not run at the end".to_owned(), gateway });
     }
+    if let Err(error) = world.judge_diameter(script) {
+        return Err(Failure { line: None, why: format!("{error:#}"), gateway: String::new() });
+    }
     let World { radio, network, devices, home, .. } = world;
     drop((radio, devices, home));
     network.end().map_err(|error| Failure { line: None, why: format!("{error:#}"), gateway: String::new() })
 }
 
+/// What a home network does that tshark may complain of.
+const LIES: [&str; 2] = ["nonsense", "empty"];
 /// How long what a flood leaves behind may be on its way.
 const FLOOD_TAIL: Duration = Duration::from_millis(200);
 /// Between two numbered packets.
@@ -217,6 +222,19 @@ impl World {
                 self.network.gateway.basalt(&["reset", "enb", &id]).map(drop)
             }
         }
+    }
+
+    /// tshark reads what federation gateway and home network said to each other, where there is a tshark.
+    fn judge_diameter(&mut self, script: &Script) -> Result<()> {
+        let Some(home) = &mut self.home else { return Ok(()) };
+        let lies = |step: &Step| match step {
+            Step::Home(HomeAction::Behaves(words)) => LIES.iter().any(|lie| words.split(' ').any(|word| word == *lie)),
+            _ => false,
+        };
+        let lied = script.steps.iter().any(|(_, step)| lies(step));
+        let complaints = home.complaints(lied)?.unwrap_or_default();
+        anyhow::ensure!(complaints.is_empty(), "tshark complains of Diameter:\n{}", complaints.join("\n"));
+        Ok(())
     }
 
     fn home_acts(&mut self, action: &HomeAction) -> Result<()> {
