@@ -21,7 +21,7 @@ const ABOVE = [
   ["change many", "subscribers", (page) => page.getByRole("button", { name: "Change many" }).click()],
 ];
 
-export async function accessibility(address) {
+export async function accessibility(address, only = "") {
   const browser = await launch();
   const all = [];
   const note = async (page, name) => {
@@ -30,7 +30,7 @@ export async function accessibility(address) {
   try {
     for (const theme of ["light", "dark"]) {
       const { page, complaints } = await open(browser, { theme });
-      for (const [name, path] of PAGES) {
+      for (const [name, path] of PAGES.filter(([name]) => name.includes(only))) {
         await page.goto(`${address}/n/demo/${path}`);
         await settled(page);
         await note(page, `${name} ${theme}`);

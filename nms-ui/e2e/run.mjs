@@ -1,4 +1,4 @@
-// `node e2e/run.mjs mock|real|screenshots|performance`: the browser's tests.
+// `node e2e/run.mjs mock|only|real|screenshots|performance`: the browser's tests.
 import { accessibility } from "./accessibility.mjs";
 import { mock } from "./mock.mjs";
 import { performance } from "./performance.mjs";
@@ -23,6 +23,11 @@ const TASKS = {
   mock: () => withMock(async (address) => {
     await mock(address);
     await accessibility(address);
+  }),
+  // One thing that is being worked on: tests and pages with these words in their names.
+  only: () => withMock(async (address) => {
+    await mock(address, rest[0] ?? "");
+    await accessibility(address, rest[1] ?? rest[0] ?? "");
   }),
   performance: () => withMock(performance),
   screenshots: () => withMock((address) => screenshots(address, rest.length > 0 ? rest : undefined)),

@@ -3,6 +3,7 @@
 import type { AnyObject } from "@/api/objects";
 import { differences } from "@/lib/diff";
 import { fromCsv } from "@/lib/csv";
+import { historyOf, kpisOf } from "./history";
 import { eventsOf, sumsOf, usageOf } from "./telemetry";
 import { watched } from "./watch";
 import type { World } from "./world";
@@ -126,6 +127,10 @@ function inNetwork(call: Call, network: string, what: string): Response {
       return overview(world);
     case "watch":
       return watched(world);
+    case "kpis":
+      return json(200, kpisOf(world, query));
+    case "history":
+      return json(200, historyOf(world, query));
     case "phones": {
       const imsi = query.get("imsi") ?? "";
       return items(world.phones().filter((it) => it.imsi.startsWith(imsi)));

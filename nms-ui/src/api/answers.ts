@@ -62,6 +62,19 @@ export type Numbers = Saying<
   { gateways: { total: number; connected: number }; base_stations: { configured: number; connected: number } }
 >;
 
+export type Alarm = Schemas["Alarm"];
+export type AlarmRule = Schemas["AlarmRule"];
+export type ReceiverDelivery = Schemas["Delivery"];
+
+/** Where the condition of a rule holds now. */
+export type RulePreviewed = Saying<Schemas["RulePreview"], { items: { labels: Record<string, string>; value: number }[] }>;
+
+/** Lines over time: pairs of the beginning of a step, milliseconds since 1970, and its value. */
+export type HistoryAnswer = Saying<Schemas["History"], { series: Saying<Schemas["HistorySeries"], { points: [number, number][] }>[] }>;
+
+/** A span of time in numbers; drops and base stations are as they are now. */
+export type KpisAnswer = Saying<Schemas["Kpis"], { drops: { reason: string; packets: number }[] }>;
+
 export interface Imported {
   rows: number;
   created: number;

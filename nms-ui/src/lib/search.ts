@@ -14,10 +14,13 @@ export interface Search {
   id?: string;
   gateway?: string;
   imsi?: string;
+  /** A span of time that was chosen by hand, milliseconds since 1970. */
+  from?: string;
+  to?: string;
   next?: string;
 }
 
-const KEYS = ["q", "sort", "hide", "tab", "range", "state", "by", "id", "gateway", "imsi", "next"] as const;
+const KEYS = ["q", "sort", "hide", "tab", "range", "state", "by", "id", "gateway", "imsi", "from", "to", "next"] as const;
 
 /** Only what is known, and only texts. */
 export function readSearch(given: Record<string, unknown>): Search {

@@ -41,7 +41,7 @@ export function lifeTone(from: number, until: number, now: number): "bad" | "war
 }
 
 /** Ranges that pages offer, in milliseconds. */
-export const RANGES = { "15m": 900_000, "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000 } as const;
+export const RANGES = { "15m": 900_000, "1h": 3_600_000, "6h": 21_600_000, "24h": 86_400_000, "48h": 172_800_000, "7d": 604_800_000, "30d": 2_592_000_000 } as const;
 export type Range = keyof typeof RANGES;
 
 export function isRange(text: string | undefined): text is Range {

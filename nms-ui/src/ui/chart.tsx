@@ -13,6 +13,12 @@ interface Props {
   /** Charts with the same one share their cursor. */
   group?: string;
   label?: string;
+  /** Shares, up to 1: the axis shows the part of 0 to 1 where they are. */
+  isShare?: boolean;
+  /** The time that is shown, seconds since 1970; what the data cover, when absent. */
+  span?: [number, number];
+  /** A span was chosen by dragging; without it, this chart alone is enlarged. */
+  onZoom?: (from: number, to: number) => void;
 }
 
 const COLOURS = ["--b-chart-1", "--b-chart-2", "--b-chart-3", "--b-chart-4"];
@@ -21,14 +27,36 @@ function token(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-function options(props: Props, width: number): uPlot.Options {
+/** Where an axis of shares begins: near 1 differences would not be seen from 0 on. */
+function shareFrom(least: number): number {
+  return [0.9, 0.5].find((it) => least >= it) ?? 0;
+}
+
+type Latest = { readonly current: Props };
+
+function options(latest: Latest, width: number): uPlot.Options {
+  const props = latest.current;
   const axis = { stroke: token("--b-ink-soft"), grid: { stroke: token("--b-line"), width: 1 }, ticks: { show: false }, font: "11px sans-serif" };
   return {
     width,
     height: props.height ?? 200,
-    cursor: { drag: { x: true, y: false }, ...(props.group ? { sync: { key: props.group } } : {}) },
+    cursor: { drag: { x: true, y: false, setScale: !props.onZoom }, ...(props.group ? { sync: { key: props.group } } : {}) },
     // A single moment is drawn within its minute, not within years.
-    scales: { x: { time: true, range: (_, least, most) => (most - least < 60 ? [most - 60, most] : [least, most]) }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+    scales: {
+      x: { time: true, range: (_, least, most) => latest.current.span ?? (most - least < 60 ? [most - 60, most] : [least, most]) },
+      y: { range: (_, least, most) => (props.isShare ? [shareFrom(least ?? 0), 1] : [0, most > 0 ? most * 1.1 : 1]) },
+    },
+    hooks: {
+      setSelect: [
+        (chart) => {
+          const { left, width } = chart.select;
+          if (!latest.current.onZoom || width < 8) return;
+          const [from, to] = [chart.posToVal(left, "x"), chart.posToVal(left + width, "x")];
+          chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          latest.current.onZoom(from, to);
+        },
+      ],
+    },
     axes: [{ ...axis, space: 64 }, { ...axis, size: 72, values: (_, ticks) => ticks.map((it) => props.unit(it)) }],
     series: [
       {},
@@ -56,7 +84,7 @@ export function Chart(props: Props) {
   useEffect(() => {
     const box = place.current;
     if (!box) return;
-    const made = new uPlot(options(latest.current, box.clientWidth || 400), latest.current.data as uPlot.AlignedData, box);
+    const made = new uPlot(options(latest, box.clientWidth || 400), latest.current.data as uPlot.AlignedData, box);
     chart.current = made;
     const watching = new ResizeObserver(() => made.setSize({ width: box.clientWidth, height: latest.current.height ?? 200 }));
     watching.observe(box);

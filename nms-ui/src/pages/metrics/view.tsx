@@ -1,67 +1,162 @@
-import { Select } from "@mantine/core";
+// KPIs and lines of the last 48 hours, of the network or of one gateway: one time for all charts, enlarged by dragging.
+import { Button, Select, Tabs } from "@mantine/core";
 import { createLazyRoute } from "@tanstack/react-router";
 import { useMemo } from "react";
+import type { HistoryAnswer } from "@/api/answers";
+import { useHistory, useKpis, type Span } from "@/api/history";
 import { useObjects } from "@/api/objects";
 import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
-import { count } from "@/lib/units";
+import { RANGES, clock, isRange, type Range } from "@/lib/time";
 import { Chart } from "@/ui/chart";
-import { Empty, Head, Loaded, Notice, Panel } from "@/ui/page";
-import { useSeries, type Samples } from "./series";
+import { Icon } from "@/ui/icon";
+import { Empty, Fresh, Head, Loaded, Panel } from "@/ui/page";
+import { RangeChoice } from "@/ui/range";
+import { ALL, CHARTS, TILES, aligned, said, type ChartOf } from "./charts";
+import { Elsewhere } from "./elsewhere";
+import { Places } from "./places";
+import { Raw } from "./raw";
 
 export const Route = createLazyRoute("/inside/n/$network/metrics")({ component: Metrics });
 
-/** Charts shown unless others are asked for: those that changed. */
-const SHOWN = 8;
+const TABS = ["time", "places", "raw", "elsewhere"] as const;
+const OFFERED: Range[] = ["15m", "1h", "6h", "24h", "48h"];
+
+/** What is looked at: the chosen range until now, or what was chosen by dragging. */
+function useSpan(): Span {
+  const [{ range, from, to }] = useAddress();
+  return useMemo(() => {
+    const [first, last] = [Number(from), Number(to)];
+    if (from && to && last > first) return { from: first, to: last };
+    return { length: RANGES[isRange(range) && OFFERED.includes(range) ? range : "24h"] };
+  }, [range, from, to]);
+}
 
 function Metrics() {
   const { t } = useWords();
   const network = useNetwork();
-  const [{ gateway }, setAddress] = useAddress();
-  const gateways = useObjects(network, "gateways");
-  const chosen = gateway ?? gateways.data?.[0]?.name;
+  const [{ gateway = "", tab }, setAddress] = useAddress();
+  const gateways = useObjects(network, "gateways").data ?? [];
+  const shown = TABS.find((it) => it === tab) ?? "time";
+  const span = useSpan();
+  const kpis = useKpis(network, gateway, span);
+  const data = gateways.map((it) => ({ value: it.name, label: it.body?.title ? `${it.name} · ${it.body.title}` : it.name }));
   return (
     <>
-      <Head title={t("nav.metrics")}>
-        <Select size="xs" searchable allowDeselect={false} aria-label={t("kind.gateway")} data={(gateways.data ?? []).map((it) => it.name)} value={chosen ?? null} onChange={(it) => setAddress({ gateway: it ?? "" })} />
+      <Head title={t("nav.metrics")} note={<Fresh at={kpis.dataUpdatedAt} />}>
+        <Select size="xs" w={210} searchable clearable aria-label={t("kind.gateway")} placeholder={t("metrics.allGateways")} data={data} value={gateway || null} onChange={(it) => setAddress({ gateway: it ?? "", q: "" })} />
+        {shown !== "raw" && shown !== "elsewhere" && <RangeChoice of={OFFERED} />}
+        <Chosen span={span} />
       </Head>
-      <Notice tone="info">{t("metrics.sinceOpen")}</Notice>
-      <Loaded query={gateways}>{() => (chosen ? <Charts key={chosen} gateway={chosen} /> : <Empty title={t("gateways.none")}>{t("gateways.noneWords")}</Empty>)}</Loaded>
+      <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "", sort: "" })} keepMounted={false}>
+        <Tabs.List mb="md">
+          {TABS.map((it) => (
+            <Tabs.Tab key={it} value={it}>
+              {t(`metrics.tab.${it}`)}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        <Tabs.Panel value="time">
+          <Numbers of={kpis.data} />
+          <Lines gateway={gateway} span={span} />
+        </Tabs.Panel>
+        <Tabs.Panel value="places">
+          <Loaded query={kpis}>{(answer) => <Places of={answer} />}</Loaded>
+        </Tabs.Panel>
+        <Tabs.Panel value="raw">{gateway || gateways[0] ? <Raw key={gateway} gateway={gateway || (gateways[0]?.name ?? "")} /> : <Empty title={t("gateways.none")}>{t("gateways.noneWords")}</Empty>}</Tabs.Panel>
+        <Tabs.Panel value="elsewhere">
+          <Elsewhere />
+        </Tabs.Panel>
+      </Tabs>
     </>
   );
 }
 
-function Charts({ gateway }: { gateway: string }) {
+/** That a time was chosen by dragging, and the way back to now. */
+function Chosen({ span }: { span: Span }) {
+  const { t, language } = useWords();
+  const [, setAddress] = useAddress();
+  if (!("from" in span)) return null;
+  return (
+    <Button size="xs" variant="light" leftSection={<Icon name="close" size={12} />} onClick={() => setAddress({ from: "", to: "" })}>
+      {t("metrics.zoomed", { from: clock(span.from, language), to: clock(span.to, language) })}
+    </Button>
+  );
+}
+
+/** The span in numbers; each leads to its line alone. */
+function Numbers({ of }: { of: { kpis: { name: string; value?: number | null }[] } | undefined }) {
   const { t, language } = useWords();
   const [{ q }, setAddress] = useAddress();
-  const samples = useSeries(gateway);
-  const names = useMemo(() => pick(samples, q), [samples, q]);
-  const all = useMemo(() => [...new Set(Object.keys(samples.values))].sort(), [samples]);
   return (
-    <div className="stack">
-      <Select size="xs" w={380} maw="100%" searchable clearable aria-label={t("metrics.which")} placeholder={t("metrics.which")} data={all} value={q ?? null} onChange={(it) => setAddress({ q: it ?? "" })} />
-      {names.length === 0 ? (
-        <Panel>
-          <Empty title={t("metrics.none")}>{t("metrics.noneWords")}</Empty>
-        </Panel>
-      ) : (
-        <div className="grid" style={{ gridTemplateColumns: "repeat(auto-fit, minmax(min(100%, 420px), 1fr))" }}>
-          {names.map((name) => (
-            <Panel key={name} title={<span className="mono">{name}</span>}>
-              <Chart group="metrics" data={[samples.at, samples.values[name] ?? []]} names={[name]} unit={(value) => count(value, language)} height={160} />
-            </Panel>
-          ))}
-        </div>
-      )}
+    <div className="tiles wide">
+      {TILES.map(({ name, unit, least, most }) => {
+        const value = of?.kpis.find((it) => it.name === name)?.value ?? null;
+        const isBad = value !== null && ((least !== undefined && value < least) || (most !== undefined && value > most));
+        return (
+          <button key={name} type="button" className="tile" aria-pressed={q === name} onClick={() => setAddress({ q: q === name ? "" : name })}>
+            <span className="label">
+              {isBad && <Icon name="warn" size={12} />}
+              {t(`metrics.${name}`)}
+            </span>
+            <span className="value" style={isBad ? { color: "var(--b-bad)" } : undefined}>
+              {value === null ? "–" : said(value, unit, language)}
+            </span>
+          </button>
+        );
+      })}
     </div>
   );
 }
 
-/** The one that is asked for, else those that change, else the first. */
-function pick(samples: Samples, wanted: string | undefined): string[] {
-  const all = Object.keys(samples.values).sort();
-  if (wanted) return all.filter((it) => it === wanted);
-  const changing = all.filter((it) => new Set(samples.values[it]).size > 1);
-  return (changing.length > 0 ? changing : all).slice(0, SHOWN);
+function Lines({ gateway, span }: { gateway: string; span: Span }) {
+  const { t } = useWords();
+  const [{ q }] = useAddress();
+  const history = useHistory(useNetwork(), gateway, span, ALL);
+  const charts: readonly ChartOf[] = CHARTS;
+  const shown = q ? charts.flatMap((it) => (it.series.includes(q) ? [{ ...it, series: [q] }] : [])) : charts;
+  return (
+    <>
+      <p className="soft">{t("metrics.drag")}</p>
+      <Loaded query={history}>
+        {(answer) => (
+          <div className="grid charts">
+            {shown.map((chart) => (
+              <OneChart key={`${chart.id}/${chart.series.join()}`} chart={chart} answer={answer} height={q ? 340 : 170} />
+            ))}
+          </div>
+        )}
+      </Loaded>
+    </>
+  );
+}
+
+function OneChart({ chart, answer, height }: { chart: ChartOf; answer: HistoryAnswer; height: number }) {
+  const { t, language } = useWords();
+  const [, setAddress] = useAddress();
+  const data = useMemo(() => aligned(answer, chart.series), [answer, chart]);
+  // Lines without any value are left out: what cannot be, such as federation where there is none.
+  const places = chart.series.map((_, index) => index + 1).filter((index) => data[index]?.some((it) => it !== null));
+  const names = places.map((index) => t(`metrics.${chart.series[index - 1] as (typeof ALL)[number]}`));
+  return (
+    <Panel title={t(chart.title)}>
+      {places.length === 0 ? (
+        <p className="soft" style={{ height, margin: 0 }}>
+          {t("metrics.nothing")}
+        </p>
+      ) : (
+        <Chart
+          group="metrics"
+          data={[data[0] ?? [], ...places.map((index) => data[index] ?? [])]}
+          names={names}
+          unit={(value) => said(value, chart.unit, language)}
+          isShare={chart.unit === "share"}
+          span={[answer.since / 1000, answer.until / 1000]}
+          onZoom={(from, to) => setAddress({ from: String(Math.round(from * 1000)), to: String(Math.round(to * 1000)) })}
+          height={height}
+        />
+      )}
+    </Panel>
+  );
 }

@@ -1,6 +1,6 @@
 // Fields of forms: each knows how its value stands in the document.
 import { MultiSelect, PasswordInput, Select, Switch, TextInput, Textarea } from "@mantine/core";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { useObjects, type Collection } from "@/api/objects";
 import type { FieldError } from "@/api/problem";
 import { useNetwork } from "@/app/network";
@@ -21,7 +21,15 @@ export type Field = Common &
     | { kind: "text" | "number" | "switch" | "lines" | "json" | "secret" | "octets" | "rates" }
     | { kind: "choice"; choices: { value: string; label: MessageKey | { text: string } }[] }
     | { kind: "ref" | "refs"; collection: Collection }
+    | { kind: "own"; draw: (props: OwnProps) => ReactNode }
   );
+
+/** What a part of a form that draws itself is given: the whole document, and what is wrong with its part. */
+export interface OwnProps {
+  body: Record<string, unknown>;
+  change: (body: Record<string, unknown>) => void;
+  error: string | undefined;
+}
 
 type Body = Record<string, unknown>;
 
@@ -68,6 +76,8 @@ export function FieldInput(props: Props) {
       const data = field.choices.map(({ value, label }) => ({ value, label: typeof label === "string" ? t(label) : label.text }));
       return <Select {...common} data={data} value={asText(value) || null} clearable={!field.required} onChange={(chosen) => set(chosen ?? undefined)} />;
     }
+    case "own":
+      return <>{field.draw({ body, change, error })}</>;
     case "ref":
       return <Reference {...common} collection={field.collection} value={asText(value)} set={set} />;
     case "refs":
