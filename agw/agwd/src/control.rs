@@ -6,7 +6,7 @@ mod rules;
 
 use crate::events::EventLine;
 use crate::gateway::{Gateway, Job};
-use crate::{cloud, convert, diagnose, packets, storage, subscribers, usage};
+use crate::{calls, cloud, convert, diagnose, packets, storage, subscribers, usage};
 use agw_subscribers::StoredSubscriber;
 use agw_types::{Command, ConfigDelta, Input, OperatorReply, SubscriberState};
 use anyhow::Context as _;
@@ -154,6 +154,7 @@ fn plan_of(imsi: Imsi, plan: api::DataPlan) -> Result<usage::StoredPlan, Status>
 }
 
 type Packets = Pin<Box<dyn Stream<Item = Result<api::SeenPacket, Status>> + Send>>;
+type Calls = Pin<Box<dyn Stream<Item = Result<api::TracedCalls, Status>> + Send>>;
 type Events = Pin<Box<dyn Stream<Item = Result<api::Event, Status>> + Send>>;
 
 #[tonic::async_trait]
@@ -428,6 +429,24 @@ impl Service for Control {
             }
         };
         Ok(Response::new(Box::pin(ReceiverStream::new(seen).map(|packet| Ok(packets::show(packet))))))
+    }
+
+    type TraceCallStream = Calls;
+
+    async fn trace_call(
+        &self,
+        request: Request<api::TraceCallRequest>,
+    ) -> Result<Response<Self::TraceCallStream>, Status> {
+        let request = request.into_inner();
+        let octets = if request.octets == 0 { calls::WAITING } else { request.octets as usize };
+        let whom = calls::Whom::of(&request.imsi, &request.enb).map_err(Status::invalid_argument)?;
+        let begun = self.run(move |gateway| calls::begin(gateway, String::new(), whom, octets)).await?;
+        let watch = begun.map_err(Status::resource_exhausted)?;
+        let lines = tokio_stream::iter(std::iter::repeat(())).then(move |()| {
+            let watch = watch.clone();
+            async move { Ok(api::TracedCalls { lines: watch.next().await }) }
+        });
+        Ok(Response::new(Box::pin(lines)))
     }
 
     async fn detach_ue(

@@ -9,6 +9,7 @@
 //! A step whose records are on their way to the disk holds back its own effects and those of every later step: nothing is
 //! promised that a crash could take back, and nothing overtakes.
 
+use crate::calls::{self, Calls};
 use crate::config::Effective;
 use crate::events::Events;
 use crate::federation::{self, Federation};
@@ -50,6 +51,8 @@ pub struct Gateway {
     pub metrics: Metrics,
     /// Past and present.
     pub events: Events,
+    /// Call traces that are on.
+    pub calls: Calls,
     /// The packet path.
     pub dataplane: Dataplane,
     /// SCTP back end in use.
@@ -136,6 +139,7 @@ impl Gateway {
             sealing: parts.sealing,
             metrics: parts.metrics,
             events: Events::new(),
+            calls: Calls::default(),
             dataplane: parts.dataplane,
             carrier: parts.carrier,
             usage: parts.usage,
@@ -290,8 +294,12 @@ impl Gateway {
             }
         };
         if let Some(input) = input {
+            let heard = self.calls.heard(&input);
             let now = self.now();
             self.core.step(now, input, &mut self.effects);
+            if let Some(heard) = heard {
+                calls::note(self, &heard);
+            }
         }
         self.hold_or_release(Some(seq));
     }
@@ -413,6 +421,9 @@ impl Gateway {
     }
 
     fn send(&mut self, link: LinkId, message: Message) {
+        if let Some(said) = self.calls.said(link, &message) {
+            calls::note(self, &said);
+        }
         if let Some(queue) = self.backlog.get_mut(&link) {
             queue.push_back(message);
             if queue.len() > BACKLOG {

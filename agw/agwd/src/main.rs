@@ -4,6 +4,7 @@
 //! store's thread, and effects leave in order once it is.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
+mod calls;
 mod cloud;
 mod config;
 mod control;

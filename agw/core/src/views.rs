@@ -2,8 +2,9 @@
 
 use crate::Core;
 use agw_ran::EnbView;
-use agw_types::{GatewayConfig, IpPrefix, Limits, Now, Session, UeId, UeView};
-use basalt_ids::{Apn, Imsi};
+use agw_types::{GatewayConfig, IpPrefix, Limits, LinkId, Now, Session, UeId, UeView};
+use basalt_ids::{Apn, EnbUeS1apId, GlobalEnbId, Imsi, MmeUeS1apId, STmsi};
+use core::net::IpAddr;
 
 impl Core {
     /// UEs that are known, and those that were refused lately.
@@ -31,6 +32,31 @@ impl Core {
     /// Base stations whose S1 is set up.
     pub fn enbs(&self) -> impl Iterator<Item = EnbView> {
         self.ran.enbs()
+    }
+
+    /// The base station of an association, and its address.
+    #[must_use]
+    pub fn enb_over(&self, link: LinkId) -> Option<(GlobalEnbId, Option<IpAddr>)> {
+        self.ran.enb_over(link)
+    }
+
+    /// The subscriber that a message is about, by what base station and gateway call its UE or by its temporary identity; a UE that
+    /// has not proven who it is counts as who it says it is. For a trace.
+    #[must_use]
+    pub fn whose(
+        &self,
+        link: LinkId,
+        (enb, mme): (Option<EnbUeS1apId>, Option<MmeUeS1apId>),
+        tmsi: Option<STmsi>,
+    ) -> Option<Imsi> {
+        let connected = self.ran.ue_over(link, enb, mme).and_then(|ue| self.mobility.imsi_or_claim(ue));
+        connected.or_else(|| self.mobility.imsi_of_tmsi(tmsi?.m_tmsi))
+    }
+
+    /// A NAS message as the keys of its subscriber read it: for a trace. `sent`: by the network.
+    #[must_use]
+    pub fn read_nas(&self, imsi: Imsi, nas: &[u8], sent: bool) -> Option<Vec<u8>> {
+        self.mobility.read_nas(imsi, nas, sent)
     }
 
     /// All sessions with their subscribers.

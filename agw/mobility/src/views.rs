@@ -7,7 +7,7 @@ use crate::ue::{Connection, Emm, Task, Ue};
 use agw_types::{
     Area, Event, Now, RadioId, StoredRadio, StoredRest, StoredSession, StoredUe, TimerName, UeId, UeState, UeView,
 };
-use basalt_ids::Imsi;
+use basalt_ids::{Imsi, MTmsi};
 use basalt_nas::ie::{
     MsNetworkCapability, TimeZone, UeAdditionalSecurityCapability, UeNetworkCapability, UniversalTime,
 };
@@ -44,6 +44,28 @@ impl Mobility {
         self.ues.get(id.0)?.imsi
     }
 
+    /// The subscriber that a UE is, or that it says it is while it proves it.
+    #[must_use]
+    pub fn imsi_or_claim(&self, id: UeId) -> Option<Imsi> {
+        let ue = self.ues.get(id.0)?;
+        ue.imsi.or(match &ue.emm {
+            Emm::Claiming(claim) => claim.proof.imsi,
+            _ => None,
+        })
+    }
+
+    /// The subscriber who has a temporary identity.
+    #[must_use]
+    pub fn imsi_of_tmsi(&self, tmsi: MTmsi) -> Option<Imsi> {
+        self.imsi(self.index.tmsi(tmsi)?)
+    }
+
+    /// A NAS message of a proven UE as its keys read it: for a trace. `sent`: by the network.
+    #[must_use]
+    pub fn read_nas(&self, imsi: Imsi, nas: &[u8], sent: bool) -> Option<Vec<u8>> {
+        self.ues.get(self.find(imsi)?.0)?.keys.as_deref()?.read(nas, sent)
+    }
+
     /// The connection of a UE.
     #[must_use]
     pub fn radio_of(&self, id: UeId) -> Option<RadioId> {
@@ -59,10 +81,7 @@ impl Mobility {
     #[must_use]
     pub fn view(&self, id: UeId) -> Option<UeView> {
         let ue = self.ues.get(id.0)?;
-        let imsi = ue.imsi.or(match &ue.emm {
-            Emm::Claiming(claim) => claim.proof.imsi,
-            _ => None,
-        });
+        let imsi = self.imsi_or_claim(id);
         let algorithms = ue.keys.as_ref().map(|keys| keys.algorithms());
         Some(UeView {
             imsi,

@@ -4,7 +4,7 @@ use crate::connection::{Bearers, Connection, Context};
 use crate::link::{Enb, Link, LinkState};
 use crate::{Cx, Guard, Ran};
 use agw_types::{Area, LinkId, LinkInfo, RadioCause, RadioId, StoredLink, StoredRadio, UeId};
-use basalt_ids::{Ebi, GlobalEnbId, Tai};
+use basalt_ids::{Ebi, EnbUeS1apId, GlobalEnbId, MmeUeS1apId, Tai};
 use basalt_sansio::SlotId;
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,24 @@ impl Ran {
     pub fn enb_of(&self, radio: RadioId) -> Option<GlobalEnbId> {
         let connection = self.connections.get(radio.0)?;
         Some(self.links.get(&connection.link)?.enb()?.id)
+    }
+
+    /// The base station of an association whose S1 is set up.
+    #[must_use]
+    pub fn enb_over(&self, link: LinkId) -> Option<(GlobalEnbId, Option<IpAddr>)> {
+        let state = self.links.get(&link)?;
+        Some((state.enb()?.id, state.peer()))
+    }
+
+    /// The UE of a connection, by what base station and gateway call it. The gateway's own id counts where both are given.
+    #[must_use]
+    pub fn ue_over(&self, link: LinkId, enb: Option<EnbUeS1apId>, mme: Option<MmeUeS1apId>) -> Option<UeId> {
+        let radio = match (mme, enb) {
+            (Some(mme), _) => RadioId(SlotId(mme.0)),
+            (None, enb) => self.by_enb_id(link, enb?)?,
+        };
+        let connection = self.connections.get(radio.0)?;
+        connection.ue.filter(|_| connection.link == link)
     }
 
     /// What is kept of a connection across a restart, whether to take it over or to release it; `None` when it is gone or going.

@@ -64,6 +64,11 @@ impl Client {
         within(WATCH_PATIENCE, self.0.watch_packets(request)).await
     }
 
+    /// Watches signalling.
+    pub(crate) async fn trace(&mut self, request: api::TraceCallRequest) -> Result<Streaming<api::TracedCalls>> {
+        within(PATIENCE, self.0.trace_call(request)).await
+    }
+
     /// Sends an import in messages of some rows each.
     pub(crate) async fn import(
         &mut self,

@@ -92,6 +92,19 @@ impl Rest {
         }
     }
 
+    /// The octets of an answer that is no document.
+    pub(crate) async fn octets(&self, path: &str) -> Result<Vec<u8>> {
+        let answer = tokio::time::timeout(PATIENCE, self.exchange(&Request::new("GET", path))).await;
+        let answer = answer.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        let end = answer.windows(4).position(|part| part == b"\r\n\r\n").ok_or_else(|| self.stranger())?;
+        if answer.starts_with(b"HTTP/1.1 200") {
+            return Ok(answer.get(end + 4..).unwrap_or_default().to_vec());
+        }
+        let (status, document) = read(&answer).ok_or_else(|| self.stranger())?;
+        Err(refusal(status, &document))
+    }
+
     /// All entries of a list, page by page.
     pub(crate) async fn list(&self, path: &str) -> Result<Vec<Value>> {
         let mut entries = Vec::new();

@@ -77,6 +77,27 @@ fn packets_of_a_phone() {
 }
 
 #[test]
+fn signalling_of_a_phone() {
+    let site = Site::busy();
+    let (file, steps) = (site.dir.path().join("call.pcapng"), site.dir.path().join("call.json"));
+    let said = site.run("basalt trace call 001010000000001 -t 10");
+    let line = "00:00:01.000000 001010000000001 -> agw NAS DETACH REQUEST";
+    assert!(said.stdout.starts_with(line), "{}", said.stdout);
+    assert!(said.stdout.contains("agw -> 001010000000001 NAS DETACH ACCEPT"), "{}", said.stdout);
+    assert!(said.stdout.contains("detach     001010000000001  12.0  success"), "{}", said.stdout);
+    let (write, ladder) = (file.display(), steps.display());
+    let said = site.run(&format!("basalt trace call 001010000000001 -w {write} --ladder {ladder} -t 10"));
+    assert_eq!(said.stdout.lines().last(), Some(format!("2 messages are in {write} and {ladder}").as_str()));
+    let written = std::fs::read(file).unwrap();
+    assert!(written.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) && written.len().is_multiple_of(4));
+    assert!(written.windows(13).any(|window| window == b"nas-eps_plain"));
+    assert!(std::fs::read_to_string(steps).unwrap().contains("\"DETACH ACCEPT\""));
+    for wrong in ["basalt trace call", "basalt trace call 12 -t 1", "basalt trace call --enb x --all"] {
+        assert_ne!(site.run(wrong).code, 0, "{wrong}");
+    }
+}
+
+#[test]
 fn what_was_used() {
     let site = Site::busy();
     let text = site.transcript(&[

@@ -4,6 +4,7 @@ use crate::accounts::{KeyRequest, Login, PasswordChange, Setup};
 use crate::backup::BackupRequest;
 use crate::gateways::{CommandRequest, GatewayTokenRequest};
 use crate::releases::{ReleaseRequest, RolloutActRequest};
+use crate::traces::TraceRequest;
 use crate::users::{User, UserChange};
 use crate::{Grant, Need, Operation, Problem, Route, routes};
 use orchestrator_model::{Kind, RolloutPlan};
@@ -135,6 +136,12 @@ fn operation_id(route: &Route) -> String {
         Operation::ReadCommand => "get_command".to_owned(),
         Operation::Backup => "create_backup".to_owned(),
         Operation::CommandData => "get_command_data".to_owned(),
+        Operation::CreateTrace => "create_trace".to_owned(),
+        Operation::ListTraces => "list_traces".to_owned(),
+        Operation::ReadTrace => "get_trace".to_owned(),
+        Operation::DeleteTrace => "delete_trace".to_owned(),
+        Operation::TraceLadder => "get_trace_ladder".to_owned(),
+        Operation::TraceCapture => "get_trace_capture".to_owned(),
         Operation::CreateRelease => "create_release".to_owned(),
         Operation::ListReleases => "list_releases".to_owned(),
         Operation::ReadRelease => "get_release".to_owned(),
@@ -204,7 +211,13 @@ fn tag(operation: Operation) -> &'static str {
         | Operation::TmfAlarms
         | Operation::TmfAlarm
         | Operation::TmfResources
-        | Operation::TmfResource => "watching",
+        | Operation::TmfResource
+        | Operation::CreateTrace
+        | Operation::ListTraces
+        | Operation::ReadTrace
+        | Operation::DeleteTrace
+        | Operation::TraceLadder
+        | Operation::TraceCapture => "watching",
         Operation::CreateRelease
         | Operation::ListReleases
         | Operation::ReadRelease
@@ -296,6 +309,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     | Operation::UsageSums
     | Operation::ListCommands
     | Operation::ListJobs
+    | Operation::ListTraces
     | Operation::ListRollouts = route.operation
     {
         query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries at most.");
@@ -462,6 +476,7 @@ fn request(operation: Operation) -> Option<Value> {
         Operation::CreateGatewayToken => named("GatewayTokenRequest"),
         Operation::CreateCommand => named("CommandRequest"),
         Operation::PreviewRule => named(Kind::AlertRule.schema_name()),
+        Operation::CreateTrace => named("TraceRequest"),
         Operation::CreateRelease => named("ReleaseRequest"),
         Operation::PutReleaseData => {
             json("application/octet-stream", json!({"type": "string", "format": "binary", "maxLength": 1_048_576}))
@@ -510,7 +525,16 @@ fn responses(route: &Route) -> Value {
         | Operation::DeleteGatewayToken
         | Operation::RevokeGateway
         | Operation::DeleteRelease
+        | Operation::DeleteTrace
         | Operation::Delete(_) => ("204", json!({"description": "Done."})),
+        Operation::CreateTrace => ("201", json(reference("Trace"))),
+        Operation::ListTraces => ("200", page(reference("Trace"))),
+        Operation::ReadTrace => ("200", json(reference("Trace"))),
+        Operation::TraceLadder => ("200", json(reference("TraceLadder"))),
+        Operation::TraceCapture => {
+            let form = json!({"application/x-pcapng": {"schema": {"type": "string", "format": "binary"}}});
+            ("200", json!({"description": "All messages, their keys zeroed, for Wireshark.", "content": form}))
+        }
         Operation::CreateRelease => ("201", json(reference("Release"))),
         Operation::ListReleases => ("200", page(reference("Release"))),
         Operation::ReadRelease | Operation::PutReleaseData => ("200", json(reference("Release"))),
@@ -645,6 +669,7 @@ fn schemas() -> Value {
     add::<GatewayTokenRequest>("GatewayTokenRequest", &mut all);
     add::<CommandRequest>("CommandRequest", &mut all);
     add::<ReleaseRequest>("ReleaseRequest", &mut all);
+    add::<TraceRequest>("TraceRequest", &mut all);
     add::<RolloutPlan>("RolloutPlan", &mut all);
     add::<RolloutActRequest>("RolloutActRequest", &mut all);
     add::<User>("User", &mut all);

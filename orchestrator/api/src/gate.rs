@@ -7,8 +7,8 @@
 use crate::access::Place;
 use crate::{
     Caller, JoinPoint, MetricsServer, Need, Oidc, Operation, Problem, Role, Route, Watchers, accounts, alarms, backup,
-    export, gateways, import, inventory, jobs, live, numbers, objects, oidc, proxy, releases, routes, session, users,
-    watch, webhooks,
+    export, gateways, import, inventory, jobs, live, numbers, objects, oidc, proxy, releases, routes, session, traces,
+    users, watch, webhooks,
 };
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -264,6 +264,9 @@ async fn pass(state: State, route: &Route, request: Request) -> Result<Reply, Pr
         if call.operation == Operation::MetricsQuery {
             return proxy::query(&call, &path).await.map(Reply::Stream);
         }
+        if call.operation == Operation::TraceCapture {
+            return traces::capture(&call).await.map(Reply::Stream);
+        }
         if let Operation::List(_) | Operation::Audit | Operation::Events = call.operation
             && let Some(form) = export::form(&call)?
         {
@@ -489,7 +492,16 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
         Operation::ReadRollout => releases::rollout(call).await,
         Operation::ActRollout => releases::act(call).await,
         // They are no answers of ours: the gate begins them.
-        Operation::Watch | Operation::Backup | Operation::Scrape | Operation::MetricsQuery => Err(Problem::not_found()),
+        Operation::Watch
+        | Operation::Backup
+        | Operation::Scrape
+        | Operation::MetricsQuery
+        | Operation::TraceCapture => Err(Problem::not_found()),
+        Operation::CreateTrace => traces::create(call).await,
+        Operation::ListTraces => traces::list(call).await,
+        Operation::ReadTrace => traces::read(call).await,
+        Operation::DeleteTrace => traces::delete(call).await,
+        Operation::TraceLadder => traces::ladder(call).await,
         Operation::CreateCommand => gateways::create_command(call).await,
         Operation::ListCommands => gateways::list_commands(call).await,
         Operation::ReadCommand => gateways::command(call).await,
@@ -505,7 +517,9 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
 /// Writes, and refusals of whatever kind, are written down.
 async fn audit(call: &Call, route: &Route, path: &str, outcome: u16) -> Result<(), Problem> {
     let refused = matches!(outcome, 401 | 403 | 404) && call.caller.is_some();
-    if route.method == "GET" && !refused {
+    // Reading what was said about somebody is written down like a write.
+    let looks = matches!(call.operation, Operation::TraceLadder | Operation::TraceCapture);
+    if route.method == "GET" && !refused && !looks {
         return Ok(());
     }
     let entry = AuditEntry {

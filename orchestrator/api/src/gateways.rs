@@ -73,6 +73,9 @@ pub(crate) enum CommandKind {
     LogTail,
     /// Record packets.
     PacketCapture,
+    /// Record signalling messages of one phone (`imsi`), of one base station (`base_station`), or all: lines of JSON. Traces of a
+    /// network are made of it.
+    CallTrace,
     /// Sessions and tables of the data plane.
     ShowTables,
     /// Count what one phone (`imsi`) sends and gets, hop by hop, for `seconds`: a line of JSON each second.
@@ -385,7 +388,7 @@ pub fn base64(octets: &[u8]) -> String {
     text
 }
 
-fn shown_command(command: &CommandRow, now: i64) -> Value {
+pub(crate) fn shown_command(command: &CommandRow, now: i64) -> Value {
     let waits = matches!(command.state.as_str(), "queued" | "sent");
     let state = if waits && command.expires_at <= now { "expired" } else { command.state.as_str() };
     json!({

@@ -36,6 +36,7 @@ mod session;
 mod shapes;
 mod sim;
 mod token;
+mod traces;
 mod users;
 mod watch;
 mod webhooks;

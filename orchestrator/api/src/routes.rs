@@ -122,6 +122,18 @@ pub enum Operation {
     ReadCommand,
     /// What a command gave besides words.
     CommandData,
+    /// Begin a call trace.
+    CreateTrace,
+    /// Call traces of a network.
+    ListTraces,
+    /// A call trace.
+    ReadTrace,
+    /// End a call trace and forget it.
+    DeleteTrace,
+    /// What a call trace recorded, decoded.
+    TraceLadder,
+    /// What a call trace recorded, for Wireshark.
+    TraceCapture,
     /// Make a release known.
     CreateRelease,
     /// Releases.
@@ -229,6 +241,12 @@ fn of_gateways() -> Vec<Route> {
         ("GET", "gateways/{name}/commands", view, Operation::ListCommands),
         ("GET", "commands/{name}", view, Operation::ReadCommand),
         ("GET", "commands/{name}/data", act, Operation::CommandData),
+        ("POST", "traces", act, Operation::CreateTrace),
+        ("GET", "traces", view, Operation::ListTraces),
+        ("GET", "traces/{name}", view, Operation::ReadTrace),
+        ("DELETE", "traces/{name}", act, Operation::DeleteTrace),
+        ("GET", "traces/{name}/ladder", act, Operation::TraceLadder),
+        ("GET", "traces/{name}/pcapng", act, Operation::TraceCapture),
         ("GET", "events", view, Operation::Events),
         ("GET", "usage", view, Operation::Usage),
         ("GET", "usage/sums", view, Operation::UsageSums),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 type Fields = &'static [(&'static str, &'static str)];
 
 /// The shapes by name.
-const SHAPES: [(&str, Fields); 34] = [
+const SHAPES: [(&str, Fields); 41] = [
     ("LoginOptions", &[("password", "boolean"), ("providers", "[LoginProvider]")]),
     ("LoginProvider", &[("name", "string"), ("title", "string"), ("href", "string")]),
     ("Session", &[("token", "string?"), ("csrf_token", "string?"), ("expires_at", "integer"), ("name", "string?")]),
@@ -286,6 +286,70 @@ const SHAPES: [(&str, Fields); 34] = [
             ("complete", "boolean"),
         ],
     ),
+    (
+        "Trace",
+        &[
+            ("id", "string"),
+            ("imsi", "string?"),
+            ("gateway", "string?"),
+            ("base_station", "string?"),
+            ("created_by", "string"),
+            ("created_at", "integer"),
+            ("until", "integer"),
+            ("octets", "integer"),
+            ("state", "string"),
+            ("gateways", "[TraceGateway]"),
+        ],
+    ),
+    (
+        "TraceGateway",
+        &[("gateway", "string"), ("command", "string"), ("state", "string"), ("octets", "integer"), ("said", "string")],
+    ),
+    (
+        "TraceLadder",
+        &[
+            ("trace", "string"),
+            ("participants", "[TraceParticipant]"),
+            ("messages", "[TraceMessage]"),
+            ("procedures", "[TraceProcedure]"),
+            ("dropped", "integer"),
+            ("left_out", "integer"),
+            ("clocks", "[TraceClock]"),
+        ],
+    ),
+    ("TraceParticipant", &[("id", "string"), ("kind", "string"), ("name", "string")]),
+    (
+        "TraceMessage",
+        &[
+            ("number", "integer"),
+            ("at", "integer"),
+            ("from", "string"),
+            ("to", "string"),
+            ("protocol", "string"),
+            ("name", "string"),
+            ("fields", "object"),
+            ("cause", "string?"),
+            ("result", "string?"),
+            ("imsi", "string?"),
+            ("gateway", "string"),
+            ("procedure", "integer?"),
+        ],
+    ),
+    (
+        "TraceProcedure",
+        &[
+            ("number", "integer"),
+            ("name", "string"),
+            ("imsi", "string?"),
+            ("began", "integer"),
+            ("duration", "integer"),
+            ("result", "string"),
+            ("cause", "string?"),
+            ("messages", "[integer]"),
+            ("parent", "integer?"),
+        ],
+    ),
+    ("TraceClock", &[("gateway", "string"), ("offset_ms", "integer?")]),
     (
         "Alarm",
         &[

@@ -9,6 +9,7 @@ mod matrix;
 #[path = "../../db/tests/postgres/mod.rs"]
 mod postgres;
 mod rows;
+mod traces;
 mod watch;
 mod watching;
 

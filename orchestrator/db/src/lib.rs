@@ -19,6 +19,7 @@ mod records;
 mod releases;
 mod repository;
 mod telemetry;
+mod traces;
 mod webhooks;
 
 pub use change::{Change, Precondition, Refusal, Target};
@@ -34,4 +35,5 @@ pub use records::{AuditEntry, Kept, Object, Page, Query, Replay, Sort, StoredTok
 pub use releases::{Release, ReleaseRepository, RolloutRow};
 pub use repository::{Error, Repository};
 pub use telemetry::{Alarm, AlarmQuery, GatewayNews, HistoryBlock, TelemetryRepository};
+pub use traces::{TraceRepository, TraceRow};
 pub use webhooks::{Delivery, DeliveryState, WebhookRepository};

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, watch};
 
 /// Migrations by number, for each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
 /// beside this one; what is no longer used is dropped a version later.
-const MIGRATIONS: [(i64, &str, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 12] = [
     (
         1,
         "objects, accounts, audit",
@@ -82,6 +82,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 11] = [
         "telemetry",
         include_str!("../migrations/sqlite/0040_telemetry.sql"),
         include_str!("../migrations/postgres/0040_telemetry.sql"),
+    ),
+    (
+        41,
+        "traces",
+        include_str!("../migrations/sqlite/0041_traces.sql"),
+        include_str!("../migrations/postgres/0041_traces.sql"),
     ),
 ];
 

@@ -44,6 +44,7 @@ pub trait Repository:
     + crate::TelemetryRepository
     + crate::WebhookRepository
     + crate::ReleaseRepository
+    + crate::TraceRepository
     + crate::DumpRepository
 {
     /// Applies all changes or none, and gives the new revisions in the same order. What changes nothing keeps its revision.

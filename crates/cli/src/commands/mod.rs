@@ -17,6 +17,7 @@ mod status;
 mod subscriber;
 mod top;
 mod trace;
+mod trace_call;
 mod up;
 mod upgrade;
 mod usage;
@@ -101,6 +102,10 @@ async fn of_orchestrator(command: &Command, to: &Where, stdin: &mut dyn Read, ou
     match command {
         Command::Context(command) => context::run(command, to, stdin, out).await?,
         Command::Release(command) => release::run(command, to, out).await?,
+        Command::Trace(Trace::Call(wanted)) => match Way::find(to)? {
+            Way::Orchestrator(at) => trace_call::through(wanted, &at, out).await?,
+            Way::Gateway => return Ok(None),
+        },
         Command::Upgrade(command) => return upgrade::run(command, to, out).await.map(Some),
         Command::Get { what: What::Peers, name, .. } => feg::peers(name.as_deref(), to, out).await?,
         Command::Describe(Describe::Peer { host }) => feg::peers(Some(host), to, out).await?,
@@ -169,6 +174,7 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
             let bounds = trace::Bounds { packets: count, time: time.map(Duration::from_secs) };
             trace::trace(&imsi, &write, snap, bounds, client, out).await
         }
+        Command::Trace(Trace::Call(wanted)) => trace_call::here(&wanted, client, out).await,
         Command::UsageRecords { from, acknowledge, count } => {
             usage::records(from, acknowledge, count, client, out).await
         }

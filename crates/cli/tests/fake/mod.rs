@@ -411,6 +411,23 @@ impl Gateway for Fake {
         })
     }
 
+    type TraceCallStream = tokio_stream::Iter<std::vec::IntoIter<Result<api::TracedCalls, Status>>>;
+
+    async fn trace_call(&self, request: Request<api::TraceCallRequest>) -> Answer<Self::TraceCallStream> {
+        use basalt_calltrace::{Protocol, Record};
+        let imsi = request.into_inner().imsi;
+        // A detach: DETACH REQUEST with the IMSI, DETACH ACCEPT.
+        let request = [0x07, 0x45, 0x01, 0x08, 0x09, 0x10, 0x10, 0, 0, 0, 0, 0x10];
+        let said = [(1_000_000, false, request.to_vec()), (1_012_000, true, vec![0x07, 0x46])];
+        let lines = said.map(|(at, sent, octets)| {
+            let mut record = Record::new(at, Protocol::Nas, sent, octets);
+            (record.node, record.imsi) = ("agw".to_owned(), Some(imsi.clone()));
+            record.line()
+        });
+        let news = vec![Ok(api::TracedCalls { lines: lines.concat() })];
+        Ok(Response::new(tokio_stream::iter(news)))
+    }
+
     type WatchPacketsStream = tokio_stream::Iter<std::vec::IntoIter<Result<api::SeenPacket, Status>>>;
 
     async fn watch_packets(&self, request: Request<api::WatchPacketsRequest>) -> Answer<Self::WatchPacketsStream> {

@@ -228,6 +228,29 @@ impl NasSecurityContext {
         Ok(Verified::new(plain, count.get(), protection))
     }
 
+    /// Deciphers a message that these keys protected lately, in either direction, and changes nothing: for a trace of what was said.
+    /// `None` when its MAC is not of these keys, or when it is older than the last 256 of its direction.
+    #[must_use]
+    pub fn read(&self, octets: &[u8], sent: bool) -> Option<Vec<u8>> {
+        let (&[first, m1, m2, m3, m4, sequence], payload) = octets.split_first_chunk::<ENVELOPE>()?;
+        let protection = Protection::of_envelope(first >> 4).filter(|_| first & 0x0f == EMM)?;
+        let (next, direction) =
+            if sent { (self.send_next, self.sends()) } else { (self.receive_next, self.receives()) };
+        // The last count with that sequence number that was used.
+        let last = next.checked_sub(1)?;
+        let back = (last as u8).wrapping_sub(sequence);
+        let count = NasCount::new(last.checked_sub(back.into())?).ok()?;
+        let covered = octets.get(ENVELOPE - 1..)?;
+        if !bool::from(self.mac(count, direction, covered).ct_eq(&[m1, m2, m3, m4])) {
+            return None;
+        }
+        let mut plain = payload.to_vec();
+        if protection.is_ciphered() {
+            self.provider.cipher(&self.ciphering_key, self.algorithms.ciphering, count, direction, &mut plain);
+        }
+        Some(plain)
+    }
+
     /// Checks a SERVICE REQUEST by its short MAC (TS 24.301 §4.4.3.3, §9.9.3.28). A count is accepted once. The octet of key
     /// set and sequence number is the proven content; a phone that names another key set but proves this one (there are such)
     /// is not refused here.

@@ -385,6 +385,7 @@ impl FleetRepository for Database {
             ("DELETE FROM gateway_events WHERE at < $1", events_before),
             ("DELETE FROM gateway_tokens WHERE expires_at < $1", events_before),
             ("DELETE FROM commands WHERE expires_at < $1", events_before),
+            ("DELETE FROM traces WHERE ends_at < $1", events_before),
             ("DELETE FROM deliveries WHERE state <> 'pending' AND changed_at < $1", events_before),
             ("DELETE FROM jobs WHERE changed_at < $1", events_before),
             ("DELETE FROM certificates WHERE expires_at < $1", events_before),

@@ -71,5 +71,8 @@ pub(crate) mod telemetry;
 #[path = "webhooks.rs"]
 pub(crate) mod webhooks;
 
+#[path = "traces.rs"]
+pub(crate) mod traces;
+
 #[path = "releases.rs"]
 pub(crate) mod releases;

@@ -4,6 +4,7 @@ mod fleet;
 mod live;
 mod releases;
 mod telemetry;
+mod traces;
 mod webhooks;
 
 use basalt_security::{SealedKey, SealingKey, Secret};
@@ -37,6 +38,7 @@ pub async fn run(settings: &Settings) {
     telemetry::run(&db).await;
     webhooks::run(&db).await;
     releases::run(&db).await;
+    traces::run(&db).await;
     db.close().await;
     // The second opening migrates nothing and finds everything.
     let db = open(settings).await.unwrap();

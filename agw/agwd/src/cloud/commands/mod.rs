@@ -3,6 +3,7 @@
 //! A command is kept while it runs: one that was running when the daemon ended is reported as interrupted by the next daemon, and a
 //! restart as done. An upgrade goes on in the next daemon, which is the new version on trial.
 
+mod call_trace;
 mod capture;
 mod drain;
 mod kept;
@@ -65,6 +66,7 @@ pub async fn run(jobs: &mpsc::Sender<Job>, command: Command, progress: mpsc::Sen
         "traceroute" => traceroute(&arguments).await,
         "drain" => drain::run(jobs, &arguments, &report).await,
         "packet-capture" => capture::run(jobs, &arguments, &report).await,
+        "call-trace" => call_trace::run(jobs, &command.id, &arguments, &report).await,
         "upgrade" => match upgrade::run(jobs, &command.id, &arguments, &report).await {
             Some(ended) => ended,
             // It is tried now: its end is told by the daemon on trial, or by the one that comes back.
