@@ -16,7 +16,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
   },
-  server: { port: 5173, proxy: { "/api": process.env.BASALT_ORCHESTRATOR ?? "http://127.0.0.1:8480" } },
+  // Pages of the handbook about rules are carried; the document of the interface is what the pretended orchestrator answers.
+  server: { fs: { allow: [here("."), here("../docs/book/src/runbooks"), here("../openapi")] }, port: 5173, proxy: { "/api": process.env.BASALT_ORCHESTRATOR ?? "http://127.0.0.1:8480" } },
   preview: { port: 4173 },
   test: {
     environment: "jsdom",

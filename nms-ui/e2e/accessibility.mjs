@@ -24,13 +24,14 @@ const ABOVE = [
 export async function accessibility(address, only = "") {
   const browser = await launch();
   const all = [];
+  const pages = PAGES.filter(([name]) => name.includes(only));
   const note = async (page, name) => {
     for (const found of await findings(page)) all.push(`${name}: ${found}`);
   };
   try {
     for (const theme of ["light", "dark"]) {
       const { page, complaints } = await open(browser, { theme });
-      for (const [name, path] of PAGES.filter(([name]) => name.includes(only))) {
+      for (const [name, path] of pages) {
         await page.goto(`${address}/n/demo/${path}`);
         await settled(page);
         await note(page, `${name} ${theme}`);
@@ -55,5 +56,5 @@ export async function accessibility(address, only = "") {
     await browser.close();
   }
   if (all.length > 0) throw new Error(`${all.length} findings of axe:\n${all.join("\n")}`);
-  console.log(`axe: ${2 * (PAGES.length + ABOVE.length + 2)} pages, no findings`);
+  console.log(`axe: ${2 * (pages.length + ABOVE.length + 2)} pages, no findings`);
 }

@@ -159,6 +159,85 @@ const TESTS = {
     await page.getByRole("table").getByText("Silenced").first().waitFor();
   },
 
+  async "a rollout is started, and taken back after being told what that does; a signed program is uploaded"(page, at) {
+    await page.goto(`${at}/n/demo/upgrades`);
+    await page.getByRole("button", { name: "Start a rollout" }).click();
+    const panel = page.getByRole("dialog");
+    await panel.getByRole("combobox", { name: "Release" }).click();
+    await page.getByRole("option", { name: "agwd-0.2.0-x86_64-linux" }).click();
+    await panel.getByRole("combobox", { name: "Tier" }).click();
+    await page.getByRole("option", { name: "canary" }).click();
+    await panel.getByText(/Upgrades 1 gateway of this tier/).waitFor();
+    await panel.getByRole("button", { name: "Start a rollout" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Roll back" }).click();
+    await page.getByText(/go(es)? back to what (it|they) ran before/).waitFor();
+    await page.getByRole("button", { name: "Roll back" }).last().click();
+    await page.getByText("taken back").first().waitFor();
+    await page.goto(`${at}/n/demo/upgrades?tab=releases`);
+    await page.getByRole("button", { name: "Upload a release" }).click();
+    await page.getByLabel("Program", { exact: true }).setInputFiles({ name: "agwd-0.4.0-x86_64-linux", mimeType: "application/octet-stream", buffer: Buffer.from("x".repeat(1_200_000)) });
+    await page.getByLabel("Signature").fill("ab".repeat(64));
+    must((await page.getByLabel("SHA-256 of the program").inputValue()).length === 64, "the program is digested");
+    await page.getByRole("dialog").getByRole("button", { name: "Upload a release" }).click();
+    await page.getByRole("row", { name: /agwd-0.4.0-x86_64-linux.*complete/ }).waitFor();
+  },
+
+  async "a phone's signalling is recorded, read as a ladder, found in, saved and deleted"(page, at) {
+    await page.goto(`${at}/n/demo/subscribers/001010000000005`);
+    await page.getByRole("button", { name: "Trace", exact: true }).click();
+    await page.getByRole("button", { name: "Begin" }).click();
+    await page.getByRole("button", { name: /ATTACH REJECT.*Cannot find suitable cells/ }).click();
+    await page.getByRole("region", { name: "ATTACH REJECT" }).getByText("emm_cause").waitFor();
+    await page.goto(`${at}/n/demo/trace?id=t1past`);
+    await page.getByRole("button", { name: /^service request/ }).click();
+    must((await page.locator("button.message").count()) === 4, "one procedure alone");
+    await page.getByRole("button", { name: /^service request/ }).click();
+    await page.getByLabel("Find in messages").fill("kasme");
+    await page.getByRole("button", { name: /Authentication-Information-Answer/ }).waitFor();
+    must((await page.locator("button.message").count()) === 1, "only what has the word");
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "pcapng" }).click()]);
+    must(file.suggestedFilename() === "trace-t1past.pcapng", file.suggestedFilename());
+    await page.getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("heading", { name: "Call trace" }).waitFor();
+    await page.getByRole("link", { name: "001-01/0x65" }).waitFor();
+  },
+
+  async "a home network's peer is looked at and tried"(page, at) {
+    await page.goto(`${at}/n/demo/federation`);
+    await page.getByRole("row", { name: /hss2/ }).getByText("down").waitFor();
+    await page.getByRole("button", { name: "hss1.valley-partner.example" }).click();
+    await page.getByRole("dialog").getByText("10415/5420").waitFor();
+    await page.getByRole("button", { name: "Send a test request" }).click();
+    await page.getByText(/after 7.4 ms, result 10415\/5001/).waitFor();
+    await page.goto(`${at}/n/demo/federation?tab=routing`);
+    await page.getByRole("row", { name: /262-01/ }).getByText("1 of 2 up").waitFor();
+  },
+
+  async "a copy of the orchestrator is made for whom it is meant"(page, at) {
+    await page.goto(`${at}/n/demo/backup`);
+    await page.getByLabel("For whom").fill("AGE-SECRET-KEY-1QQQ");
+    await page.getByText(/AGE-SECRET-KEY-… is no recipient/).waitFor();
+    await page.getByLabel("For whom").fill(`age1${"q".repeat(58)}`);
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Make and download" }).click()]);
+    must(/^orchestrator-\d{8}-\d{6}\.backup\.age$/.test(file.suggestedFilename()), file.suggestedFilename());
+  },
+
+  async "an alarm has its page of the handbook, a rule is previewed, a receiver is tried"(page, at) {
+    await page.goto(`${at}/n/demo/alarms?state=open`);
+    await page.getByRole("button", { name: "What to do" }).first().click();
+    await page.getByRole("dialog").getByRole("heading", { name: "What it means" }).waitFor();
+    await page.goto(`${at}/n/demo/alarms?tab=rules&id=few-stations`);
+    const panel = page.getByRole("dialog");
+    await panel.getByRole("button", { name: "Where does it hold now?" }).click();
+    await panel.getByText("Holds in 2 places now").waitFor();
+    await panel.getByText("PromQL", { exact: true }).click();
+    must((await panel.getByRole("textbox", { name: /expression/i }).inputValue()) === "basalt_agw_enbs < 1", "the simple form is written as PromQL");
+    await page.goto(`${at}/n/demo/alarms?tab=receivers`);
+    await page.getByRole("row", { name: /noc@valley/ }).getByRole("button", { name: "Send a test" }).click();
+    await page.getByRole("dialog").getByText("arrived").first().waitFor();
+  },
+
   async "a phone is measured hop by hop, and let go after being told what that does"(page, at) {
     await page.goto(`${at}/n/demo/subscribers/001010000000005`);
     await page.getByRole("button", { name: /^Measure/ }).click();

@@ -1,8 +1,11 @@
 // What the orchestrator would answer. Error paths are reached by what is sent, as with the real one: a name `fails` answers 503,
 // an old entity tag 412, a row without IMSI 422.
-import type { AnyObject } from "@/api/objects";
+import type { TraceRequest } from "@/api/traces";
+import type { AnyObject, Schemas } from "@/api/objects";
 import { differences } from "@/lib/diff";
 import { fromCsv } from "@/lib/csv";
+import { alarmRules, alarmsOf, previewOf, sentTo } from "./alarms";
+import { federationGateways, pinged } from "./federation";
 import { historyOf, kpisOf } from "./history";
 import { eventsOf, sumsOf, usageOf } from "./telemetry";
 import { watched } from "./watch";
@@ -64,6 +67,12 @@ function route(call: Call): Response | Promise<Response> {
       return keys(call);
     case "audit":
       return items(call.world.audit);
+    case "releases":
+      return releases(call);
+    case "backups":
+      return new Response(new Blob(["age-encryption.org/v1 made up"]), { headers: { "content-type": "application/octet-stream" } });
+    case "alarm-rules":
+      return items(alarmRules());
     case "tenants":
       return objects(call, "", "tenants", call.parts.slice(1));
     case "networks":
@@ -127,6 +136,20 @@ function inNetwork(call: Call, network: string, what: string): Response {
       return overview(world);
     case "watch":
       return watched(world);
+    case "alarms":
+      return items(alarmsOf(world));
+    case "alert-rules":
+      if (name !== "preview") break;
+      return call.text.includes('"expression":""') ? problem(422, "invalid-document", "1 field(s) are wrong", { errors: [{ path: "/expression", what: "is no expression", allowed: "PromQL over what gateways told last" }] }) : json(200, previewOf(JSON.parse(call.text) as Record<string, unknown>));
+    case "alert-receivers":
+      if (more === "deliveries") return items(sentTo(world, name ?? ""));
+      if (more !== "test") break;
+      world.tests.push({ receiver: name ?? "", at: Date.now() });
+      return json(202, sentTo(world, name ?? "")[0]);
+    case "rollouts":
+      return rollouts(call);
+    case "traces":
+      return traces(call);
     case "kpis":
       return json(200, kpisOf(world, query));
     case "history":
@@ -144,7 +167,7 @@ function inNetwork(call: Call, network: string, what: string): Response {
     case "audit":
       return items(world.audit.filter((it) => it.network === network));
     case "gateway-states":
-      return items(world.states());
+      return items([...world.states(), ...federationGateways(world)]);
     case "gateway-tokens":
       return tokens(call);
     case "commands": {
@@ -155,6 +178,43 @@ function inNetwork(call: Call, network: string, what: string): Response {
   if (what === "gateways" && more && !["versions", "rollback"].includes(more)) return ofGateway(call, name ?? "", more);
   if (what === "subscribers" || method) return objects(call, network, what, parts.slice(3));
   return notFound();
+}
+
+function rollouts({ world, method, parts, text }: Call): Response {
+  if (method === "GET") return items(world.upgrades.rollouts());
+  const told = JSON.parse(text) as Schemas["RolloutPlan"] & Schemas["RolloutActRequest"];
+  if (parts[4] !== "act") return json(201, world.upgrades.start(told));
+  const found = world.upgrades.act(parts[3] ?? "", told.act);
+  return found ? json(200, found) : notFound();
+}
+
+function traces({ world, method, parts, text }: Call): Response {
+  const [, , , id, more] = parts;
+  if (id === undefined) return method === "GET" ? items(world.traces.list()) : json(201, world.traces.start(JSON.parse(text) as TraceRequest));
+  const found = world.traces.find(id);
+  if (!found) return notFound();
+  if (method === "DELETE") {
+    world.traces.remove(id);
+    return nothing();
+  }
+  if (more === "ladder") return json(200, world.traces.ladder(found));
+  return more === "pcapng" ? new Response(new Blob(["\n\r\r\n"]), { headers: { "content-type": "application/x-pcapng" } }) : json(200, found);
+}
+
+function releases({ world, method, parts, text, query }: Call): Response {
+  const all = world.upgrades.releases;
+  if (method === "GET") return items(all);
+  if (method === "POST") return json(201, world.upgrades.add(JSON.parse(text) as Schemas["ReleaseRequest"]));
+  const at = all.findIndex((it) => it.name === parts[1]);
+  const found = all[at];
+  if (!found) return notFound();
+  if (method === "DELETE") {
+    all.splice(at, 1);
+    return nothing();
+  }
+  found.received = Math.min(Number(query.get("place")) + text.length, found.size);
+  found.complete = found.received >= found.size;
+  return json(200, found);
 }
 
 function overview(world: World): Response {
@@ -220,6 +280,7 @@ function ofGateway(call: Call, name: string, what: string): Response {
 /** A command goes on by itself: its output comes line by line. */
 function running(command: Record<string, unknown>): Record<string, unknown> {
   const passed = Math.floor((Date.now() - Number(command["created_at"])) / 1000);
+  if (command["kind"] === "test-ping") return pinged(command);
   if (command["kind"] === "describe-phone") return counting(command, passed);
   const lines = ["data plane: xdp", "sessions: 14", "drops: rate 12, spoof 0", "pool internet: 65519 free of 65533"];
   const shown = lines.slice(0, passed);

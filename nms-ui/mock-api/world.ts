@@ -1,5 +1,7 @@
 // A made-up network: the same one for the same size, at the present time.
 import type { GatewayState, Phone } from "@/api/answers";
+import { Traces } from "./traces";
+import { Upgrades } from "./upgrades";
 import type { AnyObject } from "@/api/objects";
 
 export interface Size {
@@ -44,16 +46,22 @@ export class World {
   readonly audit: Audit[] = [];
   readonly tokens: Record<string, unknown>[] = [];
   readonly keys: Record<string, unknown>[] = [];
+  /** Tests of receivers. */
+  readonly tests: { receiver: string; at: number }[] = [];
   readonly commands: Record<string, unknown>[] = [];
   readonly users: Record<string, unknown>[] = [
     { name: "ann", grants: [{ role: "admin", scope: "everything" }], locked_until: 0, created_at: Date.now() - 900 * HOUR },
     { name: "joe", grants: [{ role: "operator", scope: { network: "demo" } }], locked_until: 0, created_at: Date.now() - 300 * HOUR },
   ];
+  readonly upgrades: Upgrades;
+  readonly traces: Traces;
   private next = 1;
 
   constructor(size: Size = SMALL) {
     this.size = size;
     this.fill();
+    this.upgrades = new Upgrades(this);
+    this.traces = new Traces(this);
   }
 
   id(): number {
@@ -87,6 +95,12 @@ export class World {
     this.put("demo", "qos-profiles", "voice", { qci: 1, guaranteed: { max_dl_bit_rate: 64_000, max_ul_bit_rate: 64_000 } });
     this.put("demo", "enodebs", "120200004917", { title: "Hill north", config_type: "UNMANAGED", cell_id: 25_857, gateway: "gw-0001" });
     this.put("demo", "alert-rules", "gateway-silent", { summary: "A gateway is silent", severity: "major", expression: "basalt_gateway_connected == 0", for_seconds: 300 });
+    this.put("demo", "alert-rules", "few-stations", { summary: "Fewer base stations than there should be", severity: "minor", condition: { metric: "basalt_agw_enbs", is: "below", value: 1 }, for_seconds: 120, receivers: ["noc"] });
+    this.put("demo", "alert-receivers", "noc", { channel: "email", target: "noc@valley.example", severity: "major", send_resolved: true });
+    this.put("demo", "alert-receivers", "chat", { channel: "slack", target: "https://hooks.example/T0/B0", severity: "minor" }, true);
+    this.put("demo", "alert-receivers", "pager", { channel: "pagerduty", target: "https://events.example/v2/enqueue", severity: "critical" }, true);
+    this.put("demo", "federations", "valley-partner", { gateways: [{ gateway: "feg1" }], networks: [{ plmn: "262-01" }], peers: [{ host: "hss1.valley-partner.example", address: "192.0.2.10:3868", realms: ["epc.mnc001.mcc262.3gppnetwork.org"] }, { host: "hss2.valley-partner.example", address: "192.0.2.11:3868", rank: 1 }] });
+    this.put("demo", "federations", "roaming", { gateways: [{ gateway: "feg1" }], networks: [{ plmn: "208-10", imsis: ["208101"] }, { plmn: "310-410" }], peers: [{ host: "dra.roaming.example", address: "198.51.100.7:3868", realms: ["*"] }] });
     this.put("demo", "tracking-areas", "valley", { title: "Valley floor", tac: 1, gateways: ["gw-0001"] });
     for (let i = 0; i < this.size.gateways; i += 1) {
       const name = `gw-${String(i + 1).padStart(4, "0")}`;

@@ -14,7 +14,7 @@ export type AuditEntry = Schemas["AuditLine"];
 export type ApiKey = Schemas["ApiKey"];
 export type SeenStation = Schemas["BaseStation"];
 export type Command = Saying<Schemas["Command"], { kind: Schemas["CommandKind"]; state: CommandState; arguments?: Record<string, unknown> | null }>;
-export type CommandState = "queued" | "sent" | "running" | "done" | "failed" | "not-supported" | "expired";
+export type CommandState = "queued" | "sent" | "running" | "done" | "failed" | "not-supported" | "expired" | "interrupted";
 export type GatewayToken = Saying<Schemas["GatewayToken"], { used?: { at: number; by: string } | null }>;
 
 export type GatewayState = Saying<Schemas["GatewayStatus"], { state?: ReportedState | null; sync?: Sync | null }>;
@@ -41,6 +41,30 @@ export interface ReportedState {
   sessions?: number;
   subscribers?: number;
   pools?: Record<string, { free: number; total: number }>;
+  /** `federation` for a federation gateway. */
+  role?: string;
+  draining?: boolean;
+  /** Of a federation gateway: access gateways that are connected to it, home networks, Diameter peers. */
+  gateways?: string[];
+  networks?: string[];
+  peers?: DiameterPeer[];
+}
+
+/** A Diameter peer as its federation gateway tells; `since` in seconds since 1970. */
+export interface DiameterPeer {
+  host: string;
+  up: boolean;
+  since: number;
+  lost?: string | null;
+  losses: number;
+  answers: number;
+  requests: number;
+  /** How often each result came: `2001`, or `vendor/code`. */
+  results?: Record<string, number>;
+  latency_mean_us: number;
+  latency_bounds_us?: number[];
+  latency_counts?: number[];
+  realms?: string[];
 }
 
 /** A phone as its gateway last told. */
@@ -62,6 +86,10 @@ export type Numbers = Saying<
   { gateways: { total: number; connected: number }; base_stations: { configured: number; connected: number } }
 >;
 
+export type Release = Schemas["Release"];
+
+/** Gateways of a tier on their way to a release. */
+export type Rollout = Schemas["Rollout"];
 export type Alarm = Schemas["Alarm"];
 export type AlarmRule = Schemas["AlarmRule"];
 export type ReceiverDelivery = Schemas["Delivery"];

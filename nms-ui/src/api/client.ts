@@ -12,12 +12,14 @@ export function sendThrough(other: typeof fetch): void {
 }
 
 const TIMEOUT = 30_000;
+/** Files may be large, and lines to sites slow. */
+const FILE_TIMEOUT = 600_000;
 
-async function send(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+async function send(input: RequestInfo | URL, init?: RequestInit, timeout = TIMEOUT): Promise<Response> {
   const request = new Request(input, init);
   authorise(request.headers, request.method);
   try {
-    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT)]);
+    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeout)]);
     return await through(request, { signal, credentials: "same-origin" });
   } catch (error) {
     if (request.signal.aborted) throw error;
@@ -26,7 +28,7 @@ async function send(input: RequestInfo | URL, init?: RequestInit): Promise<Respo
 }
 
 /** Every route of the document, with its types. */
-export const api = createClient<paths>({ baseUrl: location.origin, fetch: send });
+export const api = createClient<paths>({ baseUrl: location.origin, fetch: (input) => send(input) });
 
 interface Answered<T> {
   data?: T;
@@ -45,7 +47,7 @@ export async function unwrap<T>(pending: Promise<Answered<T>>): Promise<T> {
 export async function request(
   method: string,
   path: string,
-  body?: string,
+  body?: string | Blob,
   headers: Record<string, string> = {},
 ): Promise<{ body: unknown; tag: string | null }> {
   const response = await send(new URL(path, location.origin), { method, headers, ...(body === undefined ? {} : { body }) });
@@ -53,6 +55,14 @@ export async function request(
   const read: unknown = text === "" ? undefined : parsed(text);
   if (!response.ok) throw refusal(response, read);
   return { body: read, tag: response.headers.get("etag") };
+}
+
+/** An answer that is a file. */
+export async function download(method: string, path: string, body?: string): Promise<Blob> {
+  const headers: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
+  const response = await send(new URL(path, location.origin), { method, headers, ...(body === undefined ? {} : { body }) }, FILE_TIMEOUT);
+  if (!response.ok) throw refusal(response, parsed(await response.text()));
+  return response.blob();
 }
 
 /** The octets of an answer that goes on until somebody ends it. `last` is the message after which it goes on. */

@@ -1,6 +1,7 @@
 // How each kind of object is edited. The fields that people set have inputs; all others are in the document beside the form.
 import type { Translate } from "@/i18n";
-import type { Field } from "@/ui/editor/fields";
+import type { ReactNode } from "react";
+import type { Field, OwnProps } from "@/ui/editor/fields";
 import type { ObjectForm } from "@/ui/editor/editor";
 
 const text = (label: Field["label"], ...path: string[]): Field => ({ kind: "text", label, path });
@@ -170,16 +171,16 @@ export function areaForm(network: string): ObjectForm {
   };
 }
 
-export function alertRuleForm(network: string): ObjectForm {
+export function alertRuleForm(network: string, condition: (props: OwnProps) => ReactNode): ObjectForm {
   return {
     network,
     collection: "alert-rules",
     what: "kind.alertRule",
     nameHint: "form.nameHint",
-    start: { severity: "major", expression: "", for_seconds: 60 },
+    start: { severity: "major", condition: { metric: "basalt_agw_enbs", is: "below", value: 1 }, for_seconds: 60 },
     fields: [
       text("form.summary", "summary"),
-      { kind: "text", label: "form.expression", path: ["expression"], required: true, hint: "form.expressionHint" },
+      { kind: "own", label: "alarms.condition", path: ["condition"], draw: condition },
       { kind: "number", label: "form.for", path: ["for_seconds"] },
       { kind: "choice", label: "alarms.severity", path: ["severity"], required: true, choices: choices("info", "minor", "major", "critical") },
       { kind: "refs", collection: "alert-receivers", label: "alarms.receivers", path: ["receivers"] },
@@ -198,7 +199,8 @@ export function receiverForm(network: string): ObjectForm {
     fields: [
       { kind: "choice", label: "alarms.channel", path: ["channel"], required: true, choices: choices("webhook", "email", "slack", "pagerduty", "alertmanager") },
       { kind: "text", label: "alarms.target", path: ["target"], required: true },
-      { kind: "secret", label: "alarms.secret", path: ["secret"], hint: "form.keysHint" },
+      { kind: "choice", label: "alarms.from", path: ["severity"], hint: "alarms.fromHint", choices: choices("info", "minor", "major", "critical") },
+      { kind: "secret", label: "alarms.secret", path: ["secret"], hint: "alarms.secretHint" },
       { kind: "switch", label: "alarms.resolved", path: ["send_resolved"] },
     ],
   };

@@ -41,6 +41,7 @@ export const GROUPS: { title: MessageKey; pages: PageEntry[] }[] = [
   {
     title: "nav.group.manage",
     pages: [
+      { path: "upgrades", title: "nav.upgrades", icon: "up" },
       { path: "federation", title: "nav.federation", icon: "federation" },
       { path: "configuration", title: "nav.configuration", icon: "history" },
       { path: "audit", title: "nav.audit", icon: "audit" },

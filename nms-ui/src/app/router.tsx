@@ -25,6 +25,7 @@ import { setup } from "@/pages/setup/route";
 import { subscriber } from "@/pages/subscriber/route";
 import { subscribers } from "@/pages/subscribers/route";
 import { trace } from "@/pages/trace/route";
+import { upgrades } from "@/pages/upgrades/route";
 import { usage } from "@/pages/usage/route";
 import { parseSearch, writeSearch } from "@/lib/search";
 import { Loading } from "@/ui/page";
@@ -53,6 +54,7 @@ const tree = root.addChildren([
       metrics,
       trace,
       events,
+      upgrades,
       federation,
       configuration,
       audit,

@@ -44,8 +44,13 @@ export function fromCsv(text: string): string[][] {
 
 /** Hands a text to the browser as a file. */
 export function download(name: string, text: string, form = "text/csv;charset=utf-8"): void {
+  saveBlob(name, new Blob([text], { type: form }));
+}
+
+/** Gives a file to who looks at the page. */
+export function saveBlob(name: string, file: Blob): void {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: form }));
+  link.href = URL.createObjectURL(file);
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);

@@ -29,9 +29,9 @@ export function joined(gateways: Stored<"gateways">[], states: GatewayState[]): 
   });
 }
 
-/** Sums over the gateways that are connected. */
+/** Sums over the access gateways that are connected: federation gateways serve no phones themselves. */
 export function sums(states: GatewayState[]) {
-  const live = states.filter((state) => state.connected);
+  const live = states.filter((state) => state.connected && state.state?.role !== "federation");
   const sum = (pick: (state: GatewayState) => number | undefined) => live.reduce((all, state) => all + (pick(state) ?? 0), 0);
   return {
     connected: live.length,

@@ -19,6 +19,7 @@ interface Props {
   noneWords?: string;
   aside?: ReactNode;
   isFurther?: boolean;
+  height?: string;
 }
 
 export const field = (row: AnyObject, ...path: string[]): unknown =>
@@ -57,7 +58,7 @@ function OfNetwork(props: Props) {
   return <Loaded query={query}>{(rows) => <Table {...props} rows={rows as AnyObject[]} />}</Loaded>;
 }
 
-function Table({ name, form, columns, none, noneWords, aside, rows, isFurther }: Props & { rows: AnyObject[] }) {
+function Table({ name, form, columns, none, noneWords, aside, rows, isFurther, height }: Props & { rows: AnyObject[] }) {
   const { t } = useWords();
   const mayChange = useMayChange();
   const [{ id }, setAddress] = useAddress();
@@ -89,6 +90,7 @@ function Table({ name, form, columns, none, noneWords, aside, rows, isFurther }:
       <DataTable
         name={name}
         isFurther={isFurther ?? false}
+        {...(height ? { height } : {})}
         exported={collectionPath(form.network, form.collection)}
         rows={rows}
         columns={all}

@@ -1,51 +1,59 @@
-// Events that somebody should look at: who does, and which are silenced.
+// Alarms that hold and those that are over: who looks after them, which are silenced, and what to do.
 import { Button, Drawer, Select, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState, type FormEvent } from "react";
-import { useEvents } from "@/api/fleet";
-import { learn, objectPath, put, useObjects } from "@/api/objects";
+import { useAlarms } from "@/api/alarms";
+import type { Alarm } from "@/api/answers";
+import { learn, objectPath, put } from "@/api/objects";
 import { toProblem } from "@/api/problem";
 import { useMayChange, useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
-import { told, type Alarm } from "@/lib/alarms";
 import { useAddress } from "@/lib/search";
 import { Age } from "@/ui/age";
 import { CopyAs } from "@/ui/copy-as";
 import { DataTable, type Column } from "@/ui/data-table";
-import { useEventColumns } from "@/ui/event-columns";
+import { GatewayLink } from "@/ui/links";
 import { Empty, Fresh, Loaded, Refusal } from "@/ui/page";
-import { Status } from "@/ui/status";
+import { Status, type Tone } from "@/ui/status";
 import { useSay } from "@/ui/toast";
+import { Severity } from "./rules";
+import { Runbook } from "./runbook";
+import { SEVERITIES, STATES, openBySeverity, severityOf, stateOf, type State } from "./told";
 
 const HOUR = 3_600_000;
-const STATES = ["open", "acknowledged", "silenced"] as const;
+const STATE_TONES: Record<State, Tone> = { open: "bad", acknowledged: "info", silenced: "quiet", cleared: "good" };
 
-const stateOf = (alarm: Alarm): (typeof STATES)[number] => (alarm.acknowledged ? "acknowledged" : alarm.silence ? "silenced" : "open");
+function useColumns(silence: (alarm: Alarm) => void): Column<Alarm>[] {
+  const { t } = useWords();
+  const mayChange = useMayChange();
+  return useMemo<Column<Alarm>[]>(
+    () => [
+      { id: "severity", title: t("alarms.severity"), value: (row) => SEVERITIES.indexOf(severityOf(row.severity)), cell: (row) => <Severity of={row.severity} /> },
+      { id: "state", title: t("gateways.state"), value: (row) => t(`alarms.state.${stateOf(row)}`), cell: (row) => <Standing of={row} /> },
+      { id: "text", title: t("events.text"), value: (row) => `${row.title ?? ""} ${row.text} ${row.rule}`, cell: (row) => <What of={row} /> },
+      { id: "gateway", title: t("kind.gateway"), value: (row) => row.gateway, cell: (row) => <GatewayLink name={row.gateway} /> },
+      { id: "subject", title: t("alarms.subject"), extra: true, value: (row) => row.subject },
+      { id: "since", title: t("alarms.since"), value: (row) => row.since, cell: (row) => <Age at={row.since} /> },
+      { id: "cleared", title: t("alarms.over"), extra: true, value: (row) => row.cleared_at, cell: (row) => <Age at={row.cleared_at} /> },
+      { id: "rule", title: t("alarms.rule"), extra: true, value: (row) => row.rule },
+      { id: "act", title: t("alarms.act"), value: () => "", cell: (row) => <Act of={row} mayChange={mayChange} silence={() => silence(row)} /> },
+    ],
+    [t, mayChange, silence],
+  );
+}
 
 export function History() {
   const { t } = useWords();
-  const network = useNetwork();
-  const mayChange = useMayChange();
-  const [{ state }, setAddress] = useAddress();
+  const [{ state, by }, setAddress] = useAddress();
   const [silencing, setSilencing] = useState<Alarm | null>(null);
-  const alarms = useEvents(network, 1000, { alarms: true });
-  const seen = useObjects(network, "acknowledgements").data;
-  const silences = useObjects(network, "silences").data;
-  const rows = useMemo(() => told(alarms.data ?? [], seen ?? [], silences ?? []), [alarms.data, seen, silences]);
-  const events = useEventColumns();
-  const columns = useMemo<Column<Alarm>[]>(
-    () => [
-      { id: "state", title: t("gateways.state"), value: (row) => t(`alarms.state.${stateOf(row)}`), cell: (row) => <State of={row} /> },
-      ...events.map((column): Column<Alarm> => column),
-      ...(mayChange
-        ? [{ id: "act", title: t("alarms.act"), value: () => "", cell: (row: Alarm) => <Act of={row} silence={() => setSilencing(row)} /> }]
-        : []),
-    ],
-    [t, events, mayChange],
-  );
-  const filter = useMemo(() => (state ? (row: Alarm) => stateOf(row) === state : undefined), [state]);
-  const choice = (
-    <Select size="xs" w={150} aria-label={t("gateways.state")} placeholder={t("gateways.state")} clearable data={STATES.map((it) => ({ value: it, label: t(`alarms.state.${it}`) }))} value={state ?? null} onChange={(it) => setAddress({ state: it ?? "" })} />
+  const alarms = useAlarms(useNetwork());
+  const columns = useColumns(setSilencing);
+  const filter = useMemo(() => (state || by ? (row: Alarm) => (!state || stateOf(row) === state) && (!by || severityOf(row.severity) === by) : undefined), [state, by]);
+  const choices = (
+    <>
+      <Select size="xs" w={140} aria-label={t("gateways.state")} placeholder={t("gateways.state")} clearable data={STATES.map((it) => ({ value: it, label: t(`alarms.state.${it}`) }))} value={state ?? null} onChange={(it) => setAddress({ state: it ?? "" })} />
+      <Select size="xs" w={130} aria-label={t("alarms.severity")} placeholder={t("alarms.severity")} clearable data={SEVERITIES.map((it) => ({ value: it, label: t(`alarms.severity.${it}`) }))} value={by ?? null} onChange={(it) => setAddress({ by: it ?? "" })} />
+    </>
   );
   return (
     <>
@@ -53,45 +61,90 @@ export function History() {
         <Fresh at={alarms.dataUpdatedAt} />
       </p>
       <Loaded query={alarms}>
-        {() => <DataTable name={t("alarms.history")} rows={rows} columns={columns} idOf={(row) => String(row.id)} filters={choice} filter={filter} empty={<Empty title={t("alarms.none")}>{t("alarms.noneWords")}</Empty>} />}
+        {(rows) => (
+          <>
+            <Counts of={rows} />
+            <DataTable name={t("alarms.history")} rows={rows} columns={columns} idOf={(row) => String(row.id)} filters={choices} filter={filter} height="calc(100dvh - 400px)" empty={<Empty title={t("alarms.none")}>{t("alarms.noneWords")}</Empty>} />
+          </>
+        )}
       </Loaded>
       {silencing && <SilenceForm alarm={silencing} onClose={() => setSilencing(null)} />}
     </>
   );
 }
 
-function State({ of }: { of: Alarm }) {
+/** What somebody should look at, by severity: each leads to those. */
+function Counts({ of }: { of: Alarm[] }) {
+  const { t } = useWords();
+  const [{ state, by }, setAddress] = useAddress();
+  const counts = openBySeverity(of);
+  return (
+    <div className="tiles">
+      {SEVERITIES.map((severity) => {
+        const isChosen = state === "open" && by === severity;
+        return (
+          <button key={severity} type="button" className={`tile severity ${severity}`} aria-pressed={isChosen} onClick={() => setAddress(isChosen ? { state: "", by: "" } : { state: "open", by: severity })}>
+            <span className="label">{t(`alarms.severity.${severity}`)}</span>
+            <span className="value">{counts[severity]}</span>
+            <span className="note">{t("alarms.state.open")}</span>
+          </button>
+        );
+      })}
+    </div>
+  );
+}
+
+function What({ of }: { of: Alarm }) {
+  return (
+    <span title={of.title ?? undefined}>
+      {of.text || of.title}
+    </span>
+  );
+}
+
+function Standing({ of }: { of: Alarm }) {
   const { t } = useWords();
   const state = stateOf(of);
   return (
     <span className="row" style={{ flexWrap: "nowrap" }}>
-      <Status tone={state === "open" ? "bad" : state === "silenced" ? "quiet" : "good"}>{t(`alarms.state.${state}`)}</Status>
-      {of.acknowledged && (
+      <Status tone={STATE_TONES[state]}>{t(`alarms.state.${state}`)}</Status>
+      {state === "cleared" && (
         <span className="soft">
-          {of.acknowledged.changed_by}, <Age at={of.acknowledged.changed_at} />
+          <Age at={of.cleared_at} />
+        </span>
+      )}
+      {state === "acknowledged" && (
+        <span className="soft">
+          {of.acknowledged?.by}, <Age at={of.acknowledged?.at} />
         </span>
       )}
     </span>
   );
 }
 
-function Act({ of, silence }: { of: Alarm; silence: () => void }) {
+function Act({ of, mayChange, silence }: { of: Alarm; mayChange: boolean; silence: () => void }) {
   const { t } = useWords();
   const say = useSay();
   const network = useNetwork();
   const client = useQueryClient();
   const taking = useMutation({
     mutationFn: () => put(objectPath(network, "acknowledgements", String(of.id)), { note: "" }),
-    onSuccess: (stored) => learn(client, network, "acknowledgements", stored),
+    onSuccess: (stored) => {
+      learn(client, network, "acknowledgements", stored);
+      return client.invalidateQueries({ queryKey: ["alarms", network] });
+    },
     onError: (error) => say(toProblem(error).detail),
   });
-  if (of.acknowledged) return null;
+  const state = stateOf(of);
   return (
     <span className="row" style={{ flexWrap: "nowrap" }}>
+      {of.runbook && <Runbook isSmall rule={of.rule} />}
+      {mayChange && (state === "open" || state === "silenced") && (
       <Button size="compact-xs" variant="default" loading={taking.isPending} onClick={() => taking.mutate()}>
         {t("alarms.acknowledge")}
       </Button>
-      {!of.silence && (
+      )}
+      {mayChange && state === "open" && (
         <Button size="compact-xs" variant="subtle" color="gray" c="var(--b-ink-soft)" onClick={silence}>
           {t("alarms.silence")}
         </Button>
@@ -111,14 +164,15 @@ function SilenceForm({ alarm, onClose }: { alarm: Alarm; onClose: () => void }) 
   const [comment, setComment] = useState("");
   // From the alarm on, so that it is silent itself.
   const [now] = useState(() => Date.now());
-  const from = Math.min(alarm.at, now);
-  const body = { gateway: scope === "kind" ? "" : alarm.gateway, kind: scope === "gateway" ? "" : alarm.kind, from, until: now + Number(hours) * HOUR, comment };
+  const from = Math.min(alarm.since, now);
+  const body = { gateway: scope === "kind" ? "" : alarm.gateway, kind: scope === "gateway" ? "" : alarm.rule, from, until: now + Number(hours) * HOUR, comment };
   const name = `alarm-${alarm.id}-${now}`;
   const path = objectPath(network, "silences", name);
   const saving = useMutation({
     mutationFn: () => put(path, body),
     onSuccess: (stored) => {
       learn(client, network, "silences", stored);
+      void client.invalidateQueries({ queryKey: ["alarms", network] });
       say(t("editor.saved"));
       onClose();
     },
@@ -135,9 +189,9 @@ function SilenceForm({ alarm, onClose }: { alarm: Alarm; onClose: () => void }) 
           label={t("alarms.silenceWhich")}
           allowDeselect={false}
           data={[
-            { value: "this", label: t("alarms.scope.this", { kind: alarm.kind, gateway: alarm.gateway }) },
+            { value: "this", label: t("alarms.scope.this", { kind: alarm.rule, gateway: alarm.gateway }) },
             { value: "gateway", label: t("alarms.scope.gateway", { gateway: alarm.gateway }) },
-            { value: "kind", label: t("alarms.scope.kind", { kind: alarm.kind }) },
+            { value: "kind", label: t("alarms.scope.kind", { kind: alarm.rule }) },
           ]}
           value={scope}
           onChange={(it) => it && setScope(it)}

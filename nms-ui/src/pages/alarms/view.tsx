@@ -2,19 +2,21 @@ import { Tabs } from "@mantine/core";
 import { createLazyRoute } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { useNetwork } from "@/app/network";
-import { alertRuleForm, receiverForm, silenceForm } from "@/app/forms";
+import { silenceForm } from "@/app/forms";
 import { History } from "./history";
+import { Receivers } from "./receivers";
+import { Rules } from "./rules";
 import { Webhooks } from "./webhooks";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
 import type { AnyObject } from "@/api/objects";
 import { Age } from "@/ui/age";
 import { ObjectTable, field, plain } from "@/ui/object-table";
-import { Head, Notice } from "@/ui/page";
+import { Head } from "@/ui/page";
 
 export const Route = createLazyRoute("/inside/n/$network/alarms")({ component: Alarms });
 
-const TABS = ["history", "webhooks", "silences", "rules", "receivers"] as const;
+const TABS = ["history", "rules", "receivers", "silences", "webhooks"] as const;
 
 function Alarms() {
   const { t } = useWords();
@@ -23,7 +25,7 @@ function Alarms() {
   return (
     <>
       <Head title={t("nav.alarms")} />
-      <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "", sort: "", hide: "", id: "", state: "" })} keepMounted={false}>
+      <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "", sort: "", hide: "", id: "", state: "", by: "" })} keepMounted={false}>
         <Tabs.List mb="md">
           {TABS.map((it) => (
             <Tabs.Tab key={it} value={it}>
@@ -51,21 +53,6 @@ function Alarms() {
   );
 }
 
-function Rules() {
-  const { t } = useWords();
-  const network = useNetwork();
-  const columns = useMemo(
-    () => [plain("summary", t("form.summary"), "summary"), plain("severity", t("alarms.severity"), "severity"), plain("expression", t("form.expression"), "expression"), plain("for", t("form.for"), "for_seconds"), plain("receivers", t("alarms.receivers"), "receivers")],
-    [t],
-  );
-  return (
-    <>
-      <Notice tone="info">{t("alarms.rulesWords")}</Notice>
-      <ObjectTable name={t("alarms.rules")} form={alertRuleForm(network)} columns={columns} none={t("alarms.noRules")} />
-    </>
-  );
-}
-
 function Silences() {
   const { t } = useWords();
   const network = useNetwork();
@@ -79,16 +66,4 @@ function Silences() {
     [t],
   );
   return <ObjectTable name={t("alarms.silences")} form={silenceForm(network)} columns={columns} none={t("alarms.noSilences")} noneWords={t("alarms.silenceWords")} />;
-}
-
-function Receivers() {
-  const { t } = useWords();
-  const network = useNetwork();
-  const columns = useMemo(() => [plain("channel", t("alarms.channel"), "channel"), plain("target", t("alarms.target"), "target")], [t]);
-  return (
-    <>
-      <Notice tone="info">{t("alarms.receiversWords")}</Notice>
-      <ObjectTable name={t("alarms.receivers")} form={receiverForm(network)} columns={columns} none={t("alarms.noReceivers")} />
-    </>
-  );
 }

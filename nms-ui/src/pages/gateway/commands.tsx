@@ -4,6 +4,7 @@ import { useState, type FormEvent } from "react";
 import type { Command } from "@/api/answers";
 import { api, unwrap } from "@/api/client";
 import { useCommands } from "@/api/fleet";
+import { useReleases } from "@/api/upgrades";
 import type { Schemas } from "@/api/objects";
 import { useMayChange, useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
@@ -18,6 +19,8 @@ type Kind = Schemas["CommandKind"];
 const KINDS: Kind[] = ["show-tables", "ping", "traceroute", "log-tail", "packet-capture", "restart", "drain", "upgrade"];
 /** These touch what the gateway does for phones, and are asked about. */
 const GRAVE: Kind[] = ["restart", "drain", "upgrade"];
+/** Of releases: none, but what ran before. */
+const BACK = "<back>";
 const WITH_HOST: Kind[] = ["ping", "traceroute"];
 
 const TONES: Record<Command["state"], Tone> = {
@@ -28,6 +31,7 @@ const TONES: Record<Command["state"], Tone> = {
   failed: "bad",
   "not-supported": "warn",
   expired: "warn",
+  interrupted: "warn",
 };
 
 export function Commands({ gateway, isConnected, phones }: { gateway: string; isConnected: boolean; phones: number }) {
@@ -38,7 +42,10 @@ export function Commands({ gateway, isConnected, phones }: { gateway: string; is
   const [kind, setKind] = useState<Kind>("show-tables");
   const [host, setHost] = useState("");
   const [isAsked, setAsked] = useState(false);
-  const body = { kind, arguments: WITH_HOST.includes(kind) ? { host } : {} };
+  const [release, setRelease] = useState<string | null>(null);
+  const releases = (useReleases().data ?? []).filter((it) => it.complete);
+  const further = kind === "upgrade" ? (release === BACK ? { back: true } : { release }) : WITH_HOST.includes(kind) ? { host } : {};
+  const body = { kind, arguments: further };
   const path = { network, name: gateway };
   const running = useMutation({
     mutationFn: () => unwrap(api.POST("/api/v1/networks/{network}/gateways/{name}/commands", { params: { path }, body })),
@@ -56,7 +63,10 @@ export function Commands({ gateway, isConnected, phones }: { gateway: string; is
           <form className="row" style={{ alignItems: "flex-end" }} onSubmit={submit}>
             <Select label={t("commands.kind")} allowDeselect={false} data={KINDS.map((it) => ({ value: it, label: t(`commands.${it}`) }))} value={kind} onChange={(it) => it && setKind(it as Kind)} />
             {WITH_HOST.includes(kind) && <TextInput label={t("commands.host")} required value={host} placeholder="10.0.0.1" onChange={(event) => setHost(event.currentTarget.value)} />}
-            <Button type="submit" size="sm" loading={running.isPending}>
+            {kind === "upgrade" && (
+              <Select label={t("upgrades.release")} required w={280} maw="100%" searchable nothingFoundMessage={t("upgrades.noReleases")} data={[...releases.map((it) => ({ value: it.name, label: it.name })), { value: BACK, label: t("upgrades.back") }]} value={release} onChange={setRelease} />
+            )}
+            <Button type="submit" size="sm" disabled={kind === "upgrade" && !release} loading={running.isPending}>
               {t("action.run")}
             </Button>
             <CopyAs write={() => ({ method: "POST", path: `/api/v1/networks/${network}/gateways/${gateway}/commands`, body, resource: { kind: "commands", name: kind, network } })} />

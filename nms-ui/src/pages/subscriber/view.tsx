@@ -14,9 +14,11 @@ import { Confirm } from "@/ui/confirm";
 import { Editor } from "@/ui/editor/editor";
 import { History } from "@/ui/editor/history";
 import { EventList } from "@/ui/event-list";
-import { Empty, Facts, Head, Loaded, Missing, Notice, Panel } from "@/ui/page";
+import { Empty, Facts, Head, Loaded, Notice, Panel } from "@/ui/page";
 import { Status } from "@/ui/status";
 import { useSay } from "@/ui/toast";
+import { List as Traces } from "../trace/list";
+import { Start as StartTrace } from "../trace/start";
 import { Disconnect, Live } from "./live";
 import { PhoneNow } from "./phone";
 import { Used } from "./used";
@@ -40,6 +42,11 @@ function Subscriber() {
   return (
     <>
       <Head title={known?.body?.title || name} note={<span className="mono">{name}</span>}>
+        {mayChange && (
+          <Button variant="default" onClick={() => setAddress({ tab: "trace" })}>
+            {t("trace.button")}
+          </Button>
+        )}
         {here && <Disconnect phone={here} />}
         {mayChange && known && <Suspend of={known} />}
         {mayChange && known && (
@@ -73,9 +80,10 @@ function Subscriber() {
           <Timeline imsi={name} />
         </Tabs.Panel>
         <Tabs.Panel value="trace">
-          <Panel>
-            <Missing>{t("trace.missing")}</Missing>
-          </Panel>
+          <div className="stack">
+            <StartTrace imsi={name} />
+            <Traces imsi={name} />
+          </div>
         </Tabs.Panel>
         <Tabs.Panel value="history">{known && <Past known={known} />}</Tabs.Panel>
       </Tabs>
