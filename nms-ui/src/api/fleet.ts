@@ -200,3 +200,22 @@ export function useUsageSums(network: string, by: "imsi" | "apn" | "gateway" | "
     retry: false,
   });
 }
+
+/** Sums and records that one question gives at most. */
+const GIVEN = 1_000;
+
+/** What one subscriber used since a moment: of the sums, where the largest users are told; else of its records, the first thousand. */
+export function useUsedSince(network: string, imsi: string, since: number) {
+  return useQuery({
+    queryKey: ["used-since", network, imsi, since],
+    queryFn: async () => {
+      const sums = (await page<UsageSum>(collectionPath(network, "usage/sums"), { by: "imsi", since, limit: GIVEN })).items;
+      const found = sums.find((it) => it.key === imsi);
+      if (found || sums.length < GIVEN) return { octets: found ? found.uplink_bytes + found.downlink_bytes : 0, isWhole: true };
+      const records = (await page<UsageRecord>(collectionPath(network, "usage"), { since, imsi, limit: GIVEN })).items;
+      const own = records.filter((it) => !it.session.includes("/"));
+      return { octets: own.reduce((sum, it) => sum + it.uplink_bytes + it.downlink_bytes, 0), isWhole: records.length < GIVEN };
+    },
+    refetchInterval: CALM,
+  });
+}

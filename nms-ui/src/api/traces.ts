@@ -2,76 +2,19 @@
 import { useQuery } from "@tanstack/react-query";
 import { request } from "./client";
 import { LIVE } from "./fleet";
-import { collectionPath, objectPath } from "./objects";
+import { collectionPath, objectPath, type Schemas } from "./objects";
 
 const JSON_FORM = { "content-type": "application/json" };
 
 /** What is recorded, and how far it is at each gateway; moments in milliseconds since 1970. */
-export interface Trace {
-  id: string;
-  imsi: string | null;
-  gateway: string | null;
-  base_station: string | null;
-  created_by: string;
-  created_at: number;
-  until: number;
-  octets: number;
-  state: string;
-  gateways: { gateway: string; command?: string | null; state: string; octets: number; said: string }[];
-}
-
-export interface TraceRequest {
-  imsi?: string;
-  gateway?: string;
-  base_station?: string;
-  minutes?: number;
-  octets?: number;
-}
-
-export interface Participant {
-  id: string;
-  kind: string;
-  name: string;
-}
-
+export type Trace = Schemas["Trace"];
+export type TraceRequest = Schemas["TraceRequest"];
+export type Participant = Schemas["TraceParticipant"];
 /** A message; `at` in microseconds since 1970. */
-export interface TracedMessage {
-  number: number;
-  at: number;
-  from: string;
-  to: string;
-  protocol: string;
-  name: string;
-  fields: Record<string, unknown>;
-  cause: string | null;
-  result: string | null;
-  imsi: string | null;
-  gateway: string;
-  procedure: number | null;
-}
-
+export type TracedMessage = Omit<Schemas["TraceMessage"], "fields"> & { fields: Record<string, unknown> };
 /** Messages that belong together; times in microseconds. */
-export interface Procedure {
-  number: number;
-  name: string;
-  imsi: string | null;
-  began: number;
-  duration: number;
-  result: string;
-  cause: string | null;
-  messages: number[];
-  parent: number | null;
-}
-
-export interface Ladder {
-  trace: string;
-  participants: Participant[];
-  messages: TracedMessage[];
-  procedures: Procedure[];
-  dropped: number;
-  left_out: number;
-  clocks: { gateway: string; offset_ms: number | null }[];
-}
+export type Procedure = Schemas["TraceProcedure"];
+export type Ladder = Omit<Schemas["TraceLadder"], "messages"> & { messages: TracedMessage[] };
 
 export function tracesPath(network: string): string {
   return collectionPath(network, "traces");

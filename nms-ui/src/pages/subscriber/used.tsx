@@ -10,6 +10,7 @@ import { octets } from "@/lib/units";
 import { Age } from "@/ui/age";
 import { Chart } from "@/ui/chart";
 import { RangeChoice, useSince } from "@/ui/range";
+import { Quota } from "./quota";
 import { Empty, Facts, Loaded, Panel } from "@/ui/page";
 
 /** What this subscriber used, and what of the plan is left. */
@@ -33,6 +34,7 @@ export function Used({ imsi, plan }: { imsi: string; plan: string | null }) {
     <Loaded query={usage}>
       {() => (
         <div className="stack">
+          <Quota imsi={imsi} plan={plan} />
           <div><RangeChoice /></div>
           <div className="grid">
             <Panel title={t("usage.sum")}>

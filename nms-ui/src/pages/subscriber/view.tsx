@@ -21,6 +21,7 @@ import { List as Traces } from "../trace/list";
 import { Start as StartTrace } from "../trace/start";
 import { Disconnect, Live } from "./live";
 import { PhoneNow } from "./phone";
+import { Quota } from "./quota";
 import { Used } from "./used";
 
 export const Route = createLazyRoute("/inside/n/$network/subscribers/$name")({ component: Subscriber });
@@ -69,6 +70,7 @@ function Subscriber() {
             <PhoneNow imsi={name} />
             <div className="stack">
               {here && <Live key={here.gateway} phone={here} />}
+              {known && <Quota imsi={name} plan={known.body?.data_plan} />}
               {known && <Bought of={known} />}
             </div>
           </div>

@@ -111,7 +111,7 @@ interface MessageProps {
 function OneMessage({ of, after, names, places, count, isChosen, choose }: MessageProps) {
   const { language } = useWords();
   const { left, width, way } = arrow(places, count, of.from, of.to);
-  const isBad = of.result === "failure" || of.cause !== null;
+  const isBad = of.result === "failure" || Boolean(of.cause);
   const clock = clockOf(of.at, language);
   // A text is as wide as two columns at least, and stays within the drawing.
   const room = Math.max(width, way === "self" ? 0 : width, 200 / count);

@@ -27,7 +27,7 @@ export function outermost(procedures: Procedure[]): Map<number, Procedure> {
     procedures.map((it) => {
       let found = it;
       // A loop in what was told ends here, too.
-      for (let depth = 0; depth < 16 && found.parent !== null; depth += 1) found = byNumber.get(found.parent) ?? { ...found, parent: null };
+      for (let depth = 0; depth < 16 && typeof found.parent === "number"; depth += 1) found = byNumber.get(found.parent) ?? { ...found, parent: null };
       return [it.number, found];
     }),
   );
@@ -47,7 +47,7 @@ export function rowsOf(ladder: Ladder, shown: Shown): Row[] {
   const rows: Row[] = [];
   let last: TracedMessage | undefined;
   for (const message of ladder.messages) {
-    const own = message.procedure === null ? undefined : outer.get(message.procedure);
+    const own = typeof message.procedure === "number" ? outer.get(message.procedure) : undefined;
     const isOf = shown.procedure === null || own?.number === shown.procedure || message.procedure === shown.procedure;
     if (!isOf || shown.hidden.has(message.protocol) || !has(message, shown.words)) continue;
     const after = last ? message.at - last.at : null;
