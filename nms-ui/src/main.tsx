@@ -1,6 +1,6 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { App } from "@/app/app";
+import { App, hasten, makeCore } from "@/app/app";
 import { loadMessages, preferred } from "@/i18n";
 import "@/app/styles";
 
@@ -13,13 +13,15 @@ async function start(): Promise<void> {
     const { pretend } = await import("@mock/start");
     pretend();
   }
+  const core = makeCore();
+  hasten(core);
   const language = preferred();
   const messages = await loadMessages(language);
   const place = document.getElementById("root");
   if (!place) return;
   createRoot(place).render(
     <StrictMode>
-      <App nonce={nonce} first={{ language, messages }} />
+      <App nonce={nonce} core={core} first={{ language, messages }} />
     </StrictMode>,
   );
 }

@@ -94,6 +94,7 @@ export function useGatewayMetrics(network: string, name: string, every = LIVE) {
         at: number;
         values: Record<string, number>;
       },
+    enabled: name !== "",
     refetchInterval: every,
   });
 }

@@ -4,6 +4,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { useState } from "react";
 import { Refused } from "@/api/problem";
 import { onEnded } from "@/api/credentials";
+import { meQuery } from "@/api/session";
 import { Words, type Language, type MessageKey } from "@/i18n";
 import { Toasts } from "@/ui/toast";
 import { makeRouter } from "./router";
@@ -25,24 +26,43 @@ function makeClient(): QueryClient {
   });
 }
 
+/** What the console runs on: made before it is drawn, so that what the page needs is asked for meanwhile. */
+export interface Core {
+  client: QueryClient;
+  router: ReturnType<typeof makeRouter>;
+}
+
+export function makeCore(): Core {
+  const client = makeClient();
+  const router = makeRouter(client);
+  onEnded(() => {
+    // At the door already: a wrong password ends no session.
+    if (router.state.location.pathname === "/login") return;
+    client.clear();
+    void router.navigate({ to: "/login", search: { next: router.state.location.href } as never });
+  });
+  return { client, router };
+}
+
+const DOORS = ["/login", "/setup"];
+
+/** Asks for the page's own code and for who looks at it at once, beside each other: a slow line is waited for once. */
+export function hasten({ client, router }: Core): void {
+  const { pathname } = window.location;
+  const [matched] = router.getMatchedRoutes(pathname);
+  for (const route of matched) void router.loadRouteChunk(route)?.catch(() => undefined);
+  if (!DOORS.includes(pathname)) void client.prefetchQuery(meQuery);
+}
+
 interface Props {
   nonce: string;
+  core?: Core;
   first: { language: Language; messages: Record<MessageKey, string> };
 }
 
 /** The whole console. */
-export function App({ nonce, first }: Props) {
-  const [{ client, router }] = useState(() => {
-    const client = makeClient();
-    const router = makeRouter(client);
-    onEnded(() => {
-      // At the door already: a wrong password ends no session.
-      if (router.state.location.pathname === "/login") return;
-      client.clear();
-      void router.navigate({ to: "/login", search: { next: router.state.location.href } as never });
-    });
-    return { client, router };
-  });
+export function App({ nonce, first, core }: Props) {
+  const [{ client, router }] = useState(() => core ?? makeCore());
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce} deduplicateInlineStyles>
       <QueryClientProvider client={client}>
