@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::steps::{Outcome, Step, Steps};
-use crate::{console, demo, deploy, env, package, tidy};
+use crate::{console, demo, deploy, env, package, schemathesis, tidy};
 
 /// The clippy configuration of cores, codecs and identities.
 const CORE_LINTS: &str = "xtask/clippy/core";
@@ -15,7 +15,7 @@ const CORE_LINTS: &str = "xtask/clippy/core";
 /// What a step does.
 type Run = fn(&mut Step) -> Result<Outcome>;
 
-const STEPS: [(&str, Run); 28] = [
+const STEPS: [(&str, Run); 29] = [
     ("setup", set_up),
     ("format", format),
     ("tidy", laws),
@@ -31,6 +31,7 @@ const STEPS: [(&str, Run); 28] = [
     ("fuzz harnesses", fuzz),
     ("build programs", demo::build_programs),
     ("console in Chromium", console::browse),
+    ("schemathesis", schemathesis::run),
     ("deployment", deploy::check),
     ("packages", package::prove),
     ("demo", run_demo),

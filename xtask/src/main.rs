@@ -11,6 +11,7 @@ mod ebpf;
 mod env;
 mod essence;
 mod package;
+mod schemathesis;
 mod setup;
 mod steps;
 mod tidy;

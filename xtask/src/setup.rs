@@ -7,8 +7,8 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::env;
 use crate::steps::shown;
+use crate::{env, schemathesis};
 
 /// Programs, the package that has each, and whether the demo needs it too.
 const PROGRAMS: [(&str, &str, bool); 16] = [
@@ -49,11 +49,18 @@ pub(crate) fn run(only_demo: bool) -> Result<bool> {
         .flat_map(|(_, packages, _)| packages.split(' '))
         .collect();
     missing.extend(node());
+    if !only_demo && env::output("python3", &["-c", "import venv, ensurepip"]).is_none() {
+        missing.push("python3-venv");
+    }
     if missing.is_empty() {
         println!("tools: all there");
     } else if let Err(error) = install(&missing) {
         println!("tools: {error:#}");
         complete = false;
+    }
+    if !only_demo && let Err(error) = schemathesis::install() {
+        // Its step is skipped then.
+        println!("schemathesis: {error:#}");
     }
     if let Err(error) = bpf() {
         println!("eBPF: {error:#}");

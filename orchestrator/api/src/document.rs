@@ -370,6 +370,10 @@ fn parameters(route: &Route) -> Vec<Value> {
     if let Operation::Watch = route.operation {
         query("kinds", text(), "Collections, events, phones and gateway-states, joined by commas; all, when absent.");
     }
+    if let Operation::History = route.operation {
+        let series = all.iter_mut().filter(|parameter| parameter["name"] == "series");
+        series.for_each(|parameter| parameter["required"] = json!(true));
+    }
     let mut header = |name: &str, pattern: &str, description: &str| {
         let schema = json!({"type": "string", "pattern": pattern});
         all.push(
@@ -438,7 +442,9 @@ fn watching(route: &Route, query: &mut dyn FnMut(&str, Value, &str)) {
                     .chain(Series::ALL.iter().map(|series| series.word()))
                     .collect();
                 let said = format!("Up to 32 of these, joined by commas: {}.", words.join(", "));
-                query("series", text(), &said);
+                let one = words.join("|");
+                let schema = json!({"type": "string", "pattern": format!("^({one})(,({one})){{0,31}}$")});
+                query("series", schema, &said);
                 let step = json!({"type": "integer", "minimum": 60, "maximum": 86_400, "default": 60});
                 query("step", step, "Seconds of a point.");
             }

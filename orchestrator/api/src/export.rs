@@ -68,8 +68,11 @@ pub(crate) fn objects(call: &Call, kind: Kind, form: Form) -> Result<Response<Bo
     Ok(response(form, kind.collection(), parts))
 }
 
-/// The whole audit log, of the installation or of a network, the newest first.
-pub(crate) fn audit(call: &Call, form: Form) -> Response<Body> {
+/// The whole audit log from the cursor on, of the installation or of a network, the newest first.
+pub(crate) fn audit(call: &Call, form: Form) -> Result<Response<Body>, Problem> {
+    let mut below = call.parameter("cursor").map_or(Ok(i64::MAX), select::number)?;
+    // It says how large a page is, of which there is none here: what cannot be one is refused all the same.
+    select::limit(call)?;
     let call = call.clone();
     let (out, parts) = mpsc::channel(PARTS);
     tokio::spawn(async move {
@@ -77,7 +80,6 @@ pub(crate) fn audit(call: &Call, form: Form) -> Response<Body> {
             return;
         }
         let network = (!call.network.is_empty()).then_some(call.network.as_str());
-        let mut below = i64::MAX;
         loop {
             let page = match call.state.db.audit_log(network, below, PAGE).await {
                 Ok(page) => page,
@@ -93,7 +95,7 @@ pub(crate) fn audit(call: &Call, form: Form) -> Response<Body> {
             }
         }
     });
-    response(form, "audit", parts)
+    Ok(response(form, "audit", parts))
 }
 
 const AUDIT: [&str; 7] = ["id", "at", "who", "network", "action", "target", "outcome"];

@@ -227,7 +227,13 @@ pub fn router(state: State) -> Router {
 
 async fn serve(state: State, route: &Route, request: Request) -> Response<Body> {
     let counters = Arc::clone(&state.counters);
-    match pass(state, route, request).await {
+    let mut reachable = state.db.reachable();
+    let passed = tokio::select! {
+        passed = pass(state, route, request) => passed,
+        // Whoever is told so at once can ask another replica.
+        Ok(_) = reachable.wait_for(|reachable| !*reachable) => Err(Problem::no_database()),
+    };
+    match passed {
         Ok(Reply::Answer(answer)) => respond(&counters, answer),
         Ok(Reply::Stream(response)) => guard(&counters, response),
         Err(problem) => refuse(&counters, &problem),
@@ -273,7 +279,7 @@ async fn pass(state: State, route: &Route, request: Request) -> Result<Reply, Pr
             return match call.operation {
                 Operation::List(kind) => export::objects(&call, kind, form).map(Reply::Stream),
                 Operation::Events => export::events(&call, form).map(Reply::Stream),
-                _ => Ok(Reply::Stream(export::audit(&call, form))),
+                _ => export::audit(&call, form).map(Reply::Stream),
             };
         }
         call.body = read(&call, body).await?;

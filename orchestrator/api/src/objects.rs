@@ -157,8 +157,12 @@ async fn finish(call: &Call, place: &Target, change: Change, existed: bool) -> R
         let revisions = call.state.db.rehearse(&call.caller()?.name, call.now, &[change]).await?;
         return foreseen(&revisions).ok_or_else(|| Problem::new(500, "internal", "the answer has no form"));
     }
-    call.apply(&[change], &foreseen).await?;
-    let object = call.state.db.object(place).await?.ok_or_else(Problem::not_found)?;
+    let revisions = call.apply(&[change], &foreseen).await?;
+    let written = |object: &Object| revisions.first() == Some(&object.revision);
+    let Some(object) = call.state.db.object(place).await?.filter(written) else {
+        // Somebody has changed it since: what is answered is what was written, not what he wrote.
+        return foreseen(&revisions).ok_or_else(|| Problem::new(500, "internal", "the answer has no form"));
+    };
     let mut answer = Answer::with(status, shown(&object))?;
     answer.revision = Some(object.revision);
     Ok(answer)

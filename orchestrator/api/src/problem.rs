@@ -61,6 +61,12 @@ impl Problem {
         Self::new(401, "unauthenticated", "a valid token is needed: Authorization: Bearer TOKEN")
     }
 
+    pub(crate) fn no_database() -> Self {
+        let detail =
+            "the database does not answer; a change that was asked for may have been made, or may be made still";
+        Self::new(503, "database-unavailable", detail)
+    }
+
     pub(crate) fn bad(detail: impl Into<String>) -> Self {
         Self::new(400, "bad-request", detail)
     }

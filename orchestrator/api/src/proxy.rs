@@ -20,7 +20,7 @@ const PLAIN: [&str; 6] = ["time", "start", "end", "step", "timeout", "limit"];
 
 /// Passes a query on.
 pub(crate) async fn query(call: &Call, path: &str) -> Result<Response<Body>, Problem> {
-    let none = || Problem::new(503, "no-metrics-server", "the orchestrator has no metrics server: set prometheus_url");
+    let none = || Problem::new(404, "no-metrics-server", "the orchestrator has no metrics server: set prometheus_url");
     let server = call.state.metrics_server.as_ref().ok_or_else(none)?;
     let what = path.split_once("/prometheus/").map(|(_, what)| what).ok_or_else(Problem::not_found)?;
     let form = narrowed(call, what)?;

@@ -15,6 +15,7 @@ mod fleet;
 mod fleet_records;
 mod live;
 mod open;
+mod pulse;
 mod records;
 mod releases;
 mod repository;

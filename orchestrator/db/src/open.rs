@@ -1,7 +1,7 @@
 //! Opening a database, whichever it is, and bringing its tables to the present form.
 
 use crate::dialect::{postgres, sqlite};
-use crate::{Error, Repository};
+use crate::{Error, Repository, pulse};
 use sqlx::SqlStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -103,7 +103,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub struct Settings {
     /// `sqlite:PATH` or `postgres://USER@HOST/NAME`.
     pub address: String,
-    /// Connections at most, 2 to 64; with PostgreSQL at least 4.
+    /// Connections at most, 2 to 64; with PostgreSQL at least 5.
     pub connections: u32,
 }
 
@@ -182,16 +182,17 @@ async fn open_sqlite(path: &str, connections: u32, migrate: bool) -> Result<Arc<
     let read = read.connect_with(options.read_only(true).create_if_missing(false)).await?;
     let wakes = watch::Sender::new(0);
     let group = sqlite::group::Group::start(write.clone(), wakes.clone());
-    Ok(Arc::new(sqlite::queries::Database { read, write, wakes, group, lead: Mutex::new(None) }))
+    let reachable = watch::Sender::new(true);
+    Ok(Arc::new(sqlite::queries::Database { read, write, wakes, group, lead: Mutex::new(None), reachable }))
 }
 
 async fn open_postgres(address: &str, connections: u32, migrate: bool) -> Result<Arc<dyn Repository>, Error> {
     // A replica that stands still in the middle of a transaction holds up the others no longer than this.
     let options = PgConnectOptions::from_str(address)?.application_name("orchestratord");
     let options = options.options([("idle_in_transaction_session_timeout", IDLE)]);
-    // One of them listens, and one holds the lock of the replica that acts.
-    let pool = PgPoolOptions::new().max_connections(connections.max(4)).acquire_timeout(PATIENCE);
-    let pool = pool.connect_with(options).await?;
+    // One of them listens, and one holds the lock of the replica that acts; one more is asked whether there is a database.
+    let pool = PgPoolOptions::new().max_connections(connections.max(5) - 1).acquire_timeout(PATIENCE);
+    let pool = pool.connect_with(options.clone()).await?;
     if migrate {
         migrator(|migration| migration.3).run(&pool).await?;
     } else {
@@ -200,7 +201,11 @@ async fn open_postgres(address: &str, connections: u32, migrate: bool) -> Result
     let wakes = watch::Sender::new(0);
     tokio::spawn(listen(pool.clone(), wakes.clone()));
     let group = postgres::group::Group::start(pool.clone(), wakes.clone());
-    Ok(Arc::new(postgres::queries::Database { read: pool.clone(), write: pool, wakes, group, lead: Mutex::new(None) }))
+    let (read, lead, reachable) = (pool.clone(), Mutex::new(None), watch::Sender::new(true));
+    let told = reachable.clone();
+    let database = Arc::new(postgres::queries::Database { read, write: pool, wakes, group, lead, reachable });
+    tokio::spawn(pulse::watch(options, Arc::downgrade(&database), told));
+    Ok(database)
 }
 
 /// The newest migration of a database.

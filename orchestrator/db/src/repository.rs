@@ -205,12 +205,16 @@ pub trait Repository:
     /// See [`Repository::object`].
     async fn sweep(&self, now: i64, replays_before: i64, audit_before: i64) -> Result<(), Error>;
 
-    /// Whether this process is the one that acts where one of all replicas must. It stays that until it ends or loses its connection;
-    /// then another one is. With SQLite there is one process.
+    /// Whether this process is the one that acts where one of all replicas must. It stays that until it ends, loses its connection or
+    /// stands still for ten seconds; then another one is. With SQLite there is one process.
     ///
     /// # Errors
     /// See [`Repository::object`].
     async fn leads(&self) -> Result<bool, Error>;
+
+    /// Whether the database answers, now and later. One that does not is no place to serve anybody from: what is asked of it may wait for
+    /// minutes.
+    fn reachable(&self) -> tokio::sync::watch::Receiver<bool>;
 
     /// Notes that a replica is there, by the address where gateways find it; the addresses of those that were there since a time, in
     /// order. Times are milliseconds since 1970.

@@ -9,13 +9,16 @@ use orchestrator_model::Kind;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 /// Longer than anything here takes, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where a process that is killed later writes to.
 const WRITER: &str = "BASALT_TEST_WRITER";
+/// The same of one that stands still later.
+const LEADER: &str = "BASALT_TEST_LEADER";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_passes_the_suite() {
@@ -85,6 +88,84 @@ async fn one_of_all_replicas_acts_and_another_when_it_ends() {
     };
     tokio::time::timeout(PATIENCE, took_over).await.expect("nobody acts");
     other.close().await;
+}
+
+/// The one that acts stands still: another one acts in its place, and it knows that when it goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stands_still_acts_no_more() {
+    if let Ok(address) = std::env::var(LEADER) {
+        return lead_for_ever(address).await;
+    }
+    let server = match postgres::Server::start() {
+        Ok(server) => server,
+        Err(reason) => return println!("skipped: {reason}"),
+    };
+    let leader = Leader::start(&server.address());
+    leader.until("leads true");
+    let db = open(&Settings { address: server.address(), connections: 5 }).await.unwrap();
+    assert!(!db.leads().await.unwrap(), "two act");
+    leader.signal("-STOP");
+    let took_over = async {
+        while !db.leads().await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, took_over).await.expect("nobody acts");
+    leader.signal("-CONT");
+    leader.until("leads false");
+    assert!(db.leads().await.unwrap(), "it is taken from whoever has it");
+}
+
+async fn lead_for_ever(address: String) {
+    let db = open(&Settings { address, connections: 5 }).await.unwrap();
+    loop {
+        // Whether it leads cannot be said while the connection is made anew.
+        let leads = db.leads().await.unwrap_or_default();
+        println!("\nleads {leads}");
+        std::io::stdout().flush().unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A process that wants to act.
+struct Leader {
+    process: Child,
+    lines: Receiver<String>,
+}
+
+impl Leader {
+    fn start(address: &str) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "who_stands_still_acts_no_more", "--nocapture"]).env(LEADER, address);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let (tell, lines) = channel();
+        // It ends with the process.
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        Self { process, lines }
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap().success());
+    }
+
+    fn until(&self, wanted: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if self.lines.recv_timeout(PATIENCE).expect("it says nothing") == wanted {
+                return;
+            }
+        }
+        panic!("waited in vain: {wanted}");
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        // SIGKILL ends one that stands still, too.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 /// A replica's process dies by SIGKILL in the middle of its writes, again and again: all that it was told is written is there.

@@ -101,6 +101,15 @@ impl Fleet {
         }
     }
 
+    /// Returns when the database does not answer: another replica may serve better.
+    pub(crate) async fn cut_off(&self) {
+        let mut reachable = self.db.reachable();
+        // Whoever tells it lives as long as the database.
+        if reachable.wait_for(|reachable| !*reachable).await.is_err() {
+            core::future::pending::<()>().await;
+        }
+    }
+
     /// Gateways that talk to this replica.
     #[must_use]
     pub fn connected(&self) -> usize {

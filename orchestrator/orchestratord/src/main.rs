@@ -62,9 +62,9 @@ async fn run(settings: &Settings, first_network: Option<&str>) -> Result<()> {
     let folder = &settings.data_dir;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.with_context(|| format!("cannot make {}", folder.display()))?;
-    let key = sealing::open(settings)?;
     let address = settings.database.clone();
     let db = open(&orchestrator_db::Settings { address, connections: settings.database_connections }).await?;
+    let key = sealing::open_for(settings, db.as_ref()).await?;
     let listener = TcpListener::bind(settings.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr()?;

@@ -61,8 +61,24 @@ pub(crate) fn file(settings: &Settings) -> Option<PathBuf> {
     }
 }
 
-/// The key for the daemon. Its file is made when it is the usual one and not there.
-pub(crate) fn open(settings: &Settings) -> Result<SealingKey> {
+/// The key for the daemon. A database in which something is sealed already has a key: it is neither made anew nor exchanged by chance,
+/// as it would be by a replica that was started without it.
+pub(crate) async fn open_for(settings: &Settings, db: &dyn Repository) -> Result<SealingKey> {
+    let Some(held) = db.setting(orchestrator_fleet::AUTHORITY_SETTING, None).await? else { return open(settings) };
+    let key = existing(settings).context(NEEDED)?;
+    let sealed = held.split_once('\n').and_then(|(sealed, _)| SealedKey::from_hex(sealed));
+    let sealed = sealed.context("the certificate authority's key in the database is damaged")?;
+    let opened = key.open_named(orchestrator_fleet::AUTHORITY_SEALED_AS, &sealed);
+    ensure!(opened.is_ok(), "this sealing key does not open what is sealed in the database: {NEEDED}");
+    Ok(key)
+}
+
+/// What is to be done where there is no key, or a wrong one.
+const NEEDED: &str = "the database has secrets that another sealing key sealed: give this replica the key of the first one (a copy of its \
+                      sealing.key in the data directory, mode 0600, or [sealing] in the settings)";
+
+/// The key of an installation that begins. Its file is made when it is the usual one and not there.
+fn open(settings: &Settings) -> Result<SealingKey> {
     let sealing = &settings.sealing;
     let own = if sealing.key().is_set() {
         sealing.key().read().context("sealing")?

@@ -11,6 +11,9 @@ pub(crate) const NOTIFY: Option<&str> = Some("SELECT pg_notify('basalt_changes',
 pub(crate) const NUMBERED: bool = true;
 /// Asks for the lock of the one replica that acts where one must; it is the connection's until that ends.
 pub(crate) const LEAD: Option<&str> = Some("SELECT pg_try_advisory_lock(4712)");
+/// Of the connection that has the lock: the database ends it, and with it the lock, when its replica says nothing for so long. A replica
+/// that stands still, or is cut off, does not keep others from acting.
+pub(crate) const LAPSE: &str = "SET idle_session_timeout = '10s'";
 
 /// Reads everything as of one moment.
 pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";

@@ -1,7 +1,7 @@
 //! The repository over one database. Compiled for each dialect; `super` says which.
 
 use super::apply::apply_all;
-use super::{BEGIN, Connection, Db, LEAD, field, path};
+use super::{BEGIN, Connection, Db, LAPSE, LEAD, field, path};
 use crate::{
     AuditEntry, Change, Error, Kept, Object, Page, Query, Replay, Repository, Sort, StoredToken, StoredUser, Target,
     TokenKind, Version,
@@ -12,7 +12,9 @@ use orchestrator_model::Kind;
 use serde_json::Value;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Pool};
-use tokio::sync::Mutex;
+use std::time::Duration;
+use tokio::sync::{Mutex, watch};
+use tokio::time::timeout;
 
 /// A database with bounded pools.
 #[derive(Debug)]
@@ -27,6 +29,23 @@ pub(crate) struct Database {
     pub(crate) group: super::group::Group,
     /// The connection that holds the lock of the one replica that acts, where that is this one.
     pub(crate) lead: Mutex<Option<PoolConnection<Db>>>,
+    /// Whether it answers.
+    pub(crate) reachable: watch::Sender<bool>,
+}
+
+impl Database {
+    /// Says on the connection that has the lock of the replica that acts that this one is there. False when it is not the one, or not
+    /// any more: the lock is the connection's, as long as it answers, the lock is ours.
+    pub(crate) async fn still_leads(held: &mut Option<PoolConnection<Db>>) -> bool {
+        let Some(mut connection) = held.take() else { return false };
+        let asked = sqlx::query("SELECT 1").execute(&mut *connection);
+        if matches!(timeout(ANSWER, asked).await, Ok(Ok(_))) {
+            *held = Some(connection);
+            return true;
+        }
+        drop(connection.detach());
+        false
+    }
 }
 
 pub(crate) type ObjectRow = (String, i64, i64, String, String, Option<String>, i64);
@@ -35,6 +54,8 @@ type UserRow = (String, String, String, i64, i64, i64);
 type TokenRow = (String, String, String, String, String, String, i64, i64);
 
 pub(crate) const OBJECT: &str = "name, revision, changed_at, changed_by, body, sealed, secrets_mark";
+/// For an answer about the lock of the replica that acts; shorter than the lock's own patience.
+const ANSWER: Duration = Duration::from_secs(3);
 /// A request that has no answer after so long, milliseconds, was cut off by its process's end: the same one is worked on anew.
 const UNANSWERED: i64 = 120_000;
 const USER: &str = "name, password, grants, failures, locked_until, created_at";
@@ -329,20 +350,26 @@ impl Repository for Database {
     async fn leads(&self) -> Result<bool, Error> {
         let Some(sql) = LEAD else { return Ok(true) };
         let mut held = self.lead.lock().await;
-        if let Some(mut connection) = held.take() {
-            // The lock is the connection's: as long as it answers, the lock is ours.
-            if sqlx::query("SELECT 1").execute(&mut *connection).await.is_ok() {
-                *held = Some(connection);
-                return Ok(true);
-            }
-            drop(connection.detach());
+        if Self::still_leads(&mut held).await {
+            return Ok(true);
         }
         let mut connection = self.write.acquire().await?;
-        let first = sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut *connection).await?;
-        if first {
-            *held = Some(connection);
+        let asked = sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut *connection);
+        if !timeout(ANSWER, asked).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))? {
+            return Ok(false);
         }
-        Ok(first)
+        let lapse = timeout(ANSWER, sqlx::query(LAPSE).execute(&mut *connection)).await;
+        if let Err(error) = lapse.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            // A lock that would not lapse is given back with its connection.
+            drop(connection.detach());
+            return Err(error.into());
+        }
+        *held = Some(connection);
+        Ok(true)
+    }
+
+    fn reachable(&self) -> watch::Receiver<bool> {
+        self.reachable.subscribe()
     }
 
     async fn replicas(&self, address: &str, now: i64, since: i64) -> Result<Vec<String>, Error> {

@@ -11,6 +11,8 @@ pub(crate) const NOTIFY: Option<&str> = None;
 pub(crate) const NUMBERED: bool = false;
 /// There is one process anyway.
 pub(crate) const LEAD: Option<&str> = None;
+/// A statement that does nothing: no lock lapses.
+pub(crate) const LAPSE: &str = "SELECT 1";
 
 /// Reads everything as of one moment.
 pub(crate) const SNAPSHOT: &str = "BEGIN";

@@ -29,6 +29,9 @@ const NUDGES: usize = 256;
 /// How long a gateway may take to speak first, or to take a message; and the rest after comparisons that changed nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a gateway is told when it had better go to another replica.
+const CUT_OFF: &str = "this replica does not reach the database";
+
 type Out = mpsc::Sender<Result<api::FromOrchestrator, Status>>;
 
 pub(crate) struct Talks(pub(crate) Arc<Fleet>);
@@ -58,7 +61,10 @@ impl Service for Talks {
 
     async fn talk(&self, request: Request<Streaming<api::FromGateway>>) -> Result<Response<Self::TalkStream>, Status> {
         let peer = peer(&request)?;
-        let known = known(&self.0, &peer).await?;
+        let known = tokio::select! {
+            known = known(&self.0, &peer) => known?,
+            () = self.0.cut_off() => return Err(Status::unavailable(CUT_OFF)),
+        };
         let (out, messages) = mpsc::channel(MESSAGES);
         let (fleet, inbound) = (Arc::clone(&self.0), request.into_inner());
         tokio::spawn(async move {
@@ -91,18 +97,24 @@ async fn serve(
     let stream = fleet.registry.number();
     let live = Live { stream, instance: hello.instance.clone(), nudges: nudge };
     take_place(fleet, &known, live).await?;
-    let served = async {
+    let talking = async {
         let mut talk = Talk::begin(fleet, &known, stream, fingerprint, out, &hello).await?;
         talk.run(inbound, nudges).await
-    }
-    .await;
+    };
+    let served = tokio::select! {
+        served = talking => served,
+        () = fleet.cut_off() => Err(Status::unavailable(CUT_OFF)),
+    };
     fleet.registry.remove(&known.network, &known.gateway, stream);
-    let stream = (fleet.replica.as_str(), stream);
-    if let Err(error) =
-        fleet.db.put_gateway_state(&known.network, &known.gateway, now(), stream, &[StatePart::Gone]).await
-    {
-        tracing::warn!(%error, "that a gateway is gone could not be written down");
-    }
+    let fleet = Arc::clone(fleet);
+    // Apart: the gateway need not wait until the database answers.
+    tokio::spawn(async move {
+        let stream = (fleet.replica.as_str(), stream);
+        let gone = fleet.db.put_gateway_state(&known.network, &known.gateway, now(), stream, &[StatePart::Gone]);
+        if let Err(error) = gone.await {
+            tracing::warn!(%error, "that a gateway is gone could not be written down");
+        }
+    });
     served
 }
 

@@ -68,10 +68,10 @@ pub(super) async fn run(init: &Init) -> Result<()> {
     }
     let settings = Settings::resolve(&Arguments::parse_from(words))?;
     let made = !settings.data_dir.join("sealing.key").exists();
-    let key = sealing::open(&settings)?;
-    work.say(made, "sealing key", "keep a backup of it elsewhere: without it the keys of SIMs are lost");
-    let db = open(&orchestrator_db::Settings { address: settings.database.clone(), connections: 4 }).await;
+    let db = open(&orchestrator_db::Settings { address: settings.database.clone(), connections: 5 }).await;
     let db = db.context("the database cannot be used")?;
+    let key = sealing::open_for(&settings, db.as_ref()).await?;
+    work.say(made, "sealing key", "keep a backup of it elsewhere: without it the keys of SIMs are lost");
     let authority = orchestrator_fleet::Authority::ensure(db.as_ref(), &key).await?;
     drop(authority);
     work.say(false, "database", if settings.database.starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" });

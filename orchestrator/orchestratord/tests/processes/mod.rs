@@ -1,4 +1,4 @@
-//! Two replicas of the orchestrator over one PostgreSQL, as processes.
+//! Replicas of the orchestrator over one PostgreSQL, as processes.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use serde_json::{Value, json};
@@ -32,6 +32,20 @@ impl Replica {
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// The process stands still: the system keeps its connections, it answers on none.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "kill {signal}");
     }
 
     pub fn start(&mut self) {
@@ -81,19 +95,30 @@ pub async fn made(address: &str, request: &str, token: &str, body: Value) -> Val
 
 /// Two that serve network `lab` with the tier `stable`, and a session's token.
 pub async fn pair(folder: &Path, database: &str) -> (Replica, Replica, String) {
-    let (one_home, other_home) = (folder.join("first"), folder.join("second"));
-    let (one, mut lines) = Replica::new(&one_home, database);
+    let (mut all, token) = several(folder, &[database.to_owned(), database.to_owned()]).await;
+    let other = all.pop().unwrap();
+    (all.pop().unwrap(), other, token)
+}
+
+/// As many as there are ways to their database.
+pub async fn several(folder: &Path, ways: &[String]) -> (Vec<Replica>, String) {
+    let home = |number: usize| folder.join(number.to_string());
+    let (one, mut lines) = Replica::new(&home(0), &ways[0]);
     let setup = lines.next().unwrap().split_once('#').unwrap().1.trim().to_owned();
     let root = json!({"token": setup, "name": "root", "password": "correct horse battery"});
     made(&one.address, "POST /api/v1/setup", "", root).await;
     let login = json!({"name": "root", "password": "correct horse battery"});
     let token = made(&one.address, "POST /api/v1/sessions", "", login).await["token"].as_str().unwrap().to_owned();
-    // What replicas share besides the database: the key that opens what is sealed in it.
-    std::fs::create_dir(&other_home).unwrap();
-    std::fs::copy(one_home.join("sealing.key"), other_home.join("sealing.key")).unwrap();
-    let (other, _) = Replica::new(&other_home, database);
-    made(&other.address, "PUT /api/v1/tenants/acme", &token, json!({})).await;
-    made(&one.address, "PUT /api/v1/networks/lab", &token, json!({"tenant": "acme"})).await;
-    made(&other.address, "PUT /api/v1/networks/lab/tiers/stable", &token, json!({})).await;
-    (one, other, token)
+    let mut all = vec![one];
+    for (number, way) in ways.iter().enumerate().skip(1) {
+        // What replicas share besides the database: the key that opens what is sealed in it.
+        std::fs::create_dir(home(number)).unwrap();
+        std::fs::copy(home(0).join("sealing.key"), home(number).join("sealing.key")).unwrap();
+        all.push(Replica::new(&home(number), way).0);
+    }
+    let (first, last) = (&all[0].address, &all[all.len() - 1].address);
+    made(last, "PUT /api/v1/tenants/acme", &token, json!({})).await;
+    made(first, "PUT /api/v1/networks/lab", &token, json!({"tenant": "acme"})).await;
+    made(last, "PUT /api/v1/networks/lab/tiers/stable", &token, json!({})).await;
+    (all, token)
 }
