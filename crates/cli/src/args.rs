@@ -162,28 +162,28 @@ pub(crate) enum Command {
         what: What,
         /// One of them, by name
         name: Option<String>,
-        /// Stay and tell what changes (of an orchestrator)
+        /// Stay and tell what changes
         #[arg(long, short)]
         watch: bool,
     },
-    /// Make an orchestrator's objects as a file says: create, change, or leave as they are
+    /// Make objects as a file says: create, change, or leave as they are. A gateway on its own has subscribers
     #[command(after_help = FILE_HELP)]
     Apply {
         /// YAML or JSON; - reads it from standard input
         #[arg(long, short, value_name = "FILE")]
         file: PathBuf,
-        /// Have the orchestrator check everything, and change nothing
+        /// Have everything checked, and nothing changed
         #[arg(long)]
         dry_run: bool,
     },
-    /// Show in what a file and an orchestrator's objects differ; exit code 1 if they do
+    /// Show in what a file and the objects that there are differ; exit code 1 if they do
     #[command(after_help = FILE_HELP)]
     Diff {
         /// YAML or JSON; - reads it from standard input
         #[arg(long, short, value_name = "FILE")]
         file: PathBuf,
     },
-    /// Delete an orchestrator's object, or those of a file
+    /// Delete an object, or those of a file
     Delete {
         /// What kind
         #[arg(requires = "name", required_unless_present = "file")]
@@ -194,7 +194,7 @@ pub(crate) enum Command {
         #[arg(long, short, value_name = "FILE", conflicts_with = "kind")]
         file: Option<PathBuf>,
     },
-    /// Edit an orchestrator's object in $VISUAL or $EDITOR
+    /// Edit an object in $VISUAL or $EDITOR
     Edit {
         /// What kind
         kind: String,
@@ -204,7 +204,7 @@ pub(crate) enum Command {
     /// Contexts: gateways and orchestrators by name, and which of them is meant
     #[command(subcommand)]
     Context(ContextCommand),
-    /// Show one phone or base station in full; of an orchestrator: an object (`describe KIND NAME`)
+    /// Show one phone, base station or object (`describe KIND NAME`) in full
     #[command(subcommand)]
     Describe(Describe),
     /// The gateway and its orchestrator: join it, see how the link is, make tokens

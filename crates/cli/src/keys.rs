@@ -49,6 +49,12 @@ impl KeyTexts {
         Ok(keys)
     }
 
+    /// K and OPc (TUAK: TOPc) as they stand in a document.
+    pub(crate) fn of(k: &str, opc: &str) -> Self {
+        let text = |text: &str| Some(Zeroizing::new(text.to_owned()));
+        Self { k: text(k), opc: text(opc), ..Self::default() }
+    }
+
     /// Whether any key is there.
     pub(crate) fn is_empty(&self) -> bool {
         self.k.is_none() && self.opc.is_none() && self.op.is_none()

@@ -32,6 +32,14 @@ impl<'a> Request<'a> {
     pub(crate) fn new(method: &'a str, path: &'a str) -> Self {
         Self { method, path, form: "application/json", body: None, if_match: None, lasting: false }
     }
+
+    pub(crate) const fn method(&self) -> &str {
+        self.method
+    }
+
+    pub(crate) const fn path(&self) -> &str {
+        self.path
+    }
 }
 
 /// Where an orchestrator is, and who asks it.

@@ -4,6 +4,7 @@
 
 #[path = "fake/mod.rs"]
 mod fake;
+mod lone;
 #[path = "fake/site.rs"]
 mod site;
 

@@ -33,9 +33,10 @@ struct Liveness {
 
 /// Of the conversation with an orchestrator of one place, whose own beats tell it; this is for questions before them.
 const SLOW: Liveness = Liveness { connect: PATIENCE, interval: Duration::from_secs(120), answer: PATIENCE };
-/// Of the conversation with one of several places: the gateway can go to another one. Asking costs 40 octets each time, with TLS.
+/// Of the conversation with one of several places: the gateway can go to another one. Asking costs 40 octets each time, with TLS. When all
+/// gateways come at once, a connection waits for its turn: patience for it is longer.
 const QUICK: Liveness =
-    Liveness { connect: Duration::from_secs(5), interval: Duration::from_secs(3), answer: Duration::from_secs(4) };
+    Liveness { connect: Duration::from_secs(10), interval: Duration::from_secs(3), answer: Duration::from_secs(4) };
 /// Of streams that phones wait behind.
 const FAST: Liveness =
     Liveness { connect: Duration::from_secs(5), interval: Duration::from_secs(5), answer: Duration::from_secs(3) };

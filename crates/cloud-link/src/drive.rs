@@ -185,7 +185,7 @@ impl Drop for Stream {
 impl<D: Dial, S: Site> Driver<D, S> {
     fn new(plan: Plan, site: Arc<S>, dial: Arc<D>, inputs: mpsc::Sender<Told>, status: watch::Sender<Status>) -> Self {
         let started = Instant::now();
-        let now = Now { mono: Time::ZERO, unix_secs: unix_secs() };
+        let now = Now { mono: Time::ZERO, unix_millis: unix_millis() };
         let (brought, bringing) = mpsc::channel(INPUTS);
         Self {
             core: Sync::new(plan.settings, plan.memory, first_report(), &plan.seed, now),
@@ -242,7 +242,7 @@ impl<D: Dial, S: Site> Driver<D, S> {
             self.stream = None;
         }
         let mono = Time::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX));
-        self.core.step(Now { mono, unix_secs: unix_secs() }, input, &mut self.effects);
+        self.core.step(Now { mono, unix_millis: unix_millis() }, input, &mut self.effects);
         for effect in self.effects.take() {
             self.carry_out(effect).await;
         }
@@ -466,8 +466,9 @@ fn words(denial: &Denial) -> String {
     }
 }
 
-fn unix_secs() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Reports are numbered by the clock, so that those of one life of the daemon come after those of the life before. An upgrade that is

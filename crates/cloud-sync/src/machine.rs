@@ -12,8 +12,16 @@ use basalt_sansio::{Duration, Outbox as Effects, Rng, SecureRng, SecureSeed, Tim
 pub struct Now {
     /// Monotonic.
     pub mono: Time,
+    /// Milliseconds since 1970 UTC.
+    pub unix_millis: u64,
+}
+
+impl Now {
     /// Seconds since 1970 UTC; certificates are judged by it.
-    pub unix_secs: u64,
+    #[must_use]
+    pub const fn unix_secs(&self) -> u64 {
+        self.unix_millis / 1000
+    }
 }
 
 /// Bounds of the conversation.
@@ -220,7 +228,7 @@ impl Sync {
         let renewal = matches!(self.phase, Phase::Talking(_)) && !self.renewing && self.reopen_at.is_none();
         let renewal = (renewal && self.renew_at < u64::MAX).then(|| {
             // Long waits are cut: the wall clock may be set meanwhile.
-            let secs = self.renew_at.saturating_sub(self.now.unix_secs).min(3600);
+            let secs = self.renew_at.saturating_sub(self.now.unix_secs()).min(3600);
             self.now.mono + Duration::from_secs(secs)
         });
         [phase, renewal, self.reopen_at].into_iter().flatten().min()
@@ -252,7 +260,7 @@ impl Sync {
             out.push(Effect::Close);
             self.phase = Phase::Waiting { until: self.now.mono };
             self.try_again(out);
-        } else if !self.renewing && self.reopen_at.is_none() && self.renew_at <= self.now.unix_secs {
+        } else if !self.renewing && self.reopen_at.is_none() && self.renew_at <= self.now.unix_secs() {
             self.renewing = true;
             out.push(Effect::Renew(self.place()));
         }
@@ -265,7 +273,7 @@ impl Sync {
             out.push(Effect::Enrol(self.turn));
             return;
         }
-        let expired = self.identity.as_ref().map(|identity| identity.not_after <= self.now.unix_secs);
+        let expired = self.identity.as_ref().map(|identity| identity.not_after <= self.now.unix_secs());
         match expired {
             Some(false) => {
                 self.phase = Phase::Opening { until };
@@ -334,8 +342,8 @@ impl Sync {
         if core::mem::take(&mut self.renewing) {
             // The present one is good for a while: again after a part of what is left.
             let left =
-                self.identity.as_ref().map_or(0, |identity| identity.not_after.saturating_sub(self.now.unix_secs));
-            self.renew_at = self.now.unix_secs.saturating_add((left / 20).clamp(60, 3600) + self.rng.below(60));
+                self.identity.as_ref().map_or(0, |identity| identity.not_after.saturating_sub(self.now.unix_secs()));
+            self.renew_at = self.now.unix_secs().saturating_add((left / 20).clamp(60, 3600) + self.rng.below(60));
         }
         if matches!(self.phase, Phase::Certifying { .. }) {
             // A gateway that has joined before goes on as who it is; one that has not tries again.

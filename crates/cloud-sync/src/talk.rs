@@ -230,7 +230,7 @@ impl Talk {
             self.commands.pop_front();
         }
         self.commands.push_back(command.id.clone());
-        if command.expires_at / 1000 < sync.now.unix_secs {
+        if command.expires_at < sync.now.unix_millis {
             let output = "it came after its time and was not begun".to_owned();
             let (id, state) = (command.id, CommandState::Failed);
             sync.outbox.progress(Progress { data: Vec::new(), id, state, percent: 0, output });
@@ -274,7 +274,7 @@ impl Talk {
     }
 
     fn report(&mut self, sync: &mut Sync, out: &mut Effects<Effect>) {
-        let at = sync.now.unix_secs.saturating_mul(1000);
+        let at = sync.now.unix_millis;
         if let Some(state) = sync.outbox.due_check_in() {
             self.reported = Some(sync.now.mono);
             self.send(sync, Up::CheckIn { at, state }, out);

@@ -44,7 +44,7 @@ fn identity(from: u64) -> Identity {
 
 impl World {
     fn new(seed: u8) -> Self {
-        let now = Now { mono: Time::ZERO, unix_secs: BEGIN };
+        let now = Now { mono: Time::ZERO, unix_millis: BEGIN * 1000 };
         let memory = Memory { identity: Some(identity(BEGIN)), held: Vec::new(), events: (0, Vec::new()) };
         Self {
             core: Sync::new(Settings::default(), memory, 1, &SecureSeed([seed; 32]), now),
@@ -69,7 +69,7 @@ impl World {
     fn step(&mut self, input: Input) {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
-            self.core.step(Now { mono: self.now, unix_secs: self.unix() }, input, &mut self.out);
+            self.core.step(Now { mono: self.now, unix_millis: self.unix() * 1000 }, input, &mut self.out);
             for effect in self.out.take() {
                 inputs.extend(self.answer(effect));
             }

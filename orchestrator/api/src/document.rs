@@ -7,7 +7,7 @@ use crate::releases::{ReleaseRequest, RolloutActRequest};
 use crate::traces::TraceRequest;
 use crate::users::{User, UserChange};
 use crate::{Grant, Need, Operation, Problem, Route, routes};
-use orchestrator_model::{Kind, RolloutPlan};
+use orchestrator_model::{Kind, RolloutPlan, Scope};
 use orchestrator_telemetry::chart::DERIVED;
 use orchestrator_telemetry::series::Series;
 use serde_json::{Map, Value, json};
@@ -612,6 +612,12 @@ fn responses(route: &Route) -> Value {
     let mut all = json!({ good: answer.clone() });
     if matches!(route.operation, Operation::Put(_) | Operation::PutUser) {
         all["201"] = answer;
+    }
+    if let Operation::List(kind) | Operation::Read(kind) = route.operation
+        && (kind.scope() == Scope::Network || matches!(route.operation, Operation::Read(Kind::Network)))
+    {
+        all["200"]["content"]["text/event-stream"] = json!({"schema": {"type": "string", "description": "Where that \
+            is accepted, or with `?watch=true`: what changes here, as it happens, as the network's `watch` tells it."}});
     }
     if let Operation::CreateRelease = route.operation {
         all["200"] = json(reference("Release"));

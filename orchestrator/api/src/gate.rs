@@ -261,7 +261,7 @@ async fn pass(state: State, route: &Route, request: Request) -> Result<Reply, Pr
     };
     let result = async {
         authorise(&call, route.need).await?;
-        if call.operation == Operation::Watch {
+        if call.operation == Operation::Watch || watch::is_wanted(&call) {
             return watch::begin(&call, route.need).await.map(Reply::Stream);
         }
         if call.operation == Operation::Scrape {

@@ -51,6 +51,9 @@ pub(crate) struct RolloutActRequest {
     act: RolloutAct,
 }
 
+/// Seconds in which a release has to come at the rate that is wanted.
+const FETCH_TIME: u64 = 12 * 3600;
+
 pub(crate) async fn create(call: &Call) -> Result<Answer, Problem> {
     let request: ReleaseRequest = call.read()?;
     let words = [
@@ -193,9 +196,23 @@ pub(crate) async fn arguments(call: &Call, wanted: Map<String, Value>) -> Result
     }
     let name = wanted.get("release").and_then(Value::as_str).unwrap_or_default();
     let release = whole(call, name, "/arguments/release").await?;
+    fast_enough("/arguments/rate", wanted.get("rate").and_then(Value::as_u64).unwrap_or_default(), &release)?;
     let mut all = release.arguments();
     all.extend(wanted);
     Ok(all)
+}
+
+/// A gateway gives up a fetch after a day: a rate by which a release does not come in half of that is a mistake.
+fn fast_enough(path: &str, rate: u64, release: &Release) -> Result<(), Problem> {
+    let least = u64::try_from(release.size).unwrap_or(0).div_ceil(FETCH_TIME);
+    if rate == 0 || rate >= least {
+        return Ok(());
+    }
+    Err(Problem::field(
+        path,
+        "is too small: the release would not come within half a day",
+        &format!("0, or {least} and more"),
+    ))
 }
 
 async fn whole(call: &Call, name: &str, path: &str) -> Result<Release, Problem> {
@@ -211,11 +228,7 @@ pub(crate) async fn create_rollout(call: &Call) -> Result<Answer, Problem> {
         return Err(Problem::field("/tier", "does not exist", "the name of a tier of this network"));
     }
     let release = whole(call, &plan.release, "/release").await?;
-    for row in call.state.db.rollouts(&call.network, 1000).await?.iter().filter(|row| row.active) {
-        if of(row)?.plan.tier == plan.tier {
-            return Err(Problem::new(409, "in-use", "another rollout to this tier is not done"));
-        }
-    }
+    fast_enough("/rate", u64::from(plan.rate), &release)?;
     let id = new_secret().map_err(|_| Problem::new(503, "no-randomness", "the system has no randomness"))?;
     let rollout = Rollout::new(plan, release.version);
     let row = RolloutRow {
@@ -228,7 +241,9 @@ pub(crate) async fn create_rollout(call: &Call) -> Result<Answer, Problem> {
         body: text(&rollout)?,
         revision: 1,
     };
-    call.state.db.put_rollout(&row).await?;
+    if !call.state.db.put_rollout(&row).await? {
+        return Err(Problem::new(409, "in-use", "another rollout to this tier is not done"));
+    }
     Answer::with(201, shown_rollout(&row, &rollout))
 }
 

@@ -5,11 +5,13 @@
 //!                                          event: object | event | phone | gateway | reset | end
 //!                                          data: {…}
 //! ```
+//! A collection or an object is watched in the same way at its own address, where a client accepts `text/event-stream` or says `watch`.
+//!
 //! Each client has a short queue: one that does not read is ended. Before anything is sent the right is looked at again, so
 //! that a session that ended, a key that was revoked or a role that was taken hears nothing more.
 
 use crate::gate::{Call, authorise};
-use crate::{Need, Problem, gateways, live, session};
+use crate::{Need, Operation, Problem, gateways, live, session};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Response, header};
 use orchestrator_db::{Error, EventQuery};
@@ -66,6 +68,8 @@ struct Watcher {
     call: Call,
     need: Need,
     kinds: BTreeSet<String>,
+    /// Of this name alone.
+    name: Option<String>,
     /// Where it began, and where it is.
     begun: Marks,
     marks: Marks,
@@ -92,9 +96,24 @@ impl From<Error> for End {
     }
 }
 
+/// Whether a list or an object is to be watched instead of read.
+pub(crate) fn is_wanted(call: &Call) -> bool {
+    if !matches!(call.operation, Operation::List(_) | Operation::Read(_)) || call.network.is_empty() {
+        return false;
+    }
+    let accepted = call.headers.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.trim().starts_with("text/event-stream"))
+        || call.parameter("watch").is_some_and(|watch| ["", "true"].contains(&watch))
+}
+
 /// Begins to watch.
 pub(crate) async fn begin(call: &Call, need: Need) -> Result<Response<Body>, Problem> {
-    let kinds = kinds(call.parameter("kinds"))?;
+    let (kinds, name) = match call.operation {
+        Operation::List(kind) | Operation::Read(kind) => {
+            (BTreeSet::from([kind.collection().to_owned()]), Some(call.name.clone()).filter(|name| !name.is_empty()))
+        }
+        _ => (kinds(call.parameter("kinds"))?, None),
+    };
     let present = present(call).await?;
     let (marks, forgotten) = match call.headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default()) {
         Some(id) => resumed(call, id, present).await?,
@@ -111,7 +130,8 @@ pub(crate) async fn begin(call: &Call, need: Need) -> Result<Response<Body>, Pro
     }
     let (phones, gateways, events) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
     let call = call.clone();
-    let watcher = Watcher { call, need, kinds, begun: marks, marks, phones, gateways, events, out, _place: place };
+    let watcher =
+        Watcher { call, need, kinds, name, begun: marks, marks, phones, gateways, events, out, _place: place };
     tokio::spawn(watcher.run());
     let mut response = Response::new(Body::from_stream(ReceiverStream::new(body)));
     for (name, value) in [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")] {
@@ -277,7 +297,7 @@ impl Watcher {
             // What changed several times is told once, as it is now.
             let newest = last.get(&(entry.what.as_str(), entry.name.as_str())) == Some(&entry.number);
             let Some(kind) = Kind::from_collection(&entry.what).filter(|_| newest) else { continue };
-            if !self.kinds.contains(&entry.what) {
+            if !self.kinds.contains(&entry.what) || self.name.as_ref().is_some_and(|name| *name != entry.name) {
                 continue;
             }
             let network = if kind == Kind::Network { "" } else { self.call.network.as_str() };

@@ -5,6 +5,7 @@ mod bench;
 mod browser;
 mod bulk;
 mod live;
+mod magma;
 mod matrix;
 #[path = "../../db/tests/postgres/mod.rs"]
 mod postgres;

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, watch};
 
 /// Migrations by number, for each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
 /// beside this one; what is no longer used is dropped a version later.
-const MIGRATIONS: [(i64, &str, &str, &str); 12] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 13] = [
     (
         1,
         "objects, accounts, audit",
@@ -76,6 +76,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 12] = [
         "releases",
         include_str!("../migrations/sqlite/0031_releases.sql"),
         include_str!("../migrations/postgres/0031_releases.sql"),
+    ),
+    (
+        32,
+        "filters",
+        include_str!("../migrations/sqlite/0032_filters.sql"),
+        include_str!("../migrations/postgres/0032_filters.sql"),
     ),
     (
         40,

@@ -99,8 +99,9 @@ pub trait ReleaseRepository: Send + Sync {
     /// All of a program is here and right; or it is wrong, and what is here is forgotten.
     async fn settle_release(&self, name: &str, right: bool) -> Result<(), Error>;
 
-    /// Begins a rollout.
-    async fn put_rollout(&self, rollout: &RolloutRow) -> Result<(), Error>;
+    /// Begins a rollout. False when another one to the tier that `plan.tier` of its body names is not done: of two that are asked for at
+    /// the same moment, one begins.
+    async fn put_rollout(&self, rollout: &RolloutRow) -> Result<bool, Error>;
 
     /// Keeps what became of a rollout, if it still has the revision before. False when somebody else changed it.
     async fn change_rollout(&self, rollout: &RolloutRow) -> Result<bool, Error>;

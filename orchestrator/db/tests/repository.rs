@@ -106,8 +106,9 @@ async fn who_stands_still_acts_no_more() {
     assert!(!db.leads().await.unwrap(), "two act");
     leader.signal("-STOP");
     let took_over = async {
+        let mut turns = tokio::time::interval(Duration::from_millis(50));
         while !db.leads().await.unwrap() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            turns.tick().await;
         }
     };
     tokio::time::timeout(PATIENCE, took_over).await.expect("nobody acts");
@@ -118,12 +119,13 @@ async fn who_stands_still_acts_no_more() {
 
 async fn lead_for_ever(address: String) {
     let db = open(&Settings { address, connections: 5 }).await.unwrap();
+    let mut turns = tokio::time::interval(Duration::from_millis(50));
     loop {
+        turns.tick().await;
         // Whether it leads cannot be said while the connection is made anew.
         let leads = db.leads().await.unwrap_or_default();
         println!("\nleads {leads}");
         std::io::stdout().flush().unwrap();
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

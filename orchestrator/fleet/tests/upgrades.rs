@@ -105,7 +105,7 @@ async fn a_rollout_is_halted_by_the_first_gateway_that_cannot() {
         body: serde_json::to_string(&rollout).unwrap(),
         revision: 1,
     };
-    ground.db.put_rollout(&row).await.unwrap();
+    assert!(ground.db.put_rollout(&row).await.unwrap());
     let now = async || -> Rollout {
         serde_json::from_str(&ground.db.rollout("lab", "r1").await.unwrap().unwrap().body).unwrap()
     };

@@ -31,7 +31,7 @@ fn refusal(database: &Path, folder: &Path) -> String {
             process.wait().unwrap();
             panic!("it goes on");
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(10));
     };
     assert!(!status.success());
     let mut said = String::new();

@@ -46,6 +46,8 @@ struct History {
 /// An operator who writes at the one address.
 async fn write(address: String, token: String, first: u32, stop: Arc<AtomicBool>) -> History {
     let (mut history, mut last) = (History::default(), Instant::now());
+    // A history that is gone over in a moment.
+    let mut turns = tokio::time::interval(Duration::from_millis(10));
     for number in 0_u32.. {
         let name = imsi(first + number % OWN);
         let path = format!("PUT /api/v1/networks/lab/subscribers/{name}");
@@ -61,15 +63,14 @@ async fn write(address: String, token: String, first: u32, stop: Arc<AtomicBool>
                 break;
             }
             assert!(last.elapsed() < PATIENCE, "nobody takes a write");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            turns.tick().await;
         }
         history.longest_gap = history.longest_gap.max(last.elapsed());
         last = Instant::now();
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        // A history that is gone over in a moment.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        turns.tick().await;
     }
     history
 }
@@ -77,6 +78,7 @@ async fn write(address: String, token: String, first: u32, stop: Arc<AtomicBool>
 /// What the gateway uses up and tells, as long as the test goes on.
 async fn report(gateway: Arc<Gateway>, link: Handle, stop: Arc<AtomicBool>) -> usize {
     let mut events = 0;
+    let mut turns = tokio::time::interval(Duration::from_millis(50));
     while !stop.load(Ordering::Relaxed) {
         gateway.disk.use_up(3);
         link.tell(Input::UsageReady).await;
@@ -85,7 +87,7 @@ async fn report(gateway: Arc<Gateway>, link: Handle, stop: Arc<AtomicBool>) -> u
         let at = u64::try_from(at).unwrap();
         link.tell(Input::Event(Event { number: 0, at, kind, imsi: imsi(1), text, json: "{}".to_owned() })).await;
         events += 1;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        turns.tick().await;
     }
     events
 }

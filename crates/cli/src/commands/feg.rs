@@ -106,7 +106,7 @@ async fn of_orchestrator(at: &Orchestrator) -> Result<Vec<Value>> {
 
 /// The states of federation gateways.
 async fn fegs(at: &Orchestrator) -> Result<Vec<Value>> {
-    let mut states = at.rest.list(&format!("{}/gateway-states", root(at)?)).await?;
+    let mut states = at.list(&format!("{}/gateway-states", root(at)?)).await?;
     states.retain(|state| text(state, "/state/role") == "federation");
     Ok(states)
 }
@@ -214,11 +214,11 @@ async fn ping_through(at: &Orchestrator, realm: &str, feg: Option<&str>) -> Resu
     };
     let root = root(at)?;
     let wanted = json!({"kind": "test-ping", "arguments": {"realm": realm}});
-    let made = at.rest.ask("POST", &format!("{root}/gateways/{feg}/commands"), Some(&wanted)).await?;
+    let made = at.ask("POST", &format!("{root}/gateways/{feg}/commands"), Some(&wanted)).await?;
     let path = format!("{root}/commands/{}", text(&made, "/id"));
     let ended = async {
         loop {
-            let seen = at.rest.ask("GET", &path, None).await?;
+            let seen = at.ask("GET", &path, None).await?;
             match text(&seen, "/state") {
                 "queued" | "sent" | "running" => tokio::time::sleep(LOOK).await,
                 _ => return Ok::<Value, Error>(seen),
@@ -244,9 +244,9 @@ async fn token(
     let root = root(at)?;
     let name = plain(name)?;
     let body = json!({"tier": tier, "feg": {"host": host, "realm": realm}});
-    at.rest.ask("PUT", &format!("{root}/gateways/{name}"), Some(&body)).await?;
+    at.ask("PUT", &format!("{root}/gateways/{name}"), Some(&body)).await?;
     let wanted = json!({"tier": tier, "gateway": name, "hours": hours});
-    let made = at.rest.ask("POST", &format!("{root}/gateway-tokens"), Some(&wanted)).await?;
+    let made = at.ask("POST", &format!("{root}/gateway-tokens"), Some(&wanted)).await?;
     if out.is_json() {
         return Ok(out.json(&made)?);
     }

@@ -108,10 +108,10 @@ async fn tokens(command: TokenCommand, to: &Where, out: &mut Out<'_>) -> Result<
             if let Some(name) = name {
                 body["gateway"] = name.into();
             }
-            let made = at.rest.ask("POST", &path, Some(&body)).await?;
+            let made = at.ask("POST", &path, Some(&body)).await?;
             created(&made, no_qr, out)
         }
-        TokenCommand::List => listed(&at.rest.ask("GET", &path, None).await?, out),
+        TokenCommand::List => listed(&at.ask("GET", &path, None).await?, out),
     }
 }
 
@@ -122,7 +122,7 @@ fn orchestrator(to: &Where) -> Result<Orchestrator> {
         Way::Gateway => {
             let key = to.api_key()?;
             let here = Access { url: HERE, key: key.as_deref(), authorities: None };
-            Ok(Orchestrator { rest: Rest::new(here)?, network: to.network.clone() })
+            Ok(Orchestrator::new(Rest::new(here)?, to.network.clone()))
         }
     }
 }

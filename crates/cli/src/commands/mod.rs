@@ -23,7 +23,7 @@ mod upgrade;
 mod usage;
 mod who;
 
-use crate::args::{Cli, Command, Describe, Of, Trace, What, Where};
+use crate::args::{Cli, Command, Describe, Format, Of, Trace, What, Where};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::kinds::Kind;
@@ -34,7 +34,7 @@ use basalt_ids::Imsi;
 use clap::CommandFactory as _;
 use objects::Way;
 use std::io::Read;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Runs a command and answers with its exit code.
 pub(crate) fn run(
@@ -91,6 +91,7 @@ async fn speak(cli: Cli, out: &mut Out<'_>, stdin: &mut dyn Read, machine: fn(&W
     let prepared = subscriber::prepare(cli.command, stdin)?;
     let mut client = Client::connect(&socket).await?;
     match prepared {
+        subscriber::Prepared::Other(Command::Get { what, watch: true, .. }) => watch(what, &mut client, out).await?,
         subscriber::Prepared::Subscriber(task) => subscriber::run(task, &mut client, out).await?,
         subscriber::Prepared::Other(command) => dispatch(command, &mut client, out).await?,
     }
@@ -113,11 +114,8 @@ async fn of_orchestrator(command: &Command, to: &Where, stdin: &mut dyn Read, ou
         Command::Get { what, name, watch } => match (Way::find(to)?, Kind::named(&what.name())) {
             (Way::Orchestrator(at), Ok(kind)) => objects::get(kind, name.as_deref(), *watch, &at, out).await?,
             (Way::Gateway, Ok(_)) if *what != What::Subscribers => drop(Way::Gateway.orchestrator()?),
-            _ if *watch => {
-                return Err(Error::usage(
-                    "a gateway's lists cannot be watched",
-                    "`basalt events -f` tells what happens",
-                ));
+            (way, Ok(kind)) if name.is_some() && !*watch => {
+                objects::get(kind, name.as_deref(), false, &way.either(to).await?, out).await?;
             }
             _ if name.is_some() => {
                 return Err(Error::usage("a gateway lists all of them", "`basalt describe` shows one in full"));
@@ -128,25 +126,54 @@ async fn of_orchestrator(command: &Command, to: &Where, stdin: &mut dyn Read, ou
             let [kind, name] = words.as_slice() else {
                 return Err(Error::usage("an object has a kind and a name", "basalt describe KIND NAME"));
             };
-            objects::describe(Kind::named(kind)?, name, &Way::find(to)?.orchestrator()?, out).await?;
+            objects::describe(Kind::named(kind)?, name, &Way::find(to)?.either(to).await?, out).await?;
         }
         Command::Apply { file, dry_run } => {
-            objects::apply(file, *dry_run, &Way::find(to)?.orchestrator()?, stdin, out).await?;
+            objects::apply(file, *dry_run, &Way::find(to)?.either(to).await?, stdin, out).await?;
         }
         Command::Diff { file } => {
-            return objects::diff(file, &Way::find(to)?.orchestrator()?, stdin, out).await.map(Some);
+            return objects::diff(file, &Way::find(to)?.either(to).await?, stdin, out).await.map(Some);
         }
         Command::Delete { kind, name, file } => {
             let kind = kind.as_deref().map(Kind::named).transpose()?;
-            let at = Way::find(to)?.orchestrator()?;
+            let at = Way::find(to)?.either(to).await?;
             objects::delete(kind, name.as_deref(), file.as_deref(), &at, stdin, out).await?;
         }
         Command::Edit { kind, name } => {
-            objects::edit(Kind::named(kind)?, name, &Way::find(to)?.orchestrator()?, out).await?;
+            objects::edit(Kind::named(kind)?, name, &Way::find(to)?.either(to).await?, out).await?;
         }
         _ => return Ok(None),
     }
     Ok(Some(0))
+}
+
+/// Between two looks at a gateway's list.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Lists again whenever something is different, until the gateway goes away or the user does.
+async fn watch(what: What, client: &mut Client, out: &mut Out<'_>) -> Result<()> {
+    let mut last = Vec::new();
+    loop {
+        // Ages in a table change all the time: what JSON says decides.
+        let told = listed(what, Format::Json, client, out.now).await?;
+        if told != last {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            let shown = listed(what, out.format, client, now).await?;
+            let between: &[u8] = if last.is_empty() || out.is_json() { b"" } else { b"\n" };
+            out.raw(between)?;
+            out.raw(&shown)?;
+            out.finish()?;
+            last = told;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn listed(what: What, format: Format, client: &mut Client, now: u64) -> Result<Vec<u8>> {
+    let (mut told, mut hints) = (Vec::new(), Vec::new());
+    let mut out = Out::new(format, now, &mut told, &mut hints);
+    dispatch(Command::Get { what, name: None, watch: false }, client, &mut out).await?;
+    Ok(told)
 }
 
 async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> Result<()> {

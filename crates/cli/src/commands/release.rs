@@ -33,11 +33,11 @@ pub(super) async fn run(command: &ReleaseCommand, to: &Where, out: &mut Out<'_>)
                 Some(channel) => format!("/releases?channel={}", plain(channel)?),
                 None => "/releases".to_owned(),
             };
-            list(&at.rest.ask("GET", &path, None).await?, out)
+            list(&at.ask("GET", &path, None).await?, out)
         }
         ReleaseCommand::Delete { name } => {
             let at = Way::find(to)?.orchestrator()?;
-            at.rest.ask("DELETE", &format!("/releases/{}", plain(name)?), None).await?;
+            at.ask("DELETE", &format!("/releases/{}", plain(name)?), None).await?;
             Ok(out.note(&format!("{name} is gone; gateways that run it go on"))?)
         }
     }
@@ -116,7 +116,7 @@ async fn add(
         "sha256": hex(&release.sha256),
         "signature": hex(signature),
     });
-    let mut known = at.rest.ask("POST", "/releases", Some(&body)).await?;
+    let mut known = at.ask("POST", "/releases", Some(&body)).await?;
     let name = plain(text(&known, "/name"))?.to_owned();
     while known.get("complete").and_then(Value::as_bool) != Some(true) {
         let place = known.get("received").and_then(Value::as_u64).unwrap_or(0);
@@ -126,7 +126,7 @@ async fn add(
         let mut request = Request::new("PUT", &path);
         request.form = "application/octet-stream";
         request.body = Some(piece.to_vec());
-        known = at.rest.send(&request).await?;
+        known = at.send(&request).await?;
     }
     if out.is_json() {
         return Ok(out.json(&known)?);

@@ -118,7 +118,7 @@ pub(super) async fn through(wanted: &TraceCall, at: &Orchestrator, out: &mut Out
     }
     // A file that cannot be written is told before anybody is asked.
     drop(Files::open(wanted)?);
-    let made = at.rest.ask("POST", &root, Some(&body)).await?;
+    let made = at.ask("POST", &root, Some(&body)).await?;
     let one = format!("{root}/{}", plain(text(&made, "/id"))?);
     let gateways = made.get("gateways").and_then(Value::as_array).map_or(0, Vec::len);
     out.note(&format!("trace {} of {gateways} gateways, {seconds} s", text(&made, "/id")))?;
@@ -127,11 +127,11 @@ pub(super) async fn through(wanted: &TraceCall, at: &Orchestrator, out: &mut Out
     let (mut ladder, mut had, mut told) = (Value::Null, 0, 0);
     let count = |ladder: &Value| ladder.get("messages").and_then(Value::as_array).map_or(0, Vec::len);
     loop {
-        let known = at.rest.ask("GET", &one, None).await?;
+        let known = at.ask("GET", &one, None).await?;
         let octets = octets(&known);
         if octets > had {
             had = octets;
-            ladder = at.rest.ask("GET", &format!("{one}/ladder"), None).await?;
+            ladder = at.ask("GET", &format!("{one}/ladder"), None).await?;
             if print {
                 messages(&ladder, told, out)?;
             }
@@ -144,13 +144,13 @@ pub(super) async fn through(wanted: &TraceCall, at: &Orchestrator, out: &mut Out
         tokio::time::sleep(LOOK.min(end.saturating_duration_since(Instant::now()))).await;
     }
     if let Some(path) = &wanted.write {
-        let capture = at.rest.octets(&format!("{one}/pcapng")).await?;
+        let capture = at.octets(&format!("{one}/pcapng")).await?;
         std::fs::write(path, capture).map_err(|error| cannot(path, &error))?;
     }
     if let Some(path) = &wanted.ladder {
         std::fs::write(path, format!("{ladder:#}\n")).map_err(|error| cannot(path, &error))?;
     }
-    at.rest.ask("DELETE", &one, None).await?;
+    at.ask("DELETE", &one, None).await?;
     summary(&ladder, told, wanted, out)
 }
 

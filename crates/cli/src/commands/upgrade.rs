@@ -26,9 +26,9 @@ pub(super) async fn run(command: &UpgradeCommand, to: &Where, out: &mut Out<'_>)
     let (act, body) = match command {
         UpgradeCommand::Gateway(wanted) => return gateway(wanted, &path, &at, out).await,
         UpgradeCommand::Tier(wanted) => (format!("{path}/rollouts"), plan(wanted)),
-        UpgradeCommand::List => return list(&at.rest.ask("GET", &format!("{path}/rollouts"), None).await?, out),
+        UpgradeCommand::List => return list(&at.ask("GET", &format!("{path}/rollouts"), None).await?, out),
         UpgradeCommand::Show { id } => {
-            let known = at.rest.ask("GET", &format!("{path}/rollouts/{}", plain(id)?), None).await?;
+            let known = at.ask("GET", &format!("{path}/rollouts/{}", plain(id)?), None).await?;
             return show(&known, out);
         }
         UpgradeCommand::Pause { id } => act(id, "pause")?,
@@ -36,7 +36,7 @@ pub(super) async fn run(command: &UpgradeCommand, to: &Where, out: &mut Out<'_>)
         UpgradeCommand::RollBack { id } => act(id, "roll-back")?,
         UpgradeCommand::Cancel { id } => act(id, "cancel")?,
     };
-    show(&at.rest.ask("POST", &act, Some(&body)).await?, out)
+    show(&at.ask("POST", &act, Some(&body)).await?, out)
 }
 
 fn plan(wanted: &UpgradeTier) -> Value {
@@ -65,7 +65,7 @@ async fn gateway(wanted: &UpgradeGateway, network: &str, at: &Orchestrator, out:
     }
     let body = json!({ "kind": "upgrade", "arguments": arguments });
     let path = format!("{network}/gateways/{}/commands", plain(&wanted.name)?);
-    let mut known = at.rest.ask("POST", &path, Some(&body)).await?;
+    let mut known = at.ask("POST", &path, Some(&body)).await?;
     let path = format!("{network}/commands/{}", plain(text(&known, "/id"))?);
     let (mut told, mut looks) = (0, 0);
     while !wanted.no_wait && matches!(text(&known, "/state"), "queued" | "sent" | "running") {
@@ -77,7 +77,7 @@ async fn gateway(wanted: &UpgradeGateway, network: &str, at: &Orchestrator, out:
             }
         }
         tokio::time::sleep(LOOK).await;
-        known = at.rest.ask("GET", &path, None).await?;
+        known = at.ask("GET", &path, None).await?;
     }
     if out.is_json() {
         out.json(&known)?;

@@ -67,6 +67,38 @@ async fn put_tier(bench: &Bench, name: &str, title: &str) {
 }
 
 #[tokio::test]
+async fn a_collection_and_an_object_are_watched_at_their_own_address() {
+    let bench = Bench::with_network("acme", "lab").await;
+    let root = root(&bench);
+    let accept = ("accept", "text/event-stream");
+    let at = async |path: &str, headers: &[(&str, &str)]| {
+        let response = bench.send("GET", &format!("/networks/lab{path}"), headers, "").await;
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["content-type"]),
+            (200, &"text/event-stream".parse().unwrap())
+        );
+        Line { body: response.into_body(), text: String::new() }
+    };
+    let auth = ("authorization", root.as_str());
+    let mut all = at("/tiers", &[auth, accept]).await;
+    put_tier(&bench, "a", "one").await;
+    put_tier(&bench, "b", "two").await;
+    for name in ["a", "b"] {
+        assert_eq!(all.next().await.unwrap().data["name"], name);
+    }
+    let mut one = at("/tiers/b?watch=true", &[auth]).await;
+    put_tier(&bench, "a", "three").await;
+    put_tier(&bench, "b", "four").await;
+    let told = one.next().await.unwrap();
+    assert_eq!((&told.data["name"], &told.data["object"]["body"]["title"]), (&json!("b"), &json!("four")));
+    let first = all.next().await.unwrap();
+    // The line broke here: it goes on behind what was heard.
+    let mut again = at("/tiers?watch", &[auth, ("last-event-id", &first.id)]).await;
+    assert_eq!((&first.data["name"], &again.next().await.unwrap().data["name"]), (&json!("a"), &json!("b")));
+    assert_eq!(bench.send("GET", "/networks/lab/tiers?watch=true", &[accept], "").await.status(), 401);
+}
+
+#[tokio::test]
 async fn changes_are_told_once_also_after_the_line_broke() {
     let bench = Bench::with_network("acme", "lab").await;
     let root = root(&bench);

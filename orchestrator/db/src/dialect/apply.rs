@@ -1,17 +1,16 @@
 //! Applying changes: each with its version, its entry in the feed and its links. Compiled for each dialect; `super` says which.
 
+use super::super::Column;
 use super::queries::{OBJECT, ObjectRow, object};
-use super::{Connection, Db, LOCK, NUMBERED};
+use super::{Connection, Db, LOCK, TOGETHER, bind_named, bind_table, named, table};
 use crate::{Change, Error, Object, Precondition, Refusal, Target};
 use basalt_security::SealedKey;
 use orchestrator_model::{Kind, Reference};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Row, Transaction};
+use sqlx::{AssertSqlSafe, FromRow as _, Row as _, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
 const NETWORK: &str = Kind::Network.collection();
-/// Objects of one statement: fewer ways to the database and back.
-pub(crate) const TOGETHER: usize = 200;
 
 /// A list of changes, whole; the caller commits or takes it back.
 pub(crate) async fn apply_all(
@@ -130,84 +129,59 @@ fn refusal(change: &Change, present: Option<&Object>) -> Option<Refusal> {
     }
 }
 
-/// Rows of parameters in their order: `($1, $2), ($3, $4)`, and where they need no numbers `(?, ?), (?, ?)`.
-pub(crate) fn rows(count: usize, width: usize) -> String {
-    let mut text = String::with_capacity(count * width * 6);
-    for row in 0..count {
-        text.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 1..=width {
-            text.push_str(if column == 1 { "" } else { ", " });
-            match NUMBERED {
-                true => text.push_str(&format!("${}", row * width + column)),
-                false => text.push('?'),
-            }
-        }
-        text.push(')');
+/// Names by their kind and network: those of an import are of one.
+fn grouped<'a>(targets: impl Iterator<Item = &'a Target>) -> BTreeMap<(Kind, &'a str), Vec<&'a str>> {
+    let mut groups: BTreeMap<(Kind, &str), Vec<&str>> = BTreeMap::new();
+    for target in targets {
+        groups.entry((target.kind, &target.network)).or_default().push(&target.name);
     }
-    text
+    groups
 }
 
 /// The objects that there are, by their places.
 async fn present(connection: &mut Connection, part: &[Change]) -> Result<BTreeMap<Target, Object>, Error> {
-    let sql = format!(
-        "SELECT kind, network, {OBJECT} FROM objects WHERE (kind, network, name) IN (VALUES {})",
-        rows(part.len(), 3)
-    );
-    let mut select = sqlx::query(AssertSqlSafe(sql));
-    for Change { target, .. } in part {
-        select = select.bind(target.kind.collection()).bind(&target.network).bind(&target.name);
-    }
     let mut found = BTreeMap::new();
-    for row in select.fetch_all(connection).await? {
-        let columns: ObjectRow = (
-            row.try_get(2)?,
-            row.try_get(3)?,
-            row.try_get(4)?,
-            row.try_get(5)?,
-            row.try_get(6)?,
-            row.try_get(7)?,
-            row.try_get(8)?,
-        );
-        let kind = kind(row.try_get(0)?)?;
-        let target = Target { kind, network: row.try_get(1)?, name: columns.0.clone() };
-        found.insert(target, object(columns)?);
+    for ((kind, network), names) in grouped(part.iter().map(|change| &change.target)) {
+        let sql = format!("SELECT {OBJECT} FROM objects WHERE {}", named(names.len()));
+        let select = bind_named(sqlx::query(AssertSqlSafe(sql)), kind.collection(), network, &names);
+        for row in select.fetch_all(&mut *connection).await? {
+            let object = object(ObjectRow::from_row(&row)?)?;
+            let target = Target { kind, network: network.to_owned(), name: object.name.clone() };
+            found.insert(target, object);
+        }
     }
     Ok(found)
-}
-
-fn kind(collection: &str) -> Result<Kind, Error> {
-    Kind::from_collection(collection).ok_or(Error::Damaged("kind"))
 }
 
 /// The last revisions. They go on after a deletion, so that an old entity tag never fits a new object.
 async fn last_revisions<'a>(
     connection: &mut Connection,
-    targets: impl ExactSizeIterator<Item = &'a Target>,
+    targets: impl Iterator<Item = &'a Target>,
 ) -> Result<BTreeMap<Target, i64>, Error> {
-    let sql = format!(
-        "SELECT kind, network, name, MAX(revision) FROM versions WHERE (kind, network, name) IN (VALUES {}) \
-         GROUP BY kind, network, name",
-        rows(targets.len(), 3)
-    );
-    let mut select = sqlx::query_as::<_, (String, String, String, i64)>(AssertSqlSafe(sql));
-    for target in targets {
-        select = select.bind(target.kind.collection()).bind(&target.network).bind(&target.name);
+    let mut found = BTreeMap::new();
+    for ((kind, network), names) in grouped(targets) {
+        let sql = format!("SELECT name, MAX(revision) FROM versions WHERE {} GROUP BY name", named(names.len()));
+        let select = bind_named(sqlx::query(AssertSqlSafe(sql)), kind.collection(), network, &names);
+        for row in select.fetch_all(&mut *connection).await? {
+            let target = Target { kind, network: network.to_owned(), name: row.try_get(0)? };
+            found.insert(target, row.try_get(1)?);
+        }
     }
-    let found = select.fetch_all(connection).await?.into_iter();
-    found.map(|(of, network, name, last)| Ok((Target { kind: kind(&of)?, network, name }, last))).collect()
+    Ok(found)
 }
 
 async fn write(connection: &mut Connection, who: &str, at: i64, writes: &[Write<'_>]) -> Result<(), Error> {
     let puts: Vec<&Write<'_>> = writes.iter().filter(|write| write.body.is_some()).collect();
     if !puts.is_empty() {
+        let columns = columns(who, at, &puts);
         let sql = format!(
             "INSERT INTO objects (kind, network, name, revision, changed_at, changed_by, body, sealed, secrets_mark) \
-             VALUES {} ON CONFLICT (kind, network, name) DO UPDATE SET revision = excluded.revision, \
+             {} ON CONFLICT (kind, network, name) DO UPDATE SET revision = excluded.revision, \
              changed_at = excluded.changed_at, changed_by = excluded.changed_by, body = excluded.body, \
              sealed = excluded.sealed, secrets_mark = excluded.secrets_mark",
-            rows(puts.len(), 9)
+            table(&columns)
         );
-        bound(sqlx::query(AssertSqlSafe(sql)), who, at, puts.iter().copied()).execute(&mut *connection).await?;
+        bind_table(sqlx::query(AssertSqlSafe(sql)), columns).execute(&mut *connection).await?;
     }
     let gone = writes.iter().filter(|write| write.body.is_none()).map(|write| write.target);
     for target in gone {
@@ -215,29 +189,29 @@ async fn write(connection: &mut Connection, who: &str, at: i64, writes: &[Write<
         let delete = delete.bind(target.kind.collection()).bind(&target.network).bind(&target.name);
         delete.execute(&mut *connection).await?;
     }
+    let columns = columns(who, at, &writes.iter().collect::<Vec<_>>());
     let sql = format!(
-        "INSERT INTO versions (kind, network, name, revision, at, who, body, sealed, secrets_mark) VALUES {}",
-        rows(writes.len(), 9)
+        "INSERT INTO versions (kind, network, name, revision, at, who, body, sealed, secrets_mark) {}",
+        table(&columns)
     );
-    bound(sqlx::query(AssertSqlSafe(sql)), who, at, writes.iter()).execute(connection).await?;
+    bind_table(sqlx::query(AssertSqlSafe(sql)), columns).execute(connection).await?;
     Ok(())
 }
 
-type Statement<'a> = sqlx::query::Query<'a, Db, <Db as sqlx::Database>::Arguments>;
-
-/// The nine columns of each write.
-fn bound<'a>(
-    mut statement: Statement<'a>,
-    who: &'a str,
-    at: i64,
-    writes: impl Iterator<Item = &'a Write<'a>>,
-) -> Statement<'a> {
-    for it in writes {
-        let of = it.target;
-        statement = statement.bind(of.kind.collection()).bind(&of.network).bind(&of.name).bind(it.revision).bind(at);
-        statement = statement.bind(who).bind(it.body.as_deref()).bind(it.sealed.as_deref()).bind(it.mark);
-    }
-    statement
+/// The nine columns of writes.
+fn columns<'a>(who: &'a str, at: i64, writes: &[&'a Write<'a>]) -> Vec<Column<'a>> {
+    let all = || writes.iter();
+    vec![
+        Column::texts(all().map(|it| it.target.kind.collection())),
+        Column::texts(all().map(|it| it.target.network.as_str())),
+        Column::texts(all().map(|it| it.target.name.as_str())),
+        Column::numbers(all().map(|it| it.revision)),
+        Column::numbers(all().map(|_| at)),
+        Column::texts(all().map(|_| who)),
+        Column::Texts(all().map(|it| it.body.as_deref()).collect()),
+        Column::Texts(all().map(|it| it.sealed.as_deref()).collect()),
+        Column::numbers(all().map(|it| it.mark)),
+    ]
 }
 
 async fn write_links(connection: &mut Connection, writes: &[Write<'_>]) -> Result<(), Error> {
@@ -249,17 +223,22 @@ async fn write_links(connection: &mut Connection, writes: &[Write<'_>]) -> Resul
     let all: Vec<(&Target, &Reference)> =
         writes.iter().flat_map(|it| it.references.iter().map(|reference| (it.target, reference))).collect();
     for part in all.chunks(TOGETHER) {
+        let targets: Vec<Target> = part.iter().map(|(from, reference)| from.of_reference(reference)).collect();
+        let from = || part.iter().map(|(from, _)| *from);
+        let columns = vec![
+            Column::texts(from().map(|from| from.network.as_str())),
+            Column::texts(from().map(|from| from.kind.collection())),
+            Column::texts(from().map(|from| from.name.as_str())),
+            Column::texts(part.iter().map(|(_, reference)| reference.path.as_str())),
+            Column::texts(targets.iter().map(|to| to.kind.collection())),
+            Column::texts(targets.iter().map(|to| to.network.as_str())),
+            Column::texts(targets.iter().map(|to| to.name.as_str())),
+        ];
         let sql = format!(
-            "INSERT INTO links (network, from_kind, from_name, path, to_kind, to_network, to_name) VALUES {}",
-            rows(part.len(), 7)
+            "INSERT INTO links (network, from_kind, from_name, path, to_kind, to_network, to_name) {}",
+            table(&columns)
         );
-        let mut insert = sqlx::query(AssertSqlSafe(sql));
-        for (from, reference) in part {
-            let to = from.of_reference(reference);
-            insert = insert.bind(&from.network).bind(from.kind.collection()).bind(&from.name).bind(&reference.path);
-            insert = insert.bind(to.kind.collection()).bind(to.network).bind(to.name);
-        }
-        insert.execute(&mut *connection).await?;
+        bind_table(sqlx::query(AssertSqlSafe(sql)), columns).execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! What is stored about gateways, over one database. Compiled for each dialect; `super` says which.
 
-use super::apply::{TOGETHER, rows};
+use super::super::Column;
 use super::group::Write;
 use super::queries::{Database, OBJECT, ObjectRow, object};
-use super::{BEGIN, Connection, LOCK, NOTIFY};
+use super::{BEGIN, Connection, LOCK, NOTIFY, TOGETHER, bind_named, bind_table, named, table};
 use crate::{
     Certificate, CommandRow, Device, Error, EventQuery, FeedEntry, FleetRepository, GatewayEvent, GatewayState,
     GatewayToken, Object, Page, StatePart, UsageRow,
@@ -11,7 +11,7 @@ use crate::{
 use async_trait::async_trait;
 use orchestrator_model::Kind;
 use serde_json::Value;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, FromRow as _};
 use tokio::sync::watch;
 
 type TokenRow = (String, String, String, String, String, String, i64, i64, i64, String);
@@ -51,14 +51,11 @@ impl FleetRepository for Database {
         let mut found = Vec::with_capacity(names.len());
         let mut connection = self.read.acquire().await?;
         for part in names.chunks(TOGETHER) {
-            let sql =
-                format!("SELECT {OBJECT} FROM objects WHERE (kind, network, name) IN (VALUES {})", rows(part.len(), 3));
-            let mut select = sqlx::query_as::<_, ObjectRow>(AssertSqlSafe(sql));
-            for name in part {
-                select = select.bind(kind.collection()).bind(network).bind(name);
-            }
+            let sql = format!("SELECT {OBJECT} FROM objects WHERE {}", named(part.len()));
+            let names: Vec<&str> = part.iter().map(String::as_str).collect();
+            let select = bind_named(sqlx::query(AssertSqlSafe(sql)), kind.collection(), network, &names);
             for row in select.fetch_all(&mut *connection).await? {
-                found.push(object(row)?);
+                found.push(object(ObjectRow::from_row(&row)?)?);
             }
         }
         Ok(found)
@@ -483,7 +480,7 @@ pub(crate) async fn put_state(
     Ok(())
 }
 
-async fn lock(connection: &mut Connection, network: &str) -> Result<(), Error> {
+pub(crate) async fn lock(connection: &mut Connection, network: &str) -> Result<(), Error> {
     if let Some(sql) = LOCK {
         sqlx::query(sql).bind(network).execute(connection).await?;
     }
@@ -515,12 +512,15 @@ pub(crate) async fn note_changes(
          ON CONFLICT (network) DO UPDATE SET last = feeds.last + $2 RETURNING last",
     );
     let last = last.bind(network).bind(count).fetch_one(&mut *connection).await?;
-    let sql = format!("INSERT INTO changes (network, number, at, what, name) VALUES {}", rows(entries.len(), 5));
-    let mut insert = sqlx::query(AssertSqlSafe(sql));
-    for (number, (what, name)) in (last - count + 1..).zip(entries) {
-        insert = insert.bind(network).bind(number).bind(at).bind(*what).bind(*name);
-    }
-    insert.execute(&mut *connection).await?;
+    let columns = vec![
+        Column::texts(entries.iter().map(|_| network)),
+        Column::numbers(last - count + 1..=last),
+        Column::numbers(entries.iter().map(|_| at)),
+        Column::texts(entries.iter().map(|(what, _)| *what)),
+        Column::texts(entries.iter().map(|(_, name)| *name)),
+    ];
+    let sql = format!("INSERT INTO changes (network, number, at, what, name) {}", table(&columns));
+    bind_table(sqlx::query(AssertSqlSafe(sql)), columns).execute(&mut *connection).await?;
     if let Some(sql) = NOTIFY {
         sqlx::query(sql).execute(connection).await?;
     }

@@ -1,5 +1,9 @@
 //! PostgreSQL 15 or newer.
+use super::Column;
 pub(crate) use sqlx::{PgConnection as Connection, Postgres as Db};
+
+/// A statement with its parameters.
+pub(crate) type Statement<'a> = sqlx::query::Query<'a, Db, <Db as sqlx::Database>::Arguments>;
 
 pub(crate) const BEGIN: &str = "BEGIN";
 /// One writer of a network at a time, until the transaction ends.
@@ -7,8 +11,8 @@ pub(crate) const LOCK: Option<&str> = Some("SELECT pg_advisory_xact_lock(4711, h
 /// Tells other replicas of a change, when its transaction is over.
 pub(crate) const NOTIFY: Option<&str> = Some("SELECT pg_notify('basalt_changes', '')");
 
-/// Parameters have numbers.
-pub(crate) const NUMBERED: bool = true;
+/// Objects of one statement: fewer ways to the database and back. Columns are parameters, however many rows there are.
+pub(crate) const TOGETHER: usize = 2000;
 /// Asks for the lock of the one replica that acts where one must; it is the connection's until that ends.
 pub(crate) const LEAD: Option<&str> = Some("SELECT pg_try_advisory_lock(4712)");
 /// Of the connection that has the lock: the database ends it, and with it the lock, when its replica says nothing for so long. A replica
@@ -43,6 +47,48 @@ pub(crate) const SEQUENCES: Option<&str> = Some(
 /// A field of the body as text; the path is bound as a list of keys.
 pub(crate) fn field(parameter: usize) -> String {
     format!("(body::jsonb #>> string_to_array(${parameter}, '.'))")
+}
+
+/// A field that has an index, as the index has it.
+pub(crate) fn indexed(field: &str) -> String {
+    format!("(body::jsonb ->> '{field}')")
+}
+
+/// It is known how many rows each value has: which index is best is found out.
+pub(crate) const fn by_index(_field: &str) -> String {
+    String::new()
+}
+
+/// Objects of a kind and a network by their names.
+pub(crate) fn named(_count: usize) -> String {
+    "kind = $1 AND network = $2 AND name = ANY($3)".to_owned()
+}
+
+/// Binds them.
+pub(crate) fn bind_named<'a>(
+    statement: Statement<'a>,
+    kind: &'a str,
+    network: &'a str,
+    names: &[&'a str],
+) -> Statement<'a> {
+    statement.bind(kind).bind(network).bind(names.to_vec())
+}
+
+/// Rows that are inserted: each column is an array, so that the statement is the same for any number of them.
+pub(crate) fn table(columns: &[Column<'_>]) -> String {
+    let typed = (1..).zip(columns).map(|(number, column)| match column {
+        Column::Texts(_) => format!("${number}::text[]"),
+        Column::Numbers(_) => format!("${number}::bigint[]"),
+    });
+    format!("SELECT * FROM UNNEST({})", typed.collect::<Vec<_>>().join(", "))
+}
+
+/// Binds them.
+pub(crate) fn bind_table<'a>(statement: Statement<'a>, columns: Vec<Column<'a>>) -> Statement<'a> {
+    columns.into_iter().fold(statement, |statement, column| match column {
+        Column::Texts(texts) => statement.bind(texts),
+        Column::Numbers(numbers) => statement.bind(numbers),
+    })
 }
 
 /// How a path is bound.

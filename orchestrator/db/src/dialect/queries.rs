@@ -1,7 +1,7 @@
 //! The repository over one database. Compiled for each dialect; `super` says which.
 
 use super::apply::apply_all;
-use super::{BEGIN, Connection, Db, LAPSE, LEAD, field, path};
+use super::{BEGIN, Connection, Db, LAPSE, LEAD, by_index, field, indexed, path};
 use crate::{
     AuditEntry, Change, Error, Kept, Object, Page, Query, Replay, Repository, Sort, StoredToken, StoredUser, Target,
     TokenKind, Version,
@@ -97,10 +97,13 @@ impl Repository for Database {
     }
 
     async fn objects(&self, kind: Kind, network: &str, query: &Query) -> Result<Page<Object>, Error> {
-        let sql = listing(query);
+        let sql = listing(kind, query);
         let mut rows = sqlx::query_as::<_, ObjectRow>(AssertSqlSafe(sql)).bind(kind.collection()).bind(network);
         for (name, text) in &query.filters {
-            rows = rows.bind(path(name)).bind(text.as_str());
+            if !has_index(kind, name) {
+                rows = rows.bind(path(name));
+            }
+            rows = rows.bind(text.as_str());
         }
         if let Some((changed, name)) = &query.after {
             if query.sort == Sort::Changed {
@@ -413,13 +416,31 @@ pub(crate) async fn read_object(connection: &mut Connection, target: &Target) ->
     row.map(object).transpose()
 }
 
-/// The statement of a list. Only numbers of parameters go into it; what was asked for is bound.
-fn listing(query: &Query) -> String {
-    let mut sql = format!("SELECT {OBJECT} FROM objects WHERE kind = $1 AND network = $2");
+/// Fields of subscribers that have an index (migration 32).
+const INDEXED: [&str; 4] = ["state", "title", "msisdn", "data_plan"];
+
+fn has_index(kind: Kind, field: &str) -> bool {
+    kind == Kind::Subscriber && INDEXED.contains(&field)
+}
+
+/// The statement of a list. Only numbers of parameters and names of fields that have an index go into it; what was asked for is bound.
+pub(crate) fn listing(kind: Kind, query: &Query) -> String {
+    let hint = query.filters.iter().find(|(name, _)| has_index(kind, name)).map(|(name, _)| by_index(name));
+    let hint = hint.unwrap_or_default();
+    let mut sql = format!("SELECT {OBJECT} FROM objects{hint} WHERE kind = $1 AND network = $2");
     let mut next = 3;
-    for _ in &query.filters {
-        sql.push_str(&format!(" AND {} = ${}", field(next), next + 1));
-        next += 2;
+    for (name, _) in &query.filters {
+        match INDEXED.into_iter().find(|known| known == name).filter(|known| has_index(kind, known)) {
+            Some(known) => {
+                // Only with the kind in words it is seen that the index has all of them.
+                sql.push_str(&format!(" AND kind = '{}' AND {} = ${next}", kind.collection(), indexed(known)));
+                next += 1;
+            }
+            None => {
+                sql.push_str(&format!(" AND {} = ${}", field(next), next + 1));
+                next += 2;
+            }
+        }
     }
     let (than, order) = if query.descending { ("<", "DESC") } else { (">", "ASC") };
     match (&query.after, query.sort) {

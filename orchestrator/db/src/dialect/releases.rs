@@ -4,6 +4,7 @@ use super::queries::Database;
 use super::{BEGIN, Db};
 use crate::{Error, Release, ReleaseRepository, RolloutRow};
 use async_trait::async_trait;
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, Database as Any, Row};
 
 const RELEASE: &str =
@@ -87,12 +88,20 @@ impl ReleaseRepository for Database {
         Ok(transaction.commit().await?)
     }
 
-    async fn put_rollout(&self, it: &RolloutRow) -> Result<(), Error> {
+    async fn put_rollout(&self, it: &RolloutRow) -> Result<bool, Error> {
+        let mut transaction = self.write.begin_with(BEGIN).await?;
+        super::fleet::lock(&mut transaction, &it.network).await?;
+        let others = sqlx::query_scalar::<_, String>("SELECT body FROM rollouts WHERE network = $1 AND active = 1");
+        let others = others.bind(&it.network).fetch_all(&mut *transaction).await?;
+        if it.active && others.iter().any(|other| tier(other).is_some() && tier(other) == tier(&it.body)) {
+            return Ok(false);
+        }
         let sql = format!("INSERT INTO rollouts ({ROLLOUT}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
         let put = sqlx::query(AssertSqlSafe(sql)).bind(&it.id).bind(&it.network).bind(it.created_at);
         let put = put.bind(&it.created_by).bind(it.changed_at).bind(i64::from(it.active)).bind(&it.body);
-        put.bind(it.revision).execute(&self.write).await?;
-        Ok(())
+        put.bind(it.revision).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     async fn change_rollout(&self, it: &RolloutRow) -> Result<bool, Error> {
@@ -119,6 +128,12 @@ impl ReleaseRepository for Database {
         let sql = format!("SELECT {ROLLOUT} FROM rollouts WHERE active = 1 ORDER BY created_at, id");
         sqlx::query(AssertSqlSafe(sql)).fetch_all(&self.read).await?.iter().map(rollout).collect()
     }
+}
+
+/// The tier that a rollout is to.
+fn tier(body: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    body.pointer("/plan/tier").and_then(Value::as_str).map(str::to_owned)
 }
 
 fn release(row: &AnyRow) -> Result<Release, Error> {

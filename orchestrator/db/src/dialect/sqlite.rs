@@ -1,5 +1,9 @@
 //! SQLite in WAL mode.
+use super::Column;
 pub(crate) use sqlx::{Sqlite as Db, SqliteConnection as Connection};
+
+/// A statement with its parameters.
+pub(crate) type Statement<'a> = sqlx::query::Query<'a, Db, <Db as sqlx::Database>::Arguments>;
 
 pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 /// There is one writer anyway.
@@ -7,8 +11,8 @@ pub(crate) const LOCK: Option<&str> = None;
 /// Tells other replicas of a change, when its transaction is over.
 pub(crate) const NOTIFY: Option<&str> = None;
 
-/// Parameters of long lists have no numbers: SQLite looks for a numbered one among all of them.
-pub(crate) const NUMBERED: bool = false;
+/// Objects of one statement.
+pub(crate) const TOGETHER: usize = 200;
 /// There is one process anyway.
 pub(crate) const LEAD: Option<&str> = None;
 /// A statement that does nothing: no lock lapses.
@@ -39,6 +43,51 @@ pub(crate) fn field(parameter: usize) -> String {
         "(CASE json_type(body, ${parameter}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' \
          ELSE CAST(json_extract(body, ${parameter}) AS TEXT) END)"
     )
+}
+
+/// A field that has an index, as the index has it.
+pub(crate) fn indexed(field: &str) -> String {
+    format!("json_extract(body, '$.{field}')")
+}
+
+/// That the index of a field is to be used: otherwise the primary key is, which reads all of a network.
+pub(crate) fn by_index(field: &str) -> String {
+    format!(" INDEXED BY subscribers_by_{field}")
+}
+
+/// Objects of a kind and a network by their names. Parameters of long lists have no numbers: SQLite looks for a numbered one among all of
+/// them.
+pub(crate) fn named(count: usize) -> String {
+    format!("kind = ? AND network = ? AND name IN ({})", vec!["?"; count].join(", "))
+}
+
+/// Binds them.
+pub(crate) fn bind_named<'a>(
+    statement: Statement<'a>,
+    kind: &'a str,
+    network: &'a str,
+    names: &[&'a str],
+) -> Statement<'a> {
+    names.iter().fold(statement.bind(kind).bind(network), |statement, name| statement.bind(*name))
+}
+
+/// Rows that are inserted.
+pub(crate) fn table(columns: &[Column<'_>]) -> String {
+    let row = format!("({})", vec!["?"; columns.len()].join(", "));
+    format!("VALUES {}", vec![row; columns.first().map_or(0, Column::len)].join(", "))
+}
+
+/// Binds them, row by row.
+pub(crate) fn bind_table<'a>(mut statement: Statement<'a>, columns: Vec<Column<'a>>) -> Statement<'a> {
+    for row in 0..columns.first().map_or(0, Column::len) {
+        for column in &columns {
+            statement = match column {
+                Column::Texts(texts) => statement.bind(texts.get(row).copied().flatten()),
+                Column::Numbers(numbers) => statement.bind(numbers.get(row).copied()),
+            };
+        }
+    }
+    statement
 }
 
 /// How a path is bound.

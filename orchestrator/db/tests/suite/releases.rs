@@ -65,7 +65,7 @@ async fn rollouts_are_changed_by_one(db: &Db) {
         revision: 1,
     };
     for it in [row("one", 1, false), row("two", 2, true)] {
-        db.put_rollout(&it).await.unwrap();
+        assert!(db.put_rollout(&it).await.unwrap());
     }
     let names = |rows: Vec<RolloutRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
     assert_eq!(names(db.rollouts("lab", 10).await.unwrap()), ["two", "one"]);
@@ -76,4 +76,11 @@ async fn rollouts_are_changed_by_one(db: &Db) {
     assert!(db.change_rollout(&changed).await.unwrap() && !db.change_rollout(&changed).await.unwrap());
     assert_eq!(db.rollout("lab", "two").await.unwrap(), Some(RolloutRow { revision: 2, ..changed }));
     assert!(db.active_rollouts().await.unwrap().is_empty());
+    // Of two to one tier that come at the same moment, one begins.
+    let to =
+        |id: &str, tier: &str| RolloutRow { body: format!("{{\"plan\":{{\"tier\":\"{tier}\"}}}}"), ..row(id, 3, true) };
+    let (a, b, other) = (to("a", "stable"), to("b", "stable"), to("c", "early"));
+    let (first, second, third) = tokio::join!(db.put_rollout(&a), db.put_rollout(&b), db.put_rollout(&other));
+    assert!(first.unwrap() ^ second.unwrap(), "both begin, or none");
+    assert!(third.unwrap());
 }

@@ -72,7 +72,9 @@ impl Balancer {
         let address = listener.local_addr().unwrap().to_string();
         let (tell, healthy) = watch::channel(replicas.clone());
         tokio::spawn(async move {
+            let mut looks = tokio::time::interval(LOOK);
             while !tell.is_closed() {
+                looks.tick().await;
                 let mut all = Vec::new();
                 for replica in &replicas {
                     if serves(replica).await {
@@ -80,7 +82,6 @@ impl Balancer {
                     }
                 }
                 tell.send_replace(all);
-                tokio::time::sleep(LOOK).await;
             }
         });
         let (turn, all) = (Arc::new(AtomicUsize::new(0)), healthy.clone());

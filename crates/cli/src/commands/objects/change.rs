@@ -30,7 +30,7 @@ pub(in crate::commands) async fn apply(
     for document in &documents {
         let path = document.path()?;
         let before = present(at, &path).await?;
-        let after = at.rest.ask("PUT", &path, Some(&document.body)).await.map_err(|error| named(document, error))?;
+        let after = at.ask("PUT", &path, Some(&document.body)).await.map_err(|error| named(document, error))?;
         let what = match before {
             None => "created",
             Some(before) if before.get("body") == after.get("body") => "unchanged",
@@ -47,7 +47,7 @@ pub(in crate::commands) async fn apply(
 
 /// The object, if it is there.
 async fn present(at: &Orchestrator, path: &str) -> Result<Option<Value>> {
-    match at.rest.ask("GET", path, None).await {
+    match at.ask("GET", path, None).await {
         Ok(object) => Ok(Some(object)),
         Err(error) if error.is_absent() => Ok(None),
         Err(error) => Err(error),
@@ -73,7 +73,7 @@ async fn rehearse(documents: &[Document], at: &Orchestrator, out: &mut Out<'_>) 
         } else {
             let path = document.path()?;
             let before = present(at, &path).await?;
-            let after = at.rest.ask("PUT", &format!("{path}?dry_run=true"), Some(&document.body)).await;
+            let after = at.ask("PUT", &format!("{path}?dry_run=true"), Some(&document.body)).await;
             let after = after.map_err(|error| named(document, error))?;
             let what = match before {
                 None => "created",
@@ -92,7 +92,7 @@ async fn rehearse(documents: &[Document], at: &Orchestrator, out: &mut Out<'_>) 
         let mut request = Request::new("POST", &path);
         request.form = "application/x-ndjson";
         request.body = Some(lines.collect::<Vec<_>>().join("\n").into_bytes());
-        let answer = at.rest.send(&request).await?;
+        let answer = at.send(&request).await?;
         let count = |field: &str| answer.get(field).and_then(Value::as_u64).unwrap_or_default();
         if out.is_json() {
             out.json(&answer)?;
@@ -164,6 +164,12 @@ fn compare(path: &str, there: Option<&Value>, wanted: &Value, differences: &mut 
                 compare(&format!("{path}/{name}"), there.get(name), value, differences);
             }
         }
+        // Of each entry, too, only what is mentioned.
+        (Some(Value::Array(there)), Value::Array(wanted)) if there.len() == wanted.len() => {
+            for (place, (there, wanted)) in there.iter().zip(wanted).enumerate() {
+                compare(&format!("{path}/{place}"), Some(there), wanted, differences);
+            }
+        }
         // A number may be written as 1 or 1.0, an absent value as null.
         (None, Value::Null) => {}
         (Some(there), wanted) if there.is_number() && there.as_f64() == wanted.as_f64() => {}
@@ -193,7 +199,7 @@ pub(in crate::commands) async fn delete(
         _ => return Err(Error::usage("what is to be deleted?", "basalt delete KIND NAME, or basalt delete -f FILE")),
     }
     for (title, path) in paths {
-        let what = match at.rest.ask("DELETE", &path, None).await {
+        let what = match at.ask("DELETE", &path, None).await {
             Ok(_) => "deleted",
             // The rest of the file is still to go.
             Err(error) if error.is_absent() && file.is_some() => "is not there",

@@ -16,8 +16,8 @@ use std::process::Command;
 /// Opens an object in `$VISUAL` or `$EDITOR`, and applies what was written, unless somebody else changed it meanwhile.
 pub(in crate::commands) async fn edit(kind: &Kind, name: &str, at: &Orchestrator, out: &mut Out<'_>) -> Result<()> {
     let path = kind.path(at.network.as_deref(), Some(name))?;
-    let object = at.rest.ask("GET", &path, None).await?;
-    let shown = Document::shown(kind, at.network.as_deref(), &object);
+    let object = at.ask("GET", &path, None).await?;
+    let shown = Document::shown(kind, at.shown_network(), &object);
     let before = serde_yaml_ng::to_string(&shown).map_err(std::io::Error::other)?;
     let file = scratch(&before)?;
     let Some(documents) = with_editor(&file, &before, at)? else {
@@ -35,7 +35,7 @@ pub(in crate::commands) async fn edit(kind: &Kind, name: &str, at: &Orchestrator
     let mut request = Request::new("PUT", &path);
     request.body = Some(document.body.to_string().into_bytes());
     request.if_match = object.get("revision").and_then(Value::as_u64);
-    match at.rest.send(&request).await {
+    match at.send(&request).await {
         Ok(_) => {
             // The orchestrator has it.
             let _ = fs::remove_file(&file);

@@ -1,6 +1,6 @@
 //! Lists and single objects.
 
-use super::{Orchestrator, text};
+use super::{Asked, Orchestrator, text};
 use crate::documents::Document;
 use crate::error::{Error, Result};
 use crate::kinds::Kind;
@@ -20,10 +20,10 @@ pub(in crate::commands) async fn get(
     let network = at.network.as_deref();
     let path = kind.path(network, name)?;
     let objects = match name {
-        Some(_) => vec![at.rest.ask("GET", &path, None).await?],
-        None => at.rest.list(&path).await?,
+        Some(_) => vec![at.ask("GET", &path, None).await?],
+        None => at.list(&path).await?,
     };
-    listed(kind, name, &objects, network, out)?;
+    listed(kind, name, &objects, at.shown_network(), out)?;
     match watch {
         true => follow(kind, name, at, out).await,
         false => Ok(()),
@@ -72,7 +72,7 @@ fn cell(object: &Value, path: &str) -> String {
 /// One object in full, with its last changes.
 pub(in crate::commands) async fn describe(kind: &Kind, name: &str, at: &Orchestrator, out: &mut Out<'_>) -> Result<()> {
     let path = kind.path(at.network.as_deref(), Some(name))?;
-    let object = at.rest.ask("GET", &path, None).await?;
+    let object = at.ask("GET", &path, None).await?;
     if out.is_json() {
         return Ok(out.json(&object)?);
     }
@@ -86,7 +86,7 @@ pub(in crate::commands) async fn describe(kind: &Kind, name: &str, at: &Orchestr
     }
     out.line("")?;
     out.yaml(object.get("body").unwrap_or(&Value::Null))?;
-    let versions = at.rest.ask("GET", &format!("{path}/versions?limit=5"), None).await?;
+    let versions = at.ask("GET", &format!("{path}/versions?limit=5"), None).await?;
     let mut table = Table::new(&[">REVISION", "WHEN", "WHO", "WHAT"]);
     for version in versions.get("items").and_then(Value::as_array).into_iter().flatten() {
         let when = version.get("at").and_then(Value::as_u64).unwrap_or_default() / 1000;
@@ -111,24 +111,24 @@ async fn follow(kind: &Kind, name: Option<&str>, at: &Orchestrator, out: &mut Ou
     let root = kind.path(at.network.as_deref(), None)?;
     let network = root.trim_end_matches(kind.collection);
     let path = format!("{network}watch?kinds={}", kind.collection);
-    at.rest
-        .follow(&path, |event, told| {
-            if event == "end" {
-                out.note(&format!("the orchestrator ended the watch: {}", text(told, "/reason")))?;
-                return Ok(());
-            }
-            if event != "object" || name.is_some_and(|name| text(told, "/name") != name) {
-                return Ok(());
-            }
-            if out.is_json() {
-                return Ok(out.json_line(told)?);
-            }
-            let title = format!("{}/{}", kind.singular, text(told, "/name"));
-            let news = match text(told, "/object/changed_by") {
-                "" => format!("{title} deleted"),
-                who => format!("{title} changed by {who}"),
-            };
-            Ok(out.line(&news)?)
-        })
-        .await
+    let Asked::Orchestrator(rest) = &at.rest else { return Ok(()) };
+    rest.follow(&path, |event, told| {
+        if event == "end" {
+            out.note(&format!("the orchestrator ended the watch: {}", text(told, "/reason")))?;
+            return Ok(());
+        }
+        if event != "object" || name.is_some_and(|name| text(told, "/name") != name) {
+            return Ok(());
+        }
+        if out.is_json() {
+            return Ok(out.json_line(told)?);
+        }
+        let title = format!("{}/{}", kind.singular, text(told, "/name"));
+        let news = match text(told, "/object/changed_by") {
+            "" => format!("{title} deleted"),
+            who => format!("{title} changed by {who}"),
+        };
+        Ok(out.line(&news)?)
+    })
+    .await
 }
