@@ -28,6 +28,8 @@ mod record;
 pub mod redact;
 mod ring;
 mod s1ap;
+#[cfg(test)]
+mod tests;
 
 pub use capture::{Capture, capture};
 pub use correlate::Correlator;

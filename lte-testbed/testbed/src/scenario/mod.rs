@@ -1,5 +1,6 @@
 //! Scenarios: short texts of steps and expectations, played against a real gateway in a lab.
 
+mod calls;
 mod check;
 mod devices;
 mod parse;

@@ -11,6 +11,7 @@ use basalt_security::Sqn;
 use testbed_ran::PhoneId;
 use testbed_ue::{AttachKind, DetachKind, Fault, Input};
 
+use super::calls;
 use super::check;
 use super::script::{EnbAction, GatewayAction, HandedOver, HomeAction, PhoneAction, Phones, Script, Step};
 use super::world::{RunOptions, World};
@@ -53,8 +54,8 @@ pub fn play(script: &Script, options: &RunOptions) -> Result<(), Failure> {
     if let Err(error) = world.judge_diameter(script) {
         return Err(Failure { line: None, why: format!("{error:#}"), gateway: String::new() });
     }
-    let World { radio, network, devices, home, .. } = world;
-    drop((radio, devices, home));
+    let World { radio, network, devices, home, call, .. } = world;
+    drop((radio, devices, home, call));
     network.end().map_err(|error| Failure { line: None, why: format!("{error:#}"), gateway: String::new() })
 }
 
@@ -81,6 +82,10 @@ impl World {
             Step::Flood(phone, time, rate) => self.flood(phone - 1, *time, *rate),
             Step::Kills(phones, kills, every) => self.kills(*phones, *kills, *every),
             Step::Rates(phone, rates, wide) => super::rates::run(self, phone - 1, rates, *wide),
+            Step::TraceCall(phone) => calls::begin(self, phone - 1),
+            Step::TraceShows(name) => calls::shows(self, name),
+            Step::TraceSucceeds(name) => calls::succeeds(self, name),
+            Step::TraceIsClean(phone) => calls::judge(self, phone - 1),
             Step::Watch(phone, time) => self.watch(phone - 1, *time),
             Step::Download(by, from, octets, ipv6, wanted) => self.download(*by, *from, *octets, *ipv6, *wanted),
             Step::DownloadAt(phone, octets, rate) => self.download_at(*phone, *octets, *rate),

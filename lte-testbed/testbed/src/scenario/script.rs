@@ -140,6 +140,14 @@ pub enum Step {
     Kills(usize, u32, u32),
     /// The operator looks at a phone's packets for so long: they are seen at every hop, and written into a capture.
     Watch(usize, Duration),
+    /// The operator begins to trace a phone's signalling.
+    TraceCall(usize),
+    /// The trace shows a message of this name.
+    TraceShows(String),
+    /// The trace has a procedure of this name that succeeded.
+    TraceSucceeds(String),
+    /// The trace ends; tshark reads all of it, and no key of the phone is in it.
+    TraceIsClean(usize),
     /// A phone gets each of these rates (bit/s) in turn, and is sent and sends more, in packets of several sizes, in one and many flows, over
     /// both IP versions: what the receiver counts is the rate, within 5 %. A few corners, or with `true` all mixes.
     Rates(usize, Vec<u64>, bool),

@@ -12,6 +12,7 @@ use testbed_ran::EnbConfig;
 use testbed_ue::{Capability, Event, Profile, Timer, TimerValues, Ue};
 use toml::Table;
 
+use super::calls::Call;
 use super::devices::Devices;
 use super::script::{Script, Setup, Trait};
 use crate::home::Home;
@@ -42,6 +43,8 @@ pub(super) struct World {
     pub enbs: Vec<Vec<testbed_ran::Event>>,
     pub devices: Devices,
     pub home: Option<Home>,
+    /// The trace that runs.
+    pub call: Option<Call>,
     pub canary: Option<usize>,
     /// How many canaries there were.
     pub canaries: u64,
@@ -86,6 +89,7 @@ impl World {
             enbs: Vec::new(),
             devices: Devices::default(),
             home: None,
+            call: None,
             canary: None,
             canaries: 0,
         };
