@@ -23,6 +23,7 @@ pub fn example_config() -> GatewayConfig {
         relative_capacity: 255,
         areas,
         whole_network_area_list: true,
+        regional: false,
         user_plane: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
         apns,
         dns: vec![Ipv4Addr::new(10, 45, 0, 1)],

@@ -1,12 +1,12 @@
 //! What comes of an answer, or of none.
 
-use crate::asking::{Asked, Purpose, REMEMBERED, as_answer};
+use crate::asking::{Asked, Purpose, REMEMBERED};
 use crate::known::Known;
 use crate::subscription::Subscription;
 use crate::types::{Effect, EquipmentStatus, Feg, FegAnswer, Urgency, Wish};
 use crate::{Effects, Federation};
 use agw_types::{Answer, AuthFailure, Cancelled, Unavailable};
-use basalt_ids::Imsi;
+use basalt_ids::{Imsi, Tac};
 use basalt_sansio::Time;
 
 /// EMM causes (TS 24.301 §9.9.3.9).
@@ -37,17 +37,17 @@ impl Federation {
                 out.push(Effect::Answer(ticket, answer));
             }
             Purpose::More => drop(self.vectors_kept(now, &asked, answer)),
-            Purpose::Check(ticket, imeisv) => {
+            Purpose::Check(ticket, area, imeisv) => {
                 if self.may_be_served(&answer) {
                     let wish = Wish::Locate { attach: true, imeisv };
-                    self.send(now, asked.imsi, asked.serving, wish, Purpose::Profile(ticket), out);
+                    self.send(now, asked.imsi, asked.serving, wish, Purpose::Profile(ticket, area), out);
                 } else {
                     out.push(Effect::Count("equipment refused"));
                     out.push(Effect::Answer(ticket, Answer::NoProfile(AuthFailure::Refused(ILLEGAL_ME))));
                 }
             }
-            Purpose::Profile(ticket) => {
-                let answer = self.located(now, &asked, answer, out);
+            Purpose::Profile(ticket, area) => {
+                let answer = self.located(now, &asked, area, answer, out);
                 out.push(Effect::Answer(ticket, answer));
             }
             Purpose::Confirm => self.confirmed(now, &asked, answer, out),
@@ -99,30 +99,33 @@ impl Federation {
     }
 
     /// The phone is located, or the profile that is remembered stands for the answer.
-    fn located(&mut self, now: Time, asked: &Asked, answer: FegAnswer, out: &mut Effects) -> Answer {
+    fn located(&mut self, now: Time, asked: &Asked, area: Tac, answer: FegAnswer, out: &mut Effects) -> Answer {
         let Asked { imsi, serving, .. } = *asked;
         match answer {
             FegAnswer::Located(subscription, hss) => {
-                let profile = subscription.profile(imsi, &self.config.zones);
+                let judged = self.judged(imsi, &subscription, Some(area));
                 if let Some(known) = self.remember(now, imsi, *subscription) {
-                    (known.serving, known.confirmed, known.present) = (Some(serving), true, profile.is_ok());
-                    known.hss = hss;
+                    (known.serving, known.area, known.hss) = (Some(serving), Some(area), hss);
+                    (known.confirmed, known.present) = (true, matches!(judged, Answer::Profile(..)));
                 }
-                as_answer(profile)
+                judged
             }
             FegAnswer::Refused(cause, _) => {
                 self.known.remove(&imsi);
                 Answer::NoProfile(refused(cause))
             }
             _ => {
-                let Some(known) = self.known.get_mut(&imsi) else { return Answer::NoProfile(UNREACHABLE) };
-                let fresh = known.subscription.as_ref().filter(|(_, until)| now <= *until);
+                let known = self.known.get(&imsi).and_then(|known| known.subscription.as_ref());
+                let fresh = known.filter(|(_, until)| now <= *until);
                 let Some((subscription, _)) = fresh else { return Answer::NoProfile(UNREACHABLE) };
-                let profile = subscription.profile(imsi, &self.config.zones);
+                let judged = self.judged(imsi, subscription, Some(area));
                 out.push(Effect::Count("profile remembered"));
-                (known.serving, known.present) = (Some(serving), profile.is_ok());
+                if let Some(known) = self.known.get_mut(&imsi) {
+                    (known.serving, known.area) = (Some(serving), Some(area));
+                    known.present = matches!(judged, Answer::Profile(..));
+                }
                 self.unconfirm(now, imsi);
-                as_answer(profile)
+                judged
             }
         }
     }
@@ -142,7 +145,8 @@ impl Federation {
         match answer {
             FegAnswer::Located(subscription, hss) => {
                 let imsi = asked.imsi;
-                match subscription.profile(imsi, &self.config.zones) {
+                let area = self.known.get(&imsi).and_then(|known| known.area);
+                match subscription.profile(imsi, &self.config.zones.at(area)) {
                     Ok(profile) => out.push(Effect::Changed(Box::new(profile))),
                     Err(_) => out.push(Effect::Cancelled(imsi, Cancelled::Withdrawn)),
                 }

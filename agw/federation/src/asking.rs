@@ -1,9 +1,10 @@
 //! Questions on their way to a home network.
 
+use crate::subscription::Subscription;
 use crate::types::{Effect, Feg, FegAnswer, Urgency, Wish};
 use crate::{Effects, Federation, Stream, Timer};
 use agw_types::{Answer, AuthFailure, Question, Ticket, Unavailable};
-use basalt_ids::{Imeisv, Imsi, Plmn};
+use basalt_ids::{Imeisv, Imsi, Plmn, Tac};
 use basalt_sansio::{Duration, Time};
 
 /// Phones that something is remembered of at most.
@@ -20,9 +21,9 @@ pub(crate) enum Purpose {
     /// More vectors, for later.
     More,
     /// Mobility waits for the profile; the phone's equipment is checked first.
-    Check(Ticket, Option<Imeisv>),
-    /// Mobility waits for the profile.
-    Profile(Ticket),
+    Check(Ticket, Tac, Option<Imeisv>),
+    /// Mobility waits for the profile of a phone in an area.
+    Profile(Ticket, Tac),
     /// Nobody waits: the home network hears that the phone is here.
     Confirm,
     /// Nobody waits: it hears that the phone is not.
@@ -34,7 +35,7 @@ pub(crate) enum Purpose {
 impl Purpose {
     pub(crate) const fn ticket(&self) -> Option<Ticket> {
         match self {
-            Self::Vector(ticket) | Self::Check(ticket, _) | Self::Profile(ticket) => Some(*ticket),
+            Self::Vector(ticket) | Self::Check(ticket, ..) | Self::Profile(ticket, _) => Some(*ticket),
             Self::More | Self::Confirm | Self::Purge | Self::Notify => None,
         }
     }
@@ -78,24 +79,26 @@ impl Federation {
                 let wish = Wish::Vectors { count: self.config.vectors, immediate: true, resync };
                 self.send(now, imsi, serving, wish, Purpose::Vector(ticket), out);
             }
-            Question::Profile { serving, attach: false, .. } => {
+            Question::Profile { serving, area, attach: false, .. } => {
                 let known = self.known.get(&imsi).and_then(|known| known.subscription.as_ref());
-                match known.map(|(subscription, _)| subscription.profile(imsi, &self.config.zones)) {
-                    Some(profile) => out.push(Effect::Answer(ticket, as_answer(profile))),
+                match known.map(|(subscription, _)| self.judged(imsi, subscription, Some(area))) {
+                    Some(answer) => out.push(Effect::Answer(ticket, answer)),
                     None => {
                         let wish = Wish::Locate { attach: false, imeisv: None };
-                        self.send(now, imsi, serving, wish, Purpose::Profile(ticket), out);
+                        self.send(now, imsi, serving, wish, Purpose::Profile(ticket, area), out);
                     }
                 }
             }
-            Question::Profile { serving, imeisv, .. } => self.locate(now, ticket, imsi, serving, imeisv, out),
+            Question::Profile { serving, area, imeisv, .. } => {
+                self.locate(now, (ticket, area), imsi, serving, imeisv, out)
+            }
         }
     }
 
     fn locate(
         &mut self,
         now: Time,
-        ticket: Ticket,
+        (ticket, area): (Ticket, Tac),
         imsi: Imsi,
         serving: Plmn,
         imeisv: Option<Imeisv>,
@@ -104,12 +107,20 @@ impl Federation {
         self.timers.cancel(&Timer::Purge(imsi));
         match imeisv.filter(|_| self.config.equipment.check) {
             Some(equipment) => {
-                self.send(now, imsi, serving, Wish::Check(equipment), Purpose::Check(ticket, imeisv), out);
+                self.send(now, imsi, serving, Wish::Check(equipment), Purpose::Check(ticket, area, imeisv), out);
             }
             None => {
                 let wish = Wish::Locate { attach: true, imeisv };
-                self.send(now, imsi, serving, wish, Purpose::Profile(ticket), out);
+                self.send(now, imsi, serving, wish, Purpose::Profile(ticket, area), out);
             }
+        }
+    }
+
+    /// What a subscription comes to in a tracking area: the profile and the areas in which the phone is not served, or a refusal.
+    pub(crate) fn judged(&self, imsi: Imsi, subscription: &Subscription, area: Option<Tac>) -> Answer {
+        match subscription.profile(imsi, &self.config.zones.at(area)) {
+            Ok(profile) => Answer::Profile(Box::new(profile), self.config.zones.barred(&subscription.zone_codes)),
+            Err(failure) => Answer::NoProfile(failure),
         }
     }
 
@@ -236,13 +247,6 @@ impl Federation {
         self.timers.cancel(&Timer::Over(id));
         self.timers.cancel(&Timer::Elsewhere(id));
         self.settle(now, asked, FegAnswer::Unavailable, out);
-    }
-}
-
-pub(crate) fn as_answer(profile: Result<agw_types::Profile, AuthFailure>) -> Answer {
-    match profile {
-        Ok(profile) => Answer::Profile(Box::new(profile)),
-        Err(failure) => Answer::NoProfile(failure),
     }
 }
 

@@ -64,7 +64,9 @@ impl Federation {
 
     /// A change is done: what else the home network wants (TS 29.272 §5.2.2.1.3).
     fn inserted(&mut self, now: Time, feg: Feg, id: u64, (imsi, flags): (Imsi, u32), out: &mut Effects) {
-        out.push(Effect::Save(imsi, Urgency::Soon));
+        // What is promised is kept before it is promised.
+        let urgency = if flags & REACHABILITY == 0 { Urgency::Soon } else { Urgency::First };
+        out.push(Effect::Save(imsi, urgency));
         let (state, location) = (flags & STATE != 0, flags & LOCATION != 0);
         if state || location {
             out.push(Effect::Report { feg, id, imsi, state, location });
@@ -91,7 +93,7 @@ impl Federation {
     fn changed(&mut self, imsi: Imsi, out: &mut Effects) {
         let Some(known) = self.known.get(&imsi).filter(|known| known.present) else { return };
         let Some((subscription, _)) = &known.subscription else { return };
-        match subscription.profile(imsi, &self.config.zones) {
+        match subscription.profile(imsi, &self.config.zones.at(known.area)) {
             Ok(profile) => out.push(Effect::Changed(Box::new(profile))),
             Err(_) => out.push(Effect::Cancelled(imsi, Cancelled::Withdrawn)),
         }

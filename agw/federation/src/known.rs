@@ -2,7 +2,7 @@
 
 use crate::subscription::Subscription;
 use agw_types::AuthMaterial;
-use basalt_ids::{Imsi, Plmn};
+use basalt_ids::{Imsi, Plmn, Tac};
 use basalt_sansio::{Duration, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -26,6 +26,9 @@ pub struct Remembered {
     /// Unused vectors with the network they are for, and until when they are good, seconds since 1970 UTC.
     #[serde(skip)]
     pub vectors: Vec<(Plmn, u64, AuthMaterial)>,
+    /// The home network wants to hear when the phone can be reached. Kept beside the rest, whose layout is older.
+    #[serde(skip)]
+    pub awaited: bool,
 }
 
 /// See the module.
@@ -39,6 +42,8 @@ pub(crate) struct Known {
     pub(crate) subscription: Option<(Subscription, Time)>,
     /// Where the phone is served.
     pub(crate) serving: Option<Plmn>,
+    /// The tracking area in which it attached, unless that was before a restart.
+    pub(crate) area: Option<Tac>,
     /// The HSS that has the phone.
     pub(crate) hss: String,
     /// The home network knows that the phone is here.
@@ -47,8 +52,7 @@ pub(crate) struct Known {
     pub(crate) present: bool,
     /// It has a radio connection.
     pub(crate) connected: bool,
-    /// The home network wants to hear when it can be reached (URRP-MME, TS 23.401 §5.7.2). A restart forgets it: the home network hears
-    /// of the phone by another update of its location then.
+    /// The home network wants to hear when it can be reached (URRP-MME, TS 23.401 §5.7.2).
     pub(crate) awaited: bool,
 }
 
@@ -92,6 +96,7 @@ impl Known {
             hss: self.hss.clone(),
             used: self.used.iter().copied().collect(),
             vectors: vectors.collect(),
+            awaited: self.awaited,
         }
     }
 
@@ -105,11 +110,12 @@ impl Known {
             used: from.used.into_iter().collect(),
             subscription: from.subscription.and_then(|(known, until)| Some((known, moment(until)?))),
             serving: from.serving,
+            area: None,
             hss: from.hss,
             confirmed: false,
             present: false,
             connected: false,
-            awaited: false,
+            awaited: from.awaited,
         }
     }
 

@@ -27,12 +27,14 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 mod types;
+mod zones;
 
 pub use known::Remembered;
 pub use subscription::{Access, Accesses, Subscription};
 pub use types::{
     Config, Effect, Equipment, EquipmentStatus, Feg, FegAnswer, HomeRequest, Input, Outcome, Urgency, Wish,
 };
+pub use zones::Zones;
 
 use crate::asking::Asked;
 use crate::known::Known;

@@ -4,7 +4,7 @@ use super::*;
 use agw_types::{
     Ambr, Answer, AuthFailure, AuthMaterial, Cancelled, PdnTypes, Question, Resync, Ticket, UeId, Unavailable,
 };
-use basalt_ids::Plmn;
+use basalt_ids::{Plmn, Tac};
 use basalt_sansio::{Duration, SlotId};
 use basalt_security::Secret;
 
@@ -57,7 +57,7 @@ impl World {
 
     fn locate(&mut self, number: u16) -> Vec<Effect> {
         let imeisv = "3534900600000101".parse().ok();
-        let question = Question::Profile { imsi: imsi(), serving: serving(), attach: true, imeisv };
+        let question = Question::Profile { imsi: imsi(), serving: serving(), area: Tac(1), attach: true, imeisv };
         self.step(Input::Ask(ticket(number), question))
     }
 
@@ -65,7 +65,7 @@ impl World {
     fn register(&mut self) {
         let (feg, id, _) = sent(&self.locate(900));
         let told = self.step(Input::Answered(feg, id, located(1_000)));
-        assert!(matches!(&told[..], [Effect::Answer(_, Answer::Profile(_))]));
+        assert!(matches!(&told[..], [Effect::Answer(_, Answer::Profile(..))]));
     }
 }
 
@@ -186,9 +186,9 @@ fn a_known_phone_is_carried_through_an_outage_and_confirmed_after_it() {
     // A while it is hoped that a stream comes back; then nobody waits any more.
     assert_eq!(world.locate(2), []);
     let carried = world.pass(Duration::from_secs(6));
-    assert!(matches!(&carried[..], [Effect::Answer(_, Answer::Profile(_))]));
+    assert!(matches!(&carried[..], [Effect::Answer(_, Answer::Profile(..))]));
     let carried = world.locate(2);
-    assert!(matches!(&carried[..], [Effect::Answer(_, Answer::Profile(profile))] if profile.ambr.uplink == 1_000));
+    assert!(matches!(&carried[..], [Effect::Answer(_, Answer::Profile(profile, _))] if profile.ambr.uplink == 1_000));
     world.step(Input::Up(Feg(0), false));
     let (feg, id, wish) = sent(&world.pass(Duration::from_secs(2)));
     assert_eq!(wish, Wish::Locate { attach: false, imeisv: None });
@@ -337,4 +337,42 @@ fn a_home_network_that_wants_to_know_hears_when_the_phone_is_reachable() {
     world.pass(Duration::from_secs(10));
     assert_eq!(world.step(Input::Connected(imsi(), false)), []);
     assert_eq!(sent(&world.step(Input::Connected(imsi(), true))).2, Wish::Reachable);
+}
+
+#[test]
+fn what_a_home_network_waits_for_outlives_a_restart() {
+    let mut world = World::new(|_| ());
+    world.up();
+    world.register();
+    world.step(Input::Connected(imsi(), false));
+    let asked = HomeRequest::Insert(imsi(), Box::default(), 1);
+    let effects = world.step(Input::Home(Feg(0), 7, asked));
+    assert!(matches!(&effects[..], [Effect::Reply(..)]), "it is not connected: {effects:?}");
+    let kept = world.federation.remembered_of(world.now, 1_000, imsi()).unwrap();
+    assert!(kept.awaited);
+    let mut after = World::new(|_| ());
+    after.federation.restore(after.now, 1_000, kept);
+    after.up();
+    assert_eq!(sent(&after.step(Input::Connected(imsi(), true))).2, Wish::Reachable);
+}
+
+#[test]
+fn zones_are_looked_at_by_tracking_area() {
+    let areas = [(Tac(1), vec![7]), (Tac(2), vec![8])];
+    let mut world = World::new(|config| config.zones = Zones { areas: areas.into(), others: Vec::new() });
+    world.up();
+    let zoned = |code| {
+        let FegAnswer::Located(mut subscription, hss) = located(1_000) else { panic!("no subscription") };
+        subscription.zone_codes = vec![code];
+        FegAnswer::Located(subscription, hss)
+    };
+    let (feg, id, _) = sent(&world.locate(1));
+    let refused = world.step(Input::Answered(feg, id, zoned(8)));
+    let answer = Answer::NoProfile(AuthFailure::Refused(12));
+    assert!(refused.contains(&Effect::Answer(ticket(1), answer)), "{refused:?}");
+    let (feg, id, _) = sent(&world.locate(2));
+    let served = world.step(Input::Answered(feg, id, zoned(7)));
+    let barred =
+        |effect: &Effect| matches!(effect, Effect::Answer(_, Answer::Profile(_, barred)) if barred[..] == [Tac(2)]);
+    assert!(served.iter().any(barred), "{served:?}");
 }

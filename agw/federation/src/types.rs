@@ -1,6 +1,7 @@
 //! What goes in and what comes out.
 
 use crate::subscription::Subscription;
+use crate::zones::Zones;
 use agw_types::{Answer, AuthMaterial, Cancelled, Profile, Question, Resync, Ticket};
 use basalt_ids::{Imeisv, Imsi, Plmn};
 use basalt_sansio::Duration;
@@ -27,7 +28,7 @@ pub struct Config {
     /// Whether and how equipment is checked.
     pub equipment: Equipment,
     /// Zones of home networks (Regional-Subscription-Zone-Code) that the tracking areas here belong to.
-    pub zones: Vec<u16>,
+    pub zones: Zones,
 }
 
 /// The check of equipment by the home network's EIR. What is never served here, mobility's own lists say.
@@ -55,7 +56,7 @@ impl Config {
             patience: Duration::from_millis(2_600),
             waiting: 4_096,
             equipment: Equipment::default(),
-            zones: Vec::new(),
+            zones: Zones::default(),
         }
     }
 }

@@ -30,6 +30,7 @@ fn config() -> GatewayConfig {
         relative_capacity: 255,
         areas: vec![Tai { plmn: plmn(), tac: Tac(1) }],
         whole_network_area_list: true,
+        regional: false,
         user_plane: "192.0.2.1".parse().unwrap(),
         apns: vec![ApnConfig::ipv4("internet".parse().unwrap(), vec![pool])],
         dns: Vec::new(),

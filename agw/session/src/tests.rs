@@ -53,6 +53,7 @@ pub(crate) fn config() -> GatewayConfig {
         relative_capacity: 255,
         areas: Vec::new(),
         whole_network_area_list: true,
+        regional: false,
         user_plane: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         apns: vec![
             ApnConfig::ipv4("internet".parse().unwrap(), vec![pool(0)]),

@@ -167,7 +167,7 @@ impl Subscribers {
                 }
             }
             Question::Profile { imsi, .. } => match self.allowed(*imsi) {
-                Ok(entry) => Answer::Profile(Box::new(entry.subscriber.profile.clone())),
+                Ok(entry) => Answer::Profile(Box::new(entry.subscriber.profile.clone()), Vec::new()),
                 Err(failure) => Answer::NoProfile(failure),
             },
         })

@@ -119,7 +119,8 @@ fn strangers_and_suspended_ones_get_nothing() {
     assert_eq!(authenticate(&mut list, None).0, Err(AuthFailure::Suspended));
     assert!(list.remove(imsi()));
     assert_eq!(authenticate(&mut list, None).0, Err(AuthFailure::Unknown));
-    let question = Question::Profile { imsi: imsi(), serving: serving(), attach: true, imeisv: None };
+    let question =
+        Question::Profile { imsi: imsi(), serving: serving(), area: basalt_ids::Tac(1), attach: true, imeisv: None };
     assert_eq!(list.ask(&question, &mut Vec::new()), Some(Answer::NoProfile(AuthFailure::Unknown)));
 }
 

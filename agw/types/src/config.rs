@@ -23,6 +23,9 @@ pub struct GatewayConfig {
     pub areas: Vec<Tai>,
     /// Whether a UE gets all served areas of its network as its list (true), or only the one it is in.
     pub whole_network_area_list: bool,
+    /// Whether some visitors are served in some areas only (regional subscription): one that goes to an area that was not given to it attaches
+    /// anew, and its home network's zones are looked at again.
+    pub regional: bool,
     /// Where the gateway receives GTP-U from base stations.
     pub user_plane: IpAddr,
     /// Access points.

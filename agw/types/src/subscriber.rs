@@ -2,7 +2,7 @@
 //! answers by [`crate::Input::Answer`].
 
 use crate::{Ambr, BearerQos, IpPrefix, PdnTypes, Prefix64, UeAddress};
-use basalt_ids::{Apn, Imeisv, Imsi, Msisdn, Plmn};
+use basalt_ids::{Apn, Imeisv, Imsi, Msisdn, Plmn, Tac};
 use basalt_security::Secret;
 use core::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,8 @@ pub enum Question {
         imsi: Imsi,
         /// Where the UE is served.
         serving: Plmn,
+        /// The tracking area that it is in.
+        area: Tac,
         /// The UE attaches: its home network is told that it is here.
         attach: bool,
         /// The phone itself, where it told.
@@ -58,8 +60,8 @@ pub enum Answer {
     Vector(Box<AuthMaterial>),
     /// No vector.
     NoVector(AuthFailure),
-    /// A profile.
-    Profile(Box<Profile>),
+    /// A profile, and areas of this gateway in which its subscriber is not served.
+    Profile(Box<Profile>, Vec<Tac>),
     /// No profile.
     NoProfile(AuthFailure),
 }

@@ -48,6 +48,7 @@ names! {
     AUTN = tgpp 1449,
     KASME = tgpp 1450,
     PDN_TYPE = tgpp 1456,
+    IDR_FLAGS = tgpp 1490,
     ERROR_DIAGNOSTIC = tgpp 1614,
     CLR_FLAGS = tgpp 1638,
 }

@@ -14,6 +14,8 @@ pub enum Order {
     Cancel(Imsi, u32, bool),
     /// IDR with a new aggregate rate.
     Rate(Imsi, (u32, u32)),
+    /// IDR that asks to be told when the phone can be reached (UE Reachability Request).
+    Await(Imsi),
     /// DSR: flags and contexts.
     Delete(Imsi, u32, Vec<u32>),
     /// RSR: beginnings of IMSIs.
@@ -25,7 +27,7 @@ impl Order {
     #[must_use]
     pub const fn imsi(&self) -> Option<Imsi> {
         match self {
-            Self::Cancel(imsi, ..) | Self::Rate(imsi, _) | Self::Delete(imsi, ..) => Some(*imsi),
+            Self::Cancel(imsi, ..) | Self::Rate(imsi, _) | Self::Await(imsi) | Self::Delete(imsi, ..) => Some(*imsi),
             Self::Reset(_) => None,
         }
     }
@@ -40,7 +42,7 @@ impl Order {
     ) -> Vec<u8> {
         let command = match self {
             Self::Cancel(..) => Command::CANCEL_LOCATION,
-            Self::Rate(..) => Command::INSERT_SUBSCRIBER_DATA,
+            Self::Rate(..) | Self::Await(_) => Command::INSERT_SUBSCRIBER_DATA,
             Self::Delete(..) => Command::DELETE_SUBSCRIBER_DATA,
             Self::Reset(_) => Command::RESET,
         };
@@ -60,9 +62,12 @@ impl Order {
                 writer.u32(name::CANCELLATION_TYPE, *kind);
                 writer.u32(name::CLR_FLAGS, 1 | u32::from(*reattach) << 1);
             }
-            Self::Rate(..) => {
+            Self::Rate(..) | Self::Await(_) => {
                 if let Some(subscriber) = subscriber {
                     answer::subscription(&mut writer, subscriber);
+                }
+                if matches!(self, Self::Await(_)) {
+                    writer.u32(name::IDR_FLAGS, 1);
                 }
             }
             Self::Delete(_, flags, contexts) => {
@@ -84,16 +89,19 @@ impl Order {
 impl FromStr for Order {
     type Err = String;
 
-    /// `clr IMSI TYPE [reattach]`, `idr IMSI UP DOWN`, `dsr IMSI FLAGS CONTEXT...`, `rsr BEGINNING...`.
+    /// `clr IMSI TYPE [reattach]`, `idr IMSI UP DOWN`, `await IMSI`, `dsr IMSI FLAGS CONTEXT...`, `rsr BEGINNING...`.
     fn from_str(text: &str) -> Result<Self, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
-        let wrong = || format!("`{text}` is no order: clr IMSI TYPE [reattach], idr IMSI UP DOWN, dsr IMSI FLAGS, rsr");
+        let wrong = || {
+            format!("`{text}` is no order: clr IMSI TYPE [reattach], idr IMSI UP DOWN, await IMSI, dsr IMSI FLAGS, rsr")
+        };
         let imsi = |word: &str| word.parse::<Imsi>().map_err(|_| wrong());
         let number = |word: &str| word.parse::<u32>().map_err(|_| wrong());
         Ok(match words.as_slice() {
             ["clr", who, kind] => Self::Cancel(imsi(who)?, number(kind)?, false),
             ["clr", who, kind, "reattach"] => Self::Cancel(imsi(who)?, number(kind)?, true),
             ["idr", who, up, down] => Self::Rate(imsi(who)?, (number(up)?, number(down)?)),
+            ["await", who] => Self::Await(imsi(who)?),
             ["dsr", who, flags, contexts @ ..] => {
                 let contexts = contexts.iter().map(|word| number(word)).collect::<Result<_, _>>()?;
                 Self::Delete(imsi(who)?, number(flags)?, contexts)

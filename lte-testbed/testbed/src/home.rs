@@ -85,7 +85,9 @@ impl Home {
         let mut text = format!("host = \"{HSS_NAME}\"\nrealm = \"{realm}\"\nlisten = \"{HSS}\"\npeers = {fegs:?}\n");
         for subscriber in subscribers {
             let (imsi, k, opc) = (subscriber.imsi, subscriber.k_hex(), subscriber.opc_hex());
-            text += &format!("[[subscriber]]\nimsi = \"{imsi}\"\nk = \"{k}\"\nopc = \"{opc}\"\n");
+            let zones = &subscriber.zones;
+            text +=
+                &format!("[[subscriber]]\nimsi = \"{imsi}\"\nk = \"{k}\"\nopc = \"{opc}\"\nzone_codes = {zones:?}\n");
         }
         crate::gateway::write_private(&lab.directory().join("hss.toml"), &text)?;
         let said = Arc::default();

@@ -149,6 +149,11 @@ pub struct TrackingArea {
     /// Seconds east of Greenwich that phones are told, a multiple of 900, -43,200 to 50,400 (TS 24.008 §10.5.3.8).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utc_offset_seconds: Option<i32>,
+    /// Zones that it belongs to, by the codes agreed with home networks, at most 100: their subscribers of other zones are refused here with
+    /// EMM cause 12 (regional subscription, TS 29.272 §7.3.70). None: those of the gateway's own file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 100)]
+    pub zone_codes: Vec<u16>,
 }
 
 impl Document for TrackingArea {
@@ -156,6 +161,9 @@ impl Document for TrackingArea {
         c.text("title", &self.title, 200);
         c.range("tac", self.tac, 1..=16_777_213);
         c.distinct("gateways", &self.gateways);
+        if self.zone_codes.len() > 100 {
+            c.wrong_at("zone_codes", "are too many", "at most 100");
+        }
         if self.utc_offset_seconds.is_some_and(|offset| offset % 900 != 0 || !(-43_200..=50_400).contains(&offset)) {
             c.wrong_at("utc_offset_seconds", "is no time zone", "a multiple of 900 from -43200 to 50400");
         }

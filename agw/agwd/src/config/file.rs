@@ -107,7 +107,20 @@ pub struct Federation {
     pub refuse_unknown: bool,
     /// Refuse everybody while the register does not answer.
     pub refuse_unchecked: bool,
-    /// Zone codes, agreed with home networks, of all tracking areas here: subscribers of other zones are refused (cause 12).
+    /// Zone codes, agreed with home networks, of all tracking areas here that have none of their own: subscribers of other zones are refused
+    /// (cause 12).
+    pub zone_codes: Vec<u16>,
+    /// Tracking areas with zone codes of their own.
+    pub area: Vec<ZonedArea>,
+}
+
+/// `[[federation.area]]`: a tracking area as home networks know it (regional subscription, TS 29.272 §7.3.70).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ZonedArea {
+    /// Tracking area code.
+    pub tac: u16,
+    /// The zones that it belongs to.
     pub zone_codes: Vec<u16>,
 }
 

@@ -11,16 +11,32 @@ use serde::{Deserialize, Serialize};
 
 const REMEMBERED: Keyspace = Keyspace(40);
 
-/// A phone as it is kept, version 1. Its layout is a format.
+/// A phone as it is kept, version 2. Its layout is a format: a change is a new struct.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredRemembered {
-    /// All but vectors.
+    /// All but vectors and what the home network waits for.
     known: Remembered,
     /// Vectors in postcard, sealed, in hexadecimal digits; empty for none.
     vectors: String,
+    /// The home network wants to hear when the phone can be reached.
+    awaited: bool,
 }
 
-storage::only_format!(StoredRemembered);
+/// The same, version 1.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredRememberedV1 {
+    known: Remembered,
+    vectors: String,
+}
+
+impl storage::Format for StoredRemembered {
+    const VERSION: u8 = 2;
+
+    fn earlier(version: u8, octets: &[u8]) -> Option<Self> {
+        let was: StoredRememberedV1 = postcard::from_bytes(octets).ok().filter(|_| version == 1)?;
+        Some(Self { known: was.known, vectors: was.vectors, awaited: false })
+    }
+}
 
 /// Reads all; `unreadable` is told of what cannot be read.
 pub fn load(records: &Records, unreadable: &mut dyn FnMut(&str, &[u8])) -> Vec<StoredRemembered> {
@@ -46,20 +62,21 @@ pub fn stage(gateway: &Gateway, imsi: Imsi, batch: &mut Batch) {
 
 /// `None` when the system gives no random numbers: then nothing is kept.
 fn sealed(mut known: Remembered, key: &SealingKey) -> Option<StoredRemembered> {
-    let vectors = std::mem::take(&mut known.vectors);
+    let (vectors, awaited) = (std::mem::take(&mut known.vectors), known.awaited);
     if vectors.is_empty() {
-        return Some(StoredRemembered { known, vectors: String::new() });
+        return Some(StoredRemembered { known, vectors: String::new(), awaited });
     }
     let mut nonce = [0; SEALING_NONCE];
     getrandom::fill(&mut nonce).ok()?;
     let octets = postcard::to_stdvec(&vectors).ok()?;
     let vectors = key.seal_named(&name(known.imsi), nonce, &octets).to_hex();
-    Some(StoredRemembered { known, vectors })
+    Some(StoredRemembered { known, vectors, awaited })
 }
 
 /// As it was before. Vectors that do not open are left out: the home network gives others.
 pub fn opened(stored: StoredRemembered, key: &SealingKey) -> Remembered {
-    let StoredRemembered { mut known, vectors } = stored;
+    let StoredRemembered { mut known, vectors, awaited } = stored;
+    known.awaited = awaited;
     let opened = SealedKey::from_hex(&vectors).and_then(|sealed| key.open_named(&name(known.imsi), &sealed).ok());
     let list = opened.and_then(|octets| postcard::from_bytes::<Vec<(Plmn, u64, AuthMaterial)>>(octets.expose()).ok());
     known.vectors = list.unwrap_or_default();
@@ -110,15 +127,21 @@ mod tests {
             hss: "hss.example".to_owned(),
             used: vec![[9; 16], [8; 16]],
             vectors: Vec::new(),
+            awaited: false,
         };
         let (rand, autn) = ([1; 16], [2; 16]);
         let vector = AuthMaterial { rand, autn, xres: Secret::new(vec![3; 8]), kasme: Secret::new([4; 32]) };
         let key = SealingKey::from_octets(Secret::new([0x11; 32]));
         let octets = postcard::to_stdvec(&vec![(plmn, 1_800_000_300u64, vector.clone())]).unwrap();
         let vectors = key.seal_named(&name(imsi), [5; SEALING_NONCE], &octets).to_hex();
-        let stored = StoredRemembered { known, vectors };
+        let stored = StoredRemembered { known, vectors, awaited: true };
         storage::golden::as_ever("federation-memory", &stored);
-        assert_eq!(opened(stored, &key).vectors, [(plmn, 1_800_000_300, vector)]);
+        let restored = opened(stored.clone(), &key);
+        assert_eq!((restored.vectors, restored.awaited), (vec![(plmn, 1_800_000_300, vector)], true));
+        assert_eq!(
+            storage::golden::of_version(1, "federation-memory"),
+            Some(StoredRemembered { awaited: false, ..stored })
+        );
     }
 
     #[test]
@@ -135,6 +158,7 @@ mod tests {
             hss: "hss.example".to_owned(),
             used: vec![[9; 16]],
             vectors,
+            awaited: true,
         };
         let stored = sealed(known.clone(), &key(1)).unwrap();
         let octets = postcard::to_stdvec(&stored).unwrap();

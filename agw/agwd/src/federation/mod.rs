@@ -10,12 +10,13 @@ pub use memory::{StoredRemembered, load};
 use crate::config::Effective;
 use crate::config::file::FederationGateway;
 use crate::gateway::{Gateway, Job};
-use agw_federation::{Config, Effect, Effects, Equipment, Feg, Urgency};
+use agw_federation::{Config, Effect, Effects, Equipment, Feg, Urgency, Zones};
 use agw_subscribers::Federated;
 use agw_types::{Answer, AuthFailure, ConfigDelta, Event, Question, UeState};
 use anyhow::Context as _;
 use basalt_cloud_link::DeviceKey;
 use basalt_control_api::federation::v1 as api;
+use basalt_ids::Tac;
 use basalt_sansio::{Rng as _, SecureRng, SecureSeed, Time};
 use basalt_store::Batch;
 use std::collections::VecDeque;
@@ -184,7 +185,12 @@ fn config(effective: &Effective) -> anyhow::Result<Config> {
     config.vector_age = age(&written.vector_age, config.vector_age)?;
     config.profile_age = age(&written.profile_age, config.profile_age)?;
     config.patience = effective.gateway.timers.question.saturating_sub(MARGIN).max(MARGIN);
-    config.zones.clone_from(&written.zone_codes);
+    // Each area that is served is named: so it is known where a subscriber of zones is not.
+    let own =
+        |tac: Tac| written.area.iter().find(|area| area.tac == tac.0).map_or(&written.zone_codes, |it| &it.zone_codes);
+    let served = effective.gateway.areas.iter().map(|area| area.tac);
+    config.zones =
+        Zones { areas: served.map(|tac| (tac, own(tac).clone())).collect(), others: written.zone_codes.clone() };
     config.equipment = Equipment {
         check: written.check_equipment,
         refuse_tracked: written.refuse_tracked,

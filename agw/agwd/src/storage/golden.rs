@@ -35,6 +35,11 @@ pub(crate) fn as_ever<T: Format + PartialEq + std::fmt::Debug>(kind: &str, recor
     assert_eq!(decode::<T>(&octets(&file)).as_ref(), Some(record));
 }
 
+/// What the golden file of an earlier version is read as.
+pub(crate) fn of_version<T: Format>(version: u8, kind: &str) -> Option<T> {
+    decode(&octets(&golden(version, kind)))
+}
+
 fn octets(hex: &str) -> Vec<u8> {
     let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
     (0..hex.len()).step_by(2).map(digit).collect()

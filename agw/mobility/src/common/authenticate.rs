@@ -64,7 +64,7 @@ impl<G: Generation> Proof<G> {
                 Verdict::Refused(ProofFailure::Authentication(crate::reject::words_for(AuthFailure::ResyncRefused)))
             }
             Answer::NoVector(failure) => Verdict::Refused(ProofFailure::Subscriber(failure)),
-            Answer::Profile(_) | Answer::NoProfile(_) => {
+            Answer::Profile(..) | Answer::NoProfile(_) => {
                 Verdict::Refused(ProofFailure::Subscriber(AuthFailure::Unavailable(Unavailable::Timeout)))
             }
         }

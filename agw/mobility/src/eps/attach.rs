@@ -31,6 +31,7 @@ use agw_types::{
     Ambr, Answer, AuthFailure, BearerEndpoint, BearerFailure, BearerSetup, ContextSetup, Event, Metric, Outcome,
     Procedure, Profile, Question, RadioCause, RadioCommand, SessionRequest, TimerName, Unavailable,
 };
+use basalt_ids::Tac;
 use basalt_nas::EmmMessage;
 use basalt_nas::emm::{AttachAccept, AttachComplete, AttachReject, AttachRequest};
 use basalt_nas::ie::{
@@ -53,7 +54,11 @@ enum Step {
     /// The profile was asked for.
     Profile { asked: u16 },
     /// The session room sets the default bearer up.
-    Session { profile: Box<Profile> },
+    Session {
+        profile: Box<Profile>,
+        /// Areas in which the subscriber is not served.
+        barred: Vec<Tac>,
+    },
     /// ATTACH ACCEPT is out.
     Accepted {
         profile: Box<Profile>,
@@ -75,7 +80,7 @@ impl Attach {
     pub(crate) const fn profile(&self) -> Option<&Profile> {
         match &self.step {
             Step::Profile { .. } => None,
-            Step::Session { profile } | Step::Accepted { profile, .. } => Some(profile),
+            Step::Session { profile, .. } | Step::Accepted { profile, .. } => Some(profile),
         }
     }
 
@@ -115,7 +120,13 @@ pub(crate) fn begin(ue: &mut Ue, request: AttachRequest, started: Time, cx: &mut
     // The whole of it has one guard, the proof before it included.
     let left = cx.config.timers.procedure.saturating_sub(cx.now.mono - started);
     cx.arm(TimerName::Procedure, left);
-    let asked = cx.ask(Question::Profile { imsi, serving: ue.area.tai.plmn, attach: true, imeisv: ue.imeisv });
+    let asked = cx.ask(Question::Profile {
+        imsi,
+        serving: ue.area.tai.plmn,
+        area: ue.area.tai.tac,
+        attach: true,
+        imeisv: ue.imeisv,
+    });
     ue.emm = Emm::Attaching(Box::new(Attach { request, started, step: Step::Profile { asked } }));
 }
 
@@ -146,10 +157,10 @@ pub(crate) fn profile(ue: &mut Ue, sequence: Option<u16>, answer: Answer, cx: &m
     }
     cx.stop(TimerName::Question);
     let failure = match answer {
-        Answer::Profile(profile) => {
+        Answer::Profile(profile, barred) => {
             ue.ambr = profile.ambr;
             let esm = attach.request.esm_container.0.clone();
-            attach.step = Step::Session { profile: profile.clone() };
+            attach.step = Step::Session { profile: profile.clone(), barred };
             cx.session(SessionRequest::Attach { ue: cx.id, esm, profile });
             return;
         }
@@ -162,10 +173,11 @@ pub(crate) fn profile(ue: &mut Ue, sequence: Option<u16>, answer: Answer, cx: &m
 
 /// The session room has the default bearer ready.
 pub(crate) fn session_ready(ue: &mut Ue, esm: Vec<u8>, mut bearer: BearerSetup, ambr: Ambr, cx: &mut Cx<'_>) {
-    if !matches!(&ue.emm, Emm::Attaching(attach) if matches!(attach.step, Step::Session { .. })) {
-        return;
-    }
-    ue.areas = registration_area(cx.config, ue.area.tai);
+    let Emm::Attaching(attach) = &ue.emm else { return };
+    let Step::Session { barred, .. } = &attach.step else { return };
+    // Where it is not served it shows itself, and is refused.
+    let areas = registration_area(cx.config, ue.area.tai);
+    ue.areas = areas.into_iter().filter(|area| !barred.contains(&area.tac)).collect();
     let guti = guti::allocate(ue, cx);
     let accept = accept(ue, guti, esm, cx);
     // The promise of a new identity and an address is kept before it is made.
@@ -188,7 +200,7 @@ pub(crate) fn session_ready(ue: &mut Ue, esm: Vec<u8>, mut bearer: BearerSetup, 
     cx.arm(TimerName::T3450, cx.config.timers.t3450);
     cx.arm(TimerName::RadioSetup, cx.config.timers.radio);
     let Emm::Attaching(attach) = &mut ue.emm else { return };
-    if let Step::Session { profile } = &attach.step {
+    if let Step::Session { profile, .. } = &attach.step {
         attach.step = Step::Accepted { profile: profile.clone(), accept, sent: 1, context: false };
     }
 }

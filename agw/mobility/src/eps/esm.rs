@@ -51,7 +51,13 @@ pub(crate) fn uplink(ue: &mut Ue, message: Verified<Vec<u8>>, cx: &mut Cx<'_>) {
         Some(waiting) if waiting.messages.len() < MOST_WAITING => waiting.messages.push(esm),
         Some(_) => cx.count(Metric::Discarded("too many ESM messages at once")),
         None => {
-            let asked = cx.ask(Question::Profile { imsi, serving: ue.area.tai.plmn, attach: false, imeisv: ue.imeisv });
+            let asked = cx.ask(Question::Profile {
+                imsi,
+                serving: ue.area.tai.plmn,
+                area: ue.area.tai.tac,
+                attach: false,
+                imeisv: ue.imeisv,
+            });
             ue.waiting_esm = Some(Box::new(Waiting { asked, messages: vec![esm] }));
         }
     }
@@ -65,7 +71,7 @@ pub(crate) fn profile(ue: &mut Ue, sequence: Option<u16>, answer: &Answer, cx: &
     };
     cx.stop(TimerName::Question);
     match answer {
-        Answer::Profile(profile) => {
+        Answer::Profile(profile, _) => {
             for esm in waiting.messages {
                 cx.session(SessionRequest::Uplink { ue: cx.id, esm, profile: profile.clone() });
             }

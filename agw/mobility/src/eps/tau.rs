@@ -118,6 +118,13 @@ pub(crate) fn begin(ue: &mut Ue, request: TrackingAreaUpdateRequest, then: Optio
         reject(ue, EmmCause::NoSuitableCellsInTrackingArea, "the phone's tracking area is not served here", cx);
         return;
     }
+    let foreign = ue.imsi.is_some_and(|imsi| !cx.config.plmns.iter().any(|plmn| imsi.belongs_to(*plmn)));
+    if cx.config.regional && foreign && !ue.areas.contains(&ue.area.tai) {
+        // Whether its home network has it served there is asked at an attach, which this cause brings (§5.5.3.2.5).
+        reject(ue, EmmCause::ImplicitlyDetached, "a visitor goes to an area that it was not given", cx);
+        detach::finish(ue, "it attaches anew in another area", cx);
+        return;
+    }
     learn(ue, &request);
     if let Some(status) = request.bearer_status {
         cx.session(SessionRequest::Synchronise { ue: cx.id, active: status.0 });

@@ -130,6 +130,7 @@ fn describe(args: &AttachArgs, told: &Told) -> Option<String> {
             let name = phone(number);
             match event {
                 Event::AttachStarted => format!("{name} asks to attach"),
+                Event::Challenged(_) => return None,
                 Event::Attached { .. } => format!("{name} is attached"),
                 Event::AttachRejected(cause) => format!("{name} is refused: {cause}"),
                 Event::AttachFailed(why) => format!("{name} cannot attach: {why}"),

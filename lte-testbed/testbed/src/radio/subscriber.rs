@@ -14,6 +14,8 @@ pub struct Subscriber {
     pub imsi: Imsi,
     /// Equipment.
     pub imeisv: Imeisv,
+    /// Zones outside of which its home network lets it not be served; everywhere if there are none.
+    pub zones: Vec<u16>,
     k: [u8; 16],
     opc: [u8; 16],
 }
@@ -39,7 +41,7 @@ impl Subscriber {
         let (mut k, mut opc) = ([0; 16], [0; 16]);
         rng.fill(&mut k);
         rng.fill(&mut opc);
-        Ok(Self { imsi, imeisv, k, opc })
+        Ok(Self { imsi, imeisv, zones: Vec::new(), k, opc })
     }
 
     /// Its card.

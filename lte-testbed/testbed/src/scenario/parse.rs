@@ -98,6 +98,7 @@ fn phone_trait(words: &[&str]) -> Sentence<Option<Trait>> {
         ["has", "wrong", "key"] => Trait::WrongKey,
         ["is", "unknown"] => Trait::Unknown,
         ["is", "of", "network", plmn] => Trait::Network(network(plmn)?),
+        ["is", "of", "zone", zone] => Trait::Zone(number(zone)?),
         ["has", "algorithms", eea, eia] => Trait::Algorithms(bits(eea, "eea")?, bits(eia, "eia")?),
         ["is", "combined"] => Trait::Combined,
         ["conceals"] => Trait::Conceals,
@@ -266,6 +267,7 @@ fn home_action(words: &[&str]) -> Sentence<HomeAction> {
         ["gives", "ue", phone, "rates", up, down] => {
             HomeAction::Orders("idr".to_owned(), index(phone)?, format!("{up} {down}"))
         }
+        ["waits", "for", "ue", phone] => HomeAction::Orders("await".to_owned(), index(phone)?, String::new()),
         ["has", "lost", "its", "memory"] => HomeAction::Resets,
         ["dies"] => HomeAction::Dies,
         ["returns"] => HomeAction::Returns,

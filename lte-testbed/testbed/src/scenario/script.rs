@@ -61,6 +61,8 @@ pub enum Trait {
     Unknown,
     /// Its subscription is of another network.
     Network(Plmn),
+    /// That network lets it be served in this zone.
+    Zone(u16),
     /// It has these algorithms only (capability bits).
     Algorithms(u8, u8),
     /// It attaches for EPS and non-EPS services.

@@ -319,7 +319,10 @@ fn is_unknown(script: &Script, number: u32) -> bool {
 }
 
 fn subscriber(script: &Script, number: u32) -> Result<Subscriber> {
-    Ok(Subscriber::new(home(script, number as usize), number)?)
+    let zone = |kind: &Trait| if let Trait::Zone(zone) = kind { Some(*zone) } else { None };
+    let mut subscriber = Subscriber::new(home(script, number as usize), number)?;
+    subscriber.zones = script.traits(number as usize).filter_map(zone).collect();
+    Ok(subscriber)
 }
 
 fn enb_config(script: &Script, number: usize) -> Result<EnbConfig> {
@@ -350,7 +353,12 @@ fn profile(script: &Script, number: usize) -> Profile {
             Trait::PdnType(pdn_type) => profile.pdn_type = *pdn_type,
             Trait::Once => profile.persistent = false,
             Trait::Timer(timer, value) => set_timer(&mut profile.timers, *timer, *value),
-            Trait::WrongKey | Trait::Unknown | Trait::Network(_) | Trait::Device | Trait::Behind(..) => {}
+            Trait::WrongKey
+            | Trait::Unknown
+            | Trait::Network(_)
+            | Trait::Zone(_)
+            | Trait::Device
+            | Trait::Behind(..) => {}
         }
     }
     profile

@@ -126,6 +126,7 @@ pub struct GatewayPool {
 pub struct TrackingArea {
     pub tac: u32,
     pub utc_offset_seconds: Option<i32>,
+    pub zone_codes: Vec<u16>,
 }
 
 #[derive(Debug, Default, Deserialize)]

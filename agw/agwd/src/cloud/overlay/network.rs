@@ -2,7 +2,7 @@
 
 use super::Layers;
 use super::body::{Dns, Enodeb, Epc, Imei, Network, TrackingArea};
-use crate::config::file;
+use crate::config::file::{self, ZonedArea};
 use basalt_desired::ItemKey;
 use std::collections::BTreeSet;
 
@@ -89,7 +89,7 @@ fn access(layers: &mut Layers<'_>, key: &ItemKey, epc: &Epc) {
 /// The areas served are those of the network, of tracking areas of this gateway, and of its base stations.
 fn areas(layers: &mut Layers<'_>, network: Option<&(ItemKey, Network)>) {
     let mut tacs = BTreeSet::new();
-    let mut offset = None;
+    let (mut offset, mut zoned) = (None, Vec::new());
     if let Some((_, network)) = network
         && network.epc.tac != 0
     {
@@ -97,7 +97,12 @@ fn areas(layers: &mut Layers<'_>, network: Option<&(ItemKey, Network)>) {
     }
     for (key, area) in layers.read::<TrackingArea>("tracking-areas") {
         match u16::try_from(area.tac) {
-            Ok(tac) if LTE_TACS.contains(&area.tac) => drop(tacs.insert(tac)),
+            Ok(tac) if LTE_TACS.contains(&area.tac) => {
+                tacs.insert(tac);
+                if !area.zone_codes.is_empty() {
+                    zoned.push(ZonedArea { tac, zone_codes: area.zone_codes });
+                }
+            }
             _ => {
                 layers.refuse(&key, format!("{} is a tracking area of 5G, which this gateway does not serve", area.tac))
             }
@@ -128,6 +133,12 @@ fn areas(layers: &mut Layers<'_>, network: Option<&(ItemKey, Network)>) {
         }
         if let Some(seconds) = offset {
             layers.attempt(key, |file| file.network.utc_offset_minutes = Some(seconds / 60));
+        }
+        for area in zoned {
+            layers.attempt(key, |file| {
+                file.federation.area.retain(|known| known.tac != area.tac);
+                file.federation.area.push(area);
+            });
         }
     }
 }

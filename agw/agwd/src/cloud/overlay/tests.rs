@@ -74,7 +74,7 @@ fn what_the_orchestrator_says_goes_before_the_file_and_the_rest_stays() {
         ),
         ("gateways", "other", json!({"epc": {"dns_servers": ["198.51.100.2"]}})),
         ("gateway-pools", "p", json!({"mme_group_id": 500})),
-        ("tracking-areas", "north", json!({"tac": 8, "utc_offset_seconds": 19800})),
+        ("tracking-areas", "north", json!({"tac": 8, "utc_offset_seconds": 19800, "zone_codes": [7, 9]})),
         ("enodebs", "e1", json!({"config_type": "UNMANAGED", "cell_id": 1, "tac": 9})),
         ("apns", "internet", json!({"qci": 9, "ip_blocks": {"hill": ["10.50.0.0/20"], "other": ["10.60.0.0/20"]}})),
         (
@@ -90,6 +90,8 @@ fn what_the_orchestrator_says_goes_before_the_file_and_the_rest_stays() {
     assert_eq!(gateway.areas.iter().map(|area| area.tac.0).collect::<Vec<_>>(), [7, 8, 9]);
     assert_eq!((gateway.group.0, gateway.code.0, gateway.relative_capacity), (500, 9, 40));
     assert_eq!((gateway.timers.t3412.as_secs(), gateway.time_zone_quarters), (3600, 22));
+    let zoned: Vec<_> = effective.federation.area.iter().map(|area| (area.tac, area.zone_codes.clone())).collect();
+    assert!(gateway.regional && zoned == [(8, vec![7, 9])], "{zoned:?}");
     assert_eq!(gateway.network_name.as_ref().unwrap().full, "Hill");
     assert!(!gateway.access.admits_subscriber("262011234567890".parse().unwrap()));
     assert_eq!(gateway.dns, ["198.51.100.1".parse::<std::net::Ipv4Addr>().unwrap()]);

@@ -4,6 +4,7 @@ use super::{each, wrong};
 use crate::config::file::{FederationGateway, File};
 use crate::config::parse::ConfigError;
 use crate::config::values;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 pub(super) fn check(file: &File) -> Result<(), ConfigError> {
@@ -11,6 +12,10 @@ pub(super) fn check(file: &File) -> Result<(), ConfigError> {
     let wanted = federation.others || !federation.networks.is_empty() || !federation.imsis.is_empty();
     if !wanted && federation.gateway.is_empty() {
         return Ok(());
+    }
+    let tacs: BTreeSet<u16> = federation.area.iter().map(|area| area.tac).collect();
+    if tacs.len() < federation.area.len() {
+        return Err(wrong("a tracking area is twice in `area`").fix("name all its zone codes at once"));
     }
     each(&federation.networks, values::plmn).map_err(wrong)?;
     let digits = |text: &String| (6..=15).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit());

@@ -76,6 +76,7 @@ pub(super) fn gateway(
         relative_capacity: network.relative_capacity.unwrap_or(255),
         areas,
         whole_network_area_list: true,
+        regional: file.federation.area.iter().any(|area| !area.zone_codes.is_empty()),
         user_plane: IpAddr::V4(user_plane),
         apns,
         dns,
