@@ -27,9 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What ends the session that everything is asked with, or never ends itself.
 const NOT: [&str; 3] = ["log_out", "delete_sessions", "watch"];
 /// A reference to something that is not there and a precondition that does not hold depend on what there is: no schema can say
-/// them, and they are no findings. Everything else that the document allows has to be taken.
+/// them, and they are no findings; nor is 412 for an entity tag that is none of ours (RFC 9110
+/// §13.1.1). Everything else that the document allows has to be taken.
 const SETTINGS: &str = "[checks.positive_data_acceptance]\n\
-                        expected-statuses = [\"2xx\", \"3xx\", \"401\", \"403\", \"404\", \"409\", \"412\", \"422\", \"429\", \"503\"]\n";
+                        expected-statuses = [\"2xx\", \"3xx\", \"401\", \"403\", \"404\", \"409\", \"412\", \"422\", \"429\", \"503\"]\n\
+                        [checks.negative_data_rejection]\n\
+                        expected-statuses = [\"4xx\", \"5xx\"]\n";
 
 /// Runs it against `orchestratord` of the programs that were built.
 pub(crate) fn run(step: &mut Step) -> Result<Outcome> {
