@@ -325,6 +325,13 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<OsString>,
     },
+    /// The certificate authority of the gateways of this machine's orchestrator: status, rotate, retire (see `basalt authority --help`)
+    #[command(disable_help_flag = true)]
+    Authority {
+        /// What `orchestratord authority` is told
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
     /// Set up an orchestrator on this machine for good: user, folders, key, database, unit (see `basalt init --help`)
     #[command(disable_help_flag = true)]
     Init {

@@ -86,8 +86,14 @@ fn what_the_handbook_says_works() {
             script += &commands(name);
             script += BETWEEN;
         }
-        let mut command = Command::new("unshare");
-        command.args(names).args(["bash", "-c", &script]).env("PROGRAMS", &programs).stdin(Stdio::null());
+        // Whatever waits in vain is told with what was said until then.
+        let mut command = Command::new("timeout");
+        command
+            .args(["--kill-after=10", "300", "unshare"])
+            .args(names)
+            .args(["bash", "-c", &script])
+            .env("PROGRAMS", &programs)
+            .stdin(Stdio::null());
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "chapter {chapter}: {said}");

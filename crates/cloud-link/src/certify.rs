@@ -117,9 +117,9 @@ pub(crate) async fn somewhere<D: Dial>(
 async fn enrolment<D: Dial>(
     dial: &Arc<D>,
     address: &str,
-    fingerprint: [u8; 32],
+    fingerprints: Vec<[u8; 32]>,
 ) -> Result<EnrolmentClient<Channel>, Denial> {
-    let config = tls::enrolment(fingerprint).map_err(|error| refused(&error))?;
+    let config = tls::enrolment(fingerprints).map_err(|error| refused(&error))?;
     channel(dial, address, ENROLMENT_NAME, config, SLOW).await.map(EnrolmentClient::new)
 }
 
@@ -132,7 +132,7 @@ pub(crate) async fn enrol<D: Dial>(
     version: &str,
     key: &DeviceKey,
 ) -> Result<Identity, Denial> {
-    let mut client = enrolment(dial, address, token.fingerprint).await?;
+    let mut client = enrolment(dial, address, vec![token.fingerprint]).await?;
     let digest = Sha256::digest(token.secret.as_bytes());
     let signature = key.sign(&enrolment_text(&digest)).map_err(|error| refused(&error))?;
     let request = api::EnrolRequest {
@@ -143,7 +143,7 @@ pub(crate) async fn enrol<D: Dial>(
         version: version.to_owned(),
     };
     let issued = within(client.enrol(request)).await?;
-    identity(issued, &token.address, token.fingerprint)
+    identity(issued, &token.address)
 }
 
 /// Shows the device key for a new certificate.
@@ -153,15 +153,16 @@ pub(crate) async fn re_enrol<D: Dial>(
     former: &Identity,
     key: &DeviceKey,
 ) -> Result<Identity, Denial> {
-    let fingerprint = tls::fingerprint(&former.authority);
-    let mut client = enrolment(dial, address, fingerprint).await?;
+    let known = tls::certificates(&former.authority).map_err(|error| refused(&error))?;
+    let fingerprints = known.iter().map(|one| tls::fingerprint(one)).collect();
+    let mut client = enrolment(dial, address, fingerprints).await?;
     let challenge = within(client.get_challenge(api::ChallengeRequest {})).await?.challenge;
     let text = re_enrolment_text(&former.network, &former.gateway, &challenge);
     let signature = key.sign(&text).map_err(|error| refused(&error))?;
     let (network, gateway) = (former.network.clone(), former.gateway.clone());
     let request = api::ReEnrolRequest { network, gateway, challenge, signature };
     let issued = within(client.re_enrol(request)).await?;
-    identity(issued, &former.address, fingerprint)
+    identity(issued, &former.address)
 }
 
 /// Renews with the present certificate.
@@ -174,19 +175,22 @@ pub(crate) async fn renew<D: Dial>(
     let mut client = mutual(dial, address, former, key).await?;
     let request = api::RenewRequest { network: former.network.clone(), gateway: former.gateway.clone() };
     let issued = within(client.renew(request)).await?;
-    identity(issued, &former.address, tls::fingerprint(&former.authority))
+    identity(issued, &former.address)
 }
 
-fn identity(issued: api::Issued, address: &str, fingerprint: [u8; 32]) -> Result<Identity, Denial> {
-    if tls::fingerprint(&issued.authority) != fingerprint {
-        return Err(Denial::Refused("the certificate is of another authority than the token's".to_owned()));
+/// Whoever gave it was recognised; it may be of a later generation of the authority than that by which he was.
+fn identity(issued: api::Issued, address: &str) -> Result<Identity, Denial> {
+    let certificate = [vec![issued.certificate], issued.bridges].concat().concat();
+    let authority = [vec![issued.authority], issued.other_authorities].concat().concat();
+    for certificates in [&certificate, &authority] {
+        tls::certificates(certificates).map_err(|error| refused(&error))?;
     }
     Ok(Identity {
         network: issued.network,
         gateway: issued.gateway,
         address: address.to_owned(),
-        certificate: issued.certificate,
-        authority: issued.authority,
+        certificate,
+        authority,
         not_before: issued.not_before,
         not_after: issued.not_after,
     })

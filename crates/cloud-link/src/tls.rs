@@ -13,31 +13,70 @@ use rustls::{
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// The authority whose certificate has this SHA-256, found in the chain that the server sends.
+/// Certificates of an authority that are held at most.
+const AUTHORITIES: usize = 16;
+
+/// An authority whose certificate has one of these SHA-256, found in the chain that the server sends.
 #[derive(Debug)]
 struct Pinned {
-    fingerprint: [u8; 32],
+    fingerprints: Vec<[u8; 32]>,
     provider: Arc<CryptoProvider>,
 }
 
 impl Pinned {
     fn verifier(&self, chain: &[CertificateDer<'_>]) -> Result<Arc<WebPkiServerVerifier>, Error> {
         let unknown = || Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        let matches = |der: &&CertificateDer<'_>| Sha256::digest(der.as_ref()).as_slice() == self.fingerprint;
-        let authority = chain.iter().find(matches).ok_or_else(unknown)?;
-        verifier(authority, &self.provider)
+        let matches = |der: &&CertificateDer<'_>| self.fingerprints.contains(&fingerprint(der));
+        let mut roots = RootCertStore::empty();
+        for authority in chain.iter().filter(matches).take(AUTHORITIES) {
+            roots.add(authority.clone().into_owned())?;
+        }
+        if roots.is_empty() { Err(unknown()) } else { verifier(roots, &self.provider) }
     }
 }
 
-fn verifier(
-    authority: &CertificateDer<'_>,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, Error> {
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.clone().into_owned())?;
+fn verifier(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, Error> {
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
         .map_err(|error| Error::General(error.to_string()))
+}
+
+/// Certificates (DER) that stand one behind the other.
+///
+/// # Errors
+/// There is none, there are too many, or it is no sequence of them.
+pub(crate) fn certificates(octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let (mut all, mut rest) = (Vec::new(), octets);
+    while !rest.is_empty() {
+        let Some((one, behind)) = first(rest).filter(|_| all.len() < AUTHORITIES) else {
+            return Err(Error::InvalidCertificate(CertificateError::BadEncoding));
+        };
+        all.push(CertificateDer::from(one.to_vec()));
+        rest = behind;
+    }
+    if all.is_empty() { Err(Error::NoCertificatesPresented) } else { Ok(all) }
+}
+
+/// The first DER sequence and what stands behind it (X.690 §8.1.3).
+fn first(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&[tag, length], rest) = octets.split_first_chunk()?;
+    let (header, length) = match length {
+        0..=0x7f => (2, usize::from(length)),
+        0x81..=0x84 => {
+            let digits = rest.get(..usize::from(length & 0x7f))?;
+            (2 + digits.len(), digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)))
+        }
+        _ => return None,
+    };
+    octets.split_at_checked(header.checked_add(length)?).filter(|_| tag == 0x30)
+}
+
+fn roots(authority: &[u8]) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    for one in certificates(authority)? {
+        roots.add(one)?;
+    }
+    Ok(roots)
 }
 
 impl ServerCertVerifier for Pinned {
@@ -49,8 +88,9 @@ impl ServerCertVerifier for Pinned {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // The pinned one only says who may sign; the server's own must be signed by it and have the right name.
-        self.verifier(intermediates)?.verify_server_cert(end_entity, &[], server_name, ocsp_response, now)
+        // The pinned one only says who may sign; the server's own must be signed by it, or by a later generation of it, and have the
+        // right name.
+        self.verifier(intermediates)?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(
@@ -83,18 +123,17 @@ fn begin() -> (Arc<CryptoProvider>, Result<rustls::ConfigBuilder<ClientConfig, r
 }
 
 /// Only the server shows who it is: for enrolment.
-pub(crate) fn enrolment(fingerprint: [u8; 32]) -> Result<ClientConfig, Error> {
+pub(crate) fn enrolment(fingerprints: Vec<[u8; 32]>) -> Result<ClientConfig, Error> {
     let (provider, builder) = begin();
-    let builder = builder?.dangerous().with_custom_certificate_verifier(Arc::new(Pinned { fingerprint, provider }));
+    let builder = builder?.dangerous().with_custom_certificate_verifier(Arc::new(Pinned { fingerprints, provider }));
     Ok(with_http2(builder.with_no_client_auth()))
 }
 
 /// Both show who they are.
 pub(crate) fn mutual(authority: &[u8], certificate: &[u8], key: &DeviceKey) -> Result<ClientConfig, Error> {
     let (provider, builder) = begin();
-    let authority = CertificateDer::from(authority.to_vec());
-    let builder = builder?.with_webpki_verifier(verifier(&authority, &provider)?);
-    let chain = vec![CertificateDer::from(certificate.to_vec())];
+    let builder = builder?.with_webpki_verifier(verifier(roots(authority)?, &provider)?);
+    let chain = certificates(certificate)?;
     Ok(with_http2(builder.with_client_auth_cert(chain, PrivatePkcs8KeyDer::from(key.pkcs8()).into())?))
 }
 
@@ -113,11 +152,10 @@ pub fn client_config(identity: &Identity, key: &DeviceKey) -> Result<ClientConfi
 /// The certificate and the key do not fit together.
 pub fn server_config(identity: &Identity, key: &DeviceKey) -> Result<ServerConfig, Error> {
     let provider = Arc::new(ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(identity.authority.clone()))?;
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+    let roots = Arc::new(roots(&identity.authority)?);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
     let verifier = verifier.map_err(|error| Error::General(error.to_string()))?;
-    let chain = vec![CertificateDer::from(identity.certificate.clone())];
+    let chain = certificates(&identity.certificate)?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
@@ -138,4 +176,29 @@ fn with_http2(mut config: ClientConfig) -> ClientConfig {
 /// SHA-256 of a certificate.
 pub(crate) fn fingerprint(der: &[u8]) -> [u8; 32] {
     Sha256::digest(der).into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn certificates_stand_one_behind_the_other() {
+        let short = [0x30, 2, 1, 2];
+        let long = [&[0x30, 0x82, 1, 0][..], &[7; 256]].concat();
+        let both = certificates(&[&short[..], &long].concat()).unwrap();
+        assert_eq!(both.iter().map(|one| one.len()).collect::<Vec<_>>(), [4, 260]);
+        let wrong: [&[u8]; 7] = [
+            &[],
+            &[0x30],
+            &[0x30, 3, 1, 2],
+            &[0x31, 2, 1, 2],
+            &[0x30, 0x80, 1, 2],
+            &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff],
+            &[0x30, 2, 1, 2, 0],
+        ];
+        wrong.iter().for_each(|octets| assert!(certificates(octets).is_err(), "{octets:?}"));
+        assert!(certificates(&short.repeat(AUTHORITIES + 1)).is_err());
+    }
 }

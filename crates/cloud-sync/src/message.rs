@@ -13,9 +13,9 @@ pub struct Identity {
     pub gateway: String,
     /// Where the orchestrator is: `HOST:PORT`, of each replica that is known, with commas between.
     pub address: String,
-    /// Its certificate, DER.
+    /// Its certificate, DER; behind it those by which one who knows only former authorities recognises it.
     pub certificate: Vec<u8>,
-    /// The authority's certificate, DER.
+    /// The authority's certificates, DER, one behind the other: of the generation that issued ours, then of others that are believed.
     pub authority: Vec<u8>,
     /// Seconds since 1970 UTC.
     pub not_before: u64,

@@ -21,12 +21,20 @@ const ARGUMENTS: usize = 16 << 10;
 const SILENT: i64 = 2 * 330_000;
 
 /// Where gateways find the orchestrator, and by what they recognise it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct JoinPoint {
     /// `HOST:PORT`.
     pub address: String,
-    /// SHA-256 of the authority's certificate, in hexadecimal.
-    pub fingerprint: String,
+    /// SHA-256 of the authority's certificate, in hexadecimal, as it changes.
+    pub fingerprint: tokio::sync::watch::Receiver<String>,
+}
+
+impl JoinPoint {
+    /// The token that a gateway joins with, of a secret.
+    #[must_use]
+    pub fn token(&self, secret: &str) -> String {
+        format!("bgt1.{}.{}.{secret}", self.address, *self.fingerprint.borrow())
+    }
 }
 
 /// A token for one gateway.
@@ -135,7 +143,7 @@ pub(crate) async fn create_token(call: &Call) -> Result<Answer, Problem> {
         used_by: String::new(),
     };
     call.state.db.put_gateway_token(&token).await?;
-    let text = format!("bgt1.{}.{}.{secret}", join.address, join.fingerprint);
+    let text = join.token(&secret);
     let mut body = shown_token(&token);
     body["command"] = format!("basalt gateway join {text}").into();
     body["token"] = text.into();

@@ -58,6 +58,9 @@ pub trait FleetRepository: Send + Sync {
     /// another; network, name, and when it ends. At most 1000.
     async fn expiring(&self, after: i64, before: i64) -> Result<Vec<(String, String, i64)>, Error>;
 
+    /// Gateways that are not revoked and have had no certificate since a time (milliseconds since 1970); network and name. At most 1000.
+    async fn certified_before(&self, at: i64) -> Result<Vec<(String, String)>, Error>;
+
     /// Revokes device and certificates of a gateway; it must join again with a token. False when it had never joined.
     async fn revoke(&self, network: &str, gateway: &str, now: i64) -> Result<bool, Error>;
 

@@ -1,21 +1,27 @@
 //! The certificate authority of the gateways: made at the first start, its key sealed in the database.
+//!
+//! It has generations, of which one issues; the others that are not retired are believed, too. A new one is signed by the one before as
+//! well as by itself, so that a gateway that was away while it came still recognises the orchestrator ([`mod@generations`]).
+
+mod generations;
+
+pub use generations::{Overview, holds_key};
 
 use anyhow::{Context, Result};
 use basalt_control_api::orchestrator::{ENROLMENT_NAME, REPLICA_NAME, SERVER_NAME, member_name};
-use basalt_security::{SEALING_NONCE, SealedKey, SealingKey};
+use generations::Generation;
 use hmac::{Hmac, KeyInit, Mac};
-use orchestrator_db::Repository;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm, date_time_ymd,
+    CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    PublicKeyData, SerialNumber, SignatureAlgorithm, date_time_ymd,
 };
+use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// Settings of the installation that hold it. Key and certificate stand in one, so that replicas that start together agree on
-/// both: the first one's stay.
+/// both: the first one's stay. Later generations have a number behind.
 pub const SETTING: &str = "certificate authority";
 /// Under which name its key is sealed there.
 pub const SEALED_AS: &str = "certificate authority key";
@@ -28,9 +34,8 @@ const CHALLENGE_OCTETS: usize = 8 + 16 + 32;
 
 /// The authority.
 pub struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: CertificateDer<'static>,
-    challenge_key: [u8; 32],
+    /// Those that are believed, by their numbers; never empty.
+    generations: Vec<Generation>,
 }
 
 /// A certificate that was made.
@@ -63,37 +68,55 @@ impl PublicKeyData for Point<'_> {
 }
 
 impl Authority {
-    /// Makes the authority if there is none, and opens its key.
+    /// The generation that issues at a time, seconds since 1970: the last whose time has come.
+    fn current(&self, now: u64) -> Result<&Generation> {
+        let begun = self.generations.iter().rev().find(|one| one.from <= now);
+        begun.or_else(|| self.generations.first()).context("there is no authority")
+    }
+
+    /// What distinguishes this from how it was before: who is believed, and who issues.
+    pub(crate) fn mark(&self, now: u64) -> (Vec<u32>, u32) {
+        let issues = self.current(now).map_or(0, |one| one.number);
+        (self.generations.iter().map(|one| one.number).collect(), issues)
+    }
+
+    /// The certificate of the generation that issues now (seconds since 1970), DER.
     ///
     /// # Errors
-    /// The database, or the key does not open with this sealing key.
-    pub async fn ensure(db: &dyn Repository, key: &SealingKey) -> Result<Self> {
-        let held = match db.setting(SETTING, None).await? {
-            Some(held) => Some(held),
-            None => db.setting(SETTING, Some(&make(key)?)).await?,
-        };
-        let held = held.context("the database does not keep the certificate authority")?;
-        let (sealed, certificate) = held.split_once('\n').context("the certificate authority is damaged")?;
-        let sealed = SealedKey::from_hex(sealed).context("the certificate authority's key is damaged")?;
-        let opened = key.open_named(SEALED_AS, &sealed).context("the certificate authority's key")?;
-        let text = core::str::from_utf8(opened.expose()).context("the certificate authority's key is no text")?;
-        let pair = KeyPair::from_pem(text).context("the certificate authority's key is damaged")?;
-        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes())
-            .map_err(|_| anyhow::anyhow!("the certificate authority's certificate is damaged"))?;
-        let challenge_key = Sha256::digest([b"basalt challenge v1\0", opened.expose().as_slice()].concat()).into();
-        Ok(Self { issuer: Issuer::new(params(), pair), certificate, challenge_key })
+    /// There is none, which cannot be.
+    pub fn certificate(&self, now: u64) -> Result<&CertificateDer<'static>> {
+        Ok(&self.current(now)?.certificate)
     }
 
-    /// Its certificate, DER.
-    #[must_use]
-    pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
+    /// SHA-256 of that, by which gateways recognise it.
+    ///
+    /// # Errors
+    /// As [`certificate`](Self::certificate).
+    pub fn fingerprint(&self, now: u64) -> Result<[u8; 32]> {
+        Ok(Sha256::digest(self.certificate(now)?.as_ref()).into())
     }
 
-    /// SHA-256 of its certificate, by which gateways recognise it.
-    #[must_use]
-    pub fn fingerprint(&self) -> [u8; 32] {
-        Sha256::digest(self.certificate.as_ref()).into()
+    /// The certificates that are believed besides the one that issues now, DER.
+    pub(crate) fn others(&self, now: u64) -> Vec<Vec<u8>> {
+        let issues = self.current(now).map_or(0, |one| one.number);
+        let others = self.generations.iter().filter(|one| one.number != issues);
+        others.map(|one| one.certificate.to_vec()).collect()
+    }
+
+    /// Certificates by which those who know an earlier generation only recognise what the present one signs, DER.
+    pub(crate) fn bridges(&self, now: u64) -> Vec<CertificateDer<'static>> {
+        let issues = self.current(now).map_or(0, |one| one.number);
+        let till = self.generations.iter().skip(1).filter(|one| one.number <= issues);
+        till.filter_map(|one| one.bridge.clone()).collect()
+    }
+
+    /// Whoever shows a certificate of one of them is believed.
+    pub(crate) fn roots(&self) -> Result<RootCertStore> {
+        let mut roots = RootCertStore::empty();
+        for one in &self.generations {
+            roots.add(one.certificate.clone())?;
+        }
+        Ok(roots)
     }
 
     /// A certificate for a gateway's key, good from now (seconds since 1970) for a while. It has the gateway's name among those that
@@ -116,23 +139,28 @@ impl Authority {
         params.not_before = date_time_ymd(1970, 1, 1) + Duration::from_secs(not_before);
         params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(not_after);
         params.serial_number = Some(serial()?);
-        let der = params.signed_by(&Point(point), &self.issuer)?.der().to_vec();
+        let der = params.signed_by(&Point(point), &self.current(now)?.issuer)?.der().to_vec();
         Ok(Made { der, not_before, not_after })
     }
 
-    /// The orchestrator's own chain and key (PKCS #8), made anew at each start. Other replicas know it by [`REPLICA_NAME`].
+    /// The orchestrator's own chain and key (PKCS #8), made anew at each start and for each generation. Other replicas know it by
+    /// [`REPLICA_NAME`]. The chain has every certificate by which somebody may recognise it.
     ///
     /// # Errors
     /// The system has no randomness.
-    pub(crate) fn server(&self) -> Result<(Vec<CertificateDer<'static>>, Vec<u8>)> {
+    pub(crate) fn server(&self, now: u64) -> Result<(Vec<CertificateDer<'static>>, Vec<u8>)> {
+        let current = self.current(now)?;
         let pair = KeyPair::generate()?;
         let names = [SERVER_NAME, ENROLMENT_NAME, REPLICA_NAME].map(str::to_owned);
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, SERVER_NAME);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.serial_number = Some(serial()?);
-        let own = params.signed_by(&pair, &self.issuer)?;
-        Ok((vec![own.der().clone(), self.certificate.clone()], pair.serialize_der()))
+        let own = params.signed_by(&pair, &current.issuer)?;
+        let mut chain = vec![own.der().clone(), current.certificate.clone()];
+        chain.extend(self.bridges(now));
+        chain.extend(self.others(now).into_iter().map(CertificateDer::from));
+        Ok((chain, pair.serialize_der()))
     }
 
     /// Something to sign that any replica recognises.
@@ -144,7 +172,7 @@ impl Authority {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("{error}"))?;
         challenge.extend(random);
-        let mark = self.mark(&challenge)?.finalize().into_bytes();
+        let mark = mark(&self.current(now)?.challenge_key, &challenge)?.finalize().into_bytes();
         challenge.extend(mark);
         Ok(challenge)
     }
@@ -154,25 +182,18 @@ impl Authority {
         if challenge.len() != CHALLENGE_OCTETS {
             return false;
         }
-        let (said, mark) = challenge.split_at(CHALLENGE_OCTETS - 32);
+        let (said, shown) = challenge.split_at(CHALLENGE_OCTETS - 32);
         let at = said.first_chunk().map_or(0, |octets| u64::from_be_bytes(*octets));
         let fresh = at <= now.saturating_add(TOLERANCE) && now <= at.saturating_add(CHALLENGE);
-        fresh && self.mark(said).is_ok_and(|own| own.verify_slice(mark).is_ok())
-    }
-
-    fn mark(&self, text: &[u8]) -> Result<Hmac<Sha256>> {
-        let mut mark = Hmac::<Sha256>::new_from_slice(&self.challenge_key).context("the key of challenges")?;
-        mark.update(text);
-        Ok(mark)
+        let made = |one: &Generation| mark(&one.challenge_key, said).is_ok_and(|own| own.verify_slice(shown).is_ok());
+        fresh && self.generations.iter().any(made)
     }
 }
 
-fn params() -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "Basalt gateway CA");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params
+fn mark(key: &[u8; 32], text: &[u8]) -> Result<Hmac<Sha256>> {
+    let mut mark = Hmac::<Sha256>::new_from_slice(key).context("the key of challenges")?;
+    mark.update(text);
+    Ok(mark)
 }
 
 fn serial() -> Result<SerialNumber> {
@@ -183,20 +204,10 @@ fn serial() -> Result<SerialNumber> {
     Ok(SerialNumber::from(octets.to_vec()))
 }
 
-/// The sealed key in hexadecimal, a line end, the certificate.
-fn make(key: &SealingKey) -> Result<String> {
-    let pair = KeyPair::generate()?;
-    let certificate = params().self_signed(&pair)?;
-    let mut nonce = [0; SEALING_NONCE];
-    getrandom::fill(&mut nonce).context("the system has no randomness")?;
-    let sealed = key.seal_named(SEALED_AS, nonce, pair.serialize_pem().as_bytes());
-    Ok(format!("{}\n{}", sealed.to_hex(), certificate.pem()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use basalt_security::Secret;
+    use basalt_security::{SealingKey, Secret};
     use orchestrator_db::{Settings, open};
 
     #[tokio::test]
@@ -208,7 +219,7 @@ mod tests {
         let key = SealingKey::from_octets(Secret::new([7; 32]));
         let first = Authority::ensure(db.as_ref(), &key).await.unwrap();
         let again = Authority::ensure(db.as_ref(), &key).await.unwrap();
-        assert_eq!(again.fingerprint(), first.fingerprint());
+        assert_eq!(again.fingerprint(1).unwrap(), first.fingerprint(1).unwrap());
         let other = SealingKey::from_octets(Secret::new([8; 32]));
         assert!(Authority::ensure(db.as_ref(), &other).await.is_err());
         // What one replica asks, another recognises, for a while, and nothing else.

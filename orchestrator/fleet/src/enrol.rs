@@ -2,7 +2,7 @@
 
 use crate::alarm::About;
 use crate::authority::Whose;
-use crate::fleet::{Fleet, hex, now, unhex};
+use crate::fleet::{Fleet, hex, now, seconds, unhex};
 use crate::identity::{Known, exists, peer, unavailable};
 use crate::relay::is_feg;
 use basalt_control_api::orchestrator::v1 as api;
@@ -64,7 +64,7 @@ impl Service for Enrolment {
     }
 
     async fn get_challenge(&self, _: Request<api::ChallengeRequest>) -> Result<Response<api::Challenge>, Status> {
-        let challenge = self.0.authority.challenge(seconds()).map_err(|_| Status::unavailable("no randomness"))?;
+        let challenge = self.0.authority().challenge(seconds()).map_err(|_| Status::unavailable("no randomness"))?;
         Ok(Response::new(api::Challenge { challenge }))
     }
 
@@ -72,7 +72,7 @@ impl Service for Enrolment {
         let address = peer(&request)?.address.ip().to_string();
         let request = request.into_inner();
         let known = Known { network: request.network.clone(), gateway: request.gateway.clone(), peer: address };
-        if !self.0.authority.recognises(&request.challenge, seconds()) {
+        if !self.0.authority().recognises(&request.challenge, seconds()) {
             let about = About { peer: known.peer, ..About::default() };
             self.0
                 .alarms
@@ -175,11 +175,12 @@ pub(crate) async fn issue(fleet: &Fleet, known: &Known, point: &[u8]) -> Result<
     let life = fleet.settings.certificate_life;
     let feg = is_feg(fleet, &known.network, &known.gateway).await?;
     let whose = Whose { network: &known.network, gateway: &known.gateway, feg };
-    let made = fleet.authority.issue(whose, point, seconds(), life);
-    let made = made.map_err(|error| {
+    let (authority, at) = (fleet.authority(), seconds());
+    let cannot = |error: anyhow::Error| {
         tracing::error!(%error, "a certificate could not be made");
         Status::unavailable("a certificate cannot be made now")
-    })?;
+    };
+    let made = authority.issue(whose, point, at, life).map_err(cannot)?;
     let certificate = Certificate {
         fingerprint: hex(&Sha256::digest(&made.der)),
         network: known.network.clone(),
@@ -193,12 +194,10 @@ pub(crate) async fn issue(fleet: &Fleet, known: &Known, point: &[u8]) -> Result<
         network: known.network.clone(),
         gateway: known.gateway.clone(),
         certificate: made.der,
-        authority: fleet.authority.certificate().to_vec(),
+        authority: authority.certificate(at).map_err(cannot)?.to_vec(),
+        bridges: authority.bridges(at).iter().map(|one| one.to_vec()).collect(),
+        other_authorities: authority.others(at),
         not_before: made.not_before,
         not_after: made.not_after,
     })
-}
-
-fn seconds() -> u64 {
-    u64::try_from(now() / 1000).unwrap_or(0)
 }

@@ -10,9 +10,12 @@ use crate::relay::Relays;
 use crate::{releases, watch};
 use basalt_security::SealingKey;
 use orchestrator_db::Repository;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
+
+/// The authority is looked at once in so many looks at the feeds.
+const AUTHORITY_LOOKS: u32 = 10;
 
 /// Bounds of the conversations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +45,9 @@ impl Default for Settings {
 pub struct Fleet {
     pub(crate) db: Arc<dyn Repository>,
     pub(crate) key: SealingKey,
-    pub(crate) authority: Authority,
+    authority: RwLock<Arc<Authority>>,
+    /// SHA-256 of the certificate that new tokens name, in hexadecimal.
+    fingerprint: tokio::sync::watch::Sender<String>,
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,
     pub(crate) catalogs: Catalogs,
@@ -82,7 +87,8 @@ impl Fleet {
             places: tokio::sync::watch::Sender::default(),
             db,
             key,
-            authority,
+            fingerprint: tokio::sync::watch::Sender::new(shown(&authority)),
+            authority: RwLock::new(Arc::new(authority)),
             settings,
         };
         Ok(Arc::new(fleet))
@@ -94,9 +100,11 @@ impl Fleet {
     /// The listener failed, or the authority cannot sign for itself.
     pub async fn serve<A: Accept>(self: Arc<Self>, listener: A) -> anyhow::Result<()> {
         let watcher = watch::watch(Arc::clone(&self));
+        let follower = Arc::clone(&self);
         let listener = listen::listen(Arc::clone(&self), listener);
         tokio::select! {
             () = watcher => Ok(()),
+            () = follower.follow_authority() => Ok(()),
             ended = listener => ended,
         }
     }
@@ -110,11 +118,48 @@ impl Fleet {
         }
     }
 
+    /// The authority as it is now.
+    pub(crate) fn authority(&self) -> Arc<Authority> {
+        Arc::clone(&self.authority.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// SHA-256 of the certificate by which gateways that join recognise the orchestrator, in hexadecimal, as it changes.
+    #[must_use]
+    pub fn fingerprint(&self) -> tokio::sync::watch::Receiver<String> {
+        self.fingerprint.subscribe()
+    }
+
+    /// Takes over generations of the authority that somebody made or retired, and notices when the next one's time has come.
+    async fn follow_authority(&self) {
+        loop {
+            tokio::time::sleep(self.settings.look * AUTHORITY_LOOKS).await;
+            match Authority::load(self.db.as_ref(), &self.key).await {
+                Ok(loaded) => {
+                    self.fingerprint.send_if_modified(|held| {
+                        let new = shown(&loaded);
+                        new != std::mem::replace(held, new.clone())
+                    });
+                    *self.authority.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+                }
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "the authority cannot be looked at"),
+            }
+        }
+    }
+
     /// Gateways that talk to this replica.
     #[must_use]
     pub fn connected(&self) -> usize {
         self.registry.len()
     }
+}
+
+fn shown(authority: &Authority) -> String {
+    authority.fingerprint(seconds()).map(|fingerprint| hex(&fingerprint)).unwrap_or_default()
+}
+
+/// Seconds since 1970.
+pub(crate) fn seconds() -> u64 {
+    u64::try_from(now() / 1000).unwrap_or(0)
 }
 
 /// Milliseconds since 1970.

@@ -31,7 +31,10 @@ mod rollouts;
 mod talk;
 mod watch;
 
-pub use authority::{Authority, SEALED_AS as AUTHORITY_SEALED_AS, SETTING as AUTHORITY_SETTING};
+pub use authority::{
+    Authority, Overview, SEALED_AS as AUTHORITY_SEALED_AS, SETTING as AUTHORITY_SETTING,
+    holds_key as holds_authority_key,
+};
 pub use fleet::{Fleet, Settings};
 pub use listen::{Accept, TcpAccept};
 pub use neighbours::{Io, Reach, Reached, TcpReach};

@@ -6,7 +6,7 @@
 
 use crate::alarm::About;
 use crate::enrol::Enrolment;
-use crate::fleet::{Fleet, hex};
+use crate::fleet::{Fleet, hex, seconds};
 use crate::neighbours::{Passed, STREAMS, WINDOW};
 use crate::relay::{Fegs, Gateways};
 use crate::talk::Talks;
@@ -16,10 +16,10 @@ use basalt_control_api::federation::v1::federation_server::FederationServer;
 use basalt_control_api::orchestrator::v1::conversation_server::ConversationServer;
 use basalt_control_api::orchestrator::v1::enrolment_server::EnrolmentServer;
 use basalt_control_api::orchestrator::{ENROLMENT_NAME, REPLICA_NAME, SERVER_NAME};
+use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::{Acceptor, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
 use sha2::{Digest, Sha256};
 use std::future::Future;
 use std::io;
@@ -124,25 +124,39 @@ enum For {
 
 /// The two kinds of TLS.
 struct Kinds {
+    /// By which generations of the authority.
+    mark: (Vec<u32>, u32),
     enrolment: Arc<ServerConfig>,
     conversation: Arc<ServerConfig>,
 }
 
 impl Kinds {
     fn new(fleet: &Fleet) -> Result<Self> {
-        let (chain, key) = fleet.authority.server()?;
+        let (authority, now) = (fleet.authority(), seconds());
+        let (chain, key) = authority.server(now)?;
         let provider = Arc::new(ring::default_provider());
         let begin = || {
             ServerConfig::builder_with_provider(Arc::clone(&provider))
                 .with_protocol_versions(&[&rustls::version::TLS13])
         };
         let key = || PrivatePkcs8KeyDer::from(key.clone()).into();
-        let mut roots = RootCertStore::empty();
-        roots.add(fleet.authority.certificate().clone())?;
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
+        let roots = Arc::new(authority.roots()?);
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build()?;
         let enrolment = begin()?.with_no_client_auth().with_single_cert(chain.clone(), key())?;
         let conversation = begin()?.with_client_cert_verifier(verifier).with_single_cert(chain, key())?;
-        Ok(Self { enrolment: finish(enrolment), conversation: finish(conversation) })
+        let mark = authority.mark(now);
+        Ok(Self { mark, enrolment: finish(enrolment), conversation: finish(conversation) })
+    }
+
+    /// Makes them anew when there is another generation of the authority, or another issues.
+    fn follow(self: &mut Arc<Self>, fleet: &Fleet) {
+        if self.mark == fleet.authority().mark(seconds()) {
+            return;
+        }
+        match Self::new(fleet) {
+            Ok(new) => *self = Arc::new(new),
+            Err(error) => tracing::error!(%error, "the authority's next generation cannot be used"),
+        }
     }
 }
 
@@ -155,7 +169,7 @@ fn finish(mut config: ServerConfig) -> Arc<ServerConfig> {
 
 /// Serves until one of the two services ends, which they do not.
 pub(crate) async fn listen<A: Accept>(fleet: Arc<Fleet>, mut listener: A) -> Result<()> {
-    let kinds = Arc::new(Kinds::new(&fleet)?);
+    let mut kinds = Arc::new(Kinds::new(&fleet)?);
     let (to_enrolment, enrolments) = mpsc::channel(WAITING);
     let (to_conversation, conversations) = mpsc::channel(WAITING);
     let (to_passed, passed) = mpsc::channel(WAITING);
@@ -188,6 +202,7 @@ pub(crate) async fn listen<A: Accept>(fleet: Arc<Fleet>, mut listener: A) -> Res
                     continue;
                 }
             };
+            kinds.follow(&fleet);
             let (fleet, kinds) = (Arc::clone(&fleet), Arc::clone(&kinds));
             let (to_enrolment, to_conversation) = (to_enrolment.clone(), to_conversation.clone());
             let to_passed = to_passed.clone();

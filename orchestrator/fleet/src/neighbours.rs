@@ -7,7 +7,7 @@
 //! Replicas find each other in the database and know each other by a name that the authority gives nobody else. One connection leads
 //! to each; one that is silent is over within [`BEAT`] and [`SILENCE`], and the streams over it end, so that gateways begin anew.
 
-use crate::fleet::{Fleet, now};
+use crate::fleet::{Fleet, now, seconds};
 use crate::relay::{ToGateway, enter, first_word, gone, held, refuse};
 use anyhow::Result;
 use basalt_control_api::federation::v1 as api;
@@ -15,13 +15,13 @@ use basalt_control_api::federation::v1::federation_client::FederationClient;
 use basalt_control_api::federation::v1::federation_server::Federation;
 use basalt_control_api::orchestrator::REPLICA_NAME;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -88,13 +88,13 @@ impl Fleet {
     ///
     /// # Errors
     /// The authority cannot sign for this replica.
-    pub async fn meet(&self, address: &str, reach: Arc<dyn Reach>) -> Result<()> {
-        let tls = tls(self)?;
+    pub async fn meet(self: &Arc<Self>, address: &str, reach: Arc<dyn Reach>) -> Result<()> {
+        tls(self)?;
         loop {
             match self.db.replica_links(address, now(), now() - FORGOTTEN).await {
                 Ok(mut all) => {
                     all.retain(|one| one != address);
-                    self.neighbours.put(&all, |place| lead(place, Arc::clone(&reach), tls.clone()));
+                    self.neighbours.put(&all, |place| lead(place, Arc::clone(&reach), Arc::downgrade(self)));
                 }
                 Err(error) => tracing::warn!(%error, "other replicas cannot be found now"),
             }
@@ -252,9 +252,9 @@ async fn serve(
 
 /// Both replicas show the name that only replicas have.
 fn tls(fleet: &Fleet) -> Result<TlsConnector> {
-    let (chain, key) = fleet.authority.server()?;
-    let mut roots = RootCertStore::empty();
-    roots.add(fleet.authority.certificate().clone())?;
+    let authority = fleet.authority();
+    let (chain, key) = authority.server(seconds())?;
+    let roots = authority.roots()?;
     let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(roots)
@@ -265,12 +265,16 @@ fn tls(fleet: &Fleet) -> Result<TlsConnector> {
 }
 
 /// A connection that is made when it is wanted, and again when it is lost.
-fn lead(place: &str, reach: Arc<dyn Reach>, tls: TlsConnector) -> Channel {
+fn lead(place: &str, reach: Arc<dyn Reach>, fleet: Weak<Fleet>) -> Channel {
     let place = place.to_owned();
     let connector = tower::service_fn(move |_: tonic::codegen::http::Uri| {
-        let (reached, tls) = (reach.reach(&place), tls.clone());
+        let (reached, fleet) = (reach.reach(&place), fleet.clone());
         async move {
             let connect = async {
+                // By the authority as it is now.
+                let fleet = fleet.upgrade().ok_or_else(|| io::Error::other("this replica is ending"))?;
+                let tls = tls(&fleet).map_err(io::Error::other)?;
+                drop(fleet);
                 let name = ServerName::try_from(REPLICA_NAME).map_err(io::Error::other)?;
                 tls.connect(name, reached.await?).await
             };

@@ -176,7 +176,7 @@ async fn k03_without_a_certificate_or_without_tls_there_is_nothing() {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     let authority = orchestrator_fleet::Authority::ensure(ground.db.as_ref(), &world::sealing()).await.unwrap();
-    roots.add(authority.certificate().clone()).unwrap();
+    roots.add(authority.certificate(0).unwrap().clone()).unwrap();
     let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
     let stream = tokio::net::TcpStream::connect(&replica.address).await.unwrap();

@@ -162,7 +162,7 @@ fn storm(seed: u64) {
     let ground = runtime.block_on(Ground::new());
     let (secret, fingerprint) = runtime.block_on(async {
         let authority = Authority::ensure(ground.db.as_ref(), &sealing()).await.unwrap();
-        (ground.token("lab", "", FAR).await, authority.fingerprint())
+        (ground.token("lab", "", FAR).await, authority.fingerprint(0).unwrap())
     });
     let path = format!("sqlite:{}", ground.folder.path().join("db").display());
     let node = Arc::new(Gateway::new("north"));

@@ -48,7 +48,7 @@ pub(crate) async fn prepare(db: &dyn Repository, network: &str, join: &JoinPoint
         used_by: String::new(),
     };
     db.put_gateway_token(&token).await?;
-    Ok(Some(format!("bgt1.{}.{}.{secret}", join.address, join.fingerprint)))
+    Ok(Some(join.token(&secret)))
 }
 
 /// Where a gateway of this machine finds it: on the loopback, whatever addresses the machine will have later.

@@ -25,7 +25,6 @@ pub(crate) struct Gateways {
 /// Makes or opens the authority and listens.
 pub(crate) async fn open(settings: &Settings, db: &Arc<dyn Repository>, key: &SealingKey) -> Result<Gateways> {
     let authority = Authority::ensure(db.as_ref(), key).await?;
-    let fingerprint: String = authority.fingerprint().iter().map(|octet| format!("{octet:02x}")).collect();
     let listener = TcpListener::bind(settings.gateway_listen).await;
     let listener = listener.with_context(|| format!("cannot listen for gateways on {}", settings.gateway_listen))?;
     let here = first::here(listener.local_addr()?).to_string();
@@ -34,8 +33,9 @@ pub(crate) async fn open(settings: &Settings, db: &Arc<dyn Repository>, key: &Se
     // Where gateways find us may be an address that all replicas share.
     let replica = settings.replica_address.clone().unwrap_or(own);
     let fleet = Fleet::new(Arc::clone(db), key.clone(), authority, orchestrator_fleet::Settings::default())?;
-    let here = JoinPoint { address: here, fingerprint: fingerprint.clone() };
-    Ok(Gateways { fleet, join: JoinPoint { address, fingerprint }, here, replica, listener })
+    let point = |address| JoinPoint { address, fingerprint: fleet.fingerprint() };
+    let (join, here) = (point(address), point(here));
+    Ok(Gateways { fleet, join, here, replica, listener })
 }
 
 impl Gateways {

@@ -230,7 +230,7 @@ impl Exchange for Anew<'_> {
     }
 
     fn setting(&self, name: &str, value: &str) -> Result<Option<String>, orchestrator_db::Error> {
-        if name != orchestrator_fleet::AUTHORITY_SETTING {
+        if !orchestrator_fleet::holds_authority_key(name) {
             return Ok(None);
         }
         let (sealed, rest) = value.split_once('\n').unwrap_or((value, ""));

@@ -60,6 +60,7 @@ async fn speak(cli: Cli, out: &mut Out<'_>, stdin: &mut dyn Read, machine: fn(&W
     }
     match &cli.command {
         Command::Backup { words } => return hand_over::run("orchestratord", "backup", words).await,
+        Command::Authority { words } => return hand_over::run("orchestratord", "authority", words).await,
         Command::Init { words } => return hand_over::run("orchestratord", "init", words).await,
         Command::Doctor { of: of @ (Of::Orchestrator | Of::Feg), config, .. } => {
             return hand_over::doctor(*of, config.as_deref(), cli.output).await;
@@ -223,6 +224,7 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         | Command::Doctor { .. }
         | Command::Completion { .. }
         | Command::Backup { .. }
+        | Command::Authority { .. }
         | Command::Init { .. }
         | Command::Up(_)
         | Command::Version => Ok(()),

@@ -39,7 +39,10 @@ impl Bench {
         };
         let db = open(&Settings { address: address.clone(), connections: 4 }).await.unwrap();
         let key = SealingKey::from_octets(Secret::new([7; 32]));
-        let join = JoinPoint { address: "core.example:8481".to_owned(), fingerprint: "ab".repeat(32) };
+        let join = JoinPoint {
+            address: "core.example:8481".to_owned(),
+            fingerprint: tokio::sync::watch::channel("ab".repeat(32)).1,
+        };
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let state = State {
             db: Arc::clone(&db),

@@ -154,6 +154,15 @@ impl FleetRepository for Database {
         Ok(rows.bind(after).bind(before).fetch_all(&self.read).await?)
     }
 
+    async fn certified_before(&self, at: i64) -> Result<Vec<(String, String)>, Error> {
+        let rows = sqlx::query_as(
+            "SELECT d.network, d.gateway FROM devices d WHERE d.revoked_at = 0 AND NOT EXISTS (SELECT 1 FROM certificates c \
+             WHERE c.network = d.network AND c.gateway = d.gateway AND c.issued_at >= $1) \
+             ORDER BY d.network, d.gateway LIMIT 1000",
+        );
+        Ok(rows.bind(at).fetch_all(&self.read).await?)
+    }
+
     async fn revoke(&self, network: &str, gateway: &str, now: i64) -> Result<bool, Error> {
         let mut transaction = self.write.begin_with(BEGIN).await?;
         lock(&mut transaction, network).await?;

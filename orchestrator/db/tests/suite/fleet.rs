@@ -54,8 +54,11 @@ async fn certificates_that_end_are_found(db: &Db) {
     }
     let found = || async { db.expiring(1000, 2000).await.unwrap() };
     assert_eq!(found().await, [(network(), "late".to_owned(), 1500)]);
+    let behind = async |at| db.certified_before(at).await.unwrap().contains(&(network(), "late".to_owned()));
+    assert!(!behind(1).await && behind(2).await);
     db.revoke("fleet", "late", 3).await.unwrap();
     assert_eq!(found().await, []);
+    assert!(!behind(2).await);
 }
 
 async fn a_feed_tells_each_change_in_order(db: &Db) {

@@ -177,7 +177,7 @@ impl Replica {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let authority = Authority::ensure(db.as_ref(), &sealing()).await.unwrap();
-        let fingerprint = authority.fingerprint();
+        let fingerprint = authority.fingerprint(0).unwrap();
         let fleet = Fleet::new(Arc::clone(db), sealing(), authority, settings).unwrap();
         let serving = Arc::clone(&fleet);
         let task = tokio::spawn(async move { serving.serve(TcpAccept(listener)).await.unwrap() }).abort_handle();

@@ -1,7 +1,8 @@
-//! What the program does besides serving: copies of the database, the exchange of the sealing key, a first setup, a diagnosis.
+//! What the program does besides serving: copies of the database, generations of the authority, the exchange of the sealing key, a first setup, a diagnosis.
 //!
 //! `basalt backup`, `basalt init` and `basalt doctor --of orchestrator` hand their words over to these.
 
+mod authority;
 mod backup;
 mod doctor;
 mod init;
@@ -15,6 +16,9 @@ use std::process::ExitCode;
 /// What to do instead of serving.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// The certificate authority of the gateways: show it, make its next generation, retire the former ones
+    #[command(subcommand)]
+    Authority(authority::Words),
     /// Encrypted copies of the database: make, check, practise, bring back
     #[command(subcommand)]
     Backup(backup::Backup),
@@ -34,6 +38,7 @@ pub(crate) enum Command {
 /// Runs one of them.
 pub(crate) async fn run(command: &Command, arguments: &Arguments) -> Result<ExitCode> {
     match command {
+        Command::Authority(words) => authority::run(words, &Settings::resolve(arguments)?).await?,
         Command::Backup(backup) => backup::run(backup, &Settings::resolve(arguments)?).await?,
         Command::Sealing(sealing) => sealing::run(sealing, &Settings::resolve(arguments)?).await?,
         Command::Init(init) => init::run(init).await?,
