@@ -109,7 +109,7 @@ impl Waiting {
     /// How many of them for one tunnel that is sure to follow.
     const OF_ONE: usize = 128;
     /// How long a message may be.
-    const LONGEST: usize = 2048;
+    const LONGEST: usize = 10_240;
     /// How many promises are remembered.
     const PROMISES: usize = 1 << 16;
 

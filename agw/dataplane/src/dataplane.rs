@@ -1,45 +1,30 @@
 //! The data plane as the daemon uses it.
 
+mod device;
+mod opening;
 #[cfg(test)]
 mod tests;
 
-use crate::attached::Attached;
-use crate::buffer::{Buffers, Waiting};
 use crate::config::{Config, Plane};
-use crate::destinations::Rules;
-use crate::egress::{egresses, externals, with_ports};
 use crate::error::Error;
 use crate::framed;
-use crate::hops::Hops;
-use crate::host::{self, Behind, Changes, Firewall, Link, Netlink, Snapshot};
+use crate::host::{Firewall, Netlink};
 use crate::ledger::Reading;
 use crate::limits::Limits;
-use crate::nat::Nat;
-use crate::object;
-use crate::paths::Paths;
-use crate::plane::{Outlet, Shared, State};
-use crate::pools;
+use crate::plane::Shared;
 use crate::predecessor;
 use crate::reconcile::Differences;
 use crate::reports::Report;
-use crate::resolver::{Ask, Resolver, rules};
 use crate::rules::{Allowance, Service};
-use crate::service::{Parts, grace};
-use crate::sessions::{Installed, Sessions, Usage};
-use crate::sockets::{Device, FrameSocket, GtpSocket, ethtool};
-use crate::tables::{SharedRegions, Sizes, Tables};
+use crate::service::Parts;
+use crate::sessions::{Installed, Usage};
 use crate::threads::Threads;
 use crate::xdp::{self, Loaded, Mode};
-use agw_types::{DataplaneChange, IpPrefix, Traffic, Tunnel, UeAddress};
+use agw_types::{DataplaneChange, Traffic, Tunnel, UeAddress};
 use aya::maps::{MapData, PerCpuArray};
-use basalt_ebpf_abi::{Address, BEARER_BLOCK, DropReason, KERNEL_NEXT_HOP, PuntReason, SettingFlags, programs};
+use basalt_ebpf_abi::{BEARER_BLOCK, DropReason, PuntReason};
 use basalt_ids::{Imsi, Teid};
-use basalt_pipeline::TUNNEL_OVERHEAD;
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -80,13 +65,6 @@ pub struct Dataplane {
     _threads: Threads,
     resolver: Option<JoinHandle<()>>,
 }
-
-/// Largest packet on the gateway's own devices. Linear XDP on veth takes at most 3506.
-const DEVICE_MTU: u32 = 3000;
-/// Next hop of the pools' routes: a neighbour that exists on the gateway's own device only.
-const PEER_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 200, 2);
-/// Events that may wait for the core.
-const EVENTS: usize = 4096;
 
 impl Drop for Dataplane {
     fn drop(&mut self) {
@@ -328,339 +306,5 @@ impl Dataplane {
     fn reason(&self, slot: u32) -> u64 {
         let programs = self.reasons.as_ref().map_or(0, |reasons| xdp::reason(reasons, slot));
         programs + self.shared.tables.reason(slot)
-    }
-
-    fn memory(config: &Config) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
-        let sizes = sizes(config)?;
-        let regions = SharedRegions::anonymous(sizes).map_err(Error::system("memory for tables"))?;
-        let tables = tables(config, regions, sizes, u32::from(u16::MAX))?;
-        let rules = rules(config, &Snapshot::default(), None);
-        if let (Some(settings), Some(destinations)) = (tables.settings.get(0), tables.destinations.get(0)) {
-            rules.write(settings, destinations);
-        }
-        let hops = Hops::socket(&tables);
-        let (events, receiver) = mpsc::channel(EVENTS);
-        let state = state(config, &tables, hops)?;
-        let shared = Shared::new(tables, None, Outlet::None, events, config, state)?;
-        let shared = Arc::new(shared);
-        let threads = Threads::new(Arc::clone(&shared));
-        let mode = PlaneMode::Memory;
-        let (loaded, reasons) = (None, None);
-        Ok((Self { shared, mode, adopted: false, loaded, reasons, _threads: threads, resolver: None }, receiver))
-    }
-
-    async fn software(config: Config) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
-        let (netlink, changes) = Netlink::open()?;
-        let access = access_link(&netlink, &config).await?;
-        let sizes = sizes(&config)?;
-        let regions = SharedRegions::anonymous(sizes).map_err(Error::system("memory for tables"))?;
-        let tables = tables(&config, regions, sizes, access.mtu)?;
-        // What an XDP plane may have left would take the packets away.
-        xdp::remove_pins(&config.bpf_directory)?;
-        netlink.delete_link(&config.device).await?;
-        let device = software_device(&netlink, &config, tunnel_mtu(&config, access.mtu)).await?;
-        let behind = behind(&netlink, &config, matches!(device, Device::Pair { .. }), access.mtu).await?;
-        let socket = GtpSocket::bind(config.access_address)?;
-        let (events, receiver) = mpsc::channel(EVENTS);
-        let hops = Hops::socket(&tables);
-        let state = state(&config, &tables, hops)?;
-        let outlet = Outlet::Device(device);
-        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state)?);
-        let (keep_open, news) = mpsc::channel(Config::NEXT_HOPS as usize);
-        let mut resolver = resolver(netlink, changes, news, &shared, config, false, behind);
-        resolver.refresh(Ask::Nobody).await;
-        let mut threads = Threads::new(Arc::clone(&shared));
-        threads.serve_socket().map_err(Error::system("thread"))?;
-        threads.serve_device().map_err(Error::system("thread"))?;
-        let resolver = tokio::spawn(async move {
-            resolver.run().await;
-            drop(keep_open);
-        });
-        let mode = PlaneMode::Software;
-        let (loaded, reasons, resolver) = (None, None, Some(resolver));
-        Ok((Self { shared, mode, adopted: false, loaded, reasons, _threads: threads, resolver }, receiver))
-    }
-
-    async fn xdp(config: Config, allow: &[Mode]) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
-        let (path, object) = object::object().map_err(Error::Object)?;
-        tracing::debug!(object = %path.display(), "XDP programs");
-        let (netlink, changes) = Netlink::open()?;
-        let access = access_link(&netlink, &config).await?;
-        let externals = externals(&netlink, &config).await?;
-        let sizes = with_ports(sizes(&config)?, &config, &externals);
-        host::ensure_bpf_filesystem(&config.bpf_directory)?;
-        let (mut loaded, regions) = xdp::load(&object, sizes, Config::RING_OCTETS, Some(&config.bpf_directory))?;
-        let tables = tables(&config, regions, sizes, access.mtu)?;
-        let (device, peer) = own_device(&netlink, &config).await?;
-        let socket = GtpSocket::bind(config.access_address)?;
-        let (source, destination) = (peer.mac.unwrap_or_default(), device.mac.unwrap_or_default());
-        if let Some(hop) = tables.next_hops.get(KERNEL_NEXT_HOP as usize) {
-            hop.follow(peer.index, DEVICE_MTU, source, destination);
-        }
-        let outlet = Outlet::Frames(FrameSocket::open(peer.index, source, destination)?);
-        let (events, receiver) = mpsc::channel(EVENTS);
-        let (stations, news) = mpsc::channel(Config::NEXT_HOPS as usize);
-        let mut hops = Hops::resolved(sizes.next_hops, stations);
-        if loaded.reused {
-            hops.adopt(&tables);
-        }
-        for (hop, vlan) in config.vlans() {
-            if let Some(hop) = tables.next_hops.get(hop as usize) {
-                hop.vlan.set(u32::from(vlan.id));
-            }
-        }
-        let mut state = state(&config, &tables, hops)?;
-        if config.translates() {
-            state.nat = Some(Nat::open(config.translation.clone(), &externals, &tables, loaded.reused)?);
-        } else if let Some(nat) = tables.nat.get(0) {
-            nat.count.set(0);
-        }
-        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state)?);
-        let direct = config.direct();
-        settle(&netlink, &config, device.index, Some(peer.mac.unwrap_or_default()), tunnel_mtu(&config, access.mtu))
-            .await?;
-        let behind = behind(&netlink, &config, true, access.mtu).await?;
-        let mut resolver = resolver(netlink, changes, news, &shared, config.clone(), direct, behind);
-        resolver.refresh(Ask::Unresolved).await;
-        let mut threads = Threads::new(Arc::clone(&shared));
-        threads.serve_socket().map_err(Error::system("thread"))?;
-        if !config.vlans().is_empty() {
-            let vlans = config.vlans();
-            threads.serve_arp(config.internet_interface.clone(), vlans).map_err(Error::system("thread"))?;
-        }
-        if let Some(ring) = loaded.ring.take() {
-            threads.serve_ring(ring).map_err(Error::system("thread"))?;
-        }
-        // Connected phones go on without waiting for anyone to set them again.
-        for old in &loaded.replaced {
-            if let Some((tables, sessions)) = of_same_schema(old.folder()) {
-                shared.carry_over(&sessions, &tables);
-            }
-        }
-        let anew = !loaded.reused || !loaded.replaced.is_empty();
-        for tunnel in config.restore.iter().filter(|_| anew) {
-            shared.restore(tunnel);
-        }
-        let mode = attach(&mut loaded, &config, allow)?;
-        // From here on nobody counts in replaced tables any more.
-        grace();
-        for old in std::mem::take(&mut loaded.replaced) {
-            old.close();
-            let readings = old.readings();
-            if readings.is_empty() {
-                predecessor::remove(old.folder());
-            } else {
-                shared.state().replaced.push((old.folder().to_path_buf(), readings));
-            }
-        }
-        let adopted = loaded.reused;
-        let reasons = Some(Arc::clone(&loaded.reasons));
-        let loaded = Arc::new(Mutex::new(loaded));
-        resolver.attached = Some(Attached::new(Arc::clone(&loaded), &config, allow));
-        resolver.refresh(Ask::Unresolved).await;
-        let resolver = tokio::spawn(resolver.run());
-        Ok((
-            Self { shared, mode, adopted, loaded: Some(loaded), reasons, _threads: threads, resolver: Some(resolver) },
-            receiver,
-        ))
-    }
-}
-
-/// Tables that were put aside, and their sessions, if programs of this release could have made them.
-fn of_same_schema(folder: &Path) -> Option<(Tables, Sessions)> {
-    let (tables, layout) = Tables::of_predecessor(xdp::same_schema(folder)?).ok()?;
-    let mut sessions = Sessions::new(layout, 32, false);
-    sessions.networks.adopt(&tables);
-    Some((tables, sessions))
-}
-
-/// Attaches the programs, downlink first: from then on, what enters at the radio side finds its way back.
-fn attach(loaded: &mut Loaded, config: &Config, allow: &[Mode]) -> Result<PlaneMode, Error> {
-    let mut worst = loaded.attach(programs::KERNEL, &config.peer_device(), allow)?;
-    if config.direct() {
-        worst = worst.max(loaded.attach(programs::INTERNET, &config.internet_interface, allow)?);
-    }
-    worst = worst.max(loaded.attach(programs::ACCESS, &config.access_interface, allow)?);
-    loaded.detach_others()?;
-    if worst == Mode::Generic {
-        tracing::warn!("XDP runs in generic mode: the driver or the MTU of an interface does not allow native mode");
-        return Ok(PlaneMode::XdpGeneric);
-    }
-    Ok(PlaneMode::XdpNative)
-}
-
-fn sizes(config: &Config) -> Result<Sizes, Error> {
-    let teids = config.teids()?;
-    // The first is never used: it stands for "none".
-    let ue_meters = teids.slots() + 1;
-    let sizes = Sizes {
-        teids,
-        downlink: pools::slots(config)?,
-        next_hops: Config::NEXT_HOPS,
-        ue_meters,
-        policies: config.policies + 1,
-        rule_states: config.rules,
-        bearers: (config.multi_bearer_sessions + 1) * BEARER_BLOCK,
-        prefixes: pools::places6(config),
-        framed: framed::entries(config.framed_routes),
-        blocks: 1,
-        mappings: 1,
-    };
-    Ok(sizes)
-}
-
-fn tables(config: &Config, regions: SharedRegions, sizes: Sizes, access_mtu: u32) -> Result<Tables, Error> {
-    let tables = Tables::new(regions, sizes).map_err(Error::system("memory for tables"))?;
-    if let Some(settings) = tables.settings.get(0) {
-        settings.local.set(Address::new(config.access_address).0);
-        settings.flags.set(if config.core_ports { SettingFlags::CORE_PORTS } else { 0 });
-        settings.buffer_limit.set(config.buffer_per_phone);
-        settings.tunnel_mtu.set(tunnel_mtu(config, access_mtu));
-        settings.segment.set(config.segment(tunnel_mtu(config, access_mtu)));
-        settings.punt_rate.set(config.slow_path_rate);
-        settings.punt_burst.set(config.slow_path_rate.div_ceil(10));
-    }
-    pools::install(&tables, &config.pools);
-    pools::install6(&tables, config);
-    Ok(tables)
-}
-
-fn state(config: &Config, tables: &Tables, hops: Hops) -> Result<State, Error> {
-    let teids = config.teids()?;
-    let mut sessions = Sessions::new(teids, config.peer_prefix, config.phone_to_phone);
-    sessions.accounting = config.accounting;
-    sessions.egress = egresses(config);
-    sessions.sweep(tables);
-    sessions.adopt(tables);
-    let buffers = Buffers::new(config.buffer_per_phone, config.buffer_total);
-    let paths = Paths::new(config.echo, Instant::now());
-    let mut state = State::new(sessions, hops, buffers, Waiting::new(config.hold), paths);
-    state.adopt_relays(tables, Instant::now());
-    Ok(state)
-}
-
-/// Largest inner packet that the access interface takes with the tunnel's headers.
-fn tunnel_mtu(config: &Config, access_mtu: u32) -> u32 {
-    let fits = access_mtu.saturating_sub(TUNNEL_OVERHEAD as u32);
-    config.tunnel_mtu.map_or(fits, |mtu| u32::from(mtu).min(fits)).min(DEVICE_MTU)
-}
-
-async fn access_link(netlink: &Netlink, config: &Config) -> Result<Link, Error> {
-    let snapshot = netlink.snapshot().await?;
-    let link = |name: &str| snapshot.link(name).cloned().ok_or_else(|| Error::NoInterface(name.into()));
-    link(&config.internet_interface)?;
-    link(&config.access_interface)
-}
-
-/// The software plane's own device, with all around it: a TUN device, or a veth pair where none may be made.
-async fn software_device(netlink: &Netlink, config: &Config, mtu: u32) -> Result<Device, Error> {
-    match Device::tun_maker() {
-        Ok(maker) => {
-            let device = Device::tun(maker, &config.device)?;
-            let snapshot = netlink.snapshot().await?;
-            let link = snapshot.link(&config.device).ok_or_else(|| Error::NoInterface(config.device.clone()))?;
-            netlink.up(link.index, DEVICE_MTU).await?;
-            settle(netlink, config, link.index, None, mtu).await?;
-            Ok(device)
-        }
-        Err(error) => {
-            tracing::info!(%error, "/dev/net/tun cannot be opened: a veth pair stands in for the TUN device");
-            let (near, far) = own_device(netlink, config).await?;
-            let device = Device::pair(&near, &far)?;
-            // Frames for the near end's own address are nobody's at the far end, where only the socket takes them.
-            settle(netlink, config, near.index, Some(near.mac.unwrap_or_default()), mtu).await?;
-            Ok(device)
-        }
-    }
-}
-
-/// The veth pair between the kernel and the programs.
-async fn own_device(netlink: &Netlink, config: &Config) -> Result<(Link, Link), Error> {
-    const ETHTOOL_SGRO: u32 = 0x2c;
-    const ETHTOOL_STXCSUM: u32 = 0x17;
-    let (device, peer) = netlink.veth(&config.device, &config.peer_device(), DEVICE_MTU).await?;
-    // Frames redirected into a veth arrive only where its other end polls: GRO makes it.
-    ethtool(&config.device, ETHTOOL_SGRO, 1).map_err(Error::system("switching GRO on"))?;
-    // Checksums must be in the packet before a program wraps it.
-    ethtool(&config.device, ETHTOOL_STXCSUM, 0).map_err(Error::system("switching checksum offload off"))?;
-    Ok((device, peer))
-}
-
-/// Switches, address, routes and filter around the gateway's own device.
-async fn settle(
-    netlink: &Netlink,
-    config: &Config,
-    device: u32,
-    peer: Option<basalt_ebpf_abi::Mac>,
-    mtu: u32,
-) -> Result<(), Error> {
-    if config.pools6.is_empty() {
-        host::without_ipv6(&config.device);
-    }
-    host::without_ipv6(&config.peer_device());
-    host::ipv4_switch(&config.device, "forwarding", "1")?;
-    host::ipv4_switch(&config.internet_interface, "forwarding", "1")?;
-    host::ipv4_switch(&config.device, "send_redirects", "0")?;
-    if config.translates() {
-        // What XDP has translated and leaves to the kernel comes in with an external address, which may be our own.
-        host::ipv4_switch(&config.device, "accept_local", "1")?;
-        host::ipv4_switch(&config.device, "rp_filter", "0")?;
-    }
-    let gateway = match peer {
-        Some(mac) => {
-            netlink.permanent_neighbour(device, PEER_ADDRESS, mac).await?;
-            Some(PEER_ADDRESS)
-        }
-        None => None,
-    };
-    for pool in &config.pools {
-        if let Some(address) = pool.gateway {
-            netlink.address(device, address, 32).await?;
-        }
-        let prefix = basalt_ebpf_abi::Prefix::new(pool.network, pool.prefix);
-        netlink.route(prefix, device, gateway, mtu).await?;
-    }
-    if !config.pools6.is_empty() {
-        host::ipv6::settle(netlink, config, device, peer, mtu).await?;
-    }
-    Firewall::install(config)
-}
-
-/// How networks behind phones are routed to the gateway's own device, which has a far end or is a TUN device.
-async fn behind(netlink: &Netlink, config: &Config, far_end: bool, access_mtu: u32) -> Result<Behind, Error> {
-    let snapshot = netlink.snapshot().await?;
-    let link = snapshot.link(&config.device).ok_or_else(|| Error::NoInterface(config.device.clone()))?;
-    let ipv4 = config.pools.iter().filter_map(|pool| IpPrefix::new(pool.network.into(), pool.prefix));
-    let ipv6 = config.pools6.iter().filter_map(|pool| IpPrefix::new(pool.network.into(), pool.prefix));
-    Ok(Behind {
-        device: link.index,
-        ipv4: far_end.then_some(PEER_ADDRESS),
-        ipv6: far_end.then_some(host::ipv6::PEER),
-        mtu: tunnel_mtu(config, access_mtu),
-        others: ipv4.chain(ipv6).collect(),
-    })
-}
-
-fn resolver(
-    netlink: Netlink,
-    changes: Changes,
-    news: mpsc::Receiver<(Ipv4Addr, u32)>,
-    shared: &Arc<Shared>,
-    config: Config,
-    direct: bool,
-    behind: Behind,
-) -> Resolver {
-    Resolver {
-        netlink,
-        changes,
-        news,
-        shared: Arc::clone(shared),
-        config,
-        direct,
-        stations: BTreeMap::new(),
-        gateways: BTreeMap::new(),
-        rules: Rules::default(),
-        behind,
-        attached: None,
     }
 }

@@ -80,6 +80,7 @@ mod destinations;
 mod dhcp6;
 mod egress;
 mod error;
+mod fragments;
 mod framed;
 mod hops;
 mod host;
@@ -91,6 +92,7 @@ mod nat;
 pub mod object;
 #[cfg(test)]
 mod oracle;
+mod outward;
 mod paths;
 mod peers;
 mod plane;

@@ -372,7 +372,13 @@ impl Shared {
             DownlinkState::ACTIVE => {
                 // What was buffered before comes first, although `flush` leaves nothing.
                 self.flush(state, header.slot);
-                self.send_down(record, packet.to_vec());
+                // Whatever else it is here for: it must fit.
+                let most = self.tables.settings.get(0).map_or(u32::MAX, |settings| settings.tunnel_mtu.get());
+                if packet.len() > most as usize {
+                    self.too_big(state, record, packet);
+                } else {
+                    self.send_down(record, packet.to_vec());
+                }
                 record.drained.fetch_add(1);
             }
             DownlinkState::IDLE => self.keep(state, record, header.slot, packet),
@@ -488,13 +494,14 @@ impl Shared {
         let mut frame = Frame::new(&mut held.message, 0, length)?;
         let available = u32::try_from(length).unwrap_or(u32::MAX);
         match self.judge(&frame, settings, available, held.peer.into()) {
-            Uplinked::Forward { record, charge, offset, length, rewrite, hairpin, .. } => {
+            Uplinked::Forward { record, charge, offset, length, next_hop, rewrite, hairpin, .. } => {
                 basalt_pipeline::clamp(&mut frame, settings, offset, length);
                 if let Err(reason) = basalt_pipeline::leave(&mut frame, &self.tables, offset, &rewrite, hairpin) {
                     self.tables.dropped(reason, 1);
                     return None;
                 }
-                self.forward_up(record, &charge, frame.bytes().get(offset..).unwrap_or_default(), length);
+                let packet = frame.bytes().get(offset..).unwrap_or_default();
+                self.forward_up(record, &charge, packet, length, next_hop);
                 None
             }
             Uplinked::Punt(reason) => {
@@ -507,22 +514,5 @@ impl Shared {
                 None
             }
         }
-    }
-
-    /// Hands a phone's packet to the kernel, and counts it.
-    pub(crate) fn forward_up(&self, record: &basalt_ebpf_abi::Uplink, charge: &Charge<'_>, packet: &[u8], length: u32) {
-        let sent = match &self.outlet {
-            Outlet::None => return,
-            Outlet::Frames(socket) => socket.send(packet),
-            Outlet::Device(device) => device.send(packet),
-        };
-        match sent {
-            Ok(()) => Uplinked::account(&self.tables, record, charge, length),
-            Err(error) => {
-                tracing::debug!(%error, "handing a packet to the kernel");
-                self.tables.dropped(DropReason::SendFailed, 1);
-            }
-        }
-        self.notices();
     }
 }

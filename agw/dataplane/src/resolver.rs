@@ -6,6 +6,7 @@ use crate::destinations::Rules;
 use crate::host::{Behind, Changes, Netlink, Route, Snapshot};
 use crate::plane::Shared;
 use basalt_ebpf_abi::{Class, NextHop, ON_LINK_NEXT_HOP, Prefix};
+use basalt_pipeline::TUNNEL_OVERHEAD;
 use futures_util::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -168,6 +169,12 @@ impl Resolver {
         if let Some(hop) = self.hop(ON_LINK_NEXT_HOP) {
             let beside = snapshot.routes.iter().filter(|route| route.output == link.index && route.gateway.is_none());
             hop.mtu.set(beside.filter_map(|route| route.mtu).fold(link.mtu, u32::min));
+        }
+        // One limit for all tunnels costs packets nothing: that of the narrowest way to a base station.
+        let stations = self.stations.keys().filter_map(|station| snapshot.route_mtu(*station));
+        let narrowest = stations.fold(u32::MAX, u32::min).saturating_sub(TUNNEL_OVERHEAD as u32);
+        if let Some(settings) = self.shared.tables.settings.get(0) {
+            settings.tunnel_mtu.set(self.behind.mtu.min(narrowest));
         }
         if let (Some(settings), Some(usual)) =
             (self.shared.tables.settings.get(0), snapshot.usual_mtu(&self.config.internet_interface))

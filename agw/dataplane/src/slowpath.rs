@@ -33,13 +33,14 @@ impl Shared {
             self.tables.count(reason.slot());
         }
         match verdict {
-            Uplinked::Forward { record, charge, offset, length, rewrite, hairpin, .. } => {
+            Uplinked::Forward { record, charge, offset, length, next_hop, rewrite, hairpin, .. } => {
                 basalt_pipeline::clamp(&mut frame, settings, offset, length);
                 if let Err(reason) = basalt_pipeline::leave(&mut frame, &self.tables, offset, &rewrite, hairpin) {
                     self.tables.dropped(reason, 1);
                     return;
                 }
-                self.forward_up(record, &charge, frame.bytes().get(offset..).unwrap_or_default(), length);
+                let packet = frame.bytes().get(offset..).unwrap_or_default();
+                self.forward_up(record, &charge, packet, length, next_hop);
             }
             Uplinked::Drop(reason) => self.tables.dropped(reason, 1),
             Uplinked::Egress(_) => {}

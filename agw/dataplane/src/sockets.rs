@@ -5,7 +5,7 @@ mod device;
 
 use crate::error::Error;
 pub(crate) use arp::ArpSocket;
-use basalt_ebpf_abi::Mac;
+use basalt_ebpf_abi::{Mac, NextHop};
 pub(crate) use device::Device;
 use socket2::{Domain, MsgHdr, Protocol, SockAddr, Socket, Type};
 use std::io::{self, IoSlice};
@@ -101,6 +101,33 @@ impl FrameSocket {
             [*high, *low] = [0x86, 0xdd];
         }
         self.socket.send_vectored(&[IoSlice::new(&header), IoSlice::new(packet)]).map(drop)
+    }
+}
+
+impl FrameSocket {
+    /// Sends an IPv4 packet out of another interface, with the addresses and the VLAN, if it has one, of a next hop.
+    pub(crate) fn send_straight(&self, hop: &NextHop, packet: &[u8]) -> io::Result<()> {
+        let (destination, source) = hop.macs();
+        let [_, _, high, low] = hop.vlan.get().to_be_bytes();
+        let tag = if hop.vlan.get() == 0 { &[][..] } else { &[0x81, 0, high, low] };
+        let frame = [&destination.0[..], &source.0, tag, &[8, 0], packet].concat();
+        // SAFETY: all octets zero is a valid address of this family.
+        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_ifindex = i32::try_from(hop.ifindex.get()).map_err(io::Error::other)?;
+        let length = u32::try_from(size_of::<libc::sockaddr_ll>()).map_err(io::Error::other)?;
+        // SAFETY: frame and address live across the call and have the lengths given.
+        let sent = unsafe {
+            libc::sendto(
+                self.socket.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                libc::MSG_DONTWAIT,
+                (&raw const address).cast(),
+                length,
+            )
+        };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }
 

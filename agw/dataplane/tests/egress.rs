@@ -9,7 +9,7 @@ mod lab;
 use agw_dataplane::blocklog::{Keep, who_had};
 use agw_dataplane::{Config, Egress, Plane, Translation};
 use agw_types::{DataplaneChange, Tunnel};
-use basalt_ebpf_abi::{DropReason, Prefix};
+use basalt_ebpf_abi::{DropReason, Prefix, PuntReason};
 use basalt_ids::Teid;
 use lab::*;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -19,6 +19,10 @@ const OTHER_TEID: Teid = Teid(0x5a5a_0004);
 
 fn drops(gateway: &Gateway, reason: DropReason) -> u64 {
     gateway.plane().drops().into_iter().find(|(r, _)| *r == reason).unwrap().1
+}
+
+fn punts(gateway: &Gateway, reason: PuntReason) -> u64 {
+    gateway.plane().punts().into_iter().find(|(r, _)| *r == reason).unwrap().1
 }
 
 fn translated(lab: &Lab, translation: Translation) -> Config {
@@ -283,6 +287,7 @@ fn an_access_point_has_its_own_vlan_and_router() {
     let pool = Prefix::new(Ipv4Addr::new(10, 45, 0, 0), 24);
     let vlan = Some(agw_dataplane::Vlan { id: 100, address, router });
     config.pool_egress = vec![agw_dataplane::PoolEgress { pool, egress: Egress::Routed, vlan }];
+    config.tunnel_mtu = Some(1300);
     let gateway = lab.open(config);
     let station = Station::new(&lab);
     gateway.connect();
@@ -328,6 +333,29 @@ fn an_access_point_has_its_own_vlan_and_router() {
     }
     assert_eq!(station.packet().expect("by its VLAN")[28..], *b"and back");
     eventually("others are refused", || drops(&gateway, DropReason::WrongVlan) >= 2);
+    // What user space sends goes the same way: a packet that came before its phone was back,
+    gateway.idle();
+    station.send(&g_pdu(TEID, &udp_packet((UE, 5001), (FAR, 7000), b"before its time")));
+    eventually("it waits", || punts(&gateway, PuntReason::IdleUplink) > 0);
+    gateway.connect();
+    eventually("the router gets it, too", || {
+        let left = frame(0x0800).unwrap_or_default();
+        left.starts_with(&mac) && left.ends_with(b"before its time") && left[22] == 63
+    });
+    // and a word to whoever sends what is too large for the tunnel.
+    let mut whole = udp_packet((FAR, 7000), (UE, 5001), &[7; 1400]);
+    whole[6] = 0x40;
+    whole[10..12].copy_from_slice(&[0; 2]);
+    let sum = checksum(&whole[..20]);
+    whole[10..12].copy_from_slice(&sum.to_be_bytes());
+    wire.send(&[&left[6..12], &mac[..], &[0x81, 0, 0, 100, 8, 0], &whole].concat()).unwrap();
+    let mut told = Vec::new();
+    eventually("its sender is told", || {
+        told = frame(0x0800).unwrap_or_default();
+        told.starts_with(&mac) && told[23] == 1
+    });
+    assert_eq!((told[34], told[35], half(&told, 40), address_at(&told, 30)), (3, 4, 1300, FAR));
+    assert_eq!((address_at(&told, 42 + 16), checksum(&told[34..])), (UE, 0));
 }
 
 /// A segment that opens a connection of the phone and proposes segments of 1460 octets.

@@ -1,7 +1,7 @@
 //! Packets handed from a program to user space.
 
 /// Sizes of the ring records (header included): a program takes the smallest that fits, because the kernel wants a constant.
-pub const HANDOVER_CLASSES: [u32; 3] = [320, 2048, 4096];
+pub const HANDOVER_CLASSES: [u32; 3] = [320, 2048, 10_240];
 
 /// What stands before a packet in the ring. The packet follows: IPv4 header first, `length` octets.
 #[repr(C)]

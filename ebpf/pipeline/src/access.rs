@@ -31,8 +31,8 @@ pub fn access<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T) -> Verdic
         return Verdict::Pass;
     }
     let udp = (ports >> 16) as u32 & 0xffff;
-    let there = packet.len();
-    if udp + IPV4 as u32 != outer.length || outer.length + ETH as u32 > there || udp < (UDP + GTP_HEADER) as u32 {
+    if udp + IPV4 as u32 != outer.length || udp < (UDP + GTP_HEADER) as u32 || !packet.holds(outer.length + ETH as u32)
+    {
         return drop(tables, DropReason::Malformed);
     }
     let decision = uplink(packet, tables, settings, ETH + IPV4 + UDP, udp - UDP as u32, outer.source);
@@ -130,6 +130,11 @@ pub(crate) fn send<'t, P: Packet, T: Tables>(
     }
     Uplinked::account(tables, record, charge, length);
     Verdict::Redirect(ifindex)
+}
+
+/// Takes one from the time to live of the IPv4 packet at the front, which is above one.
+pub fn age<P: Packet>(packet: &mut P) -> Option<()> {
+    decrement_ttl(packet, 0)
 }
 
 /// The next hop of a packet that need not see the kernel: its neighbour is resolved, it fits, it does not expire here.

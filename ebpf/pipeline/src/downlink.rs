@@ -148,24 +148,14 @@ fn judge<'t, P: Packet, T: Tables>(
         return Downlinked::Drop(DropReason::WrongVlan);
     }
     let length = first & 0xffff;
-    if length < IPV4 as u32 || length + ip as u32 > packet.len() {
+    if length < IPV4 as u32 || !packet.holds(length + ip as u32) {
         return not_ours(kernel, DropReason::Malformed);
     }
-    let mut reason = None;
-    if length > settings.tunnel_mtu.get() {
-        reason = Some(PuntReason::TooBig);
-    }
-    if !kernel {
-        if second >> 24 <= 1 {
-            reason = Some(PuntReason::TimeToLive);
-        }
-        // What is translated, the kernel knows nothing of: user space sends it in fragments.
-        if reason.is_some() && (rewrite.address().is_none() || reason == Some(PuntReason::TimeToLive)) {
-            return Downlinked::Pass(reason);
-        }
+    if !kernel && second >> 24 <= 1 {
+        return Downlinked::Pass(Some(PuntReason::TimeToLive));
     }
     let inside_port = rewrite.inside_port();
-    decide(packet, tables, settings, Found { record, slot, length, state, sequence, reason, inside_port }, ip)
+    decide(packet, tables, settings, Found { record, slot, length, state, sequence, inside_port }, ip)
 }
 
 /// The record of a packet for a phone, as it was found.
@@ -175,7 +165,6 @@ struct Found<'t> {
     length: u32,
     state: u32,
     sequence: u32,
-    reason: Option<PuntReason>,
     inside_port: Option<u32>,
 }
 
@@ -188,7 +177,8 @@ fn decide<'t, P: Packet, T: Tables>(
     found: Found<'t>,
     ip: usize,
 ) -> Downlinked<'t> {
-    let Found { record, slot, length, state, sequence, mut reason, inside_port } = found;
+    let Found { record, slot, length, state, sequence, inside_port } = found;
+    let mut reason = None;
     // What waits for an idle phone is bounded by its buffer; the limit is for what flows.
     let active = state == DownlinkState::ACTIVE;
     let served = service::downlink(packet, tables, record, settings.teid_mask.get(), ip, length, active, inside_port);
@@ -223,7 +213,11 @@ fn decide<'t, P: Packet, T: Tables>(
     if reason.is_none() {
         match hop {
             Some(hop) if steady => {
-                return Downlinked::Tunnel { record, bearer, charge, tunnel, hop, length };
+                if length <= settings.tunnel_mtu.get() {
+                    return Downlinked::Tunnel { record, bearer, charge, tunnel, hop, length };
+                }
+                // Never by the kernel, which gathers fragments: it would wait for ever for those that fit.
+                reason = Some(PuntReason::TooBig);
             }
             Some(_) => reason = Some(PuntReason::Changing),
             None => {}
@@ -269,11 +263,10 @@ fn downlink6<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, settings: &Set
         return Downlinked::Drop(DropReason::UnknownPhone);
     }
     let length = ((first >> 16) as u32 & 0xffff) + IPV6 as u32;
-    if length + ip as u32 > packet.len() {
+    if !packet.holds(length + ip as u32) {
         return Downlinked::Drop(DropReason::Malformed);
     }
-    let reason = if length > settings.tunnel_mtu.get() { Some(PuntReason::TooBig) } else { None };
-    decide(packet, tables, settings, Found { record, slot, length, state, sequence, reason, inside_port: None }, ip)
+    decide(packet, tables, settings, Found { record, slot, length, state, sequence, inside_port: None }, ip)
 }
 
 /// Whether an address (its first half in wire order) is in the prefix of a phone, or in what may be delegated to it.

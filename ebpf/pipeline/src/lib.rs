@@ -40,11 +40,11 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use access::access;
+pub use access::{access, age};
 pub use downlink::{Downlinked, FLUSH_ROOM, Origin, Tunnel, container, downlink, encapsulation, select, towards_phone};
 pub use frame::Frame;
 pub use nat::{Rewrite, inside_of, leave};
-pub use onward::{Resolved, charge, deliver, onward, resolve};
+pub use onward::{Resolved, charge, deliver, onward, resolve, word};
 pub use segment::clamp;
 pub use service::Charge;
 pub use uplink::{Pending, Uplinked, uplink};
@@ -56,14 +56,20 @@ use basalt_ebpf_abi::{
 };
 
 /// The octets of a packet. Words are in memory order (loaded natively), offsets count from the front. A word that does not lie
-/// inside the packet is `None`. There is no access to single octets: a one-octet bound is what BPF verifiers get wrong.
+/// inside the packet is `None`, and so may be one beyond its first part where it is in several, as jumbo frames are: headers are in
+/// the first. There is no access to single octets: a one-octet bound is what BPF verifiers get wrong.
 pub trait Packet {
-    /// Number of octets.
+    /// Number of octets, also of those that no word can be loaded of.
     fn len(&self) -> u32;
 
     /// Whether there are none.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether there are at least so many octets.
+    fn holds(&self, octets: u32) -> bool {
+        octets <= self.len()
     }
 
     /// Two octets.

@@ -491,7 +491,8 @@ pub(crate) fn inward<P: Packet, T: Tables>(packet: &P, tables: &T, ip: usize) ->
     let nobody = |reason| if own { Inward::Kernel } else { Inward::Drop(reason) };
     let Some(first) = packet.load32(ip).map(u32::from_be) else { return Inward::Other };
     let length = first & 0xffff;
-    if first >> 24 != 0x45 || length < (IPV4 + 8) as u32 || length + ip as u32 > packet.len() {
+    // Whether all of it is there is seen where it is judged; what is read here is.
+    if first >> 24 != 0x45 || length < (IPV4 + 8) as u32 {
         return nobody(DropReason::NatProtocol);
     }
     let Some(ends) = ends(packet, tables, ip, length, false) else { return nobody(DropReason::NatProtocol) };

@@ -136,6 +136,19 @@ pub fn resolve<'t, P: Packet, T: Tables>(
     Ok(Resolved { pending, next_hop, ttl, hairpin, rewrite })
 }
 
+/// How the gateway's word about a packet for a phone, an ICMP error that stands at the front in the phone's name, is translated on its way
+/// to that packet's sender; `None` when nothing is known any more of what the packet belongs to. `home` is of the phone's default bearer.
+#[must_use]
+pub fn word<P: Packet, T: Tables>(packet: &P, tables: &T, home: &Uplink, length: u32) -> Option<Rewrite> {
+    if !UplinkFlags(home.flags.get()).has(UplinkFlags::TRANSLATED) {
+        return Some(Rewrite::NONE);
+    }
+    match nat::outward(packet, tables, home.block.get(), home.ue.get(), 0, length) {
+        Outward::To(rewrite) => Some(rewrite),
+        Outward::More | Outward::Drop(_) => None,
+    }
+}
+
 /// Charges a packet of which the way is known: [`Uplinked::Forward`] or [`Uplinked::Drop`].
 #[inline(always)]
 pub fn charge<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, resolved: Resolved) -> Uplinked<'t> {

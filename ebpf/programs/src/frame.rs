@@ -1,8 +1,11 @@
 //! An XDP packet. Each access is a bound and one instruction.
+//!
+//! Packets may be in several parts (`xdp.frags`): words are loaded of the first one, where drivers put the headers; copies take all.
+//! Kernels know such programs since 5.18, with which `bpf_xdp_load_bytes` came, so there is no form of the programs without.
 
 use crate::tables::{PENDING, STAGES};
 use aya_ebpf::bindings::xdp_md;
-use aya_ebpf::helpers::generated::{bpf_tail_call, bpf_xdp_adjust_head};
+use aya_ebpf::helpers::generated::{bpf_tail_call, bpf_xdp_adjust_head, bpf_xdp_get_buff_len};
 use basalt_ebpf_abi::DropReason;
 use basalt_pipeline::{Packet, Pending, Resolved, Tables, Verdict};
 use core::arch::asm;
@@ -105,7 +108,14 @@ impl Frame {
 impl Packet for Frame {
     #[inline(always)]
     fn len(&self) -> u32 {
-        (self.data_end() - self.data()) as u32
+        // SAFETY: the context is alive.
+        (unsafe { bpf_xdp_get_buff_len(self.ctx) }) as u32
+    }
+
+    #[inline(always)]
+    fn holds(&self, octets: u32) -> bool {
+        // The kernel is asked for packets in several parts only.
+        octets <= (self.data_end() - self.data()) as u32 || octets <= self.len()
     }
 
     load!(load16, u16, "{v} = *(u16 *)({p} + 0)");

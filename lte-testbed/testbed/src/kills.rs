@@ -184,14 +184,14 @@ fn kill(gateway: &mut Gateway, plan: &KillPlan, report: &mut KillReport) -> Resu
 
 /// What the gateway's records say of some subscribers.
 #[derive(Clone, Copy, Debug, Default)]
-struct Accounted {
-    uplink_octets: u64,
+pub(crate) struct Accounted {
+    pub(crate) uplink_octets: u64,
     uplink_packets: u64,
-    downlink_octets: u64,
+    pub(crate) downlink_octets: u64,
     downlink_packets: u64,
 }
 
-fn accounted(gateway: &Gateway, imsis: &[String]) -> Result<Accounted> {
+pub(crate) fn accounted(gateway: &Gateway, imsis: &[String]) -> Result<Accounted> {
     let all = gateway.json(&["get", "usage"])?;
     let mut sum = Accounted::default();
     for usage in all.as_array().context("no list of usage")? {

@@ -25,13 +25,16 @@ pub struct NetworkPlan {
     pub unprivileged: bool,
     /// How SCTP travels, with root.
     pub backend: Backend,
+    /// Octets of a packet that the cables carry, if not the usual ones.
+    pub cables: Option<u32>,
 }
 
 impl NetworkPlan {
     /// The usual network in a lab of this name.
     #[must_use]
     pub fn new(lab: &str, unprivileged: bool) -> Self {
-        Self { lab: lab.to_owned(), settings: Table::new(), state_dir: None, unprivileged, backend: Backend::Auto }
+        let (settings, backend) = (Table::new(), Backend::Auto);
+        Self { lab: lab.to_owned(), settings, state_dir: None, unprivileged, backend, cables: None }
     }
 }
 
@@ -70,6 +73,9 @@ impl Network {
 
     fn build(plan: &NetworkPlan, lab: Lab) -> Result<Self> {
         lab.occupy()?;
+        if let Some(mtu) = plan.cables {
+            lab.resize(mtu)?;
+        }
         let mut internet = vec![Services::start(&lab.internet, lab::SERVER)?];
         if std::path::Path::new("/proc/sys/net/ipv6").exists() {
             internet.push(Services::start(&lab.internet, lab::SERVER6)?);

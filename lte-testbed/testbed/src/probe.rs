@@ -1,6 +1,7 @@
 //! Programs of a namespace: ping, download, upload, numbered datagrams. What a user would do with `ping` and `curl`.
 
 pub mod delegation;
+pub mod path;
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};

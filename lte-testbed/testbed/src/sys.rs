@@ -46,6 +46,32 @@ pub fn unmount(target: &Path) -> io::Result<()> {
     check(unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) })
 }
 
+/// Has a datagram socket break nothing up: what is too large for the path is an error (IP_PMTUDISC_DO).
+///
+/// # Errors
+/// As setsockopt(2).
+pub fn never_fragment(socket: &impl AsRawFd, ipv6: bool) -> io::Result<()> {
+    let (level, name) =
+        if ipv6 { (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER) } else { (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER) };
+    let value = libc::IP_PMTUDISC_DO;
+    let size = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
+    // SAFETY: the option is an int, which lives until the call returns.
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), size) })
+}
+
+/// The path MTU that the kernel knows of a connected socket.
+///
+/// # Errors
+/// As getsockopt(2); `ENOTCONN`.
+pub fn path_mtu(socket: &impl AsRawFd, ipv6: bool) -> io::Result<u32> {
+    let (level, name) = if ipv6 { (libc::IPPROTO_IPV6, libc::IPV6_MTU) } else { (libc::IPPROTO_IP, libc::IP_MTU) };
+    let mut value: libc::c_int = 0;
+    let mut size = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or(0);
+    // SAFETY: the option is an int, for which there is room.
+    check(unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut size) })?;
+    u32::try_from(value).map_err(io::Error::other)
+}
+
 /// The number of an interface of the calling thread's namespace.
 ///
 /// # Errors

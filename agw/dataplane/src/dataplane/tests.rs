@@ -9,7 +9,7 @@ use agw_types::{AddressPool, Ambr, Peer, Prefix64, PrefixPool, Tunnel, TunnelSta
 use basalt_ebpf_abi::{DownlinkFlags, HandoverHeader, Meter, UplinkFlags};
 use basalt_ids::Ebi;
 use std::collections::BTreeSet;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Instant;
 
 const STATION: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 1);

@@ -23,8 +23,10 @@ pub(crate) async fn settle(
     device: u32,
     peer: Option<Mac>,
     mtu: u32,
+    device_mtu: u32,
 ) -> Result<(), Error> {
-    for (name, value) in [("addr_gen_mode", "1"), ("accept_ra", "0"), ("disable_ipv6", "0"), ("mtu", "3000")] {
+    let whole = device_mtu.to_string();
+    for (name, value) in [("addr_gen_mode", "1"), ("accept_ra", "0"), ("disable_ipv6", "0"), ("mtu", &whole)] {
         switch(&config.device, name, value)?;
     }
     // Who forwards hears no Router Advertisements any more unless told so, and the host may have its own address by them.

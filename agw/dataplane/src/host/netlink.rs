@@ -80,7 +80,7 @@ impl Netlink {
         Ok(snapshot)
     }
 
-    /// Makes a pair of veth interfaces, or leaves it if it is there, and brings both ends up.
+    /// Makes a pair of veth interfaces, or leaves it if it is there, and brings both ends up with this MTU.
     pub(crate) async fn veth(&self, name: &str, peer: &str, mtu: u32) -> Result<(Link, Link), Error> {
         let find = |snapshot: &Snapshot| snapshot.link(name).cloned().zip(snapshot.link(peer).cloned());
         if find(&self.snapshot().await?).is_none() {
@@ -93,7 +93,7 @@ impl Netlink {
             self.up(end.index, mtu).await?;
         }
         self.ready(&[one.index, other.index]).await?;
-        Ok((one, other))
+        find(&self.snapshot().await?).ok_or_else(|| Error::NoInterface(name.into()))
     }
 
     /// Waits until the kernel has switched the transmit queues of these interfaces on, which it does in its own time after they are

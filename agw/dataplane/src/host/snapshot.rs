@@ -42,11 +42,21 @@ impl Snapshot {
         self.links.values().find(|link| link.name == name)
     }
 
-    /// The interface towards an address, and the neighbour to ask for: longest prefix, then lowest priority number.
-    pub(crate) fn way(&self, to: Ipv4Addr) -> Option<(&Link, Ipv4Addr)> {
+    /// The route towards an address: longest prefix, then lowest priority number.
+    fn route(&self, to: Ipv4Addr) -> Option<&Route> {
         let fits = self.routes.iter().filter(|route| route.prefix.contains(to));
-        let best = fits.min_by_key(|route| (core::cmp::Reverse(route.prefix.length()), route.priority))?;
+        fits.min_by_key(|route| (core::cmp::Reverse(route.prefix.length()), route.priority))
+    }
+
+    /// The interface towards an address, and the neighbour to ask for.
+    pub(crate) fn way(&self, to: Ipv4Addr) -> Option<(&Link, Ipv4Addr)> {
+        let best = self.route(to)?;
         Some((self.links.get(&best.output)?, best.gateway.unwrap_or(to)))
+    }
+
+    /// Largest packet that the way to an address carries, if its route says less than the interface.
+    pub(crate) fn route_mtu(&self, to: Ipv4Addr) -> Option<u32> {
+        self.route(to)?.mtu
     }
 
     /// Largest packet that the interface of this name and the default routes by it carry: what most connections of phones meet.

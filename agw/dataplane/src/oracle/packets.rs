@@ -56,18 +56,27 @@ impl World {
 }
 
 /// A source of packets: xorshift64*, so that a seed is all there is to repeat a failure.
-pub(crate) struct Generator(u64);
+pub(crate) struct Generator {
+    state: u64,
+    /// Packets are as large as jumbo frames.
+    jumbo: bool,
+}
 
 impl Generator {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, jumbo: false }
+    }
+
+    /// Of packets that are in several parts in the kernel, or nearly.
+    pub(super) fn jumbo(seed: u64) -> Self {
+        Self { jumbo: true, ..Self::new(seed) }
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        self.state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
     }
 
     pub(super) fn below(&mut self, end: usize) -> usize {
@@ -80,6 +89,11 @@ impl Generator {
 
     pub(super) fn pick<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.below(list.len())]
+    }
+
+    /// How long a payload is: one of these, or as in jumbo frames.
+    fn length(&mut self, list: &[usize]) -> usize {
+        if self.jumbo { self.pick(&[1200, 3300, 3500, 3700, 5000, 8000, 8900]) } else { self.pick(list) }
     }
 
     pub(super) fn octets(&mut self, length: usize) -> Vec<u8> {
@@ -124,7 +138,7 @@ impl Generator {
             let index = self.below(6) as u32;
             ue = self.behind(index);
         }
-        let length = self.pick(&[0, 1, 20, 100, 300, 1300, 1400, 2000]);
+        let length = self.length(&[0, 1, 20, 100, 300, 1300, 1400, 2000]);
         let payload = self.octets(length);
         let protocol = self.pick(&[17, 17, 17, 6, 1]);
         let port = self.pick(&[53, 80, 443, 5000, 8080]);
@@ -194,7 +208,7 @@ impl Generator {
             [0xff, 2, 0, 0, 0, 0, 0, 0],
             [0; 8],
         ]);
-        let length = self.pick(&[0, 4, 8, 24, 64, 1290]);
+        let length = self.length(&[0, 4, 8, 24, 64, 1290]);
         let mut payload = self.octets(length);
         let ports = [self.pick(&[547u16, 5000]), self.pick(&[53, 443, 546, 2152, 8805])];
         let icmp = self.pick(&[128, 133, 134, 137]);
@@ -237,7 +251,7 @@ impl Generator {
             [198, 51, 101, 1],
         ]);
         let protocol = self.pick(&[1, 6, 17, 17, 17, 132, 50]);
-        let length = self.pick(&[0, 4, 8, 12, 16, 24, 64, 1290]);
+        let length = self.length(&[0, 4, 8, 12, 16, 24, 64, 1290]);
         let mut payload = self.octets(length);
         if payload.len() >= 4 {
             let source = self.pick(&[67, 5000]);

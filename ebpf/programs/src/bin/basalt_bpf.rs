@@ -11,7 +11,7 @@ use basalt_programs::{
 };
 
 /// Radio side: out of the tunnel.
-#[xdp]
+#[xdp(frags)]
 pub fn basalt_access(ctx: XdpContext) -> u32 {
     let mut frame = Frame::new(ctx.ctx);
     let verdict = access(&mut frame, &Maps);
@@ -19,7 +19,7 @@ pub fn basalt_access(ctx: XdpContext) -> u32 {
 }
 
 /// Radio side, of phones with a way of their own to the internet: entered from [`basalt_access`].
-#[xdp]
+#[xdp(frags)]
 pub fn basalt_onward(ctx: XdpContext) -> u32 {
     let mut frame = Frame::new(ctx.ctx);
     let Some(pending) = pending() else { return xdp_action::XDP_ABORTED };
@@ -28,7 +28,7 @@ pub fn basalt_onward(ctx: XdpContext) -> u32 {
 }
 
 /// Radio side, after [`basalt_onward`]: limits, counts, out.
-#[xdp]
+#[xdp(frags)]
 pub fn basalt_deliver(ctx: XdpContext) -> u32 {
     let mut frame = Frame::new(ctx.ctx);
     let Some(resolved) = resolved() else { return xdp_action::XDP_ABORTED };
@@ -37,7 +37,7 @@ pub fn basalt_deliver(ctx: XdpContext) -> u32 {
 }
 
 /// Internet side of routed mode: into the tunnel, past the kernel.
-#[xdp]
+#[xdp(frags)]
 pub fn basalt_internet(ctx: XdpContext) -> u32 {
     let mut frame = Frame::new(ctx.ctx);
     let verdict = towards_phone(&mut frame, &Maps, Origin::Internet);
@@ -45,7 +45,7 @@ pub fn basalt_internet(ctx: XdpContext) -> u32 {
 }
 
 /// What the kernel routed to phones: into the tunnel.
-#[xdp]
+#[xdp(frags)]
 pub fn basalt_kernel(ctx: XdpContext) -> u32 {
     let mut frame = Frame::new(ctx.ctx);
     let verdict = towards_phone(&mut frame, &Maps, Origin::Kernel);
@@ -53,32 +53,32 @@ pub fn basalt_kernel(ctx: XdpContext) -> u32 {
 }
 
 /// As [`basalt_access`], while a phone is watched.
-#[xdp]
+#[xdp(frags)]
 pub fn basalt_access_watch(ctx: XdpContext) -> u32 {
     watch_access(&mut Frame::new(ctx.ctx))
 }
 
 /// As [`basalt_internet`], while a phone is watched.
-#[xdp]
+#[xdp(frags)]
 pub fn basalt_internet_watch(ctx: XdpContext) -> u32 {
     watch_towards_phone(&mut Frame::new(ctx.ctx), Origin::Internet)
 }
 
 /// As [`basalt_kernel`], while a phone is watched.
-#[xdp]
+#[xdp(frags)]
 pub fn basalt_kernel_watch(ctx: XdpContext) -> u32 {
     watch_towards_phone(&mut Frame::new(ctx.ctx), Origin::Kernel)
 }
 
 /// As [`basalt_onward`], while a phone is watched.
-#[xdp]
+#[xdp(frags)]
 pub fn basalt_onward_watch(ctx: XdpContext) -> u32 {
     let Some(pending) = pending() else { return xdp_action::XDP_ABORTED };
     watch_onward(&mut Frame::new(ctx.ctx), pending)
 }
 
 /// As [`basalt_deliver`], while a phone is watched.
-#[xdp]
+#[xdp(frags)]
 pub fn basalt_deliver_watch(ctx: XdpContext) -> u32 {
     let Some(resolved) = resolved() else { return xdp_action::XDP_ABORTED };
     watch_deliver(&mut Frame::new(ctx.ctx), resolved)

@@ -148,6 +148,46 @@ pub fn narrow(ns: &NetNs, to: Ipv4Addr, interface: &'static str, mtu: u32) -> Re
     })
 }
 
+/// Lets a namespace send no larger packets than this to a host behind a router: the router's network is narrower.
+///
+/// # Errors
+/// No such router, or the kernel refuses.
+pub fn narrow_via(ns: &NetNs, to: Ipv4Addr, via: Ipv4Addr, mtu: u32) -> Result<()> {
+    ns.run_async(move || async move {
+        let mut route = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(to, 32).gateway(via).build();
+        route.attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
+        netlink()?.route().add(route).replace().execute().await?;
+        Ok(())
+    })
+}
+
+/// The same for an IPv6 host.
+///
+/// # Errors
+/// No such router, or the kernel refuses.
+pub fn narrow6_via(ns: &NetNs, to: Ipv6Addr, via: Ipv6Addr, mtu: u32) -> Result<()> {
+    ns.run_async(move || async move {
+        let mut route = RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(to, 128).gateway(via).build();
+        route.attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
+        netlink()?.route().add(route).replace().execute().await?;
+        Ok(())
+    })
+}
+
+/// Gives an interface another MTU.
+///
+/// # Errors
+/// No such interface, or it takes no such packets.
+pub fn resize(ns: &NetNs, interface: &'static str, mtu: u32) -> Result<()> {
+    ns.run_async(move || async move {
+        let handle = netlink()?;
+        let index = index_of(&handle, interface).await?;
+        handle.link().set(LinkUnspec::new_with_index(index).mtu(mtu).build()).execute().await?;
+        Ok(())
+    })
+    .with_context(|| format!("an MTU of {mtu} octets for {}/{interface}", ns.name()))
+}
+
 /// Gives an interface another hardware address, as a router that is exchanged has, which it announces.
 ///
 /// # Errors

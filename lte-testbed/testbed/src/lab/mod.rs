@@ -161,6 +161,17 @@ impl Lab {
         LabState::load(name)?.living_owner()
     }
 
+    /// Makes both cables fit for packets of so many octets.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn resize(&self, mtu: u32) -> Result<()> {
+        link::resize(&self.ran, S1_INTERFACE, mtu)?;
+        link::resize(&self.agw, S1_INTERFACE, mtu)?;
+        link::resize(&self.agw, SGI_INTERFACE, mtu)?;
+        link::resize(&self.internet, SGI_INTERFACE, mtu)
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

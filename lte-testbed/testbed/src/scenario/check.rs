@@ -9,6 +9,7 @@ use testbed_ue::{EmmState, Event, Snapshot};
 use super::run::name;
 use super::script::{Comparison, Expectation, PhoneState, Phones};
 use super::world::{Seen, World};
+use crate::kills;
 use crate::probe;
 use crate::radio::GtpuSeen;
 
@@ -107,6 +108,11 @@ fn unmet(world: &mut World, expectation: &Expectation) -> Result<Option<String>>
             let seen = world.network.gateway.basalt(&["rule", "list", &world.imsi(phone - 1)?])?;
             let spaced = seen.split_whitespace().collect::<Vec<_>>().join(" ");
             (!spaced.contains(text.as_str())).then_some(seen)
+        }
+        Expectation::Used(phone, up, down) => {
+            let usage = kills::accounted(&world.network.gateway, &[world.imsi(phone - 1)?])?;
+            let seen = (usage.uplink_octets, usage.downlink_octets);
+            (seen != (*up, *down)).then(|| format!("ue {phone} used {} octets up and {} down", seen.0, seen.1))
         }
         Expectation::GotNumbered(phone, count) => got_numbered(world, phone - 1, *count)?,
         Expectation::HasIpv6(phone, start) => {

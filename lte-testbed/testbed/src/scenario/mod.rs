@@ -4,6 +4,7 @@ mod calls;
 mod check;
 mod devices;
 mod parse;
+mod path;
 mod rates;
 mod run;
 mod script;

@@ -3,6 +3,8 @@
 //! A scenario is a text of one sentence per line. What stands behind `#` is for people; the first such line is its title.
 //! Sentences that describe the world come first (`subscribers 10`, `ue 1 has wrong key`), then what is done and expected.
 
+mod paths;
+
 use std::time::Duration;
 
 use basalt_ids::{Plmn, Tac};
@@ -81,6 +83,7 @@ fn setup(sentence: &str) -> Sentence<Option<Setup>> {
         ["subscribers", "may", "use", apn] => Setup::AccessPoint(access_point(apn)?),
         ["subscribers", "may", "receive", rate, "bit/s"] => Setup::DownlinkRate(number(rate)?),
         ["needs", "root"] => Setup::NeedsRoot,
+        ["cables", "carry", octets, "octets"] => Setup::Cables(number(octets)?),
         ["there", "is", "a", "home", "network", plmn] => Setup::Home(network(plmn)?),
         ["enb", enb, "is", "in", "area", tac] => Setup::EnbArea(index(enb)?, None, Tac(number(tac)?)),
         ["enb", enb, "is", "of", "network", plmn] => Setup::EnbArea(index(enb)?, Some(network(plmn)?), Tac(1)),
@@ -208,7 +211,7 @@ fn step(sentence: &str) -> Sentence<Step> {
         ["ue", phone, "has", "a", "prefix", "delegated", "that", "begins", start] => {
             Ok(Step::Delegation(index(phone)?, (*start).to_owned()))
         }
-        ["cable", "of", "enbs", "carries", octets, "octets"] => Ok(Step::RadioMtu(number(octets)?)),
+        ["path" | "segments" | "programs" | "cable" | "network", ..] => paths::step(&words),
         ["gateway", "goes", "by", "another", "router"] => Ok(Step::OtherRouter),
         ["router", "is", "exchanged"] => Ok(Step::ExchangeRouter),
         [rest @ .., "over", "IPv6"] if downloads(rest) => download(rest, true),
@@ -408,6 +411,9 @@ fn expectation(words: &[&str]) -> Sentence<Expectation> {
         ["ue", phone, "gets", "packets", "by", "bearer", bearer] => Expectation::CameBy(index(phone)?, number(bearer)?),
         ["rules", "of", "ue", phone, "show", rest @ ..] if !rest.is_empty() => {
             Expectation::RuleState(index(phone)?, rest.join(" "))
+        }
+        ["ue", phone, "used", up, "octets", "up", "and", down, "down"] => {
+            Expectation::Used(index(phone)?, number(up)?, number(down)?)
         }
         ["ue", phone, "pings", "answered"] => Expectation::PingsAnswered(index(phone)?),
         ["ue", phone, "got", count, "packets", "in", "order"] => {

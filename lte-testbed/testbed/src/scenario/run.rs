@@ -96,6 +96,12 @@ impl World {
             Step::Marked(phone, dscp) => self.marked(phone - 1, *dscp),
             Step::Storm(phones, per_second) => self.storm(*phones, *per_second),
             Step::Delegation(phone, start) => self.delegation(*phone, start),
+            Step::PathCarries(from, to, octets, ipv6) => self.path_carries(*from, *to, *octets, *ipv6),
+            Step::PathBack(phone, octets) => self.path_back(*phone, *octets),
+            Step::Segments(by, most, ipv6) => self.segments(*by, *most, *ipv6),
+            Step::IgnoresMtu(phone, octets) => self.ignores_mtu(*phone, *octets),
+            Step::InternetMtu(octets) => self.internet_mtu(*octets),
+            Step::StationsMtu(octets) => self.stations_mtu(*octets),
             Step::RadioMtu(octets) => {
                 lab::link::narrow(&self.network.lab.ran, lab::GATEWAY_S1, lab::S1_INTERFACE, *octets)
             }

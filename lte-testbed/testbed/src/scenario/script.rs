@@ -48,6 +48,8 @@ pub enum Setup {
     Phone(usize, Trait),
     /// There is a home network whose subscribers are authenticated by it, through a federation gateway.
     Home(Plmn),
+    /// Cables to the base stations and to the internet carry packets of so many octets.
+    Cables(u32),
     /// The scenario needs the right to load BPF programs, or something else that only root has.
     NeedsRoot,
 }
@@ -168,6 +170,19 @@ pub enum Step {
     Storm(Phones, u32),
     /// A program of a phone has a prefix delegated that begins so, by DHCPv6, and exchanges a datagram from an address in it.
     Delegation(usize, String),
+    /// A program at the first place, which breaks no packet up, learns that packets to the second one may have so many octets; over IPv6 if
+    /// `true`.
+    PathCarries(Place, Place, u32, bool),
+    /// A server that a program of this phone has sent a datagram learns that packets back may have so many octets.
+    PathBack(usize, u32),
+    /// Segments of a connection of a program at this place with the server have at most so many octets; over IPv6 if `true`.
+    Segments(Place, u32, bool),
+    /// Programs of a phone send packets as large as this, whatever the phone was told.
+    IgnoresMtu(usize, u16),
+    /// Behind the gateway's router, the network that the server is in carries so many octets of a packet.
+    InternetMtu(u32),
+    /// Behind the gateway's router, the network that base stations are in carries so many octets of a packet.
+    StationsMtu(u32),
     /// The base stations' end of their cable carries so many octets of a packet.
     RadioMtu(u32),
     /// The gateway's default route goes by another router of the internet.
@@ -368,6 +383,8 @@ pub enum Expectation {
     PingsLost(usize),
     /// What the operator sees of a phone's rules contains this.
     RuleState(usize, String),
+    /// The gateway has accounted for so many octets of a phone: up, and down.
+    Used(usize, u64, u64),
     /// All pings a phone sent are answered.
     PingsAnswered(usize),
     /// A phone has a global IPv6 address that begins so, or none.

@@ -79,6 +79,7 @@ impl World {
         let network = Network::start(&NetworkPlan {
             settings,
             backend: options.backend,
+            cables: script.cables(),
             ..NetworkPlan::new(&options.lab, options.unprivileged)
         })?;
         let radio = network.radio()?;
@@ -235,6 +236,14 @@ impl Script {
             _ => None,
         });
         said.unwrap_or_else(|| u32::try_from(self.highest("ue", "ues")).unwrap_or(u32::MAX))
+    }
+
+    /// What the cables carry, octets; `None` if it does not say.
+    fn cables(&self) -> Option<u32> {
+        self.setup.iter().find_map(|setup| match setup {
+            Setup::Cables(mtu) => Some(*mtu),
+            _ => None,
+        })
     }
 
     /// What each subscriber may receive, bit/s; `None` if it does not say.

@@ -5,6 +5,7 @@ use crate::ledger::Reading;
 use crate::reports::Report;
 use crate::rules::{Allowance, Dedicated, Rule, Service, Way};
 use crate::service::Volume;
+use crate::sessions::Sessions;
 use basalt_ebpf_abi::{Mac, Prefix};
 use basalt_pipeline::{Frame, Verdict, access, towards_phone};
 

@@ -1,0 +1,271 @@
+//! How a data plane comes up: in memory, over sockets, in XDP; each over what a predecessor has left.
+
+use super::device::{LARGEST_MTU, access_link, behind, own_device, settle, software_device, tunnel_mtu};
+use super::{Dataplane, PlaneMode};
+use crate::attached::Attached;
+use crate::buffer::{Buffers, Waiting};
+use crate::config::Config;
+use crate::destinations::Rules;
+use crate::egress::{egresses, externals, with_ports};
+use crate::error::Error;
+use crate::framed;
+use crate::hops::Hops;
+use crate::host::{self, Behind, Changes, Netlink, Snapshot};
+use crate::nat::Nat;
+use crate::object;
+use crate::paths::Paths;
+use crate::plane::{Outlet, Shared, State};
+use crate::pools;
+use crate::predecessor;
+use crate::resolver::{Ask, Resolver, rules};
+use crate::service::grace;
+use crate::sessions::Sessions;
+use crate::sockets::{Device, FrameSocket, GtpSocket};
+use crate::tables::{SharedRegions, Sizes, Tables};
+use crate::threads::Threads;
+use crate::xdp::{self, Loaded, Mode};
+use agw_types::Traffic;
+use basalt_ebpf_abi::{Address, BEARER_BLOCK, KERNEL_NEXT_HOP, SettingFlags, programs};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// Events that may wait for the core.
+const EVENTS: usize = 4096;
+
+impl Dataplane {
+    pub(super) fn memory(config: &Config) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
+        let sizes = sizes(config)?;
+        let regions = SharedRegions::anonymous(sizes).map_err(Error::system("memory for tables"))?;
+        let tables = tables(config, regions, sizes, tunnel_mtu(config, LARGEST_MTU, LARGEST_MTU))?;
+        let rules = rules(config, &Snapshot::default(), None);
+        if let (Some(settings), Some(destinations)) = (tables.settings.get(0), tables.destinations.get(0)) {
+            rules.write(settings, destinations);
+        }
+        let hops = Hops::socket(&tables);
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let state = state(config, &tables, hops)?;
+        let shared = Shared::new(tables, None, Outlet::None, events, config, state)?;
+        let shared = Arc::new(shared);
+        let threads = Threads::new(Arc::clone(&shared));
+        let mode = PlaneMode::Memory;
+        let (loaded, reasons) = (None, None);
+        Ok((Self { shared, mode, adopted: false, loaded, reasons, _threads: threads, resolver: None }, receiver))
+    }
+
+    pub(super) async fn software(config: Config) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
+        let (netlink, changes) = Netlink::open()?;
+        let access = access_link(&netlink, &config).await?;
+        let sizes = sizes(&config)?;
+        let regions = SharedRegions::anonymous(sizes).map_err(Error::system("memory for tables"))?;
+        // What an XDP plane may have left would take the packets away.
+        xdp::remove_pins(&config.bpf_directory)?;
+        netlink.delete_link(&config.device).await?;
+        let (device, mtu) = software_device(&netlink, &config, access.mtu).await?;
+        let tables = tables(&config, regions, sizes, mtu)?;
+        let behind = behind(&netlink, &config, matches!(device, Device::Pair { .. }), mtu).await?;
+        let socket = GtpSocket::bind(config.access_address)?;
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let hops = Hops::socket(&tables);
+        let state = state(&config, &tables, hops)?;
+        let outlet = Outlet::Device(device);
+        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state)?);
+        let (keep_open, news) = mpsc::channel(Config::NEXT_HOPS as usize);
+        let mut resolver = resolver(netlink, changes, news, &shared, config, false, behind);
+        resolver.refresh(Ask::Nobody).await;
+        let mut threads = Threads::new(Arc::clone(&shared));
+        threads.serve_socket().map_err(Error::system("thread"))?;
+        threads.serve_device().map_err(Error::system("thread"))?;
+        let resolver = tokio::spawn(async move {
+            resolver.run().await;
+            drop(keep_open);
+        });
+        let mode = PlaneMode::Software;
+        let (loaded, reasons, resolver) = (None, None, Some(resolver));
+        Ok((Self { shared, mode, adopted: false, loaded, reasons, _threads: threads, resolver }, receiver))
+    }
+
+    pub(super) async fn xdp(config: Config, allow: &[Mode]) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
+        let (path, object) = object::object().map_err(Error::Object)?;
+        tracing::debug!(object = %path.display(), "XDP programs");
+        let (netlink, changes) = Netlink::open()?;
+        let access = access_link(&netlink, &config).await?;
+        let externals = externals(&netlink, &config).await?;
+        let sizes = with_ports(sizes(&config)?, &config, &externals);
+        host::ensure_bpf_filesystem(&config.bpf_directory)?;
+        let (mut loaded, regions) = xdp::load(&object, sizes, Config::RING_OCTETS, Some(&config.bpf_directory))?;
+        let (device, peer) = own_device(&netlink, &config, access.mtu).await?;
+        let mtu = tunnel_mtu(&config, access.mtu, device.mtu);
+        let tables = tables(&config, regions, sizes, mtu)?;
+        let socket = GtpSocket::bind(config.access_address)?;
+        let (source, destination) = (peer.mac.unwrap_or_default(), device.mac.unwrap_or_default());
+        if let Some(hop) = tables.next_hops.get(KERNEL_NEXT_HOP as usize) {
+            hop.follow(peer.index, device.mtu, source, destination);
+        }
+        let outlet = Outlet::Frames(FrameSocket::open(peer.index, source, destination)?);
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let (stations, news) = mpsc::channel(Config::NEXT_HOPS as usize);
+        let mut hops = Hops::resolved(sizes.next_hops, stations);
+        if loaded.reused {
+            hops.adopt(&tables);
+        }
+        for (hop, vlan) in config.vlans() {
+            if let Some(hop) = tables.next_hops.get(hop as usize) {
+                hop.vlan.set(u32::from(vlan.id));
+            }
+        }
+        let mut state = state(&config, &tables, hops)?;
+        if config.translates() {
+            state.nat = Some(Nat::open(config.translation.clone(), &externals, &tables, loaded.reused)?);
+        } else if let Some(nat) = tables.nat.get(0) {
+            nat.count.set(0);
+        }
+        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state)?);
+        let direct = config.direct();
+        settle(&netlink, &config, device.index, Some(peer.mac.unwrap_or_default()), mtu, device.mtu).await?;
+        let behind = behind(&netlink, &config, true, mtu).await?;
+        let mut resolver = resolver(netlink, changes, news, &shared, config.clone(), direct, behind);
+        resolver.refresh(Ask::Unresolved).await;
+        let mut threads = Threads::new(Arc::clone(&shared));
+        threads.serve_socket().map_err(Error::system("thread"))?;
+        if !config.vlans().is_empty() {
+            let vlans = config.vlans();
+            threads.serve_arp(config.internet_interface.clone(), vlans).map_err(Error::system("thread"))?;
+        }
+        if let Some(ring) = loaded.ring.take() {
+            threads.serve_ring(ring).map_err(Error::system("thread"))?;
+        }
+        // Connected phones go on without waiting for anyone to set them again.
+        for old in &loaded.replaced {
+            if let Some((tables, sessions)) = of_same_schema(old.folder()) {
+                shared.carry_over(&sessions, &tables);
+            }
+        }
+        let anew = !loaded.reused || !loaded.replaced.is_empty();
+        for tunnel in config.restore.iter().filter(|_| anew) {
+            shared.restore(tunnel);
+        }
+        let mode = attach(&mut loaded, &config, allow)?;
+        // From here on nobody counts in replaced tables any more.
+        grace();
+        for old in std::mem::take(&mut loaded.replaced) {
+            old.close();
+            let readings = old.readings();
+            if readings.is_empty() {
+                predecessor::remove(old.folder());
+            } else {
+                shared.state().replaced.push((old.folder().to_path_buf(), readings));
+            }
+        }
+        let adopted = loaded.reused;
+        let reasons = Some(Arc::clone(&loaded.reasons));
+        let loaded = Arc::new(Mutex::new(loaded));
+        resolver.attached = Some(Attached::new(Arc::clone(&loaded), &config, allow));
+        resolver.refresh(Ask::Unresolved).await;
+        let resolver = tokio::spawn(resolver.run());
+        Ok((
+            Self { shared, mode, adopted, loaded: Some(loaded), reasons, _threads: threads, resolver: Some(resolver) },
+            receiver,
+        ))
+    }
+}
+
+/// Tables that were put aside, and their sessions, if programs of this release could have made them.
+fn of_same_schema(folder: &Path) -> Option<(Tables, Sessions)> {
+    let (tables, layout) = Tables::of_predecessor(xdp::same_schema(folder)?).ok()?;
+    let mut sessions = Sessions::new(layout, 32, false);
+    sessions.networks.adopt(&tables);
+    Some((tables, sessions))
+}
+
+/// Attaches the programs, downlink first: from then on, what enters at the radio side finds its way back.
+fn attach(loaded: &mut Loaded, config: &Config, allow: &[Mode]) -> Result<PlaneMode, Error> {
+    let mut worst = loaded.attach(programs::KERNEL, &config.peer_device(), allow)?;
+    if config.direct() {
+        worst = worst.max(loaded.attach(programs::INTERNET, &config.internet_interface, allow)?);
+    }
+    worst = worst.max(loaded.attach(programs::ACCESS, &config.access_interface, allow)?);
+    loaded.detach_others()?;
+    if worst == Mode::Generic {
+        tracing::warn!("XDP runs in generic mode: the driver or the MTU of an interface does not allow native mode");
+        return Ok(PlaneMode::XdpGeneric);
+    }
+    Ok(PlaneMode::XdpNative)
+}
+
+fn sizes(config: &Config) -> Result<Sizes, Error> {
+    let teids = config.teids()?;
+    // The first is never used: it stands for "none".
+    let ue_meters = teids.slots() + 1;
+    let sizes = Sizes {
+        teids,
+        downlink: pools::slots(config)?,
+        next_hops: Config::NEXT_HOPS,
+        ue_meters,
+        policies: config.policies + 1,
+        rule_states: config.rules,
+        bearers: (config.multi_bearer_sessions + 1) * BEARER_BLOCK,
+        prefixes: pools::places6(config),
+        framed: framed::entries(config.framed_routes),
+        blocks: 1,
+        mappings: 1,
+    };
+    Ok(sizes)
+}
+
+fn tables(config: &Config, regions: SharedRegions, sizes: Sizes, mtu: u32) -> Result<Tables, Error> {
+    let tables = Tables::new(regions, sizes).map_err(Error::system("memory for tables"))?;
+    if let Some(settings) = tables.settings.get(0) {
+        settings.local.set(Address::new(config.access_address).0);
+        settings.flags.set(if config.core_ports { SettingFlags::CORE_PORTS } else { 0 });
+        settings.buffer_limit.set(config.buffer_per_phone);
+        settings.tunnel_mtu.set(mtu);
+        settings.segment.set(config.segment(mtu));
+        settings.punt_rate.set(config.slow_path_rate);
+        settings.punt_burst.set(config.slow_path_rate.div_ceil(10));
+    }
+    pools::install(&tables, &config.pools);
+    pools::install6(&tables, config);
+    Ok(tables)
+}
+
+fn state(config: &Config, tables: &Tables, hops: Hops) -> Result<State, Error> {
+    let teids = config.teids()?;
+    let mut sessions = Sessions::new(teids, config.peer_prefix, config.phone_to_phone);
+    sessions.accounting = config.accounting;
+    sessions.egress = egresses(config);
+    sessions.sweep(tables);
+    sessions.adopt(tables);
+    let buffers = Buffers::new(config.buffer_per_phone, config.buffer_total);
+    let paths = Paths::new(config.echo, Instant::now());
+    let mut state = State::new(sessions, hops, buffers, Waiting::new(config.hold), paths);
+    state.adopt_relays(tables, Instant::now());
+    Ok(state)
+}
+
+fn resolver(
+    netlink: Netlink,
+    changes: Changes,
+    news: mpsc::Receiver<(Ipv4Addr, u32)>,
+    shared: &Arc<Shared>,
+    config: Config,
+    direct: bool,
+    behind: Behind,
+) -> Resolver {
+    Resolver {
+        netlink,
+        changes,
+        news,
+        shared: Arc::clone(shared),
+        config,
+        direct,
+        stations: BTreeMap::new(),
+        gateways: BTreeMap::new(),
+        rules: Rules::default(),
+        behind,
+        attached: None,
+    }
+}
