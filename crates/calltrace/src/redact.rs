@@ -12,13 +12,21 @@ const DEPTH: usize = 8;
 /// XRES, KASME, SRES, Kc (TS 29.272 §7.3); CK and IK (TS 29.229 §6.3): whoever has them is the phone, or the network.
 const SECRETS: [AvpId; 6] =
     [AvpId::tgpp(1448), AvpId::tgpp(1450), AvpId::tgpp(1454), AvpId::tgpp(1453), AvpId::tgpp(625), AvpId::tgpp(626)];
+/// Octets that begin an S1AP message: its kind, its procedure's code, its criticality (TS 36.413 §9.3.2, X.691).
+const S1AP_HEAD: usize = 3;
+/// NAS-PDU, Security Context, Security Key and S1 Message (TS 36.413 §9.3.6), in messages that have no struct here.
+const SECRET_IES: [u16; 4] = [26, 40, 73, 225];
 /// A PAP packet's or CHAP packet's header (RFC 1334, RFC 1994): code, identifier, length.
 const PPP: usize = 4;
 
-/// An S1AP message without K_eNB and next hop, and without what the NAS message in it has.
+/// An S1AP message without K_eNB and next hop, and without what the NAS message in it has. One that cannot be read is all zeroes
+/// behind its first octets, which say which procedure's it is.
 #[must_use]
 pub fn s1ap(mut octets: Vec<u8>) -> Vec<u8> {
-    let Ok(decoded) = basalt_s1ap::decode(&octets) else { return octets };
+    let Ok(decoded) = basalt_s1ap::decode(&octets) else {
+        octets.iter_mut().skip(S1AP_HEAD).for_each(|octet| *octet = 0);
+        return octets;
+    };
     let key = match &decoded.pdu {
         Pdu::InitialContextSetupRequest(request) => Some(&request.security_key),
         Pdu::UeContextModificationRequest(request) => request.security_key.as_ref(),
@@ -30,6 +38,9 @@ pub fn s1ap(mut octets: Vec<u8>) -> Vec<u8> {
         // A key is aligned to octets wherever it stands (X.691 §11.5.7: bit strings longer than 16 bits).
         blot(&mut octets, key);
     }
+    if let Pdu::Other(other) = &decoded.pdu {
+        blot_other(&mut octets, &other.raw);
+    }
     for carried in crate::s1ap::nas_of(&decoded.pdu) {
         for secret in [secrets(carried, Direction::Uplink), secrets(carried, Direction::Downlink)].into_iter().flatten()
         {
@@ -37,6 +48,42 @@ pub fn s1ap(mut octets: Vec<u8>) -> Vec<u8> {
         }
     }
     octets
+}
+
+/// Takes keys and NAS out of a message that has no struct here: `raw` is its end.
+fn blot_other(octets: &mut [u8], raw: &[u8]) {
+    match ies(raw) {
+        Some(ies) => ies.iter().filter(|(id, _)| SECRET_IES.contains(id)).for_each(|(_, value)| blot(octets, value)),
+        None => {
+            let head = octets.len().saturating_sub(raw.len());
+            octets.iter_mut().skip(head).for_each(|octet| *octet = 0);
+        }
+    }
+}
+
+/// IEs of an encoded message (X.691 §11.9, §19, §20): after the octet of the extension bit, their number; of each its identifier,
+/// criticality and length.
+fn ies(raw: &[u8]) -> Option<Vec<(u16, &[u8])>> {
+    let (head, mut rest) = raw.split_at_checked(3)?;
+    let count = u16::from_be_bytes([*head.get(1)?, *head.get(2)?]);
+    let mut ies = Vec::new();
+    for _ in 0..count {
+        let (head, behind) = rest.split_at_checked(4)?;
+        let [high, low, _, length] = *head.first_chunk()?;
+        let (length, behind) = match length {
+            0..0x80 => (usize::from(length), behind),
+            0x80..0xc0 => {
+                let (more, behind) = behind.split_first()?;
+                (usize::from(length & 0x3f) << 8 | usize::from(*more), behind)
+            }
+            // In fragments.
+            _ => return None,
+        };
+        let (value, behind) = behind.split_at_checked(length)?;
+        ies.push((u16::from_be_bytes([high, low]), value));
+        rest = behind;
+    }
+    rest.is_empty().then_some(ies)
 }
 
 /// A NAS message, deciphered, without RES and passwords. `sent`: by the network.
@@ -53,7 +100,8 @@ pub fn nas(mut octets: Vec<u8>, sent: bool) -> Vec<u8> {
 fn secrets(octets: &[u8], direction: Direction) -> Vec<Vec<u8>> {
     let plain = match Envelope::parse(octets) {
         Ok(Envelope::Plain(Plain(plain))) => plain,
-        Ok(Envelope::Protected(protected)) if !protected.header_type.is_ciphered() => protected.payload,
+        // Ciphered by the null algorithm it is in plain; what is ciphered in earnest says nothing that can be read here.
+        Ok(Envelope::Protected(protected)) => protected.payload,
         _ => return Vec::new(),
     };
     if plain.first().is_some_and(|first| first & 15 == 2) {

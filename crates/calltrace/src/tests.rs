@@ -83,6 +83,42 @@ fn known_keys_are_in_no_form_of_a_trace() {
     }
 }
 
+/// A message that has no struct here: UE CONTEXT RESUME RESPONSE (TS 36.413 §9.1.4.23) with a next hop.
+fn next_hop() -> Vec<u8> {
+    let ids = [0, 0, 0x40, 2, 0, 7, 0, 8, 0x40, 2, 0, 9];
+    let message = [&[0, 0, 3][..], &ids, &[0, 40, 0, 33, 0x20], &secret(32)].concat();
+    [&[0x20, 60, 0, u8::try_from(message.len()).unwrap()][..], &message].concat()
+}
+
+#[test]
+fn keys_are_not_in_what_is_not_understood() {
+    let start = secret(4);
+    assert!(matches!(basalt_s1ap::decode(&next_hop()).unwrap().pdu, Pdu::Other(_)));
+    let mut cut = k_enb();
+    cut.pop();
+    let mut unknown = k_enb();
+    unknown[1] = 0xfe;
+    // More IEs than there are.
+    let mut wrong = next_hop();
+    wrong[6] = 4;
+    for (what, octets) in [("resume", next_hop()), ("cut", cut), ("unknown", unknown), ("wrong", wrong)] {
+        assert!(octets.windows(4).any(|window| window == start), "{what}: the test looks at the right place");
+        let record = Record::new(1, Protocol::S1ap, true, octets.clone());
+        assert_eq!((record.octets().len(), &record.octets()[..3]), (octets.len(), &octets[..3]), "{what}");
+        assert!(!record.octets().windows(4).any(|window| window == start), "{what}: {:?}", record.octets());
+    }
+    let record = Record::new(1, Protocol::S1ap, true, next_hop());
+    assert_eq!(record.octets()[..19], next_hop()[..19], "whom it is about is still to be seen");
+}
+
+#[test]
+fn passwords_of_the_null_algorithm_are_not_seen() {
+    // TS 24.301 §9.3.1: integrity protected and ciphered; message authentication code, sequence number.
+    let nas = [&[0x27, 1, 2, 3, 4, 5][..], &password()].concat();
+    let record = Record::new(1, Protocol::S1ap, false, carried(nas));
+    assert!(!record.octets().windows(4).any(|window| window == secret(4)));
+}
+
 #[test]
 fn a_ladder_of_rubbish_is_a_ladder() {
     let protocols = [Protocol::S1ap, Protocol::Nas, Protocol::Diameter];

@@ -235,7 +235,8 @@ impl Outbox {
     /// The next report that was not sent on this stream. The end of a command waits until its data was received.
     pub(crate) fn due_progress(&mut self) -> Option<(u64, Progress)> {
         let (number, progress) = self.progress.iter().find(|(number, _)| *number > self.progress_sent)?;
-        if progress.state != CommandState::Running && self.data.contains_key(&progress.id) {
+        let waits = self.data.get(&progress.id).is_some_and(|(_, queue)| !queue.is_empty());
+        if progress.state != CommandState::Running && waits {
             return None;
         }
         self.progress_sent = *number;
@@ -247,6 +248,9 @@ impl Outbox {
         while let Some((_, report)) =
             self.progress.pop_front_if(|(number, _)| *number <= through.min(self.progress_sent))
         {
+            if report.state != CommandState::Running {
+                self.data.remove(&report.id);
+            }
             if self.settled.len() >= SETTLED {
                 self.settled.pop_front();
             }
@@ -266,7 +270,7 @@ impl Outbox {
         if self.piece.is_some() {
             return None;
         }
-        let (id, (place, queue)) = self.data.iter().next()?;
+        let (id, (place, queue)) = self.data.iter().find(|(_, (_, queue))| !queue.is_empty())?;
         self.piece = Some(id.clone());
         Some((id.clone(), *place, queue.iter().take(PIECE).copied().collect()))
     }
@@ -281,9 +285,9 @@ impl Outbox {
         let count = usize::try_from(through.saturating_sub(*place)).unwrap_or(usize::MAX).min(PIECE).min(queue.len());
         queue.drain(..count);
         *place += count as u64;
-        // An orchestrator that takes no more of it has had enough.
-        if queue.is_empty() || count == 0 {
-            self.data.remove(id);
+        // An orchestrator that takes no more of it has had enough. The place is kept: more may come until the command ends.
+        if count == 0 {
+            queue.clear();
         }
     }
 }
@@ -396,6 +400,34 @@ mod tests {
         outbox.received_progress(1);
         assert_eq!(outbox.progress.len(), PROGRESS - 1);
         assert_eq!(outbox.settled().collect::<Vec<_>>(), ["0"]);
+    }
+
+    #[test]
+    fn data_that_comes_later_goes_on_where_it_was() {
+        let mut outbox = Outbox::new(1, 1, Default::default());
+        let report = |state, octets: usize| Progress {
+            data: vec![7; octets],
+            id: "a".to_owned(),
+            state,
+            percent: 0,
+            output: String::new(),
+        };
+        for (more, place) in [(10, 0), (20, 10), (5, 30)] {
+            outbox.progress(report(CommandState::Running, more));
+            assert_eq!(outbox.due_data().map(|(_, place, octets)| (place, octets.len())), Some((place, more)));
+            outbox.received_data("a", place + more as u64);
+            assert_eq!(outbox.due_data(), None);
+        }
+        // The orchestrator wants no more, and is not sent what it does not want.
+        outbox.progress(report(CommandState::Running, 9));
+        assert!(outbox.due_data().is_some());
+        outbox.received_data("a", 0);
+        assert_eq!(outbox.due_data(), None);
+        outbox.progress(report(CommandState::Done, 0));
+        let last = core::iter::from_fn(|| outbox.due_progress()).last().unwrap();
+        assert_eq!(last.1.state, CommandState::Done);
+        outbox.received_progress(last.0);
+        assert!(outbox.data.is_empty(), "nothing is kept of a command that has ended");
     }
 
     #[test]

@@ -3,11 +3,12 @@
 //! Without a link the daemon goes on with all that it had, also after a restart.
 
 use crate::config::{self, File, HomeNetwork, Peer};
+use crate::drive::Told;
 use crate::gateways::Numbers;
 use crate::incoming::Members;
 use crate::metrics::Metrics;
 use crate::operate::Operator;
-use crate::relayed;
+use crate::{relayed, trace};
 use anyhow::{Context as _, Result};
 use basalt_cloud_link::{DeviceKey, Handle, Plan, Site, Status, TcpDial};
 use basalt_cloud_sync::{
@@ -24,12 +25,15 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 
 /// What was kept, in the state directory.
 const FILE: &str = "orchestrator.json";
 /// Between two reports.
 const LOOK: Duration = Duration::from_secs(5);
+/// Messages of a trace that wait for the conversation.
+const TRACED: usize = 256;
 /// How long a join may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -225,7 +229,15 @@ pub fn start(
         key: key.clone(),
         seed: SecureSeed(seed),
     };
-    let site = Office { folder, file, kept: Mutex::new(kept), wanted, identity, operator: Arc::clone(&operator) };
+    let site = Office {
+        folder,
+        file,
+        kept: Mutex::new(kept),
+        wanted,
+        identity,
+        operator: Arc::clone(&operator),
+        traces: Mutex::default(),
+    };
     let link = basalt_cloud_link::spawn(plan, Arc::new(site), Arc::new(TcpDial));
     tokio::spawn(report(link.clone(), Arc::clone(&operator), metrics));
     tokio::spawn(show(key.clone(), joined.clone(), members));
@@ -259,9 +271,63 @@ struct Office {
     wanted: watch::Sender<File>,
     identity: watch::Sender<Option<Identity>>,
     operator: Arc<Operator>,
+    /// Call traces that run, by their commands.
+    traces: Mutex<BTreeMap<String, Arc<Notify>>>,
 }
 
 impl Office {
+    /// What is said about a subscriber, for the orchestrator: lines as gateways give them, bounded in time and octets.
+    async fn trace(
+        &self,
+        id: &str,
+        arguments: &serde_json::Value,
+        progress: &mpsc::Sender<Progress>,
+    ) -> (CommandState, String) {
+        let text = |field: &str| arguments.get(field).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let number = |field: &str| arguments.get(field).and_then(serde_json::Value::as_u64);
+        let running = || self.traces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ended) = running().get(text("stop")) {
+            ended.notify_one();
+        }
+        if !text("stop").is_empty() {
+            return (CommandState::Done, "the trace is ended, if there was one".to_owned());
+        }
+        let Ok(imsi) = text("imsi").parse() else {
+            return (CommandState::NotSupported, "a federation gateway traces one subscriber".to_owned());
+        };
+        let (sender, mut seen) = mpsc::channel(TRACED);
+        if self.operator.told().send(Told::Trace { imsi, sender }).await.is_err() {
+            return (CommandState::Failed, "fegd is stopping".to_owned());
+        }
+        let ended = Arc::new(Notify::new());
+        running().insert(id.to_owned(), Arc::clone(&ended));
+        let news = |data: Vec<u8>| {
+            let state = CommandState::Running;
+            Progress { data, id: id.to_owned(), state, percent: 0, output: String::new() }
+        };
+        // Without the conversation nobody waits for it.
+        let _ = progress.send(news(Vec::new())).await;
+        let until = Instant::now() + Duration::from_secs(number("seconds").unwrap_or(600).clamp(1, 3_600));
+        let most = usize::try_from(number("octets").unwrap_or(2 << 20).clamp(1, 7 << 20)).unwrap_or(1 << 20);
+        let mut written = 0_usize;
+        let why = loop {
+            let message = tokio::select! {
+                () = ended.notified() => break "it was ended",
+                () = tokio::time::sleep_until(until) => break "its time is over",
+                message = seen.recv() => message,
+            };
+            let Some(message) = message else { break "fegd is stopping, or there are too many traces" };
+            let line = trace::line(imsi, message);
+            if written + line.len() > most {
+                break "it has all the octets that it may have";
+            }
+            written += line.len();
+            let _ = progress.send(news(line.into_bytes())).await;
+        };
+        running().remove(id);
+        (CommandState::Done, format!("{written} octets of messages; {why}\n"))
+    }
+
     /// Changes what is kept; what is not durable is not told as done.
     fn change(&self, change: impl FnOnce(&mut Kept)) -> Kept {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -336,6 +402,7 @@ impl Site for Office {
                 self.operator.set_draining(on).await;
                 done(if on { "gateways are told to go elsewhere" } else { "gateways may come again" }.to_owned())
             }
+            "call-trace" => self.trace(&command.id, &arguments, &progress).await,
             _ => (CommandState::NotSupported, "a federation gateway does not do this".to_owned()),
         };
         let report = Progress { data: Vec::new(), id: command.id, state, percent: 100, output };

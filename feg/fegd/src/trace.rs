@@ -1,9 +1,10 @@
 //! What is said about one subscriber, for those who look for a fault: each message whole, but keys and expected answers blotted out.
 
+use basalt_calltrace::{Protocol, Record, redact};
 use basalt_control_api::federation::v1 as api;
 use basalt_diameter::dictionary::{self, Kind};
 use basalt_diameter::node::Handle;
-use basalt_diameter::{Avp, AvpId, Avps, HEADER, Limits, Message};
+use basalt_diameter::{Avp, AvpId, Avps, Limits, Message};
 use basalt_ids::Imsi;
 use feg_relay::Token;
 use serde_json::{Map, Value, json};
@@ -16,9 +17,6 @@ const TRACES: usize = 16;
 const WAITING: usize = 4096;
 /// Groups within groups that are looked into; what is deeper is blotted out whole.
 const DEPTH: usize = 8;
-/// XRES, KASME, SRES, Kc (TS 29.272 §7.3); CK and IK (TS 29.229 §6.3): whoever has them is the phone, or the network.
-const SECRETS: [AvpId; 6] =
-    [AvpId::tgpp(1448), AvpId::tgpp(1450), AvpId::tgpp(1454), AvpId::tgpp(1453), AvpId::tgpp(625), AvpId::tgpp(626)];
 
 /// The traces that are on.
 #[derive(Debug, Default)]
@@ -81,7 +79,7 @@ impl Traces {
     fn tell(&mut self, imsi: Imsi, sent: bool, octets: &[u8]) {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let at = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
-        let octets = blotted(octets);
+        let octets = redact::diameter(octets.to_vec());
         let (peer, json) = shown(&octets, sent);
         let message = api::TracedMessage { at, sent, peer, octets, json: json.to_string() };
         // Who does not read as fast misses some; who is gone is forgotten.
@@ -91,40 +89,17 @@ impl Traces {
     }
 }
 
+/// A message as a call trace has it.
+#[must_use]
+pub fn line(imsi: Imsi, message: api::TracedMessage) -> String {
+    let mut record = Record::new(message.at, Protocol::Diameter, message.sent, message.octets);
+    (record.peer, record.imsi) = (message.peer, Some(imsi.to_string()));
+    record.line()
+}
+
 fn subscriber(octets: &[u8]) -> Option<Imsi> {
     let message = Message::decode(octets, &Limits::default()).ok()?;
     message.find(dictionary::USER_NAME)?.text().ok()?.parse().ok()
-}
-
-/// The same message, its secrets zeroes. One that cannot be read is all zeroes behind its header.
-fn blotted(octets: &[u8]) -> Vec<u8> {
-    let mut clean = octets.to_vec();
-    let Ok(message) = Message::decode(octets, &Limits::default()) else {
-        clean.iter_mut().skip(HEADER).for_each(|octet| *octet = 0);
-        return clean;
-    };
-    blot(octets, message.avps(), 0, &mut clean);
-    clean
-}
-
-fn blot(whole: &[u8], avps: Avps<'_>, depth: usize, clean: &mut [u8]) {
-    for avp in avps {
-        let Ok(avp) = avp else { return };
-        let known = dictionary::find(avp.id);
-        let group = known.is_some_and(|info| info.kind == Kind::Grouped);
-        if group && depth < DEPTH {
-            blot(whole, avp.group(), depth + 1, clean);
-        } else if group || SECRETS.contains(&avp.id) || known.is_none() {
-            // What is unknown may be anything.
-            // Flags stand behind the code; with a vendor, the header is longer (RFC 6733 §4.1).
-            let vendor = whole.get(avp.at + 4).is_some_and(|flags| flags & 0x80 != 0);
-            let place = avp.at + if vendor { 12 } else { 8 };
-            let end = place.saturating_add(avp.data.len());
-            if let Some(place) = clean.get_mut(place..end) {
-                place.fill(0);
-            }
-        }
-    }
 }
 
 /// Who said it, and the message in words.
@@ -155,7 +130,7 @@ fn one(avp: &Avp<'_>, depth: usize) -> Value {
     shown.insert("name".to_owned(), name.into());
     let hex = || avp.data.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
     let value = match info.map(|info| info.kind) {
-        _ if SECRETS.contains(&avp.id) || info.is_none() => Value::from("…"),
+        _ if redact::is_secret(avp.id) || info.is_none() => Value::from("…"),
         Some(Kind::Grouped) if depth < DEPTH => Value::Array(list(avp.group(), depth + 1)),
         Some(Kind::Utf8String | Kind::DiameterIdentity | Kind::DiameterUri | Kind::IpFilterRule) => {
             avp.text().map_or_else(|_| hex().into(), Value::from)
@@ -173,7 +148,7 @@ fn one(avp: &Avp<'_>, depth: usize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use basalt_diameter::{Application, Command, Header, Writer};
+    use basalt_diameter::{Application, Command, HEADER, Header, Writer};
 
     fn vectors() -> Vec<u8> {
         let mut writer = Writer::new(&Header::request(Command::AUTHENTICATION_INFORMATION, Application::S6A).answer());
@@ -191,7 +166,7 @@ mod tests {
     #[test]
     fn challenges_are_shown_and_keys_are_not() {
         let octets = vectors();
-        let clean = blotted(&octets);
+        let clean = redact::diameter(octets.clone());
         let has = |octet: u8| clean.windows(8).any(|window| window == [octet; 8]);
         assert!(has(0x11) && has(0x33), "RAND and AUTN");
         assert!(!has(0x22) && !has(0x44) && !has(0x55), "XRES, KASME, and what nobody knows");
@@ -200,7 +175,64 @@ mod tests {
         assert_eq!(peer, "hss.home.example");
         let text = json.to_string();
         assert!(text.contains(&"11".repeat(16)) && !text.contains("4444") && !text.contains("2222"), "{text}");
-        assert!(blotted(&octets[..octets.len() - 4]).iter().skip(HEADER).all(|octet| *octet == 0));
+        assert!(redact::diameter(octets[..octets.len() - 4].to_vec()).iter().skip(HEADER).all(|octet| *octet == 0));
+    }
+
+    /// What a call trace has of a request for vectors and its answer, as it goes to the orchestrator.
+    fn traced() -> String {
+        let mut traces = Traces::default();
+        let (sender, mut seen) = mpsc::channel(8);
+        let imsi: Imsi = "999700000000001".parse().unwrap();
+        traces.begin(imsi, sender);
+        let mut writer = Writer::new(&Header::request(Command::AUTHENTICATION_INFORMATION, Application::S6A));
+        writer.text(dictionary::SESSION_ID, "feg;1;1").text(AvpId::ietf(264), "feg1.visited.example");
+        writer.text(dictionary::USER_NAME, &imsi.to_string());
+        traces.sent(Token(1), imsi.value(), &writer.finish());
+        traces.answered(Token(1), Some(&vectors()));
+        std::iter::from_fn(|| seen.try_recv().ok()).map(|message| line(imsi, message)).collect()
+    }
+
+    #[test]
+    fn keys_are_in_no_form_of_a_call_trace() {
+        let lines = traced();
+        let (records, dropped) = basalt_calltrace::parse(lines.as_bytes());
+        assert_eq!((records.len(), dropped), (2, 0), "{lines}");
+        let ladder = basalt_calltrace::ladder(&records, 10);
+        let names: Vec<&str> = ladder.messages.iter().map(|message| message.name.as_str()).collect();
+        assert_eq!(names, ["Authentication-Information Request", "Authentication-Information Answer"]);
+        assert!(ladder.messages.iter().all(|message| message.imsi.as_deref() == Some("999700000000001")));
+        let ladder = serde_json::to_string(&ladder).unwrap();
+        let capture = basalt_calltrace::capture(&records);
+        let within = |octet: u8| capture.windows(8).any(|window| window == [octet; 8]);
+        assert!(within(0x11) && within(0x33), "RAND and AUTN are to be seen");
+        for octet in [0x22, 0x44, 0x55_u8] {
+            let (digits, list) = (format!("{octet:02x}").repeat(4), vec![octet.to_string(); 4].join(","));
+            assert!(!within(octet), "{octet:#x} is in the capture");
+            for text in [&lines, &ladder] {
+                assert!(!text.contains(&digits) && !text.contains(&list), "{octet:#x} is in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_trace_is_read_by_tshark() {
+        use std::process::Stdio;
+        let tshark = || std::process::Command::new("tshark");
+        if tshark().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+            eprintln!("skipped: there is no tshark; `cargo xtask setup` installs it");
+            return;
+        }
+        let (records, _) = basalt_calltrace::parse(traced().as_bytes());
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("trace.pcapng");
+        std::fs::write(&file, basalt_calltrace::capture(&records)).unwrap();
+        let read = |arguments: &[&str]| {
+            let output = tshark().arg("-r").arg(&file).args(arguments).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        assert_eq!(read(&["-T", "fields", "-e", "diameter.cmd.code"]), "318\n318\n");
+        assert_eq!(read(&["-Y", "_ws.malformed"]), "");
     }
 
     #[test]

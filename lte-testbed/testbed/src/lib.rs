@@ -38,3 +38,4 @@ pub mod rates;
 pub mod scenario;
 pub mod stop;
 pub mod sys;
+mod traced;

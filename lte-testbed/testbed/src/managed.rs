@@ -18,6 +18,7 @@ use crate::orchestrator::Orchestrator;
 use crate::probe;
 use crate::radio::Radio;
 use crate::radio::subscriber::Subscriber;
+use crate::traced;
 
 /// What the gateway is called at the orchestrator.
 const GATEWAY: &str = "hill";
@@ -52,7 +53,7 @@ pub fn play(lab: &str, unprivileged: bool) -> Result<()> {
     load::bring_up_enbs(&radio, &enb()?)?;
     let mut managed = Managed { begin, radio, orchestrator, network, subscribers, phones: Vec::new() };
     managed.in_force("")?;
-    managed.attach(0)?;
+    managed.traced_attach()?;
     let address = managed.address(0)?;
     managed.reaches(0)?;
     managed.say(&format!("phone 1 is attached with {address}, and reaches the server"));
@@ -136,6 +137,33 @@ impl Managed {
         Ok(())
     }
 
+    /// The first attach of phone 1, traced from before it: by IMSI, by base station, and all of the gateway.
+    fn traced_attach(&mut self) -> Result<()> {
+        let subscriber = self.subscribers.first().context("no subscriber")?.clone();
+        let enbs = self.network.gateway.json(&["get", "enbs"])?;
+        let enb = enbs[0]["id"].as_str().context("no base station")?;
+        let wanted =
+            [json!({"imsi": subscriber.imsi.to_string()}), json!({"base_station": enb}), json!({"gateway": GATEWAY})];
+        let traces = wanted.iter().map(|wanted| self.orchestrator.trace(wanted)).collect::<Result<Vec<String>>>()?;
+        self.attach(0)?;
+        let mut counts = Vec::new();
+        for trace in traces {
+            let ladder = self.orchestrator.wait_for_message(&trace, "ATTACH COMPLETE")?;
+            traced::has(&ladder, &["INITIAL UE MESSAGE", "ATTACH REQUEST", "AUTHENTICATION REQUEST", "ATTACH ACCEPT"])?;
+            ensure!(ladder["clocks"][0]["offset_ms"].is_i64(), "the clock is not known: {}", ladder["clocks"]);
+            let file = self.network.lab.directory().join("trace.pcapng");
+            std::fs::write(&file, self.orchestrator.trace_capture(&trace)?)?;
+            traced::judge(&file, &ladder, &subscriber)?;
+            self.orchestrator.end_trace(&trace)?;
+            counts.push(ladder["messages"].as_array().map_or(0, Vec::len).to_string());
+        }
+        self.say(&format!(
+            "call traces of phone, base station and gateway have its attach: {} messages",
+            counts.join(", ")
+        ));
+        Ok(())
+    }
+
     /// Pool, rate and name server of an access point.
     fn access_point(&mut self, address: Ipv4Addr) -> Result<()> {
         let former = self.digest()?;
@@ -206,9 +234,10 @@ impl Managed {
         let apn = json!({"qci": 9, "ambr": rates, "ip_blocks": {GATEWAY: ["10.99.0.128/25"]}});
         self.orchestrator.put("apns/overlap", &apn)?;
         let seen = self.orchestrator.wait_for(GATEWAY, "one object is refused", |seen| {
-            seen["sync"]["refused"].as_array().is_some_and(|refused| refused.len() == 1)
+            let refused = seen["sync"]["refused"].as_array().is_some_and(|refused| refused.len() == 1);
+            refused && seen["sync"]["held"] == true
         })?;
-        ensure!(seen["sync"]["in_sync"] == false && seen["sync"]["held"] == true, "{seen}");
+        ensure!(seen["sync"]["in_sync"] == false, "{seen}");
         let shown = self.network.gateway.basalt(&["gateway", "show"])?;
         ensure!(shown.contains("apns/overlap") && shown.contains("overlaps"), "the gateway does not say it: {shown}");
         self.reaches(0)?;

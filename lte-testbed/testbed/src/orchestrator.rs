@@ -195,6 +195,84 @@ impl Orchestrator {
         self.ask("GET", &format!("/networks/{NETWORK}/commands/{id}/data?place={place}"), &Value::Null)
     }
 
+    /// Begins a call trace, and waits until all that are asked have begun. The id by which it is known.
+    ///
+    /// # Errors
+    /// It refuses, or one of them does not begin, with its words.
+    pub fn trace(&self, wanted: &Value) -> Result<String> {
+        let made = self.ask("POST", &format!("/networks/{NETWORK}/traces"), wanted)?;
+        let id = made["id"].as_str().context("no id")?.to_owned();
+        self.wait_for_trace(|trace| trace["id"] == id.as_str())?;
+        Ok(id)
+    }
+
+    /// Waits until all that are asked for such a trace have begun.
+    ///
+    /// # Errors
+    /// There is none in time, or one of them does not begin.
+    pub fn wait_for_trace(&self, which: impl Fn(&Value) -> bool) -> Result<()> {
+        let deadline = Instant::now() + 3 * LIMIT;
+        loop {
+            let traces = self.ask("GET", &format!("/networks/{NETWORK}/traces"), &Value::Null)?;
+            let trace = traces["items"].as_array().into_iter().flatten().find(|trace| which(trace));
+            let asked: Vec<&Value> =
+                trace.and_then(|trace| trace["gateways"].as_array()).into_iter().flatten().collect();
+            if !asked.is_empty() && asked.iter().all(|gateway| gateway["state"] == "running") {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                bail!("the trace does not begin everywhere: {traces}\n{}", self.last_words());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until a trace's ladder has a message of this name.
+    ///
+    /// # Errors
+    /// It has none in time.
+    pub fn wait_for_message(&self, trace: &str, name: &str) -> Result<Value> {
+        let deadline = Instant::now() + 3 * LIMIT;
+        loop {
+            let ladder = self.ask("GET", &format!("/networks/{NETWORK}/traces/{trace}/ladder"), &Value::Null)?;
+            if ladder["messages"].as_array().is_some_and(|all| all.iter().any(|message| message["name"] == name)) {
+                return Ok(ladder);
+            }
+            if Instant::now() >= deadline {
+                bail!("the trace has no {name}: {ladder}\n{}", self.last_words());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// A trace for Wireshark.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn trace_capture(&self, trace: &str) -> Result<Vec<u8>> {
+        self.octets("GET", &format!("/networks/{NETWORK}/traces/{trace}/pcapng"), &Value::Null)
+    }
+
+    /// Ends a trace and has it forgotten.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn end_trace(&self, trace: &str) -> Result<()> {
+        self.ask("DELETE", &format!("/networks/{NETWORK}/traces/{trace}"), &Value::Null).map(|_| ())
+    }
+
+    /// Begins `basalt` with these words, where it reaches this orchestrator and has the right to ask it.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn basalt(&self, words: &[&str]) -> Result<Child> {
+        let mut command = Command::new(program("BASALT_CLI", "basalt")?);
+        command.args(words).env("BASALT_ORCHESTRATOR", format!("http://{REST}"));
+        command.env("BASALT_NETWORK", NETWORK).env("BASALT_API_KEY", &self.session);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.lab.agw.run(move || command.spawn().context("running basalt"))
+    }
+
     /// A token for a gateway of this name.
     ///
     /// # Errors
@@ -240,6 +318,11 @@ impl Orchestrator {
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        let body = self.octets(method, path, body)?;
+        if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&body).context("no JSON") }
+    }
+
+    fn octets(&self, method: &str, path: &str, body: &Value) -> Result<Vec<u8>> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let session = match self.session.as_str() {
             "" => String::new(),
@@ -253,16 +336,17 @@ impl Orchestrator {
             let mut stream = TcpStream::connect(REST)?;
             stream.set_read_timeout(Some(LIMIT))?;
             stream.write_all(request.as_bytes())?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer)?;
             Ok(answer)
         })?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
-        let status = head.get(9..12).unwrap_or_default();
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").context("no HTTP answer")?;
+        let (head, body) = (answer.get(..end).unwrap_or_default(), answer.get(end + 4..).unwrap_or_default());
+        let status = String::from_utf8_lossy(head.get(9..12).unwrap_or_default()).into_owned();
         if !status.starts_with('2') {
-            bail!("the orchestrator refuses {method} {path} ({status}): {body}");
+            bail!("the orchestrator refuses {method} {path} ({status}): {}", String::from_utf8_lossy(body));
         }
-        if body.is_empty() { Ok(Value::Null) } else { serde_json::from_str(body).context("no JSON") }
+        Ok(body.to_vec())
     }
 
     /// Whether it still runs.

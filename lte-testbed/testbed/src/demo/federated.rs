@@ -6,18 +6,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use testbed_ue::{AttachKind, DetachKind, EmmState, Input, Profile, Ue};
 
 use super::say;
 use crate::federated::Federated;
 use crate::lab::{self, NetNs};
 use crate::probe;
+use crate::traced;
 
 /// Longer than anything here takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Phones of the foreign operator.
 const PHONES: u32 = 5;
+/// Messages that an attach has at least: S1AP, NAS and Diameter.
+const TRACED: usize = 20;
 
 struct Story {
     begin: Instant,
@@ -37,7 +40,7 @@ pub fn play(lab: &str, unprivileged: bool) -> Result<()> {
     story.say(
         "gateway: knows from there whose subscribers are foreign; speaks to feg1 through the orchestrator, to feg2 straight by TLS",
     );
-    story.attach(0)?;
+    story.traced_attach()?;
     story.reaches(0)?;
     story.operates()?;
     story.killed()?;
@@ -80,6 +83,29 @@ impl Story {
             "phone {} (IMSI {imsi}) is attached, authenticated and profiled through {through}",
             phone + 1
         ));
+        Ok(())
+    }
+
+    /// The attach of phone 1 as `basalt trace call` shows it through the orchestrator: gateway and federation gateways in one ladder.
+    fn traced_attach(&mut self) -> Result<()> {
+        let subscriber = self.federated.subscribers.first().context("no subscriber")?.clone();
+        let (imsi, file) =
+            (subscriber.imsi.to_string(), |name: &str| self.federated.network.lab.directory().join(name));
+        let (capture, ladder) = (file("trace.pcapng"), file("trace.json"));
+        let (into, steps) = (capture.display().to_string(), ladder.display().to_string());
+        let count = TRACED.to_string();
+        let words = ["trace", "call", &imsi, "-t", "60", "-n", &count, "-w", &into, "--ladder", &steps];
+        let traced = self.federated.orchestrator.basalt(&words)?;
+        self.federated.orchestrator.wait_for_trace(|trace| trace["imsi"] == imsi.as_str())?;
+        self.attach(0)?;
+        let said = traced.wait_with_output()?;
+        ensure!(said.status.success(), "basalt trace call: {}", String::from_utf8_lossy(&said.stderr));
+        let ladder: Value = serde_json::from_slice(&std::fs::read(ladder)?)?;
+        let diameter = ["Authentication-Information Request", "Authentication-Information Answer"];
+        traced::has(&ladder, &[&["ATTACH REQUEST", "AUTHENTICATION REQUEST"], &diameter[..]].concat())?;
+        traced::judge(&capture, &ladder, &subscriber)?;
+        let last = String::from_utf8_lossy(&said.stdout).lines().last().unwrap_or_default().to_owned();
+        self.say(&format!("basalt trace call, of gateway and federation gateways: {last}"));
         Ok(())
     }
 
