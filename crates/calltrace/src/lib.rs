@@ -35,6 +35,6 @@ pub use capture::{Capture, capture};
 pub use correlate::Correlator;
 pub use ladder::{Ladder, Message, Participant, ladder};
 pub use procedures::Procedure;
-pub use record::{Protocol, Record, clock, clock_line, gap, parse};
+pub use record::{Protocol, Record, gap, parse};
 pub use ring::Ring;
 pub use s1ap::{Carried, Told, look};

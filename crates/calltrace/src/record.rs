@@ -140,25 +140,6 @@ pub fn parse(lines: &[u8]) -> (Vec<Record>, u64) {
     (records, dropped)
 }
 
-/// A line that says how a gateway's clock stands to the orchestrator's.
-#[derive(Serialize, Deserialize)]
-struct Clock {
-    clock_ahead_ms: i64,
-}
-
-/// The line that says by how many milliseconds the clock of who records is ahead.
-#[must_use]
-pub fn clock_line(ahead_ms: i64) -> String {
-    format!("{{\"clock_ahead_ms\":{ahead_ms}}}\n")
-}
-
-/// By how many milliseconds the clock of who recorded is ahead, as far as it says so.
-#[must_use]
-pub fn clock(lines: &[u8]) -> Option<i64> {
-    let mut clocks = lines.split(|octet| *octet == b'\n').filter_map(|line| serde_json::from_slice::<Clock>(line).ok());
-    clocks.next_back().map(|clock| clock.clock_ahead_ms)
-}
-
 pub(crate) fn hex(octets: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| char::from(DIGITS.get(usize::from(value)).copied().unwrap_or(b'0'));
@@ -191,7 +172,6 @@ mod tests {
         record.ours = Some("192.0.2.1:36412".parse().unwrap());
         let text = format!("{}{}no line\n{{\"at\":1", record.line(), gap(3));
         assert_eq!(parse(text.as_bytes()), (vec![record], 3));
-        assert_eq!(clock(format!("{text}\n{}", clock_line(-7)).as_bytes()), Some(-7));
         assert_eq!(parse(&[0xff; 40]), (Vec::new(), 0));
     }
 }

@@ -250,7 +250,7 @@ pub(crate) async fn capture(call: &Call) -> Result<Response<Body>, Problem> {
 struct Gathered {
     records: Vec<Record>,
     dropped: u64,
-    /// By how many milliseconds each gateway's clock is ahead, where it is known.
+    /// By how many milliseconds each gateway's clock was ahead when it told of itself last.
     clocks: Vec<(String, Option<i64>)>,
 }
 
@@ -277,7 +277,8 @@ async fn gather(call: &Call, row: &TraceRow) -> Result<Gathered, Problem> {
         });
         gathered.records.extend(named);
         gathered.dropped += dropped;
-        gathered.clocks.push((gateway, basalt_calltrace::clock(&lines)));
+        let state = call.state.db.gateway_state(&call.network, &gateway).await?;
+        gathered.clocks.push((gateway, state.and_then(|state| state.clock_ahead())));
     }
     Ok(gathered)
 }

@@ -100,6 +100,17 @@ pub struct GatewayState {
     pub sync: Value,
 }
 
+impl GatewayState {
+    /// In what a gateway told of itself: by how many milliseconds its clock was ahead of the replica's that heard it.
+    pub const CLOCK_AHEAD: &str = "clock_ahead_ms";
+
+    /// By how many milliseconds the gateway's clock was ahead when it told of itself last; with the time that this took on its way.
+    #[must_use]
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.state.get(Self::CLOCK_AHEAD)?.as_i64()
+    }
+}
+
 /// A part of [`GatewayState`] that is new.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StatePart {

@@ -4,7 +4,7 @@ use crate::fleet::{Fleet, now};
 use crate::identity::{Known, unavailable};
 use basalt_control_api::orchestrator::v1 as api;
 use basalt_control_api::orchestrator::v1::command_progress::State;
-use orchestrator_db::{GatewayEvent, Phone, PhoneNews, UsageRow};
+use orchestrator_db::{GatewayEvent, GatewayState, Phone, PhoneNews, UsageRow};
 use serde_json::{Map, Value};
 use tonic::Status;
 
@@ -33,11 +33,14 @@ fn too_many() -> Status {
     Status::invalid_argument("too much in one message")
 }
 
-pub(crate) fn state(check_in: &api::CheckIn) -> Result<Value, Status> {
+/// What a gateway says of itself, with when it said so by its own clock, and how far that is ahead of ours (`now`).
+pub(crate) fn state(check_in: &api::CheckIn, now: i64) -> Result<Value, Status> {
     let read =
         Some(&check_in.state).filter(|text| text.len() <= STATE).and_then(|text| serde_json::from_str(text).ok());
     let mut state: Map<String, Value> = read.ok_or_else(|| Status::invalid_argument("a state is a JSON object"))?;
     state.insert("at".to_owned(), check_in.at.into());
+    let ahead = i64::try_from(check_in.at).ok().map(|at| at.saturating_sub(now));
+    state.insert(GatewayState::CLOCK_AHEAD.to_owned(), ahead.into());
     Ok(Value::Object(state))
 }
 

@@ -96,6 +96,7 @@ async fn reports_come_once_and_commands_are_done() {
     })
     .await;
     assert!(state.metrics["b"].is_null());
+    assert!(state.clock_ahead().is_some_and(|ahead| ahead.abs() < 60_000), "{:?}: it is the same clock", state.state);
     let phone = |state: &str| Phone { imsi: imsi(1), state: state.to_owned(), ..Phone::default() };
     for now in ["idle", "connected"] {
         let look = Input::Phones { after: String::new(), through: None, phones: vec![phone(now)] };

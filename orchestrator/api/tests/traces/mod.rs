@@ -1,8 +1,9 @@
 //! Call traces: whom gateways are asked about, what comes back of it, who may see it.
 
 use super::bench::Bench;
-use basalt_calltrace::{Protocol, Record, clock_line, gap};
+use basalt_calltrace::{Protocol, Record, gap};
 use http_body_util::BodyExt as _;
+use orchestrator_db::StatePart;
 use serde_json::json;
 
 const IMSI: &str = "001010000000001";
@@ -55,8 +56,11 @@ async fn a_trace_asks_all_gateways_and_merges_what_they_say() {
     let accept = [gap(4), nas(2_000, true, &[7, 0x46])].concat();
     bench.db.put_command_data("lab", &id("g2"), 0, accept.as_bytes()).await.unwrap();
     let request = [7, 0x45, 0x01, 0x08, 0x09, 0x10, 0x10, 0, 0, 0, 0, 0x10];
-    let request = [nas(1_000, false, &request), clock_line(-30)].concat();
+    let request = nas(1_000, false, &request);
     bench.db.put_command_data("lab", &id("g1"), 0, request.as_bytes()).await.unwrap();
+    bench.db.gateway_connected("lab", "g1", 1, "r", 1).await.unwrap();
+    let state = StatePart::State(json!({"clock_ahead_ms": -30}));
+    bench.db.put_gateway_state("lab", "g1", 2, ("r", 1), &[state]).await.unwrap();
     let one = format!("/networks/lab/traces/{}", made["id"].as_str().unwrap());
     let (status, _, ladder) = bench.ask("GET", &format!("{one}/ladder"), root, &[], "").await;
     assert_eq!(status, 200, "{ladder}");
@@ -74,6 +78,7 @@ async fn a_trace_asks_all_gateways_and_merges_what_they_say() {
         (&json!("detach"), &json!("success"), &json!(1_000))
     );
     assert_eq!(ladder["dropped"], 4);
+    assert_eq!(ladder["clocks"][0], json!({"gateway": "feg", "offset_ms": null}));
     assert_eq!(ladder["clocks"][1], json!({"gateway": "g1", "offset_ms": -30}));
     let bearer = format!("Bearer {}", bench.root);
     let capture = bench.send("GET", &format!("{one}/pcapng"), &[("authorization", &bearer)], "").await;

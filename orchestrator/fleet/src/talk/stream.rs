@@ -160,7 +160,7 @@ impl<'a> Talk<'a> {
                 self.settle().await
             }
             Up::CheckIn(check_in) => {
-                let state = reports::state(&check_in)?;
+                let state = reports::state(&check_in, now())?;
                 self.keep(&[StatePart::State(state)]).await
             }
             Up::Metrics(metrics) => {
