@@ -19,11 +19,16 @@ const SECRET_IES: [u16; 4] = [26, 40, 73, 225];
 /// A PAP packet's or CHAP packet's header (RFC 1334, RFC 1994): code, identifier, length.
 const PPP: usize = 4;
 
-/// An S1AP message without K_eNB and next hop, and without what the NAS message in it has. One that cannot be read is all zeroes
-/// behind its first octets, which say which procedure's it is.
+/// Octets from which on one string stands in several parts (X.691 §11.9.3.8), so that a secret in it may be cut.
+const FRAGMENT: usize = 16_384;
+
+/// An S1AP message without K_eNB and next hop, and without what the NAS message in it has. One that cannot be read, or has a
+/// NAS message in several parts, is all zeroes behind its first octets, which say which procedure's it is.
 #[must_use]
 pub fn s1ap(mut octets: Vec<u8>) -> Vec<u8> {
-    let Ok(decoded) = basalt_s1ap::decode(&octets) else {
+    let readable = basalt_s1ap::decode(&octets).ok();
+    let whole = |pdu: &Pdu| crate::s1ap::nas_of(pdu).all(|carried| carried.len() < FRAGMENT);
+    let Some(decoded) = readable.filter(|decoded| whole(&decoded.pdu)) else {
         octets.iter_mut().skip(S1AP_HEAD).for_each(|octet| *octet = 0);
         return octets;
     };
@@ -42,7 +47,7 @@ pub fn s1ap(mut octets: Vec<u8>) -> Vec<u8> {
         blot_other(&mut octets, &other.raw);
     }
     for carried in crate::s1ap::nas_of(&decoded.pdu) {
-        for secret in [secrets(carried, Direction::Uplink), secrets(carried, Direction::Downlink)].into_iter().flatten()
+        for secret in [Direction::Uplink, Direction::Downlink].into_iter().flat_map(|way| secrets(carried, way, false))
         {
             blot(&mut octets, &secret);
         }
@@ -90,14 +95,14 @@ fn ies(raw: &[u8]) -> Option<Vec<(u16, &[u8])>> {
 #[must_use]
 pub fn nas(mut octets: Vec<u8>, sent: bool) -> Vec<u8> {
     let direction = if sent { Direction::Downlink } else { Direction::Uplink };
-    for secret in secrets(&octets, direction) {
+    for secret in secrets(&octets, direction, false) {
         blot(&mut octets, &secret);
     }
     octets
 }
 
-/// What of a NAS message that can be read is not to be seen.
-fn secrets(octets: &[u8], direction: Direction) -> Vec<Vec<u8>> {
+/// What of a NAS message that can be read is not to be seen. `again`: it stands in another one.
+fn secrets(octets: &[u8], direction: Direction, again: bool) -> Vec<Vec<u8>> {
     let plain = match Envelope::parse(octets) {
         Ok(Envelope::Plain(Plain(plain))) => plain,
         // Ciphered by the null algorithm it is in plain; what is ciphered in earnest says nothing that can be read here.
@@ -112,9 +117,10 @@ fn secrets(octets: &[u8], direction: Direction) -> Vec<Vec<u8>> {
         Ok(EmmMessage::AttachRequest(request)) => request.esm_container,
         Ok(EmmMessage::AttachAccept(accept)) => accept.esm_container,
         Ok(EmmMessage::AttachComplete(complete)) => complete.esm_container,
-        // TS 24.301 §8.2.21.4: a whole message again.
+        // TS 24.301 §8.2.21.4: the message that began the procedure, whole. No message that does has another in it.
         Ok(EmmMessage::SecurityModeComplete(complete)) => {
-            return complete.replayed_nas_message.map(|again| secrets(&again.0, direction)).unwrap_or_default();
+            let Some(message) = complete.replayed_nas_message else { return Vec::new() };
+            return if again { vec![message.0] } else { secrets(&message.0, direction, true) };
         }
         _ => return Vec::new(),
     };

@@ -130,3 +130,16 @@ fn a_ladder_of_rubbish_is_a_ladder() {
         assert!(capture(&records).len().is_multiple_of(4));
     }
 }
+
+#[test]
+fn messages_within_messages_cost_no_depth_and_hide_nothing() {
+    // SECURITY MODE COMPLETE with a message to be repeated (TS 24.301 §8.2.21), in it another one, and so on.
+    let nested = (0..10_000).fold(answer(), |inner, _| {
+        let length = u16::try_from(inner.len()).unwrap().to_be_bytes();
+        [&[0x07, 0x5e, 0x79][..], &length, &inner].concat()
+    });
+    let has_answer = |octets: &[u8]| octets.windows(8).any(|window| window == secret(8));
+    assert!(has_answer(&nested));
+    assert!(!has_answer(&crate::redact::nas(nested.clone(), false)));
+    assert!(!has_answer(&crate::redact::s1ap(carried(nested))));
+}
