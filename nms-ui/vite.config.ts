@@ -1,12 +1,13 @@
 import react from "@vitejs/plugin-react";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { early } from "./scripts/early.mjs";
 import { messages } from "./scripts/messages.mjs";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
-  plugins: [react(), messages(here("src/i18n/catalogue.json"))],
+  plugins: [react(), messages(here("src/i18n/catalogue.json")), early("/src/app/start.tsx")],
   resolve: { alias: { "@mock": here("mock-api"), "@": here("src") } },
   build: {
     target: "es2022",
@@ -15,6 +16,18 @@ export default defineConfig({
     manifest: true,
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    // Few files for the first page: each costs a slow line a turn. What only some pages need stays apart.
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          includeDependenciesRecursively: false,
+          groups: [
+            { name: "react", test: /node_modules[\\/](react|react-dom|scheduler|use-sync-external-store)[\\/]/, priority: 30 },
+            { name: "routes", test: /node_modules[\\/](@tanstack[\\/](react-router|router-core|history|react-store|store|query-core|react-query)|openapi-fetch)[\\/]/, priority: 20 },
+          ],
+        },
+      },
+    },
   },
   // Pages of the handbook about rules are carried; the document of the interface is what the pretended orchestrator answers.
   server: { fs: { allow: [here("."), here("../docs/book/src/runbooks"), here("../openapi")] }, port: 5173, proxy: { "/api": process.env.BASALT_ORCHESTRATOR ?? "http://127.0.0.1:8480" } },

@@ -1,7 +1,7 @@
 // Chromium as Debian ships it, quiet and offline.
 import { chromium } from "playwright-core";
 
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+export const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 /** A loaded machine may take its time; what never comes is an error all the same. */
 export const PATIENCE = 60_000;
 
@@ -32,5 +32,5 @@ export async function open(browser, { size = "desktop", theme = "light", languag
 /** A page is there when it has its title and waits for nothing. */
 export async function settled(page) {
   await page.locator("h1").first().waitFor();
-  await page.waitForFunction(() => !document.querySelector(".mantine-Loader-root"));
+  await page.waitForFunction(() => !document.querySelector(".waiting, .mantine-Loader-root"));
 }

@@ -284,7 +284,7 @@ const TESTS = {
     await page.goto(`${at}/n/demo`);
     await settled(page);
     for (const [language, word] of [["Español", "Pasarelas"], ["Français", "Passerelles"], ["Português", "Visão geral"], ["English", "Overview"]]) {
-      await page.locator(".shell-head .mantine-ActionIcon-root").last().click();
+      await page.locator(".shell-account").click();
       await page.getByRole("menuitem", { name: language }).click();
       await page.getByRole("navigation").getByText(word).waitFor();
       must(!/\b(nav|overview|state)\.[a-z]+/.test(await page.locator("body").innerText()), `${language}: a key is shown`);

@@ -1,5 +1,7 @@
-// `node e2e/run.mjs mock|only|real|screenshots|performance`: the browser's tests.
+// `node e2e/run.mjs mock|only|real|screenshots|performance|lighthouse|figures`: the browser's tests, and what is measured.
 import { accessibility } from "./accessibility.mjs";
+import { figures } from "./figures.mjs";
+import { measured } from "./lighthouse.mjs";
 import { mock } from "./mock.mjs";
 import { performance } from "./performance.mjs";
 import { real } from "./real.mjs";
@@ -30,6 +32,8 @@ const TASKS = {
     await accessibility(address, rest[1] ?? rest[0] ?? "");
   }),
   performance: () => withMock(performance),
+  lighthouse: () => measured(rest[0] ?? ""),
+  figures: () => withMock(figures),
   screenshots: () => withMock((address) => screenshots(address, rest.length > 0 ? rest : undefined)),
   real: () => real(process.env.BASALT_CONSOLE ?? "", process.env),
 };
@@ -45,3 +49,5 @@ try {
   console.error(error);
   process.exit(1);
 }
+// Vite, which reads the made-up network for what is measured, keeps a worker.
+process.exit(0);

@@ -25,14 +25,28 @@ function part(request, response) {
   response.end(octets);
 }
 
-/** Begins to serve a folder on the loopback; the address, and how to end it. */
-export async function serve(folder) {
+/** A file as it is, or as it was compressed beside it for browsers that take that. */
+function file(path, request, response) {
+  const isSmall = /\bbr\b/.test(request.headers["accept-encoding"] ?? "") && isFile(`${path}.br`);
+  const encoding = isSmall ? { "content-encoding": "br", vary: "accept-encoding" } : {};
+  response.writeHead(200, { "content-type": FORMS[extname(path)] ?? "application/octet-stream", "cache-control": "public, max-age=31536000, immutable", ...encoding });
+  response.end(readFileSync(isSmall ? `${path}.br` : path));
+}
+
+/**
+ * Begins to serve a folder on the loopback; the address, and how to end it. With `answer`, that answers what stands below /api/v1;
+ * without, the page pretends by itself.
+ */
+export async function serve(folder, answer) {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     const path = join(folder, normalize(pathname));
+    if (answer && pathname.startsWith("/api/v1/")) {
+      void answer(request, response);
+      return;
+    }
     if (pathname !== "/" && isFile(path)) {
-      response.writeHead(200, { "content-type": FORMS[extname(path)] ?? "application/octet-stream", "cache-control": "max-age=3600" });
-      response.end(readFileSync(path));
+      file(path, request, response);
       return;
     }
     if (pathname === "/map.pmtiles") {
@@ -50,5 +64,8 @@ export async function serve(folder) {
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
   const { port } = server.address();
-  return { address: `http://127.0.0.1:${port}`, close: () => server.close() };
+  return { address: `http://127.0.0.1:${port}`, close: () => {
+    server.close();
+    server.closeAllConnections();
+  } };
 }

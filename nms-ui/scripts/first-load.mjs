@@ -13,7 +13,7 @@ function add(key) {
 }
 
 for (const [key, chunk] of Object.entries(manifest)) {
-  if (chunk.isEntry || /pages\/overview\/view/.test(key) || /messages\/en/.test(key)) add(key);
+  if (chunk.isEntry || /pages\/overview\/view/.test(key) || /messages\/en/.test(key) || /app\/start/.test(key)) add(key);
 }
 const size = (ending) =>
   [...wanted].reduce((sum, key) => sum + statSync(`dist/${manifest[key].file}${ending}`).size, 0);

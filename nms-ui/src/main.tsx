@@ -1,29 +1,22 @@
-import { StrictMode } from "react";
-import { createRoot } from "react-dom/client";
-import { App, hasten, makeCore } from "@/app/app";
-import { loadMessages, preferred } from "@/i18n";
-import "@/app/styles";
+// The beginning: what the console needs is asked for at once and beside each other - the console itself, the words of the language,
+// who looks at it, and the page that the address names. The frame that index.html draws stays until all of that is there.
+import { already } from "@/api/already";
+import { loadMessages, preferred } from "@/i18n/language";
+import { begin } from "@/app/first-pages";
 
-// What libraries put into the page as styles needs the number that the orchestrator drew for this page.
-const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? "";
-Object.assign(globalThis, { __webpack_nonce__: nonce });
+const isMock = import.meta.env.MODE === "mock";
+const DOORS = ["/login", "/setup"];
 
 async function start(): Promise<void> {
-  if (import.meta.env.MODE === "mock") {
-    const { pretend } = await import("@mock/start");
-    pretend();
-  }
-  const core = makeCore();
-  hasten(core);
+  const { pathname } = location;
+  if (!isMock && !DOORS.includes(pathname)) already("/api/v1/me", fetch("/api/v1/me", { credentials: "same-origin" }));
   const language = preferred();
-  const messages = await loadMessages(language);
-  const place = document.getElementById("root");
-  if (!place) return;
-  createRoot(place).render(
-    <StrictMode>
-      <App nonce={nonce} core={core} first={{ language, messages }} />
-    </StrictMode>,
-  );
+  const console = import("@/app/start");
+  const words = loadMessages(language);
+  begin(pathname);
+  const pretending = isMock ? import("@mock/start") : undefined;
+  (await pretending)?.pretend();
+  (await console).show({ language, messages: await words });
 }
 
 void start();

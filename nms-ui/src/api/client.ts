@@ -1,5 +1,6 @@
 // The one way to the orchestrator: typed by its committed document, refusals as `Refused`.
 import createClient from "openapi-fetch";
+import { taken } from "./already";
 import { authorise, ended } from "./credentials";
 import type { paths } from "./generated/schema";
 import { Refused, type Problem } from "./problem";
@@ -20,7 +21,8 @@ async function send(input: RequestInfo | URL, init?: RequestInit, timeout = TIME
   authorise(request.headers, request.method);
   try {
     const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeout)]);
-    return await through(request, { signal, credentials: "same-origin" });
+    const before = await taken(request.method, new URL(request.url).pathname)?.catch(() => undefined);
+    return before ?? (await through(request, { signal, credentials: "same-origin" }));
   } catch (error) {
     if (request.signal.aborted) throw error;
     throw new Refused({ type: "urn:basalt:problem:unreachable", status: 0, detail: String(error) });

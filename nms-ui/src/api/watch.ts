@@ -54,8 +54,21 @@ export function useWatch(network: string): void {
   }, [client, network]);
 }
 
+/** A page's own questions go first: this long at most, milliseconds. */
+const FIRST = 5_000;
+const LOOK = 250;
+
+/** Waits until the page has what it asked for. */
+async function settled(client: QueryClient, signal: AbortSignal): Promise<void> {
+  for (let waited = 0; waited < FIRST && !signal.aborted; waited += LOOK) {
+    await pause(LOOK, signal);
+    if (client.isFetching() === 0) return;
+  }
+}
+
 async function watch(client: QueryClient, network: string, signal: AbortSignal): Promise<void> {
   let last: string | undefined;
+  await settled(client, signal);
   for (let failures = 0; !signal.aborted; failures += 1) {
     const batch = new Batch(client, network);
     try {

@@ -1,61 +1,28 @@
-import { ActionIcon, Kbd, Menu, Modal, useMantineColorScheme } from "@mantine/core";
-import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
-import { logOut, useMe } from "@/api/session";
-import { LANGUAGES, useWords, type Language } from "@/i18n";
+import { Suspense, lazy, useState, type ComponentProps } from "react";
+import { useWords } from "@/i18n";
 import { Icon } from "@/ui/icon";
-import { Facts } from "@/ui/page";
+
+// The menu comes when it is opened: with it come the parts that place it.
+const AccountMenu = lazy(() => import("./account-menu"));
+
+/** The button that the menu hangs on. */
+export function AccountButton(props: ComponentProps<"button">) {
+  const { t } = useWords();
+  return (
+    <button type="button" {...props} className="icon-button round shell-account" aria-label={t("shell.account")}>
+      <Icon name="person" />
+    </button>
+  );
+}
 
 /** Who is here; language, theme, keys, and the way out. */
 export function Account() {
-  const { t, language, choose } = useWords();
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const [isHelp, setHelp] = useState(false);
-  const me = useMe().data;
-  const navigate = useNavigate();
-  const leave = async () => {
-    await logOut();
-    await navigate({ to: "/login" });
-  };
-  const mark = (chosen: boolean) => (chosen ? <Icon name="check" size={14} /> : <span style={{ width: 14, display: "inline-block" }} />);
+  const [isAsked, setAsked] = useState(false);
+  const button = <AccountButton aria-haspopup="menu" aria-expanded={isAsked} onClick={() => setAsked(true)} />;
+  if (!isAsked) return button;
   return (
-    <>
-      <Menu withInitialFocusPlaceholder={false} withinPortal={false} position="bottom-end" width={210}>
-        <Menu.Target>
-          <ActionIcon variant="default" size="lg" radius="xl" aria-label={t("shell.account")}>
-            <Icon name="person" />
-          </ActionIcon>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Menu.Label>{me?.name}</Menu.Label>
-          <Menu.Item onClick={() => void leave()}>{t("shell.logout")}</Menu.Item>
-          <Menu.Item onClick={() => setHelp(true)}>{t("shell.keys")}</Menu.Item>
-          <Menu.Divider />
-          <Menu.Label>{t("shell.theme")}</Menu.Label>
-          {(["auto", "light", "dark"] as const).map((it) => (
-            <Menu.Item key={it} leftSection={mark(colorScheme === it)} onClick={() => setColorScheme(it)}>
-              {t(`shell.theme.${it}`)}
-            </Menu.Item>
-          ))}
-          <Menu.Divider />
-          <Menu.Label>{t("shell.language")}</Menu.Label>
-          {Object.entries(LANGUAGES).map(([code, name]) => (
-            <Menu.Item key={code} lang={code} leftSection={mark(language === code)} onClick={() => choose(code as Language)}>
-              {name}
-            </Menu.Item>
-          ))}
-        </Menu.Dropdown>
-      </Menu>
-      <Modal opened={isHelp} onClose={() => setHelp(false)} title={t("shell.keys")} closeButtonProps={{ "aria-label": t("action.close") }}>
-        <Facts
-          of={[
-            ["Ctrl K", t("shell.keys.palette")],
-            ["/", t("shell.keys.search")],
-            ["↓ ↑, j k", t("shell.keys.rows")],
-            ["Enter", t("shell.keys.open")],
-          ].map(([key, words]) => [words ?? "", <Kbd key={key}>{key}</Kbd>])}
-        />
-      </Modal>
-    </>
+    <Suspense fallback={button}>
+      <AccountMenu />
+    </Suspense>
   );
 }

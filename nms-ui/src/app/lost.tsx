@@ -1,4 +1,3 @@
-import { Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useWords } from "@/i18n";
 import { Empty, Refusal } from "@/ui/page";
@@ -6,9 +5,9 @@ import { Empty, Refusal } from "@/ui/page";
 export function Lost() {
   const { t } = useWords();
   const home = (
-    <Button component={Link} to="/">
+    <Link className="plain-button" to="/">
       {t("page.home")}
-    </Button>
+    </Link>
   );
   return (
     <main>
@@ -24,14 +23,16 @@ export function Broken({ error, reset }: { error: unknown; reset: () => void }) 
     <main className="door">
       <h1>{t("state.failed")}</h1>
       <Refusal error={error} />
-      <Button
+      <button
+        type="button"
+        className="plain-button"
         onClick={() => {
           reset();
           location.reload();
         }}
       >
         {t("state.retry")}
-      </Button>
+      </button>
     </main>
   );
 }

@@ -1,5 +1,4 @@
 // What stands around every page of a network: navigation, network, palette, account.
-import { ActionIcon, Kbd, Select } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
 import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import { Suspense, lazy, useState } from "react";
@@ -40,15 +39,15 @@ export function Shell() {
       {isOpen && <button type="button" className="shell-shade" aria-label={t("action.close")} onClick={() => setOpen(false)} />}
       <div className="shell-body">
         <section className="shell-head" aria-label={t("shell.bar")}>
-          <ActionIcon className="shell-burger" variant="subtle" color="gray" aria-label={t("shell.menu")} aria-expanded={isOpen} onClick={() => setOpen(true)}>
+          <button type="button" className="icon-button shell-burger" aria-label={t("shell.menu")} aria-expanded={isOpen} onClick={() => setOpen(true)}>
             <Icon name="policy" />
-          </ActionIcon>
+          </button>
           <NetworkChoice />
           <span className="grow" />
           <button type="button" className="shell-search" onClick={() => setPalette(true)} aria-keyshortcuts="Control+K">
             <Icon name="search" size={14} />
             <span>{t("shell.search")}</span>
-            <Kbd size="xs">Ctrl K</Kbd>
+            <kbd>Ctrl K</kbd>
           </button>
           <Account />
         </section>
@@ -98,17 +97,14 @@ function NetworkChoice() {
   const network = useNetwork();
   const navigate = useNavigate();
   const all = useNetworks().data ?? [];
-  const choices = all.map((it) => ({ value: it.name, label: it.body?.title || it.name }));
+  const known = all.some((it) => it.name === network) ? all : [...all, { name: network, body: undefined }];
   return (
-    <Select
-      size="xs"
-      w={170}
-      aria-label={t("shell.network")}
-      data={choices.length > 0 ? choices : [network]}
-      value={network}
-      allowDeselect={false}
-      searchable={choices.length > 8}
-      onChange={(chosen) => chosen && void navigate({ to: "/n/$network", params: { network: chosen } })}
-    />
+    <select className="shell-network" aria-label={t("shell.network")} value={network} onChange={(event) => void navigate({ to: "/n/$network", params: { network: event.currentTarget.value } })}>
+      {known.map((it) => (
+        <option key={it.name} value={it.name}>
+          {it.body?.title || it.name}
+        </option>
+      ))}
+    </select>
   );
 }

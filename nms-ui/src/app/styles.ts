@@ -28,7 +28,6 @@ import "@mantine/core/styles/PillsInput.css";
 import "@mantine/core/styles/SegmentedControl.css";
 import "@mantine/core/styles/Switch.css";
 import "@mantine/core/styles/Tabs.css";
-import "@mantine/core/styles/Tooltip.css";
 import "@mantine/core/styles/PasswordInput.css";
 import "./tokens.css";
 import "./base.css";

@@ -1,29 +1,11 @@
 // Messages in the reader's language, with typed keys.
 import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
-import type catalogue from "./catalogue.json";
+import { KEPT, loadMessages, type Language, type MessageKey, type Messages } from "./language";
 
-export type MessageKey = keyof typeof catalogue;
-type Messages = Record<MessageKey, string>;
 export type Values = Record<string, string | number>;
 export type Translate = (key: MessageKey, values?: Values) => string;
 
-export const LANGUAGES = { en: "English", es: "Español", fr: "Français", pt: "Português" } as const;
-export type Language = keyof typeof LANGUAGES;
-
-const LOAD: Record<Language, () => Promise<{ default: unknown }>> = {
-  en: () => import("virtual:messages/en"),
-  es: () => import("virtual:messages/es"),
-  fr: () => import("virtual:messages/fr"),
-  pt: () => import("virtual:messages/pt"),
-};
-
-const KEPT = "basalt-language";
-
-/** What was chosen, else what the browser prefers, else English. */
-export function preferred(): Language {
-  const wished = [localStorage.getItem(KEPT), ...navigator.languages].map((it) => it?.slice(0, 2));
-  return (wished.find((it) => it !== undefined && it in LANGUAGES) as Language | undefined) ?? "en";
-}
+export { LANGUAGES, loadMessages, preferred, type Language, type MessageKey } from "./language";
 
 /** The text with its values; of `one|many` the form that `count` asks for. */
 export function format(text: string, language: string, values: Values = {}): string {
@@ -46,10 +28,6 @@ interface Known {
 }
 
 const Context = createContext<Known | null>(null);
-
-export async function loadMessages(language: Language): Promise<Messages> {
-  return (await LOAD[language]()).default as Messages;
-}
 
 /** Gives the pages below it their words. */
 export function Words({ first, children }: { first: { language: Language; messages: Messages }; children: ReactNode }) {

@@ -7,12 +7,20 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["second", 1_000],
 ];
 
+const relative = new Map<string, Intl.RelativeTimeFormat>();
+
+/** Forms are kept: making one takes longer than a hundred uses of it. */
+function relativeOf(language: string): Intl.RelativeTimeFormat {
+  const known = relative.get(language) ?? new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+  relative.set(language, known);
+  return known;
+}
+
 /** How long ago, or in how long, in words of the language. */
 export function age(at: number, now: number, language: string): string {
   const apart = at - now;
   const [unit, length] = UNITS.find(([, size]) => Math.abs(apart) >= size) ?? ["second", 1_000];
-  const form = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
-  return form.format(Math.trunc(apart / length), unit);
+  return relativeOf(language).format(Math.trunc(apart / length), unit);
 }
 
 /** Date, time and zone. */

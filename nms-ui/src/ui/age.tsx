@@ -1,7 +1,6 @@
-import { Tooltip } from "@mantine/core";
 import { useSyncExternalStore } from "react";
 import { useWords } from "@/i18n";
-import { age, moment } from "@/lib/time";
+import { age } from "@/lib/time";
 
 let now = Date.now();
 const listeners = new Set<() => void>();
@@ -27,14 +26,19 @@ export function useNow(): number {
   return useSyncExternalStore(subscribe, () => now);
 }
 
-/** How long ago something was; the moment with its zone on pointing at it. */
+/** The time in steps: who asks is drawn again when a step is over, not each second. */
+export function useNowIn(step: number): number {
+  return useSyncExternalStore(subscribe, () => Math.floor(now / step) * step);
+}
+
+/** How long ago something was; the moment with its zone on pointing at it. Drawn again when its words change. */
 export function Age({ at }: { at: number | null | undefined }) {
   const { language } = useWords();
-  const present = useNow();
+  const words = useSyncExternalStore(subscribe, () => (at ? age(at, now, language) : ""));
   if (!at) return <span className="soft">–</span>;
   return (
-    <Tooltip label={moment(at, language)}>
-      <time dateTime={new Date(at).toISOString()}>{age(at, present, language)}</time>
-    </Tooltip>
+    <time dateTime={new Date(at).toISOString()} data-moment={at}>
+      {words}
+    </time>
   );
 }

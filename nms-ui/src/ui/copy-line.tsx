@@ -1,4 +1,3 @@
-import { ActionIcon, Tooltip } from "@mantine/core";
 import { useWords } from "@/i18n";
 import { useCopy } from "./copy-as";
 import { Icon } from "./icon";
@@ -10,11 +9,9 @@ export function CopyLine({ text, label }: { text: string; label: string }) {
   return (
     <div className="copy-line">
       <pre className="block">{text}</pre>
-      <Tooltip label={t("action.copy")}>
-        <ActionIcon variant="default" size="lg" aria-label={`${t("action.copy")}: ${label}`} onClick={() => void copy(text)}>
-          <Icon name="copy" size={14} />
-        </ActionIcon>
-      </Tooltip>
+      <button type="button" className="icon-button" data-hint={t("action.copy")} aria-label={`${t("action.copy")}: ${label}`} onClick={() => void copy(text)}>
+        <Icon name="copy" size={14} />
+      </button>
     </div>
   );
 }

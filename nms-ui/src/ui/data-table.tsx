@@ -1,5 +1,5 @@
 // The one table: search, order, hidden columns and their state in the address, CSV, keyboard, and only the rows in sight drawn.
-import { Button, Checkbox, Menu, TextInput, Tooltip } from "@mantine/core";
+import { Button, Checkbox, Menu, TextInput } from "@mantine/core";
 import { columnVisibilityFeature, tableFeatures, useTable, type ColumnDef } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useDeferredValue, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent, type ReactNode, type RefObject } from "react";
@@ -122,11 +122,9 @@ function Export({ exported, save }: { exported: string | undefined; save: () => 
   const label = <span className="dt-label">{t("table.csv")}</span>;
   if (!exported) {
     return (
-      <Tooltip label={t("table.csvHint")}>
-        <Button {...button} onClick={save}>
-          {label}
-        </Button>
-      </Tooltip>
+      <Button {...button} data-hint={t("table.csvHint")} onClick={save}>
+        {label}
+      </Button>
     );
   }
   return (
@@ -195,7 +193,7 @@ function Rows<T>(props: Props<T> & { box: RefObject<HTMLDivElement | null>; sort
     count: rows.length,
     getScrollElement: () => box.current,
     estimateSize: () => height,
-    overscan: 12,
+    overscan: 6,
     initialRect: { width: 800, height: 800 },
   });
   const inSight = virtual.getVirtualItems();

@@ -1,6 +1,5 @@
-import { Button, Loader } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
-import { useEffect, type ReactNode } from "react";
+import { useDeferredValue, useEffect, type ReactNode } from "react";
 import { toProblem } from "@/api/problem";
 import { useWords } from "@/i18n";
 import { Age } from "./age";
@@ -87,7 +86,7 @@ export function Loading() {
   const { t } = useWords();
   return (
     <div className="empty" role="status">
-      <Loader size="sm" aria-hidden="true" />
+      <span className="waiting" aria-hidden="true" />
       {t("state.loading")}
     </div>
   );
@@ -96,18 +95,27 @@ export function Loading() {
 /** What was read, or that it is being read, or why it could not be; old data stays, and says its age. */
 export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; children: (data: T) => ReactNode }) {
   const { t } = useWords();
-  if (query.data !== undefined) {
+  // What is new is drawn in slices, so that keys and scrolling are heard in between.
+  const data = useDeferredValue(query.data);
+  if (data !== undefined) {
     return (
       <>
         {query.isError && <Stale query={query} />}
-        {children(query.data)}
+        {children(data)}
       </>
     );
   }
-  if (query.isPending) return <Loading />;
+  if (query.isPending || query.data !== undefined) return <Loading />;
   return (
     <div className="panel">
-      <Empty title={t("state.failed")} action={<Button onClick={() => void query.refetch()}>{t("state.retry")}</Button>} />
+      <Empty
+        title={t("state.failed")}
+        action={
+          <button type="button" className="plain-button" onClick={() => void query.refetch()}>
+            {t("state.retry")}
+          </button>
+        }
+      />
       <div className="body">
         <Refusal error={query.error} />
       </div>

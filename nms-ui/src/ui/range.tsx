@@ -2,9 +2,6 @@ import { SegmentedControl } from "@mantine/core";
 import { useWords } from "@/i18n";
 import { isRange, type Range } from "@/lib/time";
 import { useAddress } from "@/lib/search";
-import { useNow } from "./age";
-
-const STEP = 60_000;
 
 const USUAL: Range[] = ["15m", "1h", "24h", "7d", "30d"];
 
@@ -21,14 +18,4 @@ export function RangeChoice({ of = USUAL }: { of?: Range[] }) {
       onChange={(chosen) => setAddress({ range: chosen, from: "", to: "" })}
     />
   );
-}
-
-/** A moment that long ago, rounded to minutes, so that questions about it can be kept. */
-export function useSince(span: number): number {
-  return Math.floor((useNow() - span) / STEP) * STEP;
-}
-
-export function useRange(): Range {
-  const [{ range }] = useAddress();
-  return isRange(range) ? range : "24h";
 }

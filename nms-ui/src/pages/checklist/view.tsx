@@ -10,7 +10,7 @@ import { Icon } from "@/ui/icon";
 import { Fresh, Head, Panel } from "@/ui/page";
 import { Status } from "@/ui/status";
 import { AddGateway } from "@/pages/gateways/add";
-import { useSince } from "@/ui/range";
+import { useSince } from "@/ui/since";
 
 export const Route = createLazyRoute("/inside/n/$network/checklist")({ component: Checklist });
 

@@ -9,7 +9,8 @@ import { useAddress } from "@/lib/search";
 import { DataTable } from "@/ui/data-table";
 import { useEventColumns } from "@/ui/event-columns";
 import { Empty, Fresh, Head, Loaded } from "@/ui/page";
-import { RangeChoice, useRange, useSince } from "@/ui/range";
+import { RangeChoice } from "@/ui/range";
+import { useRange, useSince } from "@/ui/since";
 
 export const Route = createLazyRoute("/inside/n/$network/events")({ component: Events });
 

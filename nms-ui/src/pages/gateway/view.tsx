@@ -11,7 +11,7 @@ import { useWords } from "@/i18n";
 import { healthOf } from "@/lib/fleet";
 import { useAddress } from "@/lib/search";
 import { daysUntil, fromSeconds, lifeTone } from "@/lib/time";
-import { Age, useNow } from "@/ui/age";
+import { Age, useNowIn } from "@/ui/age";
 import { Confirm } from "@/ui/confirm";
 import { Editor } from "@/ui/editor/editor";
 import { EventList } from "@/ui/event-list";
@@ -147,7 +147,7 @@ function Drift({ state }: { state: GatewayState }) {
 function Trust({ gateway, isRevoked, phones }: { gateway: string; isRevoked: boolean; phones: number }) {
   const { t } = useWords();
   const network = useNetwork();
-  const now = useNow();
+  const now = useNowIn(60_000);
   const mayChange = useMayChange();
   const [isAsked, setAsked] = useState(false);
   const certificates = useCertificates(network, gateway);

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { HistoryAnswer } from "@/api/answers";
 import { bounds, stepOf } from "@/api/history";
-import { ALL, TILES, aligned, said } from "./charts";
+import { aligned } from "@/lib/series";
+import { ALL, TILES, said } from "./charts";
 
 const answer = (series: Record<string, [number, number][]>): HistoryAnswer => ({ since: 0, until: 600_000, step: 60, series: Object.entries(series).map(([name, points]) => ({ name, unit: "", points })) });
 

@@ -1,5 +1,4 @@
 // Which lines stand together, and how their numbers are said.
-import type { HistoryAnswer } from "@/api/answers";
 import type { MessageKey } from "@/i18n";
 import { count, rate } from "@/lib/units";
 
@@ -58,20 +57,4 @@ export function said(value: number, unit: Unit, language: string): string {
     case "count":
       return value < 10 ? digits(1).format(value) : count(Math.round(value), language);
   }
-}
-
-/** The lines of a chart beside each other: moments in seconds, then the values of each name; nothing where one has none. */
-export function aligned(answer: HistoryAnswer, names: readonly string[]): (number | null)[][] {
-  const lines = names.map((name) => new Map(answer.series.find((it) => it.name === name)?.points));
-  const moments = [...new Set(lines.flatMap((line) => [...line.keys()]))].sort((a, b) => a - b);
-  // A hole is drawn as one: a step without any value stands in the data.
-  const whole = filled(moments, answer.step * 1000);
-  return [whole.map((at) => at / 1000), ...lines.map((line) => whole.map((at) => line.get(at) ?? null))];
-}
-
-function filled(moments: number[], step: number): number[] {
-  return moments.flatMap((at, index) => {
-    const before = moments[index - 1];
-    return before !== undefined && at - before > step * 1.5 ? [before + step, at] : [at];
-  });
 }

@@ -1,22 +1,21 @@
-import { Button } from "@mantine/core";
 import { Link, createLazyRoute } from "@tanstack/react-router";
 import { Suspense, lazy, useMemo } from "react";
-import { useAudit, useEvents, useGatewayStates, useNumbers, useUsage, useUsageSums } from "@/api/fleet";
+import { useAudit, useEvents, useGatewayStates, useNumbers, useUsageSums } from "@/api/fleet";
+import { useHistory } from "@/api/history";
 import { useObjects } from "@/api/objects";
 import { useMe } from "@/api/session";
 import { may } from "@/api/session";
 import { useNetwork } from "@/app/network";
 import { useWords, type MessageKey } from "@/i18n";
 import { joined, sums, type GatewayRow } from "@/lib/fleet";
-import { bucketed } from "@/lib/buckets";
-import { octets } from "@/lib/units";
-import { Age, useNow } from "@/ui/age";
+import { aligned } from "@/lib/series";
+import { octets, rate } from "@/lib/units";
+import { Age, useNowIn } from "@/ui/age";
 import { EventList } from "@/ui/event-list";
 import { HealthMark } from "@/ui/health";
 import { Icon } from "@/ui/icon";
 import { GatewayLink } from "@/ui/links";
 import { Empty, Fresh, Head, Loaded, Panel, Stale } from "@/ui/page";
-import { useSince } from "@/ui/range";
 import { Tile } from "@/ui/tile";
 
 const Chart = lazy(async () => ({ default: (await import("@/ui/chart")).Chart }));
@@ -66,9 +65,9 @@ function Begin() {
   const { t } = useWords();
   const network = useNetwork();
   const next = (
-    <Button component={Link} to={`/n/${network}/checklist`}>
+    <Link className="plain-button" to="/n/$network/checklist" params={{ network }}>
       {t("nav.checklist")}
-    </Button>
+    </Link>
   );
   return (
     <div className="panel">
@@ -87,7 +86,7 @@ function Tiles() {
   const gateways = useObjects(network, "gateways").data ?? [];
   const live = sums(useGatewayStates(network).data ?? []);
   const alarms = useEvents(network, 200, { alarms: true }).data ?? [];
-  const now = useNow();
+  const now = useNowIn(MINUTE);
   const alarmed = numbers?.alarms_24h ?? alarms.filter((it) => it.at > now - DAY).length;
   const all = numbers?.gateways.total ?? gateways.length;
   const hour = numbers?.usage_last_hour;
@@ -104,20 +103,20 @@ function Tiles() {
   );
 }
 
-const STEPS = 48;
+const FLOWS = ["downlink_throughput", "uplink_throughput"];
+const LAST_DAY = { length: DAY };
 
 /** What flowed within a day. */
 function Traffic() {
   const { t, language } = useWords();
   const network = useNetwork();
-  const since = useSince(DAY);
-  const usage = useUsage(network, since);
-  const data = useMemo(() => bucketed(usage.data ?? [], since, usage.dataUpdatedAt, STEPS), [usage.data, usage.dataUpdatedAt, since]);
-  if (!usage.data || usage.data.length === 0) return null;
+  const history = useHistory(network, "", LAST_DAY, FLOWS).data;
+  const data = useMemo(() => (history ? aligned(history, FLOWS) : [[]]), [history]);
+  if (!history || !data.slice(1).some((line) => line.some((it) => it !== null))) return null;
   return (
     <Panel title={<Link to="/n/$network/usage" params={{ network }}>{t("overview.traffic")}</Link>}>
       <Suspense fallback={<div style={{ height: 190 }} />}>
-        <Chart data={data} names={[t("unit.down"), t("unit.up")]} unit={(value) => octets(value, language)} height={160} />
+        <Chart data={data} names={[t("unit.down"), t("unit.up")]} unit={(value) => rate(value, language)} span={[history.since / 1000, history.until / 1000]} height={160} />
       </Suspense>
     </Panel>
   );
@@ -164,7 +163,7 @@ function Changes() {
   const network = useNetwork();
   const isAdmin = may(useMe().data, "admin", network);
   const audit = useAudit(network, 100, isAdmin);
-  const now = useNow();
+  const now = useNowIn(MINUTE);
   if (!isAdmin) return null;
   return (
     <Panel title={<Link to="/n/$network/audit" params={{ network }}>{t("overview.changes")}</Link>}>
@@ -198,7 +197,7 @@ function Talkers() {
   const { t, language } = useWords();
   const network = useNetwork();
   // Rounded, so that the question stays the same for a while.
-  const since = Math.floor((useNow() - DAY) / (5 * MINUTE)) * 5 * MINUTE;
+  const since = useNowIn(5 * MINUTE) - DAY;
   const top = useUsageSums(network, "imsi", since).data ?? [];
   if (top.length === 0) return null;
   const most = Math.max(...top.map((it) => it.uplink_bytes + it.downlink_bytes), 1);

@@ -6,7 +6,7 @@ import { useWords } from "@/i18n";
 import { periodOf, share, type Period } from "@/lib/quota";
 import { octets } from "@/lib/units";
 import { limit } from "@/lib/plain-words";
-import { Age, useNow } from "@/ui/age";
+import { Age, useNowIn } from "@/ui/age";
 import { Loaded, Notice, Panel } from "@/ui/page";
 
 const HOUR = 3_600_000;
@@ -16,7 +16,7 @@ export function Quota({ imsi, plan }: { imsi: string; plan: string | null | unde
   const { t } = useWords();
   const bought = (useObjects(useNetwork(), "data-plans").data ?? []).find((it) => it.name === plan)?.body;
   // By the hour, so that the question stays the same for a while.
-  const now = Math.floor(useNow() / HOUR) * HOUR;
+  const now = useNowIn(HOUR);
   if (!bought?.quota_octets) return null;
   const period = periodOf(bought.period_days, now);
   return <Panel title={t("quota.title")}>{period ? <Left imsi={imsi} plan={bought} quota={bought.quota_octets} period={period} /> : <Notice tone="warn">{t("quota.noPeriod")}</Notice>}</Panel>;

@@ -9,7 +9,8 @@ import { useAddress } from "@/lib/search";
 import { octets } from "@/lib/units";
 import { Age } from "@/ui/age";
 import { Chart } from "@/ui/chart";
-import { RangeChoice, useSince } from "@/ui/range";
+import { RangeChoice } from "@/ui/range";
+import { useSince } from "@/ui/since";
 import { Quota } from "./quota";
 import { Empty, Facts, Loaded, Panel } from "@/ui/page";
 

@@ -13,7 +13,8 @@ import { Chart } from "@/ui/chart";
 import { DataTable, type Column } from "@/ui/data-table";
 import { GatewayLink, SubscriberLink } from "@/ui/links";
 import { Empty, Fresh, Head, Loaded, Panel } from "@/ui/page";
-import { RangeChoice, useRange, useSince } from "@/ui/range";
+import { RangeChoice } from "@/ui/range";
+import { useRange, useSince } from "@/ui/since";
 
 export const Route = createLazyRoute("/inside/n/$network/usage")({ component: Usage });
 

@@ -1,0 +1,45 @@
+// The console as it is shipped, and a made-up network that answers below /api/v1 outside of the browser: what is measured of the
+// page is the page's alone.
+import { fileURLToPath } from "node:url";
+import { createServer } from "vite";
+import { serve } from "./serve.mjs";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/** The whole of a request's body. */
+async function bodyOf(request) {
+  const parts = [];
+  for await (const part of request) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+/** Serves `dist` with the made-up network; its address, and how to end it. */
+export async function serveWithData(size) {
+  // Vite reads the TypeScript of `mock-api`; it serves nothing itself.
+  const vite = await createServer({ configFile: here("../vite.config.ts"), root: here(".."), server: { middlewareMode: true, hmr: false, ws: false, watch: null }, appType: "custom", logLevel: "error", optimizeDeps: { noDiscovery: true } });
+  const [{ answer }, { World }] = await Promise.all([vite.ssrLoadModule("/mock-api/handlers.ts"), vite.ssrLoadModule("/mock-api/world.ts")]);
+  const world = new World(size);
+  world.session = "ann";
+  const reply = async (request, response) => {
+    const url = new URL(request.url, "http://localhost");
+    const body = ["GET", "HEAD"].includes(request.method) ? undefined : await bodyOf(request);
+    const told = await answer(world, new Request(url, { method: request.method, headers: request.headers, body }));
+    response.writeHead(told.status, { ...Object.fromEntries(told.headers), "cache-control": "no-store" });
+    if (!told.body) {
+      response.end();
+      return;
+    }
+    response.on("close", () => void told.body.cancel?.().catch(() => undefined));
+    for await (const part of told.body) if (!response.write(part)) await new Promise((drained) => response.once("drain", drained));
+    response.end();
+  };
+  const server = await serve(here("../dist"), reply);
+  return {
+    address: server.address,
+    world,
+    close: async () => {
+      server.close();
+      await vite.close();
+    },
+  };
+}
