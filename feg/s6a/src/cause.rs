@@ -53,8 +53,11 @@ mod diagnostic {
 
 /// The EMM cause for a refusal: the one place where it is decided.
 ///
-/// TS 29.272 annex A leaves to the operator which of #12, #13 and #15 follows RAT_NOT_ALLOWED; #15 lets the phone look for a cell of
-/// another technology. A busy HSS (3004) gives #22, which carries a back-off time, so that phones do not come back at once.
+/// TS 29.272 table A.1 leaves to the operator which of #12, #13 and #15 follows RAT_NOT_ALLOWED, and which of #15, #17 and #42 follows
+/// what the HSS rejects or nobody delivers (5003, 3002, 3003); #15 lets the phone look for a cell of another technology or network. A
+/// busy HSS (3004) gives #22, which carries a back-off time, so that phones do not come back at once.
+///
+/// The table's text is not at hand here; the test beside this says for each row which public sources bear it out.
 #[must_use]
 pub const fn cause(refusal: &Refusal) -> u8 {
     match refusal {
@@ -104,6 +107,17 @@ const fn base(code: ResultCode) -> u8 {
 mod tests {
     use super::*;
 
+    /// Rows of TS 29.272 table A.1, checked against what is public about it:
+    ///
+    /// - a: the issue 449 of magma/magma quotes the row of 5003: #15, #17 or #42;
+    /// - b: the pull request 3928 of open5gs/open5gs (2025) states and sets the row of 5001, and the source that it changes names the others;
+    /// - c: the reference of commands of Cisco's MME (StarOS 19) gives as defaults #17 for 5012 and #15 for 5420;
+    /// - d: the reference of commands of ZTE's MME (SET DIAMERR EMM) lists the rows, with and without Error-Diagnostic, and shows #8 for 5001;
+    /// - e: the mapping of OpenAirInterface's MME names the operator's choice for 5421: #12, #13 or #15.
+    ///
+    /// Of Error-Diagnostic, b notes #14 for ODB_HPLMN_APN and #19 for ODB_ALL_APN, which here gets #15: #19 has an ESM message with it,
+    /// which answers a session that nobody has looked at by then, and lets the phone come back five times at once. No public source was
+    /// found for ODB_VPLMN_APN, nor for 3004 and 3005, which are not in the table (d lists 3004 apart from it).
     #[test]
     fn annex_a_row_by_row() {
         let tgpp = |code, diagnostic| {
@@ -111,17 +125,17 @@ mod tests {
             cause(&Refusal::Result { outcome, diagnostic })
         };
         let rows = [
-            (5001, None, 8),
-            (5420, None, 15),
+            (5001, None, 8),  // b, d
+            (5420, None, 15), // b, c, d
             (5420, Some(0), 15),
-            (5420, Some(1), 7),
-            (5421, None, 15),
-            (5004, None, 11),
-            (5004, Some(3), 14),
+            (5420, Some(1), 7),  // d has the row
+            (5421, None, 15),    // e
+            (5004, None, 11),    // b, d, e
+            (5004, Some(3), 14), // b
             (5004, Some(4), 14),
             (5004, Some(2), 15),
             (5422, None, 6),
-            (4181, None, 17),
+            (4181, None, 17), // b
             (5999, None, 42),
         ];
         for (code, diagnostic, expected) in rows {
@@ -129,15 +143,15 @@ mod tests {
         }
         let base = |code| cause(&Refusal::Result { outcome: Outcome::Base(ResultCode(code)), diagnostic: None });
         let rows = [
-            (5003, 15),
-            (3002, 15),
-            (3003, 15),
-            (5012, 17),
-            (5004, 17),
-            (5001, 17),
-            (5005, 17),
-            (5006, 17),
-            (5009, 17),
+            (5003, 15), // a, b
+            (3002, 15), // b, d
+            (3003, 15), // b, d
+            (5012, 17), // b, c
+            (5004, 17), // b, d
+            (5001, 17), // b, d
+            (5005, 17), // b, d
+            (5006, 17), // b, d
+            (5009, 17), // b, d
             (3004, 22),
             (3005, 17),
             (3010, 42),

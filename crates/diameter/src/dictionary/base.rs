@@ -177,6 +177,7 @@ rows! {
     480 "Accounting-Record-Type" Enumerated M,
     483 "Accounting-Realtime-Required" Enumerated M,
     485 "Accounting-Record-Number" Unsigned32 M,
+    486 "MIP6-Agent-Info" Grouped M,
     493 "Service-Selection" Utf8String M,
     620 "Redirect-Realm" DiameterIdentity O,
     621 "OC-Supported-Features" Grouped O,

@@ -249,6 +249,7 @@ impl Node {
         let cause = message.find(name::DISCONNECT_CAUSE).and_then(|avp| avp.u32().ok());
         let Some(peer) = self.peers.get_mut(id.0) else { return };
         let was_open = peer.open() == Some(link);
+        let was_up = was_open && peer.watchdog.is_okay();
         peer.state = State::Closing { link };
         if let Some(tries) = self.tries.get_mut(id.0) {
             // One that wants no connection is asked again after long; one that restarts comes back by itself.
@@ -256,8 +257,10 @@ impl Node {
         }
         self.timers.cancel(&Timer::Watchdog(id));
         self.timers.arm(Timer::Handshake(link), now + HANDSHAKE);
-        if was_open {
+        if was_up {
             out.push(Effect::Event(Event::PeerDown { peer: id, why: Down::Left }));
+        }
+        if was_open {
             self.fail_over(now, link, out);
         }
     }
@@ -296,6 +299,9 @@ impl Node {
                 self.timers.cancel(&Timer::Watchdog(id));
                 if was_open {
                     peer.failed = why == Down::Silent;
+                }
+                // One that was silent was told down by then, and one that had yet to prove itself was never told up.
+                if was_open && peer.watchdog.is_okay() {
                     out.push(Effect::Event(Event::PeerDown { peer: id, why }));
                 }
                 self.fail_over(now, link, out);

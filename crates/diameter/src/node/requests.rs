@@ -118,7 +118,8 @@ impl Node {
             pending.tried.push(pending.peer);
             let token = pending.token;
             if let Err((_, why)) = self.dispatch(now, pending, out) {
-                fail(token, why, out);
+                // No peer takes it because we go: whoever comes after us may be asked.
+                fail(token, if self.stopping { Failure::Stopping } else { why }, out);
             }
         }
     }
