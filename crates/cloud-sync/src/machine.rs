@@ -291,6 +291,11 @@ impl Sync {
         self.identity.as_ref().map_or_else(String::new, |identity| place(&identity.address, self.turn).to_owned())
     }
 
+    /// Whether there is another place to go to.
+    pub(crate) fn has_other_places(&self) -> bool {
+        self.identity.as_ref().is_some_and(|identity| identity.address.contains(','))
+    }
+
     /// The orchestrator says where its replicas are. The place that the gateway talks to stays: others may be found from elsewhere only.
     fn moved(&mut self, places: &[String], out: &mut Effects<Effect>) {
         let fits = |place: &&String| !place.is_empty() && place.len() <= PLACE && !place.contains(',');

@@ -18,6 +18,8 @@ const COMMANDS: usize = 100;
 const USAGE_PATIENCE: Duration = Duration::from_secs(60);
 /// Before the orchestrator has said how often.
 const FIRST_BEAT: Duration = Duration::from_secs(20);
+/// A replica that says nothing for so long after it was told what it has to acknowledge stands still, where there are others to go to.
+const ANSWER: Duration = Duration::from_secs(6);
 
 /// How the reading of usage stands. One message of records is on its way at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub(crate) struct Talk {
     beat: Duration,
     heard: Time,
     spoke: Time,
+    /// Since when something waits to be acknowledged and nothing was heard.
+    asked: Option<Time>,
     reported: Option<Time>,
     pages: VecDeque<Page>,
     applying: bool,
@@ -52,6 +56,7 @@ impl Talk {
             beat: FIRST_BEAT,
             heard: now,
             spoke: now,
+            asked: None,
             reported: None,
             pages: VecDeque::new(),
             applying: false,
@@ -68,11 +73,19 @@ impl Talk {
 
     /// Whether the other side has been silent for too long.
     pub(crate) fn is_lost(&self, sync: &Sync) -> bool {
-        self.heard + self.beat.saturating_mul(3) <= sync.now.mono
+        self.lost_at(sync) <= sync.now.mono
+    }
+
+    /// When it is, if nothing is heard until then. Who has nothing to tell waits for three beats: asking more often costs an idle gateway
+    /// octets. Who has goes where it is taken.
+    fn lost_at(&self, sync: &Sync) -> Time {
+        let silent = self.heard + self.beat.saturating_mul(3);
+        let unanswered = self.asked.filter(|_| sync.has_other_places()).map(|asked| asked + ANSWER);
+        unanswered.map_or(silent, |at| at.min(silent))
     }
 
     pub(crate) fn next_wakeup(&self, sync: &Sync) -> Time {
-        let lost = self.heard + self.beat.saturating_mul(3);
+        let lost = self.lost_at(sync);
         if !self.welcomed {
             return lost;
         }
@@ -92,6 +105,9 @@ impl Talk {
 
     fn send(&mut self, sync: &Sync, up: Up, out: &mut Effects<Effect>) {
         self.spoke = sync.now.mono;
+        if matches!(up, Up::Events { .. } | Up::Usage { .. } | Up::Progress { .. } | Up::Data { .. }) {
+            self.asked.get_or_insert(self.spoke);
+        }
         out.push(Effect::Send(up));
     }
 
@@ -103,6 +119,7 @@ impl Talk {
 
     pub(crate) fn down(&mut self, sync: &mut Sync, down: Down, out: &mut Effects<Effect>) {
         self.heard = sync.now.mono;
+        self.asked = None;
         match down {
             Down::Welcome { beat_seconds, usage: (ledger, through) } => {
                 self.welcomed = true;

@@ -317,3 +317,34 @@ fn a_gateway_goes_to_the_next_replica_when_one_is_away_and_stays_there() {
     world.pass(3 * DAY);
     assert!(!world.opened.is_empty() && world.opened.iter().all(|place| *place == last), "{:?}", world.opened);
 }
+
+/// A paused replica: its connections stand, and it says nothing on them.
+#[test]
+fn a_replica_that_stands_still_costs_who_has_something_to_tell_seconds_and_an_idle_gateway_no_octet_more() {
+    let silent_after = |places: &[&str], tell: bool| {
+        let mut world = World::new(6);
+        world.step(Input::Wakeup);
+        world.step(Input::Down(Down::Addresses(places.iter().map(|place| (*place).to_owned()).collect())));
+        world.pass(300);
+        let before = world.sent.len();
+        world.pass(600);
+        let beats = world.sent.len() - before;
+        assert!(beats <= 20 && world.sent[before..].iter().all(|up| matches!(up, Up::Beat)), "{beats} in ten minutes");
+        world.reachable = false;
+        if tell {
+            world.step(event());
+        }
+        let begun = world.now;
+        while world.core.is_talking() {
+            world.pass(1);
+            assert!(world.now.since(begun) < core::time::Duration::from_secs(200), "it never notices");
+        }
+        world.now.since(begun).as_secs()
+    };
+    let (several, one) = (&["core:1", "a:1"][..], &["core:1"][..]);
+    assert!(silent_after(several, true) <= 7, "{}", silent_after(several, true));
+    // Where there is no other place there is nothing to be gained.
+    for (places, tell) in [(one, true), (one, false), (several, false)] {
+        assert!((60..=91).contains(&silent_after(places, tell)), "{}", silent_after(places, tell));
+    }
+}

@@ -9,6 +9,7 @@ use orchestrator_db::Repository;
 use orchestrator_fleet::{Authority, Fleet, TcpAccept, TcpReach};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Ready to serve.
@@ -32,7 +33,9 @@ pub(crate) async fn open(settings: &Settings, db: &Arc<dyn Repository>, key: &Se
     let address = settings.gateway_address.clone().unwrap_or_else(|| own.clone());
     // Where gateways find us may be an address that all replicas share.
     let replica = settings.replica_address.clone().unwrap_or(own);
-    let fleet = Fleet::new(Arc::clone(db), key.clone(), authority, orchestrator_fleet::Settings::default())?;
+    let beat = Duration::from_secs(settings.gateway_beat.into());
+    let bounds = orchestrator_fleet::Settings { beat, ..orchestrator_fleet::Settings::default() };
+    let fleet = Fleet::new(Arc::clone(db), key.clone(), authority, bounds)?;
     let point = |address| JoinPoint { address, fingerprint: fleet.fingerprint() };
     let (join, here) = (point(address), point(here));
     Ok(Gateways { fleet, join, here, replica, listener })

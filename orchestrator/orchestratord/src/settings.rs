@@ -66,6 +66,7 @@ struct File {
     replica_address: Option<String>,
     database: Option<String>,
     database_connections: Option<u32>,
+    gateway_beat: Option<u32>,
     webhook_allow: Vec<String>,
     map_tiles: Option<PathBuf>,
     tls: Option<bool>,
@@ -102,6 +103,9 @@ pub(crate) struct Settings {
     pub(crate) database: String,
     /// Connections to it at most, 2 to 64.
     pub(crate) database_connections: u32,
+    /// Seconds between two beats of a gateway's conversation, 2 to 600. An idle gateway notices after three of them that its replica stands
+    /// still; each costs it some 80 octets.
+    pub(crate) gateway_beat: u32,
     /// The REST interface speaks TLS.
     pub(crate) tls: bool,
     /// Its certificate (PEM, with its chain) and key; one of our own, if absent.
@@ -168,6 +172,8 @@ impl Settings {
         let database = database.unwrap_or_else(|| format!("sqlite:{}", data_dir.join("orchestrator.db").display()));
         let database_connections = file.database_connections.unwrap_or(16);
         anyhow::ensure!((2..=64).contains(&database_connections), "database_connections is 2 to 64");
+        let gateway_beat = file.gateway_beat.unwrap_or(30);
+        anyhow::ensure!((2..=600).contains(&gateway_beat), "gateway_beat is 2 to 600 seconds");
         let listen = arguments.listen.or(file.listen).unwrap_or(LISTEN);
         let gateway_listen = arguments.gateway_listen.or(file.gateway_listen).unwrap_or(GATEWAY_LISTEN);
         let gateway_address = arguments.gateway_address.clone().or(file.gateway_address);
@@ -196,6 +202,7 @@ impl Settings {
             replica_address,
             database,
             database_connections,
+            gateway_beat,
             webhook_allow,
             map_tiles: file.map_tiles,
             public_url: file.public_url,
