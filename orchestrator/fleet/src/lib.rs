@@ -16,6 +16,7 @@
 
 mod alarm;
 mod authority;
+mod automatic;
 mod catalog;
 mod enrol;
 mod fleet;

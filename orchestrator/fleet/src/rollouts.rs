@@ -1,6 +1,7 @@
 //! Rollouts go on, where this replica is the one that acts: what is known is gathered, `orchestrator_model::Rollout` decides, and what it
 //! orders is queued after it was written down.
 
+use crate::automatic::Looks;
 use crate::fleet::{Fleet, now};
 use orchestrator_db::{CommandRow, Error, EventQuery, GatewayEvent, Query, RolloutRow};
 use orchestrator_model::{Facts, Kind, Order, Rollout, RolloutState, Seen};
@@ -22,17 +23,21 @@ const EPOCH: i64 = -2;
 impl Fleet {
     /// Lets rollouts go on until dropped.
     pub async fn roll_out(&self) {
+        let mut looks = Looks::default();
         loop {
-            if let Err(error) = self.look_at_rollouts().await {
+            if let Err(error) = self.look_at_rollouts(&mut looks).await {
                 tracing::warn!(%error, "rollouts cannot go on now");
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    async fn look_at_rollouts(&self) -> Result<(), Error> {
+    async fn look_at_rollouts(&self, looks: &mut Looks) -> Result<(), Error> {
         if !self.db.leads().await? {
             return Ok(());
+        }
+        if let Err(error) = self.begin_automatic(looks).await {
+            tracing::warn!(%error, "no rollout begins by itself now");
         }
         for row in self.db.active_rollouts().await? {
             // One that cannot be read holds no other one up.
@@ -91,17 +96,7 @@ impl Fleet {
 
     /// Gateways of the tier, as they are.
     async fn gateways_of(&self, row: &RolloutRow, rollout: &Rollout) -> Result<BTreeMap<String, Seen>, Error> {
-        let mut all = BTreeMap::new();
-        let filters = vec![("tier".to_owned(), rollout.plan.tier.clone())];
-        let mut query = Query { limit: PAGE, filters, ..Query::default() };
-        loop {
-            let page = self.db.objects(Kind::Gateway, &row.network, &query).await?;
-            query.after = page.items.last().map(|it| (it.changed_at, it.name.clone()));
-            all.extend(page.items.into_iter().map(|it| (it.name, Seen::default())));
-            if !page.more {
-                break;
-            }
-        }
+        let mut all = self.members(row, rollout).await?;
         let mut after = String::new();
         loop {
             let page = self.db.gateway_states(&row.network, &after, PAGE).await?;
@@ -115,6 +110,25 @@ impl Fleet {
             match page.items.last().filter(|_| page.more) {
                 Some(last) => last.gateway.clone_into(&mut after),
                 None => return Ok(all),
+            }
+        }
+    }
+
+    /// Gateways that it is about.
+    async fn members(&self, row: &RolloutRow, rollout: &Rollout) -> Result<BTreeMap<String, Seen>, Error> {
+        if rollout.automatic.is_some() {
+            let willing = self.willing(&row.network, &rollout.plan.tier).await?;
+            return Ok(willing.into_keys().map(|name| (name, Seen::default())).collect());
+        }
+        let mut all = BTreeMap::new();
+        let filters = vec![("tier".to_owned(), rollout.plan.tier.clone())];
+        let mut query = Query { limit: PAGE, filters, ..Query::default() };
+        loop {
+            let page = self.db.objects(Kind::Gateway, &row.network, &query).await?;
+            query.after = page.items.last().map(|it| (it.changed_at, it.name.clone()));
+            all.extend(page.items.into_iter().map(|it| (it.name, Seen::default())));
+            if !page.more {
+                return Ok(all);
             }
         }
     }

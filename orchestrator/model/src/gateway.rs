@@ -1,6 +1,6 @@
 //! Gateways, the tiers that say which version they run, and the pools in which they stand in for each other.
 
-use crate::{Checker, Dns, Document, Kind, Place, Reference};
+use crate::{AutomaticUpgrades, Checker, Dns, Document, Kind, Place, Reference};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,11 +13,15 @@ pub struct Tier {
     /// Name for people, at most 200 characters.
     #[schema(max_length = 200, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     pub title: String,
-    /// The version that its gateways should run; the one they have, when empty.
+    /// The version that its gateways should run; the one they have, when empty. Those with `autoupgrade_enabled` take it by themselves.
     pub version: String,
-    /// Per cent of the tier's gateways that may upgrade at once, 1 to 100; 0 means one after the other.
+    /// Per cent of the tier's gateways that may upgrade at once, 1 to 100; 0 means one after the other. For upgrades that begin by
+    /// themselves.
     #[schema(maximum = 100)]
     pub parallel_percent: u8,
+    /// How upgrades begin by themselves. Without it they do where `version` says which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub automatic: Option<AutomaticUpgrades>,
 }
 
 impl Document for Tier {
@@ -27,6 +31,9 @@ impl Document for Tier {
             c.name_at("version", &self.version);
         }
         c.range("parallel_percent", self.parallel_percent, 0..=100);
+        if let Some(automatic) = &self.automatic {
+            c.at("automatic", |c| automatic.check(c));
+        }
     }
 }
 
@@ -94,9 +101,10 @@ pub struct FegIdentity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reporting {
-    /// It takes new versions of its tier by itself.
+    /// It takes new versions of its tier by itself: it is part of rollouts that begin by themselves.
     pub autoupgrade_enabled: bool,
-    /// Seconds between two looks for a version, 60 to 86,400.
+    /// Seconds between two looks for a version, 60 to 86,400. The orchestrator looks for all gateways of a tier, as often as the most
+    /// eager of them wants.
     #[schema(minimum = 60, maximum = 86_400)]
     pub autoupgrade_poll_interval: u32,
     /// Seconds between two check-ins, 5 to 3600.

@@ -18,6 +18,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
 mod alarm;
+mod automatic;
 mod check;
 mod desired;
 mod federation;
@@ -37,6 +38,7 @@ mod webhook;
 pub use basalt_desired::{BUCKETS, Difference, Digest, DigestTree, ItemKey, object_digest};
 
 pub use alarm::{AlertReceiver, AlertRule, Comparison, ReceiverChannel, Severity, SimpleCondition};
+pub use automatic::{AutomaticUpgrades, UpgradeWindow};
 pub use check::{Checker, FieldError};
 pub use desired::{DesiredState, Source, SubscriberSelection, key_of};
 pub use federation::{

@@ -9,6 +9,7 @@
 //! order that was lost is given again.
 
 use crate::check::Checker;
+use crate::{AutomaticUpgrades, UpgradeWindow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -167,6 +168,9 @@ pub struct Rollout {
     pub gateways: BTreeMap<String, GatewayStep>,
     /// Numbers its commands.
     pub next: u64,
+    /// It began by itself: for gateways that are willing alone, at the times that are set for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automatic: Option<AutomaticUpgrades>,
 }
 
 /// What is known of a gateway of the tier.
@@ -221,7 +225,8 @@ impl Rollout {
     #[must_use]
     pub fn new(plan: RolloutPlan, version: String) -> Self {
         let (state, stage) = (RolloutState::Running, Stage::Canary);
-        Self { plan, version, state, stage, words: String::new(), gateways: BTreeMap::new(), next: 0 }
+        let (words, gateways) = (String::new(), BTreeMap::new());
+        Self { plan, version, state, stage, words, gateways, next: 0, automatic: None }
     }
 
     /// Whether it goes on by itself.
@@ -363,6 +368,9 @@ impl Rollout {
             self.state = RolloutState::Done;
             return;
         }
+        if self.window().is_some_and(|window| !window.is_open(facts.now)) {
+            return;
+        }
         let busy = self.gateways.values().filter(|it| it.step == Step::Upgrading).count();
         let room = (self.plan.at_once as usize).saturating_sub(busy);
         let connected = |name: &String| facts.gateways.get(name).is_some_and(|seen| seen.connected);
@@ -370,6 +378,11 @@ impl Rollout {
         for (name, it) in waiting.filter(|(name, _)| connected(name)).take(room) {
             tell(&mut self.next, id, Step::Upgrading, (name, it), facts.now, orders);
         }
+    }
+
+    /// When gateways are told to upgrade; back they go at any time.
+    fn window(&self) -> Option<&UpgradeWindow> {
+        self.automatic.as_ref()?.window.as_ref()
     }
 
     /// Which gateways go first: of those that are connected, by name. All that run the release already are enough, too.
