@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ".basalt.federation.v1.Vector",
         ".basalt.federation.v1.JoinRequest",
     ];
-    tonic_prost_build::configure().build_transport(false).skip_debug(secret).compile_fds(descriptors)?;
+    let generated = tonic_prost_build::configure().build_transport(false).skip_debug(secret);
+    generated.codec_path("crate::codec::SmallCodec").compile_fds(descriptors)?;
     Ok(())
 }

@@ -5,6 +5,8 @@
 //!
 //! What it deliberately is not: a transport. Sockets, TLS and authentication belong to the daemons.
 
+pub mod codec;
+
 /// What a gateway answers to those who operate it.
 pub mod gateway {
     /// First version.

@@ -123,7 +123,12 @@ impl Answer {
 
     pub(crate) fn with(status: u16, body: impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_value(body).map_err(|_| Problem::new(500, "internal", "the answer has no form"))?;
-        Ok(Self { status, body: Some(body), revision: None, cookie: None, location: None })
+        Ok(Self::of(status, body))
+    }
+
+    /// A body as it is.
+    pub(crate) const fn of(status: u16, body: Value) -> Self {
+        Self { status, body: Some(body), revision: None, cookie: None, location: None }
     }
 
     /// As it is kept for a request that comes again. A token is shown once, and then to nobody: it is kept without.

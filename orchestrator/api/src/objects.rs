@@ -16,8 +16,11 @@ type Secrets = BTreeMap<String, String>;
 pub(crate) async fn list(call: &Call, kind: Kind) -> Result<Answer, Problem> {
     let page = page(call, kind, select::query(call)?).await?;
     let next = page.items.last().filter(|_| page.more).map(select::cursor);
-    let items = page.items.iter().map(|object| select::fields(call, shown(object)));
-    Answer::ok(json!({"items": items.collect::<Result<Vec<_>, _>>()?, "next_cursor": next}))
+    // A page is large: nothing of it is copied.
+    let items = page.items.into_iter().map(|object| select::fields(call, into_shown(object)));
+    let items = Value::Array(items.collect::<Result<Vec<_>, _>>()?);
+    let next = next.map_or(Value::Null, Value::String);
+    Ok(Answer::of(200, Value::Object(Map::from_iter([("items".to_owned(), items), ("next_cursor".to_owned(), next)]))))
 }
 
 /// A page of what the caller may see.
@@ -268,14 +271,19 @@ fn merge(target: &mut Value, patch: Value) {
 }
 
 pub(crate) fn shown(object: &Object) -> Value {
-    json!({
-        "name": object.name,
-        "revision": object.revision,
-        "changed_at": object.changed_at,
-        "changed_by": object.changed_by,
-        "has_secrets": object.sealed.is_some(),
-        "body": object.body,
-    })
+    into_shown(object.clone())
+}
+
+fn into_shown(object: Object) -> Value {
+    let fields = [
+        ("name", Value::String(object.name)),
+        ("revision", object.revision.into()),
+        ("changed_at", object.changed_at.into()),
+        ("changed_by", Value::String(object.changed_by)),
+        ("has_secrets", object.sealed.is_some().into()),
+        ("body", object.body),
+    ];
+    Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 fn shown_version(version: &Version) -> Value {

@@ -99,6 +99,8 @@ const MIGRATIONS: [(i64, &str, &str, &str); 13] = [
 
 /// How long a caller waits for a connection, and SQLite for its lock.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Rows of a page, and one that says that there are more.
+const PAGE: usize = 1001;
 /// How long a transaction may wait for its client, milliseconds: what takes long is work, not waiting.
 const IDLE: &str = "3000";
 /// Before it is tried again to hear of changes.
@@ -185,7 +187,9 @@ async fn open_sqlite(path: &str, connections: u32, migrate: bool) -> Result<Arc<
         known(sqlx::query_scalar(NEWEST).fetch_one(&write).await)?;
     }
     let read = SqlitePoolOptions::new().max_connections(connections - 1).acquire_timeout(PATIENCE);
-    let read = read.connect_with(options.read_only(true).create_if_missing(false)).await?;
+    // A page of rows is handed over at once: its thread need not wait for the one that takes it.
+    let readers = options.read_only(true).create_if_missing(false).row_buffer_size(PAGE);
+    let read = read.connect_with(readers).await?;
     let wakes = watch::Sender::new(0);
     let group = sqlite::group::Group::start(write.clone(), wakes.clone());
     let reachable = watch::Sender::new(true);

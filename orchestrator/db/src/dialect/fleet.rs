@@ -88,26 +88,7 @@ impl FleetRepository for Database {
     }
 
     async fn enrol(&self, digest: &str, now: i64, device: &Device) -> Result<bool, Error> {
-        let mut transaction = self.write.begin_with(BEGIN).await?;
-        let used = sqlx::query(
-            "UPDATE gateway_tokens SET used_at = $3, used_by = $4 \
-             WHERE digest = $1 AND network = $2 AND used_at = 0 AND expires_at > $3",
-        );
-        let used = used.bind(digest).bind(&device.network).bind(now).bind(&device.gateway);
-        if used.execute(&mut *transaction).await?.rows_affected() == 0 {
-            return Ok(false);
-        }
-        let kept = sqlx::query(
-            "INSERT INTO devices (network, gateway, public_key, enrolled_at, revoked_at) VALUES ($1, $2, $3, $4, 0) \
-             ON CONFLICT (network, gateway) DO UPDATE SET public_key = $3, enrolled_at = $4, revoked_at = 0 \
-             WHERE devices.revoked_at > 0",
-        );
-        let kept = kept.bind(&device.network).bind(&device.gateway).bind(&device.public_key).bind(now);
-        if kept.execute(&mut *transaction).await?.rows_affected() == 0 {
-            return Ok(false);
-        }
-        transaction.commit().await?;
-        Ok(true)
+        self.group.write(Write::Enrolled { digest: digest.to_owned(), now, device: device.clone() }).await
     }
 
     async fn device(&self, network: &str, gateway: &str) -> Result<Option<Device>, Error> {
@@ -125,10 +106,7 @@ impl FleetRepository for Database {
     }
 
     async fn put_certificate(&self, it: &Certificate) -> Result<(), Error> {
-        let sql = format!("INSERT INTO certificates ({CERTIFICATE}) VALUES ($1, $2, $3, $4, $5, $6)");
-        let insert = sqlx::query(AssertSqlSafe(sql)).bind(&it.fingerprint).bind(&it.network).bind(&it.gateway);
-        insert.bind(it.issued_at).bind(it.expires_at).bind(it.revoked_at).execute(&self.write).await?;
-        Ok(())
+        self.group.write(Write::Certified(it.clone())).await.map(drop)
     }
 
     async fn certificate(&self, fingerprint: &str) -> Result<Option<Certificate>, Error> {
@@ -189,7 +167,7 @@ impl FleetRepository for Database {
         stream: i64,
     ) -> Result<(), Error> {
         let (network, gateway, replica) = (network.to_owned(), gateway.to_owned(), replica.to_owned());
-        self.group.write(Write::Connected { network, gateway, now, replica, stream }).await
+        self.group.write(Write::Connected { network, gateway, now, replica, stream }).await.map(drop)
     }
 
     async fn put_gateway_state(
@@ -202,7 +180,7 @@ impl FleetRepository for Database {
     ) -> Result<(), Error> {
         let (network, gateway, replica) = (network.to_owned(), gateway.to_owned(), replica.to_owned());
         let parts = parts.to_vec();
-        self.group.write(Write::State { network, gateway, now, replica, stream, parts }).await
+        self.group.write(Write::State { network, gateway, now, replica, stream, parts }).await.map(drop)
     }
 
     async fn gateway_state(&self, network: &str, gateway: &str) -> Result<Option<GatewayState>, Error> {
@@ -434,6 +412,44 @@ impl Database {
     pub(crate) fn wake(&self) {
         self.wakes.send_modify(|count| *count = count.wrapping_add(1));
     }
+}
+
+/// A device joins with a token, once. False when the token cannot be used any more, or the name has joined: nothing is changed then.
+pub(crate) async fn enrolled(
+    connection: &mut Connection,
+    digest: &str,
+    now: i64,
+    device: &Device,
+) -> Result<bool, Error> {
+    let used = sqlx::query(
+        "UPDATE gateway_tokens SET used_at = $3, used_by = $4 \
+         WHERE digest = $1 AND network = $2 AND used_at = 0 AND expires_at > $3",
+    );
+    let used = used.bind(digest).bind(&device.network).bind(now).bind(&device.gateway);
+    if used.execute(&mut *connection).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let kept = sqlx::query(
+        "INSERT INTO devices (network, gateway, public_key, enrolled_at, revoked_at) VALUES ($1, $2, $3, $4, 0) \
+         ON CONFLICT (network, gateway) DO UPDATE SET public_key = $3, enrolled_at = $4, revoked_at = 0 \
+         WHERE devices.revoked_at > 0",
+    );
+    let kept = kept.bind(&device.network).bind(&device.gateway).bind(&device.public_key).bind(now);
+    if kept.execute(&mut *connection).await?.rows_affected() > 0 {
+        return Ok(true);
+    }
+    // Others are written in the same transaction: the token is given back by hand.
+    let back = sqlx::query("UPDATE gateway_tokens SET used_at = 0, used_by = '' WHERE digest = $1");
+    back.bind(digest).execute(connection).await?;
+    Ok(false)
+}
+
+/// A certificate that was given.
+pub(crate) async fn put_certificate(connection: &mut Connection, it: &Certificate) -> Result<(), Error> {
+    let sql = format!("INSERT INTO certificates ({CERTIFICATE}) VALUES ($1, $2, $3, $4, $5, $6)");
+    let insert = sqlx::query(AssertSqlSafe(sql)).bind(&it.fingerprint).bind(&it.network).bind(&it.gateway);
+    insert.bind(it.issued_at).bind(it.expires_at).bind(it.revoked_at).execute(connection).await?;
+    Ok(())
 }
 
 /// A gateway talks on a stream of a replica.

@@ -96,9 +96,10 @@ async fn serve(
     let (nudge, nudges) = mpsc::channel(NUDGES);
     let stream = fleet.registry.number();
     let live = Live { stream, instance: hello.instance.clone(), nudges: nudge };
-    take_place(fleet, &known, live).await?;
+    Box::pin(take_place(fleet, &known, live)).await?;
     let talking = async {
-        let mut talk = Talk::begin(fleet, &known, stream, fingerprint, out, &hello).await?;
+        // In boxes: what is done now and then is not to take room of each stream all the time.
+        let mut talk = Box::pin(Talk::begin(fleet, &known, stream, fingerprint, out, &hello)).await?;
         talk.run(inbound, nudges).await
     };
     let served = tokio::select! {

@@ -17,6 +17,10 @@ use tonic::Status;
 /// Items of a page, and octets of its bodies.
 const ITEMS: usize = 200;
 const OCTETS: usize = 512 << 10;
+/// A gateway that has no more items than this gets them in small pages: the buffers of its stream stay as large as the largest page was,
+/// and there are thousands of such gateways.
+const FEW: usize = 1_000;
+const OCTETS_OF_FEW: usize = 6 << 10;
 /// Pages that the gateway has not acknowledged.
 const WINDOW: u64 = 4;
 /// Comparisons one after the other that changed nothing; then there is a rest.
@@ -117,16 +121,24 @@ impl Talk<'_> {
 
     /// Sends one page of what waits.
     async fn page(&mut self) -> Result<(), Status> {
+        let next: Vec<_> = core::iter::from_fn(|| self.pending.pop_first()).take(ITEMS).collect();
+        let mut found = self.look_up(&next).await?;
+        let most = if self.desired.tree().len() > FEW { OCTETS } else { OCTETS_OF_FEW };
         let mut page = api::Page { number: self.next_page, ..api::Page::default() };
         let mut octets = 0;
-        while page.puts.len() + page.removes.len() < ITEMS && octets < OCTETS {
-            let Some((key, at_hand)) = self.pending.pop_first() else { break };
+        for (key, at_hand) in next {
+            let object = at_hand.or_else(|| found.remove(&key));
+            if octets >= most {
+                self.pending.insert(key, object);
+                continue;
+            }
             self.refusals.remove(&key);
-            match self.put(&key, at_hand).await? {
+            match object.and_then(|object| self.put(&key, &object)) {
                 Some(put) => {
                     octets += put.body.len();
                     page.puts.push(put);
                 }
+                // It should not have it; or it is gone since, which the feed tells in a moment.
                 None => page.removes.push(api::Key { collection: key.collection, name: key.name }),
             }
         }
@@ -134,28 +146,47 @@ impl Talk<'_> {
         self.say(Down::Page(page)).await
     }
 
-    /// An item to send; `None` when the gateway should not have it.
-    async fn put(&self, key: &ItemKey, at_hand: Option<Arc<Object>>) -> Result<Option<api::Put>, Status> {
-        let kind = Kind::from_collection(&key.collection).filter(|_| self.desired.tree().get(key).is_some());
-        let Some(kind) = kind else { return Ok(None) };
-        let inside = if kind == Kind::Network { "" } else { self.known.network.as_str() };
-        let object = match at_hand {
-            Some(object) => object,
-            None => {
-                let found = self.fleet.db.objects_named(kind, inside, core::slice::from_ref(&key.name)).await;
-                // Gone since: the feed tells it in a moment.
-                let Some(object) = found.map_err(|error| unavailable(&error))?.pop() else { return Ok(None) };
-                Arc::new(object)
+    /// Objects that are not at hand, those of a kind together.
+    async fn look_up(
+        &self,
+        wanted: &[(ItemKey, Option<Arc<Object>>)],
+    ) -> Result<BTreeMap<ItemKey, Arc<Object>>, Status> {
+        let mut names: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+        for (key, _) in wanted.iter().filter(|(_, at_hand)| at_hand.is_none()) {
+            if let Some(kind) = self.kind(key) {
+                names.entry(kind).or_default().push(key.name.clone());
             }
-        };
+        }
+        let mut found = BTreeMap::new();
+        for (kind, names) in names {
+            let objects = self.fleet.db.objects_named(kind, self.inside(kind), &names).await;
+            let objects = objects.map_err(|error| unavailable(&error))?.into_iter();
+            found.extend(objects.map(|object| (key_of(kind, &object.name), Arc::new(object))));
+        }
+        Ok(found)
+    }
+
+    /// The kind of an item that the gateway should have.
+    fn kind(&self, key: &ItemKey) -> Option<Kind> {
+        Kind::from_collection(&key.collection).filter(|_| self.desired.tree().get(key).is_some())
+    }
+
+    /// Where objects of a kind are.
+    fn inside(&self, kind: Kind) -> &str {
+        if kind == Kind::Network { "" } else { &self.known.network }
+    }
+
+    /// An item to send; `None` when the gateway should not have it.
+    fn put(&self, key: &ItemKey, object: &Object) -> Option<api::Put> {
+        let kind = self.kind(key)?;
         let digest = object_digest(&object.body, u64::try_from(object.secrets_mark).unwrap_or(0));
-        Ok(Some(api::Put {
+        Some(api::Put {
             collection: key.collection.clone(),
             name: key.name.clone(),
             digest: digest.0.to_vec(),
             body: object.body.to_string(),
-            secrets: self.secrets(kind, inside, &object),
-        }))
+            secrets: self.secrets(kind, self.inside(kind), object),
+        })
     }
 
     /// The secrets that a gateway works with: those of SIMs.

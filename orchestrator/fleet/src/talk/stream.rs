@@ -83,14 +83,14 @@ impl<'a> Talk<'a> {
                     let Some(message) = message? else { return Ok(()) };
                     self.heard = Instant::now();
                     if self.displaced.is_some() {
-                        return self.cloned().await;
+                        return Box::pin(self.cloned()).await;
                     }
                     for probe in self.probes.drain(..) {
                         // Whoever asked may have given up.
                         let _ = probe.send(true);
                     }
                     if let Some(up) = message.message {
-                        self.heard_of(up).await?;
+                        Box::pin(self.heard_of(up)).await?;
                     }
                 }
                 nudge = nudges.recv() => {
@@ -98,19 +98,19 @@ impl<'a> Talk<'a> {
                     let Some(nudge) = nudge else {
                         return Err(Status::unavailable("the conversation fell behind: begin anew"));
                     };
-                    if !self.nudged(nudge).await? {
+                    if !Box::pin(self.nudged(nudge)).await? {
                         return Ok(());
                     }
                 }
-                _ = beats.tick() => self.beat().await?,
+                _ = beats.tick() => Box::pin(self.beat()).await?,
                 // Those who tell it live as long as the fleet.
-                Ok(()) = self.places.changed() => self.tell_places().await?,
+                Ok(()) = self.places.changed() => Box::pin(self.tell_places()).await?,
                 // It is elsewhere, and silent here.
                 () = sleep_until(self.displaced) => return Ok(()),
                 () = sleep_until(self.rest_until) => {
                     self.rest_until = None;
                     self.fruitless = 0;
-                    self.settle().await?;
+                    Box::pin(self.settle()).await?;
                 }
             }
         }

@@ -91,6 +91,15 @@ impl Daemon {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
     }
 
+    /// What it has taken of processors since it was started last, seconds.
+    pub fn processor_seconds(&self) -> f64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // Behind the name, which is in brackets: fields 14 and 15 of proc(5), in hundredths.
+        let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+        let hundredths = |at: usize| fields[at].parse::<f64>().unwrap();
+        (hundredths(11) + hundredths(12)) / 100.0
+    }
+
     /// Connections to its database: how often it has SQLite's file open, or connections to PostgreSQL's port.
     pub fn connections(&self) -> usize {
         let folder = format!("/proc/{}", self.child.id());
