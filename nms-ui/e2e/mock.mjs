@@ -265,6 +265,32 @@ const TESTS = {
     must((await page.locator(".chart").count()) === 1, "one line stands alone");
   },
 
+  async "a base station that was refused is told with what to set"(page, at) {
+    await page.goto(`${at}/n/demo/base-stations`);
+    await page.getByRole("note").filter({ hasText: "001-02/0x19b" }).getByText(/set the same network on both \(2 times/).waitFor();
+  },
+
+  async "who has an address now is found by it"(page, at) {
+    await page.goto(`${at}/n/demo/sessions`);
+    await page.getByText("74 rows").waitFor();
+    const row = await page.locator("tbody tr[data-row]").first().innerText();
+    const [, imsi] = /(\d{15})/.exec(row) ?? [];
+    const [, address] = /(\d+\.\d+\.\d+\.\d+)/.exec(row) ?? [];
+    await page.goto(`${at}/n/demo/subscribers?q=${address}`);
+    await page.getByRole("note").getByRole("link", { name: imsi }).waitFor();
+  },
+
+  async "the end of a gateway's log is read, searched and saved"(page, at) {
+    await page.goto(`${at}/n/demo/gateways/gw-0001?tab=logs`);
+    await page.getByRole("button", { name: "Read the last lines" }).click();
+    const log = page.getByRole("region", { name: "Logs" });
+    await log.getByText("no address is left").waitFor();
+    await page.getByLabel("Only lines with").fill("refused");
+    must((await log.innerText()).trim().split("\n").length === 1, "only lines with the word");
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save", exact: true }).click()]);
+    must(file.suggestedFilename() === "gw-0001.log", file.suggestedFilename());
+  },
+
   async "an orchestrator that fails is told, and asked again"(page, at) {
     await page.goto(`${at}/n/demo/subscribers/fails?tab=history`);
     await page.goto(`${at}/n/demo/gateways/fails`);

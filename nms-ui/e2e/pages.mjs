@@ -5,6 +5,7 @@ export const PAGES = [
   ["gateways", "gateways"],
   ["gateway", "gateways/gw-0001"],
   ["gateway-commands", "gateways/gw-0001?tab=commands"],
+  ["gateway-logs", "gateways/gw-0001?tab=logs"],
   ["gateway-metrics", "gateways/gw-0001?tab=metrics"],
   ["base-stations", "base-stations"],
   ["map", "map"],

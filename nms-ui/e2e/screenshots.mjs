@@ -18,6 +18,10 @@ export async function screenshots(address, only) {
           await page.getByRole("button", { name: /^Measure/ }).click();
           await page.locator(".way").waitFor();
         }
+        if (name === "gateway-logs") {
+          await page.getByRole("button", { name: "Read the last lines" }).click();
+          await page.getByText("no address is left").waitFor();
+        }
         if (name === "map") await page.waitForTimeout(2_000);
         await page.screenshot({ path: `${INTO}${name}-${size}-${theme}.png` });
       }

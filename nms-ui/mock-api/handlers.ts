@@ -156,7 +156,8 @@ function inNetwork(call: Call, network: string, what: string): Response {
       return json(200, historyOf(world, query));
     case "phones": {
       const imsi = query.get("imsi") ?? "";
-      return items(world.phones().filter((it) => it.imsi.startsWith(imsi)));
+      const address = query.get("address");
+      return items(world.phones().filter((it) => it.imsi.startsWith(imsi) && (!address || it.addresses.includes(address))));
     }
     case "base-stations":
       return items(world.states().flatMap((state) => (state.state?.enbs ?? []).map((enb, at) => ({ ...enb, gateway: state.gateway, gateway_connected: state.connected, enodeb: state.gateway === "gw-0001" && at === 0 ? "120200004917" : null, title: null }))));
@@ -282,7 +283,8 @@ function running(command: Record<string, unknown>): Record<string, unknown> {
   const passed = Math.floor((Date.now() - Number(command["created_at"])) / 1000);
   if (command["kind"] === "test-ping") return pinged(command);
   if (command["kind"] === "describe-phone") return counting(command, passed);
-  const lines = ["data plane: xdp", "sessions: 14", "drops: rate 12, spoof 0", "pool internet: 65519 free of 65533"];
+  const log = ["2026-11-22T01:00:00Z  INFO agwd: S1 set up with Hill north", "2026-11-22T01:00:07Z  INFO agwd: attached in cell 001-01/0x6501", "2026-11-22T01:00:09Z  WARN agwd: attach refused: cause 11, PLMN not allowed", "2026-11-22T01:00:12Z ERROR agwd: no address is left in the pool of ims"];
+  const lines = command["kind"] === "log-tail" ? log : ["data plane: xdp", "sessions: 14", "drops: rate 12, spoof 0", "pool internet: 65519 free of 65533"];
   const shown = lines.slice(0, passed);
   const isDone = passed >= lines.length;
   return { ...command, state: isDone ? "done" : passed > 0 ? "running" : "sent", percent: Math.min(passed * 25, 100), output: shown.join("\n") };

@@ -22,8 +22,11 @@ export function eventsOf(world: World, query: URLSearchParams): GatewayEvent[] {
     const imsi = it.phone ? `00101${String(1 + Math.floor(random() * 40)).padStart(10, "0")}` : "";
     return { id: 5000 - i, gateway, at: world.began - i * 11 * MINUTE - 40_000, kind: it.kind, alarm: it.alarm, imsi, text: it.text, facts: {} };
   });
+  for (const hours of [2, 5]) all.push({ id: 5000 - 40 * hours, gateway: "gw-0002", at: world.began - hours * 60 * MINUTE, kind: "enb-refused", alarm: false, imsi: "", text: "base station 001-02/0x19b from 10.20.0.9:36412 refused: it broadcasts 001-02, this gateway serves 001-01: set the same network on both", facts: {} });
+  all.sort((a, b) => b.at - a.at);
   const [gateway, imsi, since] = [query.get("gateway"), query.get("imsi"), Number(query.get("since") ?? 0)];
-  const fits = (it: GatewayEvent) => (!gateway || it.gateway === gateway) && (!imsi || it.imsi === imsi) && it.at >= since && (query.get("alarms") !== "true" || it.alarm);
+  const kind = query.get("kind");
+  const fits = (it: GatewayEvent) => (!kind || it.kind === kind) && (!gateway || it.gateway === gateway) && (!imsi || it.imsi === imsi) && it.at >= since && (query.get("alarms") !== "true" || it.alarm);
   return all.filter(fits).slice(0, most);
 }
 

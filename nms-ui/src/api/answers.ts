@@ -17,7 +17,7 @@ export type Command = Saying<Schemas["Command"], { kind: Schemas["CommandKind"];
 export type CommandState = "queued" | "sent" | "running" | "done" | "failed" | "not-supported" | "expired" | "interrupted";
 export type GatewayToken = Saying<Schemas["GatewayToken"], { used?: { at: number; by: string } | null }>;
 
-export type GatewayState = Saying<Schemas["GatewayStatus"], { state?: ReportedState | null; sync?: Sync | null }>;
+export type GatewayState = Saying<Schemas["GatewayStatus"], { state?: ReportedState | null; sync?: Sync | null; certificate_expires_at?: number | null }>;
 
 /** What a gateway has of what it should. */
 export interface Sync {

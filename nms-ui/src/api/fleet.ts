@@ -119,6 +119,8 @@ export interface EventsWanted {
   imsi?: string | undefined;
   since?: number | undefined;
   alarms?: boolean;
+  /** Of this kind alone. */
+  kind?: string;
 }
 
 /** The newest events of a network, or of one gateway or subscriber in it. */
@@ -177,6 +179,17 @@ export function usePhones(network: string, imsi?: string, every: number | false 
     queryKey: ["phones", network, imsi],
     queryFn: () => pages<Phone>(collectionPath(network, "phones"), { imsi }, 100_000),
     refetchInterval: every === false ? false : often,
+    retry: false,
+  });
+}
+
+/** Who has an address now; nothing is asked while there is none. */
+export function usePhonesAt(network: string, address: string) {
+  return useQuery({
+    queryKey: ["phones-at", network, address],
+    queryFn: async () => (await page<Phone>(collectionPath(network, "phones"), { address, limit: 10 })).items,
+    enabled: address !== "",
+    refetchInterval: CALM,
     retry: false,
   });
 }

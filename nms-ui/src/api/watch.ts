@@ -231,6 +231,7 @@ interface Wanted {
   imsi?: string;
   since?: number;
   alarms?: boolean;
+  kind?: string;
 }
 
 /** Events with new ones before them, the newest first. */
@@ -242,6 +243,7 @@ export function mergedEvents(all: GatewayEvent[], news: GatewayEvent[], wanted: 
       (!wanted.gateway || it.gateway === wanted.gateway) &&
       (!wanted.imsi || it.imsi === wanted.imsi) &&
       (!wanted.alarms || it.alarm) &&
+      (!wanted.kind || it.kind === wanted.kind) &&
       it.at >= (wanted.since ?? 0),
   );
   if (fits.length === 0) return all;

@@ -232,7 +232,7 @@ export function webhookForm(network: string): ObjectForm {
     fields: [
       { kind: "text", label: "alarms.target", path: ["url"], required: true, hint: "webhooks.urlHint" },
       { kind: "lines", label: "nav.events", path: ["events"], hint: "webhooks.eventsHint" },
-      { kind: "secret", label: "alarms.secret", path: ["secret"], hint: "form.keysHint" },
+      { kind: "secret", label: "alarms.secret", path: ["secret"], hint: "webhooks.secretHint" },
       { kind: "switch", label: "field.on", path: ["active"] },
     ],
   };
@@ -246,6 +246,9 @@ export function federationForm(network: string): ObjectForm {
     nameHint: "form.nameHint",
     start: {},
     fields: (["s6a", "gx", "gy", "swx"] as const).map((it): Field => ({ kind: "json", label: `federation.${it}`, path: [it] })).concat([
+      { kind: "json", label: "federation.gateways", path: ["gateways"] },
+      { kind: "json", label: "federation.networks", path: ["networks"] },
+      { kind: "json", label: "federation.tab.peers", path: ["peers"] },
       { kind: "lines", label: "federation.served", path: ["served_networks"] },
       { kind: "json", label: "federation.routes", path: ["nh_routes"] },
     ]),

@@ -6,6 +6,8 @@ export interface GatewayRow {
   name: string;
   title: string;
   tier: string;
+  /** The version that its tier wants; none where the tier leaves it. */
+  wanted: string;
   state: GatewayState | undefined;
   health: Health;
 }
@@ -21,11 +23,12 @@ export function healthOf(state: GatewayState | undefined): Health {
 }
 
 /** Every configured gateway with its state, and those that came without being configured. */
-export function joined(gateways: Stored<"gateways">[], states: GatewayState[]): GatewayRow[] {
+export function joined(gateways: Stored<"gateways">[], states: GatewayState[], tiers: Stored<"tiers">[] = []): GatewayRow[] {
   const byName = new Map(states.map((state) => [state.gateway, state]));
+  const wanted = new Map(tiers.map((it) => [it.name, it.body?.version ?? ""]));
   return gateways.map((it) => {
     const state = byName.get(it.name);
-    return { name: it.name, title: it.body?.title ?? "", tier: it.body?.tier ?? "", state, health: healthOf(state) };
+    return { name: it.name, title: it.body?.title ?? "", tier: it.body?.tier ?? "", wanted: wanted.get(it.body?.tier ?? "") ?? "", state, health: healthOf(state) };
   });
 }
 

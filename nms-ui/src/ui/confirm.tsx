@@ -2,6 +2,7 @@ import { Button, Modal } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useWords } from "@/i18n";
+import { CopyAs, type Write } from "./copy-as";
 import { Notice, Refusal } from "./page";
 
 interface Props {
@@ -10,12 +11,14 @@ interface Props {
   blast?: ReactNode;
   children?: ReactNode;
   verb: string;
+  /** What is sent, for who would rather do it elsewhere. */
+  write?: () => Write;
   act: () => Promise<unknown>;
   onClose: () => void;
 }
 
 /** Asks before what cannot be taken back, and says what it breaks. */
-export function Confirm({ title, blast, children, verb, act, onClose }: Props) {
+export function Confirm({ title, blast, children, verb, write, act, onClose }: Props) {
   const { t } = useWords();
   const acting = useMutation({ mutationFn: act, onSuccess: onClose });
   return (
@@ -25,6 +28,12 @@ export function Confirm({ title, blast, children, verb, act, onClose }: Props) {
         {children}
         {acting.error && <Refusal error={acting.error} />}
         <div className="row" style={{ justifyContent: "flex-end" }}>
+          {write && (
+            <>
+              <CopyAs write={write} />
+              <span className="grow" />
+            </>
+          )}
           <Button variant="default" onClick={onClose} data-autofocus>
             {t("action.cancel")}
           </Button>

@@ -20,3 +20,9 @@ test("and a document for the command of this project, where it is an object", ()
   expect(asBasalt({ ...write, method: "DELETE" })).toBe("basalt delete apn 'internet' --network 'n'");
   expect(asBasalt({ method: "POST", path: "/x", body: {} })).toBeUndefined();
 });
+
+test("a file is named, not written into the line", () => {
+  const line = asCurl({ method: "POST", path: "/api/v1/networks/n/subscribers/import", file: { name: "sims.csv", form: "text/csv" } }, "http://core");
+  expect(line).toContain("-H 'Content-Type: text/csv'");
+  expect(line.endsWith("--data-binary @'sims.csv'")).toBe(true);
+});

@@ -8,6 +8,10 @@ export interface Write {
   method: string;
   path: string;
   body?: unknown;
+  /** A file that is sent as it is: its name and media type. */
+  file?: { name: string; form: string };
+  /** The words of the `basalt` command, where it has its own for this. */
+  basalt?: string;
   /** What it is, for tools that keep resources. */
   resource?: { kind: string; name: string; network: string | null };
 }
@@ -19,7 +23,8 @@ function quoted(text: string): string {
 /** For a shell; the key stands in the environment, never in the line. */
 export function asCurl(write: Write, origin: string): string {
   const parts = [`curl -X ${write.method} ${quoted(origin + write.path)}`, `-H "Authorization: Bearer $BASALT_API_KEY"`];
-  if (write.body !== undefined) {
+  if (write.file) parts.push(`-H ${quoted(`Content-Type: ${write.file.form}`)}`, `--data-binary @${quoted(write.file.name)}`);
+  else if (write.body !== undefined) {
     const form = write.method === "PATCH" ? "application/merge-patch+json" : "application/json";
     parts.push(`-H ${quoted(`Content-Type: ${form}`)}`, `-d ${quoted(JSON.stringify(write.body))}`);
   }
@@ -37,6 +42,7 @@ export function asResource(write: Write): string {
 
 /** For the `basalt` command; nothing for what is no object that it applies. */
 export function asBasalt(write: Write): string | undefined {
+  if (write.basalt) return write.basalt;
   const { kind, name, network } = write.resource ?? {};
   if (!kind || !name) return undefined;
   const singular = kind.replace(/s$/, "");
@@ -91,8 +97,8 @@ function Forms({ write }: { write: () => Write }) {
     <>
       <Menu.Item onClick={() => void copy(asCurl(made, location.origin))}>curl</Menu.Item>
       {basalt && <Menu.Item onClick={() => void copy(basalt)}>basalt</Menu.Item>}
-      <Menu.Item onClick={() => void copy(asResource(made))}>Terraform JSON</Menu.Item>
-      <Menu.Item onClick={() => void copy(JSON.stringify(made.body ?? {}, null, 2))}>JSON</Menu.Item>
+      {!made.file && <Menu.Item onClick={() => void copy(asResource(made))}>Terraform JSON</Menu.Item>}
+      {!made.file && <Menu.Item onClick={() => void copy(JSON.stringify(made.body ?? {}, null, 2))}>JSON</Menu.Item>}
     </>
   );
 }

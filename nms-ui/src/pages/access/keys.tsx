@@ -51,7 +51,7 @@ export function Keys() {
         {(rows) => <DataTable name={t("access.keys")} rows={rows} columns={columns} idOf={(row) => row.id} filters={add} empty={<Empty title={t("access.noKeys")} action={add}>{t("access.noKeysWords")}</Empty>} />}
       </Loaded>
       {isAdding && <KeyForm onClose={() => setAdding(false)} onMade={() => void again()} />}
-      {going && <Confirm title={`${t("access.revoke")}: ${going.title || going.id}`} blast={t("access.revokeBlast")} verb={t("access.revoke")} act={revoke} onClose={() => setGoing(null)} />}
+      {going && <Confirm title={`${t("access.revoke")}: ${going.title || going.id}`} blast={t("access.revokeBlast")} verb={t("access.revoke")} write={() => ({ method: "DELETE", path: `/api/v1/api-keys/${going.id}` })} act={revoke} onClose={() => setGoing(null)} />}
     </>
   );
 }

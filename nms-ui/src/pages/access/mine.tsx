@@ -1,9 +1,10 @@
-import { Button, PasswordInput } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { api, unwrap } from "@/api/client";
 import { useMe } from "@/api/session";
 import { useWords } from "@/i18n";
+import { Password } from "@/ui/password";
 import { Age } from "@/ui/age";
 import { Facts, Loaded, Panel, Refusal } from "@/ui/page";
 import { Status } from "@/ui/status";
@@ -21,7 +22,7 @@ export function Mine() {
         <Facts of={(me?.grants ?? []).map((grant, at) => [at === 0 ? t("access.grants") : " ".repeat(at), words(grant)])} />
       </Panel>
       <Sessions />
-      <Password />
+      <OwnPassword />
     </div>
   );
 }
@@ -64,7 +65,7 @@ function Sessions() {
   );
 }
 
-function Password() {
+function OwnPassword() {
   const { t } = useWords();
   const say = useSay();
   const [current, setCurrent] = useState("");
@@ -84,8 +85,8 @@ function Password() {
   return (
     <Panel title={t("access.password")}>
       <form className="stack" onSubmit={submit}>
-        <PasswordInput label={t("access.current")} autoComplete="current-password" required value={current} onChange={(event) => setCurrent(event.currentTarget.value)} />
-        <PasswordInput label={t("access.next")} description={t("setup.rule")} autoComplete="new-password" minLength={12} required value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
+        <Password label={t("access.current")} autoComplete="current-password" required value={current} onChange={(event) => setCurrent(event.currentTarget.value)} />
+        <Password label={t("access.next")} description={t("setup.rule")} autoComplete="new-password" minLength={12} required value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
         {changing.error && <Refusal error={changing.error} />}
         <div>
           <Button type="submit" size="sm" loading={changing.isPending}>

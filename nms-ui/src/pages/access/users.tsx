@@ -1,9 +1,10 @@
-import { Button, Drawer, PasswordInput, TextInput } from "@mantine/core";
+import { Button, Drawer, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState, type FormEvent } from "react";
 import { api, unwrap } from "@/api/client";
 import type { Schemas } from "@/api/objects";
 import { useWords } from "@/i18n";
+import { Password } from "@/ui/password";
 import { Age } from "@/ui/age";
 import { Confirm } from "@/ui/confirm";
 import { CopyAs } from "@/ui/copy-as";
@@ -84,7 +85,7 @@ function UserForm({ user, onClose }: { user: User | null; onClose: () => void })
     <Drawer opened onClose={onClose} position="right" size="lg" title={user?.name ?? t("editor.new", { what: t("access.user") })} closeButtonProps={{ "aria-label": t("action.close") }}>
       <form className="stack" onSubmit={submit}>
         {!user && <TextInput label={t("login.name")} required value={name} onChange={(event) => setName(event.currentTarget.value)} />}
-        <PasswordInput label={t("login.password")} description={user ? t("access.keepPassword") : t("setup.rule")} autoComplete="new-password" required={!user} value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
+        <Password label={t("login.password")} description={user ? t("access.keepPassword") : t("setup.rule")} autoComplete="new-password" required={!user} value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
         <Grants value={grants} change={setGrants} />
         {saving.error && <Refusal error={saving.error} />}
         <div className="row">
@@ -100,7 +101,7 @@ function UserForm({ user, onClose }: { user: User | null; onClose: () => void })
           )}
         </div>
       </form>
-      {isAsked && <Confirm title={`${t("action.delete")}: ${name}`} blast={t("access.deleteBlast")} verb={t("action.delete")} act={remove} onClose={() => setAsked(false)} />}
+      {isAsked && <Confirm title={`${t("action.delete")}: ${name}`} blast={t("access.deleteBlast")} verb={t("action.delete")} write={() => ({ method: "DELETE", path: `/api/v1/users/${name}` })} act={remove} onClose={() => setAsked(false)} />}
     </Drawer>
   );
 }

@@ -9,16 +9,12 @@ import { useWords } from "@/i18n";
 import { Age } from "@/ui/age";
 import { DataTable, type Column } from "@/ui/data-table";
 import { Empty, Fresh, Head, Loaded } from "@/ui/page";
-import { Status, type Tone } from "@/ui/status";
+import { Status } from "@/ui/status";
+import { tone } from "./tone";
 
 export const Route = createLazyRoute("/inside/n/$network/audit")({ component: Audit });
 
 const MOST = 5000;
-
-function tone(outcome: number): Tone {
-  if (outcome < 400) return "good";
-  return outcome === 401 || outcome === 403 || outcome === 404 ? "bad" : "warn";
-}
 
 function Audit() {
   const { t } = useWords();

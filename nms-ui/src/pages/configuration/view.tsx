@@ -15,17 +15,9 @@ import { History } from "@/ui/editor/history";
 import { ObjectTable, plain } from "@/ui/object-table";
 import { Empty, Head, Loaded } from "@/ui/page";
 import { useSay } from "@/ui/toast";
+import { changedObjects, type Changed } from "./changed";
 
 export const Route = createLazyRoute("/inside/n/$network/configuration")({ component: Configuration });
-
-interface Changed {
-  key: string;
-  collection: string;
-  name: string;
-  at: number;
-  who: string;
-  changes: number;
-}
 
 const MOST = 5000;
 
@@ -33,22 +25,7 @@ const MOST = 5000;
 function useChanged(): { query: ReturnType<typeof useAudit>; rows: Changed[] } {
   const network = useNetwork();
   const query = useAudit(network, MOST);
-  const rows = useMemo(() => {
-    const all = new Map<string, Changed>();
-    const form = new RegExp(`^/api/v1/networks/${network}/([a-z-]+)/([^/]+)(?:/rollback)?$`);
-    for (const it of query.data ?? []) {
-      const found = form.exec(it.target);
-      const isWrite = it.outcome < 300 && ["PUT", "PATCH", "DELETE"].includes(it.action);
-      const isRollback = it.outcome < 300 && it.target.endsWith("/rollback");
-      if (!found || !(isWrite || isRollback)) continue;
-      const [, collection = "", name = ""] = found;
-      const key = `${collection}/${name}`;
-      const known = all.get(key);
-      if (known) known.changes += 1;
-      else all.set(key, { key, collection, name, at: it.at, who: it.who, changes: 1 });
-    }
-    return [...all.values()];
-  }, [query.data, network]);
+  const rows = useMemo(() => changedObjects(query.data ?? [], network), [query.data, network]);
   return { query, rows };
 }
 

@@ -19,11 +19,12 @@ import { HealthMark } from "@/ui/health";
 import { Empty, Facts, Fresh, Head, Loaded, Notice, Panel } from "@/ui/page";
 import { Status } from "@/ui/status";
 import { Commands } from "./commands";
+import { Logs } from "./logs";
 import { Measured } from "./measured";
 
 export const Route = createLazyRoute("/inside/n/$network/gateways/$name")({ component: Gateway });
 
-const TABS = ["state", "commands", "events", "metrics"] as const;
+const TABS = ["state", "commands", "logs", "events", "metrics"] as const;
 
 function Gateway() {
   const { t } = useWords();
@@ -46,7 +47,7 @@ function Gateway() {
       </Head>
       <Loaded query={status}>
         {(state) => (
-          <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "" })} keepMounted={false}>
+          <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "" })} keepMounted={false}>
             <Tabs.List mb="md">
               {TABS.map((it) => (
                 <Tabs.Tab key={it} value={it}>
@@ -59,6 +60,9 @@ function Gateway() {
             </Tabs.Panel>
             <Tabs.Panel value="commands">
               <Commands gateway={name} isConnected={state.connected} phones={state.state?.registered_ues ?? 0} />
+            </Tabs.Panel>
+            <Tabs.Panel value="logs">
+              <Logs gateway={name} isConnected={state.connected} />
             </Tabs.Panel>
             <Tabs.Panel value="events">
               <Events gateway={name} />
@@ -173,7 +177,7 @@ function Trust({ gateway, isRevoked, phones }: { gateway: string; isRevoked: boo
           </div>
         )}
       </div>
-      {isAsked && <Confirm title={t("gateway.revoke")} blast={t("gateway.revokeBlast", { count: phones })} verb={t("gateway.revoke")} act={revoke} onClose={() => setAsked(false)} />}
+      {isAsked && <Confirm title={t("gateway.revoke")} blast={t("gateway.revokeBlast", { count: phones })} verb={t("gateway.revoke")} write={() => ({ method: "POST", path: `${collectionPath(network, "gateways")}/${gateway}/revoke` })} act={revoke} onClose={() => setAsked(false)} />}
     </Panel>
   );
 }

@@ -18,6 +18,12 @@ test("what silent gateways last said counts no more", () => {
   expect(sums([{ ...connected, state: { registered_ues: 2, enbs: [] } }, silent]).registered).toBe(2);
 });
 
+test("a gateway has the version that its tier wants, or another", () => {
+  const tiers = [{ name: "t", body: { version: "0.2.0" } }, { name: "free", body: {} }];
+  const rows = joined([{ name: "a", body: { tier: "t" } }, { name: "b", body: { tier: "free" } }], [{ ...connected, state: { version: "0.1.0" } }], tiers);
+  expect(rows.map((row) => row.wanted)).toEqual(["0.2.0", ""]);
+});
+
 test("a gateway that never came is in the list", () => {
   const rows = joined([{ name: "a", body: { tier: "t" } }, { name: "b", body: { tier: "t" } }], [connected]);
   expect(rows.map((row) => [row.name, row.health])).toEqual([["a", "connected"], ["b", "never"]]);

@@ -9,9 +9,11 @@ import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
 import { fromCsv } from "@/lib/csv";
 import { fromSimFile, type SimProfile } from "@/lib/sim-file";
+import { CopyAs } from "@/ui/copy-as";
 import { Head, Notice, Panel, Refusal } from "@/ui/page";
 import { Status } from "@/ui/status";
 import { useSay } from "@/ui/toast";
+import { masked } from "./masked";
 
 export const Route = createLazyRoute("/inside/n/$network/import")({ component: Import });
 
@@ -92,6 +94,7 @@ function Import() {
               <Button size="sm" disabled={!checking.data} loading={importing.isPending} onClick={() => importing.mutate()}>
                 {checking.data ? t("import.go", { count: checking.data.rows }) : t("import.goNone")}
               </Button>
+              <CopyAs write={() => ({ method: "POST", path: `/api/v1/networks/${network}/subscribers/import`, file: { name: "subscribers.csv", form: "text/csv" } })} />
             </div>
             {percent !== null && <Progress percent={percent} />}
             {checking.data && <Notice tone="info">{t("import.checked", { created: checking.data.created, replaced: checking.data.replaced })}</Notice>}
@@ -118,11 +121,6 @@ function Progress({ percent }: { percent: number }) {
       <progress className="progress" max={100} value={percent} aria-label={t("nav.import")} />
     </div>
   );
-}
-
-/** Keys are not shown again on a screen that others may see. */
-function masked(column: string | undefined, cell: string): string {
-  return /keys|\bk\b|opc|topc/i.test(column ?? "") && cell ? "••••••••" : cell;
 }
 
 /** The rows as they will be, those that are wrong first and with the reason. */

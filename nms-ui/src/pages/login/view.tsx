@@ -1,10 +1,11 @@
-import { Button, PasswordInput, TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createLazyRoute, useNavigate } from "@tanstack/react-router";
 import { useState, type FormEvent } from "react";
 import { Refused } from "@/api/problem";
 import { logIn, loginOptionsQuery } from "@/api/session";
 import { useWords } from "@/i18n";
+import { Password } from "@/ui/password";
 import { useAddress } from "@/lib/search";
 import { Notice, Refusal } from "@/ui/page";
 
@@ -47,7 +48,7 @@ function Login() {
       {isWrong ? <Notice tone="bad">{t("login.failed")}</Notice> : enter.error && <Refusal error={enter.error} />}
       <form onSubmit={submit}>
         <TextInput label={t("login.name")} autoComplete="username" required data-autofocus value={name} onChange={(event) => setName(event.currentTarget.value)} />
-        <PasswordInput label={t("login.password")} autoComplete="current-password" required value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
+        <Password label={t("login.password")} autoComplete="current-password" required value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
         <Button type="submit" size="sm" loading={enter.isPending}>
           {t("login.submit")}
         </Button>

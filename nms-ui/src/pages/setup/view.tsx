@@ -1,9 +1,10 @@
-import { Button, PasswordInput, TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { createLazyRoute, useNavigate } from "@tanstack/react-router";
 import { useState, type FormEvent } from "react";
 import { logIn, setUp } from "@/api/session";
 import { useWords } from "@/i18n";
+import { Password } from "@/ui/password";
 import { Notice, Refusal } from "@/ui/page";
 
 export const Route = createLazyRoute("/setup")({ component: Setup });
@@ -38,7 +39,7 @@ function Setup() {
       {make.error && <Refusal error={make.error} />}
       <form onSubmit={submit}>
         <TextInput label={t("login.name")} autoComplete="username" required value={name} onChange={(event) => setName(event.currentTarget.value)} />
-        <PasswordInput label={t("login.password")} description={t("setup.rule")} autoComplete="new-password" minLength={12} required value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
+        <Password label={t("login.password")} description={t("setup.rule")} autoComplete="new-password" minLength={12} required value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
         <Button type="submit" size="sm" disabled={token === ""} loading={make.isPending}>
           {t("setup.submit")}
         </Button>

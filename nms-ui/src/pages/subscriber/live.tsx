@@ -148,7 +148,7 @@ export function Disconnect({ phone }: { phone: Phone }) {
       <Button variant="default" onClick={() => setAsked(true)}>
         {t("live.disconnect")}
       </Button>
-      {isAsked && <Confirm title={`${t("live.disconnect")}: ${phone.title || phone.imsi}`} blast={t("live.blast", { count: sessions })} verb={t("live.disconnect")} act={act} onClose={() => setAsked(false)} />}
+      {isAsked && <Confirm title={`${t("live.disconnect")}: ${phone.title || phone.imsi}`} blast={t("live.blast", { count: sessions })} verb={t("live.disconnect")} write={() => ({ method: "POST", path: `${objectPath(network, "gateways", phone.gateway)}/commands`, body: { kind: "detach", arguments: { imsi: phone.imsi } } })} act={act} onClose={() => setAsked(false)} />}
     </>
   );
 }

@@ -133,7 +133,7 @@ function Suspend({ of }: { of: Stored<"subscribers"> }) {
         {isActive ? t("subscribers.suspend") : t("subscribers.resume")}
       </Button>
       {isAsked && (
-        <Confirm title={`${t("subscribers.suspend")}: ${of.body?.title || of.name}`} blast={phones.length > 0 ? t("confirm.phones", { count: phones.length }) : t("subscribers.suspendWords")} verb={t("subscribers.suspend")} act={change} onClose={() => setAsked(false)} />
+        <Confirm title={`${t("subscribers.suspend")}: ${of.body?.title || of.name}`} blast={phones.length > 0 ? t("confirm.phones", { count: phones.length }) : t("subscribers.suspendWords")} verb={t("subscribers.suspend")} write={() => ({ method: "PATCH", path: objectPath(network, "subscribers", of.name), body: { state: "INACTIVE" } })} act={change} onClose={() => setAsked(false)} />
       )}
     </>
   );

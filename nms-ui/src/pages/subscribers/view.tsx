@@ -1,17 +1,19 @@
 import { Button, Select } from "@mantine/core";
 import { Link, createLazyRoute } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
+import { usePhonesAt } from "@/api/fleet";
 import { collectionPath, useObjects, type Stored } from "@/api/objects";
 import { useMayChange, useNetwork } from "@/app/network";
 import { subscriberForm } from "@/app/forms";
 import { useWords } from "@/i18n";
+import { addressOf } from "@/lib/addresses";
 import { useAddress } from "@/lib/search";
 import { Age } from "@/ui/age";
 import { DataTable, type Column } from "@/ui/data-table";
 import { Editor } from "@/ui/editor/editor";
 import { Icon } from "@/ui/icon";
 import { SubscriberLink } from "@/ui/links";
-import { Empty, Head, Loaded } from "@/ui/page";
+import { Empty, Head, Loaded, Notice } from "@/ui/page";
 import { Status } from "@/ui/status";
 import { Bulk } from "./bulk";
 
@@ -107,11 +109,30 @@ function Subscribers() {
           </>
         )}
       </Head>
+      <Holders />
       <Loaded query={subscribers}>
         {(rows) => <DataTable name={t("nav.subscribers")} rows={rows} columns={columns} idOf={(row) => row.name} exported={collectionPath(network, "subscribers")} empty={empty} filters={choice} filter={filter} />}
       </Loaded>
       {isAdding && <Editor form={subscriberForm(network, t)} name={null} onClose={() => setAdding(false)} />}
       {isBulk && <Bulk rows={subscribers.data ?? []} onClose={() => setBulk(false)} />}
     </>
+  );
+}
+
+/** Who has the address that is searched for now: pools give others each time, so it stands in no row. */
+function Holders() {
+  const { t } = useWords();
+  const [{ q }] = useAddress();
+  const address = addressOf(q ?? "");
+  const phones = usePhonesAt(useNetwork(), address).data ?? [];
+  if (phones.length === 0) return null;
+  return (
+    <Notice tone="info">
+      {phones.map((it) => (
+        <div key={`${it.gateway}/${it.imsi}`}>
+          {t("subscribers.holds", { address })} <SubscriberLink imsi={it.imsi} /> {it.title}
+        </div>
+      ))}
+    </Notice>
   );
 }

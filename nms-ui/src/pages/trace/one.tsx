@@ -5,7 +5,7 @@ import { useDeferredValue, useMemo, useState } from "react";
 import { download } from "@/api/client";
 import { objectPath, remove } from "@/api/objects";
 import { toProblem } from "@/api/problem";
-import { useLadder, useTrace, type Ladder, type Procedure, type Trace } from "@/api/traces";
+import { tracesPath, useLadder, useTrace, type Ladder, type Procedure, type Trace } from "@/api/traces";
 import { useMayChange, useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
 import { saveBlob } from "@/lib/csv";
@@ -94,7 +94,7 @@ function Acts({ of }: { of: Trace }) {
           </Button>
         </>
       )}
-      {isAsked && <Confirm title={t("trace.title", { of: aboutOf(of) })} blast={t("trace.deleteBlast", { count: of.gateways.length })} verb={of.state === "running" ? t("trace.stop") : t("action.delete")} act={act} onClose={() => setAsked(false)} />}
+      {isAsked && <Confirm title={t("trace.title", { of: aboutOf(of) })} blast={t("trace.deleteBlast", { count: of.gateways.length })} verb={of.state === "running" ? t("trace.stop") : t("action.delete")} write={() => ({ method: "DELETE", path: `${tracesPath(network)}/${of.id}` })} act={act} onClose={() => setAsked(false)} />}
     </>
   );
 }

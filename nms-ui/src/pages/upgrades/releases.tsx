@@ -64,6 +64,7 @@ export function Releases() {
           title={`${t("action.delete")}: ${deleting}`}
           blast={t("upgrades.deleteBlast")}
           verb={t("action.delete")}
+          write={() => ({ method: "DELETE", path: `/api/v1/releases/${encodeURIComponent(deleting)}` })}
           act={async () => {
             await deleteRelease(deleting);
             await client.invalidateQueries({ queryKey: ["releases"] });

@@ -3,7 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import type { Rollout } from "@/api/answers";
 import type { Schemas } from "@/api/objects";
-import { actOnRollout, useRollouts } from "@/api/upgrades";
+import { actOnRollout, rolloutsPath, useRollouts } from "@/api/upgrades";
 import { useMayChange, useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
@@ -143,7 +143,7 @@ function Acts({ of }: { of: Rollout }) {
         </Button>
       ))}
       {asked && (
-        <Confirm title={`${t(`upgrades.act.${asked}`)}: ${of.plan.tier} → ${of.version}`} blast={t(`upgrades.blast.${asked}`, { count: asked === "roll-back" ? upgraded : counts(of).waiting })} verb={t(`upgrades.act.${asked}`)} act={() => act(asked)} onClose={() => setAsked(null)} />
+        <Confirm title={`${t(`upgrades.act.${asked}`)}: ${of.plan.tier} → ${of.version}`} blast={t(`upgrades.blast.${asked}`, { count: asked === "roll-back" ? upgraded : counts(of).waiting })} verb={t(`upgrades.act.${asked}`)} write={() => ({ method: "POST", path: `${rolloutsPath(network)}/${of.id}/act`, body: { act: asked } })} act={() => act(asked)} onClose={() => setAsked(null)} />
       )}
     </div>
   );

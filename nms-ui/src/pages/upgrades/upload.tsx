@@ -4,6 +4,7 @@ import { useState, type FormEvent } from "react";
 import { addRelease } from "@/api/upgrades";
 import { useWords } from "@/i18n";
 import { octets } from "@/lib/units";
+import { CopyAs } from "@/ui/copy-as";
 import { Notice, Refusal } from "@/ui/page";
 import { useSay } from "@/ui/toast";
 import { fromFileName, hex } from "./progress";
@@ -64,10 +65,11 @@ export function Upload({ onClose }: { onClose: () => void }) {
         ))}
         {adding.isPending && <progress className="progress" max={1} value={share} aria-label={t("upgrades.add")} />}
         {adding.error && <Refusal error={adding.error} />}
-        <div>
+        <div className="row">
           <Button type="submit" size="sm" loading={adding.isPending}>
             {t("upgrades.add")}
           </Button>
+          <CopyAs write={() => ({ method: "POST", path: "/api/v1/releases", body: { ...told, size: file?.size ?? 0 }, basalt: `basalt release add ${told.product} --key release.key --channel ${told.channel}` })} />
         </div>
       </form>
     </Drawer>

@@ -220,7 +220,7 @@ function Delete({ form, known, onDone }: { form: ObjectForm; known: AnyObject; o
         {t("action.delete")}
       </Button>
       {isAsked && (
-        <Confirm title={`${t("action.delete")}: ${known.name}`} blast={form.blast?.(known.name) ?? t("confirm.type")} verb={t("action.delete")} act={act} onClose={() => setAsked(false)} />
+        <Confirm title={`${t("action.delete")}: ${known.name}`} blast={form.blast?.(known.name) ?? t("confirm.type")} verb={t("action.delete")} write={() => ({ method: "DELETE", path: objectPath(form.network, form.collection, known.name), resource: { kind: form.collection, name: known.name, network: form.network } })} act={act} onClose={() => setAsked(false)} />
       )}
     </>
   );

@@ -1,10 +1,11 @@
 // Fields of forms: each knows how its value stands in the document.
-import { MultiSelect, PasswordInput, Select, Switch, TextInput, Textarea } from "@mantine/core";
+import { MultiSelect, Select, Switch, TextInput, Textarea } from "@mantine/core";
 import { useState, type ReactNode } from "react";
 import { useObjects, type Collection } from "@/api/objects";
 import type { FieldError } from "@/api/problem";
 import { useNetwork } from "@/app/network";
 import { useWords, type MessageKey } from "@/i18n";
+import { Password } from "@/ui/password";
 import { valueAt, withValue } from "@/lib/diff";
 import { quantity, short } from "@/lib/units";
 
@@ -59,7 +60,7 @@ export function FieldInput(props: Props) {
     case "text":
       return <TextInput {...common} value={asText(value)} onChange={(event) => set(event.currentTarget.value || undefined)} />;
     case "secret":
-      return <PasswordInput {...common} autoComplete="off" className="mono" value={asText(value)} onChange={(event) => set(event.currentTarget.value || undefined)} />;
+      return <Password {...common} autoComplete="off" className="mono" value={asText(value)} onChange={(event) => set(event.currentTarget.value || undefined)} />;
     case "number":
       return <NumberText {...common} value={value} set={set} read={readNumber} write={String} />;
     case "octets":
