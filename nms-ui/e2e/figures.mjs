@@ -42,10 +42,11 @@ function firstOctets() {
 }
 
 function flat(lighthouse) {
-  return Object.fromEntries(Object.entries(lighthouse).flatMap(([page, { scores, ms, runs, benchmark }]) => [
+  return Object.fromEntries(Object.entries(lighthouse).flatMap(([page, { scores, ms, runs, benchmark, calibrated = {} }]) => [
     ...Object.entries(scores).map(([category, score]) => [`lighthouse_${page}_${category}`, score]),
     [`lighthouse_${page}_performance_runs`, runs],
     [`lighthouse_${page}_benchmark_of_machine`, benchmark],
+    ...Object.entries(calibrated).map(([name, value]) => [`lighthouse_${page}_calibrated_${name}`, value]),
     ...Object.entries(ms).map(([name, value]) => [`lighthouse_${page}_${name}_ms`, value]),
   ].map(([key, value]) => [key.replaceAll("-", "_"), value])));
 }

@@ -7,13 +7,18 @@
 import { setPriority } from "node:os";
 import lighthouse from "lighthouse";
 import desktop from "lighthouse/core/config/desktop-config.js";
+import { throttling } from "lighthouse/core/config/constants.js";
 import { chromium } from "playwright-core";
 import { FLAGS, PATIENCE } from "./browser.mjs";
 import { serveWithData } from "./console-with-data.mjs";
 
 const PORT = 9333;
+const PHONE = throttling.mobileSlow4G;
 const PAGES = [["login", "login"], ["overview", "n/demo"], ["subscribers", "n/demo/subscribers"], ["gateways", "n/demo/gateways"]];
 const CATEGORIES = ["performance", "accessibility", "best-practices"];
+/** What a quiet desktop's benchmark is at least: Lighthouse's slowing of the processor by four is meant for one. */
+const DESKTOP = 1_500;
+const SLOWING = 4;
 /** Runs of a page; the median counts. */
 const RUNS = Number(process.env.RUNS ?? 3);
 
@@ -30,8 +35,9 @@ async function loggedIn(address) {
 }
 
 /** The scores of one look, and the times behind that of the performance in milliseconds. */
-async function look(url, config, extraHeaders) {
-  const found = await lighthouse(url, { port: PORT, logLevel: "silent", onlyCategories: CATEGORIES, extraHeaders, output: "json", maxWaitForLoad: 12_000 }, config);
+async function look(url, config, extraHeaders, slowing) {
+  const own = slowing ? { throttlingMethod: "simulate", throttling: { ...PHONE, cpuSlowdownMultiplier: slowing } } : {};
+  const found = await lighthouse(url, { port: PORT, logLevel: "silent", onlyCategories: CATEGORIES, extraHeaders, output: "json", maxWaitForLoad: 12_000, ...own }, config);
   const { categories, audits } = found.lhr;
   const time = (id) => Math.round(audits[id].numericValue ?? 0);
   const failed = Object.values(audits).filter((it) => it.score !== null && it.score < 0.9).map((it) => it.id);
@@ -60,6 +66,14 @@ async function page(url, config, headers) {
   for (let run = 0; run < RUNS; run += 1) looks.push(await look(url, config, headers));
   const score = (it) => it.scores.performance;
   const middle = median(looks.map(score));
+  const { benchmark } = looks[0];
+  if (config === undefined && benchmark < DESKTOP) {
+    // A busy or small machine is slow already: it is slowed by what is missing to a phone, as Lighthouse's authors advise.
+    const slowing = Number(Math.max(1, (SLOWING * benchmark) / DESKTOP).toFixed(1));
+    const { scores, ms } = await look(url, config, headers, slowing);
+    const calibrated = { slowing, performance: scores.performance, largest_paint_ms: ms.largest_paint, blocked_ms: ms.blocked };
+    return { ...looks.find((it) => score(it) === middle), runs: looks.map(score), calibrated };
+  }
   return { ...looks.find((it) => score(it) === middle), runs: looks.map(score) };
 }
 
@@ -73,8 +87,9 @@ export async function lighthouseOf(address, headers, only = "") {
       for (const [name, path] of PAGES.filter(([name]) => name.includes(only))) {
         const found = await page(`${address}/${path}`, config, name === "login" ? {} : headers);
         told[`${name}-${form}`] = found;
-        const { scores, ms, shift, octets, runs, failed } = found;
-        console.log(`${name} ${form}: ${CATEGORIES.map((it) => `${it} ${scores[it]}`).join(", ")}; paint ${ms.first_paint} and ${ms.largest_paint} ms, blocked ${ms.blocked} ms, speed index ${ms.speed_index}, shift ${shift}, ${octets} octets; benchmark ${found.benchmark}; runs ${runs.join(" ")}; ${failed.join(" ")}`);
+        const { scores, ms, shift, octets, runs, failed, calibrated } = found;
+        const slowed = calibrated ? `; slowed by ${calibrated.slowing} instead of ${SLOWING}: ${calibrated.performance}` : "";
+        console.log(`${name} ${form}: ${CATEGORIES.map((it) => `${it} ${scores[it]}`).join(", ")}; paint ${ms.first_paint} and ${ms.largest_paint} ms, blocked ${ms.blocked} ms, speed index ${ms.speed_index}, shift ${shift}, ${octets} octets; benchmark ${found.benchmark}; runs ${runs.join(" ")}${slowed}; ${failed.join(" ")}`);
       }
     }
   } finally {

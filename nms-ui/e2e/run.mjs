@@ -1,5 +1,6 @@
-// `node e2e/run.mjs mock|only|real|screenshots|performance|lighthouse|figures`: the browser's tests, and what is measured.
+// `node e2e/run.mjs mock|only|real|screenshots|performance|lighthouse|figures|alone`: the browser's tests, and what is measured.
 import { accessibility } from "./accessibility.mjs";
+import { alone } from "./alone.mjs";
 import { figures } from "./figures.mjs";
 import { measured } from "./lighthouse.mjs";
 import { mock } from "./mock.mjs";
@@ -35,6 +36,7 @@ const TASKS = {
   lighthouse: () => measured(rest[0] ?? ""),
   figures: () => withMock(figures),
   screenshots: () => withMock((address) => screenshots(address, rest.length > 0 ? rest : undefined)),
+  alone: () => alone(process.env),
   real: () => real(process.env.BASALT_CONSOLE ?? "", process.env),
 };
 

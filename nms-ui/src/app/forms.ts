@@ -156,7 +156,7 @@ export function tierForm(network: string): ObjectForm {
     what: "gateways.tier",
     nameHint: "form.nameHint",
     start: {},
-    fields: [title, text("gateways.version", "version"), { kind: "number", label: "form.parallel", path: ["parallel_percent"], hint: "form.parallelHint" }],
+    fields: [title, text("gateways.version", "version"), { kind: "number", label: "form.parallel", path: ["parallel_percent"], hint: "form.parallelHint" }, { kind: "json", label: "form.automatic", path: ["automatic"], hint: "form.automaticHint" }],
   };
 }
 

@@ -86,7 +86,7 @@ function Bar({ of }: { of: Rollout }) {
   const told = STEPS.filter((step) => found[step] > 0);
   return (
     <>
-      <div className="steps-bar" role="img" aria-label={told.map((step) => `${t(`upgrades.step.${step}`)}: ${found[step]}`).join(", ")}>
+      <div className="steps-bar" role="img" aria-label={told.length === 0 ? t("upgrades.noGateways") : told.map((step) => `${t(`upgrades.step.${step}`)}: ${found[step]}`).join(", ")}>
         {told.map((step) => (
           <span key={step} className={step} style={{ width: `${(100 * found[step]) / all}%` }} />
         ))}

@@ -1,0 +1,79 @@
+// Pages of the real stack that need more than a look: releases and their rollout, federation, call traces.
+import { settled } from "./browser.mjs";
+
+function must(good, words) {
+  if (!good) throw new Error(words);
+}
+
+const PROGRAM = { name: "agwd-9.9.9-x86_64-linux", mimeType: "application/octet-stream", buffer: Buffer.from("no program: a gateway would refuse its signature\n".repeat(30_000)) };
+
+/** A program is uploaded in pieces with its digest, and a rollout to a tier of no gateways is started, told, and ended; then both go. */
+export async function upgrades(page, at) {
+  await page.goto(`${at}/n/demo/configuration`);
+  await page.getByRole("region", { name: /rollout/i }).getByRole("button", { name: "Add", exact: true }).first().click();
+  const tier = page.getByRole("dialog");
+  await tier.getByRole("textbox", { name: /^Name/ }).fill("spare");
+  await tier.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved").first().waitFor();
+  await page.goto(`${at}/n/demo/upgrades?tab=releases`);
+  await page.getByRole("button", { name: "Upload a release" }).first().click();
+  const form = page.getByRole("dialog");
+  await form.getByLabel("Program", { exact: true }).setInputFiles(PROGRAM);
+  await form.getByLabel("Signature").fill("ab".repeat(64));
+  must((await form.getByLabel("SHA-256 of the program").inputValue()).length === 64, "the program is digested by the page");
+  await form.getByRole("button", { name: "Upload a release" }).click();
+  await page.getByRole("row", { name: /agwd-9.9.9-x86_64-linux.*complete/ }).waitFor();
+  await page.goto(`${at}/n/demo/upgrades`);
+  await page.getByRole("button", { name: "Start a rollout" }).first().click();
+  const plan = page.getByRole("dialog");
+  await plan.getByRole("combobox", { name: "Release" }).click();
+  await page.getByRole("option", { name: PROGRAM.name }).click();
+  await plan.getByRole("combobox", { name: "Tier" }).click();
+  await page.getByRole("option", { name: "spare" }).click();
+  await plan.getByText(/Upgrades 0 gateways/).waitFor();
+  await plan.getByRole("button", { name: "Start a rollout" }).click();
+  // No gateway is of that tier: the orchestrator says so, or the rollout is done at once.
+  const refused = plan.getByRole("alert");
+  const told = page.getByText("9.9.9").first();
+  await refused.or(told).first().waitFor();
+  return (await refused.isVisible()) ? refused.innerText() : "started";
+}
+
+/** A home network is configured in the form, what the orchestrator refuses of it stands at its field, and it stands in the table. */
+export async function federation(page, at) {
+  await page.goto(`${at}/n/demo/federation?tab=configured`);
+  await page.getByRole("button", { name: "Add", exact: true }).first().click();
+  const form = page.getByRole("dialog");
+  await form.getByRole("textbox", { name: /^Name/ }).fill("partner");
+  const home = form.getByRole("textbox", { name: "S6a", exact: true });
+  await home.fill('{"address":"203.0.113.9:3868","host":"hss.partner.example","realm":"partner.example"}');
+  await form.getByRole("button", { name: "Save" }).click();
+  await form.getByText(/is no Diameter identity/).first().waitFor();
+  await home.fill('{"address":"203.0.113.9:3868","host":"feg.valley.example","realm":"valley.example","dest_host":"hss.partner.example","dest_realm":"partner.example"}');
+  await form.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "partner", exact: true }).waitFor();
+  await page.goto(`${at}/n/demo/federation`);
+  await settled(page);
+}
+
+/** A look at one phone is begun from its own page. */
+export async function traceBegun(page, at, imsi) {
+  await page.goto(`${at}/n/demo/subscribers/${imsi}?tab=trace`);
+  await page.getByRole("button", { name: "Begin" }).click();
+  await page.waitForURL(/\/trace\?id=/);
+  await settled(page);
+  return new URL(page.url()).searchParams.get("id");
+}
+
+/** What was said is a ladder: messages as the gateway told them, one in words with its fields, the file for Wireshark. */
+export async function traceRead(page, at, id, words) {
+  await page.goto(`${at}/n/demo/trace?id=${id}`);
+  const message = page.getByRole("button", { name: words }).first();
+  await message.waitFor();
+  await message.click();
+  await page.locator(".message-detail .fields").first().waitFor();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "pcapng" }).click()]);
+  const octets = Buffer.concat(await (await file.createReadStream()).toArray());
+  must(octets.readUInt32LE(0) === 0x0a0d0d0a, "the file does not begin as pcapng does");
+  return page.locator("button.message").count();
+}
