@@ -41,6 +41,12 @@ pub struct PeerStatus {
 const RESULTS: usize = 64;
 
 impl PeerStatus {
+    /// One of that name that was never up.
+    #[must_use]
+    pub fn of(host: &str) -> Self {
+        Self::new(PeerId(0), host, 0)
+    }
+
     pub(crate) fn new(peer: PeerId, host: &str, since: u64) -> Self {
         Self {
             peer,

@@ -96,11 +96,10 @@ impl Handler {
         }
     }
 
-    /// For who has many requests at a time, `most` at once: they go without waiting, and all answers come out of one queue.
+    /// For who has many requests at a time, as many as `ended` holds: they go without waiting, and all answers come out of that queue.
     #[must_use]
-    pub fn requests(&self, most: usize) -> (Requests, mpsc::Receiver<Ended>) {
-        let (ended, answers) = mpsc::channel(most.max(1));
-        (Requests { commands: self.commands.clone(), ended }, answers)
+    pub fn requests(&self, ended: mpsc::Sender<Ended>) -> Requests {
+        Requests { commands: self.commands.clone(), ended }
     }
 
     /// [`Handler::answer`] for who does not wait.

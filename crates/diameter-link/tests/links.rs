@@ -218,7 +218,8 @@ async fn answers_to_many_requests_come_out_of_one_queue() {
     serve(host.clone(), arrived);
     let guest = client(Transport::Tcp, false, None, host.bound()[0]).await;
     up(&guest).await;
-    let (requests, mut ended) = guest.requests(50);
+    let (sender, mut ended) = mpsc::channel(50);
+    let requests = guest.requests(sender);
     for number in 0..50 {
         requests.send(number, request(0), number, LONG).unwrap();
     }

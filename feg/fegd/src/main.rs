@@ -15,6 +15,7 @@ mod managed;
 mod metrics;
 mod operate;
 mod peers;
+mod realms;
 mod relayed;
 mod trace;
 

@@ -8,6 +8,7 @@ use crate::gateways::Numbers;
 use crate::incoming::Members;
 use crate::metrics::Metrics;
 use crate::operate::Operator;
+use crate::realms::Realms;
 use crate::{relayed, trace};
 use anyhow::{Context as _, Result};
 use basalt_cloud_link::{DeviceKey, Handle, Plan, Site, Status, TcpDial};
@@ -425,7 +426,7 @@ impl Site for Office {
 /// Tells how peers are now and then, and at once when one comes or goes.
 async fn report(link: Handle, operator: Arc<Operator>, metrics: Metrics) {
     let mut up: BTreeMap<String, bool> = BTreeMap::new();
-    let mut looks = tokio::time::interval(LOOK);
+    let (mut looks, mut realms) = (tokio::time::interval(LOOK), Realms::default());
     loop {
         looks.tick().await;
         let statuses = operator.statuses().await;
@@ -450,7 +451,8 @@ async fn report(link: Handle, operator: Arc<Operator>, metrics: Metrics) {
             .await;
         }
         up.retain(|host, _| statuses.iter().any(|(peer, _)| peer.host == *host));
-        link.tell(Input::CheckIn(operator.state(&statuses).await)).await;
+        let told = realms.look(Instant::now().into_std(), &operator.realms(), &statuses, metrics.realms());
+        link.tell(Input::CheckIn(operator.state(&statuses, &told).await)).await;
         link.tell(Input::Metrics(metrics.values(&statuses))).await;
     }
 }

@@ -1,7 +1,9 @@
 //! Prometheus metrics as text.
 
 use crate::peers::Peers;
+use crate::realms::Counts;
 use anyhow::Context as _;
+use basalt_diameter::Outcome;
 use basalt_diameter_link::{BUCKETS_MICROS, PeerStatus};
 use feg_relay::Metric;
 use http_body_util::Full;
@@ -10,13 +12,21 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, proto::MetricType,
+    TextEncoder,
+    core::Collector as _,
+    proto::{self, MetricType},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
+
+/// Results with a label of their own.
+const RESULTS: usize = 64;
+/// An answer that takes longer is slow, seconds; a bound of the histogram.
+const SLOW: f64 = 1.0;
 
 /// All metrics of the daemon; those of peers are read from them at each scrape.
 #[derive(Debug, Clone)]
@@ -24,6 +34,9 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
+    results: IntCounterVec,
+    /// Results that have a label; beyond [`RESULTS`], others are counted together: a peer must not fill memories with codes of its own.
+    known: Arc<Mutex<BTreeSet<(u32, u32)>>>,
     repeated: IntCounter,
     over_quota: IntCounter,
     filtered: IntCounterVec,
@@ -48,8 +61,14 @@ impl Metrics {
         let help = "From a gateway's request to the home network's answer.";
         let durations = HistogramOpts::new("basalt_feg_request_duration_seconds", help)
             .buckets(BUCKETS_MICROS.iter().map(|micros| *micros as f64 / 1e6).collect());
+        let results = IntCounterVec::new(
+            opts("results_total", "Answers of home networks by realm and result."),
+            &["realm", "result"],
+        )?;
         let metrics = Self {
             requests,
+            results,
+            known: Arc::default(),
             durations: HistogramVec::new(durations, &["command", "realm"])?,
             repeated: IntCounter::with_opts(opts("repeated_requests_total", "Requests that came again."))?,
             over_quota: IntCounter::with_opts(opts("over_quota_total", "Requests beyond a gateway's quota."))?,
@@ -59,7 +78,8 @@ impl Metrics {
             gateways: IntGauge::with_opts(opts("gateways", "Gateways that are connected."))?,
             registry,
         };
-        let all: [Box<dyn prometheus::core::Collector>; 8] = [
+        let all: [Box<dyn prometheus::core::Collector>; 9] = [
+            Box::new(metrics.results.clone()),
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(metrics.repeated.clone()),
@@ -78,10 +98,13 @@ impl Metrics {
     /// Counts one thing.
     pub fn count(&self, metric: &Metric) {
         match metric {
-            Metric::Result { command, realm, outcome, cause, took } => {
+            Metric::Result { command, realm, outcome, cause, result, took } => {
                 let cause = if *cause == 0 { String::new() } else { cause.to_string() };
                 self.requests.with_label_values(&[command, realm.as_str(), outcome, cause.as_str()]).inc();
                 self.durations.with_label_values(&[command, realm.as_str()]).observe(took.as_secs_f64());
+                if let Some(result) = result {
+                    self.results.with_label_values(&[realm.as_str(), &self.word(*result)]).inc();
+                }
             }
             Metric::Repeated => self.repeated.inc(),
             Metric::OverQuota => self.over_quota.inc(),
@@ -90,17 +113,52 @@ impl Metrics {
         }
     }
 
-    /// All of them by name and labels, for an orchestrator: counters and gauges.
+    /// A result as a label.
+    fn word(&self, result: Outcome) -> String {
+        let (vendor, code) = match result {
+            Outcome::Base(code) => (0, code.0),
+            Outcome::Experimental { vendor, code } => (vendor, code),
+        };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = known.contains(&(vendor, code)) || known.len() < RESULTS && known.insert((vendor, code));
+        if fits { crate::operate::result(vendor, code) } else { "other".to_owned() }
+    }
+
+    /// What became of requests since the daemon began, by realm.
+    pub fn realms(&self) -> BTreeMap<String, Counts> {
+        let mut realms: BTreeMap<String, Counts> = BTreeMap::new();
+        let label = |metric: &proto::Metric, name: &str| {
+            metric.get_label().iter().find(|it| it.name() == name).map(|it| it.value().to_owned()).unwrap_or_default()
+        };
+        for metric in self.requests.collect().iter().flat_map(|family| family.get_metric()) {
+            let (counts, value) = (realms.entry(label(metric, "realm")).or_default(), metric.get_counter().get_value());
+            counts.asked += value as u64;
+            counts.unanswered += if label(metric, "outcome") == "unavailable" { value as u64 } else { 0 };
+        }
+        for metric in self.durations.collect().iter().flat_map(|family| family.get_metric()) {
+            let (counts, times) = (realms.entry(label(metric, "realm")).or_default(), metric.get_histogram());
+            let quick = times.get_bucket().iter().filter(|bucket| bucket.upper_bound() <= SLOW);
+            let quick = quick.map(proto::Bucket::cumulative_count).max().unwrap_or(0);
+            counts.slow += times.get_sample_count() - quick.min(times.get_sample_count());
+        }
+        realms
+    }
+
+    /// All of them by name and labels, for an orchestrator: counters and gauges as they are, histograms as Prometheus writes them.
     pub fn values(&self, peers: &[(PeerStatus, Vec<String>)]) -> BTreeMap<String, f64> {
         let mut values = BTreeMap::new();
         for family in self.registry.gather() {
             for metric in family.get_metric() {
-                let labels: Vec<String> =
+                let list: Vec<String> =
                     metric.get_label().iter().map(|it| format!("{}=\"{}\"", it.name(), it.value())).collect();
-                let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+                let labels = if list.is_empty() { String::new() } else { format!("{{{}}}", list.join(",")) };
                 let value = match family.get_field_type() {
                     MetricType::COUNTER => metric.get_counter().get_value(),
                     MetricType::GAUGE => metric.get_gauge().get_value(),
+                    MetricType::HISTOGRAM => {
+                        histogram(&mut values, family.name(), &list, metric.get_histogram());
+                        continue;
+                    }
                     _ => continue,
                 };
                 values.insert(format!("{}{labels}", family.name()), value);
@@ -128,6 +186,24 @@ impl Metrics {
         text.extend(of_peers(peers).into_bytes());
         text
     }
+}
+
+/// Buckets, sum and count; labels in the order of their names.
+fn histogram(values: &mut BTreeMap<String, f64>, name: &str, labels: &[String], times: &proto::Histogram) {
+    let with = |bound: &str| {
+        let mut all = labels.to_vec();
+        all.push(format!("le=\"{bound}\""));
+        all.sort();
+        all.join(",")
+    };
+    for bucket in times.get_bucket() {
+        let bound = bucket.upper_bound().to_string();
+        values.insert(format!("{name}_bucket{{{}}}", with(&bound)), bucket.cumulative_count() as f64);
+    }
+    let (sum, count, labels) = (times.get_sample_sum(), times.get_sample_count() as f64, labels.join(","));
+    values.insert(format!("{name}_bucket{{{}}}", with("+Inf")), count);
+    values.insert(format!("{name}_sum{{{labels}}}"), sum);
+    values.insert(format!("{name}_count{{{labels}}}"), count);
 }
 
 /// What the Diameter side counts itself.
@@ -206,4 +282,47 @@ fn answer(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
     let text = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4");
     response.headers_mut().insert(hyper::header::CONTENT_TYPE, text);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use basalt_diameter::ResultCode;
+    use std::time::Duration;
+
+    fn ended(realm: &str, result: Option<Outcome>, took: Duration) -> Metric {
+        let outcome = if result.is_some() { "granted" } else { "unavailable" };
+        Metric::Result { command: "AIR", realm: realm.to_owned(), outcome, cause: 0, result, took }
+    }
+
+    #[test]
+    fn realms_have_results_and_times_for_an_orchestrator() {
+        let metrics = Metrics::new().unwrap();
+        let good = Some(Outcome::Base(ResultCode(2001)));
+        metrics.count(&ended("home.example", good, Duration::from_millis(3)));
+        metrics.count(&ended("home.example", good, Duration::from_secs(2)));
+        metrics.count(&ended("home.example", None, Duration::from_secs(3)));
+        let values = metrics.values(&[]);
+        let of = |name: &str| values.get(name).copied();
+        assert_eq!(of("basalt_feg_results_total{realm=\"home.example\",result=\"2001\"}"), Some(2.0));
+        let times = "basalt_feg_request_duration_seconds";
+        let bucket = |bound: &str| format!("{times}_bucket{{command=\"AIR\",le=\"{bound}\",realm=\"home.example\"}}");
+        assert_eq!((of(&bucket("0.005")), of(&bucket("+Inf"))), (Some(1.0), Some(3.0)), "{values:?}");
+        assert_eq!(of(&format!("{times}_count{{command=\"AIR\",realm=\"home.example\"}}")), Some(3.0));
+        let counts = Counts { asked: 3, unanswered: 1, slow: 2 };
+        assert_eq!(metrics.realms(), BTreeMap::from([("home.example".to_owned(), counts)]));
+    }
+
+    #[test]
+    fn a_peer_cannot_make_labels_without_end() {
+        let metrics = Metrics::new().unwrap();
+        for code in 0..1_000 {
+            let result = Some(Outcome::Experimental { vendor: 10_415, code });
+            metrics.count(&ended("home.example", result, Duration::ZERO));
+        }
+        let values = metrics.values(&[]);
+        let names: Vec<&String> = values.keys().filter(|name| name.starts_with("basalt_feg_results_total")).collect();
+        assert_eq!(names.len(), RESULTS + 1);
+        assert_eq!(values["basalt_feg_results_total{realm=\"home.example\",result=\"other\"}"], 936.0);
+    }
 }

@@ -3,6 +3,7 @@
 use crate::drive::Told;
 use crate::managed::Cloud;
 use crate::peers::Peers;
+use crate::realms::Realm;
 use anyhow::Context as _;
 use basalt_control_api::federation::v1 as api;
 use basalt_control_api::federation::v1::federation_operator_server::{FederationOperator, FederationOperatorServer};
@@ -12,6 +13,7 @@ use basalt_ids::{Imsi, Plmn};
 use feg_relay::Config;
 use feg_s6a::{To, Visit, realm_of};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -107,8 +109,15 @@ impl Operator {
         self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Realms that the configuration names: those of home networks and of their equipment registers.
+    pub fn realms(&self) -> BTreeSet<String> {
+        let config = self.config();
+        let of = |network: &feg_relay::Network| [Some(network.realm.clone()), network.equipment_realm.clone()];
+        config.networks.0.iter().flat_map(of).flatten().collect()
+    }
+
     /// The state for an orchestrator, JSON.
-    pub async fn state(&self, statuses: &[(PeerStatus, Vec<String>)]) -> String {
+    pub async fn state(&self, statuses: &[(PeerStatus, Vec<String>)], realms: &[Realm]) -> String {
         let (gateways, draining) = self.gateways().await;
         let peers: Vec<_> = statuses.iter().take(128).map(|(peer, realms)| peer_json(peer, realms)).collect();
         let config = self.config();
@@ -121,6 +130,7 @@ impl Operator {
             "gateways": gateways.iter().take(256).collect::<Vec<_>>(),
             "networks": config.networks.0.iter().take(128).map(|it| it.plmn.to_string()).collect::<Vec<_>>(),
             "peers": peers,
+            "realms": realms,
         })
         .to_string()
     }

@@ -64,18 +64,7 @@ impl Change {
                 }
             }
         });
-        let (requests, mut answers) = handler.requests(ASKED);
-        let ended = self.ended.clone();
-        tokio::spawn(async move {
-            let mut some = Vec::new();
-            while answers.recv_many(&mut some, 256).await > 0 {
-                for one in some.drain(..) {
-                    if ended.send(one).await.is_err() {
-                        return;
-                    }
-                }
-            }
-        });
+        let requests = handler.requests(self.ended.clone());
         let realms = Arc::new(effective.realms.clone());
         self.now.send_replace(Some(Node { handler, requests, since: Instant::now(), realms }));
         Ok(())

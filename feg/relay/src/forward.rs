@@ -3,10 +3,10 @@
 use crate::types::{Answer, Effect, GatewayId, Metric, Number, Request, Token, Wish};
 use crate::{Effects, Relay, Timer};
 use basalt_diameter::node::Failure;
-use basalt_diameter::{Limits, Message};
+use basalt_diameter::{Limits, Message, Outcome};
 use basalt_ids::Imsi;
 use basalt_sansio::{DetHashMap, DetState, Duration, Time};
-use feg_s6a::{Refusal, To, Visit, cause};
+use feg_s6a::{Notification, Refusal, To, Visit, cause};
 use std::collections::VecDeque;
 
 /// Requests remembered at most, the oldest forgotten first; one more is refused while the oldest has not been answered.
@@ -169,7 +169,7 @@ impl Relay {
         let session = self.session();
         let local = &self.config.local;
         let host = self.forward.hosts.get(&imsi).map(String::as_str);
-        let stateful = matches!(request.wish, Wish::Purge | Wish::Reachable);
+        let stateful = matches!(request.wish, Wish::Purge | Wish::Reachable | Wish::Gateway(_));
         let to = To {
             host: &local.host,
             realm: &local.realm,
@@ -188,7 +188,10 @@ impl Relay {
             }
             Wish::Purge => (Kind::Purge, feg_s6a::purge(&to, imsi)),
             Wish::Check(terminal) => (Kind::Check, feg_s6a::equipment_request(&to, Some(imsi), terminal)),
-            Wish::Reachable => (Kind::Notify, feg_s6a::notification(&to, imsi, feg_s6a::Notification::Reachable, None)),
+            Wish::Reachable => (Kind::Notify, feg_s6a::notification(&to, visit, &Notification::Reachable)),
+            Wish::Gateway(gateway) => {
+                (Kind::Notify, feg_s6a::notification(&to, visit, &Notification::Gateway(gateway.clone())))
+            }
         };
         self.forward.next += 1;
         let token = Token(self.forward.next);
@@ -202,9 +205,9 @@ impl Relay {
     /// A home network answered, or did not.
     pub(crate) fn hss_answered(&mut self, now: Time, token: Token, result: Result<&[u8], Failure>, out: &mut Effects) {
         let Some(waiting) = self.forward.waiting.remove(&token) else { return };
-        let answer = match result {
+        let (answer, result) = match result {
             Ok(octets) => self.judge(&waiting, octets),
-            Err(why) => Answer::Unavailable(words(why)),
+            Err(why) => (Answer::Unavailable(words(why)), None),
         };
         let (outcome, cause) = match &answer {
             Answer::Refused { emm_cause, .. } => ("refused", *emm_cause),
@@ -213,7 +216,8 @@ impl Relay {
         };
         let command = waiting.kind.command();
         let took = now.since(waiting.since);
-        out.push(Effect::Count(Metric::Result { command, realm: waiting.realm.clone(), outcome, cause, took }));
+        let realm = waiting.realm.clone();
+        out.push(Effect::Count(Metric::Result { command, realm, outcome, cause, result, took }));
         let number = waiting.number;
         let Some(Fate::Asked { token: asked, who }) = self.forward.known.get_mut(&number) else { return };
         if *asked != token {
@@ -237,9 +241,10 @@ impl Relay {
         }
     }
 
-    fn judge(&mut self, waiting: &Waiting, octets: &[u8]) -> Answer {
+    /// What a gateway is answered, and what the home network said.
+    fn judge(&mut self, waiting: &Waiting, octets: &[u8]) -> (Answer, Option<Outcome>) {
         let Ok(message) = Message::decode(octets, &Limits::default()) else {
-            return Answer::Unavailable("the home network's answer cannot be read");
+            return (Answer::Unavailable("the home network's answer cannot be read"), None);
         };
         let session = waiting.session.as_str();
         let answer = match waiting.kind {
@@ -259,7 +264,9 @@ impl Relay {
             Kind::Check => feg_s6a::equipment_answer(&message, session).map(Answer::Equipment),
             Kind::Notify => feg_s6a::purge_answer(&message, session).map(|_| Answer::Done),
         };
-        answer.unwrap_or_else(|refusal| Answer::Refused { emm_cause: cause::cause(&refusal), reason: reason(&refusal) })
+        let refused =
+            |refusal: Refusal| Answer::Refused { emm_cause: cause::cause(&refusal), reason: reason(&refusal) };
+        (answer.unwrap_or_else(refused), message.outcome().ok())
     }
 
     /// A gateway's stream ended: what it waits for is answered to whoever asks again.

@@ -5,7 +5,7 @@ use crate::routing::Networks;
 use basalt_diameter::node::{Failure, Handle, Local};
 use basalt_ids::{Imsi, Plmn};
 use basalt_sansio::{Duration, Time};
-use feg_s6a::{Cancellation, EquipmentStatus, Inserted, Resync, Subscription, Terminal, Vector};
+use feg_s6a::{Cancellation, EquipmentStatus, Inserted, PdnGateway, Resync, Subscription, Terminal, Vector};
 
 /// A gateway's stream, by the number that the driver gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,6 +70,8 @@ pub enum Wish {
     Check(Terminal),
     /// The phone can be reached again.
     Reachable,
+    /// A PDN gateway has a session of the phone's.
+    Gateway(PdnGateway),
 }
 
 /// A gateway's request.
@@ -245,6 +247,8 @@ pub enum Metric {
         outcome: &'static str,
         /// EMM cause of a refusal, 0 otherwise.
         cause: u8,
+        /// What the home network's answer said; `None` without one.
+        result: Option<basalt_diameter::Outcome>,
         /// How long it took.
         took: Duration,
     },

@@ -19,7 +19,8 @@ mod vectors;
 pub use equipment::{EquipmentStatus, equipment_answer, equipment_request};
 pub use hss::{Cancellation, FromHss, HssRequest, Inserted, Reply, read_hss_request, refuse, refuse_for, reply};
 pub use location::{
-    Located, Notification, Terminal, notification, purge, purge_answer, update_location, update_location_answer,
+    GatewayIdentity, Located, Notification, PdnGateway, Terminal, notification, purge, purge_answer, update_location,
+    update_location_answer,
 };
 pub use request::{Refusal, To, Visit, realm_of};
 pub use subscription::{Ambr, ApnConfiguration, Apns, Arp, PdnType, Qos, Subscription, access_restriction};

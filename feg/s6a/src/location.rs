@@ -4,7 +4,8 @@ use crate::name;
 use crate::request::{self, Refusal, To, Visit};
 use crate::subscription::Subscription;
 use basalt_diameter::{Application, Command, Message, Writer, dictionary as base, vendor};
-use basalt_ids::Imsi;
+use basalt_ids::{Apn, Imsi, Plmn};
+use core::net::IpAddr;
 
 /// RAT-Type EUTRAN (TS 29.212 §5.3.31).
 const EUTRAN: u32 = 1004;
@@ -13,6 +14,9 @@ const SINGLE_REGISTRATION: u32 = 1;
 const S6A: u32 = 1 << 1;
 const SKIP_SUBSCRIBER_DATA: u32 = 1 << 2;
 const INITIAL_ATTACH: u32 = 1 << 5;
+/// NOR-Flags (TS 29.272 §7.3.49): UE reachable from MME; S6a/S6d-Indicator: it is an MME who says it.
+const REACHABLE: u32 = 1 << 3;
+const SAID_BY_MME: u32 = 1 << 8;
 
 /// The phone itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,10 +37,37 @@ pub struct Located {
 }
 
 /// What is notified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notification {
     /// The phone can be reached again (UE reachable from MME).
     Reachable,
+    /// Another PDN gateway has a session.
+    Gateway(PdnGateway),
+}
+
+/// The PDN gateway that has a session with an access point (MIP6-Agent-Info, TS 29.272 §7.3.45).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PdnGateway {
+    /// Context-Identifier of the access point's configuration, where the subscription has one.
+    pub context: Option<u32>,
+    /// The access point.
+    pub apn: Apn,
+    /// Which.
+    pub identity: GatewayIdentity,
+}
+
+/// How a PDN gateway is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GatewayIdentity {
+    /// By its address.
+    Address(IpAddr),
+    /// By its name, whose network can be told from it.
+    Host {
+        /// Its name.
+        host: String,
+        /// Its realm.
+        realm: String,
+    },
 }
 
 /// ULR. `attach`: the phone attaches; `known`: the subscription is known and may be left out.
@@ -112,17 +143,90 @@ pub fn purge_answer(message: &Message<'_>, session: &str) -> Result<bool, Refusa
     Ok(flags.is_some_and(|flags| flags & 1 != 0))
 }
 
-/// NOR.
+/// NOR (TS 29.272 §5.2.5.1, §7.2.17).
 #[must_use]
-pub fn notification(to: &To<'_>, imsi: Imsi, what: Notification, terminal: Option<&Terminal>) -> Vec<u8> {
-    let mut writer = request::begin(Command::NOTIFY, Application::S6A, to, Some(imsi));
-    if let Some(terminal) = terminal {
-        terminal_information(&mut writer, terminal);
-    }
-    // UE reachable from MME, and that it is an MME who says it (S6a/S6d-Indicator; TS 29.272 §7.3.49).
+pub fn notification(to: &To<'_>, visit: Visit, what: &Notification) -> Vec<u8> {
+    let mut writer = request::begin(Command::NOTIFY, Application::S6A, to, Some(visit.imsi));
     let flags = match what {
-        Notification::Reachable => 1 << 3 | 1 << 8,
+        Notification::Reachable => REACHABLE,
+        Notification::Gateway(gateway) => {
+            pdn_gateway(&mut writer, visit.visited, gateway);
+            0
+        }
     };
-    writer.u32(name::NOR_FLAGS, flags);
+    writer.u32(name::NOR_FLAGS, flags | SAID_BY_MME);
     writer.finish()
+}
+
+/// Where the network of an address is told as well; a name tells it itself (TS 29.272 §5.2.5.1.1).
+fn pdn_gateway(writer: &mut Writer, visited: Plmn, gateway: &PdnGateway) {
+    writer.group(name::MIP6_AGENT_INFO, |group| match &gateway.identity {
+        GatewayIdentity::Address(address) => {
+            group.address(name::MIP_HOME_AGENT_ADDRESS, *address);
+        }
+        GatewayIdentity::Host { host, realm } => {
+            group.group(name::MIP_HOME_AGENT_HOST, |group| {
+                group.text(base::DESTINATION_REALM, realm).text(base::DESTINATION_HOST, host);
+            });
+        }
+    });
+    if let GatewayIdentity::Address(_) = gateway.identity {
+        // TS 29.273 §9.2.3.1.2.
+        let network = format!("mnc{:03}.mcc{:03}.3gppnetwork.org", visited.mnc(), visited.mcc());
+        writer.text(name::VISITED_NETWORK_IDENTIFIER, &network);
+    }
+    if let Some(context) = gateway.context {
+        writer.u32(name::CONTEXT_IDENTIFIER, context);
+    }
+    writer.text(name::SERVICE_SELECTION, &gateway.apn.to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use basalt_diameter::Limits;
+
+    fn notified(what: &Notification) -> Vec<u8> {
+        let (host, realm) = ("feg1.visited.example", "visited.example");
+        let (session, home) = ("feg1;1;1", "home.example");
+        let to = To { host, realm, session, destination_host: Some("hss1.home.example"), destination_realm: home };
+        let visit = Visit { imsi: "999700000000001".parse().unwrap(), visited: "001-01".parse().unwrap() };
+        notification(&to, visit, what)
+    }
+
+    fn of_gateway(identity: GatewayIdentity) -> Vec<u8> {
+        let apn = "internet".parse().unwrap();
+        notified(&Notification::Gateway(PdnGateway { context: Some(7), apn, identity }))
+    }
+
+    #[test]
+    fn a_gateway_is_told_by_its_address_with_its_network_or_by_its_name() {
+        let octets = of_gateway(GatewayIdentity::Address("192.0.2.8".parse().unwrap()));
+        let message = Message::decode(&octets, &Limits::default()).unwrap();
+        let info = message.need(name::MIP6_AGENT_INFO).unwrap();
+        assert!(info.mandatory);
+        let address = info.group().need(name::MIP_HOME_AGENT_ADDRESS).unwrap().address().unwrap();
+        assert_eq!(address.to_string(), "192.0.2.8");
+        let network = message.need(name::VISITED_NETWORK_IDENTIFIER).unwrap();
+        assert_eq!(network.data, b"mnc001.mcc001.3gppnetwork.org");
+        assert_eq!(message.need(name::CONTEXT_IDENTIFIER).unwrap().u32(), Ok(7));
+        assert_eq!(message.need(name::SERVICE_SELECTION).unwrap().text(), Ok("internet"));
+        assert_eq!(message.need(name::NOR_FLAGS).unwrap().u32(), Ok(SAID_BY_MME));
+        let (host, realm) = ("pgw1.epc.mnc001.mcc001.3gppnetwork.org", "epc.mnc001.mcc001.3gppnetwork.org");
+        let octets = of_gateway(GatewayIdentity::Host { host: host.to_owned(), realm: realm.to_owned() });
+        let message = Message::decode(&octets, &Limits::default()).unwrap();
+        let group = message.need(name::MIP6_AGENT_INFO).unwrap();
+        let group = group.group().need(name::MIP_HOME_AGENT_HOST).unwrap();
+        assert_eq!(group.group().need(base::DESTINATION_HOST).unwrap().text(), Ok(host));
+        assert_eq!(group.group().need(base::DESTINATION_REALM).unwrap().text(), Ok(realm));
+        assert!(message.find(name::VISITED_NETWORK_IDENTIFIER).is_none());
+    }
+
+    #[test]
+    fn reachability_is_a_flag_alone() {
+        let octets = notified(&Notification::Reachable);
+        let message = Message::decode(&octets, &Limits::default()).unwrap();
+        assert_eq!(message.need(name::NOR_FLAGS).unwrap().u32(), Ok(REACHABLE | SAID_BY_MME));
+        assert!(message.find(name::MIP6_AGENT_INFO).is_none());
+    }
 }

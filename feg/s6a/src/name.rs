@@ -7,12 +7,16 @@ macro_rules! names {
 }
 
 names! {
+    MIP_HOME_AGENT_ADDRESS = ietf 334,
+    MIP_HOME_AGENT_HOST = ietf 348,
+    MIP6_AGENT_INFO = ietf 486,
     SERVICE_SELECTION = ietf 493,
     CHARGING_CHARACTERISTICS = tgpp 13,
     MAX_BANDWIDTH_DL = tgpp 515,
     MAX_BANDWIDTH_UL = tgpp 516,
     EXTENDED_BANDWIDTH_DL = tgpp 554,
     EXTENDED_BANDWIDTH_UL = tgpp 555,
+    VISITED_NETWORK_IDENTIFIER = tgpp 600,
     SUPPORTED_FEATURES = tgpp 628,
     FEATURE_LIST_ID = tgpp 629,
     FEATURE_LIST = tgpp 630,

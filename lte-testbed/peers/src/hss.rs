@@ -22,6 +22,8 @@ pub struct Seen {
     pub code: u32,
     /// Challenges of the vectors that were given.
     pub given: Vec<[u8; 16]>,
+    /// The PDN gateway that an NOR told of, with the access point.
+    pub gateway: Option<(String, String)>,
 }
 
 /// What is done about a request.
@@ -181,7 +183,8 @@ impl Hss {
     }
 
     fn saw(&mut self, request: &Message<'_>, name: &str, code: u32, given: Vec<[u8; 16]>) {
-        self.seen.push(Seen { command: word(request.header.command), imsi: name.to_owned(), code, given });
+        let gateway = (code == 2001).then(|| told_gateway(request)).flatten();
+        self.seen.push(Seen { command: word(request.header.command), imsi: name.to_owned(), code, given, gateway });
     }
 
     fn action(&mut self, command: Command, imsi: Option<Imsi>) -> Option<Action> {
@@ -270,6 +273,18 @@ impl Known {
         self.last.clone_from(&list);
         Ok((list, serving))
     }
+}
+
+/// The PDN gateway of an NOR, by address or name, and its access point (TS 29.272 §7.2.17).
+fn told_gateway(request: &Message<'_>) -> Option<(String, String)> {
+    let info = request.find(name::MIP6_AGENT_INFO)?;
+    let apn = request.find(name::SERVICE_SELECTION)?.text().ok()?.to_owned();
+    if let Some(address) = info.group().find(name::MIP_HOME_AGENT_ADDRESS).ok()? {
+        return Some((address.address().ok()?.to_string(), apn));
+    }
+    let host = info.group().find(name::MIP_HOME_AGENT_HOST).ok()??;
+    let host = host.group().find(base::DESTINATION_HOST).ok()??;
+    Some((host.identity().ok()?.to_owned(), apn))
 }
 
 fn key(hex: &str) -> Result<Secret<[u8; 16]>> {

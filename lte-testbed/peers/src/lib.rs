@@ -17,4 +17,4 @@ pub use behaviour::{Action, Behaviour};
 pub use config::{Config, Subscriber};
 pub use hss::{Hss, Response, Seen};
 pub use order::Order;
-pub use server::{Server, start};
+pub use server::{Server, Tell, start, start_telling};

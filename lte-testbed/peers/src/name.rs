@@ -7,6 +7,9 @@ macro_rules! names {
 }
 
 names! {
+    MIP_HOME_AGENT_ADDRESS = ietf 334,
+    MIP_HOME_AGENT_HOST = ietf 348,
+    MIP6_AGENT_INFO = ietf 486,
     SERVICE_SELECTION = ietf 493,
     CHARGING_CHARACTERISTICS = tgpp 13,
     MAX_BANDWIDTH_DL = tgpp 515,

@@ -16,6 +16,9 @@ use tokio::sync::{mpsc, watch};
 /// How long an order's answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Hears of each request before it is answered, so that what was given is known even of an HSS that is killed.
+pub type Tell = Box<dyn Fn(&Seen) + Send>;
+
 /// A running HSS.
 #[derive(Clone)]
 pub struct Server {
@@ -31,6 +34,14 @@ pub struct Server {
 /// # Errors
 /// The file's values cannot be used, or the port is not free.
 pub async fn start(config: &Config) -> Result<Server> {
+    start_telling(config, Box::new(|_| ())).await
+}
+
+/// The same, with somebody who hears of each request.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_telling(config: &Config, tell: Tell) -> Result<Server> {
     let hss = Arc::new(Mutex::new(Hss::new(config)?));
     let service = |application| Service { application, vendor: vendor::TGPP };
     let local = Local {
@@ -66,13 +77,18 @@ pub async fn start(config: &Config) -> Result<Server> {
     let (changed, _) = watch::channel(0);
     let (dies, died) = watch::channel(false);
     let server = Server { hss, handler, changed, died, sessions: Arc::default() };
-    tokio::spawn(serve(server.clone(), arrived, dies));
+    tokio::spawn(serve(server.clone(), arrived, dies, tell));
     Ok(server)
 }
 
-async fn serve(server: Server, mut arrived: mpsc::Receiver<Arrived>, dies: watch::Sender<bool>) {
+async fn serve(server: Server, mut arrived: mpsc::Receiver<Arrived>, dies: watch::Sender<bool>, tell: Tell) {
     while let Some(Arrived { handle, octets, .. }) = arrived.recv().await {
-        let (response, seen) = server.with(|hss| (hss.respond(&octets), hss.seen().len()));
+        let (response, seen) = server.with(|hss| {
+            let before = hss.seen().len();
+            let response = hss.respond(&octets);
+            hss.seen().iter().skip(before).for_each(&tell);
+            (response, hss.seen().len())
+        });
         server.changed.send_replace(seen);
         match response {
             Response::Answer(octets, delay) if delay.is_zero() => server.handler.answer(handle, octets).await,
