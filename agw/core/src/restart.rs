@@ -2,8 +2,8 @@
 //!
 //! 1. [`Core::restore`] takes the records. UEs with a radio connection are connected again if their base station has a record.
 //! 2. The driver tells of associations: `LinkUp` with `resumed` for those that live, `LinkDown` for those that do not.
-//! 3. [`Core::reconcile`] ends what no association was named for, has base stations release what was not taken over, and makes
-//!    the data plane what the sessions say.
+//! 3. [`Core::reconcile`] ends what no association was named for, has base stations release what was not taken over, goes on with
+//!    dedicated bearers that were half-done, and makes the data plane what the sessions say.
 
 use crate::Core;
 use agw_types::{
@@ -69,7 +69,10 @@ impl Core {
         let connected = stored.sessions.iter().filter(|session| session.remote.is_some());
         let mut bearers: Vec<_> = connected.map(|session| session.ebi).collect();
         let dedicated = self.sessions.of(ue).iter().flat_map(|session| &session.bearers);
-        bearers.extend(dedicated.filter(|bearer| bearer.remote.is_some()).map(|bearer| bearer.ebi));
+        // One that was offered may stand without this gateway's having heard of it.
+        let offered = !bearers.is_empty();
+        let stands = |bearer: &&agw_types::Bearer| bearer.remote.is_some() || (offered && !bearer.confirmed);
+        bearers.extend(dedicated.filter(stands).map(|bearer| bearer.ebi));
         let (Some(radio), Some(area)) = (stored.radio, last_area(stored)) else { return false };
         if bearers.is_empty() || !self.ran.restore_connection(radio, ue, area, bearers) {
             return false;
@@ -82,6 +85,9 @@ impl Core {
     /// the driver has told of every association that lives.
     pub fn reconcile(&mut self, now: Now, installed: &[Tunnel], out: &mut Effects) {
         self.with_ran(now, |ran, cx| ran.end_remembered(cx));
+        self.carry_all(now);
+        self.sessions.take_up(now.mono, &mut self.session_out);
+        self.carry_session(now);
         self.carry_all(now);
         let mut wanted: BTreeMap<Teid, Tunnel> = self.tunnels().map(|tunnel| (tunnel.teid, tunnel)).collect();
         let (mut removed, mut set) = (0u32, 0u32);

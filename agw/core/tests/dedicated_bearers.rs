@@ -365,6 +365,48 @@ fn a_restart_keeps_bearers() {
     assert!(matches!(phone.s1ap(&mut site), Some(Pdu::ErabReleaseCommand(_))));
 }
 
+/// The phone has it, or will in a moment, and so does its base station; nobody knows whether it said so.
+#[test]
+fn a_bearer_that_was_offered_before_a_restart_is_taken_back_and_offered_again() {
+    let mut site = Site::new();
+    let mut phone = attached(&mut site, 1);
+    set(&mut site, &phone, rule("one", 10, 7, 6, None));
+    let (_, ebi, _, _) = hear_setup(&mut site, &mut phone);
+    setup_done(&mut site, &phone, ebi);
+    // The gateway dies, and with it the phone's answer.
+    site.restart();
+    let Some(Pdu::ErabReleaseCommand(command)) = phone.s1ap(&mut site) else { panic!("no E-RAB RELEASE COMMAND") };
+    assert_eq!(command.erabs[0].ebi, ebi);
+    let (of, _, message) = esm(&mut phone, command.nas_pdu.as_ref().unwrap());
+    assert!(matches!(message, EsmMessage::DeactivateEpsBearerContextRequest(_)) && of == Some(ebi));
+    let mut response = ErabReleaseResponse::new(phone.mme_id.unwrap(), phone.enb_id);
+    response.erabs.push(ErabDone::new(ebi));
+    phone.enb.clone().send(&mut site, response);
+    let done = EsmMessage::DeactivateEpsBearerContextAccept(DeactivateEpsBearerContextAccept::new());
+    phone.say_esm(&mut site, Some(ebi.value()), 0, done);
+    let (_, again, _, _) = hear_setup(&mut site, &mut phone);
+    setup_done(&mut site, &phone, again);
+    accept(&mut site, &mut phone, again);
+    let session = session(&site, &phone);
+    assert_eq!((session.bearers.len(), session.bearers[0].confirmed), (1, true));
+    assert_eq!(service(&site).rules[0].bearer, Some(again));
+}
+
+#[test]
+fn a_bearer_that_was_offered_is_forgotten_where_a_restart_finds_the_phone_idle() {
+    let mut site = Site::new();
+    let mut phone = attached(&mut site, 1);
+    set(&mut site, &phone, rule("one", 10, 7, 6, None));
+    let (_, ebi, _, _) = hear_setup(&mut site, &mut phone);
+    setup_done(&mut site, &phone, ebi);
+    site.restart_with(&[]);
+    assert!(
+        session(&site, &phone).bearers.is_empty(),
+        "what the phone may have goes when it returns without its radio bearer"
+    );
+    assert_eq!(session(&site, &phone).rules.len(), 1);
+}
+
 #[test]
 fn resources_that_a_phone_asks_for_are_refused_unless_policy_grants_them() {
     let mut site = Site::new();

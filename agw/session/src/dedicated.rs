@@ -167,7 +167,8 @@ impl Sessions {
         held.changing =
             Some(Box::new(Changing { session, ebi, what: What::Activate, esm: esm.clone(), sent: 1, radio: false }));
         out.arm(ue, TimerName::DedicatedBearer, self.config.timers.t3485);
-        // The phone may use it before its answer arrives.
+        // The phone may use it before its answer arrives, and have it when the gateway has died meanwhile.
+        out.reply(SessionReply::Changed { ue });
         self.serve(ue, session, out);
         out.reply(SessionReply::BearerReady { ue, esm, bearer: setup, ambr: None });
     }
@@ -409,6 +410,10 @@ fn next_step(held: &UeSessions) -> Option<Step> {
     for session in held.list.iter().filter(|session| session.confirmed && Some(session.ebi) != ending) {
         let wanted = binding::wanted(session);
         for bearer in &session.bearers {
+            if !bearer.confirmed {
+                // Offered by an earlier life of the gateway.
+                return Some(Step::End(session.ebi, bearer.ebi));
+            }
             let Some(wanted) = wanted.iter().find(|wanted| wanted.qos == bearer.qos) else {
                 return Some(Step::End(session.ebi, bearer.ebi));
             };

@@ -1,12 +1,13 @@
 //! Rules and dedicated bearers over a restart.
 
-use crate::Sessions;
 use crate::admission::Promise;
+use crate::{SessionOut, Sessions, UeSessions};
 use agw_types::{StoredBearers, StoredSessionBearers, UeId};
+use basalt_sansio::Time;
 
 impl Sessions {
-    /// Rules and dedicated bearers of a UE as they are kept; `None` when it has none. A bearer that the UE has not accepted is not
-    /// kept: its rule asks for it again.
+    /// Rules and dedicated bearers of a UE as they are kept; `None` when it has none. Also a bearer that the UE was offered and has not
+    /// accepted: it may have by the time that this is read.
     #[must_use]
     pub fn stored_bearers(&self, ue: UeId) -> Option<StoredBearers> {
         let held = self.ues.get(&ue)?;
@@ -18,7 +19,7 @@ impl Sessions {
                 ebi: session.ebi,
                 teid: session.local.1,
                 rules: session.rules.clone(),
-                bearers: session.bearers.iter().filter(|bearer| bearer.confirmed).cloned().collect(),
+                bearers: session.bearers.clone(),
             })
             .collect();
         (!sessions.is_empty()).then_some(StoredBearers { imsi: held.imsi, sessions })
@@ -60,5 +61,26 @@ impl Sessions {
             session.bearers = bearers;
         }
         whole
+    }
+
+    /// Goes on with what an earlier life left half-done, once it is known who is connected. A bearer that was offered then is taken back by
+    /// signalling, since the UE has it or will have it in a moment, and its base station, too; its rule asks for it again. Of a UE that is
+    /// idle it is just forgotten: it goes there when the UE returns and gets no radio bearer for it, or hears the status of its bearers
+    /// (TS 24.301 §5.6.1.4, §5.5.3.2.4).
+    pub fn take_up(&mut self, now: Time, out: &mut SessionOut) {
+        let with_rules = |held: &UeSessions| held.list.iter().any(|session| !session.rules.is_empty());
+        let offered =
+            |held: &UeSessions| held.list.iter().any(|session| session.bearers.iter().any(|it| !it.confirmed));
+        let connected = |held: &UeSessions| held.list.iter().any(|session| session.remote.is_some());
+        let all = self.ues.iter().filter(|(_, held)| offered(held) || (connected(held) && with_rules(held)));
+        let all: Vec<(UeId, bool)> = all.map(|(ue, held)| (*ue, connected(held))).collect();
+        for (ue, connected) in all {
+            if connected {
+                self.pump(now, ue, out);
+            } else {
+                self.interrupt(now, ue, out);
+            }
+        }
+        self.pump_others(now, out);
     }
 }

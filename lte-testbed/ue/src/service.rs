@@ -17,13 +17,26 @@ use crate::ue::{EmmState, Out, Ue};
 
 impl Ue {
     pub(crate) fn want_bearers(&mut self, now: Time, cause: EstablishmentCause, out: &mut Out) {
-        if self.bearers_up || self.sessions.is_empty() {
+        if self.bearers_up {
+            return;
+        }
+        if self.sessions.is_empty() {
+            self.attach_anew(now, out);
             return;
         }
         match self.state {
             EmmState::Registered if !self.connected => self.request_service(now, cause, out),
             EmmState::Registered | EmmState::TrackingAreaUpdatingInitiated => self.postponed.data = Some(cause),
             _ => {}
+        }
+    }
+
+    /// Without a PDN connection a phone is not registered (TS 23.401 §4.6.2.3): what it had went without a word of the network's.
+    fn attach_anew(&mut self, now: Time, out: &mut Out) {
+        if self.state == EmmState::Registered && !self.connected {
+            self.lose_registration(out);
+            self.state = EmmState::Deregistered;
+            self.attach(now, out);
         }
     }
 
