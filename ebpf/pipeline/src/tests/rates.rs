@@ -1,6 +1,7 @@
 //! Limits: what comes through is the rate, whatever the packets are like.
 
 use super::support::*;
+use super::version6::{MINE, SERVER6, eth6, ipv6};
 use crate::meter::take;
 use crate::{Origin, Verdict, access, towards_phone};
 use basalt_ebpf_abi::{DownlinkFlags, DropReason, Meter, Shared64, UplinkFlags};
@@ -132,6 +133,80 @@ fn processors_that_share_a_meter_share_the_rate() {
     let time = (clock.load(Ordering::Relaxed) - SECOND) as f64 / 1e9;
     let rate = passed.get() as f64 * 8.0 / time;
     assert!((rate / 100_000_000.0 - 1.0).abs() < 0.02, "{rate}");
+}
+
+/// A packet of so many octets of the phone or for it.
+fn of_octets(uplink: bool, version6: bool, octets: u64) -> Vec<u8> {
+    let octets = octets as usize;
+    match (version6, uplink) {
+        (false, true) => ipv4(UE, SERVER, 17, 0, &udp(5000, 53, &vec![0; octets - 28])),
+        (false, false) => ipv4(SERVER, UE, 17, 0, &udp(53, 5000, &vec![0; octets - 28])),
+        (true, true) => ipv6(MINE, SERVER6, 17, &udp(5000, 53, &vec![0; octets - 48])),
+        (true, false) => ipv6(SERVER6, MINE, 17, &udp(53, 5000, &vec![0; octets - 48])),
+    }
+}
+
+/// What passes of twice the rate, bit/s after the first burst, through all that a packet goes through; the clock is the test's.
+fn through_all(rate: u64, uplink: bool, version6: bool, sizes: &[u64], flows: u64) -> f64 {
+    const BURST_MS: u64 = 10;
+    let world = super::version6::world();
+    let limit = Some((rate, u32::try_from(rate / 8 * BURST_MS / 1000).unwrap()));
+    let counters = if uplink {
+        world.uplink[3].meter.limit(limit, world.now.get());
+        world.uplink[3].flags.set(UplinkFlags::METERED);
+        &world.uplink[3].bytes
+    } else {
+        world.downlink[7].meter.limit(limit, world.now.get());
+        world.downlink[7].flags.set(DownlinkFlags::METERED);
+        &world.downlink[7].bytes
+    };
+    let wrap = |packet: Vec<u8>| match (uplink, version6) {
+        (true, _) => g_pdu(&packet),
+        (false, false) => eth(&packet),
+        (false, true) => eth6(&packet),
+    };
+    let frames: Vec<Vec<u8>> = sizes.iter().map(|octets| wrap(of_octets(uplink, version6, *octets))).collect();
+    let mut storage = vec![0; 256 + 1600];
+    let mut random = Random(rate ^ flows << 8 ^ u64::from(uplink) ^ 1 << 40);
+    let begin = world.now.get();
+    let mean = sizes.iter().sum::<u64>() / sizes.len() as u64 * 8 * SECOND * flows / (2 * rate);
+    let mut next: Vec<u64> = (0..flows).map(|_| begin + random.below(mean.max(1))).collect();
+    // The clock steps by 4 ms: those 100 ms begin and end with a step.
+    let (from, to) = (begin / 4_000_000 * 4_000_000 + 40_000_000, begin / 4_000_000 * 4_000_000 + 140_000_000);
+    let mut first = None;
+    while world.now.get() < to {
+        let flow = (0..next.len()).min_by_key(|flow| next[*flow]).unwrap();
+        world.now.set(next[flow].max(world.now.get()));
+        if world.now.get() >= from {
+            first.get_or_insert(counters.get());
+        }
+        let kind = random.below(sizes.len() as u64) as usize;
+        let gap = sizes[kind] * 8 * SECOND * flows / (2 * rate);
+        next[flow] = world.now.get() + gap / 2 + random.below(gap + 1);
+        let frame = &frames[kind];
+        storage[256..256 + frame.len()].copy_from_slice(frame);
+        let mut packet = crate::Frame::new(&mut storage, 256, frame.len()).unwrap();
+        let verdict =
+            if uplink { access(&mut packet, &world) } else { towards_phone(&mut packet, &world, Origin::Kernel) };
+        let refused = matches!(verdict, Verdict::Drop(DropReason::SessionRate));
+        assert!(refused || matches!(verdict, Verdict::Redirect(_)), "{verdict:?}");
+    }
+    (counters.get() - first.unwrap()) as f64 * 8.0 / ((to - from) as f64 / 1e9)
+}
+
+/// G18. Up to 1 Gbit/s, which no machine here can send, by a clock of the test's own: both directions, both IP versions, unlike sizes,
+/// flows without number; all that a packet goes through is run, and what is read is the session's counter.
+#[test]
+fn g18_a_gigabit_is_kept_by_the_whole_pipeline() {
+    for rate in [10_000_000, 1_000_000_000] {
+        for (uplink, version6) in [(true, false), (true, true), (false, false), (false, true)] {
+            for (sizes, flows) in [(&[64u64][..], 1), (&[64, 576, 1400], 50), (&[1400], 7), (&[100, 101, 1399], 500)] {
+                let measured = through_all(rate, uplink, version6, sizes, flows);
+                let error = (measured / rate as f64 - 1.0).abs();
+                assert!(error < 0.05, "{rate} {uplink} {version6} {sizes:?} {flows} flows: {measured:.0}");
+            }
+        }
+    }
 }
 
 fn uplink_passes(world: &World) -> Verdict<'_> {

@@ -4,15 +4,15 @@ use super::support::*;
 use crate::{Origin, Verdict, access, towards_phone};
 use basalt_ebpf_abi::{DownlinkState, DropReason, PuntReason, UplinkFlags};
 
-type Half = [u8; 8];
+pub(super) type Half = [u8; 8];
 
-const MINE: Half = [0x20, 1, 0x0d, 0xb8, 0, 6, 0, 5];
+pub(super) const MINE: Half = [0x20, 1, 0x0d, 0xb8, 0, 6, 0, 5];
 const NEIGHBOUR: Half = [0x20, 1, 0x0d, 0xb8, 0, 6, 0, 6];
-const SERVER6: Half = [0x20, 1, 0x0d, 0xb8, 0xbe, 0xef, 0, 1];
+pub(super) const SERVER6: Half = [0x20, 1, 0x0d, 0xb8, 0xbe, 0xef, 0, 1];
 const LINK: Half = [0xfe, 0x80, 0, 0, 0, 0, 0, 0];
 
 /// The world with a phone that has a prefix, too.
-fn world() -> World {
+pub(super) fn world() -> World {
     let world = World::new();
     world.settings.pools6[0].first.set(u64::from_be_bytes([0x20, 1, 0x0d, 0xb8, 0, 6, 0, 0]));
     world.settings.pools6[0].count.set(16);
@@ -24,7 +24,7 @@ fn world() -> World {
     world
 }
 
-fn ipv6(source: Half, destination: Half, next: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn ipv6(source: Half, destination: Half, next: u8, payload: &[u8]) -> Vec<u8> {
     let mut packet = vec![0x60, 0, 0, 0];
     packet.extend((payload.len() as u16).to_be_bytes());
     packet.extend([next, 64]);
@@ -201,7 +201,7 @@ fn segment6(up: bool, flags: u8) -> Vec<u8> {
     packet
 }
 
-fn eth6(packet: &[u8]) -> Vec<u8> {
+pub(super) fn eth6(packet: &[u8]) -> Vec<u8> {
     let mut frame = eth(packet);
     frame[12..14].copy_from_slice(&[0x86, 0xdd]);
     frame
