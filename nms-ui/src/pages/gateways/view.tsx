@@ -21,7 +21,8 @@ export const Route = createLazyRoute("/inside/n/$network/gateways")({ component:
 
 const HEALTH: Health[] = ["connected", "behind", "refusing", "silent", "never"];
 
-function useColumns(): Column<GatewayRow>[] {
+/** Certificates stand in the table where the orchestrator tells them of all gateways at once. */
+function useColumns(hasCertificates: boolean): Column<GatewayRow>[] {
   const { t } = useWords();
   return useMemo(
     () => [
@@ -35,7 +36,7 @@ function useColumns(): Column<GatewayRow>[] {
         value: (row) => row.state?.state?.version,
         cell: (row) => <Version of={row} />,
       },
-      { id: "certificate", title: t("gateways.certificate"), right: true, value: (row) => row.state?.certificate_expires_at, cell: (row) => <Certificate until={row.state?.certificate_expires_at} /> },
+      { id: "certificate", title: t("gateways.certificate"), right: true, extra: !hasCertificates, value: (row) => row.state?.certificate_expires_at, cell: (row) => <Certificate until={row.state?.certificate_expires_at} /> },
       { id: "tier", title: t("gateways.tier"), value: (row) => row.tier },
       { id: "enbs", title: t("nav.stations"), right: true, value: (row) => row.state?.state?.enbs?.length },
       { id: "phones", title: t("overview.phones"), right: true, value: (row) => row.state?.state?.registered_ues },
@@ -43,7 +44,7 @@ function useColumns(): Column<GatewayRow>[] {
       { id: "plane", title: t("gateways.dataPlane"), extra: true, value: (row) => row.state?.state?.data_plane },
       { id: "started", title: t("gateways.started"), extra: true, value: (row) => row.state?.state?.started_at, cell: (row) => <Age at={fromSeconds(row.state?.state?.started_at)} /> },
     ],
-    [t],
+    [t, hasCertificates],
   );
 }
 
@@ -56,7 +57,7 @@ function Gateways() {
   const gateways = useObjects(network, "gateways");
   const states = useGatewayStates(network);
   const tiers = useObjects(network, "tiers").data;
-  const columns = useColumns();
+  const columns = useColumns(states.data?.some((it) => it.certificate_expires_at) ?? false);
   const rows = useMemo(() => joined(gateways.data ?? [], states.data ?? [], tiers), [gateways.data, states.data, tiers]);
   const filter = useMemo(() => (state ? (row: GatewayRow) => row.health === state : undefined), [state]);
   const add = mayChange && (
