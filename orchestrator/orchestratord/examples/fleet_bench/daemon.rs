@@ -142,7 +142,10 @@ impl Drop for Daemon {
 /// Starts the daemon; its standard output.
 fn run(command: &[String]) -> (Child, Lines<BufReader<ChildStdout>>) {
     let [program, args @ ..] = command else { panic!("no program") };
-    let mut child = Command::new(program).args(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // As its unit and its images start it.
+    let mut command = Command::new(program);
+    command.env("MALLOC_ARENA_MAX", "2").args(args);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     (child, lines)
 }
