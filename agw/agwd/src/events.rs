@@ -8,6 +8,8 @@ use tokio::sync::broadcast;
 /// One event, told.
 #[derive(Debug, Clone)]
 pub struct EventLine {
+    /// Where it is kept until the orchestrator's outbox has it; 0 where it is not.
+    pub place: u64,
     /// Milliseconds since 1970 UTC.
     pub unix_millis: u64,
     /// `attached`, `rejected`, ...
@@ -41,9 +43,8 @@ impl Events {
         Self { past: VecDeque::new(), sender: broadcast::Sender::new(BACKLOG) }
     }
 
-    /// Tells an event: to the log with masked identities, to listeners with clear ones.
-    pub fn tell(&mut self, event: &Event) {
-        let line = EventLine::new(event);
+    /// Tells an event that is durable: to the log with masked identities, to listeners with clear ones.
+    pub fn tell(&mut self, event: &Event, line: EventLine) {
         match event {
             Event::EnbRefused { .. }
             | Event::EnbProtocolError { .. }
@@ -63,6 +64,12 @@ impl Events {
         self.past.push_back(line.clone());
         // Nobody listening is no failure.
         let _ = self.sender.send(line);
+    }
+
+    /// Events that are kept after a place, oldest first, as far as they are remembered.
+    #[must_use]
+    pub fn after(&self, place: u64) -> Vec<EventLine> {
+        self.past.iter().filter(|line| line.place > place).cloned().collect()
     }
 
     /// The last `count` events of `imsi` (empty: of all), oldest first, and those from now on.
@@ -86,10 +93,13 @@ fn masked(line: &EventLine) -> String {
 }
 
 impl EventLine {
-    fn new(event: &Event) -> Self {
+    /// An event as it happens.
+    #[must_use]
+    pub fn new(event: &Event) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (kind, imsi, enb, text) = describe(event);
         Self {
+            place: 0,
             unix_millis: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             kind,
             imsi,
@@ -202,12 +212,13 @@ mod tests {
     fn the_past_is_by_phone_and_in_order() {
         let mut events = Events::new();
         for imsi in ["001010000000001", "001010000000002", "001010000000001"] {
-            events.tell(&idle(imsi));
+            events.tell(&idle(imsi), EventLine::new(&idle(imsi)));
         }
         assert_eq!(events.watch("", 2).0.len(), 2);
         let (past, mut next) = events.watch("001010000000001", 10);
         assert_eq!(past.len(), 2);
-        events.tell(&idle("001010000000003"));
+        events.tell(&idle("001010000000003"), EventLine { place: 7, ..EventLine::new(&idle("001010000000003")) });
+        assert_eq!((events.after(6).len(), events.after(7).len()), (1, 0));
         assert_eq!(next.try_recv().unwrap().imsi, "001010000000003");
     }
 

@@ -10,8 +10,9 @@
 //! promised that a crash could take back, and nothing overtakes.
 
 use crate::calls::{self, Calls};
+use crate::cloud::outgoing;
 use crate::config::Effective;
-use crate::events::Events;
+use crate::events::{EventLine, Events};
 use crate::federation::{self, Federation};
 use crate::metrics::Metrics;
 use crate::storage;
@@ -99,6 +100,8 @@ struct Waiting {
     /// Its records' batch, if it has any.
     batch: Option<u64>,
     effects: Vec<Effect>,
+    /// The events among them, as they are told.
+    lines: Vec<EventLine>,
     /// The keeper's event that caused it.
     uplink: Option<u64>,
     /// What else happens when it is durable.
@@ -318,24 +321,48 @@ impl Gateway {
         effects.retain(|effect| !storage::stage(&mut batch, effect));
         let now = self.now().unix_secs;
         self.usage.note(&self.core, &effects, now, &mut batch);
-        self.hold(batch, effects, uplink, None);
+        let keeps_nothing_else = batch.is_empty();
+        let lines = outgoing::stage(&mut self.managed, &effects, &mut batch);
+        if keeps_nothing_else && !batch.is_empty() {
+            // An answer need not wait until it is durable that it is told of.
+            let (told, rest) = effects.into_iter().partition(|effect| matches!(effect, Effect::Tell(_)));
+            self.hold(Batch::new(), rest, Vec::new(), uplink, None);
+            self.hold(batch, told, lines, None, None);
+        } else {
+            self.hold(batch, effects, lines, uplink, None);
+        }
+    }
+
+    /// Tells an event that no step gave, when it is durable.
+    pub fn tell(&mut self, event: Event) {
+        let (effects, mut batch) = (vec![Effect::Tell(Box::new(event))], Batch::new());
+        let lines = outgoing::stage(&mut self.managed, &effects, &mut batch);
+        self.hold(batch, effects, lines, None, None);
     }
 
     /// Keeps `batch`; when it is durable, does `then`.
     pub fn save(&mut self, batch: Batch, then: Job) {
-        self.hold(batch, Vec::new(), None, Some(then));
+        self.hold(batch, Vec::new(), Vec::new(), None, Some(then));
     }
 
     /// Keeps `batch`; when it is durable, does `then`, before all that waits already.
     pub fn save_first(&mut self, batch: Batch, then: Job) {
         let batch = self.submit(batch);
-        self.waiting.push_front(Waiting { batch, effects: Vec::new(), uplink: None, then: Some(then), settled: true });
+        let (effects, lines) = (Vec::new(), Vec::new());
+        self.waiting.push_front(Waiting { batch, effects, lines, uplink: None, then: Some(then), settled: true });
         self.release_durable();
     }
 
-    fn hold(&mut self, batch: Batch, effects: Vec<Effect>, uplink: Option<u64>, then: Option<Job>) {
+    fn hold(
+        &mut self,
+        batch: Batch,
+        effects: Vec<Effect>,
+        lines: Vec<EventLine>,
+        uplink: Option<u64>,
+        then: Option<Job>,
+    ) {
         let batch = self.submit(batch);
-        self.waiting.push_back(Waiting { batch, effects, uplink, then, settled: false });
+        self.waiting.push_back(Waiting { batch, effects, lines, uplink, then, settled: false });
         self.release_durable();
     }
 
@@ -383,6 +410,7 @@ impl Gateway {
     }
 
     fn release(&mut self, step: Waiting) {
+        let mut lines = step.lines.into_iter();
         for effect in step.effects {
             match effect {
                 Effect::Send { link, stream, pdu } => self.send(link, Message::new(stream, ppid::S1AP, pdu)),
@@ -398,7 +426,9 @@ impl Gateway {
                 Effect::Tell(event) => {
                     self.note_enb(&event);
                     federation::note(self, &event);
-                    self.events.tell(&event);
+                    if let Some(line) = lines.next() {
+                        self.events.tell(&event, line);
+                    }
                 }
                 Effect::Reply { token, reply } => {
                     if let Some(sender) = self.replies.remove(&token) {

@@ -9,14 +9,14 @@ use agw_types::Event;
 pub fn take(gateway: &mut Gateway, report: Report) {
     match report {
         Report::Quota { .. } => usage::noticed(gateway, report),
-        Report::Path { peer, up: false } => gateway.events.tell(&Event::PathLost { peer: peer.into() }),
-        Report::Path { peer, up: true } => gateway.events.tell(&Event::PathBack { peer: peer.into() }),
+        Report::Path { peer, up: false } => gateway.tell(Event::PathLost { peer: peer.into() }),
+        Report::Path { peer, up: true } => gateway.tell(Event::PathBack { peer: peer.into() }),
         Report::Suspicious { peer, what, count } => {
             let (label, does) = words(what);
             gateway.metrics.suspicions.with_label_values(&[label]).inc_by(count);
             let advice = "block it if it is no base station of yours";
             let what = format!("{peer} {does} ({count} times since this was told last): {advice}");
-            gateway.events.tell(&Event::Security { imsi: None, what });
+            gateway.tell(Event::Security { imsi: None, what });
         }
     }
 }

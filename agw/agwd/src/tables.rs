@@ -116,5 +116,5 @@ fn tell(gateway: &mut Gateway, differences: &Differences) {
         "the data plane did not agree with the sessions: {missing} tunnels missing, {wrong} wrong, {foreign} of nobody; \
          {failed} could not be repaired"
     );
-    gateway.events.tell(&Event::Repaired { what });
+    gateway.tell(Event::Repaired { what });
 }

@@ -102,10 +102,12 @@ pub struct Phone {
 }
 
 /// Something worth telling.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Event {
     /// Grows by one within an epoch; given by the outbox.
     pub number: u64,
+    /// Where the daemon keeps it already; it need not any more once the outbox has it kept. 0 where it does not.
+    pub place: u64,
     /// Milliseconds since 1970 UTC.
     pub at: u64,
     /// `attached`, `rejected`, ...

@@ -115,6 +115,7 @@ impl Outbox {
                 text,
                 imsi: String::new(),
                 json: "{}".to_owned(),
+                place: 0,
                 ..event.clone()
             };
             self.number(gap);
@@ -297,7 +298,7 @@ mod tests {
     use super::*;
 
     fn event(kind: &str) -> Event {
-        Event { number: 0, at: 1, kind: kind.to_owned(), imsi: String::new(), text: String::new(), json: String::new() }
+        Event { at: 1, kind: kind.to_owned(), ..Event::default() }
     }
 
     #[test]

@@ -249,6 +249,24 @@ impl Gateway {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Begins to follow its events: a line of JSON for each.
+    ///
+    /// # Errors
+    /// The command cannot be started, or does not watch in time.
+    pub fn follow_events(&self) -> Result<Child> {
+        let mut command = Command::new(&self.programs.basalt);
+        command.arg("--socket").arg(self.socket()).args(["events", "-f", "-n", "1", "-o", "json"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        // What was before is told first: whoever has told it watches.
+        let mut output = child.stdout.take().context("no output")?;
+        let mut octet = [0];
+        while octet != *b"\n" {
+            output.read_exact(&mut octet).context("no event is told")?;
+        }
+        child.stdout = Some(output);
+        Ok(child)
+    }
+
     /// The same with `-o json`, read.
     ///
     /// # Errors

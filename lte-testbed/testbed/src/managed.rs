@@ -1,7 +1,10 @@
 //! What an operator changes at the orchestrator is seen by phones and packets at the gateway: addresses, rates, name servers,
 //! rules, barred equipment. Phones that may stay are not dropped, and a restart without the orchestrator changes nothing.
 
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
 use std::net::Ipv4Addr;
+use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +17,7 @@ use crate::gateway::subscribers;
 use crate::lab::{self, NetNs};
 use crate::load::{self, LoadPlan, Traffic};
 use crate::network::{Network, NetworkPlan};
-use crate::orchestrator::Orchestrator;
+use crate::orchestrator::{Orchestrator, Told};
 use crate::probe;
 use crate::radio::Radio;
 use crate::radio::subscriber::Subscriber;
@@ -27,6 +30,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The rate that the orchestrator gives later, and that of a data plan, bit/s.
 const SLOW: u64 = 4_000_000;
 const PLAN: u64 = 1_000_000;
+/// Kills at the moment when something was told.
+const KILLS: usize = 5;
 
 struct Managed {
     begin: Instant,
@@ -65,6 +70,7 @@ pub fn play(lab: &str, unprivileged: bool) -> Result<()> {
     managed.barred()?;
     managed.looks()?;
     managed.ends()?;
+    managed.told()?;
     managed.drain()?;
     let Managed { radio, network, mut orchestrator, .. } = managed;
     drop(radio);
@@ -344,6 +350,34 @@ impl Managed {
         Ok(())
     }
 
+    /// Whatever was told to somebody who watches is at the orchestrator, too, also when the gateway is killed the moment after.
+    fn told(&mut self) -> Result<()> {
+        let imsi = self.subscribers.first().context("no subscriber")?.imsi.to_string();
+        let mut told = BTreeSet::new();
+        for _ in 0..KILLS {
+            let mut watcher = self.network.gateway.follow_events()?;
+            self.network.gateway.basalt(&["detach", &imsi, "--reattach"])?;
+            let watched = watch_until(&mut watcher, "attached");
+            self.network.gateway.kill()?;
+            watcher.wait()?;
+            told.extend(watched?);
+            self.network.gateway.launch()?;
+            self.orchestrator.wait_for(GATEWAY, "the gateway is back", |seen| seen["connected"] == true)?;
+            self.until("phone 1 is back", || Ok(self.pings(0, 1)? == 1))?;
+        }
+        self.until("all that was told is at the orchestrator", || {
+            let known = self.orchestrator.events(GATEWAY)?;
+            let missing: Vec<_> = told.difference(&known).collect();
+            Ok(missing.is_empty())
+        })?;
+        ensure!(told.len() >= KILLS, "only {told:?} was told");
+        self.say(&format!(
+            "agwd was killed {KILLS} times on being heard: all {} events are at the orchestrator",
+            told.len()
+        ));
+        Ok(())
+    }
+
     /// Drained, the gateway has no connected phone and takes no new one.
     fn drain(&self) -> Result<()> {
         let drain = self.orchestrator.command(GATEWAY, "drain", &json!({"minutes": 1}))?;
@@ -362,6 +396,34 @@ impl Managed {
         self.reaches(0)?;
         self.say("no drain any more: phone 1 is back");
         Ok(())
+    }
+}
+
+/// Events as they are told, up to the first of a kind.
+fn watch_until(watcher: &mut Child, kind: &str) -> Result<BTreeSet<Told>> {
+    let output = watcher.stdout.take().context("no output")?;
+    let (tell, lines) = std::sync::mpsc::channel();
+    // It ends with the gateway.
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(|line| line.ok()) {
+            // Whoever waited may have given up.
+            let _ = tell.send(line);
+        }
+    });
+    let mut told = BTreeSet::new();
+    loop {
+        let line = lines.recv_timeout(LIMIT).with_context(|| format!("no event {kind} is told, but {told:?}"))?;
+        let event: Value = serde_json::from_str(&line)?;
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let (is, imsi, words) = (text("kind"), text("imsi"), text("text"));
+        let found = is == kind;
+        // Those are for this machine alone.
+        if !["idle", "connected"].contains(&is.as_str()) {
+            told.insert((is, imsi, words));
+        }
+        if found {
+            return Ok(told);
+        }
     }
 }
 

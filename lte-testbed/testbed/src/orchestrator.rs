@@ -1,6 +1,7 @@
 //! An orchestrator beside the gateway of a lab, used as any operator's program uses it: by its executable and its REST
 //! interface.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -29,6 +30,9 @@ pub const USER: (&str, &str) = ("operator", "a lab that lives for minutes");
 const LIMIT: Duration = Duration::from_secs(20);
 /// How long the program may take until it prints where it is.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// An event: of which kind, of whom, and in words. Those of an attach have the identity that was given, which is another one each time.
+pub type Told = (String, String, String);
 
 /// An orchestrator that was started.
 #[derive(Debug)]
@@ -289,6 +293,19 @@ impl Orchestrator {
     /// It refuses, with its words.
     pub fn gateway(&self, name: &str) -> Result<Value> {
         self.ask("GET", &format!("/networks/{NETWORK}/gateways/{name}/status"), &Value::Null)
+    }
+
+    /// Its latest events of a gateway.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn events(&self, name: &str) -> Result<BTreeSet<Told>> {
+        let page = self.ask("GET", &format!("/networks/{NETWORK}/gateways/{name}/events?limit=1000"), &Value::Null)?;
+        let told = |event: &Value| {
+            let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+            (text("kind"), text("imsi"), text("text"))
+        };
+        Ok(page["items"].as_array().into_iter().flatten().map(told).collect())
     }
 
     /// The metrics of a gateway that it has.

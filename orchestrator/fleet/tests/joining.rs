@@ -73,6 +73,7 @@ async fn reports_come_once_and_commands_are_done() {
     let handle = gateway.start(Some(replica.token(&secret)), 1);
     let event = Event {
         number: 0,
+        place: 0,
         at: 1,
         kind: "attached".to_owned(),
         imsi: imsi(1),

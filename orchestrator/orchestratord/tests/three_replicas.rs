@@ -85,7 +85,8 @@ async fn report(gateway: Arc<Gateway>, link: Handle, stop: Arc<AtomicBool>) -> u
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         let (kind, text) = ("attached".to_owned(), format!("event {events}"));
         let at = u64::try_from(at).unwrap();
-        link.tell(Input::Event(Event { number: 0, at, kind, imsi: imsi(1), text, json: "{}".to_owned() })).await;
+        link.tell(Input::Event(Event { at, kind, imsi: imsi(1), text, json: "{}".to_owned(), ..Event::default() }))
+            .await;
         events += 1;
         turns.tick().await;
     }

@@ -69,6 +69,8 @@ pub struct Managed {
     pub events: (u64, Vec<Event>),
     /// Events up to this number are not kept any more.
     pub events_forgotten: u64,
+    /// Events that the conversation has not numbered yet.
+    pub untold: outgoing::Untold,
     /// No new phones are taken.
     pub draining: bool,
     /// Former pools, as they were kept.
@@ -101,6 +103,7 @@ pub fn load(records: &Records, unreadable: &mut dyn FnMut(&str, &[u8])) -> Manag
     managed.identity = records.get(LINK, IDENTITY).and_then(storage::decode);
     managed.commands = commands::load(records, unreadable);
     managed.events = outgoing::load(records, unreadable);
+    managed.untold = outgoing::load_untold(records, unreadable);
     managed.events_forgotten = managed.events.1.first().map_or(0, |event| event.number.saturating_sub(1));
     managed.draining = records.get(LINK, DRAINING).and_then(storage::decode).unwrap_or(0) > 0;
     managed.retired = records.get(LINK, RETIRED).and_then(storage::decode).unwrap_or_default();

@@ -9,7 +9,7 @@
 mod commands;
 mod force;
 mod managed;
-mod outgoing;
+pub mod outgoing;
 mod overlay;
 mod phones;
 mod plan;
@@ -51,7 +51,8 @@ pub fn start(gateway: &mut Gateway, jobs: &mpsc::Sender<Job>, seed: SecureSeed) 
     };
     let site = Arc::new(Loop { jobs: jobs.clone(), ledger: gateway.managed.ledger() });
     let handle = basalt_cloud_link::spawn(plan, site, Arc::new(TcpDial));
-    report::start(handle.clone(), jobs.clone(), gateway.events.watch("", 0).1);
+    let untold = std::mem::take(&mut gateway.managed.untold.events);
+    report::start(handle.clone(), jobs.clone(), gateway.events.watch("", 0).1, untold);
     crate::slots::trial::watch(gateway, jobs, &handle);
     let before = std::mem::take(&mut gateway.managed.commands);
     for report in commands::begun_before(gateway, before) {

@@ -16,38 +16,57 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 const LOOK: Duration = Duration::from_secs(5);
 /// Looks between two readings of all metrics.
 const METRICS: u32 = 6;
-/// Too many, and of no use to somebody far away.
-const LOCAL: [&str; 2] = ["idle", "connected"];
-
-/// Starts both.
-pub fn start(link: Handle, jobs: mpsc::Sender<Job>, events: broadcast::Receiver<EventLine>) {
-    tokio::spawn(forward(link.clone(), events));
+/// Starts both. `untold` are events of before that the conversation has not had.
+pub fn start(link: Handle, jobs: mpsc::Sender<Job>, events: broadcast::Receiver<EventLine>, untold: Vec<Event>) {
+    tokio::spawn(forward(link.clone(), jobs.clone(), events, untold));
     tokio::spawn(look(link, jobs));
 }
 
-async fn forward(link: Handle, mut events: broadcast::Receiver<EventLine>) {
-    loop {
-        let line = match events.recv().await {
-            Ok(line) => line,
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "events came faster than they could be kept for the orchestrator");
-                continue;
-            }
-            Err(RecvError::Closed) => return,
-        };
-        if LOCAL.contains(&line.kind) {
-            continue;
-        }
-        let event = Event {
-            number: 0,
-            at: line.unix_millis,
-            kind: line.kind.to_owned(),
-            imsi: line.imsi,
-            text: line.text,
-            json: line.json,
-        };
+async fn forward(
+    link: Handle,
+    jobs: mpsc::Sender<Job>,
+    mut events: broadcast::Receiver<EventLine>,
+    untold: Vec<Event>,
+) {
+    let mut last = 0;
+    for event in untold {
+        last = event.place;
         link.tell(Input::Event(event)).await;
     }
+    loop {
+        let lines = match events.recv().await {
+            Ok(line) => vec![line],
+            // They came faster than they could be passed on: they are remembered.
+            Err(RecvError::Lagged(_)) => match remembered(&jobs, last).await {
+                Some(lines) => lines,
+                None => return,
+            },
+            Err(RecvError::Closed) => return,
+        };
+        for line in lines {
+            // What is not kept has no place, and what came twice is behind.
+            if line.place > last {
+                last = line.place;
+                link.tell(Input::Event(event(line))).await;
+            }
+        }
+    }
+}
+
+/// Events after a place; `None` when the daemon ends.
+async fn remembered(jobs: &mpsc::Sender<Job>, place: u64) -> Option<Vec<EventLine>> {
+    let (done, wait) = oneshot::channel();
+    let job: Job = Box::new(move |gateway| {
+        // Whoever asked may have gone.
+        let _ = done.send(gateway.events.after(place));
+    });
+    jobs.send(job).await.ok()?;
+    wait.await.ok()
+}
+
+fn event(line: EventLine) -> Event {
+    let EventLine { place, unix_millis: at, kind, imsi, text, json, .. } = line;
+    Event { number: 0, place, at, kind: kind.to_owned(), imsi, text, json }
 }
 
 async fn look(link: Handle, jobs: mpsc::Sender<Job>) {

@@ -116,7 +116,7 @@ fn grant(gateway: &mut Gateway, imsi: Imsi) {
         }
     }
     if exhausted && !was_exhausted {
-        gateway.events.tell(&Event::DataUsedUp { imsi, slowed: plan.and_then(|plan| plan.slow) });
+        gateway.tell(Event::DataUsedUp { imsi, slowed: plan.and_then(|plan| plan.slow) });
     }
 }
 
@@ -128,7 +128,7 @@ pub fn noticed(gateway: &mut Gateway, report: Report) {
     if exhausted {
         grant(gateway, imsi);
     } else if let Some(left) = remaining(gateway, imsi) {
-        gateway.events.tell(&Event::DataLow { imsi, left });
+        gateway.tell(Event::DataLow { imsi, left });
     }
 }
 
