@@ -14,6 +14,8 @@ mod convert;
 mod dial;
 mod drive;
 mod key;
+#[cfg(test)]
+mod skew;
 mod tls;
 
 pub use certify::secure_channel;
