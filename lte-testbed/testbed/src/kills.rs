@@ -121,15 +121,31 @@ pub fn run(
     phones: usize,
     plan: &KillPlan,
 ) -> Result<KillReport> {
+    under_packets(gateway, radio, internet, phones, plan.rate, |gateway, report| kill(gateway, plan, report))
+}
+
+/// Does something to a gateway whose first `phones` phones are attached and connected, while each of them sends and receives numbered packets;
+/// `rate` of them each second, in each direction, of all phones together.
+///
+/// # Errors
+/// What is done fails, or something of the lab. What was lost is no error: it is in the report.
+pub fn under_packets(
+    gateway: &mut Gateway,
+    radio: &Radio,
+    internet: &NetNs,
+    phones: usize,
+    rate: u32,
+    work: impl FnOnce(&mut Gateway, &mut KillReport) -> Result<()>,
+) -> Result<KillReport> {
     let began = Instant::now();
     let addresses = (0..phones).map(|phone| address(radio, phone)).collect::<Result<Vec<_>>>()?;
     let imsis = (0..phones).map(|phone| imsi(radio, phone)).collect::<Result<Vec<_>>>()?;
     let before = accounted(gateway, &imsis)?;
-    let traffic = Traffic::start(radio, internet, &addresses, plan.rate)?;
+    let traffic = Traffic::start(radio, internet, &addresses, rate)?;
     let mut report = KillReport::default();
-    let killed = kill(gateway, plan, &mut report);
+    let worked = work(gateway, &mut report);
     traffic.finish(radio, &mut report)?;
-    killed?;
+    worked?;
     let after = accounted(gateway, &imsis)?;
     report.uplink.accounted = after.uplink_octets - before.uplink_octets;
     report.uplink.accounted_packets = after.uplink_packets - before.uplink_packets;

@@ -39,3 +39,4 @@ pub mod scenario;
 pub mod stop;
 pub mod sys;
 mod traced;
+mod upgrades;

@@ -166,6 +166,9 @@ fn step(sentence: &str) -> Sentence<Step> {
         ["internet", "floods", "ue", phone, "for", time, "and", rate, "bit/s", "arrive"] => {
             Ok(Step::Flood(index(phone)?, duration(time)?, number(rate)?))
         }
+        ["gateway", "is", "upgraded", "and", "taken", "back", "under", "packets", "of", "ues", "1", "to", last] => {
+            Ok(Step::Upgrades(index(last)?))
+        }
         ["gateway", "is", "killed", kills, "times", "under", "packets", "of", "ues", "1", "to", last] => {
             Ok(Step::Kills(index(last)?, number(kills)?, 0))
         }

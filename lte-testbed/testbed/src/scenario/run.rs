@@ -19,6 +19,7 @@ use crate::kills::{self, KillPlan};
 use crate::lab;
 use crate::probe;
 use crate::radio::{Io, Shared};
+use crate::upgrades;
 
 /// How a scenario failed.
 #[derive(Debug)]
@@ -80,6 +81,7 @@ impl World {
             Step::SendNumbered(phone, count, ipv6) => self.send_numbered(phone - 1, *count, *ipv6),
             Step::SendNumberedOver(phone, count, to, back) => self.send_numbered_over(phone - 1, *count, *to, back - 1),
             Step::Flood(phone, time, rate) => self.flood(phone - 1, *time, *rate),
+            Step::Upgrades(phones) => upgrades::run(&mut self.network, &self.radio, *phones),
             Step::Kills(phones, kills, every) => self.kills(*phones, *kills, *every),
             Step::Rates(phone, rates, wide) => super::rates::run(self, phone - 1, rates, *wide),
             Step::TraceCall(phone) => calls::begin(self, phone - 1),

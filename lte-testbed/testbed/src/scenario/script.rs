@@ -27,7 +27,9 @@ impl Script {
     /// Whether it measures what the machine gives it: neighbours would take of it.
     #[must_use]
     pub fn measures(&self) -> bool {
-        self.steps.iter().any(|(_, step)| matches!(step, Step::Flood(..) | Step::Rates(..) | Step::Kills(..)))
+        self.steps
+            .iter()
+            .any(|(_, step)| matches!(step, Step::Flood(..) | Step::Rates(..) | Step::Kills(..) | Step::Upgrades(_)))
     }
 }
 
@@ -142,6 +144,9 @@ pub enum Step {
     /// The gateway is killed so often at random while the first so many phones send and receive numbered packets; every so often its
     /// tables are asked for in another size. Nothing may be lost, reordered or miscounted.
     Kills(usize, u32, u32),
+    /// An orchestrator upgrades the gateway to another version and takes it back, while the first so many phones send and receive numbered
+    /// packets and one of them pings: nothing may be lost, reordered or miscounted.
+    Upgrades(usize),
     /// The operator looks at a phone's packets for so long: they are seen at every hop, and written into a capture.
     Watch(usize, Duration),
     /// The operator begins to trace a phone's signalling.
