@@ -55,6 +55,7 @@ impl Federation {
             // Told when the phone shows itself again.
             Purpose::Notify if answer == FegAnswer::Unavailable => self.await_reachable(imsi),
             Purpose::Notify => {}
+            Purpose::Gateway(ebi) => self.gateway_told(now, imsi, ebi, &answer),
         }
         out.push(Effect::Save(imsi, Urgency::Soon));
     }
@@ -154,6 +155,7 @@ impl Federation {
                     known.confirmed = true;
                     known.hss = hss;
                 }
+                self.tell_gateway(now, imsi, out);
             }
             FegAnswer::Refused(..) => {
                 self.known.remove(&asked.imsi);

@@ -4,7 +4,7 @@ use crate::subscription::Subscription;
 use crate::types::{Effect, Feg, FegAnswer, Urgency, Wish};
 use crate::{Effects, Federation, Stream, Timer};
 use agw_types::{Answer, AuthFailure, Question, Ticket, Unavailable};
-use basalt_ids::{Imeisv, Imsi, Plmn, Tac};
+use basalt_ids::{Ebi, Imeisv, Imsi, Plmn, Tac};
 use basalt_sansio::{Duration, Time};
 
 /// Phones that something is remembered of at most.
@@ -30,13 +30,15 @@ pub(crate) enum Purpose {
     Purge,
     /// Nobody waits: it hears that the phone can be reached.
     Notify,
+    /// Nobody waits: it hears which PDN gateway has a session.
+    Gateway(Ebi),
 }
 
 impl Purpose {
     pub(crate) const fn ticket(&self) -> Option<Ticket> {
         match self {
             Self::Vector(ticket) | Self::Check(ticket, ..) | Self::Profile(ticket, _) => Some(*ticket),
-            Self::More | Self::Confirm | Self::Purge | Self::Notify => None,
+            Self::More | Self::Confirm | Self::Purge | Self::Notify | Self::Gateway(_) => None,
         }
     }
 }

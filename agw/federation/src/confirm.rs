@@ -25,6 +25,7 @@ impl Federation {
     pub(crate) fn left(&mut self, now: Time, imsi: Imsi) {
         if let Some(known) = self.known.get_mut(&imsi) {
             (known.present, known.connected) = (false, false);
+            known.sessions.clear();
             self.timers.arm(Timer::Purge(imsi), now + self.config.profile_age);
         }
     }

@@ -109,6 +109,7 @@ impl Federation {
         let lost = self.known.iter().filter(|(imsi, known)| known.present && of(&known.hss) && concerns(imsi));
         let lost: Vec<Imsi> = lost.map(|(imsi, _)| *imsi).collect();
         for imsi in lost {
+            self.forget_told(imsi);
             self.unconfirm(now, imsi);
         }
         self.confirm_soon(now);

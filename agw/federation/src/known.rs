@@ -1,11 +1,12 @@
 //! What is remembered of a phone.
 
+use crate::anchors::Anchored;
 use crate::subscription::Subscription;
 use agw_types::AuthMaterial;
-use basalt_ids::{Imsi, Plmn, Tac};
+use basalt_ids::{Ebi, Imsi, Plmn, Tac};
 use basalt_sansio::{Duration, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Challenges remembered, so that one that comes again is noticed.
 const CHALLENGES: usize = 16;
@@ -54,6 +55,8 @@ pub(crate) struct Known {
     pub(crate) connected: bool,
     /// The home network wants to hear when it can be reached (URRP-MME, TS 23.401 §5.7.2).
     pub(crate) awaited: bool,
+    /// Its sessions by their default bearers.
+    pub(crate) sessions: BTreeMap<Ebi, Anchored>,
 }
 
 impl Known {
@@ -116,6 +119,7 @@ impl Known {
             present: false,
             connected: false,
             awaited: from.awaited,
+            sessions: BTreeMap::new(),
         }
     }
 

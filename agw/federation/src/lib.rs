@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
+mod anchors;
 mod answers;
 mod asking;
 mod confirm;
@@ -32,7 +33,7 @@ mod zones;
 pub use known::Remembered;
 pub use subscription::{Access, Accesses, Subscription};
 pub use types::{
-    Config, Effect, Equipment, EquipmentStatus, Feg, FegAnswer, HomeRequest, Input, Outcome, Urgency, Wish,
+    Config, Effect, Equipment, EquipmentStatus, Feg, FegAnswer, HomeRequest, Input, Outcome, PdnGateway, Urgency, Wish,
 };
 pub use zones::Zones;
 
@@ -55,6 +56,8 @@ enum Timer {
     Purge(Imsi),
     /// The next phones are confirmed.
     Confirm,
+    /// The next home networks hear what the PDN gateway is called.
+    Tell,
 }
 
 /// How a federation gateway stands.
@@ -74,6 +77,8 @@ pub struct Federation {
     known: BTreeMap<Imsi, Known>,
     /// Phones whose home network has to hear once more that they are here.
     unconfirmed: VecDeque<Imsi>,
+    /// Phones whose home network has to hear which PDN gateway they have.
+    untold: VecDeque<Imsi>,
     timers: Timers<Timer>,
     next: u64,
     /// Since when there is no stream at all.
@@ -91,6 +96,7 @@ impl Federation {
             asked: BTreeMap::new(),
             known: BTreeMap::new(),
             unconfirmed: VecDeque::new(),
+            untold: VecDeque::new(),
             timers: Timers::new(),
             next: 0,
             dark: Some(Time::ZERO),
@@ -112,6 +118,7 @@ impl Federation {
             Input::Restored(imsi, serving) => self.restored(now, imsi, serving),
             Input::Left(imsi) => self.left(now, imsi),
             Input::Connected(imsi, connected) => self.connected(now, imsi, connected, out),
+            Input::Session(imsi, ebi, apn) => self.session(now, imsi, ebi, apn, out),
             Input::Wakeup => self.wakeup(now, out),
         }
     }
@@ -121,7 +128,11 @@ impl Federation {
     pub fn configure(&mut self, config: Config) {
         let places = config.fegs.len().max(self.streams.len());
         self.streams.resize(places, Stream::Down);
+        let renamed = self.config.pdn_gateway != config.pdn_gateway;
         self.config = config;
+        if renamed {
+            self.renamed();
+        }
     }
 
     /// When [`Input::Wakeup`] is wanted.
@@ -162,6 +173,7 @@ impl Federation {
                 Timer::Over(id) => self.over(now, id, out),
                 Timer::Purge(imsi) => self.purge(now, imsi, out),
                 Timer::Confirm => self.confirm(now, out),
+                Timer::Tell => self.tell_some(now, out),
             }
         }
     }

@@ -55,6 +55,8 @@ pub struct Subscription {
 
 /// Access-Restriction-Data: E-UTRAN is not allowed (TS 29.272 §7.3.31).
 const NO_EUTRAN: u32 = 1 << 4;
+/// The same: sessions may not go on over accesses that are not of 3GPP.
+const NO_OTHER_ACCESS: u32 = 1 << 5;
 /// Operator-Determined-Barring: all packet services are barred (TS 29.272 §7.3.30).
 const ALL_PACKET_SERVICES: u32 = 1;
 /// DSR-Flags (TS 29.272 §7.3.25).
@@ -74,6 +76,18 @@ const USUAL_QOS: BearerQos =
     BearerQos { qci: Qci(9), arp: Arp { priority: 14, may_preempt: false, preemptable: true } };
 
 impl Subscription {
+    /// Whether sessions may go on over accesses that are not of 3GPP.
+    pub(crate) fn may_leave(&self) -> bool {
+        self.access_restriction.unwrap_or(0) & NO_OTHER_ACCESS == 0
+    }
+
+    /// Context-Identifier of what is subscribed for an access point: its own, or that of any.
+    pub(crate) fn context_of(&self, apn: &Apn) -> Option<u32> {
+        let list = &self.accesses.as_ref()?.list;
+        let own = list.iter().find(|access| access.apn.as_ref() == Some(apn));
+        own.or_else(|| list.iter().find(|access| access.apn.is_none())).map(|access| access.context)
+    }
+
     /// Takes in what changed (TS 29.272 §5.2.2.1.2).
     pub fn merge(&mut self, change: Subscription) {
         self.msisdn = change.msisdn.or(self.msisdn);

@@ -4,7 +4,7 @@ use super::*;
 use agw_types::{
     Ambr, Answer, AuthFailure, AuthMaterial, Cancelled, PdnTypes, Question, Resync, Ticket, UeId, Unavailable,
 };
-use basalt_ids::{Plmn, Tac};
+use basalt_ids::{Ebi, Plmn, Tac};
 use basalt_sansio::{Duration, SlotId};
 use basalt_security::Secret;
 
@@ -375,4 +375,79 @@ fn zones_are_looked_at_by_tracking_area() {
     let barred =
         |effect: &Effect| matches!(effect, Effect::Answer(_, Answer::Profile(_, barred)) if barred[..] == [Tac(2)]);
     assert!(served.iter().any(barred), "{served:?}");
+}
+
+const PGW: &str = "192.0.2.8";
+
+fn anchored(config: &mut Config) {
+    config.pdn_gateway = Some(PdnGateway::Address(PGW.parse().unwrap()));
+}
+
+fn started(world: &mut World, ebi: u8, apn: &str) -> Vec<Effect> {
+    world.step(Input::Session(imsi(), Ebi::new(ebi).unwrap(), apn.parse().ok()))
+}
+
+#[test]
+fn a_home_network_is_told_once_which_gateway_has_a_session() {
+    let mut world = World::new(anchored);
+    world.up();
+    world.register();
+    let (feg, id, wish) = sent(&started(&mut world, 5, "internet"));
+    let gateway = PdnGateway::Address(PGW.parse().unwrap());
+    assert_eq!(wish, Wish::Gateway { context: Some(1), apn: "internet".parse().unwrap(), gateway });
+    world.step(Input::Answered(feg, id, FegAnswer::Done));
+    // Another access point is another matter; one that is not subscribed for has no context.
+    let (feg, id, wish) = sent(&started(&mut world, 6, "ims"));
+    assert!(matches!(wish, Wish::Gateway { context: None, .. }));
+    world.step(Input::Answered(feg, id, FegAnswer::Done));
+    // It is called otherwise now: of the session that stands, the home network hears it.
+    world.step(Input::Session(imsi(), Ebi::new(6).unwrap(), None));
+    let mut config = Config::new(vec!["feg1".to_owned(), "feg2".to_owned()]);
+    let (host, realm) = ("pgw.epc.example".to_owned(), "epc.example".to_owned());
+    config.pdn_gateway = Some(PdnGateway::Host { host, realm });
+    world.federation.configure(config.clone());
+    let (_, _, wish) = sent(&world.pass(Duration::ZERO));
+    assert!(matches!(wish, Wish::Gateway { gateway: PdnGateway::Host { .. }, context: Some(1), .. }));
+    world.federation.configure(config);
+    assert_eq!(world.pass(Duration::from_secs(1)), []);
+}
+
+#[test]
+fn nobody_is_told_of_a_gateway_without_need() {
+    let mut world = World::new(|_| ());
+    world.up();
+    world.register();
+    assert_eq!(started(&mut world, 5, "internet"), [], "no other access leads to this gateway");
+    let mut world = World::new(anchored);
+    world.up();
+    let (feg, id, _) = sent(&world.locate(1));
+    let FegAnswer::Located(mut subscription, hss) = located(1_000) else { panic!("no subscription") };
+    subscription.access_restriction = Some(1 << 5);
+    world.step(Input::Answered(feg, id, FegAnswer::Located(subscription, hss)));
+    assert_eq!(started(&mut world, 5, "internet"), [], "the phone may not leave for another access");
+}
+
+#[test]
+fn who_does_not_answer_or_forgets_is_told_of_the_gateway_again() {
+    let mut world = World::new(anchored);
+    world.up();
+    world.register();
+    let (feg, id, _) = sent(&started(&mut world, 5, "internet"));
+    // Nor does anybody else.
+    let (feg, id, _) = sent(&world.step(Input::Answered(feg, id, FegAnswer::Unavailable)));
+    world.step(Input::Answered(feg, id, FegAnswer::Unavailable));
+    let confirm = |world: &mut World, time| {
+        let (feg, id, wish) = sent(&world.pass(time));
+        assert!(matches!(wish, Wish::Locate { attach: false, .. }));
+        let effects = world.step(Input::Answered(feg, id, located(1_000)));
+        let told = |effect: &Effect| match effect {
+            Effect::Send { feg, id, wish: Wish::Gateway { .. }, .. } => Some((*feg, *id)),
+            _ => None,
+        };
+        let (feg, id) = effects.iter().find_map(told).expect("it is told");
+        world.step(Input::Answered(feg, id, FegAnswer::Done));
+    };
+    confirm(&mut world, Duration::from_secs(11));
+    world.step(Input::Home(Feg(0), 1, HomeRequest::Reset(Vec::new(), "hss1".to_owned())));
+    confirm(&mut world, Duration::from_secs(2));
 }

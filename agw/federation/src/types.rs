@@ -3,8 +3,9 @@
 use crate::subscription::Subscription;
 use crate::zones::Zones;
 use agw_types::{Answer, AuthMaterial, Cancelled, Profile, Question, Resync, Ticket};
-use basalt_ids::{Imeisv, Imsi, Plmn};
+use basalt_ids::{Apn, Ebi, Imeisv, Imsi, Plmn};
 use basalt_sansio::Duration;
+use core::net::IpAddr;
 
 /// A federation gateway, by its place in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +30,22 @@ pub struct Config {
     pub equipment: Equipment,
     /// Zones of home networks (Regional-Subscription-Zone-Code) that the tracking areas here belong to.
     pub zones: Zones,
+    /// What home networks are told that our PDN gateway is called; `None` for nothing, where no other access leads to it.
+    pub pdn_gateway: Option<PdnGateway>,
+}
+
+/// How a PDN gateway is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PdnGateway {
+    /// By its address.
+    Address(IpAddr),
+    /// By its name.
+    Host {
+        /// Its name.
+        host: String,
+        /// Its realm.
+        realm: String,
+    },
 }
 
 /// The check of equipment by the home network's EIR. What is never served here, mobility's own lists say.
@@ -57,6 +74,7 @@ impl Config {
             waiting: 4_096,
             equipment: Equipment::default(),
             zones: Zones::default(),
+            pdn_gateway: None,
         }
     }
 }
@@ -86,6 +104,15 @@ pub enum Wish {
     Check(Imeisv),
     /// The phone can be reached, which the home network wanted to know.
     Reachable,
+    /// A PDN gateway has a session of the phone's.
+    Gateway {
+        /// Context-Identifier of the subscribed access point.
+        context: Option<u32>,
+        /// The access point.
+        apn: Apn,
+        /// Which has it.
+        gateway: PdnGateway,
+    },
 }
 
 /// What a federation gateway answers.
@@ -159,6 +186,8 @@ pub enum Input {
     Left(Imsi),
     /// A phone has a radio connection, or has none any more.
     Connected(Imsi, bool),
+    /// A session of a phone's stands with an access point, or is over (`None`).
+    Session(Imsi, Ebi, Option<Apn>),
     /// [`crate::Federation::next_wakeup`] has come.
     Wakeup,
 }

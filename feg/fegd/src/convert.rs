@@ -5,7 +5,8 @@ use basalt_ids::{Tac, Tai};
 use basalt_sansio::Duration;
 use feg_relay::{Answer, Ask, Outcome, Request, Wish};
 use feg_s6a::{
-    Ambr, ApnConfiguration, Cancellation, EquipmentStatus, Inserted, PdnType, Resync, Subscription, Terminal, Vector,
+    Ambr, ApnConfiguration, Cancellation, EquipmentStatus, GatewayIdentity, Inserted, PdnGateway, PdnType, Resync,
+    Subscription, Terminal, Vector,
 };
 
 /// Longest that a gateway may wait.
@@ -23,7 +24,8 @@ pub fn request(request: api::Request) -> Option<Request> {
         }
         Kind::Purge(_) => Wish::Purge,
         Kind::CheckEquipment(wanted) => Wish::Check(terminal(wanted.imei, wanted.software)?),
-        Kind::Notify(_) => Wish::Reachable,
+        Kind::Notify(api::Notify { gateway: None }) => Wish::Reachable,
+        Kind::Notify(api::Notify { gateway: Some(told) }) => Wish::Gateway(pdn_gateway(told)?),
     };
     let within = Duration::from_millis(request.within_ms.into()).min(LONGEST);
     Some(Request {
@@ -48,6 +50,22 @@ fn terminal(imei: String, software: String) -> Option<Terminal> {
     let digits = |text: &str| text.bytes().all(|octet| octet.is_ascii_digit());
     let sound = imei.len() == 14 && digits(&imei) && software.len() <= 2 && digits(&software);
     sound.then_some(Terminal { imei, software })
+}
+
+/// A name or an address, and not both.
+fn pdn_gateway(told: api::PdnGateway) -> Option<PdnGateway> {
+    let name = |text: &str| {
+        let good = |octet: u8| octet.is_ascii_alphanumeric() || b".-".contains(&octet);
+        (1..=255).contains(&text.len()) && text.bytes().all(good)
+    };
+    let identity = match (told.address.as_str(), told.host, told.realm) {
+        ("", host, realm) if name(&host) && name(&realm) => GatewayIdentity::Host { host, realm },
+        (address, host, realm) if host.is_empty() && realm.is_empty() => {
+            GatewayIdentity::Address(address.parse().ok()?)
+        }
+        _ => return None,
+    };
+    Some(PdnGateway { context: told.context, apn: told.apn.parse().ok()?, identity })
 }
 
 /// An answer, for its gateway.
@@ -203,6 +221,17 @@ mod tests {
         assert!(matches!(good.wish, Wish::Vectors { count: 2, resync: Some(_), .. }));
         assert_eq!(good.within, LONGEST);
         assert!(asked(wanted(vec![1; 29])).is_none() && asked(wanted(vec![1; 31])).is_none());
+        let told = |address: &str, host: &str, realm: &str| {
+            let (address, host, realm) = (address.to_owned(), host.to_owned(), realm.to_owned());
+            let gateway = api::PdnGateway { context: Some(1), apn: "internet".to_owned(), address, host, realm };
+            asked(api::request::Kind::Notify(api::Notify { gateway: Some(gateway) })).map(|request| request.wish)
+        };
+        assert!(matches!(told("2001:db8::1", "", ""), Some(Wish::Gateway(_))));
+        assert!(matches!(told("", "pgw.example", "example"), Some(Wish::Gateway(_))));
+        for wrong in [("", "", ""), ("192.0.2.1", "pgw.example", "example"), ("here", "", ""), ("", "pgw example", "x")]
+        {
+            assert_eq!(told(wrong.0, wrong.1, wrong.2), None, "{wrong:?}");
+        }
         let check = |imei: &str| {
             asked(api::request::Kind::CheckEquipment(api::CheckEquipment {
                 imei: imei.to_owned(),

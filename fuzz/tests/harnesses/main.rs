@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a harness fails by panicking")]
 
 mod diameter;
+mod diameter_peers;
 mod gtp;
 mod nas;
 mod pipeline;

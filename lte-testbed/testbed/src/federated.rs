@@ -58,19 +58,21 @@ impl Federated {
         let home = Home::without_gateway(&network.lab, foreign, &subscribers, &FEGS)?;
         say(&format!("foreign operator 999-70: an HSS with {phones} subscribers, realm {}", home.realm()));
         let fegs = [feg(&orchestrator, &network, 1)?, feg(&orchestrator, &network, 2)?];
-        let federation = json!({
-            // One through the orchestrator; the other one straight, by the certificates that both have from the orchestrator.
-            "gateways": [{"gateway": "feg1"}, {"gateway": "feg2", "address": fegs[1].address()}],
-            "peers": [home.as_peer()],
-            "networks": [{"plmn": "999-70", "realm": home.realm()}],
-        });
-        orchestrator.put("federations/partner", &federation)?;
+        orchestrator.put("federations/partner", &federation(&home, &fegs, false))?;
         network.gateway.basalt(&["gateway", "join", &orchestrator.gateway_token(GATEWAY)?])?;
         let radio = network.radio()?;
         load::bring_up_enbs(&radio, &enb(phones)?)?;
         let mut federated = Self { subscribers, radio, fegs, home, orchestrator, network };
         federated.wait()?;
         Ok(federated)
+    }
+
+    /// Has the orchestrator change peers and routing: a second server of the home network's, which is never there, comes or goes.
+    ///
+    /// # Errors
+    /// The orchestrator does not answer.
+    pub fn reconfigure(&self, second: bool) -> Result<()> {
+        self.orchestrator.put("federations/partner", &federation(&self.home, &self.fegs, second))
     }
 
     /// Waits until every part has found those that it needs.
@@ -107,6 +109,18 @@ impl Federated {
         drop((radio, fegs, home, orchestrator));
         network.end()
     }
+}
+
+/// What the orchestrator is told of the partner; `second`: of two servers, the other of which is never there.
+fn federation(home: &Home, fegs: &[Feg; 2], second: bool) -> serde_json::Value {
+    let mut peers = vec![home.as_peer()];
+    peers.extend(second.then(|| home.absent_peer()));
+    json!({
+        // One through the orchestrator; the other one straight, by the certificates that both have from the orchestrator.
+        "gateways": [{"gateway": "feg1"}, {"gateway": "feg2", "address": fegs[1].address()}],
+        "peers": peers,
+        "networks": [{"plmn": "999-70", "realm": home.realm()}],
+    })
 }
 
 /// Makes a federation gateway at the orchestrator and starts it with its token.

@@ -1,5 +1,6 @@
-//! Kills federation gateways, the orchestrator and the gateway at random instants while phones of a foreign network attach and leave, and
-//! says what became of every attach and every authentication vector.
+//! Kills federation gateways, the orchestrator, the gateway and the home network's HSS at random instants while phones of a foreign
+//! network attach and leave, has the orchestrator change peers and routing meanwhile, and says what became of every attach and every
+//! authentication vector.
 //!
 //! ```text
 //!   phone ── attach ──► done
@@ -42,6 +43,8 @@ pub struct FederationKillPlan {
 pub struct FederationKillReport {
     /// Kills by victim.
     pub kills: BTreeMap<&'static str, u32>,
+    /// Times that the orchestrator changed peers and routing of the federation gateways.
+    pub reconfigurations: u32,
     /// Attaches that phones began.
     pub attaches: u64,
     /// Attaches that were done.
@@ -93,7 +96,11 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// A phone that has left is released by then.
 const RELEASED: Duration = Duration::from_secs(2);
 /// Who can be killed.
-const VICTIMS: [&str; 4] = ["feg1", "feg2", "orchestrator", "gateway"];
+const VICTIMS: [&str; 5] = ["feg1", "feg2", "orchestrator", "gateway", "hss"];
+const ORCHESTRATOR: usize = 2;
+const GATEWAY: usize = 3;
+/// Longest between two changes of the configuration, milliseconds.
+const RECONFIGURED: u64 = 4_000;
 
 /// Kills until there were enough kills and everything is whole again. All phones are attached at the end.
 ///
@@ -140,7 +147,9 @@ struct Course {
     killed: u32,
     next_kill: Instant,
     /// When each of the victims is started again; `None` while it runs.
-    down: [Option<Instant>; 4],
+    down: [Option<Instant>; VICTIMS.len()],
+    /// When the configuration is changed next.
+    next_change: Instant,
     /// Since when gateway and base station have been there.
     whole_since: Option<Instant>,
     /// Phones stay when they are there.
@@ -167,7 +176,8 @@ impl Course {
             phones,
             killed: 0,
             next_kill: now + Duration::from_millis(300),
-            down: [None; 4],
+            down: [None; VICTIMS.len()],
+            next_change: now + Duration::from_millis(500),
             whole_since: Some(now),
             ending: false,
             report: FederationKillReport::default(),
@@ -187,6 +197,7 @@ impl Course {
                 start(federated, victim)?;
             }
         }
+        self.reconfigure(federated, now);
         if now < self.next_kill {
             return Ok(());
         }
@@ -207,10 +218,21 @@ impl Course {
         Ok(())
     }
 
+    /// Changes the configuration when it is due and there is an orchestrator to do it; one that has just started may not answer yet.
+    fn reconfigure(&mut self, federated: &Federated, now: Instant) {
+        if now < self.next_change || self.down[ORCHESTRATOR].is_some() {
+            return;
+        }
+        self.next_change = now + self.millis(RECONFIGURED);
+        if federated.reconfigure(self.report.reconfigurations.is_multiple_of(2)).is_ok() {
+            self.report.reconfigurations += 1;
+        }
+    }
+
     /// Takes in what happened to phones, and has them attach and leave.
     fn look(&mut self, federated: &mut Federated) -> Result<()> {
         if self.whole_since.is_none()
-            && self.down[3].is_none()
+            && self.down[GATEWAY].is_none()
             && is_whole(&federated.network.gateway, &federated.radio)?
         {
             self.whole_since = Some(Instant::now());
@@ -380,8 +402,9 @@ fn kill(federated: &mut Federated, victim: usize) -> Result<()> {
     match victim {
         0 => first.kill(),
         1 => second.kill(),
-        2 => federated.orchestrator.kill(),
-        _ => federated.network.gateway.kill(),
+        ORCHESTRATOR => federated.orchestrator.kill(),
+        GATEWAY => federated.network.gateway.kill(),
+        _ => federated.home.crash_hss(),
     }
     .with_context(|| format!("killing {what}"))
 }
@@ -391,8 +414,9 @@ fn start(federated: &mut Federated, victim: usize) -> Result<()> {
     match victim {
         0 => first.again(),
         1 => second.again(),
-        2 => federated.orchestrator.again(),
-        _ => federated.network.gateway.spawn(),
+        ORCHESTRATOR => federated.orchestrator.again(),
+        GATEWAY => federated.network.gateway.spawn(),
+        _ => federated.home.start_hss(),
     }
 }
 

@@ -29,6 +29,9 @@ const CAPTURE: &str = "diameter.pcap";
 /// What it is called.
 pub const FEG_NAME: &str = "feg1.visited.example";
 pub(crate) const HSS_NAME: &str = "hss1.home.example";
+/// Another HSS, that nobody starts.
+const ABSENT_NAME: &str = "hss2.home.example";
+const ABSENT: &str = "127.0.0.1:3878";
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -104,6 +107,12 @@ impl Home {
         serde_json::json!({"host": HSS_NAME, "address": HSS, "realms": [self.realm]})
     }
 
+    /// A second server of this home network's, which is never there.
+    #[must_use]
+    pub fn absent_peer(&self) -> serde_json::Value {
+        serde_json::json!({"host": ABSENT_NAME, "address": ABSENT, "realms": [self.realm], "rank": 1})
+    }
+
     /// Starts the HSS, again if need be.
     ///
     /// # Errors
@@ -147,6 +156,19 @@ impl Home {
     pub fn kill_hss(&mut self) -> Result<()> {
         end(self.hss.take())?;
         self.wait_until("the HSS is gone", |metrics| metrics.contains(&up(false)))
+    }
+
+    /// Whether the HSS has ended.
+    pub fn is_gone(&mut self) -> bool {
+        self.hss.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Kills the HSS as a crash would, and waits for nobody to notice.
+    ///
+    /// # Errors
+    /// It was not running.
+    pub fn crash_hss(&mut self) -> Result<()> {
+        end(self.hss.take())
     }
 
     /// The HSS comes back, and its peer has connected.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::gateway::program;
@@ -180,6 +180,23 @@ impl Orchestrator {
                 bail!("the command is not {state}: {seen}\n{}", self.last_words());
             }
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until an alarm of a rule about a subject is open, or is not.
+    ///
+    /// # Errors
+    /// It does not become so in time.
+    pub fn wait_for_alarm(&self, rule: &str, subject: &str, open: bool) -> Result<()> {
+        let deadline = Instant::now() + 3 * LIMIT;
+        loop {
+            let seen = self.ask("GET", &format!("/networks/{NETWORK}/alarms?state=open&rule={rule}"), &Value::Null)?;
+            let is_open = seen["items"].as_array().into_iter().flatten().any(|alarm| alarm["subject"] == subject);
+            if is_open == open {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{rule} about {subject} does not become open = {open}: {seen}");
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 

@@ -269,7 +269,8 @@ fn tmf(alarm: &Alarm, shown: &Value) -> Value {
         | "base-station-gone"
         | "all-base-stations-gone"
         | "user-plane-path-down"
-        | "federation-peer-down" => "communicationsAlarm",
+        | "federation-peer-down"
+        | "federation-realm-unreachable" => "communicationsAlarm",
         rule if rule.contains("disk") || rule.contains("memory") || rule.contains("clock") => "equipmentAlarm",
         rule if rule.ends_with("-low") || rule.ends_with("failures") || rule.contains("drops") => {
             "qualityOfServiceAlarm"

@@ -112,7 +112,7 @@ const fn event(kind: &'static str, ended_by: Option<&'static str>, fact: Option<
 }
 
 /// All of them.
-pub const RULES: [Rule; 41] = [
+pub const RULES: [Rule; 43] = [
     rule(
         "gateway-offline",
         Critical,
@@ -302,6 +302,20 @@ pub const RULES: [Rule; 41] = [
         "A Diameter peer of a home network is down.",
         (0, 10 * S),
         Look::Gateway(gateway::peers),
+    ),
+    rule(
+        "federation-realm-unreachable",
+        Critical,
+        "No Diameter peer of a home network takes requests.",
+        (0, 10 * S),
+        Look::Gateway(gateway::unreachable_realms),
+    ),
+    rule(
+        "federation-realm-slow",
+        Major,
+        "A home network takes long to answer, or does not.",
+        (0, 2 * M),
+        Look::Gateway(gateway::slow_realms),
     ),
     rule(
         "certificate-expiring",

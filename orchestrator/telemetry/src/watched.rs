@@ -68,6 +68,8 @@ pub struct Told {
     pub host: Host,
     /// Diameter peers of a federation gateway.
     pub peers: Vec<Peer>,
+    /// Realms of home networks that a federation gateway serves.
+    pub realms: Vec<Realm>,
 }
 
 /// A base station.
@@ -108,6 +110,24 @@ pub struct Peer {
     pub host: String,
     /// Whether it takes requests.
     pub up: bool,
+}
+
+/// A realm of home networks.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Realm {
+    /// Its name.
+    pub realm: String,
+    /// Peers that requests for it may go to.
+    pub peers: u64,
+    /// Those of them that take any.
+    pub up: u64,
+    /// Requests that ended within five minutes.
+    pub asked: u64,
+    /// Those that nobody answered.
+    pub unanswered: u64,
+    /// Those that took longer than a second.
+    pub slow: u64,
 }
 
 /// How far a gateway has what it should.

@@ -112,6 +112,9 @@ pub struct Federation {
     pub zone_codes: Vec<u16>,
     /// Tracking areas with zone codes of their own.
     pub area: Vec<ZonedArea>,
+    /// What home networks are told that has the sessions of their phones (NOR, TS 29.272 §5.2.5.1): an address or a name of this gateway by
+    /// which it is reached from other accesses, such as an ePDG's. Nothing is told without.
+    pub pdn_gateway: Option<String>,
 }
 
 /// `[[federation.area]]`: a tracking area as home networks know it (regional subscription, TS 29.272 §7.3.70).

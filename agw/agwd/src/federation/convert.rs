@@ -1,9 +1,11 @@
 //! Between the messages of the control API and the values of `agw/federation`. What cannot be read counts as no answer.
 
-use agw_federation::{Access, Accesses, EquipmentStatus, FegAnswer, HomeRequest, Outcome, Subscription, Wish};
+use agw_federation::{
+    Access, Accesses, EquipmentStatus, FegAnswer, HomeRequest, Outcome, PdnGateway, Subscription, Wish,
+};
 use agw_types::{Ambr, Arp, AuthMaterial, BearerQos, Cancelled, PdnTypes, UeState, UeView};
 use basalt_control_api::federation::v1 as api;
-use basalt_ids::{Imeisv, Imsi, Plmn, Qci};
+use basalt_ids::{Apn, Imeisv, Imsi, Plmn, Qci};
 use basalt_security::Secret;
 use std::time::Duration;
 
@@ -21,7 +23,10 @@ pub fn request(id: u64, imsi: Imsi, visited: Plmn, within: Duration, wish: Wish)
             Kind::UpdateLocation(api::UpdateLocation { attach, imei, software })
         }
         Wish::Purge => Kind::Purge(api::Purge {}),
-        Wish::Reachable => Kind::Notify(api::Notify {}),
+        Wish::Reachable => Kind::Notify(api::Notify { gateway: None }),
+        Wish::Gateway { context, apn, gateway } => {
+            Kind::Notify(api::Notify { gateway: Some(pdn_gateway(context, &apn, gateway)) })
+        }
         Wish::Check(imeisv) => {
             let (imei, software) = terminal(imeisv);
             Kind::CheckEquipment(api::CheckEquipment { imei, software })
@@ -31,6 +36,14 @@ pub fn request(id: u64, imsi: Imsi, visited: Plmn, within: Duration, wish: Wish)
     let request =
         api::Request { id, within_ms, imsi: imsi.to_string(), visited: visited.to_string(), kind: Some(kind) };
     api::FromGateway { message: Some(api::from_gateway::Message::Request(request)) }
+}
+
+fn pdn_gateway(context: Option<u32>, apn: &Apn, gateway: PdnGateway) -> api::PdnGateway {
+    let told = api::PdnGateway { context, apn: apn.to_string(), ..api::PdnGateway::default() };
+    match gateway {
+        PdnGateway::Address(address) => api::PdnGateway { address: address.to_string(), ..told },
+        PdnGateway::Host { host, realm } => api::PdnGateway { host, realm, ..told },
+    }
 }
 
 /// The 14 digits of the IMEI and the 2 of the software version (TS 23.003 §6.2.2).

@@ -10,7 +10,7 @@ pub use memory::{StoredRemembered, load};
 use crate::config::Effective;
 use crate::config::file::FederationGateway;
 use crate::gateway::{Gateway, Job};
-use agw_federation::{Config, Effect, Effects, Equipment, Feg, Urgency, Zones};
+use agw_federation::{Config, Effect, Effects, Equipment, Feg, PdnGateway, Urgency, Zones};
 use agw_subscribers::Federated;
 use agw_types::{Answer, AuthFailure, ConfigDelta, Event, Question, UeState};
 use anyhow::Context as _;
@@ -191,6 +191,7 @@ fn config(effective: &Effective) -> anyhow::Result<Config> {
     let served = effective.gateway.areas.iter().map(|area| area.tac);
     config.zones =
         Zones { areas: served.map(|tac| (tac, own(tac).clone())).collect(), others: written.zone_codes.clone() };
+    config.pdn_gateway = written.pdn_gateway.as_deref().and_then(pdn_gateway);
     config.equipment = Equipment {
         check: written.check_equipment,
         refuse_tracked: written.refuse_tracked,
@@ -200,17 +201,32 @@ fn config(effective: &Effective) -> anyhow::Result<Config> {
     Ok(config)
 }
 
+/// An address, or a name whose realm begins at its label `epc` (TS 23.003 §19.2), or else behind its first label.
+fn pdn_gateway(text: &str) -> Option<PdnGateway> {
+    if let Ok(address) = text.parse() {
+        return Some(PdnGateway::Address(address));
+    }
+    let realm = match text.find(".epc.") {
+        Some(at) => text.get(at + 1..)?,
+        None => text.split_once('.')?.1,
+    };
+    Some(PdnGateway::Host { host: text.to_owned(), realm: realm.to_owned() })
+}
+
 /// Phones that were kept over a restart: their home networks hear once more that they are here.
 fn restore(gateway: &mut Gateway) {
     let here: Vec<_> = gateway
         .core
         .ues()
         .filter(|ue| !matches!(ue.state, UeState::Detached | UeState::Attaching))
-        .filter_map(|ue| Some((ue.imsi?, ue.area?.plmn)))
-        .filter(|(imsi, _)| gateway.core.subscribers().is_federated(*imsi))
+        .filter_map(|ue| Some((ue.imsi?, ue.area?.plmn, ue.sessions)))
+        .filter(|(imsi, ..)| gateway.core.subscribers().is_federated(*imsi))
         .collect();
-    for (imsi, serving) in here {
+    for (imsi, serving, sessions) in here {
         step(gateway, Input::Restored(imsi, serving));
+        for session in sessions {
+            step(gateway, Input::Session(imsi, session.ebi, Some(session.apn)));
+        }
     }
 }
 
@@ -290,6 +306,8 @@ pub fn note(gateway: &mut Gateway, event: &Event) {
         Event::Detached { imsi, .. } => Input::Left(*imsi),
         Event::Attached { imsi, .. } | Event::Connected { imsi, .. } => Input::Connected(*imsi, true),
         Event::Idle { imsi } => Input::Connected(*imsi, false),
+        Event::SessionStarted { imsi, ebi, apn, .. } => Input::Session(*imsi, *ebi, Some(apn.clone())),
+        Event::SessionEnded { imsi, ebi, .. } => Input::Session(*imsi, *ebi, None),
         _ => return,
     };
     if gateway.federation.is_some() {

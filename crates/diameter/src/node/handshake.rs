@@ -59,7 +59,8 @@ impl Node {
     /// The first message of somebody who connected.
     pub(super) fn introduced(&mut self, now: Time, link: LinkId, message: &Message<'_>, out: &mut Effects) {
         let is_cer = message.header.command == Command::CAPABILITIES_EXCHANGE && message.header.request;
-        let Some(stranger) = self.strangers.get(&link).cloned().filter(|_| is_cer) else {
+        // Who comes while we go finds nobody.
+        let Some(stranger) = self.strangers.get(&link).cloned().filter(|_| is_cer && !self.stopping) else {
             return self.dismiss(link, out);
         };
         let capabilities = match Capabilities::read(message) {
@@ -221,6 +222,9 @@ impl Node {
     }
 
     fn opened(&mut self, now: Time, id: PeerId, link: LinkId, told: Capabilities, out: &mut Effects) {
+        if self.stopping {
+            return self.end_link(now, id, link, Down::Left, out);
+        }
         self.timers.cancel(&Timer::Handshake(link));
         self.timers.cancel(&Timer::Reconnect(id));
         let ids = self.ids();

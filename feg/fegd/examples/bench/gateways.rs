@@ -11,11 +11,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Endpoint;
 
-const STREAMS: usize = 4;
+const STREAMS: u64 = 4;
 /// Requests of a stream that wait.
 const WINDOW: usize = 256;
 /// Before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
+/// Between two looks at what is due, at a steady pace.
+const TICK: Duration = Duration::from_millis(1);
 
 /// What came of a flood.
 pub struct Full {
@@ -23,11 +25,16 @@ pub struct Full {
     pub per_core: f64,
 }
 
-/// What came of a steady pace.
+/// What came of a steady pace; times in microseconds.
 pub struct Half {
+    /// Answers each second.
     pub rate: f64,
+    /// All requests, those before anything was measured as well.
+    pub asked: usize,
     pub p50: f64,
     pub p99: f64,
+    /// How late the generator itself was.
+    pub late_p99: f64,
 }
 
 /// As many requests as are answered.
@@ -42,7 +49,7 @@ pub fn flood(to: SocketAddr, time: Duration, cpu: impl Fn() -> Duration) -> Full
                     stream.ask().await;
                 }
                 loop {
-                    stream.answer().await;
+                    assert!(stream.answer().await, "vectors");
                     stream.ask().await;
                     answered.fetch_add(1, Relaxed);
                 }
@@ -56,41 +63,66 @@ pub fn flood(to: SocketAddr, time: Duration, cpu: impl Fn() -> Duration) -> Full
     })
 }
 
-/// So many requests a second, whatever becomes of them.
-pub fn pace(to: SocketAddr, rate: f64, time: Duration) -> Half {
+/// So many requests a second over all streams, whatever becomes of them: an open loop. A request's time begins when it was due, whether
+/// or not the generator came to it by then.
+pub fn pace(to: SocketAddr, rate: f64, time: Duration, life: u64) -> Half {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let Stream { send, mut receive, .. } = Stream::connect(to, STREAMS).await;
+        let mut streams = Vec::new();
+        for number in 0..STREAMS {
+            streams.push(Stream::connect(to, life * STREAMS + number).await);
+        }
         let begin = Instant::now();
-        tokio::spawn(async move {
-            let (mut number, mut ticks) = (0u64, tokio::time::interval(Duration::from_millis(1)));
-            while begin.elapsed() < WARM_UP + time {
-                ticks.tick().await;
-                let due = (begin.elapsed().as_secs_f64() * rate) as u64;
-                while number < due {
-                    // When it is asked is its number.
-                    let at = u64::try_from(begin.elapsed().as_nanos()).unwrap();
-                    send.send(request(at, number)).await.unwrap();
-                    number += 1;
-                }
-            }
-        });
-        let mut times = Vec::new();
-        while let Ok(Some(message)) = receive.message().await {
-            let Some(api::to_gateway::Message::Answer(answer)) = message.message else { continue };
-            assert!(matches!(answer.kind, Some(api::answer::Kind::Vectors(_))), "{:?}", answer.kind);
-            let asked = Duration::from_nanos(answer.id);
-            if asked >= WARM_UP {
-                times.push((begin.elapsed() - asked).as_secs_f64() * 1e6);
-            }
-            if begin.elapsed() >= WARM_UP + time {
-                break;
+        let streams = streams.into_iter().map(|stream| tokio::spawn(paced(stream, begin, rate / STREAMS as f64, time)));
+        let (mut times, mut late) = (Vec::new(), Vec::new());
+        for stream in streams.collect::<Vec<_>>() {
+            let (some, lateness) = stream.await.unwrap();
+            times.extend(some);
+            late.extend(lateness);
+        }
+        let rate = times.len() as f64 / time.as_secs_f64();
+        let (p50, p99, late_p99) = (at(&mut times, 0.5), at(&mut times, 0.99), at(&mut late, 0.99));
+        Half { rate, asked: late.len(), p50, p99, late_p99 }
+    })
+}
+
+/// One stream's part of it: from due to answered, and from due to sent, microseconds.
+async fn paced(stream: Stream, begin: Instant, rate: f64, time: Duration) -> (Vec<f64>, Vec<f64>) {
+    let Stream { send, mut receive, .. } = stream;
+    let sending = tokio::spawn(async move {
+        let (mut number, mut late) = (0u64, Vec::new());
+        let mut ticks = tokio::time::interval(TICK);
+        while begin.elapsed() < WARM_UP + time {
+            ticks.tick().await;
+            let now = begin.elapsed();
+            while number as f64 / rate <= now.as_secs_f64() {
+                let due = Duration::from_secs_f64(number as f64 / rate);
+                // When it is due is its number.
+                let id = u64::try_from(due.as_nanos()).unwrap();
+                late.push((begin.elapsed() - due).as_secs_f64() * 1e6);
+                send.send(request(id, number)).await.unwrap();
+                number += 1;
             }
         }
-        times.sort_by(f64::total_cmp);
-        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-        Half { rate: times.len() as f64 / time.as_secs_f64(), p50: at(0.5), p99: at(0.99) }
-    })
+        late
+    });
+    let mut times = Vec::new();
+    while begin.elapsed() < WARM_UP + time {
+        let next = tokio::time::timeout(Duration::from_secs(1), receive.message()).await;
+        let Ok(Ok(Some(message))) = next else { continue };
+        let Some(api::to_gateway::Message::Answer(answer)) = message.message else { continue };
+        assert!(matches!(answer.kind, Some(api::answer::Kind::Vectors(_))), "{:?}", answer.kind);
+        let due = Duration::from_nanos(answer.id);
+        if due >= WARM_UP {
+            times.push((begin.elapsed() - due).as_secs_f64() * 1e6);
+        }
+    }
+    (times, sending.await.unwrap())
+}
+
+fn at(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share) as usize]
 }
 
 struct Stream {
@@ -100,7 +132,7 @@ struct Stream {
 }
 
 impl Stream {
-    async fn connect(to: SocketAddr, number: usize) -> Self {
+    async fn connect(to: SocketAddr, number: u64) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{to}")).unwrap();
         let channel = loop {
             match endpoint.connect().await {
@@ -109,12 +141,13 @@ impl Stream {
             }
         };
         let (send, receiver) = mpsc::channel(4096);
-        let hello = api::Hello { gateway: format!("mast{number}"), life: number as u64 + 1, ..api::Hello::default() };
+        let hello = api::Hello { gateway: format!("mast{number}"), life: number + 1, ..api::Hello::default() };
         let hello = api::FromGateway { message: Some(api::from_gateway::Message::Hello(hello)) };
         send.send(hello).await.unwrap();
         let receive =
             FederationClient::new(channel).converse(ReceiverStream::new(receiver)).await.unwrap().into_inner();
-        let mut stream = Self { send, receive, next: 0 };
+        // Numbers that no request of a steady pace has.
+        let mut stream = Self { send, receive, next: 1 << 62 };
         stream.receive.message().await.unwrap();
         // Until the home network is there, it is asked once and again.
         loop {

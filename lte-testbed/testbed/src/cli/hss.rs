@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use testbed_peers::{Behaviour, Config, Order, Server};
+use testbed_peers::{Behaviour, Config, Order, Seen, Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 #[derive(Debug, Args)]
@@ -22,20 +22,12 @@ pub(super) fn run(args: &HssArgs) -> Result<()> {
 }
 
 async fn serve(config: &Config) -> Result<()> {
-    let server = testbed_peers::start(config).await?;
+    let server = testbed_peers::start_telling(config, Box::new(show)).await?;
     println!("ready");
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    let (mut watch, mut shown, mut listening) = (server.watch(), 0, true);
+    let mut listening = true;
     loop {
         tokio::select! {
-            changed = watch.changed() => {
-                changed.context("the HSS has ended")?;
-                for seen in server.seen().iter().skip(shown) {
-                    let given: String = seen.given.iter().map(|rand| format!(" {:032x}", u128::from_be_bytes(*rand))).collect();
-                    println!("{} {} {}{given}", seen.command, seen.imsi, seen.code);
-                    shown += 1;
-                }
-            }
             line = lines.next_line(), if listening => match line? {
                 Some(line) => println!("done {}", obey(&server, line.trim()).await),
                 // Nobody tells it anything any more; it serves on.
@@ -43,6 +35,15 @@ async fn serve(config: &Config) -> Result<()> {
             },
             () = server.died() => return Ok(()),
         }
+    }
+}
+
+/// A line for each request, before its answer leaves.
+fn show(seen: &Seen) {
+    let given: String = seen.given.iter().map(|rand| format!(" {:032x}", u128::from_be_bytes(*rand))).collect();
+    println!("{} {} {}{given}", seen.command, seen.imsi, seen.code);
+    if let Some((gateway, apn)) = &seen.gateway {
+        println!("GATEWAY {gateway} {apn} {}", seen.imsi);
     }
 }
 

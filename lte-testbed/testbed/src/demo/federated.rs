@@ -46,6 +46,7 @@ pub fn play(lab: &str, unprivileged: bool) -> Result<()> {
     story.killed()?;
     story.drained()?;
     story.withdrawn()?;
+    story.alarmed()?;
     story.alone()?;
     story.judge()?;
     story.federated.end()
@@ -165,6 +166,22 @@ impl Story {
         })?;
         gone.context("phone 1 is not detached")?;
         self.say("the operator withdraws phone 1's subscription (CLR): it is detached");
+        Ok(())
+    }
+
+    /// The foreign operator's HSS dies, and the orchestrator says so until it is back.
+    fn alarmed(&mut self) -> Result<()> {
+        const RULE: &str = "federation-realm-unreachable";
+        let realm = self.federated.home.realm().to_owned();
+        self.federated.home.crash_hss()?;
+        self.federated.orchestrator.wait_for_alarm(RULE, &realm, true)?;
+        self.say(&format!("the operator's HSS is killed: alarm {RULE} about {realm}"));
+        self.federated.home.start_hss()?;
+        for feg in &mut self.federated.fegs {
+            feg.wait_for_peer()?;
+        }
+        self.federated.orchestrator.wait_for_alarm(RULE, &realm, false)?;
+        self.say("the HSS is back, and the alarm has ended");
         Ok(())
     }
 

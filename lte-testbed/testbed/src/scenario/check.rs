@@ -52,6 +52,10 @@ fn unmet(world: &mut World, expectation: &Expectation) -> Result<Option<String>>
             let saw = world.home.as_ref().map_or(0, |home| home.saw(command));
             (saw < *wanted).then(|| format!("the home network was asked {saw} {command}"))
         }
+        Expectation::HomeGone => {
+            let gone = world.home.as_mut().is_none_or(crate::home::Home::is_gone);
+            (!gone).then(|| "the home network's HSS runs".to_owned())
+        }
         Expectation::EnbInService(enb) => enb_link(world, *enb, LinkState::Ready)?,
         Expectation::EnbRefused(enb) => enb_link(world, *enb, LinkState::Refused)?,
         Expectation::EnbDown(enb) => enb_link(world, *enb, LinkState::Down)?,

@@ -434,6 +434,10 @@ fn expectation(words: &[&str]) -> Sentence<Expectation> {
             Expectation::Metric(name.join(" "), comparison, number(value)?)
         }
         ["gateway", "alive"] => Expectation::GatewayAlive,
+        ["home", "network", "told", "of", "gateway", gateway, apn, count, "times"] => {
+            Expectation::HomeSaw(format!("GATEWAY {gateway} {apn}"), number(count)?)
+        }
+        ["home", "network", "gone"] => Expectation::HomeGone,
         ["home", "network", "asked", count, command] => Expectation::HomeSaw((*command).to_owned(), number(count)?),
         _ => return Err(format!("that cannot be expected: {}", words.join(" "))),
     })

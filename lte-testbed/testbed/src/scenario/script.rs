@@ -356,6 +356,8 @@ pub enum HomeAction {
 pub enum Expectation {
     /// The HSS of the home network has had so many requests of a kind, at least.
     HomeSaw(String, usize),
+    /// The HSS of the home network has ended.
+    HomeGone,
     /// A base station is in service.
     EnbInService(usize),
     /// A base station was refused.

@@ -2,7 +2,7 @@
 
 use super::Found;
 use crate::series::Series;
-use crate::watched::Watched;
+use crate::watched::{Realm, Watched};
 
 const HOUR: i64 = 3_600_000;
 /// So many new connections within so long are too many.
@@ -172,5 +172,33 @@ pub(super) fn traffic(it: &Watched, now: i64, found: &mut Found) {
 pub(super) fn peers(it: &Watched, _: i64, found: &mut Found) {
     for peer in it.told.peers.iter().filter(|peer| !peer.up) {
         found.bad(&peer.host, format!("Diameter peer {} takes no requests", peer.host));
+    }
+}
+
+pub(super) fn unreachable_realms(it: &Watched, _: i64, found: &mut Found) {
+    for realm in it.told.realms.iter().filter(|realm| realm.up == 0) {
+        found.bad(&realm.realm, format!("none of {} Diameter peers of {} takes requests", realm.peers, realm.realm));
+    }
+}
+
+/// Of so few requests, nothing can be said.
+const FEW_REQUESTS: u64 = 20;
+
+pub(super) fn slow_realms(it: &Watched, _: i64, found: &mut Found) {
+    for realm in it.told.realms.iter().filter(|realm| realm.asked > 0) {
+        if realm.asked < FEW_REQUESTS {
+            found.unsure(&realm.realm);
+            continue;
+        }
+        // What nobody answers takes as long as it is waited for; what fails at once does not.
+        let late = realm.slow.max(realm.unanswered);
+        let (bad, good) = (late * 10 > realm.asked, late * 20 < realm.asked);
+        let words = || {
+            let Realm { realm, asked, unanswered, slow, .. } = realm;
+            format!(
+                "{realm}: of {asked} requests within 5 minutes, {slow} took over a second, {unanswered} had no answer"
+            )
+        };
+        found.band(&realm.realm, bad, good, words);
     }
 }

@@ -42,6 +42,7 @@ fn a_gateway_that_is_well_has_no_alarm() {
         "version": env!("CARGO_PKG_VERSION"), "enbs": [{"id": "a"}], "pools": {"internet": {"free": 50, "total": 100}},
         "host": {"disk_free_percent": 50, "memory_free_percent": 50, "clock_synchronised": true},
         "peers": [{"host": "hss.home", "up": true}], "data_plane": "xdp-native",
+        "realms": [{"realm": "home.example", "peers": 2, "up": 1, "asked": 5000, "slow": 9, "unanswered": 3}],
     });
     assert_eq!(bad(&[(state.clone(), attach(0, 0)), (state, attach(100, 1))]), BTreeSet::new());
 }
@@ -59,6 +60,11 @@ fn each_fault_of_a_state_has_its_alarm() {
         (vec![json!({"ahead": 0}), json!({"ahead": 90_000}), json!({"ahead": 91_000})], "clock-wrong"),
         (vec![json!({"data_plane": "software", "data_plane_why": "no CAP_BPF"})], "xdp-fell-back"),
         (vec![json!({"peers": [{"host": "hss", "up": false}]})], "federation-peer-down"),
+        (vec![json!({"realms": [{"realm": "home.example", "peers": 2, "up": 0}]})], "federation-realm-unreachable"),
+        (
+            vec![json!({"realms": [{"realm": "home.example", "peers": 1, "up": 1, "asked": 50, "slow": 9}]})],
+            "federation-realm-slow",
+        ),
         (vec![json!({"version": "9.9.9"})], "version-skew"),
         (vec![json!({"draining": true})], "gateway-draining"),
     ] {
@@ -208,4 +214,21 @@ fn each_rule_has_a_page_that_says_what_to_do() {
         let name = page.trim_end_matches(".md");
         assert!(name == "README" || names.contains(name), "{page} is about no rule");
     }
+}
+
+#[test]
+fn alarms_of_home_networks_are_theirs_and_end() {
+    let (mut gateway, mut names) = (Watched::default(), Names::default());
+    let mut look_at = |at: i64, up: u32, slow: u32| {
+        let realm = |name: &str, up: u32, slow: u32| json!({"realm": name, "peers": 1, "up": up, "asked": 40, "slow": slow, "unanswered": 0});
+        let state = json!({"at": at, "realms": [realm("good.example", 1, 0), realm("bad.example", up, slow)]});
+        gateway.hear(&news(at, &state, &json!({})), &mut names, at, false);
+        let found = look(&gateway, at).into_iter().filter(|(rule, _)| rule.name.starts_with("federation-realm"));
+        found.map(|(rule, found)| (rule.name, found.subject, found.words.is_some())).collect::<Vec<_>>()
+    };
+    let of = |rule, bad| (rule, "bad.example".to_owned(), bad);
+    assert_eq!(look_at(T, 0, 0), [of("federation-realm-unreachable", true)]);
+    assert_eq!(look_at(T + 60_000, 1, 5), [of("federation-realm-slow", true)]);
+    assert_eq!(look_at(T + 120_000, 1, 3), [of("federation-realm-slow", false)], "neither bad nor good");
+    assert_eq!(look_at(T + 180_000, 1, 1), []);
 }

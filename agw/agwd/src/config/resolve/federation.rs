@@ -5,7 +5,7 @@ use crate::config::file::{FederationGateway, File};
 use crate::config::parse::ConfigError;
 use crate::config::values;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 pub(super) fn check(file: &File) -> Result<(), ConfigError> {
     let federation = &file.federation;
@@ -51,6 +51,16 @@ pub(super) fn check(file: &File) -> Result<(), ConfigError> {
     }
     if federation.vectors.is_some_and(|count| !(1..=5).contains(&count)) {
         return Err(wrong("a home network gives 1 to 5 vectors at once").fix("set `vectors` to 3"));
+    }
+    let sound = |text: &String| {
+        let label = |label: &str| {
+            (1..=63).contains(&label.len()) && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+        };
+        text.parse::<IpAddr>().is_ok() || (text.len() <= 255 && text.contains('.') && text.split('.').all(label))
+    };
+    if let Some(text) = federation.pdn_gateway.as_ref().filter(|text| !sound(text)) {
+        return Err(wrong(format!("`pdn_gateway` {text:?} is neither an address nor a whole name"))
+            .fix("write an address, or a name such as \"pgw1.node.epc.mnc001.mcc001.3gppnetwork.org\""));
     }
     for age in [&federation.vector_age, &federation.profile_age].into_iter().flatten() {
         values::duration(age).map_err(wrong)?;
