@@ -441,12 +441,11 @@ async fn report(link: Handle, operator: Arc<Operator>, metrics: Metrics) {
             let text = format!("Diameter peer {} is {}{why}", peer.host, if peer.up { "up" } else { "down" });
             let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             link.tell(Input::Event(Event {
-                number: 0,
                 at: u64::try_from(at.as_millis()).unwrap_or(u64::MAX),
                 kind: kind.to_owned(),
-                imsi: String::new(),
                 text,
                 json: json!({"peer": peer.host}).to_string(),
+                ..Event::default()
             }))
             .await;
         }
