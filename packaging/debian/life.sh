@@ -1,17 +1,18 @@
 #!/bin/sh
 # The life of the packages, in a mount namespace of its own: install, upgrade with a changed configuration, downgrade, remove,
-# purge, on an overlay of this machine. Run by `cargo xtask ci packages`:
-#   unshare --mount --pid --net --fork --kill-child --mount-proc sh packaging/debian/life.sh FOLDER_OF_OLDER FOLDER_OF_NEWER
+# purge, on an overlay of SYSTEM: a folder with a bare Debian that has what the packages depend on and nothing else, or `/`, this
+# machine. Run by `cargo xtask ci packages`:
+#   unshare --mount --pid --net --fork --kill-child --mount-proc sh packaging/debian/life.sh OLDER NEWER SYSTEM
 set -eu
-older=$1 newer=$2
+older=$1 newer=$2 system=$3
 
 root=$(mktemp -d)
 mount -t tmpfs tmpfs "$root"
 mkdir "$root/upper" "$root/work" "$root/machine"
 machine=$root/machine
-if ! mount -t overlay overlay -o "lowerdir=/,upperdir=$root/upper,workdir=$root/work" "$machine" ||
+if ! mount -t overlay overlay -o "lowerdir=$system,upperdir=$root/upper,workdir=$root/work" "$machine" ||
     ! mount -t proc proc "$machine/proc" || ! mount --bind /dev "$machine/dev" || ! mount -t tmpfs tmpfs "$machine/run"; then
-    echo "skipped: this machine permits no overlay of itself"
+    echo "skipped: this machine permits no overlay of $system"
     exit 0
 fi
 mkdir -p "$machine/packages/older" "$machine/packages/newer"
@@ -50,7 +51,7 @@ chroot "$machine" setpriv --reuid basalt-orchestrator --regid basalt-orchestrato
     orchestratord --config /etc/basalt/orchestratord.toml > "$root/said" 2>&1 &
 daemon=$!
 tries=0
-until within curl --silent --fail --output /dev/null http://127.0.0.1:8480/api/v1/openapi.json; do
+until curl --silent --fail --output /dev/null http://127.0.0.1:8480/api/v1/openapi.json; do
     tries=$((tries + 1))
     [ $tries -lt 300 ] || fail "the orchestrator does not answer: $(cat "$root/said")"
     kill -0 $daemon 2>/dev/null || fail "the orchestrator ended: $(cat "$root/said")"

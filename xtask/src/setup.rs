@@ -11,7 +11,7 @@ use crate::steps::shown;
 use crate::{env, schemathesis};
 
 /// Programs, the package that has each, and whether the demo needs it too.
-const PROGRAMS: [(&str, &str, bool); 16] = [
+const PROGRAMS: [(&str, &str, bool); 18] = [
     ("ip", "iproute2", true),
     ("nft", "nftables", true),
     ("ethtool", "ethtool", true),
@@ -24,11 +24,15 @@ const PROGRAMS: [(&str, &str, bool); 16] = [
     // What packages are made and read with.
     ("dpkg-shlibdeps", "dpkg-dev", false),
     ("lintian", "lintian", false),
+    // A bare Debian that they are installed on.
+    ("debootstrap", "debootstrap", false),
     // A Diameter peer that others wrote, with its list of who may connect.
     ("freeDiameterd", "freediameter freediameter-extensions", false),
     // What the orchestrator's metrics and alarms are sent to, and judged by (promtool).
     ("prometheus", "prometheus", false),
     ("prometheus-alertmanager", "prometheus-alertmanager", false),
+    // A mail server that takes alarms.
+    ("aiosmtpd", "python3-aiosmtpd", false),
     // Backups are read by another program, and a database is spoilt by one.
     ("age", "age", false),
     ("sqlite3", "sqlite3", false),

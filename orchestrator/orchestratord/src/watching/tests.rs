@@ -346,23 +346,7 @@ async fn a_real_alertmanager_takes_alarms() {
     let base = format!("http://127.0.0.1:{port}/api/v2/alerts");
     let body = json!({"channel": "alertmanager", "target": base, "send_resolved": true});
     world.put(Kind::AlertReceiver, "lab", "am", body, None).await;
-    let now = crate::now();
-    let notice = Notice { rule: "gateway-offline".to_owned(), gateway: "g".to_owned(), ..Notice::test("lab", now) };
-    let delivery = orchestrator_db::Delivery {
-        id: "1".to_owned(),
-        network: "lab".to_owned(),
-        webhook: receiver_place("am"),
-        event: "alarm/1/raised".to_owned(),
-        kind: "gateway-offline".to_owned(),
-        body: serde_json::to_string(&notice).unwrap(),
-        state: orchestrator_db::DeliveryState::Pending,
-        attempts: 0,
-        due_at: 1,
-        created_at: 1,
-        changed_at: 1,
-        trouble: String::new(),
-    };
-    world.db.enqueue("lab", &[delivery], None).await.unwrap();
+    world.db.enqueue("lab", &[waiting("am")], None).await.unwrap();
     let began = Instant::now();
     loop {
         // It may listen and not be ready yet; then what was refused comes again.
@@ -382,4 +366,74 @@ async fn a_real_alertmanager_takes_alarms() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// An alarm that waits for a receiver.
+fn waiting(receiver: &str) -> orchestrator_db::Delivery {
+    let now = crate::now();
+    let notice = Notice { rule: "gateway-offline".to_owned(), gateway: "g".to_owned(), ..Notice::test("lab", now) };
+    orchestrator_db::Delivery {
+        id: "1".to_owned(),
+        network: "lab".to_owned(),
+        webhook: receiver_place(receiver),
+        event: "alarm/1/raised".to_owned(),
+        kind: "gateway-offline".to_owned(),
+        body: serde_json::to_string(&notice).unwrap(),
+        state: orchestrator_db::DeliveryState::Pending,
+        attempts: 0,
+        due_at: 1,
+        created_at: 1,
+        changed_at: 1,
+        trouble: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_real_mail_server_takes_alarms_over_starttls() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port().await);
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let mails = folder.path().join("mails");
+    let arguments = [
+        "--nosetuid".to_owned(),
+        format!("--listen=localhost:{port}"),
+        "--class=aiosmtpd.handlers.Mailbox".to_owned(),
+        format!("--tlscert={}", certificate.display()),
+        format!("--tlskey={}", key.display()),
+        mails.display().to_string(),
+    ];
+    let Some(_server) = start("aiosmtpd", &arguments, port).await else { return };
+    let world = World::new().await;
+    world.put(Kind::AlertReceiver, "lab", "mail", json!({"channel": "email", "target": "noc@example.net"}), None).await;
+    world.db.enqueue("lab", &[waiting("mail")], None).await.unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let file = SmtpFile {
+        server: format!("localhost:{port}"),
+        from: "Basalt <basalt@example.net>".to_owned(),
+        protection: Protection::Starttls,
+        user: None,
+        password_file: None,
+    };
+    let smtp = Arc::new(Smtp::new(&file, Arc::new(tls).into()).unwrap());
+    crate::notify::look(&world.db, &world.key, &Arc::new(anywhere().unwrap()), Some(&smtp)).await.unwrap();
+    let began = Instant::now();
+    let mail = loop {
+        let new = std::fs::read_dir(mails.join("new")).into_iter().flatten().flatten().next();
+        if let Some(file) = new {
+            break std::fs::read_to_string(file.path()).unwrap();
+        }
+        let told = world.db.deliveries("lab", "@mail", None, 10).await.unwrap();
+        assert!(began.elapsed() < PATIENCE, "{told:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(mail.contains("To: noc@example.net") && mail.contains("From: Basalt <basalt@example.net>"), "{mail}");
+    assert!(mail.contains("gateway-offline") || mail.to_lowercase().contains("offline"), "{mail}");
 }
