@@ -180,7 +180,7 @@ pub(crate) async fn delete_session(call: &Call) -> Result<Answer, Problem> {
 pub(crate) fn me(call: &Call) -> Result<Answer, Problem> {
     let caller = call.caller()?;
     Answer::ok(json!({"name": caller.name, "tenant": caller.tenant, "grants": caller.grants, "limit": caller.limit,
-                      "csrf_token": caller.proof}))
+                      "csrf_token": caller.proof, "grafana": call.state.grafana}))
 }
 
 pub(crate) async fn change_password(call: &Call) -> Result<Answer, Problem> {

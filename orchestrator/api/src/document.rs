@@ -300,8 +300,9 @@ fn parameters(route: &Route) -> Vec<Value> {
         }
     }
     if let Operation::UsageSums = route.operation {
-        let by = json!({"enum": ["imsi", "apn", "gateway", "network"], "default": "imsi"});
+        let by = json!({"enum": ["imsi", "apn", "gateway", "cell", "network"], "default": "imsi"});
         query("by", by, "What is summed, the largest first.");
+        query("imsi", text(), "Of this subscriber alone.");
         query("since", time(), "Ended at or after, milliseconds since 1970; a day ago, when absent.");
         query("until", time(), "Ended before.");
     }

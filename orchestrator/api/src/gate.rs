@@ -49,6 +49,8 @@ pub struct State {
     pub oidc: Arc<Oidc>,
     /// A metrics server that queries are passed on to, if there is one.
     pub metrics_server: Option<Arc<MetricsServer>>,
+    /// Where people find Grafana.
+    pub grafana: Option<String>,
     /// Who watches.
     pub watchers: Arc<Watchers>,
     /// Becomes true when the process stops: streams end then.

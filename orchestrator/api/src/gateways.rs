@@ -353,6 +353,7 @@ fn shown_usage(row: &UsageRow) -> Value {
         "sequence": row.sequence,
         "imsi": row.imsi,
         "apn": row.apn,
+        "cell": row.cell,
         "from": row.began_at,
         "to": row.ended_at,
         "uplink_bytes": row.uplink_bytes,

@@ -2,7 +2,7 @@
 
 use crate::gate::{Answer, Call};
 use crate::{Problem, gateways, select};
-use orchestrator_db::{GatewayState, Object, Phone, PhoneQuery, Query, UsageBy, UsageSum};
+use orchestrator_db::{GatewayState, Object, Phone, PhoneQuery, Query, SumQuery, UsageBy, UsageSum};
 use orchestrator_model::Kind;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -120,12 +120,14 @@ pub(crate) async fn usage_sums(call: &Call) -> Result<Answer, Problem> {
         None | Some("imsi") => UsageBy::Imsi,
         Some("apn") => UsageBy::Apn,
         Some("gateway") => UsageBy::Gateway,
+        Some("cell") => UsageBy::Cell,
         Some("network") => UsageBy::Network,
-        Some(_) => return Err(Problem::bad("by is imsi, apn, gateway or network")),
+        Some(_) => return Err(Problem::bad("by is imsi, apn, gateway, cell or network")),
     };
     let since = time(call, "since")?.unwrap_or(call.now - DAY);
     let until = time(call, "until")?.unwrap_or(call.now + DAY);
-    let sums = call.state.db.usage_sums(&call.network, by, since, until, select::limit(call)?).await?;
+    let query = SumQuery { by, imsi: call.parameter("imsi"), since, until, limit: select::limit(call)? };
+    let sums = call.state.db.usage_sums(&call.network, &query).await?;
     Answer::ok(json!({"since": since, "until": until, "items": sums.iter().map(shown_sum).collect::<Vec<_>>()}))
 }
 
@@ -166,7 +168,12 @@ pub(crate) async fn overview(call: &Call) -> Result<Answer, Problem> {
         }
     }
     let counts = db.counts(network, call.now - DAY).await?;
-    let hour = db.usage_sums(network, UsageBy::Network, call.now - HOUR, call.now + DAY, 1).await?;
+    let hour = db
+        .usage_sums(
+            network,
+            &SumQuery { by: UsageBy::Network, imsi: None, since: call.now - HOUR, until: call.now + DAY, limit: 1 },
+        )
+        .await?;
     Answer::ok(json!({
         "at": call.now,
         "gateways": {"total": db.count(Kind::Gateway, network).await?, "connected": connected},

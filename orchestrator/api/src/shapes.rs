@@ -19,6 +19,7 @@ const SHAPES: [(&str, Fields); 41] = [
             ("grants", "[Grant]"),
             ("limit", "[Grant]?"),
             ("csrf_token", "string?"),
+            ("grafana", "string?"),
         ],
     ),
     (
@@ -122,6 +123,7 @@ const SHAPES: [(&str, Fields); 41] = [
             ("sequence", "integer"),
             ("imsi", "string"),
             ("apn", "string"),
+            ("cell", "string"),
             ("from", "integer"),
             ("to", "integer"),
             ("uplink_bytes", "integer"),

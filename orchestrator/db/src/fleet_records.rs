@@ -196,6 +196,8 @@ pub struct UsageRow {
     pub imsi: String,
     /// Network.
     pub apn: String,
+    /// Where the phone was when the record came: its cell, or base station. Read; what is put finds it by itself.
+    pub cell: String,
     /// From.
     pub began_at: i64,
     /// Until.

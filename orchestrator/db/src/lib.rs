@@ -30,7 +30,7 @@ pub use fleet_records::{
     Certificate, CommandRow, Device, EventQuery, FeedEntry, GatewayEvent, GatewayState, GatewayToken, StatePart,
     UsageRow,
 };
-pub use live::{Counts, Job, LiveRepository, Phone, PhoneNews, PhoneQuery, UsageBy, UsageSum};
+pub use live::{Counts, Job, LiveRepository, Phone, PhoneNews, PhoneQuery, SumQuery, UsageBy, UsageSum};
 pub use open::{Settings, open, open_as_it_is, schema, settle};
 pub use records::{AuditEntry, Kept, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
 pub use releases::{Release, ReleaseRepository, RolloutRow};

@@ -67,6 +67,21 @@ pub struct PhoneQuery {
     pub limit: u32,
 }
 
+/// What usage is summed, and by what.
+#[derive(Debug, Clone, Copy)]
+pub struct SumQuery<'a> {
+    /// Of what there is a sum each.
+    pub by: UsageBy,
+    /// Of this subscriber alone.
+    pub imsi: Option<&'a str>,
+    /// Ended at or after, and before.
+    pub since: i64,
+    /// See `since`.
+    pub until: i64,
+    /// At most so many.
+    pub limit: u32,
+}
+
 /// By what usage is summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsageBy {
@@ -76,6 +91,8 @@ pub enum UsageBy {
     Apn,
     /// The gateway.
     Gateway,
+    /// The cell, or the base station where no cell is known.
+    Cell,
     /// Everything in one.
     Network,
 }
@@ -144,14 +161,7 @@ pub trait LiveRepository: Send + Sync {
     async fn phones(&self, network: &str, query: &PhoneQuery) -> Result<Page<Phone>, Error>;
 
     /// Sums of the usage that ended within a time, the largest first.
-    async fn usage_sums(
-        &self,
-        network: &str,
-        by: UsageBy,
-        since: i64,
-        until: i64,
-        limit: u32,
-    ) -> Result<Vec<UsageSum>, Error>;
+    async fn usage_sums(&self, network: &str, query: &SumQuery<'_>) -> Result<Vec<UsageSum>, Error>;
 
     /// Objects of a kind in a network.
     async fn count(&self, kind: Kind, network: &str) -> Result<i64, Error>;

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, watch};
 
 /// Migrations by number, for each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
 /// beside this one; what is no longer used is dropped a version later.
-const MIGRATIONS: [(i64, &str, &str, &str); 13] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 14] = [
     (
         1,
         "objects, accounts, audit",
@@ -94,6 +94,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 13] = [
         "traces",
         include_str!("../migrations/sqlite/0041_traces.sql"),
         include_str!("../migrations/postgres/0041_traces.sql"),
+    ),
+    (
+        42,
+        "usage_cell",
+        include_str!("../migrations/sqlite/0042_usage_cell.sql"),
+        include_str!("../migrations/postgres/0042_usage_cell.sql"),
     ),
 ];
 

@@ -125,6 +125,8 @@ pub(crate) async fn usage(fleet: &Fleet, known: &Known, usage: api::Usage) -> Re
             sequence: it.sequence.cast_signed(),
             imsi: text(&it.imsi),
             apn: text(&it.apn),
+            // The database knows where the phone is.
+            cell: String::new(),
             began_at: clamped(it.from),
             ended_at: clamped(it.to),
             uplink_bytes: clamped(it.uplink_bytes),

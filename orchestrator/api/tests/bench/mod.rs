@@ -52,6 +52,7 @@ impl Bench {
             secure: false,
             oidc: Arc::default(),
             metrics_server: None,
+            grafana: None,
             watchers: Arc::default(),
             stop: stopped,
         };

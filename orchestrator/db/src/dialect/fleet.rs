@@ -227,13 +227,16 @@ impl FleetRepository for Database {
         records: &[UsageRow],
     ) -> Result<(), Error> {
         let mut transaction = self.write.begin_with(BEGIN).await?;
+        let sql = format!(
+            "INSERT INTO usage_records (network, gateway, session, epoch, sequence, imsi, apn, began_at, ended_at, \
+             uplink_bytes, downlink_bytes, uplink_packets, downlink_packets, last, cell) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, COALESCE(( \
+                 SELECT COALESCE(NULLIF({}, ''), enb) FROM phones WHERE network = $1 AND gateway = $2 AND imsi = $6), '')) \
+             ON CONFLICT (network, gateway, session, epoch, sequence) DO NOTHING",
+            super::CELL
+        );
         for it in records {
-            let insert = sqlx::query(
-                "INSERT INTO usage_records (network, gateway, session, epoch, sequence, imsi, apn, began_at, ended_at, \
-                 uplink_bytes, downlink_bytes, uplink_packets, downlink_packets, last) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
-                 ON CONFLICT (network, gateway, session, epoch, sequence) DO NOTHING",
-            );
+            let insert = sqlx::query(AssertSqlSafe(sql.as_str()));
             let insert = insert.bind(network).bind(gateway).bind(&it.session).bind(it.epoch).bind(it.sequence);
             let insert = insert.bind(&it.imsi).bind(&it.apn).bind(it.began_at).bind(it.ended_at);
             let insert = insert.bind(it.uplink_bytes).bind(it.downlink_bytes).bind(it.uplink_packets);
@@ -257,7 +260,7 @@ impl FleetRepository for Database {
     async fn usage(&self, network: &str, imsi: Option<&str>, since: i64, limit: u32) -> Result<Vec<UsageRow>, Error> {
         let rows = sqlx::query(
             "SELECT gateway, session, epoch, sequence, imsi, apn, began_at, ended_at, uplink_bytes, downlink_bytes, \
-             uplink_packets, downlink_packets, last FROM usage_records \
+             uplink_packets, downlink_packets, last, cell FROM usage_records \
              WHERE network = $1 AND ($2 = 0 OR imsi = $3) AND ended_at >= $4 \
              ORDER BY ended_at, gateway, session, epoch, sequence LIMIT $5",
         )
@@ -622,5 +625,6 @@ fn usage_row(row: &<super::Db as sqlx::Database>::Row) -> Result<UsageRow, sqlx:
         uplink_packets: row.try_get(10)?,
         downlink_packets: row.try_get(11)?,
         last: row.try_get::<i64, _>(12)? > 0,
+        cell: row.try_get(13)?,
     })
 }

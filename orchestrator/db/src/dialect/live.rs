@@ -3,7 +3,9 @@
 use super::fleet::{STATE, StateRow, state};
 use super::queries::{Database, page};
 use super::{BEGIN, Db};
-use crate::{Counts, Error, GatewayState, Job, LiveRepository, Page, Phone, PhoneNews, PhoneQuery, UsageBy, UsageSum};
+use crate::{
+    Counts, Error, GatewayState, Job, LiveRepository, Page, Phone, PhoneNews, PhoneQuery, SumQuery, UsageBy, UsageSum,
+};
 use async_trait::async_trait;
 use orchestrator_model::Kind;
 use sqlx::{AssertSqlSafe, Transaction};
@@ -80,18 +82,12 @@ impl LiveRepository for Database {
         rows.bind(i64::from(limit)).fetch_all(&self.read).await?.into_iter().map(state).collect()
     }
 
-    async fn usage_sums(
-        &self,
-        network: &str,
-        by: UsageBy,
-        since: i64,
-        until: i64,
-        limit: u32,
-    ) -> Result<Vec<UsageSum>, Error> {
-        let key = match by {
+    async fn usage_sums(&self, network: &str, query: &SumQuery<'_>) -> Result<Vec<UsageSum>, Error> {
+        let key = match query.by {
             UsageBy::Imsi => "imsi",
             UsageBy::Apn => "apn",
             UsageBy::Gateway => "gateway",
+            UsageBy::Cell => "cell",
             UsageBy::Network => "network",
         };
         // Of wide numbers, so that no gateway's lies overflow a sum; up to 2^53 octets they are exact. Parts of sessions (bearers,
@@ -99,7 +95,7 @@ impl LiveRepository for Database {
         let sum = |column: &str| format!("SUM(CAST({column} AS DOUBLE PRECISION))");
         let sql = format!(
             "SELECT {key}, {}, {}, {}, {} FROM usage_records \
-             WHERE network = $1 AND ended_at >= $2 AND ended_at < $3 AND session NOT LIKE '%/%' \
+             WHERE network = $1 AND ended_at >= $2 AND ended_at < $3 AND session NOT LIKE '%/%' AND ($5 = 0 OR imsi = $6) \
              GROUP BY {key} ORDER BY {} + {} DESC, {key} LIMIT $4",
             sum("uplink_bytes"),
             sum("downlink_bytes"),
@@ -108,9 +104,11 @@ impl LiveRepository for Database {
             sum("uplink_bytes"),
             sum("downlink_bytes"),
         );
-        let rows = sqlx::query_as::<_, SumRow>(AssertSqlSafe(sql)).bind(network).bind(since).bind(until);
-        let rows = rows.bind(i64::from(limit)).fetch_all(&self.read).await?;
-        Ok(rows.into_iter().map(|row| usage_sum(by, row)).collect())
+        let rows = sqlx::query_as::<_, SumRow>(AssertSqlSafe(sql)).bind(network).bind(query.since);
+        let rows = rows.bind(query.until).bind(i64::from(query.limit));
+        let rows = rows.bind(i64::from(query.imsi.is_some())).bind(query.imsi.unwrap_or_default());
+        let rows = rows.fetch_all(&self.read).await?;
+        Ok(rows.into_iter().map(|row| usage_sum(query.by, row)).collect())
     }
 
     async fn count(&self, kind: Kind, network: &str) -> Result<i64, Error> {

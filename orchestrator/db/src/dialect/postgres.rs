@@ -54,6 +54,9 @@ pub(crate) fn indexed(field: &str) -> String {
     format!("(body::jsonb ->> '{field}')")
 }
 
+/// A phone's cell, as a gateway told it.
+pub(crate) const CELL: &str = "(facts::jsonb ->> 'cell')";
+
 /// It is known how many rows each value has: which index is best is found out.
 pub(crate) const fn by_index(_field: &str) -> String {
     String::new()

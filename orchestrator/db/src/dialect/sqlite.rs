@@ -50,6 +50,9 @@ pub(crate) fn indexed(field: &str) -> String {
     format!("json_extract(body, '$.{field}')")
 }
 
+/// A phone's cell, as a gateway told it.
+pub(crate) const CELL: &str = "CAST(json_extract(facts, '$.cell') AS TEXT)";
+
 /// That the index of a field is to be used: otherwise the primary key is, which reads all of a network.
 pub(crate) fn by_index(field: &str) -> String {
     format!(" INDEXED BY subscribers_by_{field}")

@@ -1,7 +1,7 @@
 //! What every database must do for people who look.
 
 use super::{Db, inside, network, put};
-use orchestrator_db::{Phone, PhoneNews, PhoneQuery, UsageBy, UsageRow, UsageSum};
+use orchestrator_db::{Phone, PhoneNews, PhoneQuery, SumQuery, UsageBy, UsageRow, UsageSum};
 use orchestrator_model::Kind;
 use serde_json::json;
 
@@ -9,6 +9,7 @@ pub async fn run(db: &Db) {
     db.apply("ann", 1, &[put(network("live"), json!({}))]).await.unwrap();
     phones_are_as_told_last(db).await;
     usage_is_summed_once(db).await;
+    usage_has_the_cell_in_which_the_phone_was(db).await;
     things_are_counted(db).await;
 }
 
@@ -139,13 +140,40 @@ async fn usage_is_summed_once(db: &Db) {
         uplink_packets: 0,
         downlink_packets: 0,
     };
-    let sums = db.usage_sums("live", UsageBy::Imsi, 0, 30, 10).await.unwrap();
+    let query = |by, since, until, limit| SumQuery { by, imsi: None, since, until, limit };
+    let sums = db.usage_sums("live", &query(UsageBy::Imsi, 0, 30, 10)).await.unwrap();
     assert_eq!((sums[0].key.as_str(), &sums[1]), ("00102", &sum("00101", 11, 2)));
-    assert_eq!(db.usage_sums("live", UsageBy::Network, 0, 20, 10).await.unwrap(), [sum("", 5, 1)]);
-    assert_eq!(db.usage_sums("live", UsageBy::Apn, 20, 21, 1).await.unwrap()[0].key, "ims");
-    let largest = db.usage_sums("live", UsageBy::Gateway, 0, 99, 10).await.unwrap();
+    assert_eq!(db.usage_sums("live", &query(UsageBy::Network, 0, 20, 10)).await.unwrap(), [sum("", 5, 1)]);
+    assert_eq!(db.usage_sums("live", &query(UsageBy::Apn, 20, 21, 1)).await.unwrap()[0].key, "ims");
+    let largest = db.usage_sums("live", &query(UsageBy::Gateway, 0, 99, 10)).await.unwrap();
     assert_eq!((largest[0].key.as_str(), largest[0].downlink_bytes), ("g1", 4));
     assert!(largest[0].uplink_bytes > i64::MAX.unsigned_abs(), "lies do not overflow");
+    let own = SumQuery { imsi: Some("00101"), ..query(UsageBy::Network, 0, 99, 10) };
+    assert_eq!(db.usage_sums("live", &own).await.unwrap(), [sum("", 11, 2)], "of one subscriber");
+}
+
+async fn usage_has_the_cell_in_which_the_phone_was(db: &Db) {
+    let record = |imsi: &str| UsageRow {
+        gateway: "g9".to_owned(),
+        session: imsi.to_owned(),
+        sequence: 1,
+        imsi: imsi.to_owned(),
+        ended_at: 5,
+        uplink_bytes: 1,
+        ..UsageRow::default()
+    };
+    let here = |imsi: &str, facts| Phone { facts, ..phone("g9", imsi, "connected", "10.0.0.9") };
+    let phones = [here("1", json!({ "cell": "001-01/0x101" })), here("2", json!({}))];
+    db.apply("ann", 1, &[put(network("cells"), json!({}))]).await.unwrap();
+    db.gateway_connected("cells", "g9", 1, "r", 9).await.unwrap();
+    let news = PhoneNews { at: 7, stream: ("r", 9), whole: true, phones: &phones, gone: &[] };
+    db.put_phones("cells", "g9", &news).await.unwrap();
+    db.put_usage("cells", "g9", (1, 1), &[record("1"), record("2"), record("3")]).await.unwrap();
+    let query = SumQuery { by: UsageBy::Cell, imsi: None, since: 0, until: 9, limit: 10 };
+    let sums = db.usage_sums("cells", &query).await.unwrap();
+    let keys: Vec<_> = sums.iter().map(|sum| sum.key.as_str()).collect();
+    assert_eq!(keys, ["", "001-01/0x1", "001-01/0x101"]);
+    assert_eq!(db.usage("cells", Some("1"), 0, 9).await.unwrap()[0].cell, "001-01/0x101");
 }
 
 async fn things_are_counted(db: &Db) {
