@@ -7,6 +7,7 @@
 //! ```
 
 use crate::gateway::Gateway;
+use crate::spans::Spans;
 use agw_types::{Input, LinkId};
 use basalt_calltrace::{Correlator, Protocol, Record, Ring, look};
 use basalt_ids::Imsi;
@@ -55,6 +56,8 @@ impl Whom {
 pub struct Calls {
     on: Vec<Trace>,
     correlator: Correlator,
+    /// Tells all of it as spans, where a collector is named.
+    spans: Option<Spans>,
 }
 
 #[derive(Debug)]
@@ -109,7 +112,7 @@ pub struct Passed {
 impl Calls {
     /// A message that is about to be acted on; `None` while nobody looks.
     pub fn heard(&mut self, input: &Input) -> Option<Passed> {
-        if self.on.is_empty() {
+        if !self.looks() {
             return None;
         }
         match input {
@@ -128,7 +131,29 @@ impl Calls {
     pub fn said(&self, link: LinkId, message: &Message) -> Option<Passed> {
         let passed =
             || Passed { link, stream: message.stream, octets: message.payload.to_vec(), at: now(), sent: true };
-        (!self.on.is_empty()).then(passed)
+        self.looks().then(passed)
+    }
+
+    /// Tells everything as spans from now on.
+    pub fn tell_spans(&mut self, spans: Spans) {
+        self.spans = Some(spans);
+    }
+
+    /// Those who tell spans, where a collector is named.
+    pub fn spans(&mut self) -> Option<&mut Spans> {
+        self.spans.as_mut()
+    }
+
+    /// Gives up spans that nobody ends.
+    pub fn sweep(&mut self) {
+        if let Some(spans) = &mut self.spans {
+            spans.sweep(now());
+        }
+    }
+
+    /// Whether anybody does.
+    fn looks(&self) -> bool {
+        !self.on.is_empty() || self.spans.is_some()
     }
 
     /// Ends the trace of this name. False when there is none.
@@ -148,7 +173,7 @@ impl Calls {
     /// Forgets those whose readers are gone.
     fn prune(&mut self) {
         self.on.retain(|trace| Arc::strong_count(&trace.shared) > 1);
-        if self.on.is_empty() {
+        if !self.looks() {
             self.correlator = Correlator::default();
         }
     }
@@ -177,7 +202,7 @@ pub fn begin(gateway: &mut Gateway, name: String, whom: Whom, octets: usize) -> 
 /// Records a message for those whom it concerns.
 pub fn note(gateway: &mut Gateway, passed: &Passed) {
     gateway.calls.prune();
-    if gateway.calls.on.is_empty() {
+    if !gateway.calls.looks() {
         return;
     }
     let told = look(&passed.octets, passed.sent);
@@ -215,6 +240,9 @@ pub fn note(gateway: &mut Gateway, passed: &Passed) {
         gateway.calls.on.iter().map(|trace| matches!(&trace.whom, Whom::BaseStation(wanted) if name(wanted))).collect();
     let calls = &mut gateway.calls;
     let of_phones = calls.correlator.take(&told, link.0, known, records.clone());
+    if let Some(spans) = &mut calls.spans {
+        of_phones.iter().for_each(|record| spans.take(record));
+    }
     for (trace, here) in calls.on.iter().zip(here) {
         let wanted: Vec<&Record> = match trace.whom {
             Whom::Phone(imsi) => {

@@ -94,6 +94,12 @@ pub fn refresh(gateway: &mut Gateway) {
     metrics.usage_bytes.with_label_values(&["uplink"]).set(number(total.uplink_bytes));
     metrics.usage_bytes.with_label_values(&["downlink"]).set(number(total.downlink_bytes));
     metrics.usage_records.set(number(gateway.usage.accounts.unacknowledged() as u64));
+    if let Some(spans) = gateway.calls.spans() {
+        let figures = spans.figures();
+        for (outcome, count) in [("told", figures.told), ("dropped", figures.dropped), ("delayed", figures.failures)] {
+            metrics.spans.with_label_values(&[outcome]).set(number(count));
+        }
+    }
     let what = [status.version.as_str(), status.data_plane.as_str(), status.sctp_backend.as_str()];
     metrics.info.with_label_values(&what).set(1);
 }

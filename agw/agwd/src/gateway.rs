@@ -199,6 +199,7 @@ impl Gateway {
             // What steps still hold back, the tables rightly do not have.
             if self.waiting.is_empty() && Instant::now() >= next_check {
                 next_check = tables::check(self);
+                self.calls.sweep();
                 usage::check(self);
             }
             if Instant::now() >= self.usage.due() {

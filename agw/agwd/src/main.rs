@@ -20,6 +20,7 @@ mod packets;
 mod reports;
 mod rules;
 mod slots;
+mod spans;
 mod start;
 mod storage;
 mod subscribers;

@@ -64,6 +64,8 @@ pub struct Metrics {
     pub unreleased: IntGauge,
     /// What federation did besides asking, by what.
     pub federation: IntCounterVec,
+    /// Spans for the collector, by what became of them.
+    pub spans: IntGaugeVec,
     /// Federation gateways whose streams stand.
     pub federation_gateways: IntGauge,
 }
@@ -110,6 +112,7 @@ impl Metrics {
             discarded: counter("messages_discarded_total", "Messages dropped before they reached a UE.", &["reason"])?,
             retransmitted: counter("retransmissions_total", "Messages sent again after a timer.", &["message"])?,
             federation: counter("federation_total", "What stood for a home network's answer, and why.", &["what"])?,
+            spans: gauge("otlp_spans_total", "Spans for the collector of OpenTelemetry.", &["outcome"])?,
             federation_gateways: single("federation_gateways", "Federation gateways whose streams stand.")?,
             enbs: single("enbs", "Base stations with S1 set up.")?,
             ues: gauge("ues", "Phones known, by state.", &["state"])?,

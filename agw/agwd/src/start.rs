@@ -3,6 +3,7 @@
 use crate::config::{DataplaneMode, Effective, EgressMode};
 use crate::gateway::{Gateway, Parts, link_id, link_up};
 use crate::metrics::{self, Metrics};
+use crate::spans::Spans;
 use crate::storage::{self, Loaded};
 use crate::{cloud, control, convert, federation, keeper, usage};
 use agw_core::Core;
@@ -113,6 +114,10 @@ pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<En
         let mut batch = Batch::new();
         gateway.managed.number_ledger(cloud::ledger_number()?, &mut batch);
         gateway.save(batch, Box::new(|_| {}));
+    }
+    if let Some(otlp) = &gateway.effective.otlp {
+        let spans = Spans::start(otlp, &gateway.effective.gateway.name).map_err(anyhow::Error::msg);
+        gateway.calls.tell_spans(spans.context("[otlp]")?);
     }
     cloud::start(&mut gateway, &jobs, seed()?)?;
     federation::start(&mut gateway, &jobs, seed()?, remembered).context("[federation]")?;

@@ -135,6 +135,11 @@ fn ends(record: &Record, imsi: Option<&str>) -> [(u8, Participant); 2] {
     }
 }
 
+/// A message without its ends.
+pub(crate) fn read(number: usize, record: &Record, imsi: Option<String>) -> Message {
+    message(number, record, imsi, (String::new(), String::new()))
+}
+
 fn message(number: usize, record: &Record, imsi: Option<String>, (from, to): (String, String)) -> Message {
     let octets = record.octets();
     let (protocol, name, cause, good, fields, inside) = match record.protocol {

@@ -2,8 +2,8 @@
 //!
 //! What it is: the form of a recorded message ([`Record`], a line of JSON on its way to whoever reads it), the taking out of keys
 //! ([`redact`]), the finding of whom a message is about before its identity is known ([`Correlator`]), a buffer that drops the oldest
-//! ([`Ring`]), and two views of the same records: a ladder with decoded messages and procedures ([`ladder()`]), and a capture that
-//! Wireshark opens without setup ([`capture()`]). What it deliberately is not: a tap. Who records gives octets, times and identities.
+//! ([`Ring`]), and views of the same records: a ladder with decoded messages and procedures ([`ladder()`]), a capture that Wireshark
+//! opens without setup ([`capture()`]), and procedures given out as they end ([`Follow`]). What it deliberately is not: a tap. Who records gives octets, times and identities.
 //!
 //! Invariants: a record is made of redacted octets only; everything is bounded; nothing that comes from outside makes it panic; the
 //! same records give the same ladder and the same capture.
@@ -20,6 +20,7 @@
 mod capture;
 mod correlate;
 mod diameter;
+mod follow;
 mod frame;
 mod ladder;
 mod nas;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use capture::{Capture, capture};
 pub use correlate::Correlator;
+pub use follow::{FOLLOWED, Follow, Story};
 pub use ladder::{Ladder, Message, Participant, ladder};
 pub use procedures::Procedure;
 pub use record::{Protocol, Record, gap, parse};

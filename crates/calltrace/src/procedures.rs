@@ -139,6 +139,11 @@ pub(crate) fn result(message: &Message) -> Option<&'static str> {
     RULES.iter().any(answers).then_some("success")
 }
 
+/// Whether a message may end a procedure.
+pub(crate) fn ends(message: &Message) -> bool {
+    RULES.iter().any(|rule| verdict(rule, message).is_some())
+}
+
 /// Finds the procedures, and writes into each message to which it belongs.
 pub(crate) fn group(messages: &mut [Message]) -> Vec<Procedure> {
     let mut all: Vec<Procedure> = Vec::new();

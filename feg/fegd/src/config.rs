@@ -42,6 +42,8 @@ pub struct File {
     metrics: Option<SocketAddr>,
     /// The control socket.
     control: Option<PathBuf>,
+    /// A collector of OpenTelemetry that is told what is asked as spans.
+    otlp: Option<basalt_otlp::Settings>,
 }
 
 /// `[gateways]`
@@ -150,6 +152,8 @@ pub struct Effective {
     pub metrics: SocketAddr,
     /// The control socket.
     pub control: PathBuf,
+    /// A collector that is told what is asked as spans.
+    pub otlp: Option<basalt_otlp::Settings>,
     /// Realms of each peer, for people.
     pub realms: Vec<Vec<String>>,
 }
@@ -214,7 +218,11 @@ pub fn resolve(file: &File) -> Result<Effective> {
         memory: MEMORY,
         patience: PATIENCE,
     };
+    if let Some(otlp) = &file.otlp {
+        otlp.check().map_err(anyhow::Error::msg).context("otlp")?;
+    }
     Ok(Effective {
+        otlp: file.otlp.clone(),
         diameter: named.then_some(settings),
         relay,
         gateways: listen,

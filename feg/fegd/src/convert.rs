@@ -209,7 +209,14 @@ mod tests {
 
     fn asked(kind: api::request::Kind) -> Option<Request> {
         let (imsi, visited) = ("999700000000001".to_owned(), "001-01".to_owned());
-        request(api::Request { id: 1, within_ms: 1_000_000, imsi, visited, kind: Some(kind) })
+        request(api::Request {
+            id: 1,
+            within_ms: 1_000_000,
+            imsi,
+            visited,
+            kind: Some(kind),
+            ..api::Request::default()
+        })
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::config::{self, Effective, File};
 use crate::gateways::{Numbers, Outgoing, Streams};
 use crate::metrics::Metrics;
 use crate::peers::{self, Peers};
+use crate::spans::Spans;
 use crate::trace::Traces;
 use crate::{convert, incoming, managed, metrics, operate};
 use anyhow::Context as _;
@@ -12,6 +13,7 @@ use basalt_control_api::federation::v1::federation_server::FederationServer;
 use basalt_diameter::node::{Failure, Handle};
 use basalt_diameter_link::{Answered, Arrived, Ended, Handler};
 use basalt_ids::Imsi;
+use basalt_otlp::Context;
 use basalt_sansio::{SecureSeed, Time};
 use feg_relay::{AskId, Effect, Effects, GatewayId, Input, Outcome, Relay, Request, Token};
 use feg_s6a::Inserted;
@@ -35,8 +37,8 @@ pub enum Told {
     GatewayUp { gateway: GatewayId, name: String, life: u64, sender: mpsc::Sender<Outgoing> },
     /// A gateway's stream ended.
     GatewayDown { gateway: GatewayId },
-    /// A gateway asks.
-    Asked { gateway: GatewayId, request: Box<Request> },
+    /// A gateway asks, for a span of its own where its collector is told.
+    Asked { gateway: GatewayId, request: Box<Request>, span: Option<Context> },
     /// A gateway answers.
     Replied { gateway: GatewayId, ask: AskId, outcome: Outcome, told: Inserted },
     /// A Diameter request ended.
@@ -92,7 +94,10 @@ pub async fn run(file: File) -> anyhow::Result<()> {
     let cloud = managed::start(file, kept, wanted, (numbers, members), Arc::clone(&operator), metrics.clone())?;
     operate::serve(Arc::clone(&operator), cloud, &effective.control).await?;
     metrics::serve(effective.metrics, metrics.clone(), peers.clone()).await?;
-    let machine = Loop::new(relay, &effective, peers, told_sender.clone(), metrics);
+    let mut machine = Loop::new(relay, &effective, peers, told_sender.clone(), metrics);
+    let instance = |file: &File| if file.host.is_empty() { "fegd".to_owned() } else { file.host.clone() };
+    let spans = effective.otlp.as_ref().map(|otlp| Spans::start(otlp, &instance(&now)));
+    machine.spans = spans.transpose().map_err(anyhow::Error::msg).context("otlp")?;
     tokio::spawn(machine.run(told, ended));
     let following = follow(&change, now, file_now, &operator, &told_sender);
     tracing::info!(gateways = %effective.gateways, "ready");
@@ -191,6 +196,7 @@ struct Loop {
     /// Requests that a node has.
     flying: HashMap<Token, Flying>,
     traces: Traces,
+    spans: Option<Spans>,
     idle: Vec<oneshot::Sender<()>>,
     started: Instant,
     effects: Effects,
@@ -210,6 +216,7 @@ impl Loop {
             next_handle: 0,
             flying: HashMap::new(),
             traces: Traces::default(),
+            spans: None,
             idle: Vec::new(),
             started: Instant::now(),
             effects: Effects::default(),
@@ -248,7 +255,12 @@ impl Loop {
                 self.step(Input::GatewayUp { gateway, name, life });
             }
             Told::GatewayDown { gateway } => self.lost(gateway),
-            Told::Asked { gateway, request } => self.step(Input::Asked { gateway, request: *request }),
+            Told::Asked { gateway, request, span } => {
+                if let (Some(spans), Some(span)) = (&mut self.spans, span) {
+                    spans.asked(gateway, &request, span);
+                }
+                self.step(Input::Asked { gateway, request: *request });
+            }
             Told::Replied { gateway, ask, outcome, told } => self.step(Input::Replied { gateway, ask, outcome, told }),
             Told::HssAnswered { token, result } => self.answered((token.0, result)),
             Told::Show { done } => {
@@ -305,11 +317,17 @@ impl Loop {
             Ok(answered) => Ok(answered.octets.as_slice()),
             Err(why) => Err(*why),
         };
+        if let Some(spans) = &mut self.spans {
+            spans.ended(token, result);
+        }
         self.step(Input::HssAnswered { token, result });
     }
 
     fn lost(&mut self, gateway: GatewayId) {
         if self.gateways.remove(&gateway).is_some() {
+            if let Some(spans) = &mut self.spans {
+                spans.lost(gateway);
+            }
             tracing::info!("a gateway's stream ended");
             self.metrics.gateways.set(i64::try_from(self.gateways.len()).unwrap_or(i64::MAX));
             self.step(Input::GatewayDown { gateway });
@@ -338,9 +356,17 @@ impl Loop {
             match effect {
                 Effect::ToHss { token, octets, key, within } => {
                     self.traces.sent(token, key, &octets);
+                    if let Some(spans) = &mut self.spans {
+                        spans.sent(token, key, &octets);
+                    }
                     self.ask_home(token, octets, key, within);
                 }
-                Effect::Answer { gateway, id, answer } => gone.extend(self.send(gateway, convert::answer(id, answer))),
+                Effect::Answer { gateway, id, answer } => {
+                    if let Some(spans) = &mut self.spans {
+                        spans.answered(gateway, id, &answer);
+                    }
+                    gone.extend(self.send(gateway, convert::answer(id, answer)));
+                }
                 Effect::Ask { gateway, ask, what } => gone.extend(self.send(gateway, convert::ask(ask.0, what))),
                 Effect::ToPeer { handle, octets } => {
                     self.traces.replied(handle, &octets);

@@ -99,7 +99,8 @@ pub fn news(gateway: GatewayId, message: api::FromGateway) -> Option<Told> {
     use api::from_gateway::Message;
     match message.message? {
         Message::Request(request) => {
-            convert::request(request).map(|request| Told::Asked { gateway, request: Box::new(request) })
+            let span = request.traceparent.parse().ok();
+            convert::request(request).map(|request| Told::Asked { gateway, request: Box::new(request), span })
         }
         Message::HomeAnswer(answer) => {
             let (outcome, told) = (convert::outcome(&answer), convert::told(&answer));

@@ -17,6 +17,7 @@ mod operate;
 mod peers;
 mod realms;
 mod relayed;
+mod spans;
 mod trace;
 
 use anyhow::Context as _;

@@ -120,7 +120,7 @@ impl Gateway {
 
     async fn send(&mut self, id: u64, kind: api::request::Kind) {
         let (imsi, visited) = (PHONE.to_owned(), "001-01".to_owned());
-        let request = api::Request { id, within_ms: 2_000, imsi, visited, kind: Some(kind) };
+        let request = api::Request { id, within_ms: 2_000, imsi, visited, kind: Some(kind), ..api::Request::default() };
         self.send.send(from(api::from_gateway::Message::Request(request))).await.unwrap();
     }
 }

@@ -106,7 +106,14 @@ impl Mast {
     async fn ask(&mut self, imsi: &str, kind: api::request::Kind) -> api::answer::Kind {
         self.next += 1;
         let (imsi, visited) = (imsi.to_owned(), "001-01".to_owned());
-        let request = api::Request { id: self.next, within_ms: 5_000, imsi, visited, kind: Some(kind) };
+        let request = api::Request {
+            id: self.next,
+            within_ms: 5_000,
+            imsi,
+            visited,
+            kind: Some(kind),
+            ..api::Request::default()
+        };
         let message = Some(api::from_gateway::Message::Request(request));
         self.send.send(api::FromGateway { message }).await.unwrap();
         let api::to_gateway::Message::Answer(answer) = self.hear().await else { panic!("no answer") };
@@ -161,7 +168,7 @@ async fn tshark_finds_nothing_wrong() {
     let check = api::CheckEquipment { imei: imei.clone(), software: software.clone() };
     mast.ask(PHONE, Kind::CheckEquipment(check)).await;
     mast.ask(PHONE, Kind::UpdateLocation(api::UpdateLocation { attach: true, imei, software })).await;
-    mast.ask(PHONE, Kind::Notify(api::Notify {})).await;
+    mast.ask(PHONE, Kind::Notify(api::Notify::default())).await;
     let imsi = PHONE.parse().unwrap();
     for (order, outcome) in [
         (Order::Rate(imsi, (1_000, 2_000)), api::home_answer::Outcome::Done),

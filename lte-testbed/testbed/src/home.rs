@@ -60,16 +60,17 @@ pub fn settings(plmn: Plmn) -> [String; 2] {
 }
 
 impl Home {
-    /// Starts both, and waits until they speak to each other.
+    /// Starts both, and waits until they speak to each other; the federation gateway tells the lab's collector, if there is one.
     ///
     /// # Errors
     /// The executables are not there, or do not come up.
-    pub fn start(lab: &Lab, plmn: Plmn, subscribers: &[Subscriber]) -> Result<Self> {
+    pub fn start(lab: &Lab, plmn: Plmn, subscribers: &[Subscriber], collects: bool) -> Result<Self> {
         let mut home = Self::without_gateway(lab, plmn, subscribers, &[FEG_NAME])?;
         let (realm, control) = (home.realm.clone(), lab.directory().join("fegd.sock"));
         let state = lab.directory().join("feg");
+        let otlp = if collects { format!("{}\n", crate::collector::setting()) } else { String::new() };
         let text = format!(
-            "host = \"{FEG_NAME}\"\nrealm = \"visited.example\"\nmetrics = \"{METRICS}\"\ncontrol = {control:?}\n\
+            "{otlp}host = \"{FEG_NAME}\"\nrealm = \"visited.example\"\nmetrics = \"{METRICS}\"\ncontrol = {control:?}\n\
              state_dir = {state:?}\n[gateways]\nlisten = \"{FEG}\"\n[[network]]\nplmn = \"{plmn}\"\n\
              [[peer]]\nhost = \"{HSS_NAME}\"\naddress = \"{HSS}\"\nrealms = [\"{realm}\"]\n"
         );

@@ -18,6 +18,7 @@ pub mod attack;
 pub mod bench;
 pub mod capture;
 pub mod cli;
+pub mod collector;
 pub mod demo;
 pub mod federated;
 pub mod federation_kills;

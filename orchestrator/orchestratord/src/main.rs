@@ -104,6 +104,7 @@ async fn run(settings: &Settings, first_network: Option<&str>) -> Result<()> {
         secure: certificate.is_some(),
         oidc: Arc::new(oidc::open(settings)?),
         metrics_server: watching::metrics_server(settings)?,
+        grafana: settings.grafana_url.clone(),
         watchers: Arc::default(),
         stop: stopped.clone(),
     };

@@ -79,13 +79,15 @@ struct File {
     smtp: Option<SmtpFile>,
     remote_write: Option<RemoteFile>,
     syslog: Option<SyslogFile>,
+    otlp: Option<basalt_otlp::Settings>,
     prometheus_url: Option<String>,
+    grafana_url: Option<String>,
     sealing: Sealing,
     backup_recipients: Vec<String>,
 }
 
 /// The settings that hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Settings {
     /// Where database, sealing key and CA are kept.
     pub(crate) data_dir: PathBuf,
@@ -131,6 +133,9 @@ pub(crate) struct Settings {
     /// A metrics server that is asked for those who may see a network: `http://127.0.0.1:9090`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) prometheus_url: Option<String>,
+    /// Where people find Grafana: the console links to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) grafana_url: Option<String>,
     /// For whom backups are, where a command names nobody (`age1…`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) backup_recipients: Vec<String>,
@@ -146,6 +151,9 @@ pub(crate) struct Settings {
     /// A log server that is told all events (syslog).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) syslog: Option<SyslogFile>,
+    /// A collector of OpenTelemetry that is told all events, as log records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) otlp: Option<basalt_otlp::Settings>,
     /// Where the sealing key comes from, where it is not the data directory's file.
     #[serde(skip_serializing_if = "Sealing::is_usual")]
     pub(crate) sealing: Sealing,
@@ -211,10 +219,16 @@ impl Settings {
             smtp: file.smtp,
             remote_write: file.remote_write,
             syslog: file.syslog,
+            otlp: file.otlp,
             prometheus_url: file.prometheus_url,
+            grafana_url: file.grafana_url,
             sealing: file.sealing,
             backup_recipients: file.backup_recipients,
         };
+        let is_web = |url: &str| url.starts_with("https://") || url.starts_with("http://");
+        if let Some(url) = settings.grafana_url.as_deref().filter(|url| !is_web(url)) {
+            anyhow::bail!("grafana_url {url:?} is not the address of a page: it begins with https:// or http://");
+        }
         settings.sealing.check()?;
         for recipient in &settings.backup_recipients {
             recipient.parse::<Recipient>().map_err(|error| anyhow::anyhow!("backup_recipients: {error}"))?;

@@ -14,6 +14,8 @@ pub struct Effective {
     pub limits: Limits,
     /// How subscribers of other networks are asked for, as it is written; it is checked.
     pub federation: super::file::Federation,
+    /// A collector that is told signalling as spans.
+    pub otlp: Option<basalt_otlp::Settings>,
     /// Keys of releases that may run here.
     pub release_keys: Vec<[u8; 32]>,
     /// Where state is kept.

@@ -47,6 +47,9 @@ pub struct File {
     pub usage: Usage,
     /// Prometheus.
     pub metrics: Metrics,
+    /// A collector of OpenTelemetry that is told signalling as spans.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<basalt_otlp::Settings>,
     /// Limits.
     pub limits: Limits,
 }

@@ -57,8 +57,12 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
     let told: BTreeSet<Ipv4Addr> = gateway.dns.iter().copied().chain(own).collect();
     let dns_inside = told.into_iter().filter(closed).collect();
     federation::check(file).map_err(|error| error.at_key(text, "federation"))?;
+    if let Some(otlp) = &file.otlp {
+        otlp.check().map_err(|words| wrong(words).at_key(text, "otlp"))?;
+    }
     Ok(Effective {
         dns_inside,
+        otlp: file.otlp.clone(),
         federation: file.federation.clone(),
         release_keys: each(&file.upgrade.keys, release_key).map_err(|e| wrong(e).at_key(text, "keys"))?,
         gateway,

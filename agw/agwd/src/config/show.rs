@@ -190,6 +190,7 @@ impl Effective {
                 retention_days: u32::try_from(self.usage_retention.as_secs() / 86_400).ok(),
             },
             metrics: file::Metrics { listen: Some(self.metrics) },
+            otlp: self.otlp.clone(),
             limits: file::Limits {
                 enbs: Some(self.limits.links),
                 ues: Some(self.limits.ues),

@@ -9,8 +9,15 @@ use basalt_ids::{Apn, Imeisv, Imsi, Plmn, Qci};
 use basalt_security::Secret;
 use std::time::Duration;
 
-/// A request.
-pub fn request(id: u64, imsi: Imsi, visited: Plmn, within: Duration, wish: Wish) -> api::FromGateway {
+/// A request, for the span of which this is the context, if anybody is told.
+pub fn request(
+    id: u64,
+    imsi: Imsi,
+    visited: Plmn,
+    within: Duration,
+    wish: Wish,
+    traceparent: String,
+) -> api::FromGateway {
     use api::request::Kind;
     let kind = match wish {
         Wish::Vectors { count, immediate, resync } => Kind::Authenticate(api::Authenticate {
@@ -33,8 +40,8 @@ pub fn request(id: u64, imsi: Imsi, visited: Plmn, within: Duration, wish: Wish)
         }
     };
     let within_ms = u32::try_from(within.as_millis()).unwrap_or(u32::MAX);
-    let request =
-        api::Request { id, within_ms, imsi: imsi.to_string(), visited: visited.to_string(), kind: Some(kind) };
+    let (imsi, visited) = (imsi.to_string(), visited.to_string());
+    let request = api::Request { id, within_ms, imsi, visited, kind: Some(kind), traceparent };
     api::FromGateway { message: Some(api::from_gateway::Message::Request(request)) }
 }
 

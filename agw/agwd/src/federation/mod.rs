@@ -269,7 +269,9 @@ fn perform(gateway: &mut Gateway, effects: VecDeque<Effect>) {
 fn carry_out(gateway: &mut Gateway, effect: Effect) {
     match effect {
         Effect::Send { feg, id, imsi, visited, within, wish } => {
-            send(gateway, feg, convert::request(id, imsi, visited, within, wish));
+            let context = gateway.calls.spans().and_then(|spans| spans.context(&imsi.to_string()));
+            let traceparent = context.map(|context| context.to_string()).unwrap_or_default();
+            send(gateway, feg, convert::request(id, imsi, visited, within, wish, traceparent));
         }
         Effect::Reply(feg, id, outcome) => send(gateway, feg, convert::reply(id, outcome)),
         Effect::Report { feg, id, imsi, state, location } => {

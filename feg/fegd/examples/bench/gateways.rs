@@ -175,6 +175,6 @@ impl Stream {
 fn request(id: u64, phone: u64) -> api::FromGateway {
     let kind = api::request::Kind::Authenticate(api::Authenticate { vectors: 3, immediate: true, resync: Vec::new() });
     let (imsi, visited) = (format!("99970{:010}", phone % 1_000_000), "001-01".to_owned());
-    let request = api::Request { id, within_ms: 5_000, imsi, visited, kind: Some(kind) };
+    let request = api::Request { id, within_ms: 5_000, imsi, visited, kind: Some(kind), ..api::Request::default() };
     api::FromGateway { message: Some(api::from_gateway::Message::Request(request)) }
 }

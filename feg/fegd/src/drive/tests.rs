@@ -63,7 +63,7 @@ impl World {
         let wish = Wish::Vectors { count: 1, immediate: true, resync: None };
         let (imsi, visited) = (PHONE.parse().unwrap(), "001-01".parse().unwrap());
         let request = Box::new(Request { id, within: Duration::from_secs(10), imsi, visited, wish });
-        self.told.send(Told::Asked { gateway: GatewayId(1), request }).await.unwrap();
+        self.told.send(Told::Asked { gateway: GatewayId(1), request, span: None }).await.unwrap();
     }
 
     async fn answer(&mut self) -> api::Answer {

@@ -261,7 +261,14 @@ impl Mast {
     pub async fn send(&mut self, imsi: &str, kind: api::request::Kind) -> Result<u64> {
         self.next += 1;
         let (imsi, visited) = (imsi.to_owned(), "001-01".to_owned());
-        let request = api::Request { id: self.next, within_ms: 1_000, imsi, visited, kind: Some(kind) };
+        let request = api::Request {
+            id: self.next,
+            within_ms: 1_000,
+            imsi,
+            visited,
+            kind: Some(kind),
+            ..api::Request::default()
+        };
         self.send.send(from(api::from_gateway::Message::Request(request))).await?;
         Ok(self.next)
     }

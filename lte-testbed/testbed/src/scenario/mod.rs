@@ -8,6 +8,7 @@ mod path;
 mod rates;
 mod run;
 mod script;
+mod spans;
 mod waking;
 mod world;
 

@@ -84,6 +84,7 @@ fn setup(sentence: &str) -> Sentence<Option<Setup>> {
         ["subscribers", "may", "receive", rate, "bit/s"] => Setup::DownlinkRate(number(rate)?),
         ["needs", "root"] => Setup::NeedsRoot,
         ["cables", "carry", octets, "octets"] => Setup::Cables(number(octets)?),
+        ["there", "is", "a", "collector"] => Setup::Collector,
         ["there", "is", "a", "home", "network", plmn] => Setup::Home(network(plmn)?),
         ["enb", enb, "is", "in", "area", tac] => Setup::EnbArea(index(enb)?, None, Tac(number(tac)?)),
         ["enb", enb, "is", "of", "network", plmn] => Setup::EnbArea(index(enb)?, Some(network(plmn)?), Tac(1)),
@@ -221,6 +222,9 @@ fn step(sentence: &str) -> Sentence<Step> {
         rest if downloads(rest) => download(rest, false),
         ["operator", "watches", "ue", phone, "for", time] => Ok(Step::Watch(index(phone)?, duration(time)?)),
         ["signalling", "of", "ue", phone, "is", "traced"] => Ok(Step::TraceCall(index(phone)?)),
+        ["one", "trace", "has", names @ ..] => {
+            Ok(Step::SpansOf(names.join(" ").split(", ").map(str::to_owned).collect()))
+        }
         ["trace", "shows", name @ ..] => Ok(Step::TraceShows(name.join(" "))),
         ["trace", "has", "no", "keys", "of", "ue", phone] => Ok(Step::TraceIsClean(index(phone)?)),
         ["trace", "has", name @ .., "that", "succeeded"] => Ok(Step::TraceSucceeds(name.join(" "))),

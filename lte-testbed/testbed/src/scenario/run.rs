@@ -14,6 +14,7 @@ use testbed_ue::{AttachKind, DetachKind, Fault, Input};
 use super::calls;
 use super::check;
 use super::script::{EnbAction, GatewayAction, HandedOver, HomeAction, PhoneAction, Phones, Script, Step};
+use super::spans;
 use super::world::{RunOptions, World};
 use crate::kills::{self, KillPlan};
 use crate::lab;
@@ -87,6 +88,7 @@ impl World {
             Step::TraceCall(phone) => calls::begin(self, phone - 1),
             Step::TraceShows(name) => calls::shows(self, name),
             Step::TraceSucceeds(name) => calls::succeeds(self, name),
+            Step::SpansOf(names) => spans::has(self, names),
             Step::TraceIsClean(phone) => calls::judge(self, phone - 1),
             Step::Watch(phone, time) => self.watch(phone - 1, *time),
             Step::Download(by, from, octets, ipv6, wanted) => self.download(*by, *from, *octets, *ipv6, *wanted),

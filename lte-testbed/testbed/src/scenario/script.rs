@@ -50,6 +50,8 @@ pub enum Setup {
     Phone(usize, Trait),
     /// There is a home network whose subscribers are authenticated by it, through a federation gateway.
     Home(Plmn),
+    /// There is a collector of OpenTelemetry, which gateway and federation gateway tell.
+    Collector,
     /// Cables to the base stations and to the internet carry packets of so many octets.
     Cables(u32),
     /// The scenario needs the right to load BPF programs, or something else that only root has.
@@ -155,6 +157,8 @@ pub enum Step {
     TraceShows(String),
     /// The trace has a procedure of this name that succeeded.
     TraceSucceeds(String),
+    /// A trace of the collector has all these spans; the first is the outermost.
+    SpansOf(Vec<String>),
     /// The trace ends; tshark reads all of it, and no key of the phone is in it.
     TraceIsClean(usize),
     /// A phone gets each of these rates (bit/s) in turn, and is sent and sends more, in packets of several sizes, in one and many flows, over

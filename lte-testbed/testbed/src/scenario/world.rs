@@ -15,6 +15,7 @@ use toml::Table;
 use super::calls::Call;
 use super::devices::Devices;
 use super::script::{Script, Setup, Trait};
+use crate::collector::{self, Collector};
 use crate::home::Home;
 use crate::lab::Lab;
 use crate::network::{Network, NetworkPlan};
@@ -45,6 +46,8 @@ pub(super) struct World {
     pub home: Option<Home>,
     /// The trace that runs.
     pub call: Option<Call>,
+    /// What is told spans.
+    pub collector: Option<Collector>,
     pub canary: Option<usize>,
     /// How many canaries there were.
     pub canaries: u64,
@@ -73,6 +76,10 @@ impl World {
         for setting in home_plmn.iter().flat_map(|plmn| crate::home::settings(*plmn)) {
             apply(&mut settings, &setting)?;
         }
+        let collects = script.setup.contains(&Setup::Collector);
+        if collects {
+            apply(&mut settings, &collector::setting())?;
+        }
         for setting in script.settings().chain(options.settings.iter().map(String::as_str)) {
             apply(&mut settings, setting)?;
         }
@@ -91,9 +98,13 @@ impl World {
             devices: Devices::default(),
             home: None,
             call: None,
+            collector: None,
             canary: None,
             canaries: 0,
         };
+        if collects {
+            world.collector = Some(Collector::start(&world.network.lab.agw)?);
+        }
         if let Some(plmn) = home_plmn {
             world.federate(script, plmn)?;
         }
@@ -108,7 +119,7 @@ impl World {
         let theirs = (1..=script.subscribers()).filter(|number| home(script, *number as usize) == plmn);
         let known = theirs.filter(|number| !is_unknown(script, *number)).map(|number| subscriber(script, number));
         let known = known.collect::<Result<Vec<_>>>()?;
-        self.home = Some(Home::start(&self.network.lab, plmn, &known)?);
+        self.home = Some(Home::start(&self.network.lab, plmn, &known, self.collector.is_some())?);
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.network.gateway.metrics()?.get("basalt_agw_federation_gateways") != Some(&1.0) {
             anyhow::ensure!(Instant::now() < deadline, "the gateway does not find the federation gateway");

@@ -6,6 +6,7 @@
 //! ```
 
 mod alarms;
+mod otlp;
 mod own;
 pub(crate) mod remote;
 pub(crate) mod syslog;
@@ -74,6 +75,10 @@ impl Watching {
         let mut tasks = vec![tokio::spawn(watch).abort_handle()];
         if let Some(file) = &settings.syslog {
             tasks.push(tokio::spawn(syslog::run(Arc::clone(db), file.clone())).abort_handle());
+        }
+        if let Some(file) = &settings.otlp {
+            let client = otlp::client(file).map_err(|error| error.context("[otlp]"))?;
+            tasks.push(tokio::spawn(otlp::run(Arc::clone(db), client, file.identities)).abort_handle());
         }
         if let Some(remote) = &remote {
             tasks.push(tokio::spawn(Arc::clone(remote).run()).abort_handle());
