@@ -60,7 +60,7 @@ function route(call: Call): Response | Promise<Response> {
     case "sessions":
       return sessions(call);
     case "me":
-      return second ? nothing() : json(200, { name: call.world.session, grants: [{ role: "admin", scope: "everything" }], csrf_token: "made-up", tenant: null, limit: null });
+      return second ? nothing() : json(200, { name: call.world.session, grants: [{ role: "admin", scope: "everything" }], csrf_token: "made-up", tenant: null, limit: null, grafana: "https://grafana.example.net/d/basalt" });
     case "users":
       return users(call);
     case "api-keys":

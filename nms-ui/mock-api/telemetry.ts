@@ -41,7 +41,7 @@ export function usageOf(query: URLSearchParams): UsageRecord[] {
     const imsi = wanted ?? `00101${String(1 + (i % 40)).padStart(10, "0")}`;
     const day = 1.3 + Math.sin((since + i * step) / 13_750_987);
     const down = Math.round(day * (20 + random() * 60) * 1e6);
-    return { gateway: `gw-000${1 + (i % 8)}`, session: String(i), epoch: 1, sequence: i, imsi, apn: "internet", from: Math.round(since + i * step), to: Math.round(since + (i + 1) * step), uplink_bytes: Math.round(down * 0.12), downlink_bytes: down, uplink_packets: 900, downlink_packets: 4000, last: false, of: "session" };
+    return { gateway: `gw-000${1 + (i % 8)}`, session: String(i), epoch: 1, sequence: i, imsi, apn: "internet", cell: "001-01/0x19b01", from: Math.round(since + i * step), to: Math.round(since + (i + 1) * step), uplink_bytes: Math.round(down * 0.12), downlink_bytes: down, uplink_packets: 900, downlink_packets: 4000, last: false, of: "session" };
   });
 }
 
@@ -51,6 +51,7 @@ export function sumsOf(world: World, query: URLSearchParams): UsageSum[] {
   const keys = {
     imsi: Array.from({ length: 40 }, (_, i) => `00101${String(i + 1).padStart(10, "0")}`),
     apn: ["internet", "ims"],
+    cell: ["001-01/0x19b01", "001-01/0x19b02", "001-01/0x19c01", ""],
     gateway: Array.from({ length: Math.min(8, world.size.gateways) }, (_, i) => `gw-${String(i + 1).padStart(4, "0")}`),
     network: ["demo"],
   }[by] ?? [];

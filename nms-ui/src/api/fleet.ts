@@ -206,7 +206,7 @@ export function useStations(network: string) {
 }
 
 /** Who used most since a moment. */
-export function useUsageSums(network: string, by: "imsi" | "apn" | "gateway" | "network", since: number) {
+export function useUsageSums(network: string, by: "imsi" | "apn" | "gateway" | "cell" | "network", since: number) {
   return useQuery({
     queryKey: ["usage-sums", network, by, since],
     queryFn: async () => (await page<UsageSum>(collectionPath(network, "usage/sums"), { by, since, limit: 1000 })).items,
@@ -215,20 +215,13 @@ export function useUsageSums(network: string, by: "imsi" | "apn" | "gateway" | "
   });
 }
 
-/** Sums and records that one question gives at most. */
-const GIVEN = 1_000;
-
-/** What one subscriber used since a moment: of the sums, where the largest users are told; else of its records, the first thousand. */
+/** What one subscriber used since a moment, octets. */
 export function useUsedSince(network: string, imsi: string, since: number) {
   return useQuery({
     queryKey: ["used-since", network, imsi, since],
     queryFn: async () => {
-      const sums = (await page<UsageSum>(collectionPath(network, "usage/sums"), { by: "imsi", since, limit: GIVEN })).items;
-      const found = sums.find((it) => it.key === imsi);
-      if (found || sums.length < GIVEN) return { octets: found ? found.uplink_bytes + found.downlink_bytes : 0, isWhole: true };
-      const records = (await page<UsageRecord>(collectionPath(network, "usage"), { since, imsi, limit: GIVEN })).items;
-      const own = records.filter((it) => !it.session.includes("/"));
-      return { octets: own.reduce((sum, it) => sum + it.uplink_bytes + it.downlink_bytes, 0), isWhole: records.length < GIVEN };
+      const sums = (await page<UsageSum>(collectionPath(network, "usage/sums"), { by: "network", imsi, since, limit: 1 })).items;
+      return sums.reduce((all, it) => all + it.uplink_bytes + it.downlink_bytes, 0);
     },
     refetchInterval: CALM,
   });

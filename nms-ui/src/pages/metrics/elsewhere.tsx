@@ -1,4 +1,5 @@
 import { collectionPath } from "@/api/objects";
+import { useMe } from "@/api/session";
 import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
 import { CopyLine } from "@/ui/copy-line";
@@ -8,6 +9,7 @@ import { Panel } from "@/ui/page";
 export function Elsewhere() {
   const { t } = useWords();
   const network = useNetwork();
+  const grafana = useMe().data?.grafana;
   const base = `${location.origin}${collectionPath(network, "")}`;
   const scrape = [
     "scrape_configs:",
@@ -24,7 +26,7 @@ export function Elsewhere() {
         <p className="soft">{t("metrics.scrapeWords")}</p>
         <CopyLine text={scrape} label="Prometheus" />
       </Panel>
-      <Panel title="Grafana">
+      <Panel title="Grafana" aside={grafana ? <a href={grafana} target="_blank" rel="noreferrer">{t("metrics.openGrafana")}</a> : undefined}>
         <p className="soft">{t("metrics.grafanaWords")}</p>
         <CopyLine text={source} label="Grafana" />
         <p className="soft">{t("metrics.dashboards")}</p>

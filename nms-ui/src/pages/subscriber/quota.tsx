@@ -27,7 +27,7 @@ function Left({ imsi, plan, quota, period }: { imsi: string; plan: Schemas["Data
   const used = useUsedSince(useNetwork(), imsi, period.from);
   return (
     <Loaded query={used}>
-      {({ octets: sum, isWhole }) => {
+      {(sum) => {
         const { part, tone } = share(sum, quota);
         const percent = Math.floor(part * 100);
         return (
@@ -42,7 +42,6 @@ function Left({ imsi, plan, quota, period }: { imsi: string; plan: Schemas["Data
               </span>
             </p>
             {part >= 1 && <Notice tone="warn">{plan.after_quota ? t("quota.slow", { rate: limit(plan.after_quota, language) }) : t("quota.stopped")}</Notice>}
-            {!isWhole && <p className="soft" style={{ margin: 0 }}>{t("quota.atLeast")}</p>}
           </div>
         );
       }}

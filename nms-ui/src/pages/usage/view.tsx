@@ -18,7 +18,7 @@ import { useRange, useSince } from "@/ui/since";
 
 export const Route = createLazyRoute("/inside/n/$network/usage")({ component: Usage });
 
-const BY = ["imsi", "apn", "gateway"] as const;
+const BY = ["imsi", "apn", "cell", "gateway"] as const;
 
 function Usage() {
   const { t, language } = useWords();
@@ -33,7 +33,7 @@ function Usage() {
         id: "key",
         title: t(`usage.by.${by}`),
         value: (row) => row.key,
-        cell: (row) => (by === "imsi" ? <SubscriberLink imsi={row.key} /> : by === "gateway" ? <GatewayLink name={row.key} /> : row.key),
+        cell: (row) => (by === "imsi" ? <SubscriberLink imsi={row.key} /> : by === "gateway" ? <GatewayLink name={row.key} /> : row.key || "–"),
       },
       { id: "all", title: t("usage.sum"), right: true, value: (row) => row.downlink_bytes + row.uplink_bytes, cell: (row) => octets(row.downlink_bytes + row.uplink_bytes, language) },
       { id: "down", title: t("unit.down"), right: true, value: (row) => row.downlink_bytes, cell: (row) => octets(row.downlink_bytes, language) },
