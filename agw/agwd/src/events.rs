@@ -197,6 +197,11 @@ fn describe(event: &Event) -> (&'static str, String, String, String) {
             ("security", imsi.clone(), none(), format!("{imsi} {what}").trim().to_owned())
         }
         Event::Repaired { what } => ("repaired", none(), none(), format!("repaired at start: {what}")),
+        Event::PortBlock { imsi, inside, outside, first, last, given } => {
+            let (kind, has) = if *given { ("port-block-given", "has") } else { ("port-block-taken", "has no more") };
+            let text = format!("{imsi} {has} ports {first} to {last} of {outside}, for {inside}");
+            (kind, imsi.to_string(), none(), text)
+        }
     }
 }
 

@@ -1,8 +1,8 @@
-//! What the data plane reports: quotas, paths to base stations, and senders that behave like attackers.
+//! What the data plane reports: quotas, paths to base stations, blocks of ports, and senders that behave like attackers.
 
 use crate::gateway::Gateway;
 use crate::usage;
-use agw_dataplane::{Report, Suspicion};
+use agw_dataplane::{PortBlock, Report, Suspicion};
 use agw_types::Event;
 
 /// Passes a report on to whom it concerns.
@@ -17,6 +17,9 @@ pub fn take(gateway: &mut Gateway, report: Report) {
             let advice = "block it if it is no base station of yours";
             let what = format!("{peer} {does} ({count} times since this was told last): {advice}");
             gateway.tell(Event::Security { imsi: None, what });
+        }
+        Report::PortBlock(PortBlock { imsi, inside, outside, ports: (first, last), given }) => {
+            gateway.tell(Event::PortBlock { imsi, inside, outside, first, last, given });
         }
     }
 }

@@ -57,7 +57,7 @@ impl PlaneMode {
 /// The gateway's data plane. Dropping it stops the slow path only: programs, maps and links stay pinned, and packets of connected
 /// phones go on. [`Dataplane::teardown`] removes everything.
 pub struct Dataplane {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     mode: PlaneMode,
     adopted: bool,
     pub(crate) loaded: Option<Arc<Mutex<Loaded>>>,

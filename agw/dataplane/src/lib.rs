@@ -124,7 +124,7 @@ pub use limits::{Limits, Rate};
 pub use nat::{Filtering, Translation};
 pub use paths::Echo;
 pub use reconcile::Differences;
-pub use reports::Report;
+pub use reports::{PortBlock, Report};
 pub use rules::{Allowance, Dedicated, Rule, Service, Way};
 pub use service::{Parts, Volume};
 pub use sessions::{Installed, Usage};

@@ -3,6 +3,7 @@
 
 use crate::blocklog::{BlockLog, Entry, Keep, What, now};
 use crate::error::Error;
+use crate::reports::{PortBlock, Report};
 use crate::tables::Tables;
 use basalt_ebpf_abi::{
     Address, Block, Filtering as AbiFiltering, MAX_BLOCK_BITS, MAX_BLOCKS, MAX_EXTERNAL_ADDRESSES, MAX_EXTERNALS,
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 
 /// From whom packets come through a mapping (RFC 4787 §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,18 +118,22 @@ pub(crate) struct Nat {
     resting: VecDeque<(Instant, u32, Option<Imsi>)>,
     subscribers: BTreeMap<Ipv4Addr, Subscriber>,
     log: Option<BlockLog>,
+    /// Who is told besides the log.
+    reports: mpsc::Sender<Report>,
     salt: u32,
     /// Requests for a block that were refused.
     pub(crate) refused: u64,
 }
 
 impl Nat {
-    /// Takes over what the tables say. `externals` are the addresses with whether the gateway has them itself.
+    /// Takes over what the tables say. `externals` are the addresses with whether the gateway has them itself; `reports` hears of every
+    /// block that is given or taken back, as far as there is room.
     pub(crate) fn open(
         settings: Translation,
         externals: &[(Prefix, bool)],
         tables: &Tables,
         adopt: bool,
+        reports: mpsc::Sender<Report>,
     ) -> Result<Self, Error> {
         let (log, logged) = match &settings.log {
             Some(keep) => {
@@ -142,6 +148,7 @@ impl Nat {
             resting: VecDeque::new(),
             subscribers: BTreeMap::new(),
             log,
+            reports,
             salt: now() as u32,
             refused: 0,
             settings,
@@ -233,8 +240,8 @@ impl Nat {
                 subscriber.imsi == Some(entry.imsi)
                     && subscriber.blocks.iter().any(|number| self.place(*number).1 == entry.first)
             });
-            if let Some(log) = self.log.as_ref().filter(|_| !still) {
-                log.write(Entry { time: now(), what: What::Taken, ..entry.clone() });
+            if !still {
+                self.record(Entry { time: now(), what: What::Taken, ..entry.clone() });
             }
         }
     }
@@ -400,8 +407,20 @@ impl Nat {
         let imsi = self.subscribers.get(&inside).and_then(|subscriber| subscriber.imsi);
         let (outside, first, last) = self.place(number);
         let since = tables.blocks.get(number as usize).map_or(0, |block| block.since.get());
-        if let (Some(log), Some(imsi), Some(outside)) = (&self.log, imsi, outside) {
-            log.write(Entry { time: now(), what, imsi, inside, outside, first, last, since });
+        if let (Some(imsi), Some(outside)) = (imsi, outside) {
+            self.record(Entry { time: now(), what, imsi, inside, outside, first, last, since });
+        }
+    }
+
+    /// Tells whoever listens, and the log, in which nothing is missing.
+    fn record(&self, entry: Entry) {
+        let Entry { what, imsi, inside, outside, first, last, .. } = entry;
+        let block = PortBlock { imsi, inside, outside, ports: (first, last), given: what == What::Given };
+        if self.reports.try_send(Report::PortBlock(block)).is_err() {
+            tracing::debug!(?outside, first, "nobody takes reports");
+        }
+        if let Some(log) = &self.log {
+            log.write(entry);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::nat::Nat;
 use crate::paths::Paths;
 use crate::peers::PeerLimits;
 use crate::relay::Relay;
-use crate::reports::{REPORTS, Report};
+use crate::reports::Report;
 use crate::router;
 use crate::rules::Service;
 use crate::service::Parts;
@@ -18,6 +18,7 @@ use crate::sessions::{Installed, Outcome, Sessions, Usage, address, slot_of};
 use crate::sockets::{Device, FrameSocket, GtpSocket, Waker};
 use crate::suspects::Suspects;
 use crate::tables::Tables;
+use crate::watch::software::Lookout;
 use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState, UeAddress};
 use basalt_ebpf_abi::{
     Address, Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice, PuntReason, Settings, UplinkFlags,
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) reports: mpsc::Sender<Report>,
     /// Where reports come out, until somebody takes it.
     pub(crate) listener: Mutex<Option<mpsc::Receiver<Report>>>,
+    /// Who looks at a phone's packets, in the software plane.
+    pub(crate) lookout: Lookout,
     /// Wakes the threads when they shall end.
     pub(crate) stop: Waker,
     pub(crate) stopping: AtomicBool,
@@ -124,9 +127,9 @@ impl Shared {
         events: mpsc::Sender<Traffic>,
         config: &Config,
         state: State,
+        (reports, listener): (mpsc::Sender<Report>, mpsc::Receiver<Report>),
     ) -> Result<Self, Error> {
         let settled = Instant::now() + config.settle;
-        let (reports, listener) = mpsc::channel(REPORTS);
         let stop = Waker::new().map_err(Error::system("eventfd"))?;
         Ok(Self {
             tables,
@@ -135,6 +138,7 @@ impl Shared {
             events,
             reports,
             listener: Mutex::new(Some(listener)),
+            lookout: Lookout::new(&config.access_interface, &config.device),
             stop,
             stopping: AtomicBool::new(false),
             local: config.access_address,

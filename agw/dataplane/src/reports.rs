@@ -3,9 +3,10 @@
 use crate::plane::{Shared, State};
 use crate::suspects::Suspicion;
 use basalt_ebpf_abi::Notice;
-use basalt_ids::Teid;
+use basalt_ids::{Imsi, Teid};
 use std::net::Ipv4Addr;
 use std::time::Instant;
+use tokio::sync::mpsc;
 
 /// Something that happened at a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +36,33 @@ pub enum Report {
         /// How often since it was told last.
         count: u64,
     },
+    /// A subscriber got a block of external ports, or has one not any more.
+    PortBlock(PortBlock),
+}
+
+/// A block of external ports that changes hands. What is told here may be missing when nobody listens for long; the log of blocks
+/// ([`crate::blocklog`]) has all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortBlock {
+    /// Whose it is, or was.
+    pub imsi: Imsi,
+    /// The phone's own address.
+    pub inside: Ipv4Addr,
+    /// The external address.
+    pub outside: Ipv4Addr,
+    /// First and last port.
+    pub ports: (u16, u16),
+    /// Given, or else taken back.
+    pub given: bool,
 }
 
 /// Reports that may wait.
-pub(crate) const REPORTS: usize = 4096;
+const REPORTS: usize = 4096;
+
+/// A way for reports.
+pub(crate) fn channel() -> (mpsc::Sender<Report>, mpsc::Receiver<Report>) {
+    mpsc::channel(REPORTS)
+}
 
 impl Shared {
     /// Passes on what the pipeline told.

@@ -8,8 +8,9 @@ use crate::plane::{Outlet, Shared, State};
 use crate::reports::Report;
 use crate::router;
 use crate::suspects::Suspicion;
+use crate::watch::software;
 use agw_types::{Peer, Traffic};
-use basalt_ebpf_abi::{Address, DropReason, PuntReason};
+use basalt_ebpf_abi::{Address, DropReason, Point, PuntReason};
 use basalt_gtp::{Datagram, Header, Message, MessageType};
 use basalt_ids::Teid;
 use basalt_pipeline::{Frame, Tables, Uplinked};
@@ -27,7 +28,14 @@ impl Shared {
         let Some(settings) = self.tables.settings.get(0) else { return };
         let Some(mut frame) = Frame::new(octets, 0, length) else { return };
         let available = u32::try_from(length).unwrap_or(u32::MAX);
+        let watched = self.lookout.follows(&self.tables, settings, frame.bytes());
+        if watched {
+            self.lookout.tell(Point::RadioIn, software::received(peer, self.local, frame.bytes()), "");
+        }
         let verdict = self.judge(&frame, settings, available, peer.into());
+        if watched {
+            self.tell_verdict(&verdict, peer, frame.bytes());
+        }
         if let (Uplinked::Punt(reason), Outlet::Device(_)) = (verdict, &self.outlet) {
             // In an XDP plane the program has counted it.
             self.tables.count(reason.slot());
@@ -40,6 +48,9 @@ impl Shared {
                     return;
                 }
                 let packet = frame.bytes().get(offset..).unwrap_or_default();
+                if watched {
+                    self.lookout.tell(Point::InternetOut, software::framed(packet), "");
+                }
                 self.forward_up(record, &charge, packet, length, next_hop);
             }
             Uplinked::Drop(reason) => self.tables.dropped(reason, 1),
@@ -55,6 +66,16 @@ impl Shared {
             Uplinked::Punt(PuntReason::UnknownExtension) => self.supported(now, peer, frame.bytes()),
             Uplinked::Punt(reason) => self.hold(now, peer, frame.bytes(), reason),
         }
+    }
+
+    /// Tells whoever watches why a packet does not go on.
+    fn tell_verdict(&self, verdict: &Uplinked<'_>, peer: Ipv4Addr, octets: &[u8]) {
+        let (point, reason) = match verdict {
+            Uplinked::Drop(reason) => (Point::UplinkDropped, reason.name()),
+            Uplinked::Punt(reason) => (Point::UplinkPunted, reason.name()),
+            Uplinked::Forward { .. } | Uplinked::Egress(_) => return,
+        };
+        self.lookout.tell(point, software::received(peer, self.local, octets), reason);
     }
 
     /// A phone needs more external ports for this packet than it has: it gets a block more, or is told that it does not.

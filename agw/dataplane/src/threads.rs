@@ -6,8 +6,9 @@ use crate::nat;
 use crate::plane::{Outlet, Shared};
 use crate::slowpath::patience;
 use crate::sockets::wait;
+use crate::watch::software;
 use aya::maps::{MapData, RingBuf};
-use basalt_ebpf_abi::HandoverHeader;
+use basalt_ebpf_abi::{HandoverHeader, Point};
 use basalt_pipeline::{Downlinked, Frame, Origin, Tables};
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
@@ -186,14 +187,25 @@ impl Shared {
         let Some(settings) = self.tables.settings.get(0) else { return };
         let length = octets.len();
         let Some(mut frame) = Frame::new(octets, 0, length) else { return };
+        let watched = self.lookout.expects(frame.bytes());
+        if watched {
+            self.lookout.tell(Point::InternetIn, software::framed(frame.bytes()), "");
+        }
         match basalt_pipeline::downlink(&frame, &self.tables, settings, 0, Origin::Kernel) {
             Downlinked::Tunnel { record, bearer, charge, tunnel, length, .. } => {
                 basalt_pipeline::clamp(&mut frame, settings, 0, length);
                 let packet = frame.bytes().get(..length as usize).unwrap_or_default();
+                if watched {
+                    self.lookout.tell(Point::RadioOut, software::tunnelled(tunnel, packet), "");
+                }
                 self.send_into(record, tunnel, bearer, &charge, packet);
             }
             Downlinked::HandOver(handover) => {
                 let record = handover.record;
+                if watched {
+                    let frame = software::framed(frame.bytes());
+                    self.lookout.tell(Point::DownlinkPunted, frame, handover.reason.name());
+                }
                 let mut state = self.state();
                 let number = record.handed.fetch_add(1).wrapping_add(1);
                 let header = HandoverHeader {
@@ -208,7 +220,12 @@ impl Shared {
                 let packet = frame.bytes().get(..handover.length as usize).unwrap_or_default();
                 self.handed_over(&mut state, header, packet);
             }
-            Downlinked::Drop(reason) => self.tables.dropped(reason, 1),
+            Downlinked::Drop(reason) => {
+                if watched {
+                    self.lookout.tell(Point::DownlinkDropped, software::framed(frame.bytes()), reason.name());
+                }
+                self.tables.dropped(reason, 1);
+            }
             Downlinked::Pass(_) => {}
         }
     }

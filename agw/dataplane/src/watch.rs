@@ -1,10 +1,14 @@
 //! Watching the packets of one phone while they pass.
 //!
+//! In the software plane they are told of where they pass ([`software`]). Where programs carry them:
 //! Whoever watches has other programs put behind the links, in one step each, and the usual ones back at the end: packets flow all the
 //! time, and cost what they always do while nobody looks (`basalt_ebpf_abi::Watch`).
 
+pub(crate) mod software;
+
 use crate::dataplane::Dataplane;
 use crate::error::Error;
+use crate::plane::Outlet;
 use crate::sockets::wait;
 use crate::xdp::Loaded;
 use agw_types::UeAddress;
@@ -44,16 +48,21 @@ impl Dataplane {
     /// first. Then every packet is told, up to `snap` octets of each, until the receiver is dropped. One phone at a time.
     ///
     /// # Errors
-    /// [`Error::Configuration`] where no XDP programs run. When it is called: [`Error::Watching`], also for a moment after a watch has
+    /// [`Error::Configuration`] where nothing carries packets. When it is called: [`Error::Watching`], also for a moment after a watch has
     /// ended; what the kernel refuses.
     pub fn watch(
         &self,
         address: UeAddress,
         snap: u32,
     ) -> Result<impl FnOnce() -> Result<mpsc::Receiver<Seen>, Error> + Send + use<>, Error> {
-        let none = || Error::Configuration("packets are only watched where XDP programs carry them".into());
-        let loaded = Arc::clone(self.loaded.as_ref().ok_or_else(none)?);
-        Ok(move || begin(&loaded, address, snap))
+        let (loaded, shared) = (self.loaded.clone(), Arc::clone(&self.shared));
+        if loaded.is_none() && !matches!(shared.outlet, Outlet::Device(_)) {
+            return Err(Error::Configuration("packets are only watched where there are any".into()));
+        }
+        Ok(move || match loaded {
+            Some(loaded) => begin(&loaded, address, snap),
+            None => shared.lookout.begin(address, snap.max(1)),
+        })
     }
 }
 

@@ -7,7 +7,7 @@
 mod lab;
 
 use agw_dataplane::blocklog::{Keep, who_had};
-use agw_dataplane::{Config, Egress, Plane, Translation};
+use agw_dataplane::{Config, Egress, Plane, PortBlock, Report, Translation};
 use agw_types::{DataplaneChange, Tunnel};
 use basalt_ebpf_abi::{DropReason, Prefix, PuntReason};
 use basalt_ids::Teid;
@@ -109,9 +109,14 @@ fn translated_flows_pass_both_ways_and_outlive_the_gateway() {
     let holder = holder().unwrap();
     assert_eq!((holder.imsi.to_string(), holder.inside, holder.until), ("001010000000001".to_owned(), UE, None));
     assert!(holder.ports.0 <= port && port <= holder.ports.1);
+    let mut reports = gateway.plane().reports().unwrap();
     gateway.plane().apply(&DataplaneChange::Remove { teid: TEID, address: UE.into() }).unwrap();
     let ended = || who_had(&directory, INTERNET, port, now - 1).unwrap().is_none_or(|holder| holder.until.is_some());
     eventually("its end is in the log", ended);
+    let block = PortBlock { imsi: holder.imsi, inside: UE, outside: INTERNET, ports: holder.ports, given: false };
+    assert_eq!(reports.try_recv(), Ok(Report::PortBlock(block)), "blocks that were taken over were given before");
+    gateway.connect();
+    assert_eq!(reports.try_recv(), Ok(Report::PortBlock(PortBlock { given: true, ..block })), "the same one again");
     near.send_to(b"late", (INTERNET, port)).unwrap();
     drop(gateway);
     std::fs::remove_dir_all(directory).unwrap();

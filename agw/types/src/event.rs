@@ -2,7 +2,7 @@
 
 use crate::{LinkId, UeAddress};
 use basalt_ids::{Apn, Ebi, Ecgi, GlobalEnbId, Guti, Imsi, Tai};
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 /// Something worth telling. `Debug` masks identities.
@@ -167,6 +167,21 @@ pub enum Event {
     Repaired {
         /// What, in words.
         what: String,
+    },
+    /// A UE got a block of ports of an external address, or has one not any more (RFC 6888 §4).
+    PortBlock {
+        /// Whose.
+        imsi: Imsi,
+        /// Its own address.
+        inside: Ipv4Addr,
+        /// The external address.
+        outside: Ipv4Addr,
+        /// First port.
+        first: u16,
+        /// Last port.
+        last: u16,
+        /// Given, or else taken back.
+        given: bool,
     },
 }
 

@@ -147,9 +147,21 @@ pub fn tun_maker() -> io::Result<OwnedFd> {
 /// # Errors
 /// No `CAP_NET_ADMIN`, a name in use.
 pub fn open_tun(maker: OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    open_device(maker, name, libc::IFF_TUN)
+}
+
+/// Makes a TAP device of the calling thread's network namespace: one Ethernet frame per read and write.
+///
+/// # Errors
+/// No `CAP_NET_ADMIN`, a name in use.
+pub fn open_tap(maker: OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    open_device(maker, name, libc::IFF_TAP)
+}
+
+fn open_device(maker: OwnedFd, name: &str, kind: libc::c_int) -> io::Result<OwnedFd> {
     const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
     let mut request = Interface::named(name)?;
-    request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short;
+    request.ifr_ifru.ifru_flags = (kind | libc::IFF_NO_PI) as libc::c_short;
     // SAFETY: `request` is a complete ifreq that outlives the call.
     check(unsafe { libc::ioctl(maker.as_raw_fd(), TUNSETIFF, &raw mut request) })?;
     Ok(maker)
@@ -160,19 +172,56 @@ pub fn open_tun(maker: OwnedFd, name: &str) -> io::Result<OwnedFd> {
 /// # Errors
 /// No `CAP_NET_RAW`, no such interface.
 pub fn open_frames(index: u32) -> io::Result<OwnedFd> {
+    let socket = packet_socket()?;
+    bind_frames(&socket, index, libc::ETH_P_IP)?;
+    Ok(socket.into())
+}
+
+/// Opens a VLAN of an interface of the calling thread's network namespace: one Ethernet frame per read, its tag taken off; one with its
+/// tag per write.
+///
+/// # Errors
+/// No `CAP_NET_RAW`, no such interface.
+pub fn open_vlan(index: u32, id: u16) -> io::Result<OwnedFd> {
+    /// What the kernel knows besides the octets (`SKF_AD_OFF`): the tag, and whether there is one (linux/filter.h).
+    const KNOWN: u32 = 0xffff_f000;
+    const TAG: u32 = KNOWN + 44;
+    const TAG_PRESENT: u32 = KNOWN + 48;
+    let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    let program = [
+        (load, 0, 0, TAG_PRESENT),
+        (equal, 4, 0, 0),
+        (load, 0, 0, TAG),
+        ((libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16, 0, 0, 0xfff),
+        (equal, 0, 1, u32::from(id)),
+        ((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0x4_0000),
+        NOTHING,
+    ];
+    let socket = packet_socket()?;
+    filter(&socket, &program)?;
+    bind_frames(&socket, index, libc::ETH_P_ALL)?;
+    Ok(socket.into())
+}
+
+fn packet_socket() -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(socket2::Domain::PACKET, socket2::Type::RAW, None)?;
     socket.set_nonblocking(true)?;
     // A phone may be sent a burst; the kernel takes less where it must.
     let _ = socket.set_recv_buffer_size(4 << 20);
+    Ok(socket)
+}
+
+/// Lets a packet socket take the frames of an EtherType that come to an interface.
+fn bind_frames(socket: &socket2::Socket, index: u32, protocol: libc::c_int) -> io::Result<()> {
     // SAFETY: sockaddr_ll is plain old data; all zero is a valid value of it.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as libc::c_ushort;
-    address.sll_protocol = (libc::ETH_P_IP as u16).to_be();
+    address.sll_protocol = (protocol as u16).to_be();
     address.sll_ifindex = index.cast_signed();
     let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
     // SAFETY: `address` outlives the call and has that length.
-    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })?;
-    Ok(socket.into())
+    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })
 }
 
 /// Makes a device's descriptor known to the calling runtime.

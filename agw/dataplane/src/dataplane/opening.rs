@@ -17,6 +17,7 @@ use crate::paths::Paths;
 use crate::plane::{Outlet, Shared, State};
 use crate::pools;
 use crate::predecessor;
+use crate::reports;
 use crate::resolver::{Ask, Resolver, rules};
 use crate::service::grace;
 use crate::sessions::Sessions;
@@ -48,7 +49,7 @@ impl Dataplane {
         let hops = Hops::socket(&tables);
         let (events, receiver) = mpsc::channel(EVENTS);
         let state = state(config, &tables, hops)?;
-        let shared = Shared::new(tables, None, Outlet::None, events, config, state)?;
+        let shared = Shared::new(tables, None, Outlet::None, events, config, state, reports::channel())?;
         let shared = Arc::new(shared);
         let threads = Threads::new(Arc::clone(&shared));
         let mode = PlaneMode::Memory;
@@ -72,7 +73,7 @@ impl Dataplane {
         let hops = Hops::socket(&tables);
         let state = state(&config, &tables, hops)?;
         let outlet = Outlet::Device(device);
-        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state)?);
+        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state, reports::channel())?);
         let (keep_open, news) = mpsc::channel(Config::NEXT_HOPS as usize);
         let mut resolver = resolver(netlink, changes, news, &shared, config, false, behind);
         resolver.refresh(Ask::Nobody).await;
@@ -118,12 +119,14 @@ impl Dataplane {
             }
         }
         let mut state = state(&config, &tables, hops)?;
+        let reports = reports::channel();
         if config.translates() {
-            state.nat = Some(Nat::open(config.translation.clone(), &externals, &tables, loaded.reused)?);
+            let (translation, listener) = (config.translation.clone(), reports.0.clone());
+            state.nat = Some(Nat::open(translation, &externals, &tables, loaded.reused, listener)?);
         } else if let Some(nat) = tables.nat.get(0) {
             nat.count.set(0);
         }
-        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state)?);
+        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state, reports)?);
         let direct = config.direct();
         settle(&netlink, &config, device.index, Some(peer.mac.unwrap_or_default()), mtu, device.mtu).await?;
         let behind = behind(&netlink, &config, true, mtu).await?;

@@ -369,7 +369,8 @@ impl World {
             | Event::SessionEnded { imsi, .. }
             | Event::PagingFailed { imsi, .. }
             | Event::DataLow { imsi, .. }
-            | Event::DataUsedUp { imsi, .. } => Some(*imsi),
+            | Event::DataUsedUp { imsi, .. }
+            | Event::PortBlock { imsi, .. } => Some(*imsi),
             Event::Rejected(info) => info.imsi,
             Event::Security { imsi, .. } => *imsi,
             _ => None,

@@ -387,6 +387,22 @@ pub fn configure_tun(ns: &NetNs, interface: &str, address: Ipv4Addr, mtu: u16) -
     })
 }
 
+/// Brings an interface up with an address, fit for packets of so many octets.
+///
+/// # Errors
+/// No such interface, or the kernel refuses.
+pub fn raise(ns: &NetNs, interface: &'static str, address: (Ipv4Addr, u8), mtu: u32) -> Result<()> {
+    ns.run_async(move || async move {
+        disable_ipv6(interface);
+        let handle = netlink()?;
+        let index = index_of(&handle, interface).await?;
+        handle.address().add(index, address.0.into(), address.1).execute().await?;
+        handle.link().set(LinkUnspec::new_with_index(index).mtu(mtu).up().build()).execute().await?;
+        Ok(())
+    })
+    .with_context(|| format!("bringing up {}/{interface}", ns.name()))
+}
+
 /// Brings a phone's network device up without an address.
 ///
 /// # Errors

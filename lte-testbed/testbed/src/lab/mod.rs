@@ -14,6 +14,7 @@ pub mod link;
 pub mod netns;
 mod state;
 pub mod unprivileged;
+pub mod vlan;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -285,7 +286,7 @@ fn namespaces(name: &str) -> Vec<String> {
             let numbered = |kind: &str| {
                 part.strip_prefix(kind).is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
             };
-            numbered("ue") || numbered("lan") || matches!(part, "ran" | "agw" | "internet")
+            numbered("ue") || numbered("lan") || matches!(part, "ran" | "agw" | "internet" | "vlan")
         })
     };
     NetNs::list(&prefix).into_iter().filter(own).collect()

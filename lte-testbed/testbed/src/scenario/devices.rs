@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -98,6 +98,7 @@ impl World {
             Place::Internet => Some(&self.network.lab.internet),
             Place::Phone(phone) => self.devices.phones.get(&phone),
             Place::Behind(phone) => self.devices.behind.get(&phone).map(|behind| &behind.ns),
+            Place::Vlan => self.vlan.as_ref().map(|vlan| &vlan.ns),
         };
         found.with_context(|| format!("no programs run at {place}: is it a network device?"))
     }
@@ -109,6 +110,7 @@ impl World {
             Place::Internet => lab::SERVER.into(),
             Place::Phone(phone) if ipv6 => self.the_ipv6(phone - 1)?.into(),
             Place::Phone(phone) => self.the_address(phone - 1)?.into(),
+            Place::Vlan => lab::vlan::ROUTER.into(),
             Place::Behind(phone) => {
                 let behind = self.devices.behind.get(&phone).with_context(|| format!("nothing is at {place}"))?;
                 let found = behind.addresses.iter().find(|address| address.is_ipv6() == ipv6);
@@ -127,6 +129,22 @@ impl World {
         let imsi = self.imsi(phone - 1)?;
         let told = self.network.gateway.basalt(&["who", &seen.ip().to_string(), &seen.port().to_string()])?;
         if told.contains(&imsi) { Ok(()) } else { bail!("who had {seen}? {told}") }
+    }
+
+    /// The operator sees an event of this kind about a phone, soon.
+    pub(super) fn told_of(&self, phone: usize, kind: &str) -> Result<()> {
+        let imsi = self.imsi(phone)?;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            let told = self.network.gateway.basalt(&["events", "--imsi", &imsi])?;
+            if told.split_ascii_whitespace().any(|word| word == kind) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                bail!("no event {kind} of {imsi}: {told}");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The internet has another router, and the gateway goes by it.

@@ -82,6 +82,7 @@ fn setup(sentence: &str) -> Sentence<Option<Setup>> {
         ["subscribers", count] => Setup::Subscribers(number(count)?),
         ["subscribers", "may", "use", apn] => Setup::AccessPoint(access_point(apn)?),
         ["subscribers", "may", "receive", rate, "bit/s"] => Setup::DownlinkRate(number(rate)?),
+        ["there", "is", "a", "server", "on", "vlan", id] => Setup::Vlan(number(id)?),
         ["needs", "root"] => Setup::NeedsRoot,
         ["cables", "carry", octets, "octets"] => Setup::Cables(number(octets)?),
         ["there", "is", "a", "collector"] => Setup::Collector,
@@ -199,13 +200,14 @@ fn step(sentence: &str) -> Sentence<Step> {
             Ok(Step::DownloadAt(index(phone)?, number(octets)?, number(rate)?))
         }
         ["ue", phone, "keeps", "rates", rates @ ..] => Ok(Step::Rates(index(phone)?, numbers(rates)?, false)),
-        [by @ .., "exchanges", octets, "octets", "with", "internet"] => {
-            Ok(Step::Exchange(place(by)?, Place::Internet, number(octets)?, false))
+        [by @ .., "exchanges", octets, "octets", "with", with @ ("internet" | "vlan")] => {
+            Ok(Step::Exchange(place(by)?, place(&[*with])?, number(octets)?, false))
         }
         [by @ .., "exchanges", octets, "octets", "with", "internet", "over", "IPv6"] => {
             Ok(Step::Exchange(place(by)?, Place::Internet, number(octets)?, true))
         }
         ["internet", "sees", "ue", phone, "as", address] => Ok(Step::SeenAs(index(phone)?, number(address)?)),
+        ["operator", "is", "told", "of", "ue", phone, kind] => Ok(Step::Told(index(phone)?, (*kind).to_owned())),
         ["packets", "to", "ue", phone, "reach", "enb", "with", "dscp", dscp] => {
             Ok(Step::Marked(index(phone)?, number(dscp)?))
         }
@@ -264,7 +266,8 @@ fn place(words: &[&str]) -> Sentence<Place> {
         ["internet"] => Ok(Place::Internet),
         ["ue", phone] => Ok(Place::Phone(index(phone)?)),
         ["behind", "ue", phone] => Ok(Place::Behind(index(phone)?)),
-        other => Err(format!("{:?} is no place: use internet, ue 1 or behind ue 1", other.join(" "))),
+        ["vlan"] => Ok(Place::Vlan),
+        other => Err(format!("{:?} is no place: use internet, vlan, ue 1 or behind ue 1", other.join(" "))),
     }
 }
 

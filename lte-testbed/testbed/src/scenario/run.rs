@@ -56,8 +56,8 @@ pub fn play(script: &Script, options: &RunOptions) -> Result<(), Failure> {
     if let Err(error) = world.judge_diameter(script) {
         return Err(Failure { line: None, why: format!("{error:#}"), gateway: String::new() });
     }
-    let World { radio, network, devices, home, call, .. } = world;
-    drop((radio, devices, home, call));
+    let World { radio, network, devices, home, call, vlan, .. } = world;
+    drop((radio, devices, home, call, vlan));
     network.end().map_err(|error| Failure { line: None, why: format!("{error:#}"), gateway: String::new() })
 }
 
@@ -97,6 +97,7 @@ impl World {
                 probe::echo(self.space(*by)?, self.address_of(*with, *ipv6)?, *octets)
             }
             Step::SeenAs(phone, address) => self.seen_as(*phone, *address),
+            Step::Told(phone, kind) => self.told_of(phone - 1, kind),
             Step::Marked(phone, dscp) => self.marked(phone - 1, *dscp),
             Step::Storm(phones, per_second) => self.storm(*phones, *per_second),
             Step::Delegation(phone, start) => self.delegation(*phone, start),

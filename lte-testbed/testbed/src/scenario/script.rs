@@ -54,6 +54,8 @@ pub enum Setup {
     Collector,
     /// Cables to the base stations and to the internet carry packets of so many octets.
     Cables(u32),
+    /// There is a server on this VLAN of the internet link.
+    Vlan(u16),
     /// The scenario needs the right to load BPF programs, or something else that only root has.
     NeedsRoot,
 }
@@ -114,6 +116,8 @@ pub enum Place {
     Phone(usize),
     /// The network behind it.
     Behind(usize),
+    /// The server on the VLAN.
+    Vlan,
 }
 
 impl fmt::Display for Place {
@@ -122,6 +126,7 @@ impl fmt::Display for Place {
             Place::Internet => f.write_str("internet"),
             Place::Phone(phone) => write!(f, "ue {phone}"),
             Place::Behind(phone) => write!(f, "behind ue {phone}"),
+            Place::Vlan => f.write_str("vlan"),
         }
     }
 }
@@ -173,6 +178,8 @@ pub enum Step {
     Exchange(Place, Place, usize, bool),
     /// The server sees a program of the phone by this address, and the gateway knows whose port that is.
     SeenAs(usize, IpAddr),
+    /// The events of a phone have one of this kind.
+    Told(usize, String),
     /// What the internet sends a phone reaches its base station with this DSCP.
     Marked(usize, u8),
     /// The internet sends a packet to each of these idle phones at once; they come back, at most so many each second.

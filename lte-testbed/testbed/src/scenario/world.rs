@@ -18,6 +18,7 @@ use super::script::{Script, Setup, Trait};
 use crate::collector::{self, Collector};
 use crate::home::Home;
 use crate::lab::Lab;
+use crate::lab::vlan::Vlan;
 use crate::network::{Network, NetworkPlan};
 use crate::radio::subscriber::Subscriber;
 use crate::radio::{Radio, Told};
@@ -48,6 +49,8 @@ pub(super) struct World {
     pub call: Option<Call>,
     /// What is told spans.
     pub collector: Option<Collector>,
+    /// The server on a VLAN.
+    pub vlan: Option<Vlan>,
     pub canary: Option<usize>,
     /// How many canaries there were.
     pub canaries: u64,
@@ -90,6 +93,7 @@ impl World {
             ..NetworkPlan::new(&options.lab, options.unprivileged)
         })?;
         let radio = network.radio()?;
+        let vlan = script.vlan().map(|id| Vlan::start(&network.lab, id)).transpose()?;
         let mut world = Self {
             radio,
             network,
@@ -99,6 +103,7 @@ impl World {
             home: None,
             call: None,
             collector: None,
+            vlan,
             canary: None,
             canaries: 0,
         };
@@ -253,6 +258,14 @@ impl Script {
     fn cables(&self) -> Option<u32> {
         self.setup.iter().find_map(|setup| match setup {
             Setup::Cables(mtu) => Some(*mtu),
+            _ => None,
+        })
+    }
+
+    /// The VLAN that a server is on.
+    fn vlan(&self) -> Option<u16> {
+        self.setup.iter().find_map(|setup| match setup {
+            Setup::Vlan(id) => Some(*id),
             _ => None,
         })
     }
