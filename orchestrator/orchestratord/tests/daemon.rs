@@ -184,6 +184,6 @@ fn it_tells_its_settings() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
         text,
-        "data_dir = \"/d\"\nlisten = \"127.0.0.1:8480\"\ngateway_listen = \"0.0.0.0:8481\"\ndatabase = \"sqlite:/d/orchestrator.db\"\ndatabase_connections = 16\ntls = false\n"
+        "data_dir = \"/d\"\nlisten = \"127.0.0.1:8480\"\ngateway_listen = \"0.0.0.0:8481\"\ndatabase = \"sqlite:/d/orchestrator.db\"\ndatabase_connections = 16\ngateway_beat = 30\ntls = false\n"
     );
 }
