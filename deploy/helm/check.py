@@ -169,7 +169,7 @@ def containers():
     text = (DEPLOY / "oci/Containerfile").read_text().replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     stages, users = ["${BASE}"], {}
-    words = {"ARG", "FROM", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "ENTRYPOINT", "CMD"}
+    words = {"ARG", "FROM", "COPY", "RUN", "ENV", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "ENTRYPOINT", "CMD"}
     for line in lines:
         word, *rest = line.split()
         if word not in words:

@@ -355,6 +355,9 @@ impl Managed {
         let imsi = self.subscribers.first().context("no subscriber")?.imsi.to_string();
         let mut told = BTreeSet::new();
         for _ in 0..KILLS {
+            // A gateway that has just begun has told nothing yet, and who watches is told what was before.
+            self.network.gateway.basalt(&["detach", &imsi, "--reattach"])?;
+            self.until("phone 1 is attached anew", || Ok(self.pings(0, 1)? == 1))?;
             let mut watcher = self.network.gateway.follow_events()?;
             self.network.gateway.basalt(&["detach", &imsi, "--reattach"])?;
             let watched = watch_until(&mut watcher, "attached");
