@@ -64,16 +64,3 @@ export async function traceBegun(page, at, imsi) {
   await settled(page);
   return new URL(page.url()).searchParams.get("id");
 }
-
-/** What was said is a ladder: messages as the gateway told them, one in words with its fields, the file for Wireshark. */
-export async function traceRead(page, at, id, words) {
-  await page.goto(`${at}/n/demo/trace?id=${id}`);
-  const message = page.getByRole("button", { name: words }).first();
-  await message.waitFor();
-  await message.click();
-  await page.locator(".message-detail .fields").first().waitFor();
-  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "pcapng" }).click()]);
-  const octets = Buffer.concat(await (await file.createReadStream()).toArray());
-  must(octets.readUInt32LE(0) === 0x0a0d0d0a, "the file does not begin as pcapng does");
-  return page.locator("button.message").count();
-}
