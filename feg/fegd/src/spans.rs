@@ -7,6 +7,7 @@ use basalt_ids::Imsi;
 use basalt_otlp::{Attributes, Context, Exporter, Kind, Resource, Settings, Span, Value, masked};
 use feg_relay::{Answer, GatewayId, Request, Token, Wish};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Requests whose ends are waited for, of each side.
@@ -63,10 +64,11 @@ impl Spans {
             Wish::Gateway(_) => "relay PDN gateway",
             Wish::Reachable => "relay notification",
         };
-        let context = parent.child();
-        let open = || Open { context, parent, name: name.to_owned(), imsi: request.imsi, began: now() };
-        self.asked.entry((gateway, request.id)).or_insert_with(open);
-        self.current.insert(request.imsi.value(), (context, request.imsi));
+        if let Entry::Vacant(place) = self.asked.entry((gateway, request.id)) {
+            let context = parent.child();
+            place.insert(Open { context, parent, name: name.to_owned(), imsi: request.imsi, began: now() });
+            self.current.insert(request.imsi.value(), (context, request.imsi));
+        }
     }
 
     /// A home network is asked about the subscriber of this number.
