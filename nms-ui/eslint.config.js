@@ -17,4 +17,15 @@ export default ts.config(
       "react-hooks/incompatible-library": "off",
     },
   },
+  {
+    // A page is drawn when its answers come: what a test reads of it is waited for, never read at once.
+    files: ["src/**/*.test.tsx"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        { selector: "MemberExpression[property.name=/^get(All)?By/]", message: "Await `findBy…`: what another query has found may be drawn before this." },
+        { selector: "CallExpression[callee.property.name=/^query(All)?By/]:not(CallExpression[callee.name='waitFor'] *)", message: "Look within `waitFor`: the page may not have changed yet." },
+      ],
+    },
+  },
 );

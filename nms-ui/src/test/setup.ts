@@ -1,4 +1,4 @@
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach, beforeEach } from "vitest";
 
 // What the drawing of pages needs and jsdom does not have.
@@ -13,6 +13,9 @@ window.matchMedia = (query) =>
 window.scrollTo = () => undefined;
 HTMLElement.prototype.scrollTo = () => undefined;
 Element.prototype.scrollIntoView = () => undefined;
+
+// A slow machine may take its time: what is looked for is waited for, below the time of a test.
+configure({ asyncUtilTimeout: 50_000 });
 
 beforeEach(() => localStorage.setItem("basalt-language", "en"));
 afterEach(cleanup);
