@@ -104,8 +104,8 @@ const BENCHES: [Bench; 9] = [
     },
 ];
 
-/// Measures one thing, or lists what there is; whether it worked.
-pub(crate) fn run(name: Option<&str>, dry_run: bool) -> Result<bool> {
+/// Measures one thing, or lists what there is; whether it worked. Unless it `builds`, the programs are those of the last time.
+pub(crate) fn run(name: Option<&str>, keeps: bool, builds: bool) -> Result<bool> {
     let Some(name) = name else {
         for bench in &BENCHES {
             println!("{:<10} {}", bench.name, bench.what);
@@ -116,13 +116,16 @@ pub(crate) fn run(name: Option<&str>, dry_run: bool) -> Result<bool> {
         let names: Vec<&str> = BENCHES.iter().map(|bench| bench.name).collect();
         bail!("there is no bench {name}; there are {}", names.join(", "));
     };
+    if builds {
+        bench.build()?;
+    }
     let output = bench.measure()?;
     let numbers = last_object(&output).with_context(|| format!("{name} printed no JSON object"))?;
     flat(&numbers)?;
     let record = record(bench, numbers)?;
     let text = serde_json::to_string_pretty(&record)? + "\n";
     print!("{text}");
-    if !dry_run {
+    if keeps {
         let folder = env::root()?.join("bench/results");
         fs::create_dir_all(&folder)?;
         let path = folder.join(format!("{}-{name}.json", today()?));
@@ -133,8 +136,7 @@ pub(crate) fn run(name: Option<&str>, dry_run: bool) -> Result<bool> {
 }
 
 impl Bench {
-    /// Builds and runs it; what it printed.
-    fn measure(&self) -> Result<String> {
+    fn build(&self) -> Result<()> {
         if self.ebpf {
             ebpf::build(true)?;
         }
@@ -143,6 +145,11 @@ impl Bench {
         if !cargo.status().context("cannot run cargo")?.success() {
             bail!("building the bench failed");
         }
+        Ok(())
+    }
+
+    /// Runs it; what it printed.
+    fn measure(&self) -> Result<String> {
         let [program, args @ ..] = self.run else { bail!("no program") };
         let path = env::target()?.join(PROFILE).join(program);
         let mut command = match env::as_root(&path) {

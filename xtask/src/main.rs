@@ -57,6 +57,9 @@ enum Task {
         /// Print the numbers without keeping them
         #[arg(long)]
         dry_run: bool,
+        /// Measure what is in target/release already, whatever it was built from
+        #[arg(long)]
+        no_build: bool,
     },
     /// In the virtual machine of tools/vm.sh: crates/sctp against the kernel's SCTP, the XDP programs on a stock 6.1 kernel
     VmTest,
@@ -107,7 +110,7 @@ fn run(task: Task) -> Result<bool> {
             println!("{}", object.display());
             true
         }),
-        Task::Bench { name, dry_run } => bench::run(name.as_deref(), dry_run),
+        Task::Bench { name, dry_run, no_build } => bench::run(name.as_deref(), !dry_run, !no_build),
         Task::VmTest => ci::vm_test(),
         Task::Setup { demo } => setup::run(demo),
         Task::Console { screenshots: true } => console::screenshots(),

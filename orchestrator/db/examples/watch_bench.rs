@@ -111,9 +111,10 @@ async fn take_in(db: &Arc<dyn Repository>, count: usize, numbers: &mut Map<Strin
         heard = after.0;
         read += began.elapsed();
         let began = Instant::now();
-        let found: usize = watched.values().map(|gateway| rules::look(gateway, now()).len()).sum();
+        let found: Vec<_> = watched.values().flat_map(|gateway| rules::look(gateway, now())).collect();
         judged += began.elapsed();
-        assert!(found < count, "they are well");
+        let bad = found.iter().find(|(_, finding)| finding.words.is_some());
+        assert!(bad.is_none(), "they are well, and yet: {:?}", bad.map(|(rule, finding)| (rule.name, finding)));
         let began = Instant::now();
         let minute = now() + i64::try_from(round).unwrap() * MINUTE;
         db.put_history(&history.take(minute, &watched)).await.unwrap();
