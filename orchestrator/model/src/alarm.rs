@@ -182,6 +182,9 @@ pub struct AlertReceiver {
     /// receivers that the rule names.
     #[serde(default = "minor", skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
+    /// It is told of alarms of the orchestrator itself, too, from the same severity on: for those who may see the whole installation.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub of_orchestrator: bool,
     /// Write-only: the HMAC key of a webhook or the token of a service, 16 to 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(write_only)]
@@ -191,6 +194,11 @@ pub struct AlertReceiver {
 #[allow(clippy::unnecessary_wraps, reason = "the default of an optional field")]
 const fn minor() -> Option<Severity> {
     Some(Severity::Minor)
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Document for AlertReceiver {

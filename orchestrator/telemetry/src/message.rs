@@ -52,6 +52,12 @@ impl Notice {
         format!("basalt/{}/{}/{}/{}", self.network, self.gateway, self.rule, self.subject)
     }
 
+    /// Where it is.
+    fn source(&self) -> &str {
+        let places = [self.gateway.as_str(), self.network.as_str()];
+        places.into_iter().find(|place| !place.is_empty()).unwrap_or("orchestrator")
+    }
+
     /// One line.
     #[must_use]
     pub fn title(&self) -> String {
@@ -88,7 +94,7 @@ impl Notice {
                 "dedup_key": self.key(),
                 "payload": {
                     "summary": format!("{}: {}", self.title(), self.text).chars().take(1024).collect::<String>(),
-                    "source": if self.gateway.is_empty() { &self.network } else { &self.gateway },
+                    "source": self.source(),
                     "severity": match self.severity {
                         Severity::Critical => "critical",
                         Severity::Major => "error",

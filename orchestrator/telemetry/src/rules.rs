@@ -112,7 +112,7 @@ const fn event(kind: &'static str, ended_by: Option<&'static str>, fact: Option<
 }
 
 /// All of them.
-pub const RULES: [Rule; 43] = [
+pub const RULES: [Rule; 44] = [
     rule(
         "gateway-offline",
         Critical,
@@ -340,6 +340,13 @@ pub const RULES: [Rule; 43] = [
         Critical,
         "The orchestrator's disk is nearly full.",
         (0, M),
+        Look::Orchestrator,
+    ),
+    rule(
+        "orchestrator-certificate-expiring",
+        Critical,
+        "The certificate of the orchestrator's REST interface ends soon, or has ended.",
+        (0, 0),
         Look::Orchestrator,
     ),
 ];

@@ -73,6 +73,10 @@ impl Watch {
             let words = (free < DISK.0).then(|| format!("{free} % of the disk of the data directory is free"));
             found.entry("").or_default().push(("orchestrator-disk-nearly-full", finding("", words)));
         }
+        if let Some(words) = &self.certificate {
+            let finding = finding("", Some(words.clone()));
+            found.entry("").or_default().push(("orchestrator-certificate-expiring", finding));
+        }
         let given_up = self.given_up.clone();
         for (network, to, count) in &given_up {
             let words = format!("{count} deliveries to {} were given up", to.trim_start_matches('@'));
@@ -198,30 +202,38 @@ impl Watch {
         }
     }
 
-    /// Queues what receivers are told of an alarm, unless it is silenced.
+    /// Queues what receivers are told of an alarm, unless it is silenced there. One of the orchestrator itself goes to those of all networks
+    /// that want it.
     async fn notify(&self, db: &dyn Repository, alarm: &Alarm, begins: bool) -> Result<()> {
-        if alarm.network.is_empty() {
-            return Ok(());
-        }
         let query = Query { limit: SILENCES, ..Query::default() };
-        let receivers = db.objects(Kind::AlertReceiver, &alarm.network, &query).await?;
-        if receivers.items.is_empty() || is_silent(db, alarm).await? {
-            return Ok(());
-        }
+        let receivers = match alarm.network.as_str() {
+            "" => db.objects_everywhere(Kind::AlertReceiver).await?,
+            network => {
+                let found = db.objects(Kind::AlertReceiver, network, &query).await?;
+                found.items.into_iter().map(|object| (network.to_owned(), object)).collect()
+            }
+        };
         let own = self.own.iter().find(|own| own.network == alarm.network && own.timing.rule == alarm.rule);
         let severity = orchestrator_telemetry::message::severity(&alarm.severity).unwrap_or(Severity::Major);
-        let mut deliveries = Vec::new();
-        for object in receivers.items {
+        let mut deliveries: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
+        for (network, object) in receivers {
             let Ok(receiver) = serde_json::from_value::<AlertReceiver>(object.body) else { continue };
+            let meant = receiver.of_orchestrator || !alarm.network.is_empty();
             let wanted = match own {
                 Some(rule) => rule.receivers.contains(&object.name),
-                None => receiver.severity.is_some_and(|least| severity >= least),
+                None => meant && receiver.severity.is_some_and(|least| severity >= least),
             };
             if wanted && (begins || receiver.send_resolved) {
-                deliveries.push(delivery(alarm, &object.name, severity, begins)?);
+                let made = delivery(alarm, (&network, &object.name), severity, begins)?;
+                deliveries.entry(network).or_default().push(made);
             }
         }
-        Ok(db.enqueue(&alarm.network, &deliveries, None).await?)
+        for (network, deliveries) in deliveries {
+            if !is_silent(db, &network, alarm).await? {
+                db.enqueue(&network, &deliveries, None).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -265,14 +277,15 @@ fn event_of(alarm: &Alarm) -> Result<GatewayEvent> {
     })
 }
 
-async fn is_silent(db: &dyn Repository, alarm: &Alarm) -> Result<bool> {
+async fn is_silent(db: &dyn Repository, network: &str, alarm: &Alarm) -> Result<bool> {
     let query = Query { sort: Sort::Changed, descending: true, limit: SILENCES, ..Query::default() };
-    let silences = db.objects(Kind::Silence, &alarm.network, &query).await?;
+    let silences = db.objects(Kind::Silence, network, &query).await?;
     let mut silences = silences.items.into_iter().filter_map(|it| serde_json::from_value::<Silence>(it.body).ok());
     Ok(silences.any(|it| it.covers(&alarm.gateway, &alarm.rule, alarm.raised_at)))
 }
 
-fn delivery(alarm: &Alarm, receiver: &str, severity: Severity, begins: bool) -> Result<Delivery> {
+/// What a receiver of a network is told.
+fn delivery(alarm: &Alarm, (network, receiver): (&str, &str), severity: Severity, begins: bool) -> Result<Delivery> {
     let mut random = [0; 12];
     getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
     let now = crate::now();
@@ -290,7 +303,7 @@ fn delivery(alarm: &Alarm, receiver: &str, severity: Severity, begins: bool) -> 
     };
     Ok(Delivery {
         id: random.iter().map(|octet| format!("{octet:02x}")).collect(),
-        network: alarm.network.clone(),
+        network: network.to_owned(),
         webhook: receiver_place(receiver),
         event: format!("alarm/{}/{}", alarm.id, if begins { "raised" } else { "cleared" }),
         kind: alarm.rule.clone(),

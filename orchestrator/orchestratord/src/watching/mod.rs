@@ -23,7 +23,7 @@ use orchestrator_telemetry::watched::{Names, Watched};
 use own::Own;
 use remote::Remote;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -54,6 +54,13 @@ struct Figures {
     failures: AtomicUsize,
 }
 
+/// What the orchestrator itself stands on.
+struct Here {
+    folder: PathBuf,
+    /// The certificate that it was given for the REST interface.
+    certificate: Option<PathBuf>,
+}
+
 /// The tasks that watch.
 #[derive(Clone)]
 pub(crate) struct Watching {
@@ -71,7 +78,10 @@ impl Watching {
         let figures = Arc::new(Figures::default());
         let remote = settings.remote_write.as_ref().map(|file| Ok(Arc::new(Remote::new(file, anywhere()?)?)));
         let remote = remote.transpose().map_err(|error: anyhow::Error| error.context("[remote_write]"))?;
-        let watch = run(Arc::clone(db), Arc::clone(&figures), remote.clone(), settings.data_dir.clone());
+        // One of our own does not end in our time.
+        let certificate = settings.tls.then(|| settings.tls_certificate.clone()).flatten();
+        let here = Here { folder: settings.data_dir.clone(), certificate };
+        let watch = run(Arc::clone(db), Arc::clone(&figures), remote.clone(), here);
         let mut tasks = vec![tokio::spawn(watch).abort_handle()];
         if let Some(file) = &settings.syslog {
             tasks.push(tokio::spawn(syslog::run(Arc::clone(db), file.clone())).abort_handle());
@@ -141,10 +151,10 @@ pub(crate) fn metrics_server(settings: &Settings) -> Result<Option<Arc<MetricsSe
 }
 
 /// Watches until dropped, while this replica is the one that acts.
-async fn run(db: Arc<dyn Repository>, figures: Arc<Figures>, remote: Option<Arc<Remote>>, folder: PathBuf) {
+async fn run(db: Arc<dyn Repository>, figures: Arc<Figures>, remote: Option<Arc<Remote>>, here: Here) {
     let mut watch: Option<Watch> = None;
     loop {
-        let looked = look(&db, &mut watch, &figures, remote.as_deref(), &folder).await;
+        let looked = look(&db, &mut watch, &figures, remote.as_deref(), &here).await;
         if let Err(error) = looked {
             figures.failures.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(%error, "gateways cannot be watched now");
@@ -158,7 +168,7 @@ async fn look(
     watch: &mut Option<Watch>,
     figures: &Figures,
     remote: Option<&Remote>,
-    folder: &Path,
+    here: &Here,
 ) -> Result<()> {
     let began = std::time::Instant::now();
     if !db.leads().await? {
@@ -170,7 +180,7 @@ async fn look(
         Some(watch) => watch,
         None => watch.insert(Watch::open(db).await?),
     };
-    watch.look(db.as_ref(), slow, remote, folder).await?;
+    watch.look(db.as_ref(), slow, remote, here).await?;
     figures.alarms.store(watch.engine.open() + watch.events.len(), Ordering::Relaxed);
     figures.gateways.store(watch.gateways.len(), Ordering::Relaxed);
     Ok(())
@@ -192,6 +202,8 @@ struct Watch {
     heard: i64,
     looks: u64,
     disk: Option<u8>,
+    /// What is wrong with the certificate of the REST interface.
+    certificate: Option<String>,
     given_up: Vec<(String, String, i64)>,
 }
 
@@ -212,6 +224,7 @@ impl Watch {
             heard: 0,
             looks: 0,
             disk: None,
+            certificate: None,
             given_up: Vec::new(),
         };
         watch.history.restore(&db.history_of(crate::now().div_euclid(HOUR)).await?);
@@ -241,11 +254,11 @@ impl Watch {
         self.engine.restore(key, severity.unwrap_or(orchestrator_model::Severity::Major), it.id, it.since, clear_after);
     }
 
-    async fn look(&mut self, db: &dyn Repository, slow: bool, remote: Option<&Remote>, folder: &Path) -> Result<()> {
+    async fn look(&mut self, db: &dyn Repository, slow: bool, remote: Option<&Remote>, here: &Here) -> Result<()> {
         let seldom = self.looks.is_multiple_of(SELDOM);
         self.looks += 1;
         if seldom {
-            self.look_around(db, folder).await?;
+            self.look_around(db, here).await?;
         }
         self.hear(db, remote).await?;
         if seldom {
@@ -270,12 +283,15 @@ impl Watch {
     }
 
     /// Who is to be watched, and by which rules.
-    async fn look_around(&mut self, db: &dyn Repository, folder: &Path) -> Result<()> {
+    async fn look_around(&mut self, db: &dyn Repository, here: &Here) -> Result<()> {
         self.members = db.members().await?.into_iter().collect();
         self.own = own::read(db).await?;
         self.rates = self.own.iter().filter(|rule| rule.rates).map(|rule| rule.network.clone()).collect();
         self.gateways.retain(|place, _| self.members.contains(place));
-        self.disk = basalt_doctor::host(folder).disk_free_percent;
+        self.disk = basalt_doctor::host(&here.folder).disk_free_percent;
+        let seen = |path: &PathBuf| basalt_doctor::service::certificate("orchestrator-certificate-expiring", path);
+        let seen = here.certificate.as_ref().map(seen).filter(|seen| seen.level != basalt_doctor::Level::Ok);
+        self.certificate = seen.map(|seen| seen.found);
         self.given_up = db.given_up(crate::now() - HOUR).await?;
         let (members, own) = (&self.members, &self.own);
         let keep = |key: &Key| {

@@ -64,6 +64,11 @@ impl World {
         self.db.apply("ann", 1, &[change]).await.unwrap();
     }
 
+    fn here(&self) -> Here {
+        let certificate = Some(self.folder.path().join("rest.pem")).filter(|path| path.exists());
+        Here { folder: self.folder.path().to_owned(), certificate }
+    }
+
     async fn tell(&self, part: StatePart) {
         self.db.put_gateway_state("lab", "g", crate::now(), ("r", 1), &[part]).await.unwrap();
     }
@@ -79,7 +84,7 @@ impl World {
     async fn until(&self, watch: &mut Watch, what: &str, done: impl AsyncFn() -> bool) {
         let began = Instant::now();
         loop {
-            watch.look(self.db.as_ref(), false, None, self.folder.path()).await.unwrap();
+            watch.look(self.db.as_ref(), false, None, &self.here()).await.unwrap();
             if done().await {
                 return;
             }
@@ -192,7 +197,7 @@ async fn a_fault_becomes_an_alarm_that_receivers_are_told_and_ends() {
     // Another process goes on: it raises nothing again, and ends what is over. A gateway that is no more has no alarms.
     let count = alarms.len();
     let mut watch = Watch::open(&world.db).await.unwrap();
-    watch.look(world.db.as_ref(), false, None, world.folder.path()).await.unwrap();
+    watch.look(world.db.as_ref(), false, None, &world.here()).await.unwrap();
     assert_eq!(world.alarms().await.len(), count);
     world.db.revoke("lab", "g", 5).await.unwrap();
     world.until(&mut watch, "cleared", async || world.alarms().await.iter().all(|(_, open)| !open)).await;
@@ -243,6 +248,64 @@ async fn a_gateway_that_goes_is_missed_within_seconds_and_own_rules_hold() {
     let hour = crate::now().div_euclid(HOUR);
     let hours = world.db.history("lab", "g", (hour - 1, hour)).await.unwrap();
     assert!(!hours.is_empty());
+}
+
+/// A certificate that ends in so many days.
+fn certificate(days: i64) -> String {
+    let mut params = rcgen::CertificateParams::new(vec!["core.example.net".to_owned()]).unwrap();
+    let end = crate::now() / 1000 + days * 86_400 + 3_600;
+    params.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(end.unsigned_abs());
+    params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+}
+
+#[tokio::test]
+async fn alarms_of_the_orchestrator_itself_go_to_receivers_that_want_them() {
+    let world = World::new().await;
+    world.put(Kind::Network, "", "other", json!({}), None).await;
+    for (network, name, of_orchestrator, severity) in [
+        ("lab", "operator", true, json!("critical")),
+        ("other", "operator", true, json!("minor")),
+        ("lab", "tenant", false, json!("info")),
+        ("lab", "own-rules", true, Value::Null),
+    ] {
+        let body = json!({"channel": "slack", "target": "https://hooks.example.net/x", "send_resolved": true,
+                          "severity": severity, "of_orchestrator": of_orchestrator});
+        world.put(Kind::AlertReceiver, network, name, body, None).await;
+    }
+    let until = i64::MAX / 2;
+    let silence =
+        json!({"gateway": "", "kind": "orchestrator-certificate-expiring", "from": 0, "until": until, "comment": ""});
+    world.put(Kind::Silence, "other", "quiet", silence, None).await;
+    let open = async || {
+        let page =
+            world.db.alarms(&AlarmQuery { network: Some(String::new()), ..AlarmQuery::default() }).await.unwrap();
+        let of = page.items.into_iter().find(|alarm| alarm.rule == "orchestrator-certificate-expiring");
+        of.is_some_and(|alarm| alarm.cleared_at == 0)
+    };
+    // Of this rule alone: the machine that tests run on may have a full disk.
+    let told = async |network: &str, name: &str| {
+        let all = world.db.deliveries(network, &receiver_place(name), None, 100).await.unwrap();
+        all.into_iter().filter(|it| it.kind == "orchestrator-certificate-expiring").collect::<Vec<_>>()
+    };
+    let file = world.folder.path().join("rest.pem");
+    std::fs::write(&file, certificate(20)).unwrap();
+    let mut watch = Watch::open(&world.db).await.unwrap();
+    watch.look(world.db.as_ref(), false, None, &world.here()).await.unwrap();
+    assert!(!open().await, "it is good for long enough");
+    std::fs::write(&file, certificate(10)).unwrap();
+    world.until(&mut watch, "raised", open).await;
+    let of_operator = told("lab", "operator").await;
+    let body: Value = serde_json::from_str(&of_operator[0].body).unwrap();
+    assert_eq!((of_operator.len(), &body["network"], &body["gateway"]), (1, &json!(""), &json!("")));
+    assert!(body["text"].as_str().unwrap().contains("is valid for 10 days"), "{body}");
+    assert!(told("lab", "tenant").await.is_empty() && told("lab", "own-rules").await.is_empty());
+    assert!(told("other", "operator").await.is_empty(), "it is silenced there");
+    // Another process goes on; a new file ends it.
+    let mut watch = Watch::open(&world.db).await.unwrap();
+    std::fs::write(&file, certificate(90)).unwrap();
+    world.until(&mut watch, "cleared", async || !open().await).await;
+    let ended = told("lab", "operator").await;
+    assert!(ended.len() == 2 && ended.iter().any(|it| it.event.ends_with("/cleared")), "{ended:?}");
 }
 
 /// A program of the system, ended with the test.
