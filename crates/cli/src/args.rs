@@ -2,6 +2,7 @@
 
 mod feg;
 mod release;
+mod rollout;
 mod subscriber;
 mod up;
 mod what;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 pub(crate) use feg::FegCommand;
 pub(crate) use release::*;
+pub(crate) use rollout::*;
 pub(crate) use subscriber::*;
 pub(crate) use up::Up;
 pub(crate) use what::What;
@@ -216,6 +218,9 @@ pub(crate) enum Command {
     /// Have gateways run another version, one or a whole tier; what does not do goes back by itself
     #[command(subcommand)]
     Upgrade(UpgradeCommand),
+    /// Change objects at some gateways first, then at all; what does harm is taken back by itself
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
     /// A federation gateway: join it to an orchestrator, drain it, read along what it says
     #[command(subcommand)]
     Feg(FegCommand),

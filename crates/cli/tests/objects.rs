@@ -80,6 +80,32 @@ fn answer(stream: &TcpStream, objects: &Objects) {
     write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
 }
 
+/// One staged change, kept as it was asked for.
+fn rollout(method: &str, rest: &str, body: &[u8], objects: &mut BTreeMap<String, (u64, Value)>) -> (u16, Value) {
+    let asked: Value = serde_json::from_slice(body).unwrap_or_default();
+    let mut kept = objects.get("rollout").map(|(_, it)| it.clone());
+    match (method, rest) {
+        ("POST", "") => {
+            let changes = asked["changes"].as_array().unwrap().iter();
+            let changes = changes.map(|it| json!({"kind": it["kind"], "name": it["name"], "after": it["body"]}));
+            let gateways = json!([{"gateway": "hill", "step": "taking", "canary": true, "words": ""}]);
+            kept = Some(json!({"id": "r1", "state": "running", "stage": "canary", "words": "", "asked": asked,
+                               "changes": changes.collect::<Vec<_>>(), "gateways": gateways}));
+        }
+        ("POST", "/r1/act") => {
+            if let Some(kept) = &mut kept {
+                kept["words"] = asked["act"].clone();
+            }
+        }
+        ("GET", "") => return (200, json!({"items": kept.into_iter().collect::<Vec<_>>()})),
+        ("GET", "/r1") => {}
+        _ => kept = None,
+    }
+    let Some(kept) = kept else { return (404, json!({"detail": "there is none"})) };
+    objects.insert("rollout".to_owned(), (1, kept.clone()));
+    (200, kept)
+}
+
 fn object(
     method: &str,
     path: &str,
@@ -88,6 +114,9 @@ fn object(
     objects: &mut BTreeMap<String, (u64, Value)>,
 ) -> (u16, Value) {
     let (path, _) = path.split_once('?').unwrap_or((path, ""));
+    if let Some((_, rest)) = path.split_once("/config-rollouts") {
+        return rollout(method, rest, body, objects);
+    }
     let name = path.rsplit('/').next().unwrap();
     let shown = |(revision, body): &(u64, Value), name: &str| json!({"name": name, "revision": revision, "body": body});
     let below = format!("{path}/");
@@ -161,4 +190,30 @@ fn contexts_say_where_commands_go() {
     let kept = std::fs::read_to_string(at.folder.path().join("contexts.toml")).unwrap();
     assert!(!kept.contains("bss_1") && !kept.contains("current"), "{kept}");
     assert!(at.said(&["apply", "-f", "-"], FILE, 2).contains("needs an orchestrator"));
+}
+
+#[test]
+fn a_staged_change_is_begun_from_a_file_looked_at_and_stopped() {
+    let it = Orchestrator::with_context();
+    assert!(!it.said(&["rollout", "list"], "", 0).contains("r1"));
+    let file = "kind: apn\nname: internet\nbody: {qci: 8}\n";
+    let plan = ["--tier", "early", "--canary", "5", "--soak", "7", "--pause-only", "--delete", "apn/old"];
+    let said = it.said(&[&["rollout", "begin", "-f", "-"][..], &plan[..]].concat(), file, 0);
+    assert!(said.contains("apns/internet is made") && said.contains("apns/old"), "{said}");
+    assert!(said.contains("hill") && said.contains("taking"), "{said}");
+    let asked = it.objects.lock().unwrap()["rollout"].1["asked"].clone();
+    let changes = json!([{"kind": "apns", "name": "internet", "body": {"qci": 8}},
+                         {"kind": "apns", "name": "old", "body": null}]);
+    assert_eq!((&asked["changes"], &asked["tier"], &asked["roll_back"]), (&changes, &json!("early"), &json!(false)));
+    assert_eq!((&asked["canary_percent"], &asked["soak_minutes"]), (&json!(5), &json!(7)));
+    for act in ["pause", "resume", "roll-back", "cancel"] {
+        let said = it.said(&["rollout", act, "r1"], "", 0);
+        assert!(said.contains(&format!("running, canary: {act}")), "{said}");
+    }
+    assert!(it.said(&["rollout", "list"], "", 0).contains("apns/internet, apns/old"));
+    assert!(it.said(&["rollout", "show", "r1", "-o", "json"], "", 0).contains("\"stage\": \"canary\""));
+    it.said(&["rollout", "show", "none"], "", 1);
+    assert!(it.said(&["rollout", "begin"], "", 2).contains("--file"));
+    let other = "kind: apn\nname: internet\nnetwork: theirs\n";
+    assert!(it.said(&["rollout", "begin", "-f", "-"], other, 2).contains("another network"));
 }

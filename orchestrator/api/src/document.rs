@@ -2,12 +2,13 @@
 
 use crate::accounts::{KeyRequest, Login, PasswordChange, Setup};
 use crate::backup::BackupRequest;
+use crate::config_rollouts::ConfigRolloutRequest;
 use crate::gateways::{CommandRequest, GatewayTokenRequest};
 use crate::releases::{ReleaseRequest, RolloutActRequest};
 use crate::traces::TraceRequest;
 use crate::users::{User, UserChange};
 use crate::{Grant, Need, Operation, Problem, Route, routes};
-use orchestrator_model::{Kind, RolloutPlan, Scope};
+use orchestrator_model::{ConfigRolloutPlan, Kind, RolloutPlan, Scope};
 use orchestrator_telemetry::chart::DERIVED;
 use orchestrator_telemetry::series::Series;
 use serde_json::{Map, Value, json};
@@ -151,6 +152,10 @@ fn operation_id(route: &Route) -> String {
         Operation::ListRollouts => "list_rollouts".to_owned(),
         Operation::ReadRollout => "get_rollout".to_owned(),
         Operation::ActRollout => "act_on_rollout".to_owned(),
+        Operation::CreateConfigRollout => "create_config_rollout".to_owned(),
+        Operation::ListConfigRollouts => "list_config_rollouts".to_owned(),
+        Operation::ReadConfigRollout => "get_config_rollout".to_owned(),
+        Operation::ActConfigRollout => "act_on_config_rollout".to_owned(),
         Operation::Audit if route.path.contains('{') => "audit_of_network".to_owned(),
         Operation::Audit => "audit".to_owned(),
         Operation::List(kind) => of("list", kind),
@@ -227,6 +232,10 @@ fn tag(operation: Operation) -> &'static str {
         | Operation::ListRollouts
         | Operation::ReadRollout
         | Operation::ActRollout => "upgrades",
+        Operation::CreateConfigRollout
+        | Operation::ListConfigRollouts
+        | Operation::ReadConfigRollout
+        | Operation::ActConfigRollout => "config-rollouts",
         Operation::Document | Operation::Backup => "about",
         _ => "accounts",
     }
@@ -311,7 +320,8 @@ fn parameters(route: &Route) -> Vec<Value> {
     | Operation::ListCommands
     | Operation::ListJobs
     | Operation::ListTraces
-    | Operation::ListRollouts = route.operation
+    | Operation::ListRollouts
+    | Operation::ListConfigRollouts = route.operation
     {
         query("limit", json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}), "Entries at most.");
     }
@@ -489,7 +499,8 @@ fn request(operation: Operation) -> Option<Value> {
             json("application/octet-stream", json!({"type": "string", "format": "binary", "maxLength": 1_048_576}))
         }
         Operation::CreateRollout => named("RolloutPlan"),
-        Operation::ActRollout => named("RolloutActRequest"),
+        Operation::CreateConfigRollout => named("ConfigRolloutRequest"),
+        Operation::ActRollout | Operation::ActConfigRollout => named("RolloutActRequest"),
         Operation::Put(kind) => named(kind.schema_name()),
         Operation::Patch(_) => json("application/merge-patch+json", json!({"type": "object"})),
         Operation::Rollback(_) => {
@@ -548,6 +559,9 @@ fn responses(route: &Route) -> Value {
         Operation::CreateRollout => ("201", json(reference("Rollout"))),
         Operation::ListRollouts => ("200", page(reference("Rollout"))),
         Operation::ReadRollout | Operation::ActRollout => ("200", json(reference("Rollout"))),
+        Operation::CreateConfigRollout => ("201", json(reference("ConfigRollout"))),
+        Operation::ListConfigRollouts => ("200", page(reference("ConfigRollout"))),
+        Operation::ReadConfigRollout | Operation::ActConfigRollout => ("200", json(reference("ConfigRollout"))),
         Operation::LoginOptions => ("200", json(reference("LoginOptions"))),
         Operation::BeginLogin | Operation::FinishLogin => {
             let place = json!({"Location": {"schema": {"type": "string"}}});
@@ -684,6 +698,8 @@ fn schemas() -> Value {
     add::<ReleaseRequest>("ReleaseRequest", &mut all);
     add::<TraceRequest>("TraceRequest", &mut all);
     add::<RolloutPlan>("RolloutPlan", &mut all);
+    add::<ConfigRolloutPlan>("ConfigRolloutPlan", &mut all);
+    add::<ConfigRolloutRequest>("ConfigRolloutRequest", &mut all);
     add::<RolloutActRequest>("RolloutActRequest", &mut all);
     add::<User>("User", &mut all);
     add::<Grant>("Grant", &mut all);

@@ -7,8 +7,8 @@
 use crate::access::Place;
 use crate::{
     Caller, JoinPoint, MetricsServer, Need, Oidc, Operation, Problem, Role, Route, Watchers, accounts, alarms, backup,
-    export, gateways, import, inventory, jobs, live, numbers, objects, oidc, proxy, releases, routes, session, traces,
-    users, watch, webhooks,
+    config_rollouts, export, gateways, import, inventory, jobs, live, numbers, objects, oidc, packing, proxy, releases,
+    routes, session, traces, users, watch, webhooks,
 };
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -92,6 +92,9 @@ pub(crate) struct Call {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Option<Value>,
+    /// A body that is written already, in the place of the other.
+    #[serde(skip)]
+    pub(crate) text: Option<String>,
     /// The revision that the entity tag tells.
     pub(crate) revision: Option<i64>,
     /// A cookie that is given or taken.
@@ -130,7 +133,12 @@ impl Answer {
 
     /// A body as it is.
     pub(crate) const fn of(status: u16, body: Value) -> Self {
-        Self { status, body: Some(body), revision: None, cookie: None, location: None }
+        Self { status, body: Some(body), text: None, revision: None, cookie: None, location: None }
+    }
+
+    /// A body that is written already; for what is only read, and never kept for a request that comes again.
+    pub(crate) const fn text(text: String) -> Self {
+        Self { status: 200, body: None, text: Some(text), revision: None, cookie: None, location: None }
     }
 
     /// As it is kept for a request that comes again. A token is shown once, and then to nobody: it is kept without.
@@ -144,12 +152,12 @@ impl Answer {
     }
 
     pub(crate) const fn nothing() -> Self {
-        Self { status: 204, body: None, revision: None, cookie: None, location: None }
+        Self { status: 204, body: None, text: None, revision: None, cookie: None, location: None }
     }
 
     /// Sends a browser elsewhere, with GET.
     pub(crate) const fn redirect(location: String) -> Self {
-        Self { status: 303, body: None, revision: None, cookie: None, location: Some(location) }
+        Self { status: 303, body: None, text: None, revision: None, cookie: None, location: Some(location) }
     }
 }
 
@@ -235,13 +243,14 @@ pub fn router(state: State) -> Router {
 async fn serve(state: State, route: &Route, request: Request) -> Response<Body> {
     let counters = Arc::clone(&state.counters);
     let mut reachable = state.db.reachable();
+    let packed = packing::may(route).then(|| packing::is_wanted(request.headers()));
     let passed = tokio::select! {
         passed = pass(state, route, request) => passed,
         // Whoever is told so at once can ask another replica.
         Ok(_) = reachable.wait_for(|reachable| !*reachable) => Err(Problem::no_database()),
     };
     match passed {
-        Ok(Reply::Answer(answer)) => respond(&counters, answer),
+        Ok(Reply::Answer(answer)) => respond(&counters, answer, packed),
         Ok(Reply::Stream(response)) => guard(&counters, response),
         Err(problem) => refuse(&counters, &problem),
     }
@@ -504,6 +513,10 @@ async fn work(call: &Call) -> Result<Answer, Problem> {
         Operation::ListRollouts => releases::list_rollouts(call).await,
         Operation::ReadRollout => releases::rollout(call).await,
         Operation::ActRollout => releases::act(call).await,
+        Operation::CreateConfigRollout => config_rollouts::create(call).await,
+        Operation::ListConfigRollouts => config_rollouts::list(call).await,
+        Operation::ReadConfigRollout => config_rollouts::read(call).await,
+        Operation::ActConfigRollout => config_rollouts::act(call).await,
         // They are no answers of ours: the gate begins them.
         Operation::Watch
         | Operation::Backup
@@ -551,9 +564,20 @@ async fn audit(call: &Call, route: &Route, path: &str, outcome: u16) -> Result<(
     Ok(call.state.db.audit(&entry).await?)
 }
 
-fn respond(counters: &Counters, answer: Answer) -> Response<Body> {
-    let body = answer.body.map(|body| body.to_string());
-    let mut response = build(counters, answer.status, "application/json", body);
+/// `packed` says whether the client takes gzip; `None` where nothing is packed, whatever it takes.
+fn respond(counters: &Counters, answer: Answer, packed: Option<bool>) -> Response<Body> {
+    let body = answer.text.or_else(|| answer.body.map(|body| body.to_string()));
+    let packed = packed.filter(|_| answer.revision.is_none());
+    let small = body.as_ref().filter(|_| packed == Some(true)).and_then(|body| packing::pack(body));
+    let is_small = small.is_some();
+    let octets = small.or_else(|| body.map(String::into_bytes));
+    let mut response = build(counters, answer.status, "application/json", octets);
+    if packed.is_some() {
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if is_small {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     if let Some(tag) = answer.revision.and_then(|revision| HeaderValue::from_str(&format!("\"{revision}\"")).ok()) {
         response.headers_mut().insert(header::ETAG, tag);
     }
@@ -568,14 +592,14 @@ fn respond(counters: &Counters, answer: Answer) -> Response<Body> {
 
 fn refuse(counters: &Counters, problem: &Problem) -> Response<Body> {
     let body = serde_json::to_string(problem).unwrap_or_default();
-    let mut response = build(counters, problem.status, "application/problem+json", Some(body));
+    let mut response = build(counters, problem.status, "application/problem+json", Some(body.into_bytes()));
     if problem.status == 401 {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
 }
 
-fn build(counters: &Counters, status: u16, form: &'static str, body: Option<String>) -> Response<Body> {
+fn build(counters: &Counters, status: u16, form: &'static str, body: Option<Vec<u8>>) -> Response<Body> {
     let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form));

@@ -7,6 +7,7 @@ use orchestrator_db::{CommandRow, EventQuery, GatewayEvent, GatewayState, Gatewa
 use orchestrator_model::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 /// Hours of a token at most, and unless told.
@@ -164,7 +165,9 @@ pub(crate) async fn states(call: &Call) -> Result<Answer, Problem> {
     let after = call.parameter("cursor").unwrap_or_default();
     let page = call.state.db.gateway_states(&call.network, after, select::limit(call)?).await?;
     let next = page.items.last().filter(|_| page.more).map(|state| state.gateway.clone());
-    let items: Vec<Value> = page.items.iter().map(|state| shown_state(state, call.now)).collect();
+    let ends = certificate_ends(call, page.items.iter()).await?;
+    let items = page.items.iter().map(|state| shown_state(state, ends.get(&state.gateway), call.now));
+    let items: Vec<Value> = items.collect();
     Answer::ok(json!({ "items": items, "next_cursor": next }))
 }
 
@@ -172,9 +175,11 @@ pub(crate) async fn status(call: &Call) -> Result<Answer, Problem> {
     gateway(call).await?;
     let device = call.state.db.device(&call.network, &call.name).await?;
     let state = call.state.db.gateway_state(&call.network, &call.name).await?;
+    let ends = call.state.db.certificate_ends(&call.network, &call.name, &call.name).await?;
+    let end = ends.get(&call.name);
     let mut shown = match &state {
-        Some(state) => shown_state(state, call.now),
-        None => json!({ "gateway": call.name, "connected": false }),
+        Some(state) => shown_state(state, end, call.now),
+        None => json!({ "gateway": call.name, "connected": false, "certificate_expires_at": end }),
     };
     shown["joined_at"] = device.as_ref().map(|device| device.enrolled_at).into();
     shown["revoked_at"] = device.filter(|device| device.revoked_at > 0).map(|device| device.revoked_at).into();
@@ -315,7 +320,17 @@ pub(crate) fn is_connected(state: &GatewayState, now: i64) -> bool {
     !state.replica.is_empty() && state.seen_at + SILENT > now
 }
 
-pub(crate) fn shown_state(state: &GatewayState, now: i64) -> Value {
+/// When the certificates of gateways end, by their names.
+pub(crate) async fn certificate_ends<'a>(
+    call: &Call,
+    states: impl Iterator<Item = &'a GatewayState> + Send,
+) -> Result<BTreeMap<String, i64>, orchestrator_db::Error> {
+    let names: BTreeSet<&str> = states.map(|state| state.gateway.as_str()).collect();
+    let (Some(first), Some(last)) = (names.first(), names.last()) else { return Ok(BTreeMap::new()) };
+    call.state.db.certificate_ends(&call.network, first, last).await
+}
+
+pub(crate) fn shown_state(state: &GatewayState, certificate_end: Option<&i64>, now: i64) -> Value {
     json!({
         "gateway": state.gateway,
         "connected": is_connected(state, now),
@@ -323,6 +338,7 @@ pub(crate) fn shown_state(state: &GatewayState, now: i64) -> Value {
         "seen_at": state.seen_at,
         "state": state.state,
         "sync": state.sync,
+        "certificate_expires_at": certificate_end,
     })
 }
 

@@ -6,7 +6,7 @@ use crate::import::flag;
 use crate::{Problem, Role, alarms, select};
 use axum::http::header;
 use basalt_security::{SEALING_NONCE, SealedKey};
-use orchestrator_db::{Change, Object, Page, Precondition, Query, Target, Version};
+use orchestrator_db::{Change, Listed, Object, Page, Precondition, Query, Target, Version};
 use orchestrator_model::{Kind, Parsed, parse_strict};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -14,13 +14,35 @@ use std::collections::BTreeMap;
 type Secrets = BTreeMap<String, String>;
 
 pub(crate) async fn list(call: &Call, kind: Kind) -> Result<Answer, Problem> {
-    let page = page(call, kind, select::query(call)?).await?;
-    let next = page.items.last().filter(|_| page.more).map(select::cursor);
+    let query = select::query(call)?;
+    if kind != Kind::Network && call.parameter("fields").is_none() {
+        return Ok(Answer::text(listed(&call.state.db.listed(kind, &call.network, &query).await?)));
+    }
+    let page = page(call, kind, query).await?;
+    let next = page.items.last().filter(|_| page.more).map(|last| select::cursor(last.changed_at, &last.name));
     // A page is large: nothing of it is copied.
     let items = page.items.into_iter().map(|object| select::fields(call, into_shown(object)));
     let items = Value::Array(items.collect::<Result<Vec<_>, _>>()?);
     let next = next.map_or(Value::Null, Value::String);
     Ok(Answer::of(200, Value::Object(Map::from_iter([("items".to_owned(), items), ("next_cursor".to_owned(), next)]))))
+}
+
+/// A page as it is stored: a body is JSON already.
+fn listed(page: &Page<Listed>) -> String {
+    let mut text = String::with_capacity(page.items.iter().map(|it| it.body.len() + 200).sum::<usize>() + 100);
+    text.push_str("{\"items\":[");
+    for (index, it) in page.items.iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        let (name, by) = (Value::from(it.name.as_str()), Value::from(it.changed_by.as_str()));
+        let Listed { revision, changed_at, body, has_secrets, .. } = it;
+        text.push_str(&format!(
+            "{comma}{{\"name\":{name},\"revision\":{revision},\"changed_at\":{changed_at},\"changed_by\":{by},\
+             \"has_secrets\":{has_secrets},\"body\":{body}}}"
+        ));
+    }
+    let next = page.items.last().filter(|_| page.more).map(|last| select::cursor(last.changed_at, &last.name));
+    text.push_str(&format!("],\"next_cursor\":{}}}", next.map_or(Value::Null, Value::String)));
+    text
 }
 
 /// A page of what the caller may see.
@@ -128,6 +150,7 @@ pub(crate) async fn rollback(call: &Call, kind: Kind) -> Result<Answer, Problem>
     let parsed = parse(kind, &place.name, body)?;
     let condition = precondition(call)?;
     may_own(call, kind, &parsed.body, None)?;
+    may_hear(call, kind, &parsed.body, None)?;
     let (references, body) = (parsed.references, Some(parsed.body));
     let change = Change { target: place.clone(), precondition: condition, body, sealed: version.sealed, references };
     finish(call, &place, change, true).await
@@ -172,13 +195,28 @@ async fn finish(call: &Call, place: &Target, change: Change, existed: bool) -> R
 }
 
 /// A network belongs to whom the caller may speak for: also the tenant that the body names must be his.
-fn may_own(call: &Call, kind: Kind, body: &Value, present: Option<&Object>) -> Result<(), Problem> {
+pub(crate) fn may_own(call: &Call, kind: Kind, body: &Value, present: Option<&Object>) -> Result<(), Problem> {
     let tenant = tenant_of(body);
     let same = present.is_some_and(|present| tenant_of(&present.body) == tenant);
     if kind != Kind::Network || same || call.caller()?.may(Role::Admin, Place::Tenant(tenant)) {
         return Ok(());
     }
     Err(Problem::new(403, "forbidden", "networks of that tenant are not yours to make"))
+}
+
+/// Of alarms of the orchestrator itself only those are told who may see the whole installation.
+fn may_hear(call: &Call, kind: Kind, body: &Value, present: Option<&Object>) -> Result<(), Problem> {
+    let hears = |body: &Value| body.get("of_orchestrator").and_then(Value::as_bool).unwrap_or(false);
+    // Where it is so already, whoever changes the address would hear in the place of who was meant.
+    let concerned = kind == Kind::AlertReceiver && (hears(body) || present.is_some_and(|object| hears(&object.body)));
+    if !concerned || call.caller()?.may(Role::Viewer, Place::Installation) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        403,
+        "forbidden",
+        "alarms of the orchestrator itself are for those who may see the whole installation",
+    ))
 }
 
 fn tenant_of(body: &Value) -> &str {
@@ -193,6 +231,7 @@ pub(crate) fn change(
     present: Option<&Object>,
     condition: Precondition,
 ) -> Result<(Change, bool), Problem> {
+    may_hear(call, place.kind, &parsed.body, present)?;
     let mut secrets = Secrets::new();
     let lacks = parsed.needed_secrets.iter().any(|name| !parsed.secrets.contains_key(name));
     let former = present.and_then(|object| object.sealed.as_ref()).filter(|_| lacks);

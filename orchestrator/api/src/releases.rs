@@ -48,7 +48,7 @@ fn stable() -> String {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RolloutActRequest {
     /// What.
-    act: RolloutAct,
+    pub(crate) act: RolloutAct,
 }
 
 /// Seconds in which a release has to come at the rate that is wanted.

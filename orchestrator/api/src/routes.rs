@@ -152,6 +152,14 @@ pub enum Operation {
     ReadRollout,
     /// Pause it, go on, take it back, leave it.
     ActRollout,
+    /// Change objects at some gateways first.
+    CreateConfigRollout,
+    /// Staged changes of objects.
+    ListConfigRollouts,
+    /// How one is.
+    ReadConfigRollout,
+    /// Pause it, go on, take it back, drop it.
+    ActConfigRollout,
     /// A page of objects.
     List(Kind),
     /// One object.
@@ -260,6 +268,10 @@ fn of_gateways() -> Vec<Route> {
         ("GET", "rollouts", view, Operation::ListRollouts),
         ("GET", "rollouts/{name}", view, Operation::ReadRollout),
         ("POST", "rollouts/{name}/act", act, Operation::ActRollout),
+        ("POST", "config-rollouts", act, Operation::CreateConfigRollout),
+        ("GET", "config-rollouts", view, Operation::ListConfigRollouts),
+        ("GET", "config-rollouts/{name}", view, Operation::ReadConfigRollout),
+        ("POST", "config-rollouts/{name}/act", act, Operation::ActConfigRollout),
         ("GET", "jobs", view, Operation::ListJobs),
         ("GET", "jobs/{name}", view, Operation::ReadJob),
     ];

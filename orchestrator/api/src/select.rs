@@ -2,7 +2,7 @@
 
 use crate::Problem;
 use crate::gate::Call;
-use orchestrator_db::{Object, Query, Sort};
+use orchestrator_db::{Query, Sort};
 use serde_json::{Map, Value};
 
 /// Entries of a page, unless told, and at most.
@@ -46,8 +46,8 @@ pub(crate) fn number(cursor: &str) -> Result<i64, Problem> {
 }
 
 /// The cursor after an entry.
-pub(crate) fn cursor(object: &Object) -> String {
-    format!("{}~{}", object.changed_at, object.name)
+pub(crate) fn cursor(changed_at: i64, name: &str) -> String {
+    format!("{changed_at}~{name}")
 }
 
 fn open(cursor: &str) -> Option<(i64, String)> {

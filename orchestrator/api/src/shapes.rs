@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 type Fields = &'static [(&'static str, &'static str)];
 
 /// The shapes by name.
-const SHAPES: [(&str, Fields); 41] = [
+const SHAPES: [(&str, Fields); 44] = [
     ("LoginOptions", &[("password", "boolean"), ("providers", "[LoginProvider]")]),
     ("LoginProvider", &[("name", "string"), ("title", "string"), ("href", "string")]),
     ("Session", &[("token", "string?"), ("csrf_token", "string?"), ("expires_at", "integer"), ("name", "string?")]),
@@ -93,6 +93,7 @@ const SHAPES: [(&str, Fields); 41] = [
             ("sync", "object?"),
             ("joined_at", "integer?"),
             ("revoked_at", "integer?"),
+            ("certificate_expires_at", "integer?"),
         ],
     ),
     (
@@ -277,6 +278,27 @@ const SHAPES: [(&str, Fields); 41] = [
             ("at", "integer"),
             ("words", "string"),
         ],
+    ),
+    (
+        "ConfigRollout",
+        &[
+            ("id", "string"),
+            ("plan", "ConfigRolloutPlan"),
+            ("changes", "[ConfigRolloutChange]"),
+            ("state", "string"),
+            ("stage", "string"),
+            ("soak_until", "integer?"),
+            ("words", "string"),
+            ("gateways", "[ConfigRolloutGateway]"),
+            ("created_by", "string"),
+            ("created_at", "integer"),
+            ("changed_at", "integer"),
+        ],
+    ),
+    ("ConfigRolloutChange", &[("kind", "string"), ("name", "string"), ("before", "any"), ("after", "any")]),
+    (
+        "ConfigRolloutGateway",
+        &[("gateway", "string"), ("canary", "boolean"), ("step", "string"), ("at", "integer"), ("words", "string")],
     ),
     (
         "CommandData",

@@ -343,13 +343,14 @@ impl Watcher {
 
     async fn told_gateways(&mut self, since: i64, text: &mut String) -> Result<(), End> {
         let states = self.call.state.db.gateway_states_since(&self.call.network, since, STATES).await?;
+        let ends = gateways::certificate_ends(&self.call, states.iter()).await?;
         for state in states {
             if self.gateways.get(&state.gateway) == Some(&state.seen_at) {
                 continue;
             }
             self.gateways.insert(state.gateway.clone(), state.seen_at);
             self.marks.time = self.marks.time.max(state.seen_at);
-            self.tell(text, "gateway", &gateways::shown_state(&state, crate::gate::now()));
+            self.tell(text, "gateway", &gateways::shown_state(&state, ends.get(&state.gateway), crate::gate::now()));
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod matrix;
 #[path = "../../db/tests/postgres/mod.rs"]
 mod postgres;
 mod rows;
+mod staged;
 mod traces;
 mod watch;
 mod watching;
@@ -401,4 +402,33 @@ async fn a_dry_run_of_one_object_tells_and_changes_nothing() {
     let (status, tag, network) = bench.ask("GET", "/networks/lab", root, &[], "").await;
     assert_eq!((status, tag.as_str(), network["body"]["title"].as_str()), (200, "\"1\"", Some("")));
     assert_eq!(bench.ask("PUT", "/tenants/new?dry_run=perhaps", root, &[], "{}").await.0, 400);
+}
+
+#[tokio::test]
+async fn large_answers_are_packed_for_those_who_take_it_and_secrets_never() {
+    let bench = Bench::with_network("acme", "lab").await;
+    let bearer = format!("Bearer {}", bench.root);
+    let of = async |path: &str, coding: &str| {
+        let headers = [("authorization", bearer.as_str()), ("accept-encoding", coding)];
+        let response = bench.send("GET", path, &headers, "").await;
+        let told = |name: &str| response.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
+        let (coding, vary) = (told("content-encoding"), told("vary"));
+        (coding, vary, http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes())
+    };
+    let (coding, vary, plain) = of("/alarm-rules", "br, gzip;q=0").await;
+    assert_eq!((coding, vary.as_deref()), (None, Some("accept-encoding")));
+    let (coding, _, packed) = of("/alarm-rules", "br, gzip").await;
+    assert!(coding.as_deref() == Some("gzip") && packed.len() * 2 < plain.len());
+    let mut back = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed[..]), &mut back).unwrap();
+    assert_eq!(back, plain);
+    // What tells a secret of who asks, what has an entity tag, and what is small.
+    let title = "x".repeat(40);
+    for number in 0..20 {
+        let grants = json!({"title": format!("{number}{title}"), "grants": [], "days": 1}).to_string();
+        assert_eq!(bench.ask("POST", "/api-keys", Some(&bench.root), &[], &grants).await.0, 201);
+    }
+    for path in ["/me", "/api-keys", "/sessions", "/networks/lab", "/networks"] {
+        assert_eq!(of(path, "gzip").await.0, None, "{path}");
+    }
 }

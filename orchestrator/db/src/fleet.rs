@@ -6,6 +6,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use orchestrator_model::Kind;
+use std::collections::BTreeMap;
 use tokio::sync::watch;
 
 /// What is stored about gateways. Times are milliseconds since 1970.
@@ -50,6 +51,9 @@ pub trait FleetRepository: Send + Sync {
 
     /// A certificate by its fingerprint.
     async fn certificate(&self, fingerprint: &str) -> Result<Option<Certificate>, Error>;
+
+    /// When the newest certificates of gateways end that are not revoked; of the gateways from one name on to another in their order.
+    async fn certificate_ends(&self, network: &str, from: &str, to: &str) -> Result<BTreeMap<String, i64>, Error>;
 
     /// Certificates of a gateway, the newest first, at most 100.
     async fn certificates(&self, network: &str, gateway: &str) -> Result<Vec<Certificate>, Error>;

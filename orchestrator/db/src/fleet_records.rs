@@ -20,6 +20,8 @@ impl FeedEntry {
     pub const CERTIFICATES: &'static str = "!certificates";
     /// A gateway talks to a replica.
     pub const STREAMS: &'static str = "!streams";
+    /// A staged change of objects began or went on; named by it.
+    pub const CONFIG_ROLLOUTS: &'static str = "!config-rollouts";
 }
 
 /// A token for one gateway.

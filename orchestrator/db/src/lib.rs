@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
 mod change;
+mod config_rollouts;
 mod dialect;
 mod dump;
 mod fleet;
@@ -24,6 +25,7 @@ mod traces;
 mod webhooks;
 
 pub use change::{Change, Precondition, Refusal, Target};
+pub use config_rollouts::ConfigRolloutRepository;
 pub use dump::{Cell, CellKind, Contents, DumpRepository, Exchange, Item, Sink, Table};
 pub use fleet::FleetRepository;
 pub use fleet_records::{
@@ -32,7 +34,9 @@ pub use fleet_records::{
 };
 pub use live::{Counts, Job, LiveRepository, Phone, PhoneNews, PhoneQuery, SumQuery, UsageBy, UsageSum};
 pub use open::{Settings, open, open_as_it_is, schema, settle};
-pub use records::{AuditEntry, Kept, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version};
+pub use records::{
+    AuditEntry, Kept, Listed, Object, Page, Query, Replay, Sort, StoredToken, StoredUser, TokenKind, Version,
+};
 pub use releases::{Release, ReleaseRepository, RolloutRow};
 pub use repository::{Error, Repository};
 pub use telemetry::{Alarm, AlarmQuery, GatewayNews, HistoryBlock, TelemetryRepository};

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, watch};
 
 /// Migrations by number, for each dialect. They only expand (new tables, new columns with defaults), so that the version before runs on
 /// beside this one; what is no longer used is dropped a version later.
-const MIGRATIONS: [(i64, &str, &str, &str); 14] = [
+const MIGRATIONS: [(i64, &str, &str, &str); 15] = [
     (
         1,
         "objects, accounts, audit",
@@ -100,6 +100,12 @@ const MIGRATIONS: [(i64, &str, &str, &str); 14] = [
         "usage_cell",
         include_str!("../migrations/sqlite/0042_usage_cell.sql"),
         include_str!("../migrations/postgres/0042_usage_cell.sql"),
+    ),
+    (
+        43,
+        "config rollouts",
+        include_str!("../migrations/sqlite/0043_config_rollouts.sql"),
+        include_str!("../migrations/postgres/0043_config_rollouts.sql"),
     ),
 ];
 

@@ -22,6 +22,23 @@ pub struct Object {
     pub secrets_mark: i64,
 }
 
+/// An object as it is listed: nothing of it is looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Grows with each change; the entity tag.
+    pub revision: i64,
+    /// When it was changed, milliseconds since 1970.
+    pub changed_at: i64,
+    /// By whom.
+    pub changed_by: String,
+    /// Its body, JSON without secrets.
+    pub body: String,
+    /// It has secrets.
+    pub has_secrets: bool,
+}
+
 /// One change of an object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Version {

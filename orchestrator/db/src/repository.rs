@@ -1,7 +1,8 @@
 //! The trait that both dialects are.
 
 use crate::{
-    AuditEntry, Change, Kept, Object, Page, Query, Refusal, Replay, StoredToken, StoredUser, Target, TokenKind, Version,
+    AuditEntry, Change, Kept, Listed, Object, Page, Query, Refusal, Replay, StoredToken, StoredUser, Target, TokenKind,
+    Version,
 };
 use async_trait::async_trait;
 use orchestrator_model::Kind;
@@ -44,6 +45,7 @@ pub trait Repository:
     + crate::TelemetryRepository
     + crate::WebhookRepository
     + crate::ReleaseRepository
+    + crate::ConfigRolloutRepository
     + crate::TraceRepository
     + crate::DumpRepository
 {
@@ -82,6 +84,12 @@ pub trait Repository:
     /// # Errors
     /// See [`Repository::object`].
     async fn objects(&self, kind: Kind, network: &str, query: &Query) -> Result<Page<Object>, Error>;
+
+    /// The same page as [`Repository::objects`] gives, for whoever passes it on as it is.
+    ///
+    /// # Errors
+    /// See [`Repository::object`].
+    async fn listed(&self, kind: Kind, network: &str, query: &Query) -> Result<Page<Listed>, Error>;
 
     /// Versions of an object below a revision, the newest first.
     ///

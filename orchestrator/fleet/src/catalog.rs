@@ -1,9 +1,10 @@
 //! What a network has, as digests: read once, kept true by the feed. From it follows what each gateway should have.
 
 use crate::fleet::Fleet;
+use crate::overlay::{Cover, Overlays};
 use crate::registry::Changed;
 use orchestrator_db::{Error, Object, Query, Target};
-use orchestrator_model::{DesiredState, Digest, Gateway, Kind, Scope, Source, object_digest};
+use orchestrator_model::{DesiredState, Digest, Gateway, Kind, Scope, Source, key_of, object_digest};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub(crate) struct Catalog {
     subscribers: BTreeMap<String, Entry>,
     labelled: BTreeMap<(String, String), BTreeSet<String>>,
     gateways: BTreeMap<String, Gateway>,
+    /// Changes that some gateways have before the others.
+    overlays: Overlays,
 }
 
 /// The networks whose gateways talk to this replica.
@@ -72,7 +75,9 @@ impl Catalog {
         // The feed's number first: what changes while we read comes again by it.
         let feeds = fleet.db.feeds().await?;
         let number = feeds.into_iter().find(|(name, _)| name == network).map_or(0, |(_, last)| last);
-        let mut catalog = Self { number: Some(number), ..Self::default() };
+        // Before the objects: when a staged change is done meanwhile, these are read as it left them.
+        let overlays = Overlays::read(fleet, network).await?;
+        let mut catalog = Self { number: Some(number), overlays, ..Self::default() };
         let target = Target { kind: Kind::Network, network: String::new(), name: network.to_owned() };
         if let Some(object) = fleet.db.object(&target).await? {
             catalog.put(Kind::Network, &object);
@@ -99,6 +104,13 @@ impl Catalog {
                 None => self.remove(change.kind, &change.name),
             }
         }
+    }
+
+    /// Takes in what lies over the objects of some gateways now; which gateways that is new for, and the objects over which less lies.
+    pub(crate) fn lay(&mut self, overlays: Overlays) -> (BTreeSet<String>, BTreeSet<(Kind, String)>) {
+        let differences = overlays.differences(&self.overlays);
+        self.overlays = overlays;
+        differences
     }
 
     fn put(&mut self, kind: Kind, object: &Object) {
@@ -147,9 +159,11 @@ impl Catalog {
         }
     }
 
-    /// What a gateway should have; `None` when it does not exist.
-    pub(crate) fn desired(&self, gateway: &str) -> Option<DesiredState> {
-        let mut state = DesiredState::new(gateway, self.gateways.get(gateway)?);
+    /// What a gateway should have, and what of it is laid over the objects; `None` when it does not exist.
+    pub(crate) fn desired(&self, gateway: &str) -> Option<(DesiredState, Option<Box<Cover>>)> {
+        let cover = self.overlays.of(gateway);
+        let laid = cover.as_deref().and_then(|cover| own(cover, gateway));
+        let mut state = DesiredState::new(gateway, laid.as_ref().or_else(|| self.gateways.get(gateway))?);
         for ((kind, name), entry) in &self.others {
             put(&mut state, *kind, name, entry);
         }
@@ -168,8 +182,23 @@ impl Catalog {
                 }
             }
         }
-        Some(state)
+        for (key, (kind, object)) in cover.iter().flat_map(|cover| &cover.objects) {
+            match object {
+                Some(object) => {
+                    let secrets_mark = u64::try_from(object.secrets_mark).unwrap_or(0);
+                    state.put(Source { kind: *kind, name: &key.name, body: &object.body, secrets_mark });
+                }
+                None => _ = state.remove(*kind, &key.name),
+            }
+        }
+        Some((state, cover))
     }
+}
+
+/// The gateway's own object, where a change of it is laid over.
+fn own(cover: &Cover, gateway: &str) -> Option<Gateway> {
+    let (_, object) = cover.objects.get(&key_of(Kind::Gateway, gateway))?;
+    serde_json::from_value(object.as_ref()?.body.clone()).ok()
 }
 
 fn put(state: &mut DesiredState, kind: Kind, name: &str, entry: &Entry) {

@@ -7,16 +7,15 @@ use orchestrator_db::{CommandRow, Error, EventQuery, GatewayEvent, Query, Rollou
 use orchestrator_model::{Facts, Kind, Order, Rollout, RolloutState, Seen};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-/// Between two looks.
-const LOOK: Duration = Duration::from_secs(2);
+/// Looks at the feeds between two looks at rollouts.
+const LOOKS: u32 = 4;
 /// A gateway that does not begin within this is told again later, milliseconds.
 const BEGIN: i64 = 24 * 3_600_000;
 /// A gateway was heard of not longer ago than this, milliseconds; else it is away.
-const SILENT: i64 = 2 * 330_000;
+pub(crate) const SILENT: i64 = 2 * 330_000;
 /// Entries of a page.
-const PAGE: u32 = 1000;
+pub(crate) const PAGE: u32 = 1000;
 /// Alarms of rollouts have this epoch: any replica may raise them, and told twice they are kept once.
 const EPOCH: i64 = -2;
 
@@ -28,7 +27,7 @@ impl Fleet {
             if let Err(error) = self.look_at_rollouts(&mut looks).await {
                 tracing::warn!(%error, "rollouts cannot go on now");
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(self.settings.look * LOOKS).await;
         }
     }
 
@@ -38,6 +37,9 @@ impl Fleet {
         }
         if let Err(error) = self.begin_automatic(looks).await {
             tracing::warn!(%error, "no rollout begins by itself now");
+        }
+        if let Err(error) = self.look_at_config_rollouts().await {
+            tracing::warn!(%error, "staged changes cannot go on now");
         }
         for row in self.db.active_rollouts().await? {
             // One that cannot be read holds no other one up.

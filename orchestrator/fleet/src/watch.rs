@@ -2,6 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::fleet::Fleet;
+use crate::overlay::{Overlays, named};
 use crate::registry::{Changed, Nudge};
 use orchestrator_db::{Error, FeedEntry};
 use orchestrator_model::Kind;
@@ -61,11 +62,20 @@ async fn follow(fleet: &Fleet, network: &str, held: &Mutex<Catalog>, last: i64) 
         if first.number != number + 1 {
             return reread(fleet, network, &mut catalog).await;
         }
+        // Before the objects: what a staged change that is done left behind is read then.
+        let staged = entries.iter().any(|entry| entry.what == FeedEntry::CONFIG_ROLLOUTS);
+        let overlays = if staged { Some(Overlays::read(fleet, network).await?) } else { None };
         let changed = changed_objects(fleet, network, &entries).await?;
         catalog.change(&changed);
+        let mut covered = BTreeSet::new();
+        if let Some(overlays) = overlays {
+            let (gateways, bared) = catalog.lay(overlays);
+            catalog.change(&named(fleet, network, bared.into_iter()).await?);
+            covered = gateways;
+        }
         catalog.number = Some(end.number);
         drop(catalog);
-        tell(fleet, network, changed, &entries).await;
+        tell(fleet, network, changed, &entries, &covered).await;
     }
 }
 
@@ -79,26 +89,12 @@ async fn reread(fleet: &Fleet, network: &str, catalog: &mut Catalog) -> Result<(
 }
 
 async fn changed_objects(fleet: &Fleet, network: &str, entries: &[FeedEntry]) -> Result<Vec<Changed>, Error> {
-    let mut names: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();
-    for entry in entries {
-        if let Some(kind) = Kind::from_collection(&entry.what) {
-            names.entry(kind).or_default().insert(entry.name.clone());
-        }
-    }
-    let mut changed = Vec::new();
-    for (kind, names) in names {
-        let list: Vec<String> = names.iter().cloned().collect();
-        let inside = if kind == Kind::Network { "" } else { network };
-        let mut found: BTreeMap<String, _> = BTreeMap::new();
-        for object in fleet.db.objects_named(kind, inside, &list).await? {
-            found.insert(object.name.clone(), Arc::new(object));
-        }
-        changed.extend(names.into_iter().map(|name| Changed { kind, object: found.remove(&name), name }));
-    }
-    Ok(changed)
+    let names = entries.iter().filter_map(|entry| Some((Kind::from_collection(&entry.what)?, entry.name.clone())));
+    named(fleet, network, names).await
 }
 
-async fn tell(fleet: &Fleet, network: &str, changed: Vec<Changed>, entries: &[FeedEntry]) {
+/// Tells conversations; those of `covered` look at everything anew.
+async fn tell(fleet: &Fleet, network: &str, changed: Vec<Changed>, entries: &[FeedEntry], covered: &BTreeSet<String>) {
     let changed = Arc::new(changed);
     let named = |what: &str| -> BTreeSet<&str> {
         entries.iter().filter(|entry| entry.what == what).map(|entry| entry.name.as_str()).collect()
@@ -111,6 +107,9 @@ async fn tell(fleet: &Fleet, network: &str, changed: Vec<Changed>, entries: &[Fe
         let mut nudges = Vec::new();
         if !changed.is_empty() {
             nudges.push(Nudge::Objects(Arc::clone(&changed)));
+        }
+        if covered.contains(gateway) {
+            nudges.push(Nudge::Everything);
         }
         for (names, nudge) in
             [(&commands, Nudge::Commands), (&certificates, Nudge::Certificates), (&streams, Nudge::Streams)]

@@ -120,45 +120,57 @@ impl DesiredState {
     /// Whether the gateway needs an object.
     #[must_use]
     pub fn needs(&self, object: Source<'_>) -> bool {
-        let belongs = |field: &str| object.body.get(field).and_then(Value::as_str) == Some(self.gateway.as_str());
-        if self.federates {
-            // Of subscribers and their keys it knows nothing: those of others are asked for, and ours are none of its business.
-            return match object.kind {
-                Kind::Network => true,
-                Kind::Gateway => object.name == self.gateway,
-                Kind::Federation => carriers(object.body).any(|name| name == self.gateway),
-                _ => false,
-            };
-        }
-        match object.kind {
-            // Whom alarms go to and who the others are is no gateway's matter.
-            Kind::Tenant
-            | Kind::AlertRule
-            | Kind::AlertReceiver
-            | Kind::Silence
-            | Kind::Acknowledgement
-            | Kind::Webhook => false,
-            // Without a carrier there is nobody to ask.
-            Kind::Federation => carriers(object.body).next().is_some(),
-            Kind::Gateway => object.name == self.gateway,
-            Kind::Enodeb | Kind::Gnodeb => belongs("gateway"),
-            Kind::TrackingArea => match object.body.get("gateways").and_then(Value::as_array) {
-                Some(gateways) if !gateways.is_empty() => gateways.iter().any(|name| name == self.gateway.as_str()),
-                _ => true,
-            },
-            Kind::Subscriber => {
-                self.selection.as_ref().is_none_or(|selection| selection.selects(object.name, object.body))
-            }
-            Kind::Network
-            | Kind::Tier
-            | Kind::GatewayPool
-            | Kind::Apn
-            | Kind::PolicyRule
-            | Kind::BaseName
-            | Kind::QosProfile
-            | Kind::RatingGroup
-            | Kind::DataPlan => true,
-        }
+        needs(&self.gateway, self.federates, self.selection.as_ref(), object)
+    }
+
+    /// The same of any gateway, by its name and body.
+    #[must_use]
+    pub fn is_needed_by(gateway: &str, body: &Value, object: Source<'_>) -> bool {
+        let federates = body.get("feg").is_some_and(|feg| !feg.is_null());
+        // Of what is no selection there is none: then all are needed.
+        let selection = body.get("subscribers").filter(|_| object.kind == Kind::Subscriber);
+        let selection = selection.and_then(|selection| SubscriberSelection::deserialize(selection).ok());
+        needs(gateway, federates, selection.as_ref(), object)
+    }
+}
+
+fn needs(gateway: &str, federates: bool, selection: Option<&SubscriberSelection>, object: Source<'_>) -> bool {
+    let belongs = |field: &str| object.body.get(field).and_then(Value::as_str) == Some(gateway);
+    if federates {
+        // Of subscribers and their keys it knows nothing: those of others are asked for, and ours are none of its business.
+        return match object.kind {
+            Kind::Network => true,
+            Kind::Gateway => object.name == gateway,
+            Kind::Federation => carriers(object.body).any(|name| name == gateway),
+            _ => false,
+        };
+    }
+    match object.kind {
+        // Whom alarms go to and who the others are is no gateway's matter.
+        Kind::Tenant
+        | Kind::AlertRule
+        | Kind::AlertReceiver
+        | Kind::Silence
+        | Kind::Acknowledgement
+        | Kind::Webhook => false,
+        // Without a carrier there is nobody to ask.
+        Kind::Federation => carriers(object.body).next().is_some(),
+        Kind::Gateway => object.name == gateway,
+        Kind::Enodeb | Kind::Gnodeb => belongs("gateway"),
+        Kind::TrackingArea => match object.body.get("gateways").and_then(Value::as_array) {
+            Some(gateways) if !gateways.is_empty() => gateways.iter().any(|name| name == gateway),
+            _ => true,
+        },
+        Kind::Subscriber => selection.is_none_or(|selection| selection.selects(object.name, object.body)),
+        Kind::Network
+        | Kind::Tier
+        | Kind::GatewayPool
+        | Kind::Apn
+        | Kind::PolicyRule
+        | Kind::BaseName
+        | Kind::QosProfile
+        | Kind::RatingGroup
+        | Kind::DataPlan => true,
     }
 }
 

@@ -20,6 +20,7 @@
 mod alarm;
 mod automatic;
 mod check;
+mod config_rollout;
 mod desired;
 mod federation;
 mod gateway;
@@ -40,6 +41,10 @@ pub use basalt_desired::{BUCKETS, Difference, Digest, DigestTree, ItemKey, objec
 pub use alarm::{AlertReceiver, AlertRule, Comparison, ReceiverChannel, Severity, SimpleCondition};
 pub use automatic::{AutomaticUpgrades, UpgradeWindow};
 pub use check::{Checker, FieldError};
+pub use config_rollout::{
+    ConfigFacts, ConfigGateway, ConfigRollout, ConfigRolloutPlan, ConfigSeen, ConfigStage, ConfigStep, Ground,
+    StagedChange,
+};
 pub use desired::{DesiredState, Source, SubscriberSelection, key_of};
 pub use federation::{
     Carrier, DiameterPeer, DiameterTransport, Federation, GxGy, HomeNetwork, NeutralHostRoute, PartnerPeer,

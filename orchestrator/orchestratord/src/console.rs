@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use axum::middleware::{Next, from_fn};
+use orchestrator_api::accepts;
 use std::borrow::Cow;
 
 /// A file of the console.
@@ -73,16 +74,6 @@ fn of_file(file: &Embedded, headers: &HeaderMap) -> Response<Body> {
         set(&mut response, header::CONTENT_ENCODING, encoding);
     }
     guarded(response)
-}
-
-/// Whether an encoding is among those that a browser takes, and not at quality 0 (RFC 9110 §12.5.3).
-fn accepts(told: &str, encoding: &str) -> bool {
-    told.split(',').any(|one| {
-        let (name, quality) = one.split_once(';').unwrap_or((one, ""));
-        let refused =
-            quality.trim().strip_prefix("q=").and_then(|text| text.parse::<f32>().ok()).is_some_and(|q| q <= 0.0);
-        name.trim().eq_ignore_ascii_case(encoding) && !refused
-    })
 }
 
 fn page(text: &str) -> Response<Body> {

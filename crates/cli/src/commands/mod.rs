@@ -12,6 +12,7 @@ mod hand_over;
 mod import;
 mod objects;
 mod release;
+mod rollout;
 mod rule;
 mod status;
 mod subscriber;
@@ -108,6 +109,7 @@ async fn of_orchestrator(command: &Command, to: &Where, stdin: &mut dyn Read, ou
             Way::Orchestrator(at) => trace_call::through(wanted, &at, out).await?,
             Way::Gateway => return Ok(None),
         },
+        Command::Rollout(command) => rollout::run(command, to, stdin, out).await?,
         Command::Upgrade(command) => return upgrade::run(command, to, out).await.map(Some),
         Command::Get { what: What::Peers, name, .. } => feg::peers(name.as_deref(), to, out).await?,
         Command::Describe(Describe::Peer { host }) => feg::peers(Some(host), to, out).await?,
@@ -221,6 +223,7 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         | Command::Context(_)
         | Command::Release(_)
         | Command::Upgrade(_)
+        | Command::Rollout(_)
         | Command::Doctor { .. }
         | Command::Completion { .. }
         | Command::Backup { .. }

@@ -2,7 +2,7 @@
 
 use super::super::Column;
 use super::queries::{OBJECT, ObjectRow, object};
-use super::{Connection, Db, LOCK, TOGETHER, bind_named, bind_table, named, table};
+use super::{Connection, Db, LOCK, TOGETHER, bind_named, bind_table, last_named, named, table};
 use crate::{Change, Error, Object, Precondition, Refusal, Target};
 use basalt_security::SealedKey;
 use orchestrator_model::{Kind, Reference};
@@ -142,8 +142,8 @@ fn grouped<'a>(targets: impl Iterator<Item = &'a Target>) -> BTreeMap<(Kind, &'a
 async fn present(connection: &mut Connection, part: &[Change]) -> Result<BTreeMap<Target, Object>, Error> {
     let mut found = BTreeMap::new();
     for ((kind, network), names) in grouped(part.iter().map(|change| &change.target)) {
-        let sql = format!("SELECT {OBJECT} FROM objects WHERE {}", named(names.len()));
-        let select = bind_named(sqlx::query(AssertSqlSafe(sql)), kind.collection(), network, &names);
+        let select =
+            bind_named(sqlx::query(AssertSqlSafe(named(OBJECT, names.len()))), kind.collection(), network, &names);
         for row in select.fetch_all(&mut *connection).await? {
             let object = object(ObjectRow::from_row(&row)?)?;
             let target = Target { kind, network: network.to_owned(), name: object.name.clone() };
@@ -160,8 +160,8 @@ async fn last_revisions<'a>(
 ) -> Result<BTreeMap<Target, i64>, Error> {
     let mut found = BTreeMap::new();
     for ((kind, network), names) in grouped(targets) {
-        let sql = format!("SELECT name, MAX(revision) FROM versions WHERE {} GROUP BY name", named(names.len()));
-        let select = bind_named(sqlx::query(AssertSqlSafe(sql)), kind.collection(), network, &names);
+        let select =
+            bind_named(sqlx::query(AssertSqlSafe(last_named(names.len()))), kind.collection(), network, &names);
         for row in select.fetch_all(&mut *connection).await? {
             let target = Target { kind, network: network.to_owned(), name: row.try_get(0)? };
             found.insert(target, row.try_get(1)?);

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use orchestrator_model::Kind;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow as _};
+use std::collections::BTreeMap;
 use tokio::sync::watch;
 
 type TokenRow = (String, String, String, String, String, String, i64, i64, i64, String);
@@ -51,7 +52,7 @@ impl FleetRepository for Database {
         let mut found = Vec::with_capacity(names.len());
         let mut connection = self.read.acquire().await?;
         for part in names.chunks(TOGETHER) {
-            let sql = format!("SELECT {OBJECT} FROM objects WHERE {}", named(part.len()));
+            let sql = named(OBJECT, part.len());
             let names: Vec<&str> = part.iter().map(String::as_str).collect();
             let select = bind_named(sqlx::query(AssertSqlSafe(sql)), kind.collection(), network, &names);
             for row in select.fetch_all(&mut *connection).await? {
@@ -121,6 +122,14 @@ impl FleetRepository for Database {
         );
         let rows = sqlx::query_as(AssertSqlSafe(sql)).bind(network).bind(gateway);
         Ok(rows.fetch_all(&self.read).await?.into_iter().map(certificate).collect())
+    }
+
+    async fn certificate_ends(&self, network: &str, from: &str, to: &str) -> Result<BTreeMap<String, i64>, Error> {
+        let rows = sqlx::query_as::<_, (String, i64)>(
+            "SELECT gateway, MAX(expires_at) FROM certificates \
+             WHERE network = $1 AND gateway >= $2 AND gateway <= $3 AND revoked_at = 0 GROUP BY gateway",
+        );
+        Ok(rows.bind(network).bind(from).bind(to).fetch_all(&self.read).await?.into_iter().collect())
     }
 
     async fn expiring(&self, after: i64, before: i64) -> Result<Vec<(String, String, i64)>, Error> {

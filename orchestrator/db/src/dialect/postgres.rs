@@ -62,9 +62,21 @@ pub(crate) const fn by_index(_field: &str) -> String {
     String::new()
 }
 
-/// Objects of a kind and a network by their names.
-pub(crate) fn named(_count: usize) -> String {
-    "kind = $1 AND network = $2 AND name = ANY($3)".to_owned()
+/// Objects of a kind and a network by their names: each is looked for by itself. Asked for all names at once, a database that has not
+/// counted its rows yet, as in a first import, reads all objects of the network for each statement.
+pub(crate) fn named(columns: &str, _count: usize) -> String {
+    format!(
+        "SELECT found.* FROM UNNEST($3::text[]) AS wanted (wanted) CROSS JOIN LATERAL \
+         (SELECT {columns} FROM objects WHERE kind = $1 AND network = $2 AND name = wanted OFFSET 0) AS found"
+    )
+}
+
+/// Names and last revisions of objects of a kind and a network by their names, in the same way.
+pub(crate) fn last_named(_count: usize) -> String {
+    "SELECT found.* FROM UNNEST($3::text[]) AS wanted (wanted) CROSS JOIN LATERAL \
+     (SELECT name, revision FROM versions WHERE kind = $1 AND network = $2 AND name = wanted \
+      ORDER BY revision DESC LIMIT 1) AS found"
+        .to_owned()
 }
 
 /// Binds them.
@@ -128,3 +140,6 @@ pub(crate) mod traces;
 
 #[path = "releases.rs"]
 pub(crate) mod releases;
+
+#[path = "config_rollouts.rs"]
+pub(crate) mod config_rollouts;

@@ -3,8 +3,8 @@
 use super::apply::apply_all;
 use super::{BEGIN, Connection, Db, LAPSE, LEAD, by_index, field, indexed, path};
 use crate::{
-    AuditEntry, Change, Error, Kept, Object, Page, Query, Replay, Repository, Sort, StoredToken, StoredUser, Target,
-    TokenKind, Version,
+    AuditEntry, Change, Error, Kept, Listed, Object, Page, Query, Replay, Repository, Sort, StoredToken, StoredUser,
+    Target, TokenKind, Version,
 };
 use async_trait::async_trait;
 use basalt_security::SealedKey;
@@ -60,6 +60,27 @@ const ANSWER: Duration = Duration::from_secs(3);
 const UNANSWERED: i64 = 120_000;
 const USER: &str = "name, password, grants, failures, locked_until, created_at";
 
+impl Database {
+    /// A page of objects, and one more that says that there are more.
+    async fn rows(&self, kind: Kind, network: &str, query: &Query) -> Result<Vec<ObjectRow>, Error> {
+        let sql = listing(kind, query);
+        let mut rows = sqlx::query_as::<_, ObjectRow>(AssertSqlSafe(sql)).bind(kind.collection()).bind(network);
+        for (name, text) in &query.filters {
+            if !has_index(kind, name) {
+                rows = rows.bind(path(name));
+            }
+            rows = rows.bind(text.as_str());
+        }
+        if let Some((changed, name)) = &query.after {
+            if query.sort == Sort::Changed {
+                rows = rows.bind(*changed);
+            }
+            rows = rows.bind(name.as_str());
+        }
+        Ok(rows.bind(i64::from(query.limit) + 1).fetch_all(&self.read).await?)
+    }
+}
+
 #[async_trait]
 impl Repository for Database {
     async fn apply(&self, who: &str, at: i64, changes: &[Change]) -> Result<Vec<i64>, Error> {
@@ -97,22 +118,14 @@ impl Repository for Database {
     }
 
     async fn objects(&self, kind: Kind, network: &str, query: &Query) -> Result<Page<Object>, Error> {
-        let sql = listing(kind, query);
-        let mut rows = sqlx::query_as::<_, ObjectRow>(AssertSqlSafe(sql)).bind(kind.collection()).bind(network);
-        for (name, text) in &query.filters {
-            if !has_index(kind, name) {
-                rows = rows.bind(path(name));
-            }
-            rows = rows.bind(text.as_str());
-        }
-        if let Some((changed, name)) = &query.after {
-            if query.sort == Sort::Changed {
-                rows = rows.bind(*changed);
-            }
-            rows = rows.bind(name.as_str());
-        }
-        let rows = rows.bind(i64::from(query.limit) + 1).fetch_all(&self.read).await?;
-        page(rows, query.limit, object)
+        page(self.rows(kind, network, query).await?, query.limit, object)
+    }
+
+    async fn listed(&self, kind: Kind, network: &str, query: &Query) -> Result<Page<Listed>, Error> {
+        page(self.rows(kind, network, query).await?, query.limit, |row| {
+            let (name, revision, changed_at, changed_by, body, sealed, _) = row;
+            Ok(Listed { name, revision, changed_at, changed_by, body, has_secrets: sealed.is_some() })
+        })
     }
 
     async fn versions(&self, target: &Target, below: i64, limit: u32) -> Result<Page<Version>, Error> {

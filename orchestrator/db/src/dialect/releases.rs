@@ -9,9 +9,9 @@ use sqlx::{AssertSqlSafe, Database as Any, Row};
 
 const RELEASE: &str =
     "name, product, version, platform, channel, size, sha256, signature, created_by, created_at, received, complete";
-const ROLLOUT: &str = "id, network, created_at, created_by, changed_at, active, body, revision";
+pub(crate) const ROLLOUT: &str = "id, network, created_at, created_by, changed_at, active, body, revision";
 
-type AnyRow = <Db as Any>::Row;
+pub(crate) type AnyRow = <Db as Any>::Row;
 
 #[async_trait]
 impl ReleaseRepository for Database {
@@ -153,7 +153,7 @@ fn release(row: &AnyRow) -> Result<Release, Error> {
     })
 }
 
-fn rollout(row: &AnyRow) -> Result<RolloutRow, Error> {
+pub(crate) fn rollout(row: &AnyRow) -> Result<RolloutRow, Error> {
     Ok(RolloutRow {
         id: row.try_get(0)?,
         network: row.try_get(1)?,

@@ -60,8 +60,19 @@ pub(crate) fn by_index(field: &str) -> String {
 
 /// Objects of a kind and a network by their names. Parameters of long lists have no numbers: SQLite looks for a numbered one among all of
 /// them.
-pub(crate) fn named(count: usize) -> String {
-    format!("kind = ? AND network = ? AND name IN ({})", vec!["?"; count].join(", "))
+pub(crate) fn named(columns: &str, count: usize) -> String {
+    format!(
+        "SELECT {columns} FROM objects WHERE kind = ? AND network = ? AND name IN ({})",
+        vec!["?"; count].join(", ")
+    )
+}
+
+/// Names and last revisions of objects of a kind and a network by their names.
+pub(crate) fn last_named(count: usize) -> String {
+    let names = vec!["?"; count].join(", ");
+    format!(
+        "SELECT name, MAX(revision) FROM versions WHERE kind = ? AND network = ? AND name IN ({names}) GROUP BY name"
+    )
 }
 
 /// Binds them.
@@ -127,3 +138,6 @@ pub(crate) mod traces;
 
 #[path = "releases.rs"]
 pub(crate) mod releases;
+
+#[path = "config_rollouts.rs"]
+pub(crate) mod config_rollouts;

@@ -1,11 +1,12 @@
 //! What every database must do for releases and rollouts.
 
 use super::Db;
-use orchestrator_db::{Release, RolloutRow};
+use orchestrator_db::{FeedEntry, Release, RolloutRow};
 
 pub async fn run(db: &Db) {
     programs_come_in_pieces_and_leave_whole(db).await;
     rollouts_are_changed_by_one(db).await;
+    staged_changes_are_changed_by_one_and_told(db).await;
 }
 
 fn release(name: &str, size: i64) -> Release {
@@ -83,4 +84,48 @@ async fn rollouts_are_changed_by_one(db: &Db) {
     let (first, second, third) = tokio::join!(db.put_rollout(&a), db.put_rollout(&b), db.put_rollout(&other));
     assert!(first.unwrap() ^ second.unwrap(), "both begin, or none");
     assert!(third.unwrap());
+}
+
+async fn staged_changes_are_changed_by_one_and_told(db: &Db) {
+    let row = |id: &str, at, objects: &[&str]| {
+        let changes: Vec<_> = objects.iter().map(|name| serde_json::json!({"kind": "apns", "name": name})).collect();
+        RolloutRow {
+            id: id.to_owned(),
+            network: "lab".to_owned(),
+            created_at: at,
+            created_by: "ann".to_owned(),
+            changed_at: at,
+            active: true,
+            body: serde_json::json!({ "changes": changes }).to_string(),
+            revision: 1,
+        }
+    };
+    let told = async || {
+        let last = db.feeds().await.unwrap().into_iter().find(|(network, _)| network == "lab").map_or(0, |it| it.1);
+        let entries = db.feed("lab", last - 1, 10).await.unwrap();
+        entries.into_iter().map(|it| (it.what, it.name)).next_back().unwrap()
+    };
+    let (a, b, other) = (row("a", 1, &["x", "y"]), row("b", 2, &["y", "z"]), row("c", 3, &["z"]));
+    // Of two about one object that come at the same moment, one begins; the other hears about which object.
+    let (first, second) = tokio::join!(db.put_config_rollout(&a), db.put_config_rollout(&b));
+    let both = Some(("apns".to_owned(), "y".to_owned()));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert!((first.is_none() && second == both) || (first == both && second.is_none()), "{first:?} {second:?}");
+    let (begun, refused) = if first.is_none() { (a, b) } else { (b, a) };
+    assert_eq!(told().await, (FeedEntry::CONFIG_ROLLOUTS.to_owned(), begun.id.clone()));
+    let elsewhere = RolloutRow { network: "other".to_owned(), id: "d".to_owned(), ..begun.clone() };
+    assert_eq!(db.put_config_rollout(&elsewhere).await.unwrap(), None, "networks have nothing to do with each other");
+    let done = RolloutRow { active: false, changed_at: 9, ..begun.clone() };
+    assert!(db.change_config_rollout(&done).await.unwrap() && !db.change_config_rollout(&done).await.unwrap());
+    assert_eq!(db.put_config_rollout(&refused).await.unwrap(), None);
+    if refused.id == "a" {
+        assert_eq!(db.put_config_rollout(&other).await.unwrap(), None);
+    }
+    let active = db.active_config_rollouts(Some("lab")).await.unwrap();
+    assert!(active.contains(&refused) && !active.iter().any(|it| it.id == begun.id));
+    let everywhere = db.active_config_rollouts(None).await.unwrap();
+    assert!(everywhere.contains(&elsewhere) && everywhere.len() == active.len() + 1);
+    assert_eq!(db.config_rollouts("lab", 1).await.unwrap().len(), 1);
+    assert_eq!(db.config_rollout("lab", &begun.id).await.unwrap(), Some(RolloutRow { revision: 2, ..done }));
+    assert_eq!(db.config_rollout("other", &begun.id).await.unwrap(), None);
 }

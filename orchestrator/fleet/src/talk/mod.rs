@@ -7,6 +7,7 @@ mod stream;
 use crate::enrol::issue;
 use crate::fleet::{Fleet, now, unhex};
 use crate::identity::{Known, known, peer, speaks_for, unavailable};
+use crate::overlay::Cover;
 use crate::registry::{Live, Nudge};
 use crate::releases;
 use basalt_control_api::orchestrator::v1 as api;
@@ -161,6 +162,8 @@ struct Talk<'a> {
     fingerprint: String,
     out: &'a Out,
     desired: DesiredState,
+    /// What of it is laid over the objects.
+    cover: Option<Box<Cover>>,
     /// What must be sent, with the body where it is at hand.
     pending: BTreeMap<ItemKey, Option<Arc<Object>>>,
     next_page: u64,

@@ -3,6 +3,7 @@
 use super::{PATIENCE, Talk};
 use crate::fleet::{Fleet, now};
 use crate::identity::{Known, unavailable};
+use crate::overlay::Cover;
 use crate::registry::Changed;
 use basalt_control_api::orchestrator::v1 as api;
 use basalt_control_api::orchestrator::v1::from_orchestrator::Message as Down;
@@ -29,16 +30,24 @@ const FRUITLESS: u32 = 3;
 const SHOWN: usize = 100;
 
 impl Talk<'_> {
+    /// Everything may be different from what was known.
+    pub(super) async fn look_again(&mut self) -> Result<(), Status> {
+        (self.desired, self.cover) = desired(self.fleet, self.known).await?;
+        self.pending.clear();
+        self.told_in_sync = None;
+        self.settle().await
+    }
+
     pub(super) async fn changed(&mut self, changed: &[Changed]) -> Result<(), Status> {
-        for change in changed {
-            if change.kind == Kind::Gateway && change.name == self.known.gateway {
-                // What it needs may be other things now.
-                self.desired = desired(self.fleet, self.known).await?;
-                self.pending.clear();
-                return self.settle().await;
-            }
+        // What it needs may be other things now.
+        if changed.iter().any(|change| change.kind == Kind::Gateway && change.name == self.known.gateway) {
+            return self.look_again().await;
         }
         for change in changed {
+            let covered = |cover: &Cover| cover.objects.contains_key(&key_of(change.kind, &change.name));
+            if self.cover.as_deref().is_some_and(covered) {
+                continue;
+            }
             let differs = match &change.object {
                 Some(object) => {
                     let secrets_mark = u64::try_from(object.secrets_mark).unwrap_or(0);
@@ -153,11 +162,17 @@ impl Talk<'_> {
     ) -> Result<BTreeMap<ItemKey, Arc<Object>>, Status> {
         let mut names: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
         for (key, _) in wanted.iter().filter(|(_, at_hand)| at_hand.is_none()) {
-            if let Some(kind) = self.kind(key) {
+            let covered = self.cover.as_deref().is_some_and(|cover| cover.objects.contains_key(key));
+            if let Some(kind) = self.kind(key).filter(|_| !covered) {
                 names.entry(kind).or_default().push(key.name.clone());
             }
         }
         let mut found = BTreeMap::new();
+        for (key, (_, object)) in self.cover.iter().flat_map(|cover| &cover.objects) {
+            if let Some(object) = object {
+                found.insert(key.clone(), Arc::clone(object));
+            }
+        }
         for (kind, names) in names {
             let objects = self.fleet.db.objects_named(kind, self.inside(kind), &names).await;
             let objects = objects.map_err(|error| unavailable(&error))?.into_iter();
@@ -223,7 +238,7 @@ impl Talk<'_> {
                 (refusals.map(|(key, reason)| shown(&key.collection, &key.name, reason)).collect(), Vec::new())
             }
         };
-        let sync = json!({
+        let mut sync = json!({
             "in_sync": held && refused.is_empty() && pending.is_empty(),
             "held": held,
             "items": self.desired.tree().len(),
@@ -232,11 +247,15 @@ impl Talk<'_> {
             "refused": refused,
             "pending": pending,
         });
+        if let Some(cover) = &self.cover {
+            sync["config_rollouts"] = json!(cover.rollouts);
+        }
         self.keep(&[StatePart::Sync(sync)]).await
     }
 }
 
-pub(super) async fn desired(fleet: &Fleet, known: &Known) -> Result<DesiredState, Status> {
+/// What a gateway should have, and what of it is laid over the objects.
+pub(super) async fn desired(fleet: &Fleet, known: &Known) -> Result<(DesiredState, Option<Box<Cover>>), Status> {
     let catalog = fleet.catalogs.of(fleet, &known.network).await.map_err(|error: Error| unavailable(&error))?;
     let desired = catalog.lock().await.desired(&known.gateway);
     desired.ok_or_else(|| Status::permission_denied("this gateway was deleted at the orchestrator"))

@@ -39,13 +39,15 @@ impl<'a> Talk<'a> {
             usage_through: usage_through.cast_unsigned(),
         };
         say(out, Down::Welcome(welcome)).await?;
+        let (desired, cover) = desired(fleet, known).await?;
         let mut talk = Self {
             fleet,
             known,
             stream,
             fingerprint,
             out,
-            desired: desired(fleet, known).await?,
+            desired,
+            cover,
             pending: BTreeMap::new(),
             next_page: 1,
             acknowledged: 0,
@@ -197,9 +199,7 @@ impl<'a> Talk<'a> {
         match nudge {
             Nudge::Objects(changed) => self.changed(&changed).await?,
             Nudge::Everything => {
-                self.desired = desired(self.fleet, self.known).await?;
-                self.pending.clear();
-                self.settle().await?;
+                self.look_again().await?;
             }
             Nudge::Commands => self.commands().await?,
             Nudge::Certificates => {
