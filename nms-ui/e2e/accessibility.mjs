@@ -1,7 +1,7 @@
 // axe finds nothing: every page, both themes; and the parts that open above pages.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { launch, open, settled } from "./browser.mjs";
+import { launch, open, settled, still } from "./browser.mjs";
 import { PAGES } from "./pages.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -40,8 +40,7 @@ export async function accessibility(address, only = "") {
         await page.goto(`${address}/n/demo/${path}`);
         await settled(page);
         await act(page);
-        await page.locator("[role=dialog], [role=menu]").first().waitFor();
-        await page.waitForTimeout(300);
+        await still(page);
         await note(page, `${name} ${theme}`);
       }
       const door = await open(browser, { theme, network: { "mock-session": "none" } });

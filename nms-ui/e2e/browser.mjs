@@ -29,6 +29,30 @@ export async function open(browser, { size = "desktop", theme = "light", languag
   return { page, context, complaints };
 }
 
+/** Reads until what was read is good: a page may be drawn a moment after what was done to it. What never becomes so is an error. */
+export async function becomes(words, read, good) {
+  const deadline = Date.now() + PATIENCE;
+  for (;;) {
+    const found = await read();
+    if (good(found)) return found;
+    if (Date.now() > deadline) throw new Error(`${words}: still ${JSON.stringify(found)}`);
+    await new Promise((drawn) => setTimeout(drawn, 50));
+  }
+}
+
+/** What opened above a page stands still: all that moved has arrived. */
+export async function still(page) {
+  const opened = page.locator("[role=dialog], [role=menu]").first();
+  await opened.waitFor();
+  await opened.evaluate(async (node) => {
+    const faded = () => {
+      for (let it = node; it; it = it.parentElement) if (getComputedStyle(it).opacity !== "1") return true;
+      return node.getAnimations({ subtree: true }).some((it) => it.playState === "running" && it.effect?.getTiming().iterations !== Infinity);
+    };
+    while (faded()) await new Promise((drawn) => requestAnimationFrame(drawn));
+  });
+}
+
 /** A page is there when it has its title and waits for nothing. */
 export async function settled(page) {
   await page.locator("h1").first().waitFor();

@@ -1,5 +1,5 @@
 // What people do, and what goes wrong for them, in Chromium against the made-up network. By roles and names, as they find things.
-import { launch, open, settled } from "./browser.mjs";
+import { becomes, launch, open, settled } from "./browser.mjs";
 
 function must(good, words) {
   if (!good) throw new Error(words);
@@ -37,14 +37,13 @@ const TESTS = {
     await page.keyboard.press("/");
     await page.keyboard.type("clinic");
     await page.getByText(/^\d+ of 120$/).waitFor();
-    must(new URL(page.url()).searchParams.get("q") === "clinic", page.url());
+    await page.waitForURL((url) => url.searchParams.get("q") === "clinic");
     await page.reload();
     await page.getByText(/^\d+ of 120$/).waitFor();
     await page.getByRole("button", { name: "Number" }).click();
     await page.getByRole("button", { name: "Number" }).click();
-    await page.waitForFunction(() => location.search.includes("sort=-msisdn"));
-    const first = await page.locator("tbody tr[data-row] a").first().textContent();
-    must(Number(first?.slice(-4)) > 100, `sorted downwards: ${first}`);
+    await page.waitForURL(/sort=-msisdn/);
+    await becomes("sorted downwards", () => page.locator("tbody tr[data-row] a").first().textContent(), (first) => Number(first?.slice(-4)) > 100);
   },
 
   async "rows are walked by keys and opened by Enter"(page, at) {
@@ -66,7 +65,7 @@ const TESTS = {
     await page.getByRole("button", { name: "Save" }).click();
     const asked = page.getByRole("alertdialog");
     await asked.getByText("Somebody changed this meanwhile").waitFor();
-    must((await asked.innerText()).includes("Theirs") && (await asked.innerText()).includes("Mine"), "both sides are shown");
+    await becomes("both sides are shown", () => asked.innerText(), (told) => told.includes("Theirs") && told.includes("Mine"));
     await asked.getByRole("button", { name: "Save yours over it" }).click();
     await page.getByRole("cell", { name: "Mine" }).waitFor();
   },
@@ -177,7 +176,7 @@ const TESTS = {
     await page.getByRole("button", { name: "Upload a release" }).click();
     await page.getByLabel("Program", { exact: true }).setInputFiles({ name: "agwd-0.4.0-x86_64-linux", mimeType: "application/octet-stream", buffer: Buffer.from("x".repeat(1_200_000)) });
     await page.getByLabel("Signature").fill("ab".repeat(64));
-    must((await page.getByLabel("SHA-256 of the program").inputValue()).length === 64, "the program is digested");
+    await becomes("the program is digested", () => page.getByLabel("SHA-256 of the program").inputValue(), (digest) => digest.length === 64);
     await page.getByRole("dialog").getByRole("button", { name: "Upload a release" }).click();
     await page.getByRole("row", { name: /agwd-0.4.0-x86_64-linux.*complete/ }).waitFor();
   },
@@ -190,11 +189,11 @@ const TESTS = {
     await page.getByRole("region", { name: "ATTACH REJECT" }).getByText("emm_cause").waitFor();
     await page.goto(`${at}/n/demo/trace?id=t1past`);
     await page.getByRole("button", { name: /^service request/ }).click();
-    must((await page.locator("button.message").count()) === 4, "one procedure alone");
+    await becomes("one procedure alone", () => page.locator("button.message").count(), (messages) => messages === 4);
     await page.getByRole("button", { name: /^service request/ }).click();
     await page.getByLabel("Find in messages").fill("kasme");
     await page.getByRole("button", { name: /Authentication-Information-Answer/ }).waitFor();
-    must((await page.locator("button.message").count()) === 1, "only what has the word");
+    await becomes("only what has the word", () => page.locator("button.message").count(), (messages) => messages === 1);
     const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "pcapng" }).click()]);
     must(file.suggestedFilename() === "trace-t1past.pcapng", file.suggestedFilename());
     await page.getByRole("button", { name: "Delete" }).click();
@@ -232,7 +231,7 @@ const TESTS = {
     await panel.getByRole("button", { name: "Where does it hold now?" }).click();
     await panel.getByText("Holds in 2 places now").waitFor();
     await panel.getByText("PromQL", { exact: true }).click();
-    must((await panel.getByRole("textbox", { name: /expression/i }).inputValue()) === "basalt_agw_enbs < 1", "the simple form is written as PromQL");
+    await becomes("the simple form is written as PromQL", () => panel.getByRole("textbox", { name: /expression/i }).inputValue(), (it) => it === "basalt_agw_enbs < 1");
     await page.goto(`${at}/n/demo/alarms?tab=receivers`);
     await page.getByRole("row", { name: /noc@valley/ }).getByRole("button", { name: "Send a test" }).click();
     await page.getByRole("dialog").getByText("arrived").first().waitFor();
@@ -262,7 +261,7 @@ const TESTS = {
     await page.getByRole("button", { name: /back to now/ }).click();
     await page.waitForURL((url) => !url.searchParams.has("from"));
     await page.getByRole("button", { name: /^Attach/ }).click();
-    must((await page.locator(".chart").count()) === 1, "one line stands alone");
+    await becomes("one line stands alone", () => page.locator(".chart").count(), (charts) => charts === 1);
   },
 
   async "a base station that was refused is told with what to set"(page, at) {
@@ -286,7 +285,7 @@ const TESTS = {
     const log = page.getByRole("region", { name: "Logs" });
     await log.getByText("no address is left").waitFor();
     await page.getByLabel("Only lines with").fill("refused");
-    must((await log.innerText()).trim().split("\n").length === 1, "only lines with the word");
+    await becomes("only lines with the word", () => log.innerText(), (lines) => lines.trim().split("\n").length === 1);
     const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save", exact: true }).click()]);
     must(file.suggestedFilename() === "gw-0001.log", file.suggestedFilename());
   },
@@ -313,7 +312,7 @@ const TESTS = {
       await page.locator(".shell-account").click();
       await page.getByRole("menuitem", { name: language }).click();
       await page.getByRole("navigation").getByText(word).waitFor();
-      must(!/\b(nav|overview|state)\.[a-z]+/.test(await page.locator("body").innerText()), `${language}: a key is shown`);
+      await becomes(`${language}: a key is shown`, () => page.locator("body").innerText(), (told) => !/\b(nav|overview|state)\.[a-z]+/.test(told));
     }
   },
 

@@ -1,9 +1,5 @@
 // Pages of the real stack that need more than a look: releases and their rollout, federation, call traces.
-import { settled } from "./browser.mjs";
-
-function must(good, words) {
-  if (!good) throw new Error(words);
-}
+import { becomes, settled } from "./browser.mjs";
 
 const PROGRAM = { name: "agwd-9.9.9-x86_64-linux", mimeType: "application/octet-stream", buffer: Buffer.from("no program: a gateway would refuse its signature\n".repeat(30_000)) };
 
@@ -20,7 +16,7 @@ export async function upgrades(page, at) {
   const form = page.getByRole("dialog");
   await form.getByLabel("Program", { exact: true }).setInputFiles(PROGRAM);
   await form.getByLabel("Signature").fill("ab".repeat(64));
-  must((await form.getByLabel("SHA-256 of the program").inputValue()).length === 64, "the program is digested by the page");
+  await becomes("the program is digested by the page", () => form.getByLabel("SHA-256 of the program").inputValue(), (digest) => digest.length === 64);
   await form.getByRole("button", { name: "Upload a release" }).click();
   await page.getByRole("row", { name: /agwd-9.9.9-x86_64-linux.*complete/ }).waitFor();
   await page.goto(`${at}/n/demo/upgrades`);
@@ -54,6 +50,21 @@ export async function federation(page, at) {
   await page.getByRole("button", { name: "partner", exact: true }).waitFor();
   await page.goto(`${at}/n/demo/federation`);
   await settled(page);
+}
+
+/** What was said is a ladder: messages in full with their fields, of NAS and of S1AP, and the file for Wireshark. */
+export async function traceRead(page, at, id) {
+  await page.goto(`${at}/n/demo/trace?id=${id}`);
+  const message = (name) => page.locator("button.message").filter({ hasText: name }).first();
+  const full = (name) => page.getByRole("region", { name, exact: true });
+  await message("DETACH REQUEST").click();
+  await full("DETACH REQUEST").locator(".fields").getByText("detach_type").waitFor();
+  await message("UE CONTEXT RELEASE COMMAND").click();
+  await full("UE CONTEXT RELEASE COMMAND").locator(".fields").getByText("cause").first().waitFor();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "pcapng" }).click()]);
+  const octets = Buffer.concat(await (await file.createReadStream()).toArray());
+  if (octets.readUInt32LE(0) !== 0x0a0d0d0a) throw new Error("the file does not begin as pcapng does");
+  return page.locator("button.message").count();
 }
 
 /** A look at one phone is begun from its own page. */

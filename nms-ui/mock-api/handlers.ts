@@ -5,7 +5,8 @@ import type { AnyObject, Schemas } from "@/api/objects";
 import { differences } from "@/lib/diff";
 import { fromCsv } from "@/lib/csv";
 import { alarmRules, alarmsOf, previewOf, sentTo } from "./alarms";
-import { federationGateways, pinged } from "./federation";
+import { running } from "./commands";
+import { federationGateways } from "./federation";
 import { historyOf, kpisOf } from "./history";
 import { eventsOf, sumsOf, usageOf } from "./telemetry";
 import { watched } from "./watch";
@@ -261,7 +262,7 @@ function ofGateway(call: Call, name: string, what: string): Response {
       return json(200, { at: seconds * 1000, values: { "basalt_ues{state=\"connected\"}": wave(8, 21), "basalt_ues{state=\"idle\"}": wave(14, 34), basalt_uplink_packets_total: seconds % 100_000, "basalt_attach_seconds_sum": wave(3, 13), "basalt_drops_total{reason=\"rate\"}": wave(120, 55), basalt_sessions: wave(20, 47), basalt_enbs: 1 } });
     }
     case "certificates":
-      return items([{ fingerprint: "9f1b8a3c5d7e9f1a3b5c7d9e1f3a5b7c4b5f0c21d7a94e6fb1f0f3a5f2f64f0e", issued_at: world.began - 86_400_000, expires_at: world.began + 13 * 86_400_000, revoked_at: null }]);
+      return items([{ fingerprint: "9f1b8a3c5d7e9f1a3b5c7d9e1f3a5b7c4b5f0c21d7a94e6fb1f0f3a5f2f64f0e", issued_at: world.began - 86_400_000, expires_at: world.began + 2 * 86_400_000, revoked_at: null }]);
     case "revoke":
       return nothing();
     case "events":
@@ -276,32 +277,6 @@ function ofGateway(call: Call, name: string, what: string): Response {
     default:
       return notFound();
   }
-}
-
-/** A command goes on by itself: its output comes line by line. */
-function running(command: Record<string, unknown>): Record<string, unknown> {
-  const passed = Math.floor((Date.now() - Number(command["created_at"])) / 1000);
-  if (command["kind"] === "test-ping") return pinged(command);
-  if (command["kind"] === "describe-phone") return counting(command, passed);
-  const log = ["2026-11-22T01:00:00Z  INFO agwd: S1 set up with Hill north", "2026-11-22T01:00:07Z  INFO agwd: attached in cell 001-01/0x6501", "2026-11-22T01:00:09Z  WARN agwd: attach refused: cause 11, PLMN not allowed", "2026-11-22T01:00:12Z ERROR agwd: no address is left in the pool of ims"];
-  const lines = command["kind"] === "log-tail" ? log : ["data plane: xdp", "sessions: 14", "drops: rate 12, spoof 0", "pool internet: 65519 free of 65533"];
-  const shown = lines.slice(0, passed);
-  const isDone = passed >= lines.length;
-  return { ...command, state: isDone ? "done" : passed > 0 ? "running" : "sent", percent: Math.min(passed * 25, 100), output: shown.join("\n") };
-}
-
-/** What a gateway counts of a phone: a line each second. */
-function counting(command: Record<string, unknown>, passed: number): Record<string, unknown> {
-  const begun = Number(command["created_at"]);
-  const lines = Array.from({ length: Math.min(passed + 12, 60) }, (_, at) => {
-    const second = at + 1;
-    const hop = (packets: number, size: number, reasons = {}) => ({ packets, octets: packets * size, reasons });
-    const down = Math.round(second * 1_100_000 + 90_000 * Math.sin(second) * second);
-    const sessions = [{ ebi: 5, apn: "internet", address: "10.45.0.6", uplink_bytes: second * 90_000, uplink_packets: second * 300, downlink_bytes: down, downlink_packets: second * 900 }];
-    const hops = { "radio-in": hop(second * 300, 300), "uplink-dropped": hop(second, 80, { spoofed_source: second }), "internet-out": hop(second * 299, 300), "internet-in": hop(second * 900, 1220), "radio-out": hop(second * 900, 1220) };
-    return JSON.stringify({ at: begun + second * 1000, state: "connected", sessions, hops });
-  });
-  return { ...command, state: passed >= 48 ? "done" : "running", percent: Math.min(passed * 2, 100), output: `${lines.join("\n")}\n` };
 }
 
 function objects(call: Call, network: string, collection: string, rest: string[]): Response {

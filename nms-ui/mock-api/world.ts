@@ -151,6 +151,7 @@ export class World {
         seen_at: seen,
         joined_at: this.began - 800 * HOUR,
         revoked_at: null,
+        certificate_expires_at: this.began + (at % 50 === 2 ? 7 : 30 + ((at * 7) % 42)) * HOUR,
         sync: { in_sync: at % 50 !== 6, items: 141, refused: refusals },
         state: {
           at: seen,

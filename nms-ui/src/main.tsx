@@ -9,11 +9,12 @@ const DOORS = ["/login", "/setup"];
 
 async function start(): Promise<void> {
   const { pathname } = location;
-  if (!isMock && !DOORS.includes(pathname)) already("/api/v1/me", fetch("/api/v1/me", { credentials: "same-origin" }));
+  const ask = isMock || DOORS.includes(pathname) ? undefined : (address: string) => fetch(address, { credentials: "same-origin" });
+  if (ask) already("/api/v1/me", ask("/api/v1/me"));
   const language = preferred();
   const console = import("@/app/start");
   const words = loadMessages(language);
-  begin(pathname);
+  begin(pathname, ask);
   const pretending = isMock ? import("@mock/start") : undefined;
   (await pretending)?.pretend();
   (await console).show({ language, messages: await words });

@@ -21,7 +21,8 @@ async function send(input: RequestInfo | URL, init?: RequestInit, timeout = TIME
   authorise(request.headers, request.method);
   try {
     const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeout)]);
-    const before = await taken(request.method, new URL(request.url).pathname)?.catch(() => undefined);
+    const { pathname, search } = new URL(request.url);
+    const before = await taken(request.method, pathname + search)?.catch(() => undefined);
     return before ?? (await through(request, { signal, credentials: "same-origin" }));
   } catch (error) {
     if (request.signal.aborted) throw error;

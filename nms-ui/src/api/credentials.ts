@@ -1,5 +1,7 @@
 // How requests say who asks: a cookie that no script can read, and for writes the proof that this page may use it.
 
+import { dropAll } from "./already";
+
 let proof: string | undefined;
 const listeners = new Set<() => void>();
 
@@ -16,6 +18,7 @@ export function began(told: string | null | undefined): void {
 /** The session is over, by us or by the orchestrator. */
 export function ended(): void {
   proof = undefined;
+  dropAll();
   for (const listener of listeners) listener();
 }
 

@@ -1,18 +1,26 @@
-// Pages that people open the console with: their code is asked for beside the console's own, not after it. All other pages are found by
-// the router.
+// Pages that people open the console with: their code is asked for beside the console's own, not after it, and so is what they show.
+// All other pages are found by the router.
+import { already } from "@/api/already";
 
-const FIRST: [RegExp, () => Promise<unknown>][] = [
+/** The form of an address, the page's code, and what it asks of its network at first, as it asks it. */
+const FIRST: [RegExp, () => Promise<unknown>, string[]?][] = [
   [/^\/login$/, () => import("@/pages/login/view")],
-  [/^\/n\/[^/]+\/?$/, () => import("@/pages/overview/view")],
-  [/\/gateways$/, () => import("@/pages/gateways/view")],
-  [/\/subscribers$/, () => import("@/pages/subscribers/view")],
+  [/^\/n\/([^/]+)\/?$/, () => import("@/pages/overview/view"), ["gateways?limit=1000", "gateway-states?limit=1000", "overview"]],
+  [/^\/n\/([^/]+)\/gateways$/, () => import("@/pages/gateways/view"), ["gateways?limit=1000", "gateway-states?limit=1000"]],
+  [/^\/n\/([^/]+)\/subscribers$/, () => import("@/pages/subscribers/view"), ["subscribers?limit=1000"]],
   [/\/subscribers\/[^/]+$/, () => import("@/pages/subscriber/view")],
   [/\/sessions$/, () => import("@/pages/sessions/view")],
   [/\/alarms$/, () => import("@/pages/alarms/view")],
 ];
 
-/** Asks for the code of the page that an address names; a failure is told when the page is drawn. */
-export function begin(pathname: string): void {
-  const found = FIRST.find(([form]) => form.test(pathname));
-  found?.[1]().catch(() => undefined);
+/** Asks for the code of the page that an address names, and with `ask` for its data; a failure is told when the page is drawn. */
+export function begin(pathname: string, ask: ((address: string) => Promise<Response>) | undefined): void {
+  for (const [form, code, data = []] of FIRST) {
+    const found = form.exec(pathname);
+    if (!found) continue;
+    code().catch(() => undefined);
+    const addresses = data.map((it) => `/api/v1/networks/${found[1]}/${it}`);
+    if (ask) for (const address of addresses) already(address, ask(address));
+    return;
+  }
 }

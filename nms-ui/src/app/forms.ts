@@ -2,7 +2,7 @@
 import type { Translate } from "@/i18n";
 import type { ReactNode } from "react";
 import type { Field, OwnProps } from "@/ui/editor/fields";
-import type { ObjectForm } from "@/ui/editor/editor";
+import type { ObjectForm } from "@/ui/editor";
 
 const text = (label: Field["label"], ...path: string[]): Field => ({ kind: "text", label, path });
 const title = text("field.title", "title");

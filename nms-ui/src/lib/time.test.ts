@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { daysUntil, lifeTone } from "./time";
+import { endTone, left, lifeTone } from "./time";
 
 const DAY = 86_400_000;
 
@@ -12,10 +12,19 @@ describe("lifeTone", () => {
   });
 });
 
-describe("daysUntil", () => {
-  it("counts whole days that are left", () => {
-    expect(daysUntil(3 * DAY, 0)).toBe(3);
-    expect(daysUntil(3 * DAY, 1)).toBe(2);
-    expect(daysUntil(0, 1)).toBe(-1);
+describe("endTone", () => {
+  it("calls a certificate late that its gateway should have renewed half a day ago", () => {
+    expect(endTone(DAY, 0)).toBe("good");
+    expect(endTone(DAY / 2 - 1, 0)).toBe("warn");
+    expect(endTone(0, 0)).toBe("bad");
+  });
+});
+
+describe("left", () => {
+  it("counts whole days, and within the last one whole hours", () => {
+    expect(left(3 * DAY, 0)).toEqual({ unit: "days", count: 3 });
+    expect(left(3 * DAY, 1)).toEqual({ unit: "days", count: 2 });
+    expect(left(DAY, 1)).toEqual({ unit: "hours", count: 23 });
+    expect(left(0, 1)).toEqual({ unit: "hours", count: 0 });
   });
 });

@@ -34,11 +34,6 @@ export function clock(at: number, language: string): string {
   return new Intl.DateTimeFormat(language, { timeStyle: "medium" }).format(at);
 }
 
-/** Whole days until a moment; below 0 when it is over. */
-export function daysUntil(at: number, now: number): number {
-  return Math.floor((at - now) / 86_400_000);
-}
-
 /**
  * How a certificate's age is to be taken. Its owner renews it by itself when a third of its life is left: less than a quarter tells that
  * it could not.
@@ -46,6 +41,22 @@ export function daysUntil(at: number, now: number): number {
 export function lifeTone(from: number, until: number, now: number): "bad" | "warn" | "good" {
   if (now >= until) return "bad";
   return until - now < (until - from) / 4 ? "warn" : "good";
+}
+
+const HOUR = 3_600_000;
+/** A gateway renews its certificate with a third of its life left, which is a day: with less than this it could not. */
+const LATE = 12 * HOUR;
+
+/** How the end of a gateway's certificate is to be taken, where its beginning is not known. */
+export function endTone(until: number, now: number): "bad" | "warn" | "good" {
+  if (now >= until) return "bad";
+  return until - now < LATE ? "warn" : "good";
+}
+
+/** What is left until a moment: whole days, or within the last day whole hours. */
+export function left(until: number, now: number): { unit: "days" | "hours"; count: number } {
+  const hours = Math.max(0, Math.floor((until - now) / HOUR));
+  return hours >= 24 ? { unit: "days", count: Math.floor(hours / 24) } : { unit: "hours", count: hours };
 }
 
 /** Ranges that pages offer, in milliseconds. */

@@ -8,6 +8,7 @@ class Nothing {
   disconnect(): void {}
 }
 Object.assign(globalThis, { ResizeObserver: Nothing });
+Object.defineProperty(document, "fonts", { value: { addEventListener: () => undefined, removeEventListener: () => undefined } });
 window.matchMedia = (query) =>
   ({ matches: false, media: query, addEventListener: () => undefined, removeEventListener: () => undefined, addListener: () => undefined, removeListener: () => undefined }) as unknown as MediaQueryList;
 window.scrollTo = () => undefined;

@@ -2,7 +2,8 @@ import { Button, Modal } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useWords } from "@/i18n";
-import { CopyAs, type Write } from "./copy-as";
+import type { Write } from "@/lib/write";
+import { CopyAs } from "./copy-as";
 import { Notice, Refusal } from "./page";
 
 interface Props {

@@ -1,5 +1,5 @@
 // The one table: search, order, hidden columns and their state in the address, CSV, keyboard, and only the rows in sight drawn.
-import { Button, Checkbox, Menu, TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { columnVisibilityFeature, tableFeatures, useTable, type ColumnDef } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useDeferredValue, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent, type ReactNode, type RefObject } from "react";
@@ -8,6 +8,7 @@ import { download, toCsv } from "@/lib/csv";
 import { useAddress, type Search } from "@/lib/search";
 import { useArranged } from "./arranged";
 import { Icon } from "./icon";
+import { MenuButton } from "./menu-button";
 import { Empty } from "./page";
 
 /** A column: its value is what is sorted, searched and exported, its cell what is drawn. */
@@ -118,31 +119,20 @@ export function DataTable<T>(props: Props<T>) {
 /** The rows that are shown; and everything, where the orchestrator gives it. */
 function Export({ exported, save }: { exported: string | undefined; save: () => void }) {
   const { t } = useWords();
-  const button = { variant: "default", leftSection: <Icon name="download" size={14} />, "aria-label": t("table.csv") } as const;
   const label = <span className="dt-label">{t("table.csv")}</span>;
   if (!exported) {
     return (
-      <Button {...button} data-hint={t("table.csvHint")} onClick={save}>
+      <Button variant="default" leftSection={<Icon name="download" size={14} />} aria-label={t("table.csv")} data-hint={t("table.csvHint")} onClick={save}>
         {label}
       </Button>
     );
   }
-  return (
-    <Menu withInitialFocusPlaceholder={false} withinPortal={false} position="bottom-end">
-      <Menu.Target>
-        <Button {...button}>{label}</Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Item onClick={save}>{t("table.csvHint")}</Menu.Item>
-        <Menu.Item component="a" href={`${exported}?format=csv`} download>
-          {t("table.allCsv")}
-        </Menu.Item>
-        <Menu.Item component="a" href={`${exported}?format=ndjson`} download>
-          {t("table.allLines")}
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
-  );
+  const entries = () => [
+    { id: "shown", label: t("table.csvHint"), act: save },
+    { id: "csv", label: t("table.allCsv"), href: `${exported}?format=csv` },
+    { id: "ndjson", label: t("table.allLines"), href: `${exported}?format=ndjson` },
+  ];
+  return <MenuButton icon="download" label={label} name={t("table.csv")} position="bottom-end" entries={entries} />;
 }
 
 function hiddenOf(columns: Column<never>[], told: string | undefined): Set<string> {
@@ -159,26 +149,8 @@ function Columns<T>({ columns, view: [address, setAddress] }: { columns: Column<
     // A single comma says that nothing is hidden, which an absent parameter does not.
     setAddress({ hide: [...after].join(",") || "," });
   };
-  return (
-    <Menu withInitialFocusPlaceholder={false} withinPortal={false} position="bottom-end" closeOnItemClick={false}>
-      <Menu.Target>
-        <Button variant="default" leftSection={<Icon name="columns" size={14} />} aria-label={t("table.columns")}>
-          <span className="dt-label">{t("table.columns")}</span>
-        </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {columns.map((column) => (
-          <Menu.Item
-            key={column.id}
-            onClick={() => turn(column.id)}
-            leftSection={<Checkbox size="xs" checked={!hidden.has(column.id)} readOnly tabIndex={-1} aria-label={column.title} />}
-          >
-            {column.title}
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
-  );
+  const entries = () => columns.map((column) => ({ id: column.id, label: column.title, isChosen: !hidden.has(column.id), act: () => turn(column.id) }));
+  return <MenuButton icon="columns" label={<span className="dt-label">{t("table.columns")}</span>} name={t("table.columns")} position="bottom-end" entries={entries} />;
 }
 
 function useRowHeight(): number {

@@ -7,7 +7,7 @@ import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
 import { Age } from "./age";
 import { DataTable, type Column } from "./data-table";
-import { Editor, type ObjectForm } from "./editor/editor";
+import { Editor, type ObjectForm } from "./editor";
 import { Icon } from "./icon";
 import { Empty, Loaded } from "./page";
 

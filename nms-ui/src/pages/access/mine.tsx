@@ -4,6 +4,7 @@ import { useState, type FormEvent } from "react";
 import { api, unwrap } from "@/api/client";
 import { useMe } from "@/api/session";
 import { useWords } from "@/i18n";
+import { CopyAs } from "@/ui/copy-as";
 import { Password } from "@/ui/password";
 import { Age } from "@/ui/age";
 import { Facts, Loaded, Panel, Refusal } from "@/ui/page";
@@ -88,10 +89,12 @@ function OwnPassword() {
         <Password label={t("access.current")} autoComplete="current-password" required value={current} onChange={(event) => setCurrent(event.currentTarget.value)} />
         <Password label={t("access.next")} description={t("setup.rule")} autoComplete="new-password" minLength={12} required value={password} onChange={(event) => setPassword(event.currentTarget.value)} />
         {changing.error && <Refusal error={changing.error} />}
-        <div>
+        <div className="row">
           <Button type="submit" size="sm" loading={changing.isPending}>
             {t("action.save")}
           </Button>
+          {/* What was typed is never copied. */}
+          <CopyAs write={() => ({ method: "POST", path: "/api/v1/me/password", body: { current: "…", password: "…" } })} />
         </div>
       </form>
     </Panel>

@@ -12,6 +12,7 @@ import { useAddress } from "@/lib/search";
 import { Age } from "@/ui/age";
 import { CopyAs } from "@/ui/copy-as";
 import { DataTable, type Column } from "@/ui/data-table";
+import { Filter } from "@/ui/filter";
 import { GatewayLink } from "@/ui/links";
 import { Empty, Fresh, Loaded, Refusal } from "@/ui/page";
 import { Status, type Tone } from "@/ui/status";
@@ -51,8 +52,8 @@ export function History() {
   const filter = useMemo(() => (state || by ? (row: Alarm) => (!state || stateOf(row) === state) && (!by || severityOf(row.severity) === by) : undefined), [state, by]);
   const choices = (
     <>
-      <Select size="xs" w={140} aria-label={t("gateways.state")} placeholder={t("gateways.state")} clearable data={STATES.map((it) => ({ value: it, label: t(`alarms.state.${it}`) }))} value={state ?? null} onChange={(it) => setAddress({ state: it ?? "" })} />
-      <Select size="xs" w={130} aria-label={t("alarms.severity")} placeholder={t("alarms.severity")} clearable data={SEVERITIES.map((it) => ({ value: it, label: t(`alarms.severity.${it}`) }))} value={by ?? null} onChange={(it) => setAddress({ by: it ?? "" })} />
+      <Filter label={t("gateways.state")} data={STATES.map((it) => ({ value: it, label: t(`alarms.state.${it}`) }))} value={state} choose={(it) => setAddress({ state: it })} />
+      <Filter label={t("alarms.severity")} data={SEVERITIES.map((it) => ({ value: it, label: t(`alarms.severity.${it}`) }))} value={by} choose={(it) => setAddress({ by: it })} />
     </>
   );
   return (

@@ -8,6 +8,7 @@ import { may, useMe } from "@/api/session";
 import { useWords } from "@/i18n";
 import { octets } from "@/lib/units";
 import { saveBlob } from "@/lib/csv";
+import { quoted } from "@/lib/write";
 import { CopyAs } from "@/ui/copy-as";
 import { CopyLine } from "@/ui/copy-line";
 import { Head, Notice, Panel, Refusal } from "@/ui/page";
@@ -77,7 +78,7 @@ function Now() {
           <Button type="submit" size="sm" disabled={!mayMake || recipients.length === 0 || wrong !== undefined} loading={making.isPending}>
             {t("backup.make")}
           </Button>
-          <CopyAs write={() => ({ method: "POST", path: PATH, body })} />
+          <CopyAs write={() => ({ method: "POST", path: PATH, body, basalt: `sudo basalt backup create --to copies${recipients.map((it) => ` --recipient ${quoted(it)}`).join("")}` })} />
         </div>
       </form>
     </Panel>

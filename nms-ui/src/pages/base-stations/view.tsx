@@ -10,7 +10,7 @@ import { refusedStations } from "@/lib/refusals";
 import { fromSeconds } from "@/lib/time";
 import { Age } from "@/ui/age";
 import { DataTable, type Column } from "@/ui/data-table";
-import { Editor, type ObjectForm } from "@/ui/editor/editor";
+import { Editor, type ObjectForm } from "@/ui/editor";
 import { GatewayLink } from "@/ui/links";
 import { Empty, Fresh, Head, Loaded, Notice } from "@/ui/page";
 import { useSince } from "@/ui/since";

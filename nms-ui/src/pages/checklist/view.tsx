@@ -1,6 +1,6 @@
 import { Button, Code } from "@mantine/core";
 import { Link, createLazyRoute } from "@tanstack/react-router";
-import { useState, type ReactNode } from "react";
+import { Suspense, lazy, useState, type ReactNode } from "react";
 import { useGatewayStates, useNetworks, useUsageSums } from "@/api/fleet";
 import { useObjects } from "@/api/objects";
 import { useNetwork } from "@/app/network";
@@ -9,8 +9,9 @@ import { sums } from "@/lib/fleet";
 import { Icon } from "@/ui/icon";
 import { Fresh, Head, Panel } from "@/ui/page";
 import { Status } from "@/ui/status";
-import { AddGateway } from "@/pages/gateways/add";
 import { useSince } from "@/ui/since";
+
+const AddGateway = lazy(() => import("@/pages/gateways/add"));
 
 export const Route = createLazyRoute("/inside/n/$network/checklist")({ component: Checklist });
 
@@ -79,7 +80,11 @@ function Checklist() {
           </li>
         ))}
       </ol>
-      {isAdding && <AddGateway onClose={() => setAdding(false)} />}
+      {isAdding && (
+        <Suspense>
+          <AddGateway onClose={() => setAdding(false)} />
+        </Suspense>
+      )}
     </>
   );
 }

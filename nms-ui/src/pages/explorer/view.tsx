@@ -5,6 +5,7 @@ import { useMemo, useState, type FormEvent } from "react";
 import { request } from "@/api/client";
 import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
+import type { Write } from "@/lib/write";
 import { useAddress } from "@/lib/search";
 import { CopyAs } from "@/ui/copy-as";
 import { Confirm } from "@/ui/confirm";
@@ -104,6 +105,7 @@ function Call({ operation }: { operation: Operation }) {
     return Object.fromEntries(operation.body ? [...own, ["content-type", operation.body]] : own) as Record<string, string>;
   };
   const calling = useMutation({ mutationFn: () => request(operation.method, address, operation.body ? body : undefined, headers()) });
+  const write = () => ({ method: operation.method, path: address, ...(operation.body ? { body: read(body) } : {}), ...aboutOf(path) });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (operation.method === "GET") calling.mutate();
@@ -120,14 +122,20 @@ function Call({ operation }: { operation: Operation }) {
           <Button type="submit" size="sm" loading={calling.isPending}>
             {t("action.run")}
           </Button>
-          <CopyAs write={() => ({ method: operation.method, path: address, ...(operation.body ? { body: read(body) } : {}) })} />
+          <CopyAs write={write} />
         </div>
         {calling.error && <Refusal error={calling.error} />}
         {calling.data && <pre className="block">{JSON.stringify(calling.data.body ?? null, null, 2)}</pre>}
       </form>
-      {isAsked && <Confirm title={`${operation.method} ${address}`} blast={t("explorer.write")} verb={t("action.run")} act={() => calling.mutateAsync()} onClose={() => setAsked(false)} />}
+      {isAsked && <Confirm title={`${operation.method} ${address}`} blast={t("explorer.write")} verb={t("action.run")} write={write} act={() => calling.mutateAsync()} onClose={() => setAsked(false)} />}
     </Panel>
   );
+}
+
+/** The object of a network that a path is of, where it is of one. */
+function aboutOf(path: string): { resource?: NonNullable<Write["resource"]> } {
+  const [, network, kind, name] = /^\/api\/v1\/networks\/([^/]+)\/([a-z-]+)\/([^/]+)$/.exec(path) ?? [];
+  return network && kind && name ? { resource: { kind, name: decodeURIComponent(name), network: decodeURIComponent(network) } } : {};
 }
 
 function read(text: string): unknown {

@@ -7,6 +7,7 @@ import { LIVE } from "@/api/fleet";
 import { collectionPath, objectPath } from "@/api/objects";
 import { useMayChange, useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
+import { ofNetwork, quoted } from "@/lib/write";
 import { CopyAs } from "@/ui/copy-as";
 import { Refusal } from "@/ui/page";
 import { Status } from "@/ui/status";
@@ -38,7 +39,7 @@ export function Ping({ gateway, wanted }: { gateway: string; wanted: string }) {
         <Button size="xs" variant="default" loading={asking.isPending || (command !== undefined && OPEN.includes(command.state))} onClick={() => asking.mutate()}>
           {t("federation.ping")}
         </Button>
-        <CopyAs write={() => ({ method: "POST", path, body })} />
+        <CopyAs write={() => ({ method: "POST", path, body, basalt: `basalt test-ping ${quoted(wanted)} --feg ${quoted(gateway)}${ofNetwork(network)}`, resource: { kind: "commands", name: "test-ping", network } })} />
       </div>
       {asking.error && <Refusal error={asking.error} />}
       <div aria-live="polite">{command && !OPEN.includes(command.state) && <Answer of={command} />}</div>

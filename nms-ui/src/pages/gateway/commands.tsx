@@ -8,6 +8,7 @@ import { useReleases } from "@/api/upgrades";
 import type { Schemas } from "@/api/objects";
 import { useMayChange, useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
+import { ofNetwork, quoted } from "@/lib/write";
 import { Age } from "@/ui/age";
 import { Confirm } from "@/ui/confirm";
 import { CopyAs } from "@/ui/copy-as";
@@ -51,6 +52,8 @@ export function Commands({ gateway, isConnected, phones }: { gateway: string; is
     mutationFn: () => unwrap(api.POST("/api/v1/networks/{network}/gateways/{name}/commands", { params: { path }, body })),
     onSuccess: () => client.invalidateQueries({ queryKey: ["commands", network, gateway] }),
   });
+  const command = kind === "upgrade" ? { basalt: `basalt upgrade gateway ${quoted(gateway)} ${release === BACK ? "--back" : `--release ${quoted(release ?? "")}`}${ofNetwork(network)}` } : {};
+  const write = () => ({ method: "POST", path: `/api/v1/networks/${network}/gateways/${gateway}/commands`, body, ...command, resource: { kind: "commands", name: kind, network } });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (GRAVE.includes(kind)) setAsked(true);
@@ -69,7 +72,7 @@ export function Commands({ gateway, isConnected, phones }: { gateway: string; is
             <Button type="submit" size="sm" disabled={kind === "upgrade" && !release} loading={running.isPending}>
               {t("action.run")}
             </Button>
-            <CopyAs write={() => ({ method: "POST", path: `/api/v1/networks/${network}/gateways/${gateway}/commands`, body, resource: { kind: "commands", name: kind, network } })} />
+            <CopyAs write={write} />
           </form>
           {!isConnected && <Notice tone="info">{t("commands.later")}</Notice>}
           {running.error && <Refusal error={running.error} />}
@@ -77,7 +80,7 @@ export function Commands({ gateway, isConnected, phones }: { gateway: string; is
       )}
       <Past gateway={gateway} />
       {isAsked && (
-        <Confirm title={`${t(`commands.${kind}`)}: ${gateway}`} blast={kind === "restart" ? t("commands.restartBlast", { count: phones }) : t("commands.graveBlast", { count: phones })} verb={t("action.run")} act={() => running.mutateAsync()} onClose={() => setAsked(false)} />
+        <Confirm title={`${t(`commands.${kind}`)}: ${gateway}`} blast={kind === "restart" ? t("commands.restartBlast", { count: phones }) : t("commands.graveBlast", { count: phones })} verb={t("action.run")} write={write} act={() => running.mutateAsync()} onClose={() => setAsked(false)} />
       )}
     </div>
   );

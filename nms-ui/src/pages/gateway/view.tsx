@@ -10,10 +10,10 @@ import { gatewayForm } from "@/app/forms";
 import { useWords } from "@/i18n";
 import { healthOf } from "@/lib/fleet";
 import { useAddress } from "@/lib/search";
-import { daysUntil, fromSeconds, lifeTone } from "@/lib/time";
+import { fromSeconds, left, lifeTone } from "@/lib/time";
 import { Age, useNowIn } from "@/ui/age";
 import { Confirm } from "@/ui/confirm";
-import { Editor } from "@/ui/editor/editor";
+import { Editor } from "@/ui/editor";
 import { EventList } from "@/ui/event-list";
 import { HealthMark } from "@/ui/health";
 import { Empty, Facts, Fresh, Head, Loaded, Notice, Panel } from "@/ui/page";
@@ -156,7 +156,7 @@ function Trust({ gateway, isRevoked, phones }: { gateway: string; isRevoked: boo
   const [isAsked, setAsked] = useState(false);
   const certificates = useCertificates(network, gateway);
   const current = certificates.data?.filter((it) => !it.revoked_at).toSorted((a, b) => b.expires_at - a.expires_at)[0];
-  const days = current ? daysUntil(current.expires_at, now) : undefined;
+  const until = current && left(current.expires_at, now);
   const revoke = () => request("POST", `${collectionPath(network, "gateways")}/${gateway}/revoke`);
   return (
     <Panel title={t("gateway.trust")}>
@@ -164,7 +164,7 @@ function Trust({ gateway, isRevoked, phones }: { gateway: string; isRevoked: boo
         {isRevoked && <Notice tone="bad">{t("gateway.revoked")}</Notice>}
         <Facts
           of={[
-            [t("gateway.certDays"), days === undefined || !current ? undefined : <Status key="days" tone={lifeTone(current.issued_at, current.expires_at, now)}>{t("gateway.days", { count: days })}</Status>],
+            [t("gateway.certDays"), until && <Status key="left" tone={lifeTone(current.issued_at, current.expires_at, now)}>{t(`gateway.${until.unit}`, { count: until.count })}</Status>],
             [t("gateway.fingerprint"), current && <span className="mono" key="print">{current.fingerprint.slice(0, 32)}…</span>],
             [t("gateway.issued"), <Age key="issued" at={current?.issued_at} />],
           ]}

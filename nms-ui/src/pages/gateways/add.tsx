@@ -8,6 +8,7 @@ import { useGatewayTokens } from "@/api/fleet";
 import { useObjects } from "@/api/objects";
 import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
+import { ofNetwork, quoted } from "@/lib/write";
 import { Age } from "@/ui/age";
 import { CopyAs, useCopy } from "@/ui/copy-as";
 import { Icon } from "@/ui/icon";
@@ -15,7 +16,7 @@ import { GatewayLink } from "@/ui/links";
 import { Facts, Notice, Refusal } from "@/ui/page";
 import { Status } from "@/ui/status";
 
-export function AddGateway({ onClose }: { onClose: () => void }) {
+export default function AddGateway({ onClose }: { onClose: () => void }) {
   const { t } = useWords();
   const network = useNetwork();
   const client = useQueryClient();
@@ -52,7 +53,7 @@ export function AddGateway({ onClose }: { onClose: () => void }) {
             <Button type="submit" size="sm" loading={making.isPending}>
               {t("gateways.makeToken")}
             </Button>
-            <CopyAs write={() => ({ method: "POST", path: `/api/v1/networks/${network}/gateway-tokens`, body, resource: { kind: "gateway-tokens", name: gateway || "gateway", network } })} />
+            <CopyAs write={() => ({ method: "POST", path: `/api/v1/networks/${network}/gateway-tokens`, body, basalt: `basalt gateway token create --tier ${quoted(chosen)}${gateway ? ` --name ${quoted(gateway)}` : ""}${ofNetwork(network)}`, resource: { kind: "gateway-tokens", name: gateway || "gateway", network } })} />
           </div>
         </form>
       )}

@@ -1,28 +1,29 @@
-import { Button, Select } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { Link, createLazyRoute } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
+import { Suspense, lazy, useMemo, useState } from "react";
 import { useGatewayStates } from "@/api/fleet";
 import { collectionPath, useObjects } from "@/api/objects";
 import { useMayChange, useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
-import { daysUntil, fromSeconds } from "@/lib/time";
+import { endTone, fromSeconds, left } from "@/lib/time";
 import { joined, type GatewayRow, type Health } from "@/lib/fleet";
 import { useAddress } from "@/lib/search";
 import { Age, useNowIn } from "@/ui/age";
 import { DataTable, type Column } from "@/ui/data-table";
+import { Filter } from "@/ui/filter";
 import { HealthMark } from "@/ui/health";
 import { Icon } from "@/ui/icon";
 import { GatewayLink } from "@/ui/links";
 import { Empty, Fresh, Head, Loaded, Stale } from "@/ui/page";
 import { Status } from "@/ui/status";
-import { AddGateway } from "./add";
+
+const AddGateway = lazy(() => import("./add"));
 
 export const Route = createLazyRoute("/inside/n/$network/gateways")({ component: Gateways });
 
 const HEALTH: Health[] = ["connected", "behind", "refusing", "silent", "never"];
 
-/** Certificates stand in the table where the orchestrator tells them of all gateways at once. */
-function useColumns(hasCertificates: boolean): Column<GatewayRow>[] {
+function useColumns(): Column<GatewayRow>[] {
   const { t } = useWords();
   return useMemo(
     () => [
@@ -36,7 +37,7 @@ function useColumns(hasCertificates: boolean): Column<GatewayRow>[] {
         value: (row) => row.state?.state?.version,
         cell: (row) => <Version of={row} />,
       },
-      { id: "certificate", title: t("gateways.certificate"), right: true, extra: !hasCertificates, value: (row) => row.state?.certificate_expires_at, cell: (row) => <Certificate until={row.state?.certificate_expires_at} /> },
+      { id: "certificate", title: t("gateways.certificate"), right: true, value: (row) => row.state?.certificate_expires_at, cell: (row) => <Certificate until={row.state?.certificate_expires_at} /> },
       { id: "tier", title: t("gateways.tier"), value: (row) => row.tier },
       { id: "enbs", title: t("nav.stations"), right: true, value: (row) => row.state?.state?.enbs?.length },
       { id: "phones", title: t("overview.phones"), right: true, value: (row) => row.state?.state?.registered_ues },
@@ -44,7 +45,7 @@ function useColumns(hasCertificates: boolean): Column<GatewayRow>[] {
       { id: "plane", title: t("gateways.dataPlane"), extra: true, value: (row) => row.state?.state?.data_plane },
       { id: "started", title: t("gateways.started"), extra: true, value: (row) => row.state?.state?.started_at, cell: (row) => <Age at={fromSeconds(row.state?.state?.started_at)} /> },
     ],
-    [t, hasCertificates],
+    [t],
   );
 }
 
@@ -57,7 +58,7 @@ function Gateways() {
   const gateways = useObjects(network, "gateways");
   const states = useGatewayStates(network);
   const tiers = useObjects(network, "tiers").data;
-  const columns = useColumns(states.data?.some((it) => it.certificate_expires_at) ?? false);
+  const columns = useColumns();
   const rows = useMemo(() => joined(gateways.data ?? [], states.data ?? [], tiers), [gateways.data, states.data, tiers]);
   const filter = useMemo(() => (state ? (row: GatewayRow) => row.health === state : undefined), [state]);
   const add = mayChange && (
@@ -66,16 +67,7 @@ function Gateways() {
     </Button>
   );
   const choice = (
-    <Select
-      size="xs"
-      w={150}
-      aria-label={t("gateways.state")}
-      placeholder={t("gateways.state")}
-      clearable
-      data={HEALTH.map((it) => ({ value: it, label: t(`health.${it}`) }))}
-      value={state ?? null}
-      onChange={(chosen) => setAddress({ state: chosen ?? "" })}
-    />
+    <Filter label={t("gateways.state")} data={HEALTH.map((it) => ({ value: it, label: t(`health.${it}`) }))} value={state} choose={(chosen) => setAddress({ state: chosen })} />
   );
   const empty = (
     <Empty title={t("gateways.none")} action={add}>
@@ -94,7 +86,11 @@ function Gateways() {
       <Loaded query={gateways}>
         {() => <DataTable name={t("nav.gateways")} rows={rows} columns={columns} idOf={(row) => row.name} exported={collectionPath(network, "gateways")} empty={empty} filters={choice} filter={filter} />}
       </Loaded>
-      {isAdding && <AddGateway onClose={() => setAdding(false)} />}
+      {isAdding && (
+        <Suspense>
+          <AddGateway onClose={() => setAdding(false)} />
+        </Suspense>
+      )}
     </>
   );
 }
@@ -111,13 +107,13 @@ function Version({ of }: { of: GatewayRow }) {
   );
 }
 
-const SOON = 7;
-
-/** Days that its certificate holds; gateways renew theirs by themselves long before. */
+/** How long its certificate holds; gateways renew theirs by themselves before the last day. */
 function Certificate({ until }: { until: number | null | undefined }) {
   const { t } = useWords();
   const now = useNowIn(60_000);
   if (!until) return <span className="soft">–</span>;
-  const days = daysUntil(until, now);
-  return days > SOON ? <>{t("gateway.days", { count: days })}</> : <Status tone={days < 0 ? "bad" : "warn"}>{t("gateway.days", { count: days })}</Status>;
+  const { unit, count } = left(until, now);
+  const tone = endTone(until, now);
+  const words = t(`gateway.${unit}`, { count });
+  return tone === "good" ? <>{words}</> : <Status tone={tone}>{words}</Status>;
 }

@@ -6,6 +6,8 @@ import { useNetworks } from "@/api/fleet";
 import { objectPath, put } from "@/api/objects";
 import { Refused } from "@/api/problem";
 import { useWords } from "@/i18n";
+import type { Wanted, Write } from "@/lib/write";
+import { CopyAs } from "@/ui/copy-as";
 import { Loaded, Refusal } from "@/ui/page";
 
 export const Route = createLazyRoute("/inside/")({ component: Home });
@@ -23,15 +25,33 @@ function Home() {
 const FIELDS = ["name", "tenant", "mcc", "mnc", "tac"] as const;
 const TAC = /^\d{1,5}$/;
 
+type Told = Record<(typeof FIELDS)[number], string>;
+
 /** What a first network needs: the tenant, the network, a tier for its gateways. */
-async function make(told: Record<(typeof FIELDS)[number], string>): Promise<void> {
-  const where = (collection: string, network: string | null, name: string) => objectPath(network, collection, name);
-  await put(where("tenants", null, told.tenant), { title: told.tenant }).catch((error: unknown) => {
+function wanted(told: Told): [Wanted, Wanted, Wanted] {
+  const epc = { mcc: told.mcc, mnc: told.mnc, tac: TAC.test(told.tac) ? Number(told.tac) : told.tac };
+  return [
+    { kind: "tenants", name: told.tenant, network: null, body: { title: told.tenant } },
+    { kind: "networks", name: told.name, network: null, body: { tenant: told.tenant, title: told.name, epc } },
+    { kind: "tiers", name: "default", network: told.name, body: { title: "Default" } },
+  ];
+}
+
+const pathOf = ({ network, kind, name }: Wanted) => objectPath(network, kind, name);
+
+async function make(told: Told): Promise<void> {
+  const [tenant, ...others] = wanted(told);
+  await put(pathOf(tenant), tenant.body).catch((error: unknown) => {
     if (!(error instanceof Refused) || !error.isConflict) throw error;
   });
-  const epc = { mcc: told.mcc, mnc: told.mnc, tac: TAC.test(told.tac) ? Number(told.tac) : told.tac };
-  await put(where("networks", null, told.name), { tenant: told.tenant, title: told.name, epc });
-  await put(where("tiers", told.name, "default"), { title: "Default" });
+  for (const it of others) await put(pathOf(it), it.body);
+}
+
+/** The same for others to write. */
+function asWrite(told: Told): Write {
+  const leaves = wanted(told);
+  const [first, ...then] = leaves.map((it): Write => ({ method: "PUT", path: pathOf(it), body: it.body }));
+  return { method: "PUT", path: "", ...first, then, leaves };
 }
 
 function FirstNetwork() {
@@ -56,9 +76,12 @@ function FirstNetwork() {
         {FIELDS.map((field) => (
           <TextInput key={field} label={t(`network.${field}`)} required value={told[field]} onChange={(event) => setTold({ ...told, [field]: event.currentTarget.value })} />
         ))}
-        <Button type="submit" size="sm" loading={making.isPending}>
-          {t("network.create")}
-        </Button>
+        <div className="row">
+          <Button type="submit" size="sm" loading={making.isPending}>
+            {t("network.create")}
+          </Button>
+          <CopyAs write={() => asWrite(told)} />
+        </div>
       </form>
     </main>
   );

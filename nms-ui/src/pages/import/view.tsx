@@ -14,6 +14,7 @@ import { Head, Notice, Panel, Refusal } from "@/ui/page";
 import { Status } from "@/ui/status";
 import { useSay } from "@/ui/toast";
 import { masked } from "./masked";
+import { wantedOf } from "./wanted";
 
 export const Route = createLazyRoute("/inside/n/$network/import")({ component: Import });
 
@@ -94,7 +95,7 @@ function Import() {
               <Button size="sm" disabled={!checking.data} loading={importing.isPending} onClick={() => importing.mutate()}>
                 {checking.data ? t("import.go", { count: checking.data.rows }) : t("import.goNone")}
               </Button>
-              <CopyAs write={() => ({ method: "POST", path: `/api/v1/networks/${network}/subscribers/import`, file: { name: "subscribers.csv", form: "text/csv" } })} />
+              <CopyAs write={() => ({ method: "POST", path: `/api/v1/networks/${network}/subscribers/import`, file: { name: "subscribers.csv", form: "text/csv" }, leaves: wantedOf(rows).map((it) => ({ kind: "subscribers", network, ...it })) })} />
             </div>
             {percent !== null && <Progress percent={percent} />}
             {checking.data && <Notice tone="info">{t("import.checked", { created: checking.data.created, replaced: checking.data.replaced })}</Notice>}

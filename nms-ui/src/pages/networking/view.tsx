@@ -7,7 +7,7 @@ import { useMayChange, useNetwork } from "@/app/network";
 import { areaForm, networkForm } from "@/app/forms";
 import { useWords } from "@/i18n";
 import { DataTable, type Column } from "@/ui/data-table";
-import { Editor } from "@/ui/editor/editor";
+import { Editor } from "@/ui/editor";
 import { GatewayLink, SubscriberLink } from "@/ui/links";
 import { ObjectTable, plain } from "@/ui/object-table";
 import { Empty, Facts, Head, Loaded, Panel } from "@/ui/page";

@@ -25,12 +25,18 @@ export const Route = createLazyRoute("/inside/n/$network/")({ component: Overvie
 const DAY = 86_400_000;
 const MINUTE = 60_000;
 const SHOWN = 8;
+const FLOWS = ["downlink_throughput", "uplink_throughput"];
+const LAST_DAY = { length: DAY };
 
 function Overview() {
   const { t } = useWords();
   const network = useNetwork();
   const gateways = useObjects(network, "gateways");
   const states = useGatewayStates(network);
+  // What stands below is asked for beside these two, not after them.
+  useNumbers(network);
+  useEvents(network, SHOWN);
+  useHistory(network, "", LAST_DAY, FLOWS);
   return (
     <>
       <Head title={t("nav.overview")} note={<Fresh at={states.dataUpdatedAt} />} />
@@ -102,9 +108,6 @@ function Tiles() {
     </div>
   );
 }
-
-const FLOWS = ["downlink_throughput", "uplink_throughput"];
-const LAST_DAY = { length: DAY };
 
 /** What flowed within a day. */
 function Traffic() {

@@ -1,4 +1,4 @@
-import { Button, Select } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { createLazyRoute } from "@tanstack/react-router";
 import { useDeferredValue, useMemo, useState } from "react";
 import type { Phone } from "@/api/answers";
@@ -10,6 +10,7 @@ import { phoneState } from "@/lib/phones";
 import { useAddress } from "@/lib/search";
 import { Age } from "@/ui/age";
 import { DataTable, type Column } from "@/ui/data-table";
+import { Filter } from "@/ui/filter";
 import { Icon } from "@/ui/icon";
 import { GatewayLink, SubscriberLink } from "@/ui/links";
 import { Empty, Fresh, Head, Loaded } from "@/ui/page";
@@ -54,7 +55,7 @@ function Sessions() {
     return key ? t(key) : it;
   };
   const choice = (
-    <Select size="xs" w={150} clearable aria-label={t("gateways.state")} placeholder={t("gateways.state")} data={states.map((it) => ({ value: it, label: label(it) }))} value={state ?? null} onChange={(it) => setAddress({ state: it ?? "" })} />
+    <Filter label={t("gateways.state")} data={states.map((it) => ({ value: it, label: label(it) }))} value={state} choose={(it) => setAddress({ state: it })} />
   );
   return (
     <>

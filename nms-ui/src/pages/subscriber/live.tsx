@@ -7,6 +7,7 @@ import { request } from "@/api/client";
 import { objectPath, collectionPath } from "@/api/objects";
 import { useMayChange, useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
+import { quoted } from "@/lib/write";
 import { counted, rates, verdicts, type Counted, type Hop, type HopName } from "@/lib/hops";
 import { count, octets, rate } from "@/lib/units";
 import { Confirm } from "@/ui/confirm";
@@ -148,7 +149,7 @@ export function Disconnect({ phone }: { phone: Phone }) {
       <Button variant="default" onClick={() => setAsked(true)}>
         {t("live.disconnect")}
       </Button>
-      {isAsked && <Confirm title={`${t("live.disconnect")}: ${phone.title || phone.imsi}`} blast={t("live.blast", { count: sessions })} verb={t("live.disconnect")} write={() => ({ method: "POST", path: `${objectPath(network, "gateways", phone.gateway)}/commands`, body: { kind: "detach", arguments: { imsi: phone.imsi } } })} act={act} onClose={() => setAsked(false)} />}
+      {isAsked && <Confirm title={`${t("live.disconnect")}: ${phone.title || phone.imsi}`} blast={t("live.blast", { count: sessions })} verb={t("live.disconnect")} write={() => ({ method: "POST", path: `${objectPath(network, "gateways", phone.gateway)}/commands`, body: { kind: "detach", arguments: { imsi: phone.imsi } }, basalt: `basalt detach ${quoted(phone.imsi)} # ${phone.gateway}`, resource: { kind: "commands", name: "detach", network } })} act={act} onClose={() => setAsked(false)} />}
     </>
   );
 }

@@ -11,7 +11,7 @@ import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
 import { Age } from "@/ui/age";
 import { Confirm } from "@/ui/confirm";
-import { Editor } from "@/ui/editor/editor";
+import { Editor } from "@/ui/editor";
 import { History } from "@/ui/editor/history";
 import { EventList } from "@/ui/event-list";
 import { Empty, Facts, Head, Loaded, Notice, Panel } from "@/ui/page";
@@ -133,7 +133,7 @@ function Suspend({ of }: { of: Stored<"subscribers"> }) {
         {isActive ? t("subscribers.suspend") : t("subscribers.resume")}
       </Button>
       {isAsked && (
-        <Confirm title={`${t("subscribers.suspend")}: ${of.body?.title || of.name}`} blast={phones.length > 0 ? t("confirm.phones", { count: phones.length }) : t("subscribers.suspendWords")} verb={t("subscribers.suspend")} write={() => ({ method: "PATCH", path: objectPath(network, "subscribers", of.name), body: { state: "INACTIVE" } })} act={change} onClose={() => setAsked(false)} />
+        <Confirm title={`${t("subscribers.suspend")}: ${of.body?.title || of.name}`} blast={phones.length > 0 ? t("confirm.phones", { count: phones.length }) : t("subscribers.suspendWords")} verb={t("subscribers.suspend")} write={() => ({ method: "PATCH", path: objectPath(network, "subscribers", of.name), body: { state: "INACTIVE" }, leaves: [{ kind: "subscribers", name: of.name, network, body: { ...of.body, state: "INACTIVE" } }] })} act={change} onClose={() => setAsked(false)} />
       )}
     </>
   );

@@ -37,7 +37,7 @@ function useRegistered(network: string, chosen: Row[]): number {
   }, [phones, chosen]);
 }
 
-export function Bulk({ rows, onClose }: { rows: Row[]; onClose: () => void }) {
+export default function Bulk({ rows, onClose }: { rows: Row[]; onClose: () => void }) {
   const { t } = useWords();
   const say = useSay();
   const network = useNetwork();
@@ -93,7 +93,7 @@ export function Bulk({ rows, onClose }: { rows: Row[]; onClose: () => void }) {
           <Button disabled={!rehearsing.data} loading={doing.isPending} onClick={() => doing.mutate()}>
             {t("bulk.do")}
           </Button>
-          <CopyAs write={() => ({ method: "POST", path, body: chosen.map((row) => ({ name: row.name, body: { ...row.body, ...change } })) })} />
+          <CopyAs write={() => ({ method: "POST", path, text: { octets: lines(), form: "application/x-ndjson" }, leaves: chosen.map((row) => ({ kind: "subscribers", name: row.name, network, body: { ...row.body, ...change } })) })} />
         </div>
       </div>
     </Drawer>

@@ -1,6 +1,6 @@
-import { Button, Select } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { Link, createLazyRoute } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
+import { Suspense, lazy, useMemo, useState } from "react";
 import { usePhonesAt } from "@/api/fleet";
 import { collectionPath, useObjects, type Stored } from "@/api/objects";
 import { useMayChange, useNetwork } from "@/app/network";
@@ -10,12 +10,14 @@ import { addressOf } from "@/lib/addresses";
 import { useAddress } from "@/lib/search";
 import { Age } from "@/ui/age";
 import { DataTable, type Column } from "@/ui/data-table";
-import { Editor } from "@/ui/editor/editor";
+import { Editor } from "@/ui/editor";
+import { Filter } from "@/ui/filter";
 import { Icon } from "@/ui/icon";
 import { SubscriberLink } from "@/ui/links";
 import { Empty, Head, Loaded, Notice } from "@/ui/page";
 import { Status } from "@/ui/status";
-import { Bulk } from "./bulk";
+
+const Bulk = lazy(() => import("./bulk"));
 
 export const Route = createLazyRoute("/inside/n/$network/subscribers")({ component: Subscribers });
 
@@ -82,18 +84,14 @@ function Subscribers() {
     </Empty>
   );
   const choice = (
-    <Select
-      size="xs"
-      w={150}
-      aria-label={t("subscribers.state")}
-      placeholder={t("subscribers.state")}
-      clearable
+    <Filter
+      label={t("subscribers.state")}
       data={[
         { value: "ACTIVE", label: t("subscribers.active") },
         { value: "INACTIVE", label: t("subscribers.suspended") },
       ]}
-      value={state ?? null}
-      onChange={(chosen) => setAddress({ state: chosen ?? "" })}
+      value={state}
+      choose={(chosen) => setAddress({ state: chosen })}
     />
   );
   return (
@@ -114,7 +112,11 @@ function Subscribers() {
         {(rows) => <DataTable name={t("nav.subscribers")} rows={rows} columns={columns} idOf={(row) => row.name} exported={collectionPath(network, "subscribers")} empty={empty} filters={choice} filter={filter} />}
       </Loaded>
       {isAdding && <Editor form={subscriberForm(network, t)} name={null} onClose={() => setAdding(false)} />}
-      {isBulk && <Bulk rows={subscribers.data ?? []} onClose={() => setBulk(false)} />}
+      {isBulk && (
+        <Suspense>
+          <Bulk rows={subscribers.data ?? []} onClose={() => setBulk(false)} />
+        </Suspense>
+      )}
     </>
   );
 }

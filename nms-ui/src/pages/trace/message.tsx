@@ -31,7 +31,7 @@ export function Message({ of, participants, onClose }: { of: TracedMessage; part
             [t("kind.gateway"), of.gateway],
           ]}
         />
-        {fields.length > 0 && <dl className="fields">{fields.map(([key, value]) => field(key, value, key))}</dl>}
+        {fields.length > 0 ? <dl className="fields">{fields.map(([key, value]) => field(key, value, key))}</dl> : <p className="soft">{t("trace.noFields")}</p>}
       </div>
     </section>
   );

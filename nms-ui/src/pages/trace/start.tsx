@@ -8,11 +8,14 @@ import { startTrace, tracesPath, type TraceRequest } from "@/api/traces";
 import { useMayChange, useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
+import { ofNetwork, quoted } from "@/lib/write";
 import { CopyAs } from "@/ui/copy-as";
 import { Icon } from "@/ui/icon";
 import { Panel, Refusal } from "@/ui/page";
 
 const OF = ["imsi", "gateway", "base_station"] as const;
+/** How the `basalt` command calls them. */
+const WORDS = { imsi: "", gateway: "--all", base_station: "--enb" };
 
 /** Begins to record; of one phone with `imsi`. It may begin before the phone appears. */
 export function Start({ imsi }: { imsi?: string }) {
@@ -59,7 +62,7 @@ export function Start({ imsi }: { imsi?: string }) {
           <Button type="submit" size="sm" leftSection={<Icon name="play" size={14} />} loading={starting.isPending}>
             {t("trace.begin")}
           </Button>
-          <CopyAs write={() => ({ method: "POST", path: tracesPath(network), body: wanted })} />
+          <CopyAs write={() => ({ method: "POST", path: tracesPath(network), body: wanted, basalt: `basalt trace call ${WORDS[imsi ? "imsi" : of]} ${quoted(imsi ?? about)} -t ${minutes * 60}${ofNetwork(network)}`.replace("  ", " "), resource: { kind: "traces", name: imsi ?? about, network } })} />
         </div>
         {starting.error && <Refusal error={starting.error} />}
       </form>

@@ -7,6 +7,7 @@ import { deleteRelease, useReleases } from "@/api/upgrades";
 import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
 import { octets } from "@/lib/units";
+import { quoted } from "@/lib/write";
 import { Age } from "@/ui/age";
 import { Confirm } from "@/ui/confirm";
 import { CopyLine } from "@/ui/copy-line";
@@ -64,7 +65,7 @@ export function Releases() {
           title={`${t("action.delete")}: ${deleting}`}
           blast={t("upgrades.deleteBlast")}
           verb={t("action.delete")}
-          write={() => ({ method: "DELETE", path: `/api/v1/releases/${encodeURIComponent(deleting)}` })}
+          write={() => ({ method: "DELETE", path: `/api/v1/releases/${encodeURIComponent(deleting)}`, basalt: `basalt release delete ${quoted(deleting)}`, resource: { kind: "releases", name: deleting, network: null } })}
           act={async () => {
             await deleteRelease(deleting);
             await client.invalidateQueries({ queryKey: ["releases"] });

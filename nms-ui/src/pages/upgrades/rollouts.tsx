@@ -1,19 +1,20 @@
-import { Button, Drawer } from "@mantine/core";
+import { Drawer } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useMemo } from "react";
 import type { Rollout } from "@/api/answers";
-import type { Schemas } from "@/api/objects";
 import { actOnRollout, rolloutsPath, useRollouts } from "@/api/upgrades";
-import { useMayChange, useNetwork } from "@/app/network";
+import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
+import { STEPS, STEP_TONES, actsOf, counts, stateOf, stepOf, type Act, type Step } from "@/lib/rollout";
 import { useAddress } from "@/lib/search";
+import { ofNetwork, quoted } from "@/lib/write";
 import { Age } from "@/ui/age";
-import { Confirm } from "@/ui/confirm";
 import { DataTable, type Column } from "@/ui/data-table";
 import { GatewayLink } from "@/ui/links";
 import { Empty, Facts, Loaded, Missing, Panel } from "@/ui/page";
+import { Acts, StateMark, StepsBar } from "@/ui/rollout";
 import { Status } from "@/ui/status";
-import { STATE_TONES, STEPS, STEP_TONES, actsOf, counts, stageOf, stateOf, stepOf, type Step } from "./progress";
+import { stageOf } from "./progress";
 
 /** Rollouts, the newest first; those that go on stand open. */
 export function Rollouts() {
@@ -49,8 +50,6 @@ export function Rollouts() {
 }
 
 function One({ of, open }: { of: Rollout; open: () => void }) {
-  const { t } = useWords();
-  const state = stateOf(of.state);
   return (
     <Panel
       title={
@@ -63,7 +62,7 @@ function One({ of, open }: { of: Rollout; open: () => void }) {
           <span className="soft">
             {of.created_by}, <Age at={of.created_at} />
           </span>
-          <Status tone={STATE_TONES[state]}>{t(`upgrades.state.${state}`)}</Status>
+          <StateMark of={stateOf(of.state)} />
         </>
       }
     >
@@ -72,36 +71,19 @@ function One({ of, open }: { of: Rollout; open: () => void }) {
         <p className="soft" style={{ margin: 0 }}>
           <Stage of={of} /> {of.words}
         </p>
-        <Acts of={of} />
+        <WhatToDo of={of} />
       </div>
     </Panel>
   );
 }
 
-/** Gateways by step, as a bar and in numbers. */
 function Bar({ of }: { of: Rollout }) {
   const { t } = useWords();
-  const found = counts(of);
-  const all = Math.max(1, of.gateways.length);
-  const told = STEPS.filter((step) => found[step] > 0);
-  return (
-    <>
-      <div className="steps-bar" role="img" aria-label={told.length === 0 ? t("upgrades.noGateways") : told.map((step) => `${t(`upgrades.step.${step}`)}: ${found[step]}`).join(", ")}>
-        {told.map((step) => (
-          <span key={step} className={step} style={{ width: `${(100 * found[step]) / all}%` }} />
-        ))}
-      </div>
-      <div className="row">
-        {told.map((step) => (
-          <Status key={step} tone={STEP_TONES[step]}>
-            {t(`upgrades.step.${step}`)} {found[step]}
-          </Status>
-        ))}
-        <span className="soft">{t("upgrades.ofAll", { count: of.gateways.length })}</span>
-      </div>
-    </>
-  );
+  return <StepsBar gateways={of.gateways} words={(step) => t(`upgrades.step.${stepHere(step)}`)} none={t("upgrades.noGateways")} />;
 }
+
+/** A program is not taken as configuration is: its gateways are upgrading. */
+const stepHere = (step: Step) => (step === "taking" ? "upgrading" : step);
 
 function Stage({ of }: { of: Rollout }) {
   const { t } = useWords();
@@ -121,32 +103,17 @@ function Stage({ of }: { of: Rollout }) {
   );
 }
 
-/** What can be done with it now, each with what it touches. */
-function Acts({ of }: { of: Rollout }) {
+function WhatToDo({ of }: { of: Rollout }) {
   const { t } = useWords();
   const network = useNetwork();
   const client = useQueryClient();
-  const mayChange = useMayChange();
-  const [asked, setAsked] = useState<Schemas["RolloutAct"] | null>(null);
-  const acts = actsOf(stateOf(of.state));
-  if (!mayChange || acts.length === 0) return null;
-  const act = async (what: Schemas["RolloutAct"]) => {
+  const upgraded = of.gateways.filter((it) => it.upgraded).length;
+  const act = async (what: Act) => {
     await actOnRollout(network, of.id, what);
     await client.invalidateQueries({ queryKey: ["rollouts", network] });
   };
-  const upgraded = of.gateways.filter((it) => it.upgraded).length;
-  return (
-    <div className="row">
-      {acts.map((it) => (
-        <Button key={it} size="xs" variant={it === "resume" ? "filled" : "default"} onClick={() => setAsked(it)}>
-          {t(`upgrades.act.${it}`)}
-        </Button>
-      ))}
-      {asked && (
-        <Confirm title={`${t(`upgrades.act.${asked}`)}: ${of.plan.tier} → ${of.version}`} blast={t(`upgrades.blast.${asked}`, { count: asked === "roll-back" ? upgraded : counts(of).waiting })} verb={t(`upgrades.act.${asked}`)} write={() => ({ method: "POST", path: `${rolloutsPath(network)}/${of.id}/act`, body: { act: asked } })} act={() => act(asked)} onClose={() => setAsked(null)} />
-      )}
-    </div>
-  );
+  const blast = (what: Act) => t(`upgrades.blast.${what}`, { count: what === "roll-back" ? upgraded : counts(of.gateways).waiting });
+  return <Acts title={`${of.plan.tier} → ${of.version}`} state={stateOf(of.state)} blast={blast} path={`${rolloutsPath(network)}/${of.id}/act`} basalt={(what) => `basalt upgrade ${what} ${quoted(of.id)}${ofNetwork(network)}`} act={act} />;
 }
 
 type Row = Rollout["gateways"][number];
@@ -167,7 +134,7 @@ function Detail({ of }: { of: Rollout }) {
   return (
     <div className="stack">
       <Bar of={of} />
-      <Acts of={of} />
+      <WhatToDo of={of} />
       <Facts
         of={[
           [t("upgrades.release"), plan.release],
@@ -185,5 +152,5 @@ function Detail({ of }: { of: Rollout }) {
 
 function StepMark({ of }: { of: Step }) {
   const { t } = useWords();
-  return <Status tone={STEP_TONES[of]}>{t(`upgrades.step.${of}`)}</Status>;
+  return <Status tone={STEP_TONES[of]}>{t(`upgrades.step.${stepHere(of)}`)}</Status>;
 }

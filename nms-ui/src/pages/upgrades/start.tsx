@@ -6,6 +6,7 @@ import { rolloutsPath, startRollout, useReleases } from "@/api/upgrades";
 import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
+import { ofNetwork, quoted } from "@/lib/write";
 import { CopyAs } from "@/ui/copy-as";
 import { Notice, Refusal } from "@/ui/page";
 
@@ -18,6 +19,13 @@ const FIELDS: { key: Numbered; label: "upgrades.canary" | "upgrades.soakMinutes"
   { key: "at_once", label: "upgrades.atOnce", least: 1, most: 1000 },
   { key: "most_failures", label: "upgrades.most", least: 0, most: 1000 },
 ];
+
+/** The same by the `basalt` command. */
+function asCommand(plan: Plan, network: string): string {
+  const { tier, release, canary_percent, soak_minutes, at_once, most_failures, rate, roll_back, downgrade } = plan;
+  const numbers = `--canary ${canary_percent} --soak ${soak_minutes} --at-once ${at_once} --most-failures ${most_failures} --rate ${rate}`;
+  return `basalt upgrade tier ${quoted(tier)} --release ${quoted(release)} ${numbers}${roll_back ? "" : " --pause-only"}${downgrade ? " --downgrade" : ""}${ofNetwork(network)}`;
+}
 
 /** Plans a rollout and says which gateways it touches. */
 export function Start({ onClose }: { onClose: () => void }) {
@@ -60,7 +68,7 @@ export function Start({ onClose }: { onClose: () => void }) {
           <Button type="submit" size="sm" disabled={!plan.tier || !plan.release} loading={starting.isPending}>
             {t("upgrades.start")}
           </Button>
-          <CopyAs write={() => ({ method: "POST", path: rolloutsPath(network), body: plan, resource: { kind: "rollouts", name: plan.tier, network } })} />
+          <CopyAs write={() => ({ method: "POST", path: rolloutsPath(network), body: plan, basalt: asCommand(plan, network), resource: { kind: "rollouts", name: plan.tier, network } })} />
         </div>
       </form>
     </Drawer>

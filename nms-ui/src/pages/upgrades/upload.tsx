@@ -7,7 +7,7 @@ import { octets } from "@/lib/units";
 import { CopyAs } from "@/ui/copy-as";
 import { Notice, Refusal } from "@/ui/page";
 import { useSay } from "@/ui/toast";
-import { fromFileName, hex } from "./progress";
+import { fromFileName, hex, nameOf } from "./progress";
 
 const EMPTY = { product: "agwd", version: "", platform: "x86_64-linux", channel: "stable", sha256: "", signature: "" };
 type Told = typeof EMPTY;
@@ -69,7 +69,7 @@ export function Upload({ onClose }: { onClose: () => void }) {
           <Button type="submit" size="sm" loading={adding.isPending}>
             {t("upgrades.add")}
           </Button>
-          <CopyAs write={() => ({ method: "POST", path: "/api/v1/releases", body: { ...told, size: file?.size ?? 0 }, basalt: `basalt release add ${told.product} --key release.key --channel ${told.channel}` })} />
+          <CopyAs write={() => ({ method: "POST", path: "/api/v1/releases", body: { ...told, size: file?.size ?? 0 }, basalt: `basalt release add ${told.product} --key release.key --channel ${told.channel}`, resource: { kind: "releases", name: nameOf(told), network: null } })} />
         </div>
       </form>
     </Drawer>

@@ -39,7 +39,7 @@ interface Props {
   onSaved?: (stored: AnyObject) => void;
 }
 
-export function Editor({ form, name, onClose, onSaved }: Props) {
+export default function Editor({ form, name, onClose, onSaved }: Props) {
   const { t } = useWords();
   const existing = useQuery({
     queryKey: ["editing", form.network, form.collection, name],
