@@ -62,12 +62,14 @@ pub(crate) const fn by_index(_field: &str) -> String {
     String::new()
 }
 
-/// Objects of a kind and a network by their names: each is looked for by itself. Asked for all names at once, a database that has not
-/// counted its rows yet, as in a first import, reads all objects of the network for each statement.
+/// Objects of a kind and a network by their names: each is looked for by itself, as the first of its name or a later one, which only the
+/// primary key finds in order. Asked for all names at once, a database that has not counted its rows yet, as in a first import, reads all
+/// objects of the network for each statement.
 pub(crate) fn named(columns: &str, _count: usize) -> String {
     format!(
         "SELECT found.* FROM UNNEST($3::text[]) AS wanted (wanted) CROSS JOIN LATERAL \
-         (SELECT {columns} FROM objects WHERE kind = $1 AND network = $2 AND name = wanted OFFSET 0) AS found"
+         (SELECT {columns} FROM objects WHERE kind = $1 AND network = $2 AND name >= wanted ORDER BY name LIMIT 1) AS found \
+         WHERE found.name = wanted"
     )
 }
 
