@@ -3,6 +3,7 @@
 //! What goes where is data: `packaging/debian/packages.toml`, the units, configurations and maintainer scripts beside it. The
 //! same commit gives the same octets: times are the commit's, owners are root, and nothing of this machine is in a package.
 
+mod cross;
 mod deb;
 mod proof;
 mod rights;
@@ -18,6 +19,8 @@ use serde::Deserialize;
 use crate::steps::{Outcome, Step, shown};
 use crate::{console, demo, ebpf, env};
 
+use cross::Architecture;
+
 pub(crate) use proof::prove;
 pub(crate) use rights::demo_within;
 
@@ -27,6 +30,9 @@ pub(crate) struct Options {
     /// Take what `make demo` or an earlier run built, instead of building for release
     #[arg(long)]
     built: bool,
+    /// For machines of another kind than this one: arm64 or amd64
+    #[arg(long)]
+    architecture: Option<String>,
     /// Instead of the workspace's version
     #[arg(long)]
     version: Option<String>,
@@ -118,10 +124,12 @@ impl Sources {
 /// Makes all packages.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let profile = if options.built { demo::PROFILE } else { "release" };
+    let architecture = options.architecture.as_deref().map_or_else(Architecture::own, Architecture::named)?;
     if !options.built {
-        build()?;
+        build(&architecture)?;
     }
-    let made = make(options.version.as_deref(), profile, SMALL, &env::root()?.join(&options.into))?;
+    let into = env::root()?.join(&options.into);
+    let made = make(options.version.as_deref(), (&architecture, profile), SMALL, &into)?;
     if let Some(key) = &options.sign {
         sign(&options.into, key)?;
     }
@@ -136,23 +144,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn build() -> Result<()> {
+fn build(architecture: &Architecture) -> Result<()> {
     let mut steps = crate::steps::Steps::new(3, &[]);
     steps.step("console", console::build);
     steps.step("eBPF", |_| ebpf::build(true).map(|object| Outcome::Passed(object.display().to_string())));
     steps.step("programs", |step: &mut Step| {
         let mut cargo = env::cargo(&["build", "--release", "--locked"])?;
         cargo.args(["-p", "agwd", "-p", "basalt-cli", "-p", "orchestratord", "-p", "fegd"]);
+        architecture.prepare(&mut cargo)?;
         step.run(cargo)?;
         Ok(Outcome::Passed(String::new()))
     });
     if steps.close() { Ok(()) } else { bail!("what is to be packed was not built") }
 }
 
-/// Packages, checksums and bills of materials of what is built with this profile.
+/// Packages, checksums and bills of materials of what is built for a kind of machine with a profile.
 fn make(
     version: Option<&str>,
-    profile: &str,
+    (architecture, profile): (&Architecture, &str),
     compression: &'static [&'static str],
     into: &Path,
 ) -> Result<Vec<PathBuf>> {
@@ -160,7 +169,7 @@ fn make(
     let text = fs::read_to_string(root.join("packaging/debian/packages.toml")).context("packages.toml")?;
     let recipes: Recipes = toml::from_str(&text).context("packages.toml")?;
     let target = env::target()?;
-    let sources = Sources { root, programs: target.join(profile), bpf: target.join("bpf") };
+    let sources = Sources { root, programs: architecture.programs(&target, profile), bpf: target.join("bpf") };
     let release = deb::Release {
         version: version.map_or_else(workspace_version, |version| Ok(version.to_owned()))?,
         epoch: epoch(),
@@ -172,7 +181,7 @@ fn make(
     fs::create_dir_all(into).with_context(|| format!("cannot make {}", into.display()))?;
     let mut made = Vec::new();
     for recipe in &recipes.package {
-        made.push(deb::pack(&recipes.common, recipe, &release, &sources, into)?);
+        made.push(deb::pack(&recipes.common, recipe, (&release, architecture), &sources, into)?);
     }
     sbom::write(&release, into)?;
     checksums(into)?;

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::cross::Architecture;
 use super::{Common, Recipe, Sources, checked};
 use crate::env;
 
@@ -24,11 +25,10 @@ pub(super) struct Release {
 pub(super) fn pack(
     common: &Common,
     recipe: &Recipe,
-    release: &Release,
+    (release, architecture): (&Release, &Architecture),
     sources: &Sources,
     into: &Path,
 ) -> Result<PathBuf> {
-    let architecture = env::output("dpkg", &["--print-architecture"]).context("this is no Debian: dpkg is missing")?;
     let stage = into.join("stage").join(&recipe.name);
     for file in &recipe.files {
         let mode = u32::from_str_radix(file.mode.as_deref().unwrap_or("644"), 8).context("mode")?;
@@ -37,13 +37,13 @@ pub(super) fn pack(
         put(&stage, &file.to, &octets, mode)?;
     }
     for program in &recipe.programs {
-        let mut strip = Command::new("strip");
+        let mut strip = Command::new(architecture.tool("strip"));
         strip.args(["--strip-unneeded", "--remove-section=.comment"]).arg(below(&stage, program));
         checked(strip)?;
     }
     documents(&stage, recipe, release, sources)?;
-    control_folder(&stage, common, recipe, release, &architecture, sources)?;
-    let package = into.join(format!("{}_{}_{architecture}.deb", recipe.name, release.version));
+    control_folder(&stage, common, recipe, (release, architecture), sources)?;
+    let package = into.join(format!("{}_{}_{}.deb", recipe.name, release.version, architecture.name));
     let mut dpkg = Command::new("dpkg-deb");
     dpkg.arg("--root-owner-group").args(release.compression).arg("--build").arg(&stage).arg(&package);
     dpkg.env("SOURCE_DATE_EPOCH", &release.epoch);
@@ -99,18 +99,17 @@ fn control_folder(
     stage: &Path,
     common: &Common,
     recipe: &Recipe,
-    release: &Release,
-    architecture: &str,
+    (release, architecture): (&Release, &Architecture),
     sources: &Sources,
 ) -> Result<()> {
     let sums = md5sums(stage)?;
     let kilobytes = size(stage)?.div_ceil(1024);
-    let mut depends = linked_with(stage, recipe)?;
+    let mut depends = linked_with(stage, recipe, architecture)?;
     depends.extend(recipe.depends.iter().cloned());
     let mut control = format!(
-        "Package: {}\nVersion: {}\nArchitecture: {architecture}\nMaintainer: {}\nInstalled-Size: {kilobytes}\n\
+        "Package: {}\nVersion: {}\nArchitecture: {}\nMaintainer: {}\nInstalled-Size: {kilobytes}\n\
          Section: {}\nPriority: optional\n",
-        recipe.name, release.version, common.maintainer, common.section
+        recipe.name, release.version, architecture.name, common.maintainer, common.section
     );
     for (field, packages) in [("Depends", &depends), ("Recommends", &recipe.recommends), ("Suggests", &recipe.suggests)]
     {
@@ -147,12 +146,13 @@ fn filled(script: &str, recipe: &Recipe) -> String {
 }
 
 /// The packages of the libraries that the programs are linked with, as dpkg-shlibdeps finds them.
-fn linked_with(stage: &Path, recipe: &Recipe) -> Result<Vec<String>> {
+fn linked_with(stage: &Path, recipe: &Recipe, architecture: &Architecture) -> Result<Vec<String>> {
     let beside = stage.with_extension("shlibs");
     fs::create_dir_all(beside.join("debian"))?;
     fs::write(beside.join("debian/control"), format!("Source: {0}\n\nPackage: {0}\nArchitecture: any\n", recipe.name))?;
     let mut command = Command::new("dpkg-shlibdeps");
     command.arg("-O").args(recipe.programs.iter().map(|program| below(stage, program))).current_dir(&beside);
+    architecture.host(&mut command);
     let output = command.output().context("dpkg-shlibdeps is missing: apt-get install dpkg-dev")?;
     if !output.status.success() {
         bail!("dpkg-shlibdeps: {}", String::from_utf8_lossy(&output.stderr));

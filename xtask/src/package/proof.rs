@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::cross::Architecture;
 use super::{FAST, make};
 use crate::steps::{Outcome, Step};
 use crate::{demo, env};
@@ -22,13 +23,15 @@ pub(crate) fn prove(step: &mut Step) -> Result<Outcome> {
     }
     let folder = env::target()?.join("package-proof");
     let (older, newer) = (folder.join(OLDER), folder.join(NEWER));
-    let made = make(Some(OLDER), demo::PROFILE, FAST, &older)?;
+    let own = Architecture::own()?;
+    let built = (&own, demo::PROFILE);
+    let made = make(Some(OLDER), built, FAST, &older)?;
     let first = fs::read(older.join("SHA256SUMS"))?;
-    make(Some(OLDER), demo::PROFILE, FAST, &older)?;
+    make(Some(OLDER), built, FAST, &older)?;
     if fs::read(older.join("SHA256SUMS"))? != first {
         bail!("packed twice, the packages differ: {}", older.display());
     }
-    make(Some(NEWER), demo::PROFILE, FAST, &newer)?;
+    make(Some(NEWER), built, FAST, &newer)?;
     let mut said = vec!["reproducible".to_owned()];
     if env::has_program("lintian") {
         let mut lintian = Command::new("lintian");
