@@ -25,6 +25,8 @@ use crate::{stop, sys};
 const METRICS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9105);
 /// How long a gateway may take to start.
 const START_LIMIT: Duration = Duration::from_secs(120);
+/// So long events are followed at most, seconds.
+const WATCHED_S: &str = "300";
 
 /// What a gateway is started with.
 #[derive(Clone, Debug)]
@@ -254,7 +256,9 @@ impl Gateway {
     /// # Errors
     /// The command cannot be started, or does not watch in time.
     pub fn follow_events(&self) -> Result<Child> {
-        let mut command = Command::new(&self.programs.basalt);
+        // Bounded: whoever reads waits no longer for an event than that.
+        let mut command = Command::new("timeout");
+        command.arg(WATCHED_S).arg(&self.programs.basalt);
         command.arg("--socket").arg(self.socket()).args(["events", "-f", "-n", "1", "-o", "json"]);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         // What was before is told first: whoever has told it watches.
