@@ -18,6 +18,7 @@ const ABOVE = [
   ["palette", "", (page) => page.keyboard.press("Control+k")],
   ["add gateway", "gateways", (page) => page.getByRole("button", { name: "Add a gateway" }).first().click()],
   ["account", "", (page) => page.getByRole("button", { name: "Account" }).click()],
+  ["plan of a staged change", "policies?id=home", (page) => page.getByRole("button", { name: "Roll out in stages" }).click()],
   ["change many", "subscribers", (page) => page.getByRole("button", { name: "Change many" }).click()],
 ];
 

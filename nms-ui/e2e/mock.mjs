@@ -181,6 +181,46 @@ const TESTS = {
     await page.getByRole("row", { name: /agwd-0.4.0-x86_64-linux.*complete/ }).waitFor();
   },
 
+  async "a change is rolled out in stages, paused after being told what that does, and taken back"(page, at) {
+    await page.goto(`${at}/n/demo/policies?id=business`);
+    const panel = page.getByRole("dialog");
+    await panel.getByLabel("Title").fill("Business, faster");
+    await panel.getByRole("button", { name: "Roll out in stages" }).click();
+    await panel.getByRole("cell", { name: "Business, faster" }).waitFor();
+    await panel.getByText(/Reaches up to 9 gateways: 1 first/).waitFor();
+    await panel.getByRole("textbox", { name: "Go first" }).fill("34");
+    await panel.getByText(/Reaches up to 9 gateways: 4 first/).waitFor();
+    await panel.getByRole("button", { name: "Begin" }).click();
+    await page.waitForURL(/configuration\?tab=staged&id=/);
+    await panel.getByText("The first 34 % are being looked at").waitFor();
+    await panel.getByRole("timer").filter({ hasText: /^(30:00|29:\d\d) left of the look$/ }).waitFor();
+    await panel.getByRole("button", { name: "Pause" }).click();
+    const asked = page.getByRole("dialog", { name: /^Pause/ });
+    await asked.getByText("5 gateways keep waiting").waitFor();
+    await asked.getByRole("button", { name: "Pause" }).click();
+    await panel.getByText("paused").waitFor();
+    await panel.getByRole("button", { name: "Roll back" }).click();
+    await page.getByText("4 gateways go back to what they had").waitFor();
+    await page.getByRole("dialog", { name: /^Roll back/ }).getByRole("button", { name: "Roll back" }).click();
+    await panel.getByText("taken back").waitFor();
+    await page.goto(`${at}/n/demo/policies?id=business`);
+    await becomes("the object stays as it was", () => page.getByRole("dialog").getByLabel("Title").inputValue(), (title) => title === "Business");
+  },
+
+  async "of an object whose change goes on in stages that is told, and a second one is refused"(page, at) {
+    await page.goto(`${at}/n/demo/policies?tab=apns&id=internet`);
+    const panel = page.getByRole("dialog");
+    await panel.getByText("A staged change of this object goes on").waitFor();
+    await panel.getByLabel("QCI").fill("8");
+    await panel.getByRole("button", { name: "Roll out in stages" }).click();
+    await panel.getByRole("button", { name: "Begin" }).click();
+    await panel.getByRole("alert").filter({ hasText: "a staged change of apns/internet goes on" }).waitFor();
+    await panel.getByRole("button", { name: "Back to the form" }).click();
+    await becomes("what was typed is still there", () => panel.getByLabel("QCI").inputValue(), (qci) => qci === "8");
+    await panel.getByRole("link", { name: "Look at it" }).click();
+    await page.getByRole("dialog", { name: "apns/internet" }).getByRole("row", { name: /gw-0001.*have it/ }).waitFor();
+  },
+
   async "a phone's signalling is recorded, read as a ladder, found in, saved and deleted"(page, at) {
     await page.goto(`${at}/n/demo/subscribers/001010000000005`);
     await page.getByRole("button", { name: "Trace", exact: true }).click();

@@ -5,8 +5,8 @@ const PROGRAM = { name: "agwd-9.9.9-x86_64-linux", mimeType: "application/octet-
 
 /** A program is uploaded in pieces with its digest, and a rollout to a tier of no gateways is started, told, and ended; then both go. */
 export async function upgrades(page, at) {
-  await page.goto(`${at}/n/demo/configuration`);
-  await page.getByRole("region", { name: /rollout/i }).getByRole("button", { name: "Add", exact: true }).first().click();
+  await page.goto(`${at}/n/demo/configuration?tab=tiers`);
+  await page.getByRole("button", { name: "Add", exact: true }).first().click();
   const tier = page.getByRole("dialog");
   await tier.getByRole("textbox", { name: /^Name/ }).fill("spare");
   await tier.getByRole("button", { name: "Save" }).click();

@@ -80,6 +80,8 @@ export async function upgradeInside() {
     step("the first user is made by the setup link");
     await joined(page, server.address, (token) => basalt("gateway", "join", token));
     step("a gateway joined by the line of the page, which saw it come");
+    await stagedChange(page, server.address);
+    step("a new access point reached the gateway in stages, and is an object of the network at the end");
     await uploaded(page, server.address, program, release, key.sign(release, program));
     step(`${release.product} ${NEW} is uploaded with its signature`);
     await rolledOut(page, server.address);
@@ -121,6 +123,23 @@ async function joined(page, at, join) {
   const { status, stderr } = join((await line.innerText()).trim().split(" ").at(-1));
   if (status !== 0) throw new Error(`the gateway does not join: ${stderr}`);
   await page.getByRole("dialog").getByRole("link", { name: GATEWAY }).waitFor();
+}
+
+/** An access point that is rolled out: the gateway has it, then the network. */
+async function stagedChange(page, at) {
+  await page.goto(`${at}/n/${NETWORK}/policies?tab=apns`);
+  await page.getByRole("button", { name: "Add", exact: true }).first().click();
+  const panel = page.getByRole("dialog");
+  await panel.getByRole("textbox", { name: /^Name/ }).fill("field");
+  await panel.getByRole("button", { name: "Roll out in stages" }).click();
+  await panel.getByText("Reaches 1 gateway: 1 first").waitFor();
+  await panel.getByRole("textbox", { name: "Minutes the first are looked at" }).fill("0");
+  await panel.getByRole("button", { name: "Begin" }).click();
+  await page.waitForURL(/configuration\?tab=staged&id=/);
+  await panel.getByRole("row", { name: new RegExp(`${GATEWAY}.*have it`) }).waitFor();
+  await panel.getByText("done", { exact: true }).waitFor();
+  await page.goto(`${at}/n/${NETWORK}/policies?tab=apns`);
+  await page.getByRole("button", { name: "field", exact: true }).waitFor();
 }
 
 async function uploaded(page, at, program, release, signature) {

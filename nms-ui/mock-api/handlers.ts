@@ -1,5 +1,6 @@
 // What the orchestrator would answer. Error paths are reached by what is sent, as with the real one: a name `fails` answers 503,
 // an old entity tag 412, a row without IMSI 422.
+import type { ConfigRolloutRequest } from "@/api/config-rollouts";
 import type { TraceRequest } from "@/api/traces";
 import type { AnyObject, Schemas } from "@/api/objects";
 import { differences } from "@/lib/diff";
@@ -149,6 +150,8 @@ function inNetwork(call: Call, network: string, what: string): Response {
       return json(202, sentTo(world, name ?? "")[0]);
     case "rollouts":
       return rollouts(call);
+    case "config-rollouts":
+      return staged(call);
     case "traces":
       return traces(call);
     case "kpis":
@@ -188,6 +191,20 @@ function rollouts({ world, method, parts, text }: Call): Response {
   if (parts[4] !== "act") return json(201, world.upgrades.start(told));
   const found = world.upgrades.act(parts[3] ?? "", told.act);
   return found ? json(200, found) : notFound();
+}
+
+function staged({ world, method, parts, text }: Call): Response {
+  const [, , , id, more] = parts;
+  if (method === "GET") return id === undefined ? items(world.staged.list()) : json(200, world.staged.find(id) ?? null);
+  if (more === "act") {
+    const found = world.staged.act(id ?? "", (JSON.parse(text) as Schemas["RolloutActRequest"]).act);
+    return found ? json(200, found) : notFound();
+  }
+  const wanted = JSON.parse(text) as ConfigRolloutRequest;
+  const faults = wanted.changes.flatMap((it, at) => check(it.kind, (it.body ?? {}) as Record<string, unknown>).map((fault) => ({ ...fault, path: `/changes/${at}/body${fault.path}` })));
+  if (faults.length > 0) return problem(422, "invalid-document", `${faults.length} field(s) are wrong`, { errors: faults });
+  const made = world.staged.start(wanted);
+  return typeof made === "string" ? problem(409, "conflict", `a staged change of ${made} goes on`) : json(201, made);
 }
 
 function traces({ world, method, parts, text }: Call): Response {

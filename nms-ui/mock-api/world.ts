@@ -2,6 +2,7 @@
 import type { GatewayState, Phone } from "@/api/answers";
 import { Traces } from "./traces";
 import { Upgrades } from "./upgrades";
+import { Staged } from "./staged";
 import type { AnyObject } from "@/api/objects";
 
 export interface Size {
@@ -54,6 +55,7 @@ export class World {
     { name: "joe", grants: [{ role: "operator", scope: { network: "demo" } }], locked_until: 0, created_at: Date.now() - 300 * HOUR },
   ];
   readonly upgrades: Upgrades;
+  readonly staged: Staged;
   readonly traces: Traces;
   private next = 1;
 
@@ -61,6 +63,7 @@ export class World {
     this.size = size;
     this.fill();
     this.upgrades = new Upgrades(this);
+    this.staged = new Staged(this);
     this.traces = new Traces(this);
   }
 

@@ -16,6 +16,7 @@ interface Form {
 
 const FORMS: Form[] = [
   { file: "ui/editor/editor.tsx", path: "/n/demo/policies?id=home" },
+  { file: "ui/editor/stage.tsx", path: "/n/demo/policies?id=home", press: [/^Roll out in stages/] },
   { file: "pages/access/keys.tsx", path: "/n/demo/access?tab=keys", press: ["Add"], isWithoutCommand: true },
   { file: "pages/access/mine.tsx", path: "/n/demo/access", isWithoutCommand: true },
   { file: "pages/access/users.tsx", path: "/n/demo/access?tab=users", press: ["Add"], isWithoutCommand: true },

@@ -29,7 +29,7 @@ export function StepsBar({ gateways, words, none }: BarProps) {
     <>
       <div className="steps-bar" role="img" aria-label={told.length === 0 ? none : told.map((step) => `${words(step)}: ${found[step]}`).join(", ")}>
         {told.map((step) => (
-          <span key={step} className={step} style={{ width: `${(100 * found[step]) / all}%` }} />
+          <span key={step} data-step={step} style={{ width: `${(100 * found[step]) / all}%` }} />
         ))}
       </div>
       <div className="row">

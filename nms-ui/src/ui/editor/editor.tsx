@@ -1,20 +1,24 @@
 // Makes, changes and deletes one object: a form, its document, its history; conflicts as a difference.
 import { Button, Drawer, Tabs, TextInput, Textarea } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState, type FormEvent, type ReactNode } from "react";
+import { Suspense, lazy, useState, type FormEvent, type ReactNode } from "react";
 import { request } from "@/api/client";
 import { forget, learn, objectPath, put, remove, type AnyObject } from "@/api/objects";
 import { Refused, toProblem } from "@/api/problem";
 import { useWords, type MessageKey } from "@/i18n";
 import { differences } from "@/lib/diff";
+import { stageable } from "@/lib/reach";
 import { Age } from "@/ui/age";
 import { Confirm } from "@/ui/confirm";
 import { CopyAs } from "@/ui/copy-as";
 import { DiffView } from "@/ui/diff-view";
-import { Loaded, Notice, Refusal } from "@/ui/page";
+import { Loaded, Loading, Notice, Refusal } from "@/ui/page";
 import { useSay } from "@/ui/toast";
 import { FieldInput, type Field } from "./fields";
 import { History } from "./history";
+import { UnderWay } from "./under-way";
+
+const StagePlan = lazy(() => import("./stage"));
 
 /** How a kind of object is edited. */
 export interface ObjectForm {
@@ -75,6 +79,7 @@ function Form({ form, known, onClose, onSaved }: FormProps) {
   const [name, setName] = useState(known?.name ?? "");
   const [body, setBody] = useState(known?.body ?? form.start);
   const [theirs, setTheirs] = useState<AnyObject | null>(null);
+  const [staged, setStaged] = useState<"change" | "delete" | null>(null);
   const path = objectPath(form.network, form.collection, name);
   const done = (stored: AnyObject, words: string) => {
     learn(client, form.network, form.collection, stored);
@@ -103,9 +108,20 @@ function Form({ form, known, onClose, onSaved }: FormProps) {
     };
     return <Conflict base={known?.body} theirs={theirs} mine={body} choose={choose} />;
   }
+  // A network is staged among its own gateways.
+  const network = form.collection === "networks" ? name : form.network;
+  const canStage = network !== null && stageable(form.collection, known !== null);
+  if (staged && network !== null) {
+    return (
+      <Suspense fallback={<Loading />}>
+        <StagePlan network={network} collection={form.collection} name={name} before={known?.body ?? null} after={staged === "delete" ? null : body} onBack={() => setStaged(null)} />
+      </Suspense>
+    );
+  }
   const resource = { kind: form.collection, name, network: form.network };
   return (
     <form onSubmit={submit} className="stack">
+      {known && canStage && <UnderWay network={network} collection={form.collection} name={name} />}
       <Tabs defaultValue="form" keepMounted={false}>
         <Tabs.List mb="md">
           <Tabs.Tab value="form">{t("editor.form")}</Tabs.Tab>
@@ -134,9 +150,14 @@ function Form({ form, known, onClose, onSaved }: FormProps) {
         <Button type="submit" size="sm" loading={saving.isPending}>
           {t("action.save")}
         </Button>
+        {canStage && (
+          <Button size="sm" variant="default" disabled={name === ""} onClick={() => setStaged("change")}>
+            {t("staged.start")}
+          </Button>
+        )}
         <CopyAs write={() => ({ method: "PUT", path, body, resource })} />
         <span style={{ flex: 1 }} />
-        {known && <Delete form={form} known={known} onDone={onClose} />}
+        {known && <Delete form={form} known={known} onDone={onClose} onStage={canStage && stageable(form.collection, false) ? () => setStaged("delete") : undefined} />}
       </div>
     </form>
   );
@@ -203,7 +224,14 @@ function Conflict({ theirs, mine, choose }: ConflictProps) {
   );
 }
 
-function Delete({ form, known, onDone }: { form: ObjectForm; known: AnyObject; onDone: () => void }) {
+interface DeleteProps {
+  form: ObjectForm;
+  known: AnyObject;
+  onDone: () => void;
+  onStage: (() => void) | undefined;
+}
+
+function Delete({ form, known, onDone, onStage }: DeleteProps) {
   const { t } = useWords();
   const say = useSay();
   const client = useQueryClient();
@@ -220,7 +248,13 @@ function Delete({ form, known, onDone }: { form: ObjectForm; known: AnyObject; o
         {t("action.delete")}
       </Button>
       {isAsked && (
-        <Confirm title={`${t("action.delete")}: ${known.name}`} blast={form.blast?.(known.name) ?? t("confirm.type")} verb={t("action.delete")} write={() => ({ method: "DELETE", path: objectPath(form.network, form.collection, known.name), resource: { kind: form.collection, name: known.name, network: form.network } })} act={act} onClose={() => setAsked(false)} />
+        <Confirm title={`${t("action.delete")}: ${known.name}`} blast={form.blast?.(known.name) ?? t("confirm.type")} verb={t("action.delete")} write={() => ({ method: "DELETE", path: objectPath(form.network, form.collection, known.name), resource: { kind: form.collection, name: known.name, network: form.network } })} act={act} onClose={() => setAsked(false)}>
+          {onStage && (
+            <button type="button" className="linkish" onClick={onStage}>
+              {t("staged.deleteInstead")}
+            </button>
+          )}
+        </Confirm>
       )}
     </>
   );
