@@ -12,10 +12,13 @@ use crate::radio::Connection;
 /// A phone that says that it is connected must be able to send within this time.
 const DARK: Duration = Duration::from_secs(40);
 
-/// A way through the data plane that a death of the process must not touch.
+/// A way through the data plane that a death of the process must not touch. It ends when its phone goes on to another base station,
+/// whose first packets may overtake the message that moves the tunnel (the real data plane holds them meanwhile).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Steady {
     pub connection: Connection,
+    /// The base station that the phone is at.
+    pub station: usize,
     pub imsi: Imsi,
     pub teid: Teid,
     pub address: Ipv4Addr,

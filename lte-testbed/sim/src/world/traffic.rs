@@ -180,7 +180,7 @@ impl World {
         }
         let active = info.state == testbed_ran::ConnectionState::Active && handset.coming_from.is_none();
         let at = self.stations[bearer.station].address;
-        let way = Steady { connection, imsi: handset.ue.imsi(), teid, address };
+        let way = Steady { connection, station: bearer.station, imsi: handset.ue.imsi(), teid, address };
         (active && self.passes(&way, at)).then_some(way)
     }
 
@@ -198,7 +198,10 @@ impl World {
                 continue;
             };
             let handset = &self.handsets[phone];
-            let Some(bearer) = self.connections.get(&way.connection) else { continue };
+            let Some(bearer) = self.connections.get(&way.connection).filter(|bearer| bearer.station == way.station)
+            else {
+                continue;
+            };
             let station = &self.stations[bearer.station];
             let info = station.enb.connection(PhoneId(way.connection.0));
             let still = info.is_some_and(|info| info.state == testbed_ran::ConnectionState::Active);
