@@ -265,8 +265,17 @@ impl Sessions {
                 downlink_packets: usage.downlink_packets,
                 downlink_bytes: usage.downlink_bytes,
             },
-            parts: if whole { parts(tables, uplink, downlink) } else { Parts::default() },
+            parts: if whole { self.parts_ever(tables, teid, uplink, downlink) } else { Parts::default() },
         })
+    }
+
+    /// What the parts of a session have counted, also those that are no more.
+    fn parts_ever(&self, tables: &Tables, teid: u32, uplink: &Uplink, downlink: &Downlink) -> Parts {
+        let mut all = self.past.get(&teid).cloned().unwrap_or_default();
+        let now = parts(tables, uplink, downlink);
+        all.rules.extend(now.rules);
+        all.bearers.extend(now.bearers);
+        all
     }
 
     /// Gives up the counters that a reading was taken from, unless the record has another owner since.

@@ -41,7 +41,15 @@ impl Volume {
     pub const fn octets(&self) -> u64 {
         self.uplink_bytes.wrapping_add(self.downlink_bytes)
     }
+
+    /// As they lie in the tables.
+    const fn cells(&self) -> [u64; 4] {
+        [self.uplink_packets, self.uplink_bytes, self.downlink_packets, self.downlink_bytes]
+    }
 }
+
+/// Rules of a session that are no more, of which is known what they had counted.
+const MOST_PAST: usize = 256;
 
 /// What the parts of a session have carried.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -109,10 +117,30 @@ impl Sessions {
             downlink.policy.set(0);
         }
         let rules: BTreeSet<u32> = service.rules.iter().map(|rule| rule.id).collect();
-        self.drop_states(tables, uplink, &rules, &mut parts);
         let bearers: BTreeSet<u32> = service.bearers.iter().map(|bearer| bearer.teid.0).collect();
+        let shut = self.shut_bearers(tables, downlink, &bearers);
+        if shut || states(tables, uplink).any(|state| !rules.contains(&state.rule.get())) {
+            // Packets that programs have in hand are counted, too.
+            grace();
+        }
+        self.drop_states(tables, uplink, &rules, &mut parts);
         self.drop_bearers(tables, uplink, downlink, &bearers, &mut parts);
+        self.remember(teid, &parts);
         Ok(parts)
+    }
+
+    /// Keeps what parts of a session have counted that are no more.
+    fn remember(&mut self, teid: Teid, parts: &Parts) {
+        if parts.rules.is_empty() && parts.bearers.is_empty() {
+            return;
+        }
+        let past = self.past.entry(teid.0).or_default();
+        past.rules.extend(&parts.rules);
+        past.bearers.extend(&parts.bearers);
+        while past.rules.len() > MOST_PAST {
+            // Numbers are given in order: the oldest has been reported long since.
+            past.rules.pop_first();
+        }
     }
 
     /// Counters of the session's bearers and rules.
@@ -131,6 +159,7 @@ impl Sessions {
         let mut parts = Parts::default();
         self.drop_bearers(tables, uplink, downlink, &BTreeSet::new(), &mut parts);
         self.drop_states(tables, uplink, &BTreeSet::new(), &mut parts);
+        self.past.remove(&owner);
         self.rooms.leave_policy(uplink.policy.get(), owner);
         if uplink.state_count.get() != 0 {
             self.rooms.states.give(uplink.states.get(), uplink.state_count.get());
@@ -225,15 +254,16 @@ impl Sessions {
         self.rooms.policy(tables, Compiled::new(&rows, flags), owner)
     }
 
-    fn write_states(&self, tables: &Tables, uplink: &Uplink, service: &Service, plan: &Plan) {
+    fn write_states(&mut self, tables: &Tables, uplink: &Uplink, service: &Service, plan: &Plan) {
         let now = tick();
         for rule in &service.rules {
             let place = plan.places.get(&rule.id).copied().unwrap_or(0);
             let Some(state) = tables.rule_states.get((plan.first + place) as usize) else { continue };
             let fresh = plan.fresh.contains(&rule.id);
             if fresh {
-                for cell in volume_cells(state) {
-                    cell.set(0);
+                let past = self.past.get_mut(&uplink.teid.get()).and_then(|past| past.rules.remove(&rule.id));
+                for (cell, counted) in volume_cells(state).into_iter().zip(past.unwrap_or_default().cells()) {
+                    cell.set(counted);
                 }
                 state.uplink.due.set(0);
                 state.downlink.due.set(0);

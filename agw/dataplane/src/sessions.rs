@@ -7,7 +7,7 @@ use crate::ledger::Reading;
 use crate::limits::UeLimits;
 use crate::pools;
 use crate::relay::is_relay;
-use crate::service::{Rooms, Volume};
+use crate::service::{Parts, Rooms, Volume};
 use crate::tables::Tables;
 use agw_types::{IpPrefix, Peer, Prefix64, TunnelState, UeAddress};
 use basalt_ebpf_abi::{Address, Downlink, DownlinkState, Prefix, Shared64, TeidLayout, Uplink, UplinkFlags};
@@ -83,6 +83,9 @@ pub(crate) struct Sessions {
     pub(crate) accounting: bool,
     pub(crate) egress: Egresses,
     pub(crate) networks: Networks,
+    /// What rules and bearers of sessions had counted that are no more, by the session's TEID: if one comes back under its number, it goes on
+    /// from there.
+    pub(crate) past: BTreeMap<u32, Parts>,
     /// What sessions had counted whose records got another owner before they were settled.
     pub(crate) evicted: Vec<Reading>,
 }
@@ -100,6 +103,7 @@ impl Sessions {
             accounting: false,
             egress: Egresses::default(),
             networks: Networks::default(),
+            past: BTreeMap::new(),
             evicted: Vec::new(),
         }
     }

@@ -78,7 +78,7 @@ impl Sessions {
     }
 
     pub(super) fn write_bearers(
-        &self,
+        &mut self,
         tables: &Tables,
         home: &Uplink,
         block: u32,
@@ -100,8 +100,10 @@ impl Sessions {
                     cell.set(0);
                 }
                 bearer.owner.set(0);
-                for (base, now) in bearer.base.iter().zip(&bearer.volume) {
-                    base.set(now.get());
+                let past = self.past.get_mut(&home.teid.get()).and_then(|past| past.bearers.remove(&wanted.ebi));
+                let counted = past.unwrap_or_default().cells();
+                for ((base, now), counted) in bearer.base.iter().zip(&bearer.volume).zip(counted) {
+                    base.set(now.get().wrapping_sub(counted));
                 }
             }
             let mut flags =
@@ -135,6 +137,19 @@ impl Sessions {
             bearer.peer.set(peer.map_or(0, |(address, _)| Address::new(address).0));
             bearer.sequence.set(sequence.wrapping_add(1));
         }
+    }
+
+    /// Shuts the tunnels of bearers that are not to be kept; whether there were any.
+    pub(super) fn shut_bearers(&self, tables: &Tables, downlink: &Downlink, keep: &BTreeSet<u32>) -> bool {
+        let mut shut = false;
+        for bearer in bearers(tables, downlink).filter(|bearer| !keep.contains(&bearer.owner.get())) {
+            bearer.peer.set(0);
+            if let Some(record) = self.uplink_of(tables, bearer.owner.get()) {
+                mark(&record.flags, UplinkFlags::IDLE, true);
+            }
+            shut = true;
+        }
+        shut
     }
 
     /// Takes away bearers; the session keeps what they have carried.

@@ -4,7 +4,7 @@ use super::*;
 use crate::ledger::Reading;
 use crate::reports::Report;
 use crate::rules::{Allowance, Dedicated, Rule, Service, Way};
-use crate::service::Volume;
+use crate::service::{Parts, Volume};
 use crate::sessions::Sessions;
 use basalt_ebpf_abi::{Mac, Prefix};
 use basalt_pipeline::{Frame, Verdict, access, towards_phone};
@@ -499,6 +499,29 @@ fn rules_that_come_and_go_keep_their_counts() {
     assert_eq!(plane.shared.state().sessions.rooms.used(), (1, 64, 0));
     plane.apply(&DataplaneChange::Remove { teid: DEFAULT, address: UE.into() }).unwrap();
     assert_eq!(plane.shared.state().sessions.rooms.used(), (0, 0, 0));
+}
+
+#[test]
+fn what_a_rule_counted_last_is_read_after_it_has_gone() {
+    let plane = plane();
+    let call = Seen { remote_port: 4500, ..WEB };
+    let with = || Service { rules: vec![voice_rule()], bearers: vec![voice(Some(77))], ..Service::default() };
+    plane.serve(DEFAULT, UE, &with()).unwrap();
+    down(&plane, &call.packet(false, 60)).unwrap();
+    let without = Service { rules: vec![Rule::any(2, 20)], ..Service::default() };
+    plane.serve(DEFAULT, UE, &without).unwrap();
+    let read = || plane.readings().remove(0).parts;
+    let counted = |parts: &Parts| (parts.rules[&1].downlink_packets, parts.bearers[&voice(None).ebi].downlink_packets);
+    assert_eq!(counted(&read()), (1, 1), "gone, and not forgotten");
+    // It comes back, and goes on: whoever has read it before takes the difference.
+    plane.serve(DEFAULT, UE, &with()).unwrap();
+    assert_eq!(counted(&read()), (1, 1));
+    down(&plane, &call.packet(false, 60)).unwrap();
+    assert_eq!(counted(&read()), (2, 2));
+    // Another session has nothing of it.
+    plane.apply(&DataplaneChange::Remove { teid: DEFAULT, address: UE.into() }).unwrap();
+    set(&plane, tunnel(DEFAULT.0, UE, connected(7))).unwrap();
+    assert_eq!(read(), Parts::default());
 }
 
 #[test]
