@@ -11,9 +11,13 @@ use std::os::fd::AsFd as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Routers that do not answer are asked again that often,
+/// Routers of an interface that has just come are asked that often,
+const EAGER: Duration = Duration::from_millis(50);
+/// for so long: attaching programs takes an interface down for a moment.
+const NEW: Duration = Duration::from_secs(5);
+/// Others that do not answer are asked again that often,
 const RETRY: Duration = Duration::from_secs(1);
-/// others that often,
+/// those that do that often,
 const REFRESH: Duration = Duration::from_secs(20);
 /// and given up when they have not answered for so long.
 const LOST: Duration = Duration::from_secs(30);
@@ -68,12 +72,14 @@ struct Known {
 pub(crate) fn serve(shared: &Shared, interface: &str, vlans: &[(u32, Vlan)]) {
     let mut known: BTreeMap<u32, Known> = BTreeMap::new();
     let mut open: Option<(Link, ArpSocket)> = None;
+    let mut since = Instant::now();
     let mut buffer = [0; 256];
     while !shared.stopping.load(Ordering::Acquire) {
         let link = shared.state().hops.link(interface);
         if open.as_ref().map(|(link, _)| link) != link.as_ref() {
             open = link.and_then(|link| Some((link.clone(), ArpSocket::open(link.index).ok()?)));
             known.clear();
+            since = Instant::now();
         }
         let Some((link, socket)) = &open else {
             vlans.iter().filter_map(|(hop, _)| shared.tables.next_hops.get(*hop as usize)).for_each(|hop| hop.forget());
@@ -81,6 +87,7 @@ pub(crate) fn serve(shared: &Shared, interface: &str, vlans: &[(u32, Vlan)]) {
             continue;
         };
         let Some(mac) = link.mac else { return };
+        let retry = if since.elapsed() < NEW { EAGER } else { RETRY };
         for (hop, vlan) in vlans {
             let router = known.entry(*hop).or_default();
             if router.heard.is_some_and(|heard| heard.elapsed() > LOST) {
@@ -89,14 +96,14 @@ pub(crate) fn serve(shared: &Shared, interface: &str, vlans: &[(u32, Vlan)]) {
                     hop.forget();
                 }
             }
-            let patience = if router.heard.is_some() { REFRESH } else { RETRY };
+            let patience = if router.heard.is_some() { REFRESH } else { retry };
             if router.asked.is_none_or(|asked| asked.elapsed() >= patience) {
                 router.asked = Some(Instant::now());
                 // An interface that is down is tried again.
                 let _ = socket.send(&write(vlan.id, (mac, vlan.address), (None, vlan.router)));
             }
         }
-        if wait(&[(socket.as_fd(), libc::POLLIN), (shared.stop.as_fd(), libc::POLLIN)], Some(RETRY)).is_err() {
+        if wait(&[(socket.as_fd(), libc::POLLIN), (shared.stop.as_fd(), libc::POLLIN)], Some(retry)).is_err() {
             return;
         }
         loop {

@@ -31,8 +31,9 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 /// Events that may wait for the core.
 const EVENTS: usize = 4096;
@@ -168,12 +169,28 @@ impl Dataplane {
         let loaded = Arc::new(Mutex::new(loaded));
         resolver.attached = Some(Attached::new(Arc::clone(&loaded), &config, allow));
         resolver.refresh(Ask::Unresolved).await;
+        expect_routers(&shared.tables, &config).await;
         let resolver = tokio::spawn(resolver.run());
         Ok((
             Self { shared, mode, adopted, loaded: Some(loaded), reasons, _threads: threads, resolver: Some(resolver) },
             receiver,
         ))
     }
+}
+
+/// Waits a moment for the routers behind VLANs: what phones send before they are known cannot go on (nothing else knows these networks).
+async fn expect_routers(tables: &Tables, config: &Config) {
+    const LOOK: Duration = Duration::from_millis(10);
+    const LOOKS: u32 = 200;
+    let unknown = |hop: &u32| tables.next_hops.get(*hop as usize).is_some_and(|hop| hop.ifindex.get() == 0);
+    let hops: Vec<u32> = config.vlans().into_iter().map(|(hop, _)| hop).collect();
+    for _ in 0..LOOKS {
+        if !hops.iter().any(unknown) {
+            return;
+        }
+        sleep(LOOK).await;
+    }
+    tracing::warn!("a router behind a VLAN does not answer: packets of its access point are dropped until it does");
 }
 
 /// Tables that were put aside, and their sessions, if programs of this release could have made them.
