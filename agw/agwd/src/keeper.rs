@@ -1,6 +1,8 @@
-//! Starting and finding the keeper: the second process of this binary, which owns the SCTP associations.
+//! Starting and finding the keeper: the second process of this binary, which owns the SCTP associations, and holds what the software data
+//! plane goes on with after a change of the daemon ([`shelf`]).
 
 use crate::config::{Effective, SctpChoice};
+use crate::shelf;
 use anyhow::{Context as _, bail};
 use basalt_sctp::keeper::{Client, Error, ServeConfig, Welcome};
 use basalt_sctp::{Backend, Config};
@@ -53,6 +55,9 @@ pub fn run(args: &KeeperArgs) -> anyhow::Result<()> {
     let pid_file = pid_file(&args.socket);
     std::fs::write(&pid_file, std::process::id().to_string())
         .with_context(|| format!("cannot write {}", pid_file.display()))?;
+    if let Err(error) = shelf::serve(&shelf::of(&args.socket)) {
+        tracing::warn!(%error, "no shelf: a data plane in the daemon loses packets while the daemon changes");
+    }
     let ran = basalt_sctp::keeper::run(ServeConfig::new([config]), &args.socket);
     // The file may be gone already; nobody needs it any more.
     let _ = std::fs::remove_file(&pid_file);

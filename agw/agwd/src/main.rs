@@ -19,6 +19,7 @@ mod metrics;
 mod packets;
 mod reports;
 mod rules;
+mod shelf;
 mod slots;
 mod spans;
 mod start;

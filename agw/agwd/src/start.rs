@@ -5,7 +5,7 @@ use crate::gateway::{Gateway, Parts, link_id, link_up};
 use crate::metrics::{self, Metrics};
 use crate::spans::Spans;
 use crate::storage::{self, Loaded};
-use crate::{cloud, control, convert, federation, keeper, usage};
+use crate::{cloud, control, convert, federation, keeper, shelf, usage};
 use agw_core::Core;
 use agw_dataplane::{Dataplane, Egress, Plane, PoolEgress};
 use agw_subscribers::{StoredSubscriber, Subscribers};
@@ -71,6 +71,7 @@ pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<En
     let same_keeper = loaded.keeper_instance == Some(welcome.instance);
     let mut plane_config = dataplane_config(&effective);
     add_retired(&mut plane_config, &retired);
+    plane_config.shelf = Some(shelf::shelf(&effective.keeper_socket()));
     plane_config.restore = loaded.ues.iter().flat_map(tunnels).collect();
     let (dataplane, mut traffic) =
         Dataplane::open(plane_config.clone()).await.context("cannot set the data plane up")?;

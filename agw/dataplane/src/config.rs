@@ -4,10 +4,12 @@ use crate::error::Error;
 use crate::limits::Rate;
 use crate::nat::Translation;
 use crate::paths::Echo;
+use crate::shelf::Shelf;
 use agw_types::{AddressPool, PrefixPool, Tunnel};
 use basalt_ebpf_abi::{MAX_FORBIDDEN6, MAX_POOLS6, ON_LINK_NEXT_HOP, Prefix, TeidLayout};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How packets of phones leave towards the internet.
@@ -126,6 +128,9 @@ pub struct Config {
     pub accounting: bool,
     /// Sessions that there were before: where tables must be made anew, they are in them before packets are.
     pub restore: Vec<Tunnel>,
+    /// What holds the software plane's socket, device and tables while the daemon is changed for another; `None`: nothing does, and all of
+    /// them go with this process.
+    pub shelf: Option<Arc<dyn Shelf>>,
     /// Echo Requests to base stations; `None` for none.
     pub echo: Option<Echo>,
     /// How long after a start base stations are not told that a tunnel is unknown, since its session may be about to be restored.
@@ -173,6 +178,7 @@ impl Config {
             framed_routes: 4096,
             accounting: false,
             restore: Vec::new(),
+            shelf: None,
             echo: Some(Echo::USUAL),
             policies: 255,
             rules: 1 << 16,
@@ -200,6 +206,9 @@ impl Config {
     pub fn peer_device(&self) -> String {
         format!("{}p", self.device)
     }
+
+    /// Packets to phones that wait in the software plane's device while nobody takes them.
+    pub const QUEUE: u32 = 10_000;
 
     /// Octets of the ring to user space: room for two full buffers of a burst, a power of two.
     pub(crate) const RING_OCTETS: u32 = 8 << 20;

@@ -12,7 +12,6 @@ use crate::host::{Firewall, Netlink};
 use crate::ledger::Reading;
 use crate::limits::Limits;
 use crate::plane::Shared;
-use crate::predecessor;
 use crate::reconcile::Differences;
 use crate::reports::Report;
 use crate::rules::{Allowance, Service};
@@ -160,10 +159,10 @@ impl Dataplane {
     pub fn settle(&self, reading: &Reading) {
         let mut state = self.shared.state();
         let other = |kept: &Reading| (kept.teid, kept.epoch) != (reading.teid, reading.epoch);
-        state.replaced.retain_mut(|(folder, readings)| {
+        state.replaced.retain_mut(|(whence, readings)| {
             readings.retain(other);
             if readings.is_empty() {
-                predecessor::remove(folder);
+                whence.remove();
             }
             !readings.is_empty()
         });

@@ -44,6 +44,9 @@
 //! # Invariants
 //! - A restart loses no packet of a connected phone: maps, programs and links stay pinned, programs are replaced behind their links,
 //!   records are only written where they differ. Packets for idle phones wait in the pinned ring.
+//! - A change of the daemon loses no packet in the software plane, either, where another process holds its socket, its device and its
+//!   tables meanwhile ([`Shelf`]): packets wait in the kernel, up to 8 MiB of those from base stations and [`Config::QUEUE`] to phones. A daemon
+//!   that is killed loses, or leaves uncounted, what each of its two threads has in hand: one packet each.
 //! - Packets for a phone leave in the order they came, also when buffered ones are flushed (`basalt_ebpf_abi::Downlink`).
 //! - Whatever is dropped is counted under a [`basalt_ebpf_abi::DropReason`]; nothing is dropped without.
 //! - A limit counts octets of inner IP packets, and holds over all bearers, flows and processors ([`Rate`]).
@@ -86,6 +89,7 @@ mod hops;
 mod host;
 mod icmp;
 mod insistence;
+mod kept;
 mod ledger;
 mod limits;
 mod nat;
@@ -107,6 +111,7 @@ mod router;
 mod rules;
 mod service;
 mod sessions;
+mod shelf;
 mod slowpath;
 mod sockets;
 mod suspects;
@@ -128,5 +133,6 @@ pub use reports::{PortBlock, Report};
 pub use rules::{Allowance, Dedicated, Rule, Service, Way};
 pub use service::{Parts, Volume};
 pub use sessions::{Installed, Usage};
+pub use shelf::Shelf;
 pub use suspects::Suspicion;
 pub use watch::Seen;

@@ -9,6 +9,7 @@ use crate::ledger::Reading;
 use crate::nat::Nat;
 use crate::paths::Paths;
 use crate::peers::PeerLimits;
+use crate::predecessor::{Predecessor, Whence};
 use crate::relay::Relay;
 use crate::reports::Report;
 use crate::router;
@@ -28,7 +29,6 @@ use basalt_ids::Teid;
 use basalt_pipeline::{Charge, Downlinked, Frame, Uplinked};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -80,8 +80,8 @@ pub(crate) struct State {
     pub(crate) paths: Paths,
     /// Idle phones, by slot, for which the core has been told already.
     told: BTreeSet<u32>,
-    /// What sessions of tables that were replaced had counted, and where these tables are pinned.
-    pub(crate) replaced: Vec<(PathBuf, Vec<Reading>)>,
+    /// What sessions of tables that were replaced had counted, and where these tables are kept.
+    pub(crate) replaced: Vec<(Whence, Vec<Reading>)>,
     /// Blocks of external ports, where addresses are translated in XDP.
     pub(crate) nat: Option<Nat>,
     /// Where packets in forwarding tunnels go, by our TEID.
@@ -111,6 +111,19 @@ impl State {
     /// Packets kept for idle phones.
     pub(crate) fn buffered(&self) -> usize {
         self.buffers.len()
+    }
+
+    /// Has the last counters of replaced tables read, until they are settled. Nobody counts there any more.
+    pub(crate) fn close(&mut self, replaced: impl IntoIterator<Item = Predecessor>) {
+        for old in replaced {
+            old.close();
+            let readings = old.readings();
+            if readings.is_empty() {
+                old.whence().remove();
+            } else {
+                self.replaced.push((old.whence().clone(), readings));
+            }
+        }
     }
 
     /// Packets that may be kept.

@@ -5,27 +5,49 @@
 //! tables of another release are read.
 
 use crate::error::Error;
+use crate::kept::Place;
 use crate::ledger::Reading;
 use crate::region::Region;
 use crate::service::{Parts, Volume};
 use crate::sessions::address;
+use crate::shelf::Shelf;
 use aya::maps::{MapData, MapInfo};
 use basalt_ebpf_abi::{Described as D, LAYOUT_MAGIC, LAYOUT_WORDS, Shared32, maps};
 use basalt_ids::{Ebi, Teid};
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Replaced tables, mapped in.
 pub(crate) struct Predecessor {
-    folder: PathBuf,
+    whence: Whence,
     layout: [u32; LAYOUT_WORDS],
     settings: Words,
     uplink: Words,
     downlink: Words,
     bearers: Words,
     rules: Words,
+}
+
+/// Where replaced tables are kept until they are settled.
+#[derive(Debug, Clone)]
+pub(crate) enum Whence {
+    /// Pinned in a folder.
+    Folder(PathBuf),
+    /// In a file that lies on the shelf under this name.
+    Shelf(Arc<dyn Shelf>, &'static str),
+}
+
+impl Whence {
+    /// Nobody needs them any more.
+    pub(crate) fn remove(&self) {
+        match self {
+            Self::Folder(folder) => remove(folder),
+            Self::Shelf(shelf, name) => shelf.remove(name),
+        }
+    }
 }
 
 /// The values of a map as words.
@@ -49,6 +71,13 @@ impl Words {
         let stride = usize::try_from(info.value_size().next_multiple_of(8)).ok()? / 4;
         let length = usize::try_from(info.max_entries()).ok()?;
         let region = Region::of_map(map.fd().as_fd(), stride.checked_mul(length)?).ok()?;
+        Some(Self { region, stride, length })
+    }
+
+    fn of_file(file: BorrowedFd<'_>, place: Place) -> Option<Self> {
+        let (stride, length) = (place.stride as usize, place.length as usize);
+        let offset = usize::try_from(place.offset).ok()?;
+        let region = Region::of_file(file, offset, stride.checked_mul(length)?).ok()?;
         Some(Self { region, stride, length })
     }
 
@@ -128,7 +157,19 @@ pub(crate) fn remove(folder: &Path) {
 
 impl Predecessor {
     fn open(folder: &Path) -> Option<Self> {
-        let settings = Words::open(folder, maps::SETTINGS)?;
+        Self::over(Whence::Folder(folder.to_path_buf()), |number| {
+            let names = [maps::SETTINGS, maps::UPLINK, maps::DOWNLINK, maps::BEARERS, maps::RULE_STATES];
+            Words::open(folder, names.get(number)?)
+        })
+    }
+
+    /// Those in a file, where settings, uplink, downlink, bearers and states of rules lie at these places.
+    pub(crate) fn of_file(file: BorrowedFd<'_>, places: [Place; 5], whence: Whence) -> Option<Self> {
+        Self::over(whence, |number| Words::of_file(file, *places.get(number)?))
+    }
+
+    fn over(whence: Whence, open: impl Fn(usize) -> Option<Words>) -> Option<Self> {
+        let settings = open(0)?;
         let first = settings.stride.checked_sub(LAYOUT_WORDS)?;
         let mut layout = [0; LAYOUT_WORDS];
         for (number, word) in layout.iter_mut().enumerate() {
@@ -137,19 +178,27 @@ impl Predecessor {
         let sound = layout.first() == Some(&LAYOUT_MAGIC);
         sound.then_some(())?;
         Some(Self {
-            folder: folder.to_path_buf(),
+            whence,
             layout,
             settings,
-            uplink: Words::open(folder, maps::UPLINK)?,
-            downlink: Words::open(folder, maps::DOWNLINK)?,
-            bearers: Words::open(folder, maps::BEARERS)?,
-            rules: Words::open(folder, maps::RULE_STATES)?,
+            uplink: open(1)?,
+            downlink: open(2)?,
+            bearers: open(3)?,
+            rules: open(4)?,
         })
     }
 
-    /// Where they are pinned.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+    /// Where they are kept.
+    pub(crate) const fn whence(&self) -> &Whence {
+        &self.whence
+    }
+
+    /// Where they are pinned, if they are.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match &self.whence {
+            Whence::Folder(folder) => Some(folder),
+            Whence::Shelf(..) => None,
+        }
     }
 
     fn at(&self, what: D) -> u32 {

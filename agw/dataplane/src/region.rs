@@ -1,4 +1,4 @@
-//! Arrays of map values in this process's memory: a BPF map mapped in, or anonymous memory of the same form.
+//! Arrays of map values in this process's memory: a BPF map or part of a file mapped in, or anonymous memory of the same form.
 
 use core::marker::PhantomData;
 use std::io;
@@ -70,20 +70,26 @@ impl<T: Record> Region<T> {
     /// Anonymous memory, zero. Pages cost nothing before they are used.
     pub(crate) fn anonymous(length: usize) -> io::Result<Self> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        Self::map(length, flags, -1)
+        Self::map(length, flags, -1, 0)
     }
 
     /// The values of a BPF array map made with `BPF_F_MMAPABLE`, which has at least `length` of them, each `T` wide.
     pub(crate) fn of_map(map: BorrowedFd<'_>, length: usize) -> io::Result<Self> {
-        Self::map(length, libc::MAP_SHARED, map.as_raw_fd())
+        Self::map(length, libc::MAP_SHARED, map.as_raw_fd(), 0)
     }
 
-    fn map(length: usize, flags: i32, fd: i32) -> io::Result<Self> {
+    /// Values that lie in a file from `offset` on, which is a multiple of [`page_size`]; the file holds all of them.
+    pub(crate) fn of_file(file: BorrowedFd<'_>, offset: usize, length: usize) -> io::Result<Self> {
+        Self::map(length, libc::MAP_SHARED, file.as_raw_fd(), offset)
+    }
+
+    fn map(length: usize, flags: i32, fd: i32, offset: usize) -> io::Result<Self> {
+        let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
         let wanted = length.checked_mul(size_of::<T>()).filter(|n| *n > 0);
         let octets = wanted.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?.next_multiple_of(page_size());
         // SAFETY: a new mapping, chosen by the kernel; nothing else refers to it.
         let memory =
-            unsafe { libc::mmap(std::ptr::null_mut(), octets, libc::PROT_READ | libc::PROT_WRITE, flags, fd, 0) };
+            unsafe { libc::mmap(std::ptr::null_mut(), octets, libc::PROT_READ | libc::PROT_WRITE, flags, fd, offset) };
         if memory == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
@@ -114,7 +120,8 @@ impl<T> Drop for Region<T> {
     }
 }
 
-fn page_size() -> usize {
+/// Octets of a page.
+pub(crate) fn page_size() -> usize {
     // SAFETY: no arguments that could be wrong.
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }

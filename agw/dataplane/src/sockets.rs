@@ -26,8 +26,8 @@ impl GtpSocket {
             socket.set_nonblocking(true)?;
             // A gateway that restarts may meet its predecessor for a moment.
             socket.set_reuse_address(true)?;
-            // Bursts wait here while a thread is busy; the kernel takes less where it must.
-            let _ = socket.set_recv_buffer_size(8 << 20);
+            // Bursts wait here while a thread is busy.
+            large_receive_buffer(&socket);
             let _ = socket.set_send_buffer_size(4 << 20);
             // What is too large is fragmented on the way, as TS 29.281 §4.4.1 allows, instead of being refused.
             set_option(&socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)?;
@@ -35,6 +35,13 @@ impl GtpSocket {
             Ok(socket)
         };
         open().map(Self).map_err(Error::system(format!("GTP-U socket on {local}")))
+    }
+
+    /// The one that a predecessor has bound to this address, with all that waits in it.
+    pub(crate) fn again(socket: OwnedFd, address: Ipv4Addr) -> Option<Self> {
+        let socket = Socket::from(socket);
+        let local = socket.local_addr().ok()?.as_socket_ipv4()?;
+        (local == SocketAddrV4::new(address, basalt_gtp::PORT)).then_some(Self(socket))
     }
 
     /// A datagram, if there is one.
@@ -185,6 +192,15 @@ impl Waker {
 impl AsFd for Waker {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+/// Room for 8 MiB in a socket, whatever the machine's limit is; where that is not allowed, what the limit leaves.
+fn large_receive_buffer(socket: &Socket) {
+    const OCTETS: i32 = 8 << 20;
+    if set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, OCTETS).is_err() {
+        // The kernel takes less where it must.
+        let _ = socket.set_recv_buffer_size(OCTETS as usize);
     }
 }
 

@@ -3,10 +3,12 @@
 use crate::config::Config;
 use crate::error::Error;
 use crate::host::{self, Behind, Firewall, Link, Netlink};
+use crate::shelf;
 use crate::sockets::{Device, ethtool};
 use agw_types::IpPrefix;
 use basalt_pipeline::TUNNEL_OVERHEAD;
 use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
 
 /// Next hop of the pools' routes: a neighbour that exists on the gateway's own device only.
 const PEER_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 200, 2);
@@ -35,34 +37,72 @@ pub(super) async fn access_link(netlink: &Netlink, config: &Config) -> Result<Li
     link(&config.access_interface)
 }
 
-/// The software plane's own device, with all around it: a TUN device, or a veth pair where none may be made. Gives the largest packet
-/// for tunnels, too.
+/// The software plane's own device, with all around it: a TUN device, or a veth pair where none may be made; a predecessor's, if
+/// somebody held it. Gives the largest packet for tunnels, too.
 pub(super) async fn software_device(
     netlink: &Netlink,
     config: &Config,
     access_mtu: u32,
 ) -> Result<(Device, u32), Error> {
-    match Device::tun_maker() {
-        Ok(maker) => {
-            let device = Device::tun(maker, &config.device)?;
-            let snapshot = netlink.snapshot().await?;
-            let link = snapshot.link(&config.device).ok_or_else(|| Error::NoInterface(config.device.clone()))?;
-            let whole = wanted_mtu(access_mtu);
-            netlink.up(link.index, whole).await?;
-            let mtu = tunnel_mtu(config, access_mtu, whole);
-            settle(netlink, config, link.index, None, mtu, whole).await?;
-            Ok((device, mtu))
-        }
-        Err(error) => {
-            tracing::info!(%error, "/dev/net/tun cannot be opened: a veth pair stands in for the TUN device");
-            let (near, far) = own_device(netlink, config, access_mtu).await?;
-            let device = Device::pair(&near, &far)?;
-            let mtu = tunnel_mtu(config, access_mtu, near.mtu);
-            // Frames for the near end's own address are nobody's at the far end, where only the socket takes them.
-            settle(netlink, config, near.index, Some(near.mac.unwrap_or_default()), mtu, near.mtu).await?;
-            Ok((device, mtu))
-        }
+    let held = || config.shelf.as_ref().and_then(|shelf| shelf.get(shelf::DEVICE));
+    let (device, mtu) = match held().and_then(|held| Device::tun_again(held, &config.device)) {
+        Some(device) => (device, None),
+        None => match Device::tun_maker() {
+            Ok(maker) => {
+                netlink.delete_link(&config.device).await?;
+                (Device::tun(maker, &config.device)?, None)
+            }
+            Err(error) => {
+                tracing::info!(%error, "/dev/net/tun cannot be opened: a veth pair stands in for the TUN device");
+                let (device, mtu) = pair(netlink, config, access_mtu, held()).await?;
+                (device, Some(mtu))
+            }
+        },
+    };
+    let mtu = match mtu {
+        Some(mtu) => mtu,
+        None => settle_tun(netlink, config, access_mtu).await?,
+    };
+    if let Some(shelf) = &config.shelf
+        && let Err(error) = shelf.put(shelf::DEVICE, device.kept())
+    {
+        tracing::warn!(%error, "nobody holds the gateway's device: packets to phones are lost while the daemon changes");
     }
+    Ok((device, mtu))
+}
+
+async fn settle_tun(netlink: &Netlink, config: &Config, access_mtu: u32) -> Result<u32, Error> {
+    let snapshot = netlink.snapshot().await?;
+    let link = snapshot.link(&config.device).ok_or_else(|| Error::NoInterface(config.device.clone()))?;
+    let whole = wanted_mtu(access_mtu);
+    netlink.up(link.index, whole).await?;
+    if let Err(error) = netlink.queue(link.index, Config::QUEUE).await {
+        tracing::warn!(%error, "bursts to phones, and packets while the daemon changes, find less room");
+    }
+    let mtu = tunnel_mtu(config, access_mtu, whole);
+    settle(netlink, config, link.index, None, mtu, whole).await?;
+    Ok(mtu)
+}
+
+/// A veth pair, and the largest packet for tunnels.
+async fn pair(
+    netlink: &Netlink,
+    config: &Config,
+    access_mtu: u32,
+    held: Option<OwnedFd>,
+) -> Result<(Device, u32), Error> {
+    if held.is_none() {
+        netlink.delete_link(&config.device).await?;
+    }
+    let (near, far) = own_device(netlink, config, access_mtu).await?;
+    let device = match held.and_then(|held| Device::pair_again(held, &near, &far)) {
+        Some(device) => device,
+        None => Device::pair(&near, &far)?,
+    };
+    let mtu = tunnel_mtu(config, access_mtu, near.mtu);
+    // Frames for the near end's own address are nobody's at the far end, where only the socket takes them.
+    settle(netlink, config, near.index, Some(near.mac.unwrap_or_default()), mtu, near.mtu).await?;
+    Ok((device, mtu))
 }
 
 /// The veth pair between the kernel and the programs.

@@ -11,16 +11,18 @@ use crate::error::Error;
 use crate::framed;
 use crate::hops::Hops;
 use crate::host::{self, Behind, Changes, Netlink, Snapshot};
+use crate::kept;
 use crate::nat::Nat;
 use crate::object;
 use crate::paths::Paths;
 use crate::plane::{Outlet, Shared, State};
 use crate::pools;
-use crate::predecessor;
+use crate::predecessor::Predecessor;
 use crate::reports;
 use crate::resolver::{Ask, Resolver, rules};
 use crate::service::grace;
 use crate::sessions::Sessions;
+use crate::shelf;
 use crate::sockets::{Device, FrameSocket, GtpSocket};
 use crate::tables::{SharedRegions, Sizes, Tables};
 use crate::threads::Threads;
@@ -29,6 +31,7 @@ use agw_types::Traffic;
 use basalt_ebpf_abi::{Address, BEARER_BLOCK, KERNEL_NEXT_HOP, SettingFlags, programs};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -62,19 +65,24 @@ impl Dataplane {
         let (netlink, changes) = Netlink::open()?;
         let access = access_link(&netlink, &config).await?;
         let sizes = sizes(&config)?;
-        let regions = SharedRegions::anonymous(sizes).map_err(Error::system("memory for tables"))?;
+        let (regions, adopted) = software_tables(&config, sizes)?;
         // What an XDP plane may have left would take the packets away.
         xdp::remove_pins(&config.bpf_directory)?;
-        netlink.delete_link(&config.device).await?;
         let (device, mtu) = software_device(&netlink, &config, access.mtu).await?;
         let tables = tables(&config, regions, sizes, mtu)?;
+        // What the predecessor kept for idle phones went with it.
+        tables.downlink.iter().for_each(|record| record.drained.set(record.handed.get()));
         let behind = behind(&netlink, &config, matches!(device, Device::Pair { .. }), mtu).await?;
-        let socket = GtpSocket::bind(config.access_address)?;
+        let socket = software_socket(&config)?;
         let (events, receiver) = mpsc::channel(EVENTS);
         let hops = Hops::socket(&tables);
-        let state = state(&config, &tables, hops)?;
+        let mut state = state(&config, &tables, hops)?;
+        state.close(config.shelf.iter().flat_map(kept::replaced));
         let outlet = Outlet::Device(device);
         let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state, reports::channel())?);
+        for tunnel in config.restore.iter().filter(|_| !adopted) {
+            shared.restore(tunnel);
+        }
         let (keep_open, news) = mpsc::channel(Config::NEXT_HOPS as usize);
         let mut resolver = resolver(netlink, changes, news, &shared, config, false, behind);
         resolver.refresh(Ask::Nobody).await;
@@ -87,7 +95,7 @@ impl Dataplane {
         });
         let mode = PlaneMode::Software;
         let (loaded, reasons, resolver) = (None, None, Some(resolver));
-        Ok((Self { shared, mode, adopted: false, loaded, reasons, _threads: threads, resolver }, receiver))
+        Ok((Self { shared, mode, adopted, loaded, reasons, _threads: threads, resolver }, receiver))
     }
 
     pub(super) async fn xdp(config: Config, allow: &[Mode]) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
@@ -143,8 +151,8 @@ impl Dataplane {
             threads.serve_ring(ring).map_err(Error::system("thread"))?;
         }
         // Connected phones go on without waiting for anyone to set them again.
-        for old in &loaded.replaced {
-            if let Some((tables, sessions)) = of_same_schema(old.folder()) {
+        for folder in loaded.replaced.iter().filter_map(Predecessor::folder) {
+            if let Some((tables, sessions)) = of_same_schema(folder) {
                 shared.carry_over(&sessions, &tables);
             }
         }
@@ -155,14 +163,12 @@ impl Dataplane {
         let mode = attach(&mut loaded, &config, allow)?;
         // From here on nobody counts in replaced tables any more.
         grace();
-        for old in std::mem::take(&mut loaded.replaced) {
-            old.close();
-            let readings = old.readings();
-            if readings.is_empty() {
-                predecessor::remove(old.folder());
-            } else {
-                shared.state().replaced.push((old.folder().to_path_buf(), readings));
-            }
+        shared.state().close(std::mem::take(&mut loaded.replaced));
+        if let Some(shelf) = &config.shelf {
+            // A software plane of before hands over to this one.
+            shelf::clear(shelf.as_ref());
+            kept::put_aside(shelf.as_ref());
+            shared.state().close(kept::replaced(shelf));
         }
         let adopted = loaded.reused;
         let reasons = Some(Arc::clone(&loaded.reasons));
@@ -191,6 +197,28 @@ async fn expect_routers(tables: &Tables, config: &Config) {
         sleep(LOOK).await;
     }
     tracing::warn!("a router behind a VLAN does not answer: packets of its access point are dropped until it does");
+}
+
+/// Tables in this process: those that a predecessor counted in, if somebody held them. Says whether.
+fn software_tables(config: &Config, sizes: Sizes) -> Result<(SharedRegions, bool), Error> {
+    let tables = match &config.shelf {
+        Some(shelf) => kept::open(shelf, sizes),
+        None => SharedRegions::anonymous(sizes).map(|regions| (regions, false)),
+    };
+    tables.map_err(Error::system("memory for tables"))
+}
+
+/// The GTP-U socket of a plane in this process: a predecessor's, if somebody held it.
+fn software_socket(config: &Config) -> Result<GtpSocket, Error> {
+    let Some(shelf) = &config.shelf else { return GtpSocket::bind(config.access_address) };
+    if let Some(socket) = shelf.get(shelf::SOCKET).and_then(|held| GtpSocket::again(held, config.access_address)) {
+        return Ok(socket);
+    }
+    let socket = GtpSocket::bind(config.access_address)?;
+    if let Err(error) = shelf.put(shelf::SOCKET, socket.as_fd()) {
+        tracing::warn!(%error, "nobody holds the GTP-U socket: packets from phones are lost while the daemon changes");
+    }
+    Ok(socket)
 }
 
 /// Tables that were put aside, and their sessions, if programs of this release could have made them.

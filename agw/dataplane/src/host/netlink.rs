@@ -119,6 +119,13 @@ impl Netlink {
         self.handle.link().set(message).execute().await.map_err(failed("bringing an interface up"))
     }
 
+    /// Lets so many packets wait to leave by an interface.
+    pub(crate) async fn queue(&self, index: u32, packets: u32) -> Result<(), Error> {
+        let length = LinkAttribute::TxQueueLen(packets);
+        let message = LinkUnspec::new_with_index(index).append_extra_attribute(length).build();
+        self.handle.link().set(message).execute().await.map_err(failed("setting the length of an interface's queue"))
+    }
+
     /// Removes an interface, if it is there.
     pub(crate) async fn delete_link(&self, name: &str) -> Result<(), Error> {
         let Some(index) = self.snapshot().await?.link(name).map(|link| link.index) else { return Ok(()) };

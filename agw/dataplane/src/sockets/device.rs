@@ -1,12 +1,15 @@
 //! The software plane's own device: what the kernel routes to phones comes out here, what phones send goes in.
 
-use super::{FrameSocket, checked, nonblocking, packet_socket, set_name, uninitialised};
+use super::{FrameSocket, checked, large_receive_buffer, nonblocking, packet_socket, set_name, uninitialised};
 use crate::error::Error;
 use crate::host::Link;
 use socket2::{Socket, Type};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// Asks a TUN device for its name (linux/if_tun.h).
+const TUNGETIFF: libc::Ioctl = 0x8004_54d2_u32 as libc::Ioctl;
 
 /// See the [module](self).
 pub(crate) enum Device {
@@ -52,13 +55,45 @@ impl Device {
             let socket = packet_socket(Type::DGRAM, libc::ETH_P_ALL as u16, far.index)?;
             super::ignore_outgoing(&socket)?;
             socket.set_nonblocking(true)?;
-            // Bursts wait here while the thread is busy; the kernel takes less where it must.
-            let _ = socket.set_recv_buffer_size(8 << 20);
+            // Bursts wait here while the thread is busy.
+            large_receive_buffer(&socket);
             Ok(socket)
         };
         let from_kernel = open().map_err(Error::system("packet socket"))?;
+        Self::of_pair(from_kernel, near, far)
+    }
+
+    fn of_pair(from_kernel: Socket, near: &Link, far: &Link) -> Result<Self, Error> {
         let to_kernel = FrameSocket::open(far.index, far.mac.unwrap_or_default(), near.mac.unwrap_or_default())?;
         Ok(Self::Pair { from_kernel, to_kernel })
+    }
+
+    /// The TUN device of this name that a predecessor made, with all that waits in it.
+    pub(crate) fn tun_again(device: OwnedFd, name: &str) -> Option<Self> {
+        // SAFETY: all octets zero is a valid request.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        // SAFETY: the request lives across the call. What is no TUN device, or is one that was removed, refuses.
+        checked(unsafe { libc::ioctl(device.as_raw_fd(), TUNGETIFF, &raw mut request) }).ok()?;
+        let found = request.ifr_name.iter().take_while(|octet| **octet != 0).map(|octet| *octet as u8);
+        found.eq(name.bytes()).then(|| Self::Tun(File::from(device)))
+    }
+
+    /// The far end of this pair as a predecessor took it, with all that waits there.
+    pub(crate) fn pair_again(socket: OwnedFd, near: &Link, far: &Link) -> Option<Self> {
+        let socket = Socket::from(socket);
+        let address = socket.local_addr().ok()?;
+        if i32::from(address.family()) != libc::AF_PACKET {
+            return None;
+        }
+        // SAFETY: an address of this family, of the length that the kernel gave it.
+        let at = unsafe { (*address.as_ptr().cast::<libc::sockaddr_ll>()).sll_ifindex };
+        (u32::try_from(at).ok()? == far.index).then_some(())?;
+        Self::of_pair(socket, near, far).ok()
+    }
+
+    /// What a successor goes on with.
+    pub(crate) fn kept(&self) -> BorrowedFd<'_> {
+        self.as_fd()
     }
 
     /// A packet, if there is one.
