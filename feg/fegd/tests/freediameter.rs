@@ -115,9 +115,9 @@ fn free_diameter(folder: &Path, authority: &Authority, number: u32, address: Ipv
 
 /// fegd with these peers: lines of each.
 fn fegd(folder: &Path, address: Ipv4Addr, certificate: Option<[PathBuf; 3]>, peers: &[String]) -> Running {
-    let control = folder.join("fegd.sock");
+    let (control, state) = (folder.join("fegd.sock"), folder.join("state"));
     let mut text = format!(
-        "host = \"{FEG}\"\nrealm = \"visited.example\"\nmetrics = \"{}\"\ncontrol = {control:?}\n\
+        "host = \"{FEG}\"\nrealm = \"visited.example\"\nmetrics = \"{}\"\ncontrol = {control:?}\nstate_dir = {state:?}\n\
          [[network]]\nplmn = \"999-70\"\nrealm = \"home.example\"\n[gateways]\nlisten = \"{}\"\n",
         free(address),
         free(Ipv4Addr::LOCALHOST)

@@ -143,10 +143,11 @@ async fn tshark_finds_nothing_wrong() {
     let home = testbed_peers::start(&toml::from_str::<Config>(&text).unwrap()).await.unwrap();
     let (between, kept) = tap(home.address().unwrap()).await;
     let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (gateways, metrics, control) = (free(), free(), folder.path().join("fegd.sock"));
+    let (gateways, metrics) = (free(), free());
+    let (control, state) = (folder.path().join("fegd.sock"), folder.path().join("state"));
     let text = format!(
         "host = \"feg1.visited.example\"\nrealm = \"visited.example\"\nmetrics = \"{metrics}\"\ncontrol = {control:?}\n\
-         [gateways]\nlisten = \"{gateways}\"\n[[network]]\nplmn = \"999-70\"\n\
+         state_dir = {state:?}\n[gateways]\nlisten = \"{gateways}\"\n[[network]]\nplmn = \"999-70\"\n\
          [[peer]]\nhost = \"hss1.home.example\"\naddress = \"{between}\"\nrealms = [\"{HOME}\"]\n"
     );
     let config = folder.path().join("fegd.toml");

@@ -113,11 +113,14 @@ mod tests {
     /// - b: the pull request 3928 of open5gs/open5gs (2025) states and sets the row of 5001, and the source that it changes names the others;
     /// - c: the reference of commands of Cisco's MME (StarOS 19) gives as defaults #17 for 5012 and #15 for 5420;
     /// - d: the reference of commands of ZTE's MME (SET DIAMERR EMM) lists the rows, with and without Error-Diagnostic, and shows #8 for 5001;
-    /// - e: the mapping of OpenAirInterface's MME names the operator's choice for 5421: #12, #13 or #15.
+    /// - e: the mapping of OpenAirInterface's MME names the operator's choice for 5421 (#12, #13 or #15), and lists ODB_HPLMN_APN and
+    ///   ODB_VPLMN_APN as one row of 5004, ODB_ALL_APN as another;
+    /// - f: the changes of Cisco's MME in StarOS 21.0 (CSCuz71936) tell what it answers who is barred from all packet services: #19 with ESM
+    ///   cause #8 before 17.5, #15 from then on, which is the default since it can be set.
     ///
-    /// Of Error-Diagnostic, b notes #14 for ODB_HPLMN_APN and #19 for ODB_ALL_APN, which here gets #15: #19 has an ESM message with it,
-    /// which answers a session that nobody has looked at by then, and lets the phone come back five times at once. No public source was
-    /// found for ODB_VPLMN_APN, nor for 3004 and 3005, which are not in the table (d lists 3004 apart from it).
+    /// ODB_ALL_APN: b notes #19, f went from #19 to #15 for its customers, and so it is here: #19 has an ESM message with it, which
+    /// answers a session that nobody has looked at by then, and lets the phone come back five times at once. For 3004 and 3005, which
+    /// are not in the table (d lists 3004 apart from it), no public source was found.
     #[test]
     fn annex_a_row_by_row() {
         let tgpp = |code, diagnostic| {
@@ -132,8 +135,8 @@ mod tests {
             (5421, None, 15),    // e
             (5004, None, 11),    // b, d, e
             (5004, Some(3), 14), // b
-            (5004, Some(4), 14),
-            (5004, Some(2), 15),
+            (5004, Some(4), 14), // e: the row of 3
+            (5004, Some(2), 15), // f
             (5422, None, 6),
             (4181, None, 17), // b
             (5999, None, 42),
