@@ -16,8 +16,11 @@ use tokio::sync::{mpsc, oneshot};
 
 /// What connections tell that waits for the loop.
 const TOLD: usize = 1024;
-/// Commands that wait for the loop.
-const COMMANDS: usize = 8192;
+/// Commands that wait for the loop: as many as a caller may ask at a time, whose own queue ([`Requests`]) is what bounds them.
+const COMMANDS: usize = 131_072;
+/// Commands that are obeyed, and things that connections tell, before others have their turn.
+const BATCH: usize = 256;
+const NEWS: usize = 64;
 
 /// An answer to a request of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,27 +239,35 @@ impl Loop {
         self.step(Input::Wakeup);
         loop {
             let wakeup = self.node.next_wakeup().map(|at| self.started + Duration::from_micros(at.as_micros()));
-            tokio::select! {
-                count = told.recv_many(&mut news, 64) => {
+            let more = tokio::select! {
+                count = told.recv_many(&mut news, NEWS) => {
                     if count == 0 {
                         return;
                     }
                     news.drain(..).for_each(|told| self.hear(told));
+                    count == NEWS
                 }
-                count = commands.recv_many(&mut orders, 256) => {
+                count = commands.recv_many(&mut orders, BATCH) => {
                     if count == 0 {
                         // Nobody can ask anything any more.
                         return;
                     }
                     orders.drain(..).for_each(|command| self.obey(command));
+                    count == BATCH
                 }
-                () = sleep_until(wakeup) => self.step(Input::Wakeup),
-            }
+                () = sleep_until(wakeup) => {
+                    self.step(Input::Wakeup);
+                    false
+                }
+            };
             if self.links.is_empty()
                 && let Some(done) = self.stopping.take()
             {
                 let _ = done.send(());
                 return;
+            }
+            if more {
+                tokio::task::yield_now().await;
             }
         }
     }

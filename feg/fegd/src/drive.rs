@@ -27,6 +27,8 @@ use tonic::transport::Server;
 
 /// What waits for the loop.
 const TOLD: usize = 8192;
+/// Of it, and of answers, what is done before others have their turn.
+const BATCH: usize = 256;
 /// How long what is being asked may take when the daemon is to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -93,7 +95,7 @@ pub async fn run(file: File) -> anyhow::Result<()> {
     let operator = Arc::new(operate::Operator::new(peers.clone(), effective.relay.clone(), told_sender.clone()));
     let cloud = managed::start(file, kept, wanted, (numbers, members), Arc::clone(&operator), metrics.clone())?;
     operate::serve(Arc::clone(&operator), cloud, &effective.control).await?;
-    metrics::serve(effective.metrics, metrics.clone(), peers.clone()).await?;
+    metrics::serve(effective.metrics, metrics.clone(), Arc::clone(&operator)).await?;
     let mut machine = Loop::new(relay, &effective, peers, told_sender.clone(), metrics);
     let instance = |file: &File| if file.host.is_empty() { "fegd".to_owned() } else { file.host.clone() };
     let spans = effective.otlp.as_ref().map(|otlp| Spans::start(otlp, &instance(&now)));
@@ -228,18 +230,29 @@ impl Loop {
         let (mut news, mut answers) = (Vec::new(), Vec::new());
         loop {
             let wakeup = self.relay.next_wakeup().map(|at| self.started + Duration::from_micros(at.as_micros()));
-            tokio::select! {
-                _ = told.recv_many(&mut news, 256) => news.drain(..).for_each(|told| self.hear(told)),
-                _ = ended.recv_many(&mut answers, 256) => {
-                    answers.drain(..).for_each(|ended| self.answered(ended));
+            let count = tokio::select! {
+                count = told.recv_many(&mut news, BATCH) => {
+                    news.drain(..).for_each(|told| self.hear(told));
+                    count
                 }
-                () = sleep_until(wakeup) => self.step(Input::Wakeup),
-            }
+                count = ended.recv_many(&mut answers, BATCH) => {
+                    answers.drain(..).for_each(|ended| self.answered(ended));
+                    count
+                }
+                () = sleep_until(wakeup) => {
+                    self.step(Input::Wakeup);
+                    0
+                }
+            };
             if self.relay.waiting() == 0 {
                 // Who waited may have given up.
                 for done in self.idle.drain(..) {
                     let _ = done.send(());
                 }
+            }
+            // There is more: whoever was given something has its turn first, or its queue would run over.
+            if count == BATCH {
+                tokio::task::yield_now().await;
             }
         }
     }

@@ -76,7 +76,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         eprintln!("{}: no mistakes found", path.display());
         return Ok(());
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the system gives no event loop")?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(threads()).enable_all().build().context("the system gives no event loop")?;
     runtime.block_on(drive::run(file))
+}
+
+/// Half of the processors: a request passes several hands, and to wake another processor for each of them costs more than the work.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 2).max(1))
 }

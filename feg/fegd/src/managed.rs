@@ -452,7 +452,7 @@ async fn report(link: Handle, operator: Arc<Operator>, metrics: Metrics) {
         up.retain(|host, _| statuses.iter().any(|(peer, _)| peer.host == *host));
         let told = realms.look(Instant::now().into_std(), &operator.realms(), &statuses, metrics.realms());
         link.tell(Input::CheckIn(operator.state(&statuses, &told).await)).await;
-        link.tell(Input::Metrics(metrics.values(&statuses))).await;
+        link.tell(Input::Metrics(metrics.values(&operator.realms(), &statuses))).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Prometheus metrics as text.
 
-use crate::peers::Peers;
-use crate::realms::Counts;
+use crate::operate::Operator;
+use crate::realms::{Counts, ways};
 use anyhow::Context as _;
 use basalt_diameter::Outcome;
 use basalt_diameter_link::{BUCKETS_MICROS, PeerStatus};
@@ -42,6 +42,7 @@ pub struct Metrics {
     filtered: IntCounterVec,
     backward: IntCounterVec,
     peers: IntGaugeVec,
+    realms: IntGaugeVec,
     /// Gateways that are connected.
     pub gateways: IntGauge,
 }
@@ -75,10 +76,11 @@ impl Metrics {
             filtered: IntCounterVec::new(opts("filtered_total", "Requests of peers that were refused."), &["why"])?,
             backward: IntCounterVec::new(opts("home_requests_total", "Requests of home networks."), &["outcome"])?,
             peers: IntGaugeVec::new(opts("peer_up", "Whether a peer takes requests."), &["peer"])?,
+            realms: IntGaugeVec::new(opts("realm_peers_up", "Peers of a realm that take requests."), &["realm"])?,
             gateways: IntGauge::with_opts(opts("gateways", "Gateways that are connected."))?,
             registry,
         };
-        let all: [Box<dyn prometheus::core::Collector>; 9] = [
+        let all: [Box<dyn prometheus::core::Collector>; 10] = [
             Box::new(metrics.results.clone()),
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
@@ -87,6 +89,7 @@ impl Metrics {
             Box::new(metrics.filtered.clone()),
             Box::new(metrics.backward.clone()),
             Box::new(metrics.peers.clone()),
+            Box::new(metrics.realms.clone()),
             Box::new(metrics.gateways.clone()),
         ];
         for one in all {
@@ -145,7 +148,9 @@ impl Metrics {
     }
 
     /// All of them by name and labels, for an orchestrator: counters and gauges as they are, histograms as Prometheus writes them.
-    pub fn values(&self, peers: &[(PeerStatus, Vec<String>)]) -> BTreeMap<String, f64> {
+    /// `named`: realms that the configuration names.
+    pub fn values(&self, named: &BTreeSet<String>, peers: &[(PeerStatus, Vec<String>)]) -> BTreeMap<String, f64> {
+        self.stand(named, peers);
         let mut values = BTreeMap::new();
         for family in self.registry.gather() {
             for metric in family.get_metric() {
@@ -165,20 +170,28 @@ impl Metrics {
             }
         }
         for (peer, _) in peers {
-            let named = |name: &str| format!("basalt_feg_{name}{{peer=\"{}\"}}", peer.host);
-            values.insert(named("peer_up"), f64::from(u8::from(peer.up)));
-            values.insert(named("peer_losses_total"), peer.losses as f64);
-            values.insert(named("peer_answers_total"), peer.answers as f64);
+            let of = |name: &str| format!("basalt_feg_{name}{{peer=\"{}\"}}", peer.host);
+            values.insert(of("peer_losses_total"), peer.losses as f64);
+            values.insert(of("peer_answers_total"), peer.answers as f64);
         }
         values
     }
 
-    fn text(&self, peers: &[PeerStatus]) -> Vec<u8> {
-        // Peers of former configurations are no more.
+    /// How peers and realms stand now; those of former configurations are no more.
+    fn stand(&self, named: &BTreeSet<String>, peers: &[(PeerStatus, Vec<String>)]) {
         self.peers.reset();
-        for peer in peers {
+        for (peer, _) in peers {
             self.peers.with_label_values(&[peer.host.as_str()]).set(peer.up.into());
         }
+        self.realms.reset();
+        for realm in named {
+            let (_, up) = ways(realm, peers);
+            self.realms.with_label_values(&[realm.as_str()]).set(i64::try_from(up).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn text(&self, named: &BTreeSet<String>, peers: &[(PeerStatus, Vec<String>)]) -> Vec<u8> {
+        self.stand(named, peers);
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             tracing::error!(%error, "metrics cannot be written as text");
@@ -207,13 +220,13 @@ fn histogram(values: &mut BTreeMap<String, f64>, name: &str, labels: &[String], 
 }
 
 /// What the Diameter side counts itself.
-fn of_peers(peers: &[PeerStatus]) -> String {
+fn of_peers(peers: &[(PeerStatus, Vec<String>)]) -> String {
     let mut text = String::new();
     let head = |text: &mut String, name: &str, kind: &str, help: &str| {
         let _ = writeln!(text, "# HELP basalt_feg_{name} {help}\n# TYPE basalt_feg_{name} {kind}");
     };
     head(&mut text, "peer_results_total", "counter", "Answers of a peer by result.");
-    for peer in peers {
+    for (peer, _) in peers {
         for ((vendor, code), count) in &peer.results {
             let result = crate::operate::result(*vendor, *code);
             let _ =
@@ -221,15 +234,15 @@ fn of_peers(peers: &[PeerStatus]) -> String {
         }
     }
     head(&mut text, "peer_losses_total", "counter", "How often a peer was lost.");
-    for peer in peers {
+    for (peer, _) in peers {
         let _ = writeln!(text, "basalt_feg_peer_losses_total{{peer=\"{}\"}} {}", peer.host, peer.losses);
     }
     head(&mut text, "peer_strays_total", "counter", "Answers of a peer that fit no request: late, or lies.");
-    for peer in peers {
+    for (peer, _) in peers {
         let _ = writeln!(text, "basalt_feg_peer_strays_total{{peer=\"{}\"}} {}", peer.host, peer.strays);
     }
     head(&mut text, "peer_latency_seconds", "histogram", "From sending a request to a peer to its answer.");
-    for peer in peers {
+    for (peer, _) in peers {
         let mut below = 0;
         for (bound, count) in BUCKETS_MICROS.iter().zip(&peer.latency) {
             below += count;
@@ -252,22 +265,22 @@ fn of_peers(peers: &[PeerStatus]) -> String {
 ///
 /// # Errors
 /// The address cannot be listened on.
-pub async fn serve(address: SocketAddr, metrics: Metrics, peers: Peers) -> anyhow::Result<()> {
+pub async fn serve(address: SocketAddr, metrics: Metrics, operator: Arc<Operator>) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot serve metrics on {address}: set `metrics` to another address"))?;
     tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
-            let (metrics, peers) = (metrics.clone(), peers.clone());
+            let (metrics, operator) = (metrics.clone(), Arc::clone(&operator));
             let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-                let (metrics, peers) = (metrics.clone(), peers.clone());
+                let (metrics, operator) = (metrics.clone(), Arc::clone(&operator));
                 async move {
                     if request.uri().path() != "/metrics" {
                         return Ok::<_, Infallible>(answer(StatusCode::NOT_FOUND, b"look at /metrics\n".to_vec()));
                     }
-                    let statuses = peers.statuses().await.into_iter().map(|(status, _)| status).collect::<Vec<_>>();
-                    Ok(answer(StatusCode::OK, metrics.text(&statuses)))
+                    let text = metrics.text(&operator.realms(), &operator.statuses().await);
+                    Ok(answer(StatusCode::OK, text))
                 }
             });
             tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
@@ -302,9 +315,14 @@ mod tests {
         metrics.count(&ended("home.example", good, Duration::from_millis(3)));
         metrics.count(&ended("home.example", good, Duration::from_secs(2)));
         metrics.count(&ended("home.example", None, Duration::from_secs(3)));
-        let values = metrics.values(&[]);
+        let named = BTreeSet::from(["home.example".to_owned(), "other.example".to_owned()]);
+        let peer = |up| PeerStatus { up, ..PeerStatus::of("hss.home.example") };
+        let realms = || vec!["home.example".to_owned()];
+        let values = metrics.values(&named, &[(peer(true), realms()), (peer(false), realms())]);
         let of = |name: &str| values.get(name).copied();
         assert_eq!(of("basalt_feg_results_total{realm=\"home.example\",result=\"2001\"}"), Some(2.0));
+        let up = |realm: &str| of(&format!("basalt_feg_realm_peers_up{{realm=\"{realm}\"}}"));
+        assert_eq!((up("home.example"), up("other.example")), (Some(1.0), Some(0.0)));
         let times = "basalt_feg_request_duration_seconds";
         let bucket = |bound: &str| format!("{times}_bucket{{command=\"AIR\",le=\"{bound}\",realm=\"home.example\"}}");
         assert_eq!((of(&bucket("0.005")), of(&bucket("+Inf"))), (Some(1.0), Some(3.0)), "{values:?}");
@@ -320,7 +338,7 @@ mod tests {
             let result = Some(Outcome::Experimental { vendor: 10_415, code });
             metrics.count(&ended("home.example", result, Duration::ZERO));
         }
-        let values = metrics.values(&[]);
+        let values = metrics.values(&BTreeSet::new(), &[]);
         let names: Vec<&String> = values.keys().filter(|name| name.starts_with("basalt_feg_results_total")).collect();
         assert_eq!(names.len(), RESULTS + 1);
         assert_eq!(values["basalt_feg_results_total{realm=\"home.example\",result=\"other\"}"], 936.0);

@@ -35,6 +35,12 @@ pub struct Realm {
     slow: u64,
 }
 
+/// How many peers requests for a realm may go to, and how many of them take any.
+pub fn ways(realm: &str, statuses: &[(PeerStatus, Vec<String>)]) -> (usize, usize) {
+    let ways = statuses.iter().filter(|(_, realms)| realms.iter().any(|it| it == "*" || it == realm));
+    ways.fold((0, 0), |(all, up), (peer, _)| (all + 1, up + usize::from(peer.up)))
+}
+
 /// What was counted by former looks, the oldest first.
 #[derive(Debug, Default)]
 pub struct Realms(VecDeque<(Instant, BTreeMap<String, Counts>)>);
@@ -53,8 +59,7 @@ impl Realms {
         }
         let before = self.0.front().map(|(_, counts)| counts);
         let realms = named.iter().take(MOST).map(|name| {
-            let ways = statuses.iter().filter(|(_, realms)| realms.iter().any(|it| it == "*" || it == name));
-            let (peers, up) = ways.fold((0, 0), |(all, up), (peer, _)| (all + 1, up + usize::from(peer.up)));
+            let (peers, up) = ways(name, statuses);
             let count = |of: &BTreeMap<String, Counts>| of.get(name).copied().unwrap_or_default();
             let (now, then) = (count(&counted), before.map(count).unwrap_or_default());
             Realm {
