@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 const SECTION: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
 const PACKET: u32 = 6;
-/// LINKTYPE_RAW: an IP packet. LINKTYPE_WIRESHARK_UPPER_PDU.
+/// LINKTYPE_ETHERNET. LINKTYPE_RAW: an IP packet. LINKTYPE_WIRESHARK_UPPER_PDU.
+const ETHERNET: u16 = 1;
 const RAW: u16 = 101;
 const EXPORTED: u16 = 252;
 const OPT_COMMENT: u16 = 1;
@@ -32,6 +33,8 @@ pub fn capture(records: &[Record]) -> Vec<u8> {
 #[derive(Debug)]
 pub struct Capture {
     interfaces: BTreeMap<(String, Protocol), u32>,
+    /// The interface of phones' packets.
+    user_plane: Option<u32>,
     frames: Frames,
 }
 
@@ -39,19 +42,34 @@ impl Capture {
     /// With the first octets of the file.
     #[must_use]
     pub fn begin() -> (Self, Vec<u8>) {
-        (Self { interfaces: BTreeMap::new(), frames: Frames::default() }, section())
+        (Self { interfaces: BTreeMap::new(), user_plane: None, frames: Frames::default() }, section())
+    }
+
+    /// The octets that a packet of a phone's adds to the file, as it passed the interface of base stations: as much of the Ethernet
+    /// frame as there is, of `length` octets. `at`: microseconds since 1970 UTC.
+    pub fn add_packet(&mut self, at: u64, sent: bool, frame: &[u8], length: u32, comment: &str) -> Vec<u8> {
+        let mut blocks = Vec::new();
+        let next = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX) + u32::from(self.user_plane.is_some());
+        let number = *self.user_plane.get_or_insert_with(|| {
+            blocks = interface(ETHERNET, "gateway S1-U");
+            next
+        });
+        blocks.extend(packet(number, at, sent, frame, length, comment));
+        blocks
     }
 
     /// The octets that a record adds to the file.
     pub fn add(&mut self, record: &Record) -> Vec<u8> {
         let mut blocks = Vec::new();
-        let next = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
+        let next = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX) + u32::from(self.user_plane.is_some());
         let number = *self.interfaces.entry((record.node.clone(), record.protocol)).or_insert_with(|| {
-            blocks = interface(record);
+            let (kind, name) = named(record);
+            blocks = interface(kind, &name);
             next
         });
         let octets = if record.protocol == Protocol::Nas { exported(record) } else { self.frames.frame(record) };
-        blocks.extend(packet(number, record, &octets));
+        let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+        blocks.extend(packet(number, record.at, record.sent, &octets, length, &comment(record)));
         blocks
     }
 }
@@ -67,32 +85,38 @@ fn section() -> Vec<u8> {
     block(SECTION, &body)
 }
 
-fn interface(record: &Record) -> Vec<u8> {
+/// The kind and the name of a record's interface.
+fn named(record: &Record) -> (u16, String) {
     let (kind, name) = match record.protocol {
         Protocol::S1ap => (RAW, "S1-MME"),
         Protocol::Nas => (EXPORTED, "NAS, deciphered"),
         Protocol::Diameter => (RAW, "Diameter"),
     };
     let node = if record.node.is_empty() { "gateway" } else { record.node.as_str() };
+    (kind, format!("{node} {name}"))
+}
+
+fn interface(kind: u16, name: &str) -> Vec<u8> {
     let mut body = kind.to_le_bytes().to_vec();
     // No limit of its own. Times are in microseconds, unless it is said otherwise.
     body.extend([0; 6]);
-    option(&mut body, IF_NAME, format!("{node} {name}").as_bytes());
+    option(&mut body, IF_NAME, name.as_bytes());
     option(&mut body, 0, &[]);
     block(INTERFACE, &body)
 }
 
-fn packet(interface: u32, record: &Record, octets: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+/// A packet of `length` octets, of which `octets` are kept.
+fn packet(interface: u32, at: u64, sent: bool, octets: &[u8], length: u32, comment: &str) -> Vec<u8> {
+    let kept = u32::try_from(octets.len()).unwrap_or(u32::MAX);
     let mut body = Vec::with_capacity(octets.len() + 128);
-    for word in [interface, (record.at >> 32) as u32, record.at as u32, length, length] {
+    for word in [interface, (at >> 32) as u32, at as u32, kept, length.max(kept)] {
         body.extend(word.to_le_bytes());
     }
     body.extend(octets);
     pad(&mut body);
-    let direction: u32 = if record.sent { 2 } else { 1 };
+    let direction: u32 = if sent { 2 } else { 1 };
     option(&mut body, EPB_FLAGS, &direction.to_le_bytes());
-    option(&mut body, OPT_COMMENT, comment(record).as_bytes());
+    option(&mut body, OPT_COMMENT, comment.as_bytes());
     option(&mut body, 0, &[]);
     block(PACKET, &body)
 }

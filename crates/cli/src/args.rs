@@ -500,7 +500,7 @@ and federation gateways of a network at once.
 
 Examples:
   basalt trace call 001010000000001 -f
-  basalt trace call 001010000000001 -w phone.pcapng -t 60
+  basalt trace call 001010000000001 -w phone.pcapng -t 60 --packets
   basalt trace call --enb 001-01/0x19b -w cell.pcapng --ladder cell.json";
 
 #[derive(Args)]
@@ -517,6 +517,9 @@ pub(crate) struct TraceCall {
     /// The capture, in the pcapng format
     #[arg(long, short, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
+    /// The phone's own packets in the same capture, by their headers in the tunnel; of more than 100 a second the first ones. At a gateway
+    #[arg(long, requires_all = ["write", "imsi"])]
+    pub(crate) packets: bool,
     /// The ladder, decoded, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) ladder: Option<PathBuf>,

@@ -1,5 +1,7 @@
 //! Signalling of a phone, a base station or a gateway: on the terminal, as a ladder, for Wireshark.
 
+mod user_plane;
+
 use super::imsi as parse_imsi;
 use super::objects::{Orchestrator, text};
 use crate::args::TraceCall;
@@ -10,12 +12,14 @@ use crate::output::Out;
 use crate::table::Table;
 use basalt_calltrace::{Capture, Record, ladder, parse};
 use basalt_control_api::gateway::v1 as api;
+use basalt_control_api::gateway::v1::seen_packet::Point;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
+use user_plane::UserPlane;
 
 /// Messages that a ladder has at most: the newest.
 const MESSAGES: usize = 5_000;
@@ -65,6 +69,19 @@ impl Files {
     }
 }
 
+impl Files {
+    fn take_packet(&mut self, packet: &api::SeenPacket) -> Result<()> {
+        let Some((path, file, capture)) = &mut self.capture else { return Ok(()) };
+        let (sent, comment) = match packet.point() {
+            Point::RadioOut => (true, String::new()),
+            Point::UplinkDropped => (false, format!("dropped: {}", packet.reason)),
+            _ => (false, String::new()),
+        };
+        let blocks = capture.add_packet(packet.unix_nanos / 1_000, sent, &packet.frame, packet.length, &comment);
+        file.write_all(&blocks).map_err(|error| cannot(path, &error))
+    }
+}
+
 /// `basalt trace call` at a gateway: until Ctrl-C, or a bound. Files are whole at any moment.
 pub(super) async fn here(wanted: &TraceCall, client: &mut Client, out: &mut Out<'_>) -> Result<()> {
     let request = api::TraceCallRequest {
@@ -72,17 +89,19 @@ pub(super) async fn here(wanted: &TraceCall, client: &mut Client, out: &mut Out<
         enb: wanted.enb.clone().unwrap_or_default(),
         octets: 0,
     };
-    let mut stream = client.trace(request).await?;
+    let mut stream = client.trace(request.clone()).await?;
     let mut files = Files::open(wanted)?;
     let print = wanted.follow || (wanted.write.is_none() && wanted.ladder.is_none());
     let end = wanted.time.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let mut plane = UserPlane::new(wanted.packets.then(|| request.imsi.clone()));
     while wanted.count.is_none_or(|most| files.count < most) {
-        let next = match end {
-            Some(end) => match tokio::time::timeout_at(end, stream.message()).await {
-                Ok(next) => next?,
-                Err(_) => break,
-            },
-            None => stream.message().await?,
+        let next = tokio::select! {
+            next = stream.message() => next?,
+            packet = plane.next(client) => {
+                files.take_packet(&packet)?;
+                continue;
+            }
+            () = until(end) => break,
         };
         let Some(news) = next else { break };
         let (records, dropped) = parse(news.lines.as_bytes());
@@ -95,8 +114,18 @@ pub(super) async fn here(wanted: &TraceCall, client: &mut Client, out: &mut Out<
             out.note(&format!("{dropped} messages were dropped: there were too many at once"))?;
         }
     }
+    if let Some(words) = plane.words() {
+        out.note(&words)?;
+    }
     let all = serde_json::to_value(ladder(&files.records, MESSAGES)).unwrap_or_default();
     summary(&all, files.count, wanted, out)
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The same over all gateways of a network.
@@ -115,6 +144,10 @@ pub(super) async fn through(wanted: &TraceCall, at: &Orchestrator, out: &mut Out
         let gateway = wanted.all.as_deref().filter(|name| !name.is_empty());
         let gateway = gateway.ok_or_else(|| Error::usage("all of which gateway?", "give its name: --all GATEWAY"))?;
         body["gateway"] = gateway.into();
+    }
+    if wanted.packets {
+        let fix = "ask the gateway itself: basalt trace call IMSI -w FILE --packets";
+        return Err(Error::usage("an orchestrator gives no packets with signalling", fix));
     }
     // A file that cannot be written is told before anybody is asked.
     drop(Files::open(wanted)?);
