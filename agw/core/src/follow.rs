@@ -1,8 +1,8 @@
 //! Live sessions follow a change of configuration, rules or subscription, as far as the standards let them.
 //!
 //! Rules come, change and go by the procedures of their bearers. Rates hold at the gateway at once and are told to the phone
-//! (TS 23.401 §5.4.2.2). Addresses and QoS classes of default bearers stay until the session ends. Who is not let in any more is
-//! detached.
+//! (TS 23.401 §5.4.2.2). Addresses and QoS classes of default bearers stay until the session ends. Sessions end whose access point a
+//! home network takes out of the subscription. Who is not let in any more is detached.
 
 use crate::Core;
 use agw_ran::Overload;
@@ -73,6 +73,14 @@ impl Core {
         if let Some(ambr) = after.filter(|_| after != before) {
             self.mobility.rates(now, ue, profile.ambr, ambr, &mut self.wants);
         }
+    }
+
+    /// A home network has changed a subscription: sessions of access points that it took out end, too.
+    pub(crate) fn home_changed(&mut self, now: Now, profile: &Profile) {
+        self.resubscribed(now, profile);
+        let Some(ue) = self.mobility.find(profile.imsi) else { return };
+        self.sessions.withdraw(now.mono, ue, profile, &mut self.session_out);
+        self.carry_session(now);
     }
 
     /// A subscriber's own rules are these from now on.

@@ -229,7 +229,7 @@ impl Core {
             ConfigDelta::Admission => self.enforce_access(now),
             ConfigDelta::SubscriberGone { imsi } => self.mobility.subscriber_gone(now, imsi, &mut self.wants),
             ConfigDelta::Cancelled { imsi, how } => self.mobility.cancelled(now, imsi, how, &mut self.wants),
-            ConfigDelta::Subscription(profile) => self.resubscribed(now, &profile),
+            ConfigDelta::Subscription(profile) => self.home_changed(now, &profile),
         }
     }
 

@@ -120,6 +120,7 @@ impl Sessions {
         }
         out.stop(ue, TimerName::T3495);
         self.end_where(now, ue, "deactivated", |session| session.ebi == ebi, out);
+        self.end_withdrawn(now, ue, out);
         true
     }
 
@@ -141,6 +142,7 @@ impl Sessions {
         let bearers = held.bearers_with(ebi);
         out.reply(SessionReply::BearerEnding { ue, esm: None, bearers });
         self.end_where(now, ue, "deactivated without an answer of the phone", |session| session.ebi == ebi, out);
+        self.end_withdrawn(now, ue, out);
     }
 }
 

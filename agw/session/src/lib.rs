@@ -30,6 +30,7 @@ mod settling;
 mod teid;
 mod tunnel;
 mod uplink;
+mod withdrawal;
 
 use agw_types::{
     Ambr, ApnConfig, BearerSetup, DataplaneChange, Effect, Event, GatewayConfig, IpPrefix, Metric, Outcome, Policy,
@@ -140,6 +141,8 @@ struct UeSessions {
     untold: Vec<Ebi>,
     /// Those of them whose class changed: the base station has not been told either.
     requalified: Vec<Ebi>,
+    /// Access points of its sessions that are not in the subscription any more.
+    withdrawn: Vec<Apn>,
     /// Refused rules wait for another chance.
     retrying: bool,
     /// How many they had since a bearer stood.
@@ -161,6 +164,7 @@ impl UeSessions {
             forwarding: Vec::new(),
             untold: Vec::new(),
             requalified: Vec::new(),
+            withdrawn: Vec::new(),
             retrying: false,
             retries: 0,
         }
