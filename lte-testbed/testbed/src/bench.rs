@@ -3,18 +3,20 @@
 //! The figures are the gateway's processor time (daemon and keeper) and what phones see. Testbed and gateway share the
 //! machine, so rates are lower bounds; processor time per attach is not touched by that.
 
+mod federation;
+
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use basalt_ids::{Plmn, Tac};
+use basalt_ids::Plmn;
 use serde_json::{Map, Value, json};
-use testbed_ue::Profile;
 
 use crate::gateway::subscribers;
-use crate::load::{self, LoadPlan, Report, Traffic};
+use crate::load::{self, LoadPlan, Report};
 use crate::network::{Network, NetworkPlan};
+
+pub use federation::federation;
 
 /// The lab's name, so that a demo may stand beside it.
 const LAB: &str = "basalt-bench";
@@ -84,8 +86,7 @@ struct Run {
 
 impl Bench {
     fn start(phones: u32) -> Result<Self> {
-        let state = StateDir(PathBuf::from("target/bench/state"));
-        state.clear();
+        let state = StateDir::new();
         let plan = NetworkPlan { state_dir: Some(state.0.clone()), ..NetworkPlan::new(LAB, false) };
         let network = Network::start(&plan)?;
         network.gateway.import(&subscribers(plmn()?, 1, phones)?, &[])?;
@@ -94,21 +95,8 @@ impl Bench {
 
     /// Attaches `ues` phones from number `first`; all must succeed.
     fn run(&self, first: u32, ues: u32, rate: f64) -> Result<Run> {
-        let plan = LoadPlan {
-            enbs: ENBS,
-            first_enb: 0,
-            ues,
-            first,
-            rate,
-            hold: None,
-            rounds: 1,
-            traffic: Traffic::None,
-            plmn: plmn()?,
-            tac: Tac(1),
-            profile: Arc::new(Profile::default()),
-            patience: Duration::from_secs(60),
-            enb_address: None,
-        };
+        let patience = Duration::from_secs(60);
+        let plan = LoadPlan { enbs: ENBS, first, rate, patience, ..LoadPlan::attached(ues)? };
         let radio = self.network.radio()?;
         load::bring_up_enbs(&radio, &plan)?;
         let (before, started) = (self.network.gateway.cpu_with_keeper()?, Instant::now());
@@ -130,6 +118,13 @@ fn plmn() -> Result<Plmn> {
 struct StateDir(PathBuf);
 
 impl StateDir {
+    /// An empty one.
+    fn new() -> Self {
+        let state = Self(PathBuf::from("target/bench/state"));
+        state.clear();
+        state
+    }
+
     fn clear(&self) {
         // There may be none.
         let _ = std::fs::remove_dir_all(&self.0);

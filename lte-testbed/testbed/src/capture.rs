@@ -1,5 +1,6 @@
 //! A recording of a link, in a file that tshark reads.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
@@ -92,6 +93,21 @@ pub fn diameter_complaints(path: &Path, listener_lies: bool) -> Result<Option<Ve
     }
     // A message that does not end where it says is no Diameter to tshark: what it cannot call anything is asked for, too.
     found(path, &["-Y", &format!("{whose}(diameter || data) && {WRONG}")])
+}
+
+/// Commands of Diameter in a recording, by code, and whether as requests; `None` where there is no tshark.
+///
+/// # Errors
+/// tshark cannot read the file.
+pub fn diameter_commands(path: &Path) -> Result<Option<BTreeSet<(u32, bool)>>> {
+    let fields = ["-Y", "diameter", "-T", "fields", "-e", "diameter.cmd.code", "-e", "diameter.flags.request"];
+    let Some(lines) = found(path, &fields)? else { return Ok(None) };
+    // Several messages in a frame are told in a list each.
+    let messages = lines.iter().filter_map(|line| line.split_once('\t')).flat_map(|(codes, requests)| {
+        let requests = requests.split(',').map(|flag| flag.starts_with(['1', 'T']));
+        codes.split(',').filter_map(|code| code.parse().ok()).zip(requests).collect::<Vec<_>>()
+    });
+    Ok(Some(messages.collect()))
 }
 
 /// The frames of a recording that tshark shows with such options; `None` where there is no tshark.

@@ -1,17 +1,15 @@
 //! A gateway and two federation gateways that an orchestrator configures, the HSS of a foreign operator, and phones of it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use basalt_ids::{Plmn, Tac};
+use basalt_ids::Plmn;
 use serde_json::json;
-use testbed_ue::Profile;
 
 use crate::feg::Feg;
 use crate::gateway::subscribers;
 use crate::home::Home;
-use crate::load::{self, LoadPlan, Traffic};
+use crate::load::{self, LoadPlan};
 use crate::network::{Network, NetworkPlan};
 use crate::orchestrator::Orchestrator;
 use crate::radio::Radio;
@@ -55,7 +53,7 @@ impl Federated {
         orchestrator.fill(&[])?;
         say("orchestrator: orchestratord is ready");
         let subscribers = subscribers(foreign, 1, phones)?;
-        let home = Home::without_gateway(&network.lab, foreign, &subscribers, &FEGS)?;
+        let home = Home::without_gateway(&network.lab, foreign, &subscribers, &FEGS, true)?;
         say(&format!("foreign operator 999-70: an HSS with {phones} subscribers, realm {}", home.realm()));
         let fegs = [feg(&orchestrator, &network, 1)?, feg(&orchestrator, &network, 2)?];
         orchestrator.put("federations/partner", &federation(&home, &fegs, false))?;
@@ -133,19 +131,5 @@ fn feg(orchestrator: &Orchestrator, network: &Network, number: u16) -> Result<Fe
 }
 
 fn enb(phones: u32) -> Result<LoadPlan> {
-    Ok(LoadPlan {
-        enbs: 1,
-        first_enb: 0,
-        ues: phones,
-        first: 1,
-        rate: 0.0,
-        hold: None,
-        rounds: 1,
-        traffic: Traffic::None,
-        plmn: Plmn::new(1, 1, 2)?,
-        tac: Tac(1),
-        profile: Arc::new(Profile::default()),
-        patience: LIMIT,
-        enb_address: None,
-    })
+    Ok(LoadPlan { patience: LIMIT, ..LoadPlan::attached(phones)? })
 }

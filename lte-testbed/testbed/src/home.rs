@@ -1,5 +1,6 @@
 //! A home network beside the gateway of a lab: a test HSS with EIR, and the federation gateway between, each a process of its own.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -13,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use basalt_ids::Plmn;
 
 use crate::capture::{self, Capture};
-use crate::gateway::program;
+use crate::gateway::{program, usage};
 use crate::lab::{Lab, NetNs, Process};
 use crate::radio::subscriber::Subscriber;
 use crate::stop;
@@ -34,6 +35,8 @@ const ABSENT_NAME: &str = "hss2.home.example";
 const ABSENT: &str = "127.0.0.1:3878";
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Requests a second that a gateway of a lab may ask: more than it can.
+const ANY_RATE: u32 = 1_000_000;
 
 /// A home network that was started.
 #[derive(Debug)]
@@ -50,6 +53,15 @@ pub struct Home {
     said: Arc<Mutex<Vec<String>>>,
 }
 
+/// What stands beside a home network.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside {
+    /// The federation gateway tells the lab's collector.
+    pub collector: bool,
+    /// All Diameter is recorded.
+    pub capture: bool,
+}
+
 /// Settings by which a gateway asks it.
 #[must_use]
 pub fn settings(plmn: Plmn) -> [String; 2] {
@@ -60,18 +72,18 @@ pub fn settings(plmn: Plmn) -> [String; 2] {
 }
 
 impl Home {
-    /// Starts both, and waits until they speak to each other; the federation gateway tells the lab's collector, if there is one.
+    /// Starts both, and waits until they speak to each other.
     ///
     /// # Errors
     /// The executables are not there, or do not come up.
-    pub fn start(lab: &Lab, plmn: Plmn, subscribers: &[Subscriber], collects: bool) -> Result<Self> {
-        let mut home = Self::without_gateway(lab, plmn, subscribers, &[FEG_NAME])?;
+    pub fn start(lab: &Lab, plmn: Plmn, subscribers: &[Subscriber], beside: Beside) -> Result<Self> {
+        let mut home = Self::without_gateway(lab, plmn, subscribers, &[FEG_NAME], beside.capture)?;
         let (realm, control) = (home.realm.clone(), lab.directory().join("fegd.sock"));
         let state = lab.directory().join("feg");
-        let otlp = if collects { format!("{}\n", crate::collector::setting()) } else { String::new() };
+        let otlp = if beside.collector { format!("{}\n", crate::collector::setting()) } else { String::new() };
         let text = format!(
             "{otlp}host = \"{FEG_NAME}\"\nrealm = \"visited.example\"\nmetrics = \"{METRICS}\"\ncontrol = {control:?}\n\
-             state_dir = {state:?}\n[gateways]\nlisten = \"{FEG}\"\n[[network]]\nplmn = \"{plmn}\"\n\
+             state_dir = {state:?}\n[gateways]\nlisten = \"{FEG}\"\nrate = {ANY_RATE}\n[[network]]\nplmn = \"{plmn}\"\n\
              [[peer]]\nhost = \"{HSS_NAME}\"\naddress = \"{HSS}\"\nrealms = [\"{realm}\"]\n"
         );
         fs::write(lab.directory().join("fegd.toml"), text)?;
@@ -80,23 +92,32 @@ impl Home {
         Ok(home)
     }
 
-    /// Starts the HSS alone, for federation gateways of these names.
+    /// Starts the HSS alone, for federation gateways of these names; `capture`: what it hears and says is recorded.
     ///
     /// # Errors
     /// The executable is not there, or does not come up.
-    pub fn without_gateway(lab: &Lab, plmn: Plmn, subscribers: &[Subscriber], fegs: &[&str]) -> Result<Self> {
+    pub fn without_gateway(
+        lab: &Lab,
+        plmn: Plmn,
+        subscribers: &[Subscriber],
+        fegs: &[&str],
+        capture: bool,
+    ) -> Result<Self> {
         let realm = format!("epc.mnc{:03}.mcc{:03}.3gppnetwork.org", plmn.mnc(), plmn.mcc());
         let mut text = format!("host = \"{HSS_NAME}\"\nrealm = \"{realm}\"\nlisten = \"{HSS}\"\npeers = {fegs:?}\n");
         for subscriber in subscribers {
             let (imsi, k, opc) = (subscriber.imsi, subscriber.k_hex(), subscriber.opc_hex());
-            let zones = &subscriber.zones;
+            let (zones, apns) = (&subscriber.zones, &subscriber.apns);
             text +=
                 &format!("[[subscriber]]\nimsi = \"{imsi}\"\nk = \"{k}\"\nopc = \"{opc}\"\nzone_codes = {zones:?}\n");
+            if !apns.is_empty() {
+                text += &format!("apns = {apns:?}\n");
+            }
         }
         crate::gateway::write_private(&lab.directory().join("hss.toml"), &text)?;
         let said = Arc::default();
         let (ns, lab) = (lab.agw.clone(), lab.clone());
-        let capture = Some(Capture::diameter(&ns, &lab.directory().join(CAPTURE))?);
+        let capture = capture.then(|| Capture::diameter(&ns, &lab.directory().join(CAPTURE))).transpose()?;
         let mut home = Self { ns, lab, realm, hss: None, orders: None, fegd: None, capture, said };
         home.start_hss()?;
         Ok(home)
@@ -119,6 +140,11 @@ impl Home {
     /// # Errors
     /// It does not start.
     pub fn start_hss(&mut self) -> Result<()> {
+        // One that a behaviour has ended.
+        if let Some(mut ended) = self.hss.take() {
+            ended.kill()?;
+            ended.wait()?;
+        }
         let program = std::env::current_exe()?;
         let config = self.lab.directory().join("hss.toml");
         let mut child = spawn(&self.lab, "testbed", program, &["hss", "--config"], config, true)?;
@@ -219,6 +245,16 @@ impl Home {
         }
     }
 
+    /// Processor time that the federation gateway and the HSS have used, microseconds.
+    ///
+    /// # Errors
+    /// They are not running.
+    pub fn cpu(&self) -> Result<[u64; 2]> {
+        let of =
+            |child: &Option<Child>| Ok::<_, anyhow::Error>(usage(child.as_ref().context("not running")?.id())?.cpu_us);
+        Ok([of(&self.fegd)?, of(&self.hss)?])
+    }
+
     /// How many requests of a kind (AIR, ULR, ...) the HSS has had.
     #[must_use]
     pub fn saw(&self, command: &str) -> usize {
@@ -234,6 +270,14 @@ impl Home {
     pub fn complaints(&mut self, lied: bool) -> Result<Option<Vec<String>>> {
         self.capture.take().context("it is not recorded any more")?.stop()?;
         capture::diameter_complaints(&self.lab.directory().join(CAPTURE), lied)
+    }
+
+    /// Commands of Diameter that tshark has read in the recording, by code, and whether as requests; `None` where there is no tshark.
+    ///
+    /// # Errors
+    /// tshark cannot read it.
+    pub fn commands(&self) -> Result<Option<BTreeSet<(u32, bool)>>> {
+        capture::diameter_commands(&self.lab.directory().join(CAPTURE))
     }
 
     /// Challenges of all vectors that the HSS gave, with whose they were, in the order in which it gave them.

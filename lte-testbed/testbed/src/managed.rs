@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use basalt_ids::{Plmn, Tac};
+use basalt_ids::Plmn;
 use serde_json::{Value, json};
 use testbed_ue::{AttachKind, EmmState, Input, Profile, Ue};
 
 use crate::gateway::subscribers;
 use crate::lab::{self, NetNs};
-use crate::load::{self, LoadPlan, Traffic};
+use crate::load::{self, LoadPlan};
 use crate::network::{Network, NetworkPlan};
 use crate::orchestrator::{Orchestrator, Told};
 use crate::probe;
@@ -440,19 +440,5 @@ fn network(epc: Value, rules: Value) -> Value {
 }
 
 fn enb() -> Result<LoadPlan> {
-    Ok(LoadPlan {
-        enbs: 1,
-        first_enb: 0,
-        ues: 2,
-        first: 1,
-        rate: 0.0,
-        hold: None,
-        rounds: 1,
-        traffic: Traffic::None,
-        plmn: Plmn::new(1, 1, 2)?,
-        tac: Tac(1),
-        profile: Arc::new(Profile::default()),
-        patience: LIMIT,
-        enb_address: None,
-    })
+    Ok(LoadPlan { patience: LIMIT, ..LoadPlan::attached(2)? })
 }

@@ -48,10 +48,12 @@ pub(super) fn run(args: &AttachArgs) -> Result<ExitCode> {
         ues: args.ues,
         first: args.first,
         rate: 0.0,
+        at_once: 1,
         hold: None,
         rounds: 1,
         traffic: Traffic::None,
         plmn: args.gateway.plmn,
+        home: args.gateway.home(),
         tac: args.gateway.tac(),
         profile: args.phones.profile(),
         patience: Duration::from_secs(20),
@@ -72,7 +74,7 @@ fn stay(args: &AttachArgs, plan: &LoadPlan, found: &Found) -> Result<ExitCode> {
     let lab = found.lab.as_ref().filter(|_| !args.no_tun);
     for number in 0..args.ues {
         let ns = lab.map(|lab| lab.phone(args.first + number)).transpose()?;
-        let subscriber = Subscriber::new(plan.plmn, args.first + number)?;
+        let subscriber = Subscriber::new(plan.home, args.first + number)?;
         add(&radio, &plan.profile, &subscriber, ns)?;
     }
     let result = watch(&radio, args, &stop);

@@ -10,6 +10,8 @@ use crate::bench;
 pub enum BenchName {
     /// Attaches: latency, rate and the gateway's processor time.
     Attach,
+    /// Attaches through a federation gateway beside the gateway's own: rate, latency and processor time.
+    Federation,
     /// Memory of an idle gateway, and the size of its executable.
     Idle,
 }
@@ -17,6 +19,7 @@ pub enum BenchName {
 pub(super) fn run(name: BenchName) -> Result<()> {
     let figures = match name {
         BenchName::Attach => bench::attach()?,
+        BenchName::Federation => bench::federation()?,
         BenchName::Idle => bench::idle()?,
     };
     tell!("{}", serde_json::to_string_pretty(&figures)?);

@@ -18,7 +18,10 @@ pub(super) fn run(args: &HssArgs) -> Result<()> {
     let text = std::fs::read_to_string(&args.config).with_context(|| format!("reading {}", args.config.display()))?;
     let config: Config = toml::from_str(&text).with_context(|| args.config.display().to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(&config))
+    let ended = runtime.block_on(serve(&config));
+    // The thread that reads the standard input can be interrupted by nobody: an HSS that waited for it would not die.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(config: &Config) -> Result<()> {

@@ -72,6 +72,9 @@ pub struct GatewayArgs {
     /// The network.
     #[arg(long, default_value = "001-01")]
     pub plmn: Plmn,
+    /// The network of the phones' subscriptions, which the gateway asks by federation [default: --plmn].
+    #[arg(long, value_name = "PLMN")]
+    pub home: Option<Plmn>,
     /// The tracking area code.
     #[arg(long, default_value_t = 1)]
     pub tac: u16,
@@ -108,6 +111,10 @@ impl GatewayArgs {
         network.gateway.import(&gateway::subscribers(self.plmn, first, phones)?, &[])?;
         eprintln!("no lab {} was up: made one with a gateway and {phones} subscribers for this run", self.lab.name);
         Ok(network)
+    }
+
+    pub(super) fn home(&self) -> Plmn {
+        self.home.unwrap_or(self.plmn)
     }
 
     pub(super) fn tac(&self) -> Tac {

@@ -15,14 +15,14 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use basalt_ids::{Plmn, Tac};
+use basalt_ids::Plmn;
 use serde_json::Value;
 use testbed_ue::{AttachKind, DetachKind, EmmState, Input, Profile, Ue};
 
 use crate::capture::{self, Capture};
 use crate::gateway::subscribers;
 use crate::lab::{self, NetNs};
-use crate::load::{self, LoadPlan, Percentiles, Traffic};
+use crate::load::{self, LoadPlan, Percentiles};
 use crate::network::{Network, NetworkPlan};
 use crate::orchestrator::{self, Orchestrator};
 use crate::probe;
@@ -129,21 +129,7 @@ impl Demo {
     }
 
     fn base_station(&mut self) -> Result<()> {
-        let plan = LoadPlan {
-            enbs: 1,
-            first_enb: 0,
-            ues: self.plan.ues,
-            first: 1,
-            rate: 0.0,
-            hold: None,
-            rounds: 1,
-            traffic: Traffic::None,
-            plmn: plmn()?,
-            tac: Tac(1),
-            profile: Arc::new(Profile::default()),
-            patience: ATTACH_LIMIT,
-            enb_address: None,
-        };
+        let plan = LoadPlan { patience: ATTACH_LIMIT, ..LoadPlan::attached(self.plan.ues)? };
         load::bring_up_enbs(&self.radio, &plan)?;
         let carrier = self.radio.call(|io| io.carrier(0).unwrap_or("?"))?;
         self.say(&format!("base station: S1 set up over SCTP ({carrier})"));

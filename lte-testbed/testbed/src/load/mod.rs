@@ -33,8 +33,10 @@ pub struct LoadPlan {
     pub ues: u32,
     /// Number of the first subscriber.
     pub first: u32,
-    /// Attaches started per second; zero: one after the other, each as soon as the one before is done.
+    /// Attaches started per second; zero: each as soon as one before is done.
     pub rate: f64,
+    /// With a rate of zero: how many are under way at a time.
+    pub at_once: u32,
     /// How long phones stay attached before they detach; `None`: they do not detach.
     pub hold: Option<Duration>,
     /// Rounds of attach and detach per phone.
@@ -43,6 +45,8 @@ pub struct LoadPlan {
     pub traffic: Traffic,
     /// The network.
     pub plmn: Plmn,
+    /// The network of the phones' subscriptions.
+    pub home: Plmn,
     /// The area of all base stations.
     pub tac: Tac,
     /// The kind of phones.
@@ -65,10 +69,12 @@ impl LoadPlan {
             ues: phones,
             first: 1,
             rate: 0.0,
+            at_once: 1,
             hold: None,
             rounds: 1,
             traffic: Traffic::None,
             plmn: Plmn::new(1, 1, 2)?,
+            home: Plmn::new(1, 1, 2)?,
             tac: Tac(1),
             profile: Arc::new(Profile::default()),
             patience: Duration::from_secs(30),
@@ -146,7 +152,7 @@ pub fn enb_config(number: u32, plmn: Plmn, tac: Tac, address: Option<Ipv4Addr>) 
 /// The radio ended, or a subscriber cannot be made.
 pub fn run(radio: &Radio, plan: &LoadPlan, quiet: bool) -> Result<Report> {
     let subscribers: Vec<Subscriber> =
-        (0..plan.ues).map(|number| Subscriber::new(plan.plmn, plan.first + number)).collect::<Result<_, _>>()?;
+        (0..plan.ues).map(|number| Subscriber::new(plan.home, plan.first + number)).collect::<Result<_, _>>()?;
     let (profile, enbs) = (plan.profile.clone(), plan.enbs as usize);
     let first_phone = radio.call(move |io| {
         let first = io.site.phone_count();
@@ -294,7 +300,7 @@ impl Course {
         let due = if self.plan.rate > 0.0 {
             ((elapsed.as_secs_f64() * self.plan.rate) as u64).saturating_add(1)
         } else {
-            u64::from(self.ended) + 1
+            u64::from(self.ended) + u64::from(self.plan.at_once)
         };
         while !self.all_started() && u64::from(self.started) < due {
             let Some(number) = self.free.pop_front() else { return };

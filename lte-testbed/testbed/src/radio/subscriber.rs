@@ -16,6 +16,8 @@ pub struct Subscriber {
     pub imeisv: Imeisv,
     /// Zones outside of which its home network lets it not be served; everywhere if there are none.
     pub zones: Vec<u16>,
+    /// Access points of its subscription, the default one first; none leaves that to who keeps the subscription.
+    pub apns: Vec<String>,
     k: [u8; 16],
     opc: [u8; 16],
 }
@@ -41,7 +43,7 @@ impl Subscriber {
         let (mut k, mut opc) = ([0; 16], [0; 16]);
         rng.fill(&mut k);
         rng.fill(&mut opc);
-        Ok(Self { imsi, imeisv, zones: Vec::new(), k, opc })
+        Ok(Self { imsi, imeisv, zones: Vec::new(), apns: Vec::new(), k, opc })
     }
 
     /// Its card.

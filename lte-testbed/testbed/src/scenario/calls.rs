@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use super::script::PhoneAction;
 use super::world::World;
 use crate::capture;
 
@@ -45,7 +46,7 @@ pub(super) fn begin(world: &mut World, phone: usize) -> Result<()> {
     }
     let mut command = Command::new(gateway.command());
     command.arg("--socket").arg(gateway.socket()).args(["trace", "call", &imsi, "-t", LONGEST]);
-    command.arg("-w").arg(&capture).arg("--ladder").arg(&ladder);
+    command.arg("--packets").arg("-w").arg(&capture).arg("--ladder").arg(&ladder);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().context("running basalt trace call")?;
     let call = Call { child, capture, ladder };
@@ -79,6 +80,28 @@ pub(super) fn succeeds(world: &World, name: &str) -> Result<()> {
     until(seen).with_context(|| format!("the trace has no {name} that succeeded: {:?}", read(&call.ladder)))
 }
 
+/// Has a phone ping until the capture has an echo request and its reply in G-PDUs, where there is a tshark.
+pub(super) fn has_packets(world: &mut World, phone: usize) -> Result<()> {
+    let call = world.call.as_ref().context("nothing is traced")?;
+    let file = call.capture.clone();
+    if capture::complaints(&file, false).is_ok_and(|it| it.is_none()) {
+        return Ok(());
+    }
+    let (end, mut found) = (Instant::now() + PATIENCE, String::new());
+    while Instant::now() < end {
+        world.phone_acts(phone, &PhoneAction::Pings(1))?;
+        std::thread::sleep(LOOK * 10);
+        // A file that is being written may end in the middle of a block for a moment.
+        let told = tshark(&file, &["-Y", "gtp.message == 0xff", "-T", "fields", "-e", "icmp.type"]);
+        found = told.unwrap_or(found);
+        let has = |kind: &str| found.lines().any(|line| line.trim() == kind);
+        if has("8") && has("0") {
+            return Ok(());
+        }
+    }
+    bail!("the trace has no packets of the phone's both ways, but ICMP {found:?}")
+}
+
 /// Ends the trace, and judges its files: each frame is read by tshark, nothing is malformed, and no key is in them in any form.
 pub(super) fn judge(world: &mut World, phone: usize) -> Result<()> {
     let call = world.call.take().context("nothing is traced")?;
@@ -101,7 +124,7 @@ pub(super) fn judge(world: &mut World, phone: usize) -> Result<()> {
         Some(complaints) if complaints.is_empty() => {}
         Some(complaints) => bail!("tshark complains: {}", complaints.join("; ")),
     }
-    let unread = tshark(&capture, &["-Y", "!s1ap && !nas-eps && !diameter"])?;
+    let unread = tshark(&capture, &["-Y", "!s1ap && !nas-eps && !diameter && !gtp"])?;
     if !unread.trim().is_empty() {
         bail!("tshark does not know what these are: {unread}");
     }

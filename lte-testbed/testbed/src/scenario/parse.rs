@@ -86,6 +86,7 @@ fn setup(sentence: &str) -> Sentence<Option<Setup>> {
         ["needs", "root"] => Setup::NeedsRoot,
         ["cables", "carry", octets, "octets"] => Setup::Cables(number(octets)?),
         ["there", "is", "a", "collector"] => Setup::Collector,
+        ["tshark", "has", "to", "find", "commands", codes @ ..] => Setup::Commands(numbers(codes)?),
         ["there", "is", "a", "home", "network", plmn] => Setup::Home(network(plmn)?),
         ["enb", enb, "is", "in", "area", tac] => Setup::EnbArea(index(enb)?, None, Tac(number(tac)?)),
         ["enb", enb, "is", "of", "network", plmn] => Setup::EnbArea(index(enb)?, Some(network(plmn)?), Tac(1)),
@@ -229,6 +230,7 @@ fn step(sentence: &str) -> Sentence<Step> {
         }
         ["trace", "shows", name @ ..] => Ok(Step::TraceShows(name.join(" "))),
         ["trace", "has", "no", "keys", "of", "ue", phone] => Ok(Step::TraceIsClean(index(phone)?)),
+        ["trace", "has", "packets", "of", "ue", phone] => Ok(Step::TracePackets(index(phone)?)),
         ["trace", "has", name @ .., "that", "succeeded"] => Ok(Step::TraceSucceeds(name.join(" "))),
         ["canary", "ue", phone, "starts"] => Ok(Step::CanaryStarts(index(phone)?)),
         ["canary", "lost", "nothing"] => Ok(Step::CanaryLostNothing),
@@ -271,6 +273,9 @@ fn place(words: &[&str]) -> Sentence<Place> {
     }
 }
 
+/// DSR-Flags: PDN subscription contexts are withdrawn (TS 29.272 §7.3.25).
+const WITHDRAWN_CONTEXTS: u32 = 1 << 3;
+
 fn home_action(words: &[&str]) -> Sentence<HomeAction> {
     Ok(match words {
         ["behaves", rest @ ..] if !rest.is_empty() => HomeAction::Behaves(rest.join(" ")),
@@ -281,6 +286,10 @@ fn home_action(words: &[&str]) -> Sentence<HomeAction> {
             HomeAction::Orders("idr".to_owned(), index(phone)?, format!("{up} {down}"))
         }
         ["waits", "for", "ue", phone] => HomeAction::Orders("await".to_owned(), index(phone)?, String::new()),
+        ["withdraws", "context", context, "from", "ue", phone] => {
+            let context: u32 = number(context)?;
+            HomeAction::Orders("dsr".to_owned(), index(phone)?, format!("{WITHDRAWN_CONTEXTS} {context}"))
+        }
         ["has", "lost", "its", "memory"] => HomeAction::Resets,
         ["dies"] => HomeAction::Dies,
         ["returns"] => HomeAction::Returns,
@@ -522,7 +531,7 @@ fn number<T: std::str::FromStr>(word: &str) -> Sentence<T> {
     word.parse().map_err(|_| format!("{word:?} is not a number that fits here"))
 }
 
-fn numbers(words: &[&str]) -> Sentence<Vec<u64>> {
+fn numbers<T: std::str::FromStr>(words: &[&str]) -> Sentence<Vec<T>> {
     match words {
         [] => Err("at least one number is missing".to_owned()),
         words => words.iter().map(|word| number(word)).collect(),

@@ -13,7 +13,7 @@ use testbed_ue::{AttachKind, DetachKind, Fault, Input};
 
 use super::calls;
 use super::check;
-use super::script::{EnbAction, GatewayAction, HandedOver, HomeAction, PhoneAction, Phones, Script, Step};
+use super::script::{EnbAction, GatewayAction, HandedOver, HomeAction, PhoneAction, Phones, Script, Setup, Step};
 use super::spans;
 use super::world::{RunOptions, World};
 use crate::kills::{self, KillPlan};
@@ -88,6 +88,7 @@ impl World {
             Step::TraceCall(phone) => calls::begin(self, phone - 1),
             Step::TraceShows(name) => calls::shows(self, name),
             Step::TraceSucceeds(name) => calls::succeeds(self, name),
+            Step::TracePackets(phone) => calls::has_packets(self, phone - 1),
             Step::SpansOf(names) => spans::has(self, names),
             Step::TraceIsClean(phone) => calls::judge(self, phone - 1),
             Step::Watch(phone, time) => self.watch(phone - 1, *time),
@@ -158,7 +159,7 @@ impl World {
         })
     }
 
-    fn phone_acts(&mut self, phone: usize, action: &PhoneAction) -> Result<()> {
+    pub(super) fn phone_acts(&mut self, phone: usize, action: &PhoneAction) -> Result<()> {
         self.mark(phone)?;
         let action = action.clone();
         match action {
@@ -250,6 +251,15 @@ impl World {
         let lied = script.steps.iter().any(|(_, step)| lies(step));
         let complaints = home.complaints(lied)?.unwrap_or_default();
         anyhow::ensure!(complaints.is_empty(), "tshark complains of Diameter:\n{}", complaints.join("\n"));
+        let Some(found) = home.commands()? else { return Ok(()) };
+        let wanted = script.setup.iter().filter_map(|setup| match setup {
+            Setup::Commands(codes) => Some(codes),
+            _ => None,
+        });
+        for code in wanted.flatten() {
+            let both = found.contains(&(*code, true)) && found.contains(&(*code, false));
+            anyhow::ensure!(both, "tshark does not find command {code} asked and answered, but {found:?}");
+        }
         Ok(())
     }
 

@@ -50,6 +50,8 @@ pub enum Setup {
     Phone(usize, Trait),
     /// There is a home network whose subscribers are authenticated by it, through a federation gateway.
     Home(Plmn),
+    /// In what the home network heard and said, tshark has to find these commands of Diameter, asked and answered.
+    Commands(Vec<u32>),
     /// There is a collector of OpenTelemetry, which gateway and federation gateway tell.
     Collector,
     /// Cables to the base stations and to the internet carry packets of so many octets.
@@ -162,6 +164,8 @@ pub enum Step {
     TraceShows(String),
     /// The trace has a procedure of this name that succeeded.
     TraceSucceeds(String),
+    /// The phone pings until the trace has its packets in the tunnel, both ways.
+    TracePackets(usize),
     /// A trace of the collector has all these spans; the first is the outermost.
     SpansOf(Vec<String>),
     /// The trace ends; tshark reads all of it, and no key of the phone is in it.

@@ -16,7 +16,7 @@ use super::calls::Call;
 use super::devices::Devices;
 use super::script::{Script, Setup, Trait};
 use crate::collector::{self, Collector};
-use crate::home::Home;
+use crate::home::{Beside, Home};
 use crate::lab::Lab;
 use crate::lab::vlan::Vlan;
 use crate::network::{Network, NetworkPlan};
@@ -124,7 +124,12 @@ impl World {
         let theirs = (1..=script.subscribers()).filter(|number| home(script, *number as usize) == plmn);
         let known = theirs.filter(|number| !is_unknown(script, *number)).map(|number| subscriber(script, number));
         let known = known.collect::<Result<Vec<_>>>()?;
-        self.home = Some(Home::start(&self.network.lab, plmn, &known, self.collector.is_some())?);
+        self.home = Some(Home::start(
+            &self.network.lab,
+            plmn,
+            &known,
+            Beside { collector: self.collector.is_some(), capture: true },
+        )?);
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.network.gateway.metrics()?.get("basalt_agw_federation_gateways") != Some(&1.0) {
             anyhow::ensure!(Instant::now() < deadline, "the gateway does not find the federation gateway");
@@ -355,6 +360,7 @@ fn subscriber(script: &Script, number: u32) -> Result<Subscriber> {
     let zone = |kind: &Trait| if let Trait::Zone(zone) = kind { Some(*zone) } else { None };
     let mut subscriber = Subscriber::new(home(script, number as usize), number)?;
     subscriber.zones = script.traits(number as usize).filter_map(zone).collect();
+    subscriber.apns = script.access_points().iter().map(Apn::to_string).collect();
     Ok(subscriber)
 }
 
