@@ -1,4 +1,4 @@
-// `node e2e/run.mjs mock|only|real|screenshots|performance|lighthouse|figures|alone|upgrade`: the browser's tests, and what is measured.
+// `node e2e/run.mjs mock|only|real|screenshots|performance|lighthouse|figures|alone`: the browser's tests, and what is measured.
 import { accessibility } from "./accessibility.mjs";
 import { alone } from "./alone.mjs";
 import { figures } from "./figures.mjs";
@@ -8,7 +8,6 @@ import { performance } from "./performance.mjs";
 import { real } from "./real.mjs";
 import { screenshots } from "./screenshots.mjs";
 import { serve } from "./serve.mjs";
-import { upgrade, upgradeInside } from "./upgrade.mjs";
 
 const [what, ...rest] = process.argv.slice(2);
 
@@ -38,9 +37,6 @@ const TASKS = {
   figures: () => withMock(figures),
   screenshots: () => withMock((address) => screenshots(address, rest.length > 0 ? rest : undefined)),
   alone: () => alone(process.env),
-  upgrade,
-  // What `upgrade` begins within its namespaces.
-  "upgrade-inside": upgradeInside,
   real: () => real(process.env.BASALT_CONSOLE ?? "", process.env),
 };
 
