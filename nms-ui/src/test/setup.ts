@@ -8,6 +8,9 @@ class Nothing {
   disconnect(): void {}
 }
 Object.assign(globalThis, { ResizeObserver: Nothing });
+// Everything has a size: a table in a box without height has no row in sight, once it has measured it.
+Object.defineProperty(Element.prototype, "clientWidth", { get: () => 1280 });
+Object.defineProperty(Element.prototype, "clientHeight", { get: () => 800 });
 Object.defineProperty(document, "fonts", { value: { addEventListener: () => undefined, removeEventListener: () => undefined } });
 window.matchMedia = (query) =>
   ({ matches: false, media: query, addEventListener: () => undefined, removeEventListener: () => undefined, addListener: () => undefined, removeListener: () => undefined }) as unknown as MediaQueryList;
