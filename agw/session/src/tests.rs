@@ -1,5 +1,7 @@
 //! Sessions through their whole life, as mobility drives them.
 
+mod withdrawal;
+
 use super::*;
 use agw_types::{
     AddressPool, ApnProfile, Arp, BearerEndpoint, BearerQos, PagingPolicy, ProcedureTimers, Profile, SecurityOrder,
