@@ -147,7 +147,7 @@ impl Federation {
             FegAnswer::Located(subscription, hss) => {
                 let imsi = asked.imsi;
                 let area = self.known.get(&imsi).and_then(|known| known.area);
-                match subscription.profile(imsi, &self.config.zones.at(area)) {
+                match subscription.profile(imsi, &self.config.zones.at(area), &self.config.apns) {
                     Ok(profile) => out.push(Effect::Changed(Box::new(profile))),
                     Err(_) => out.push(Effect::Cancelled(imsi, Cancelled::Withdrawn)),
                 }

@@ -120,7 +120,7 @@ impl Federation {
 
     /// What a subscription comes to in a tracking area: the profile and the areas in which the phone is not served, or a refusal.
     pub(crate) fn judged(&self, imsi: Imsi, subscription: &Subscription, area: Option<Tac>) -> Answer {
-        match subscription.profile(imsi, &self.config.zones.at(area)) {
+        match subscription.profile(imsi, &self.config.zones.at(area), &self.config.apns) {
             Ok(profile) => Answer::Profile(Box::new(profile), self.config.zones.barred(&subscription.zone_codes)),
             Err(failure) => Answer::NoProfile(failure),
         }

@@ -93,7 +93,7 @@ impl Federation {
     fn changed(&mut self, imsi: Imsi, out: &mut Effects) {
         let Some(known) = self.known.get(&imsi).filter(|known| known.present) else { return };
         let Some((subscription, _)) = &known.subscription else { return };
-        match subscription.profile(imsi, &self.config.zones.at(known.area)) {
+        match subscription.profile(imsi, &self.config.zones.at(known.area), &self.config.apns) {
             Ok(profile) => out.push(Effect::Changed(Box::new(profile))),
             Err(_) => out.push(Effect::Cancelled(imsi, Cancelled::Withdrawn)),
         }

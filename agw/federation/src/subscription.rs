@@ -137,11 +137,12 @@ impl Subscription {
     }
 
     /// The profile that the gateway acts on, whose tracking areas belong to these zones of the home network's. A subscriber of
-    /// zones is served in those alone (regionally provided service, TS 23.008 §2.4.7, TS 29.272 §5.2.1.1.3).
+    /// zones is served in those alone (regionally provided service, TS 23.008 §2.4.7, TS 29.272 §5.2.1.1.3). `here`: access points of
+    /// the gateway.
     ///
     /// # Errors
     /// The subscription does not allow what this gateway offers, with the cause for the phone.
-    pub fn profile(&self, imsi: Imsi, zones: &[u16]) -> Result<Profile, AuthFailure> {
+    pub fn profile(&self, imsi: Imsi, zones: &[u16], here: &[Apn]) -> Result<Profile, AuthFailure> {
         let barred = self.barred == Some(true) && self.odb.unwrap_or(ALL_PACKET_SERVICES) & ALL_PACKET_SERVICES != 0;
         if barred || self.access_restriction.unwrap_or(0) & NO_EUTRAN != 0 {
             return Err(AuthFailure::Refused(NO_SUITABLE_CELLS));
@@ -158,7 +159,17 @@ impl Subscription {
         list.sort_by_key(|access| access.context != default);
         let unlimited = Ambr { uplink: u64::MAX, downlink: u64::MAX };
         let ambr = self.ambr.unwrap_or(unlimited);
-        let apns: Vec<ApnProfile> = list.into_iter().filter_map(|access| access_point(access, ambr)).collect();
+        let named = |name: &Apn| {
+            list.iter().any(|access| access.apn.as_ref().is_some_and(|apn| apn.network_identifier() == *name))
+        };
+        // The wildcard is for those that are not named (TS 23.401 §4.3.8.1).
+        let others: Vec<Apn> = here.iter().filter(|name| !named(name)).cloned().collect();
+        let names = |access: &Access| match &access.apn {
+            Some(apn) => vec![apn.network_identifier()],
+            None => others.clone(),
+        };
+        let of = |access| names(access).into_iter().map(move |name| access_point(access, name, ambr));
+        let apns: Vec<ApnProfile> = list.iter().copied().flat_map(of).collect();
         if apns.is_empty() {
             return Err(AuthFailure::Refused(NO_SUITABLE_CELLS));
         }
@@ -166,13 +177,10 @@ impl Subscription {
     }
 }
 
-/// The wildcard names no network of ours: it is for networks of the home operator's own. Addresses that the home network gives away
-/// lead to itself, and sessions here break out locally: they come from our pools.
-fn access_point(access: &Access, ambr: Ambr) -> Option<ApnProfile> {
-    let apn = access.apn.as_ref()?.network_identifier();
-    let mut profile = ApnProfile::new(apn, access.qos.unwrap_or(USUAL_QOS), access.ambr.unwrap_or(ambr));
-    profile.pdn_types = access.pdn_types;
-    Some(profile)
+/// Addresses that the home network gives away lead to itself, and sessions here break out locally: they come from our pools.
+fn access_point(access: &Access, apn: Apn, ambr: Ambr) -> ApnProfile {
+    let profile = ApnProfile::new(apn, access.qos.unwrap_or(USUAL_QOS), access.ambr.unwrap_or(ambr));
+    ApnProfile { pdn_types: access.pdn_types, ..profile }
 }
 
 #[cfg(test)]
@@ -195,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_default_access_point_comes_first() {
-        let profile = subscription().profile(imsi(), &[]).unwrap();
+        let profile = subscription().profile(imsi(), &[], &[]).unwrap();
         let names: Vec<_> = profile.apns.iter().map(|apn| apn.apn.to_string()).collect();
         assert_eq!(names, ["internet", "ims"]);
         assert_eq!(profile.apns[0].ambr.downlink, 2_000, "what the access point does not tell is the subscriber's");
@@ -208,13 +216,13 @@ mod tests {
         changed.ambr = Some(Ambr { uplink: 5, downlink: 6 });
         let accesses = Accesses { default: 2, complete: false, list: vec![changed, access(3, "corporate")] };
         known.merge(Subscription { accesses: Some(accesses), zone_codes: vec![7], ..Subscription::default() });
-        assert_eq!(known.profile(imsi(), &[6, 8]), Err(AuthFailure::Refused(12)), "another zone");
-        let profile = known.profile(imsi(), &[6, 7]).unwrap();
+        assert_eq!(known.profile(imsi(), &[6, 8], &[]), Err(AuthFailure::Refused(12)), "another zone");
+        let profile = known.profile(imsi(), &[6, 7], &[]).unwrap();
         assert_eq!((profile.apns.len(), profile.apns[0].ambr.uplink, profile.ambr.uplink), (3, 5, 1_000));
         known.delete(DELETE_APNS | DELETE_ZONES, &[1, 3]);
-        assert_eq!((known.profile(imsi(), &[]).unwrap().apns.len(), known.zone_codes.len()), (1, 0));
+        assert_eq!((known.profile(imsi(), &[], &[]).unwrap().apns.len(), known.zone_codes.len()), (1, 0));
         known.delete(DELETE_ALL_APNS, &[]);
-        assert_eq!(known.profile(imsi(), &[]), Err(AuthFailure::Refused(15)));
+        assert_eq!(known.profile(imsi(), &[], &[]), Err(AuthFailure::Refused(15)));
     }
 
     #[test]
@@ -222,7 +230,7 @@ mod tests {
         let refused = |change: Subscription| {
             let mut known = subscription();
             known.merge(change);
-            known.profile(imsi(), &[]).err()
+            known.profile(imsi(), &[], &[]).err()
         };
         let none = Subscription::default;
         assert_eq!(refused(none()), None);
@@ -230,5 +238,39 @@ mod tests {
         assert_eq!(refused(Subscription { barred: Some(true), ..none() }), Some(AuthFailure::Refused(15)));
         assert_eq!(refused(Subscription { barred: Some(true), odb: Some(2), ..none() }), None, "another service");
         assert_eq!(refused(Subscription { roaming_restricted: true, ..none() }), Some(AuthFailure::Refused(11)));
+    }
+
+    #[test]
+    fn any_access_point_is_each_of_ours_that_is_not_named() {
+        let here: Vec<Apn> = ["internet", "corporate", "iot"].map(|name| name.parse().unwrap()).to_vec();
+        let mut known = subscription();
+        let mut any = access(9, "*");
+        any.ambr = Some(Ambr { uplink: 7, downlink: 8 });
+        assert_eq!(any.apn, None);
+        let Some(accesses) = &mut known.accesses else { panic!("access points") };
+        accesses.list.push(any);
+        let profile = known.profile(imsi(), &[], &here).unwrap();
+        let names: Vec<_> = profile.apns.iter().map(|apn| (apn.apn.to_string(), apn.ambr.uplink)).collect();
+        let expected = [("internet", 1_000), ("ims", 1_000), ("corporate", 7), ("iot", 7)];
+        assert_eq!(names, expected.map(|(name, uplink)| (name.to_owned(), uplink)));
+        // Without the wildcard none of them is the subscriber's; with it alone, nothing is where this gateway has nothing.
+        assert_eq!(subscription().profile(imsi(), &[], &here).unwrap().apns.len(), 2);
+        known.delete(DELETE_APNS, &[1, 2]);
+        assert_eq!(known.profile(imsi(), &[], &here).unwrap().apns.len(), 3);
+        assert_eq!(known.profile(imsi(), &[], &[]), Err(AuthFailure::Refused(15)));
+    }
+
+    #[test]
+    fn what_a_home_network_does_not_tell_is_usual_or_refused() {
+        let mut known = subscription();
+        known.ambr = None;
+        let profile = known.profile(imsi(), &[], &[]).unwrap();
+        assert_eq!((profile.ambr.uplink, profile.apns[0].ambr.downlink), (u64::MAX, u64::MAX), "no rate is no limit");
+        assert_eq!((profile.apns[0].qos, profile.msisdn), (USUAL_QOS, None));
+        assert_eq!(Subscription::default().profile(imsi(), &[], &[]), Err(AuthFailure::Refused(15)));
+        let Some(accesses) = &mut known.accesses else { panic!("access points") };
+        accesses.default = 77;
+        let profile = known.profile(imsi(), &[], &[]).unwrap();
+        assert_eq!(profile.apns[0].apn.to_string(), "ims", "a default that there is not: the first stands for it");
     }
 }

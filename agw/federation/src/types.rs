@@ -30,6 +30,8 @@ pub struct Config {
     pub equipment: Equipment,
     /// Zones of home networks (Regional-Subscription-Zone-Code) that the tracking areas here belong to.
     pub zones: Zones,
+    /// Access points that this gateway has: what a subscription to any access point (`*`) is for.
+    pub apns: Vec<Apn>,
     /// What home networks are told that our PDN gateway is called; `None` for nothing, where no other access leads to it.
     pub pdn_gateway: Option<PdnGateway>,
 }
@@ -74,6 +76,7 @@ impl Config {
             waiting: 4_096,
             equipment: Equipment::default(),
             zones: Zones::default(),
+            apns: Vec::new(),
             pdn_gateway: None,
         }
     }

@@ -191,6 +191,7 @@ fn config(effective: &Effective) -> anyhow::Result<Config> {
     let served = effective.gateway.areas.iter().map(|area| area.tac);
     config.zones =
         Zones { areas: served.map(|tac| (tac, own(tac).clone())).collect(), others: written.zone_codes.clone() };
+    config.apns = effective.gateway.apns.iter().map(|apn| apn.apn.clone()).collect();
     config.pdn_gateway = written.pdn_gateway.as_deref().and_then(pdn_gateway);
     config.equipment = Equipment {
         check: written.check_equipment,
