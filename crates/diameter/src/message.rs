@@ -133,6 +133,13 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
+    /// A message that [`Message::decode`] has found sound before: not looked through once more. Of one that it has not, AVPs come as far
+    /// as they can be read, and there is no bound to how deep groups lie.
+    #[must_use]
+    pub fn sound(octets: &'a [u8]) -> Option<Self> {
+        Self::header_of(octets).map(|header| Self { header, octets })
+    }
+
     /// The header alone, as far as it can be told.
     #[must_use]
     pub fn header_of(octets: &[u8]) -> Option<Header> {

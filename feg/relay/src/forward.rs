@@ -3,7 +3,7 @@
 use crate::types::{Answer, Effect, GatewayId, Metric, Number, Request, Token, Wish};
 use crate::{Effects, Relay, Timer};
 use basalt_diameter::node::Failure;
-use basalt_diameter::{Limits, Message, Outcome};
+use basalt_diameter::{Message, Outcome};
 use basalt_ids::Imsi;
 use basalt_sansio::{DetHashMap, DetState, Duration, Time};
 use feg_s6a::{Notification, Refusal, To, Visit, cause};
@@ -71,8 +71,9 @@ impl Forward {
     pub(crate) fn new(keys: (u64, u64)) -> Self {
         let hasher = || DetState::keyed(keys.0, keys.1);
         Self {
-            known: DetHashMap::with_hasher(hasher()),
-            order: VecDeque::new(),
+            // Twice the room: a table that is nearly full is made anew again and again where entries come and go, and all wait for it.
+            known: DetHashMap::with_capacity_and_hasher(2 * REMEMBERED, hasher()),
+            order: VecDeque::with_capacity(REMEMBERED),
             waiting: DetHashMap::default(),
             hosts: DetHashMap::with_hasher(hasher()),
             next: 0,
@@ -243,12 +244,12 @@ impl Relay {
 
     /// What a gateway is answered, and what the home network said.
     fn judge(&mut self, waiting: &Waiting, octets: &[u8]) -> (Answer, Option<Outcome>) {
-        let Ok(message) = Message::decode(octets, &Limits::default()) else {
+        let Some(message) = Message::sound(octets) else {
             return (Answer::Unavailable("the home network's answer cannot be read"), None);
         };
         let session = waiting.session.as_str();
         let answer = match waiting.kind {
-            Kind::Vectors => feg_s6a::authentication_answer(&message, session).map(Answer::Vectors),
+            Kind::Vectors => feg_s6a::authentication_answer(&message, session).map(|list| Answer::Vectors(list.into())),
             Kind::Locate => feg_s6a::update_location_answer(&message, session).map(|located| {
                 let host = located.hss.unwrap_or_default();
                 if self.forward.hosts.len() < crate::LOCATIONS || self.forward.hosts.contains_key(&waiting.imsi) {
@@ -271,8 +272,9 @@ impl Relay {
 
     /// A gateway's stream ended: what it waits for is answered to whoever asks again.
     pub(crate) fn gateway_left(&mut self, gateway: GatewayId, out: &mut Effects) {
-        for fate in self.forward.known.values_mut() {
-            if let Fate::Asked { who, .. } = fate {
+        let Forward { known, waiting, .. } = &mut self.forward;
+        for waiting in waiting.values() {
+            if let Some(Fate::Asked { who, .. }) = known.get_mut(&waiting.number) {
                 who.retain(|one| *one != gateway);
             }
         }

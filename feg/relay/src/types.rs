@@ -6,6 +6,7 @@ use basalt_diameter::node::{Failure, Handle, Local};
 use basalt_ids::{Imsi, Plmn};
 use basalt_sansio::{Duration, Time};
 use feg_s6a::{Cancellation, EquipmentStatus, Inserted, PdnGateway, Resync, Subscription, Terminal, Vector};
+use std::sync::Arc;
 
 /// A gateway's stream, by the number that the driver gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,8 +96,8 @@ pub type Equipment = EquipmentStatus;
 /// What a gateway is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Vectors in the order of use.
-    Vectors(Vec<Vector>),
+    /// Vectors in the order of use; shared with who asks again.
+    Vectors(Arc<[Vector]>),
     /// The subscription, and the HSS that has it.
     Located(Box<Subscription>, String),
     /// Done.
@@ -166,7 +167,7 @@ pub enum Input<'a> {
     HssAnswered {
         /// Which.
         token: Token,
-        /// How.
+        /// How; an answer that [`basalt_diameter::Message::decode`] found sound.
         result: Result<&'a [u8], Failure>,
     },
     /// A peer asks.
