@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Endpoint;
@@ -16,8 +16,8 @@ const STREAMS: u64 = 4;
 const WINDOW: usize = 256;
 /// Before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// Between two looks at what is due, at a steady pace.
-const TICK: Duration = Duration::from_millis(1);
+/// Between two looks at what is due, at a steady pace: what the generator is late by on average is half of it.
+const TICK: Duration = Duration::from_micros(250);
 
 /// What came of a flood.
 pub struct Full {
@@ -72,8 +72,11 @@ pub fn pace(to: SocketAddr, rate: f64, time: Duration, life: u64) -> Half {
         for number in 0..STREAMS {
             streams.push(Stream::connect(to, life * STREAMS + number).await);
         }
-        let begin = Instant::now();
-        let streams = streams.into_iter().map(|stream| tokio::spawn(paced(stream, begin, rate / STREAMS as f64, time)));
+        let (begin, ticks) = (Instant::now(), ticks());
+        let streams = streams.into_iter().map(|stream| {
+            let rate = rate / STREAMS as f64;
+            tokio::spawn(paced(stream, ticks.clone(), begin, rate, time))
+        });
         let (mut times, mut late) = (Vec::new(), Vec::new());
         for stream in streams.collect::<Vec<_>>() {
             let (some, lateness) = stream.await.unwrap();
@@ -87,13 +90,18 @@ pub fn pace(to: SocketAddr, rate: f64, time: Duration, life: u64) -> Half {
 }
 
 /// One stream's part of it: from due to answered, and from due to sent, microseconds.
-async fn paced(stream: Stream, begin: Instant, rate: f64, time: Duration) -> (Vec<f64>, Vec<f64>) {
+async fn paced(
+    stream: Stream,
+    mut ticks: watch::Receiver<()>,
+    begin: Instant,
+    rate: f64,
+    time: Duration,
+) -> (Vec<f64>, Vec<f64>) {
     let Stream { send, mut receive, .. } = stream;
     let sending = tokio::spawn(async move {
         let (mut number, mut late) = (0u64, Vec::new());
-        let mut ticks = tokio::time::interval(TICK);
         while begin.elapsed() < WARM_UP + time {
-            ticks.tick().await;
+            ticks.changed().await.unwrap();
             let now = begin.elapsed();
             while number as f64 / rate <= now.as_secs_f64() {
                 let due = Duration::from_secs_f64(number as f64 / rate);
@@ -118,6 +126,17 @@ async fn paced(stream: Stream, begin: Instant, rate: f64, time: Duration) -> (Ve
         }
     }
     (times, sending.await.unwrap())
+}
+
+/// Tells when it is time to look: the runtime's own timers do so each millisecond at most. Its thread ends with the last who listens.
+fn ticks() -> watch::Receiver<()> {
+    let (tell, told) = watch::channel(());
+    std::thread::spawn(move || {
+        while tell.send(()).is_ok() {
+            std::thread::sleep(TICK);
+        }
+    });
+    told
 }
 
 fn at(values: &mut [f64], share: f64) -> f64 {
