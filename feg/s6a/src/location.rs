@@ -184,7 +184,7 @@ fn pdn_gateway(writer: &mut Writer, visited: Plmn, gateway: &PdnGateway) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use basalt_diameter::Limits;
+    use basalt_diameter::{AvpId, Header, Limits, Outcome, ResultCode};
 
     fn notified(what: &Notification) -> Vec<u8> {
         let (host, realm) = ("feg1.visited.example", "visited.example");
@@ -228,5 +228,59 @@ mod tests {
         let message = Message::decode(&octets, &Limits::default()).unwrap();
         assert_eq!(message.need(name::NOR_FLAGS).unwrap().u32(), Ok(REACHABLE | SAID_BY_MME));
         assert!(message.find(name::MIP6_AGENT_INFO).is_none());
+    }
+
+    fn located(write: impl FnOnce(&mut Writer)) -> Result<Located, Refusal> {
+        let mut writer = Writer::new(&Header::request(Command::UPDATE_LOCATION, Application::S6A).answer());
+        writer.text(base::SESSION_ID, "feg1;1;1").text(base::ORIGIN_HOST, "hss1.home.example");
+        write(&mut writer);
+        let octets = writer.finish();
+        update_location_answer(&Message::decode(&octets, &Limits::default()).unwrap(), "feg1;1;1")
+    }
+
+    fn experimental(writer: &mut Writer, vendor: Option<u32>, code: u32) {
+        writer.group(base::EXPERIMENTAL_RESULT, |group| {
+            if let Some(vendor) = vendor {
+                group.u32(base::VENDOR_ID, vendor);
+            }
+            group.u32(base::EXPERIMENTAL_RESULT_CODE, code);
+        });
+    }
+
+    #[test]
+    fn an_answer_grants_by_any_result_of_success_and_by_no_other() {
+        let of_base = |code| {
+            located(|answer| {
+                answer.u32(base::RESULT_CODE, code);
+            })
+        };
+        let tgpp = |vendor, code| located(|answer| experimental(answer, vendor, code));
+        for good in [of_base(2001), of_base(2002), tgpp(Some(vendor::TGPP), 2021)] {
+            assert_eq!(good.map(|located| located.hss), Ok(Some("hss1.home.example".to_owned())));
+        }
+        let refused = |outcome| Err(Refusal::Result { outcome, diagnostic: None });
+        for code in [0, 1001, 3004, 4181, 5012, 6001, u32::MAX] {
+            assert_eq!(of_base(code), refused(Outcome::Base(ResultCode(code))));
+            for vendor in [None, Some(0), Some(vendor::TGPP), Some(99)] {
+                let outcome = Outcome::Experimental { vendor: vendor.unwrap_or(0), code };
+                assert_eq!(tgpp(vendor, code), refused(outcome));
+            }
+        }
+        assert!(matches!(located(|_| ()), Err(Refusal::Malformed(_))), "no result");
+        for (id, data) in [(base::RESULT_CODE, &[7][..]), (base::EXPERIMENTAL_RESULT, &[])] {
+            let answer = located(|answer| {
+                answer.raw(id, true, data);
+            });
+            assert!(matches!(answer, Err(Refusal::Malformed(_))), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_may_have_no_subscription_and_what_nobody_knows() {
+        let located = located(|answer| {
+            answer.u32(base::RESULT_CODE, 2001).raw(AvpId { code: 77, vendor: 4_711 }, true, &[1, 2, 3]);
+            answer.raw(AvpId::tgpp(9_999), true, &[0; 8]);
+        });
+        assert_eq!(located.map(|located| located.subscription), Ok(None));
     }
 }

@@ -240,6 +240,7 @@ fn qos(group: &Avp<'_>) -> Result<Option<Qos>, DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use basalt_diameter::{Application, Command, Header, Limits, Message, Writer};
 
     #[test]
     fn numbers_are_read_from_tbcd() {
@@ -249,5 +250,78 @@ mod tests {
         );
         assert_eq!(msisdn(&[0xaa]), None);
         assert_eq!(msisdn(&[]), None);
+    }
+
+    fn read(write: impl FnOnce(&mut Writer)) -> Result<Subscription, DecodeError> {
+        let mut writer = Writer::new(&Header::request(Command::UPDATE_LOCATION, Application::S6A).answer());
+        writer.group(name::SUBSCRIPTION_DATA, write);
+        let octets = writer.finish();
+        let message = Message::decode(&octets, &Limits::default()).unwrap();
+        Subscription::read(&message.need(name::SUBSCRIPTION_DATA).unwrap())
+    }
+
+    fn rates(writer: &mut Writer, rates: &[(AvpId, u32)]) {
+        writer.group(name::AMBR, |group| {
+            for (id, rate) in rates {
+                group.u32(*id, *rate);
+            }
+        });
+    }
+
+    /// An access point: context, PDN-Type, name, QCI.
+    fn access_point(profile: &mut Writer, (context, kind, apn, qci): (u32, u32, &str, u32)) {
+        profile.group(name::APN_CONFIGURATION, |group| {
+            group.u32(name::CONTEXT_IDENTIFIER, context).u32(name::PDN_TYPE, kind);
+            if !apn.is_empty() {
+                group.text(name::SERVICE_SELECTION, apn);
+            }
+            group.group(name::EPS_QOS_PROFILE, |qos| {
+                qos.u32(name::QCI, qci).group(name::ARP, |arp| {
+                    arp.u32(name::PRIORITY_LEVEL, 3);
+                });
+            });
+        });
+    }
+
+    #[test]
+    fn access_points_that_nobody_can_use_are_left_out_and_the_others_count() {
+        let known = read(|data| {
+            data.group(name::APN_PROFILE, |profile| {
+                profile.u32(name::CONTEXT_IDENTIFIER, 2);
+                let list = [(1, 0, "*", 9), (2, 2, "internet.mnc070.mcc999.gprs", 5), (3, 77, "iot", 9), (4, 0, "", 9)];
+                list.into_iter().for_each(|one| access_point(profile, one));
+                [(5, 0, "a b", 9), (6, 3, "ims", 0)].into_iter().for_each(|one| access_point(profile, one));
+            });
+        });
+        let apns = known.unwrap().apns.unwrap();
+        let list: Vec<_> =
+            apns.list.iter().map(|one| (one.context, one.apn.is_some(), one.pdn_type, one.qos)).collect();
+        let qos = |qci| Some(Qos { qci: Qci(qci), arp: Arp { priority: 3, may_preempt: false, preemptable: true } });
+        let any = (1, false, PdnType::Ipv4, qos(9));
+        assert_eq!(list, [any, (2, true, PdnType::Ipv4v6, qos(5)), (6, true, PdnType::Ipv4OrIpv6, None)]);
+        assert_eq!((apns.default, apns.complete), (2, true));
+    }
+
+    #[test]
+    fn what_is_not_told_is_not_there_and_what_nobody_knows_is_passed_over() {
+        assert_eq!(read(|_| ()), Ok(Subscription::default()));
+        let known = read(|data| {
+            data.raw(AvpId { code: 77, vendor: 4_711 }, true, &[1, 2, 3]).raw(AvpId::tgpp(9_999), true, &[0; 5]);
+            data.u32(name::SUBSCRIBER_STATUS, 1).raw(name::ZONE_CODE, true, &[1, 2]).raw(name::ZONE_CODE, true, &[9]);
+        });
+        assert_eq!(known, Ok(Subscription { barred: Some(true), zone_codes: vec![0x102], ..Subscription::default() }));
+    }
+
+    #[test]
+    fn rates_are_whole_or_the_answer_is_wrong() {
+        let (up, down) = (name::MAX_BANDWIDTH_UL, name::MAX_BANDWIDTH_DL);
+        let (more_up, more_down) = (name::EXTENDED_BANDWIDTH_UL, name::EXTENDED_BANDWIDTH_DL);
+        let of = |list: &[(AvpId, u32)]| read(|data| rates(data, list)).map(|known| known.ambr);
+        assert_eq!(of(&[(up, 1_000), (down, 2_000)]), Ok(Some(Ambr { uplink: 1_000, downlink: 2_000 })));
+        let wide = of(&[(up, 1_000), (down, u32::MAX), (more_down, 10_000_000)]);
+        assert_eq!(wide, Ok(Some(Ambr { uplink: 1_000, downlink: 10_000_000_000 })));
+        let both = of(&[(more_up, 5_000_000), (more_down, 10_000_000)]).unwrap().unwrap();
+        assert_eq!((both.uplink, both.downlink), (5_000_000_000, 10_000_000_000));
+        assert!(matches!(of(&[(up, 1_000)]), Err(DecodeError::Missing { code: 515, .. })));
     }
 }

@@ -1,8 +1,9 @@
 //! Answers as octets.
 
+use crate::behaviour::Odd;
 use crate::config::Subscriber;
 use crate::name;
-use basalt_diameter::{Application, Message, Writer, dictionary as base, vendor};
+use basalt_diameter::{Application, AvpId, Message, Writer, dictionary as base, vendor};
 use basalt_ids::Plmn;
 use basalt_security::AuthVector;
 
@@ -76,9 +77,19 @@ pub(crate) fn nonsense(writer: &mut Writer, vectors: bool) {
     });
 }
 
+/// AVPs that nobody knows: of a vendor that there is not, and of codes that 3GPP has not given.
+pub(crate) fn unknown(writer: &mut Writer) {
+    writer.raw(AvpId { code: 77, vendor: 4_711 }, true, &[1, 2, 3]);
+    writer.raw(AvpId::tgpp(9_999), true, &[0; 8]).raw(AvpId::tgpp(9_998), false, &[]);
+}
+
 /// Subscription-Data, whole.
-pub(crate) fn subscription(writer: &mut Writer, subscriber: &Subscriber) {
+pub(crate) fn subscription(writer: &mut Writer, subscriber: &Subscriber, odd: Option<Odd>) {
+    let rates = Some(subscriber.ambr).filter(|_| odd != Some(Odd::NoRates));
     writer.group(name::SUBSCRIPTION_DATA, |data| {
+        if odd == Some(Odd::Unknown) {
+            unknown(data);
+        }
         if !subscriber.msisdn.is_empty() {
             data.octets(name::MSISDN, &tbcd(&subscriber.msisdn));
         }
@@ -91,18 +102,33 @@ pub(crate) fn subscription(writer: &mut Writer, subscriber: &Subscriber) {
             data.octets(name::ZONE_CODE, &zone.to_be_bytes());
         }
         data.text(name::CHARGING_CHARACTERISTICS, "0800");
-        ambr(data, subscriber.ambr);
-        data.group(name::APN_PROFILE, |profile| {
-            profile.u32(name::CONTEXT_IDENTIFIER, 1).u32(name::ALL_APNS_INCLUDED, 0);
-            for (context, apn) in (1..).zip(&subscriber.apns) {
-                access_point(profile, context, apn, subscriber.ambr);
-            }
-        });
+        if let Some(rates) = rates {
+            ambr(data, rates);
+        }
+        if odd != Some(Odd::NoAccessPoints) {
+            data.group(name::APN_PROFILE, |profile| access_points(profile, subscriber, rates, odd));
+        }
     });
 }
 
-fn access_point(profile: &mut Writer, context: u32, apn: &str, rates: (u32, u32)) {
+fn access_points(profile: &mut Writer, subscriber: &Subscriber, rates: Option<(u32, u32)>, odd: Option<Odd>) {
+    profile.u32(name::CONTEXT_IDENTIFIER, 1).u32(name::ALL_APNS_INCLUDED, 0);
+    if odd == Some(Odd::Unusable) {
+        unusable(profile);
+    }
+    for (context, apn) in (1..).zip(&subscriber.apns) {
+        access_point(profile, (context, apn.as_str()), rates, odd == Some(Odd::Unknown));
+    }
+    if odd == Some(Odd::Any) {
+        access_point(profile, (99, "*"), rates, false);
+    }
+}
+
+fn access_point(profile: &mut Writer, (context, apn): (u32, &str), rates: Option<(u32, u32)>, odd: bool) {
     profile.group(name::APN_CONFIGURATION, |group| {
+        if odd {
+            unknown(group);
+        }
         group.u32(name::CONTEXT_IDENTIFIER, context).u32(name::PDN_TYPE, 0).text(name::SERVICE_SELECTION, apn);
         group.group(name::EPS_QOS_PROFILE, |qos| {
             qos.u32(name::QCI, 9).group(name::ARP, |arp| {
@@ -110,7 +136,22 @@ fn access_point(profile: &mut Writer, context: u32, apn: &str, rates: (u32, u32)
                 arp.u32(name::PREEMPTION_VULNERABILITY, 0);
             });
         });
-        ambr(group, rates);
+        if let Some(rates) = rates {
+            ambr(group, rates);
+        }
+    });
+}
+
+/// One of a kind that there is not, one without a name, one whose name is none.
+fn unusable(profile: &mut Writer) {
+    profile.group(name::APN_CONFIGURATION, |group| {
+        group.u32(name::CONTEXT_IDENTIFIER, 90).u32(name::PDN_TYPE, 77).text(name::SERVICE_SELECTION, "iot");
+    });
+    profile.group(name::APN_CONFIGURATION, |group| {
+        group.u32(name::CONTEXT_IDENTIFIER, 91).u32(name::PDN_TYPE, 0);
+    });
+    profile.group(name::APN_CONFIGURATION, |group| {
+        group.u32(name::CONTEXT_IDENTIFIER, 92).u32(name::PDN_TYPE, 0).text(name::SERVICE_SELECTION, "a b..c");
     });
 }
 

@@ -24,8 +24,25 @@ pub enum Action {
     Nonsense,
     /// The same vectors as before, once more.
     Replay,
+    /// Answers what is right, but in an unusual way.
+    Odd(Odd),
     /// Ends.
     Die,
+}
+
+/// What is unusual about a good answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Odd {
+    /// AVPs that nobody knows, some with the M bit, beside and within those that are known.
+    Unknown,
+    /// The subscription has any access point (`*`) too.
+    Any,
+    /// The subscription has no rates.
+    NoRates,
+    /// The subscription has no access points.
+    NoAccessPoints,
+    /// The subscription has access points that nobody can use beside the good ones: of a kind or with a QoS that there is not, without a name.
+    Unusable,
 }
 
 /// When it is done.
@@ -65,6 +82,17 @@ pub(crate) const fn word(command: Command) -> &'static str {
     }
 }
 
+fn odd(word: &str) -> Option<Odd> {
+    Some(match word {
+        "unknown" => Odd::Unknown,
+        "any" => Odd::Any,
+        "no-rates" => Odd::NoRates,
+        "no-access-points" => Odd::NoAccessPoints,
+        "unusable" => Odd::Unusable,
+        _ => return None,
+    })
+}
+
 impl FromStr for Behaviour {
     type Err = String;
 
@@ -92,6 +120,7 @@ impl FromStr for Behaviour {
             ["empty"] => Action::Empty,
             ["nonsense"] => Action::Nonsense,
             ["replay"] => Action::Replay,
+            ["odd", what] => Action::Odd(odd(what).ok_or_else(wrong)?),
             ["die"] => Action::Die,
             _ => return Err(wrong()),
         };
@@ -110,6 +139,8 @@ mod tests {
         let one = read("ULR 999700000000001 experimental 5004 2 once");
         assert_eq!((one.action, one.times), (Action::Experimental(5004, Some(2)), Some(1)));
         assert!(one.imsi.is_some() && read("any drop").command.is_none());
+        assert_eq!(read("ULR odd any").action, Action::Odd(Odd::Any));
+        assert!("ULR odd".parse::<Behaviour>().is_err() && "ULR odd thing".parse::<Behaviour>().is_err());
         assert!("AIR dance".parse::<Behaviour>().is_err() && "".parse::<Behaviour>().is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Who knows subscribers, and answers.
 
 use crate::answer::{self, Code, Who};
-use crate::behaviour::{Action, Behaviour, word};
+use crate::behaviour::{Action, Behaviour, Odd, word};
 use crate::config::{Config, Subscriber};
 use crate::name;
 use anyhow::{Context as _, Result, bail};
@@ -139,7 +139,7 @@ impl Hss {
         let mut delay = Duration::ZERO;
         let mut session = None;
         let forced = match action {
-            None | Some(Action::Replay) => None,
+            None | Some(Action::Replay | Action::Odd(_)) => None,
             Some(Action::Delay(wait)) => {
                 delay = wait;
                 None
@@ -167,7 +167,7 @@ impl Hss {
                 }
                 writer.finish()
             }
-            None => self.honest(&request, imsi, session, action == Some(Action::Replay)),
+            None => self.honest(&request, imsi, session, action.as_ref()),
         };
         let code = match Message::decode(&answer, &Limits::default()).and_then(|message| message.outcome()) {
             Ok(Outcome::Base(code)) => code.0,
@@ -203,7 +203,14 @@ impl Hss {
         Some(action)
     }
 
-    fn honest(&mut self, request: &Message<'_>, imsi: Option<Imsi>, session: Option<&[u8]>, replay: bool) -> Vec<u8> {
+    fn honest(
+        &mut self,
+        request: &Message<'_>,
+        imsi: Option<Imsi>,
+        session: Option<&[u8]>,
+        action: Option<&Action>,
+    ) -> Vec<u8> {
+        let odd = if let Some(Action::Odd(odd)) = action { Some(*odd) } else { None };
         let (host, realm) = (self.host.clone(), self.realm.clone());
         let who = Who { host: &host, realm: &realm };
         let refuse = |code| answer::begin(who, request, session, code).finish();
@@ -214,9 +221,12 @@ impl Hss {
             return refuse(Code::Experimental(5001, None));
         };
         let mut writer = answer::begin(who, request, session, Code::Base(2001));
+        if odd == Some(Odd::Unknown) {
+            answer::unknown(&mut writer);
+        }
         match request.header.command {
             Command::AUTHENTICATION_INFORMATION => {
-                let Ok((vectors, serving)) = known.vectors(request, replay) else {
+                let Ok((vectors, serving)) = known.vectors(request, action == Some(&Action::Replay)) else {
                     return refuse(Code::Experimental(4181, None));
                 };
                 answer::vectors(&mut writer, &vectors, serving);
@@ -225,7 +235,7 @@ impl Hss {
                 let text = |id| request.find(id).and_then(|avp| avp.identity().ok()).unwrap_or_default().to_owned();
                 known.at = Some((text(base::ORIGIN_HOST), text(base::ORIGIN_REALM)));
                 writer.u32(name::ULA_FLAGS, 1);
-                answer::subscription(&mut writer, &known.subscriber);
+                answer::subscription(&mut writer, &known.subscriber, odd);
             }
             Command::PURGE_UE => {
                 known.at = None;

@@ -13,7 +13,7 @@ mod name;
 mod order;
 mod server;
 
-pub use behaviour::{Action, Behaviour};
+pub use behaviour::{Action, Behaviour, Odd};
 pub use config::{Config, Subscriber};
 pub use hss::{Hss, Response, Seen};
 pub use order::Order;

@@ -64,7 +64,7 @@ impl Order {
             }
             Self::Rate(..) | Self::Await(_) => {
                 if let Some(subscriber) = subscriber {
-                    answer::subscription(&mut writer, subscriber);
+                    answer::subscription(&mut writer, subscriber, None);
                 }
                 if matches!(self, Self::Await(_)) {
                     writer.u32(name::IDR_FLAGS, 1);

@@ -229,6 +229,14 @@ impl Home {
     /// # Errors
     /// It does not understand, or the order was not carried out.
     pub fn tell(&mut self, words: &str) -> Result<()> {
+        match self.ask(words)?.as_str() {
+            "2001" | "ok" => Ok(()),
+            other => bail!("`{words}` was answered {other}"),
+        }
+    }
+
+    /// The same; what was answered.
+    pub(crate) fn ask(&mut self, words: &str) -> Result<String> {
         let before = self.lines().len();
         let orders = self.orders.as_mut().context("the HSS is not running")?;
         writeln!(orders, "{words}")?;
@@ -237,8 +245,7 @@ impl Home {
             let lines = self.lines();
             let answer = lines.iter().skip(before).find_map(|line| line.strip_prefix("done "));
             match answer {
-                Some("2001" | "ok") => return Ok(()),
-                Some(other) => bail!("`{words}` was answered {other}"),
+                Some(answer) => return Ok(answer.to_owned()),
                 None if Instant::now() >= deadline => bail!("`{words}` was not answered"),
                 None => std::thread::sleep(Duration::from_millis(5)),
             }

@@ -279,6 +279,7 @@ const WITHDRAWN_CONTEXTS: u32 = 1 << 3;
 fn home_action(words: &[&str]) -> Sentence<HomeAction> {
     Ok(match words {
         ["behaves", rest @ ..] if !rest.is_empty() => HomeAction::Behaves(rest.join(" ")),
+        ["cancels", "ue", phone, "in", "vain"] => HomeAction::CancelsInVain(index(phone)?),
         ["cancels", "ue", phone, "by", "type", kind @ ..] => {
             HomeAction::Orders("clr".to_owned(), index(phone)?, kind.join(" "))
         }

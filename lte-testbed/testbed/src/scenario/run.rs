@@ -62,7 +62,11 @@ pub fn play(script: &Script, options: &RunOptions) -> Result<(), Failure> {
 }
 
 /// What a home network does that tshark may complain of.
-const LIES: [&str; 2] = ["nonsense", "empty"];
+const LIES: [&str; 3] = ["nonsense", "empty", "unknown"];
+/// Cancellation-Type: the subscription is withdrawn (TS 29.272 §7.3.24).
+const WITHDRAWN: u32 = 2;
+/// What a home network is answered that asks about a phone that nobody has (TS 29.272 §7.4.3.1).
+const USER_UNKNOWN: &str = "5001";
 /// How long what a flood leaves behind may be on its way.
 const FLOOD_TAIL: Duration = Duration::from_millis(200);
 /// Between two numbered packets.
@@ -271,11 +275,17 @@ impl World {
         let words = match action {
             HomeAction::Behaves(words) => Some(format!("behave {words}")),
             HomeAction::Orders(order, phone, rest) => Some(format!("{order} {} {rest}", imsi(self, *phone)?)),
+            HomeAction::CancelsInVain(phone) => Some(format!("clr {} {WITHDRAWN}", imsi(self, *phone)?)),
             HomeAction::Resets => Some("rsr".to_owned()),
             _ => None,
         };
         let home = self.home.as_mut().context("there is no home network")?;
         match (words, action) {
+            (Some(words), HomeAction::CancelsInVain(_)) => {
+                let answer = home.ask(&words)?;
+                anyhow::ensure!(answer == USER_UNKNOWN, "`{words}` was answered {answer}");
+                Ok(())
+            }
             (Some(words), _) => home.tell(&words),
             (None, HomeAction::Dies) => home.kill_hss(),
             (None, HomeAction::Returns) => home.return_hss(),

@@ -354,6 +354,8 @@ pub enum HomeAction {
     Behaves(String),
     /// Its HSS orders something about a phone: the order's first word, the phone, the rest.
     Orders(String, usize, String),
+    /// Its HSS cancels where a phone is, which nobody has: it is told so.
+    CancelsInVain(usize),
     /// Its HSS has lost its memory.
     Resets,
     /// Its HSS is killed.
