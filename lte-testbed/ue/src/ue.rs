@@ -277,6 +277,12 @@ impl Ue {
         self.bearers_up
     }
 
+    /// Where it knows itself to be.
+    #[must_use]
+    pub fn cell(&self) -> Option<Tai> {
+        self.cell
+    }
+
     /// Its temporary identity.
     #[must_use]
     pub fn guti(&self) -> Option<Guti> {

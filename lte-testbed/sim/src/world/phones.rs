@@ -125,6 +125,16 @@ impl World {
             handset.coming_from = None;
             handset.going_to = None;
             self.phone(phone, input);
+            self.look_around(phone);
+        }
+    }
+
+    /// A phone that a handover has left at another station, and that was not told so, sees what cell that is.
+    fn look_around(&mut self, phone: usize) {
+        let handset = &self.handsets[phone];
+        let tai = self.stations[handset.station].enb.config().tai();
+        if handset.covered && handset.connection.is_none() && handset.ue.cell().is_some_and(|cell| cell != tai) {
+            self.phone(phone, Input::Camp(tai));
         }
     }
 
