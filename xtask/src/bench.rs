@@ -29,7 +29,7 @@ struct Bench {
 /// Numbers are of the profile that is shipped.
 const PROFILE: &str = "release";
 
-const BENCHES: [Bench; 9] = [
+const BENCHES: [Bench; 10] = [
     Bench {
         name: "attach",
         what: "full attaches over SCTP through the gateway process, saved durably",
@@ -69,6 +69,14 @@ const BENCHES: [Bench; 9] = [
         run: &["examples/diameter_bench"],
         root: false,
         ebpf: false,
+    },
+    Bench {
+        name: "federation",
+        what: "attaches of a foreign network through agwd and fegd, beside the gateway's own in the same run",
+        build: &["--bins", "-p", "agwd", "-p", "fegd", "-p", "testbed", "-p", "basalt-cli"],
+        run: &["testbed", "bench", "federation"],
+        root: true,
+        ebpf: true,
     },
     Bench {
         name: "store",

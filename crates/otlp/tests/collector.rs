@@ -11,9 +11,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -177,18 +181,97 @@ async fn a_collector_that_is_away_is_told_later_and_what_it_refuses_is_counted()
     assert_eq!((figures.told, figures.dropped, figures.failures), (2, 1, 1));
 }
 
+/// Longer than a program takes to start, or to say something, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Rotel, a collector that others wrote: it says what it understands of what it is told. It ends with the test.
+struct Rotel {
+    _program: Child,
+    says: Lines<BufReader<ChildStdout>>,
+    settings: Settings,
+    _folder: tempfile::TempDir,
+}
+
+impl Rotel {
+    /// `None` where there is none.
+    async fn start() -> Option<Self> {
+        let Some(program) = std::env::var_os("BASALT_ROTEL") else {
+            println!(
+                "skipped: BASALT_ROTEL names no collector; `pip install rotel==0.0.1a15` brings one, `rotel-agent`"
+            );
+            return None;
+        };
+        let free = async || TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+        let (grpc, http, folder) = (free().await, free().await, tempfile::tempdir().unwrap());
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$0\" \"$@\" 2>&1"]).arg(program).args(["start", "--exporter", "blackhole"]);
+        command.args(["--debug-log", "traces", "--debug-log", "logs", "--debug-log-verbosity", "detailed"]);
+        command.args(["--otlp-grpc-endpoint", &grpc, "--otlp-http-endpoint", &http]);
+        command.arg("--pid-file").arg(folder.path().join("pid")).arg("--log-file").arg(folder.path().join("log"));
+        let mut program = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let says = BufReader::new(program.stdout.take().unwrap()).lines();
+        let settings = Settings { endpoint: format!("http://{grpc}"), ca: None, sample: 1.0, identities: false };
+        Some(Self { _program: program, says, settings, _folder: folder })
+    }
+
+    /// Waits until it has said all of this, in whichever order.
+    async fn has_said(&mut self, mut wanted: Vec<&str>) {
+        let mut said = Vec::new();
+        let listening = async {
+            while !wanted.is_empty() {
+                let line = self.says.next_line().await.unwrap().expect("it ended");
+                let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+                wanted.retain(|words| !line.contains(words));
+                said.push(line);
+            }
+        };
+        let heard = tokio::time::timeout(PATIENCE, listening).await;
+        assert!(heard.is_ok(), "it has not said {wanted:?}, but {said:#?}");
+    }
+}
+
+/// A collector that others wrote understands spans and log records as they were meant.
 #[tokio::test]
-async fn log_records_are_handed_over_and_a_failure_is_named() {
-    let mut running = collector(false, 0, 0).await;
-    let client = Client::new(&running.settings, resource()).unwrap();
-    let log = Log {
+async fn a_collector_of_others_understands_what_it_is_told() {
+    let Some(mut rotel) = Rotel::start().await else { return };
+    let exporter = Exporter::start(&rotel.settings, resource()).unwrap();
+    let root = span("attach", None);
+    let part = span("authentication", Some(root.context));
+    exporter.tell(part.clone());
+    exporter.tell(root.clone());
+    let (root, part) = (root.context.to_string(), part.context.to_string());
+    let [_, trace, root, _] = root.split('-').collect::<Vec<_>>()[..] else { panic!("{root}") };
+    let [_, _, part, _] = part.split('-').collect::<Vec<_>>()[..] else { panic!("{part}") };
+    let ids = [format!("Trace ID : {trace}"), format!("Parent ID : {root}"), format!("ID : {part}")];
+    let mut wanted = vec!["service.name: Str(agwd)", "service.instance.id: Str(hill)", "basalt 1.2.3"];
+    wanted.extend(ids.iter().map(String::as_str));
+    wanted.extend(["Name : authentication", "Name : attach", "SPAN_KIND_SERVER", "Name: AUTHENTICATION REQUEST"]);
+    wanted.extend([
+        "Start time: 1000000",
+        "End time: 4000000",
+        "basalt.enb: Str(001-01/0x19b)",
+        "basalt.again: Bool(true)",
+    ]);
+    rotel.has_said(wanted).await;
+    assert_eq!(Client::new(&rotel.settings, resource()).unwrap().logs(vec![log()]).await, Ok(0));
+    rotel.has_said(vec!["a gateway was refused", "WARN", "5000000", "basalt.network: Str(lab)"]).await;
+}
+
+fn log() -> Log {
+    Log {
         at: 5_000,
         severity: Severity::Warn,
         name: "security".to_owned(),
         words: "a gateway was refused".to_owned(),
         attributes: vec![("basalt.network", Value::from("lab"))],
-    };
-    assert_eq!(client.logs(vec![log]).await, Ok(0));
+    }
+}
+
+#[tokio::test]
+async fn log_records_are_handed_over_and_a_failure_is_named() {
+    let mut running = collector(false, 0, 0).await;
+    let client = Client::new(&running.settings, resource()).unwrap();
+    assert_eq!(client.logs(vec![log()]).await, Ok(0));
     let told = running.logs.recv().await.unwrap();
     let record = &told.resource_logs[0].scope_logs[0].log_records[0];
     assert_eq!((record.event_name.as_str(), record.severity_text.as_str()), ("security", "WARN"));
