@@ -1,4 +1,5 @@
 // Moments with zone and age.
+import { ages, moments } from "./intl";
 
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86_400_000],
@@ -7,31 +8,23 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["second", 1_000],
 ];
 
-const relative = new Map<string, Intl.RelativeTimeFormat>();
-
-/** Forms are kept: making one takes longer than a hundred uses of it. */
-function relativeOf(language: string): Intl.RelativeTimeFormat {
-  const known = relative.get(language) ?? new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
-  relative.set(language, known);
-  return known;
-}
+const SHORT = { numeric: "auto", style: "short" } as const;
 
 /** How long ago, or in how long, in words of the language. */
 export function age(at: number, now: number, language: string): string {
   const apart = at - now;
   const [unit, length] = UNITS.find(([, size]) => Math.abs(apart) >= size) ?? ["second", 1_000];
-  return relativeOf(language).format(Math.trunc(apart / length), unit);
+  return ages(language, SHORT).format(Math.trunc(apart / length), unit);
 }
 
 /** Date, time and zone. */
 export function moment(at: number, language: string): string {
-  const form = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "long" });
-  return form.format(at);
+  return moments(language, { dateStyle: "medium", timeStyle: "long" }).format(at);
 }
 
 /** Time of the day with seconds. */
 export function clock(at: number, language: string): string {
-  return new Intl.DateTimeFormat(language, { timeStyle: "medium" }).format(at);
+  return moments(language, { timeStyle: "medium" }).format(at);
 }
 
 /**

@@ -1,4 +1,5 @@
 // Numbers as operators say them: 10 Mbit/s, 50 GB. Decimal steps throughout.
+import { numbers } from "./intl";
 
 const STEPS = ["", "k", "M", "G", "T", "P"];
 
@@ -13,7 +14,7 @@ function scaled(value: number): [number, string] {
 }
 
 function digits(value: number, language: string): string {
-  return new Intl.NumberFormat(language, { maximumSignificantDigits: 3 }).format(value);
+  return numbers(language, { maximumSignificantDigits: 3 }).format(value);
 }
 
 /** Octets. */
@@ -29,7 +30,7 @@ export function rate(value: number, language: string): string {
 }
 
 export function count(value: number, language: string): string {
-  return new Intl.NumberFormat(language).format(value);
+  return numbers(language).format(value);
 }
 
 const FACTORS: Record<string, number> = { "": 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };

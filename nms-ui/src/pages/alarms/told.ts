@@ -1,5 +1,6 @@
 // How alarms are counted, ordered and told.
 import type { Alarm } from "@/api/answers";
+import { numbers } from "@/lib/intl";
 import type { Tone } from "@/ui/status";
 
 export const SEVERITIES = ["critical", "major", "minor", "info"] as const;
@@ -30,5 +31,5 @@ export function openBySeverity(alarms: Alarm[]): Record<Severity, number> {
 /** Seconds in the largest unit that is whole. */
 export function lasting(seconds: number, language: string): string {
   const [value, unit] = seconds % 3600 === 0 && seconds > 0 ? [seconds / 3600, "hour"] : seconds % 60 === 0 && seconds > 0 ? [seconds / 60, "minute"] : [seconds, "second"];
-  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).format(value);
+  return numbers(language, { style: "unit", unit, unitDisplay: "short" }).format(value);
 }

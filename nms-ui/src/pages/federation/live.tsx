@@ -3,6 +3,7 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import { useMemo } from "react";
 import type { GatewayState } from "@/api/answers";
 import { useWords } from "@/i18n";
+import { numbers } from "@/lib/intl";
 import { useAddress } from "@/lib/search";
 import { fromSeconds } from "@/lib/time";
 import { count } from "@/lib/units";
@@ -17,7 +18,7 @@ import { Ping } from "./ping";
 /** Microseconds as people say them. */
 function took(micros: number | undefined, language: string): string {
   if (micros === undefined) return "–";
-  const digits = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
+  const digits = numbers(language, { maximumSignificantDigits: 3 });
   return micros < 1000 ? `${digits.format(micros)} µs` : micros < 1_000_000 ? `${digits.format(micros / 1000)} ms` : `${digits.format(micros / 1_000_000)} s`;
 }
 

@@ -1,5 +1,6 @@
 // Which lines stand together, and how their numbers are said.
 import type { MessageKey } from "@/i18n";
+import { numbers } from "@/lib/intl";
 import { count, rate } from "@/lib/units";
 
 export type Unit = "share" | "seconds" | "rate" | "count" | "packets";
@@ -44,10 +45,10 @@ export const TILES: { name: Series; unit: Unit; least?: number; most?: number }[
 
 /** A number with its unit. */
 export function said(value: number, unit: Unit, language: string): string {
-  const digits = (most: number) => new Intl.NumberFormat(language, { maximumFractionDigits: most });
+  const digits = (most: number) => numbers(language, { maximumFractionDigits: most });
   switch (unit) {
     case "share":
-      return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 }).format(value);
+      return numbers(language, { style: "percent", maximumFractionDigits: 1 }).format(value);
     case "seconds":
       return value < 1 ? `${digits(0).format(value * 1000)} ms` : `${digits(2).format(value)} s`;
     case "rate":

@@ -1,5 +1,6 @@
 // What a ladder shows, row by row: procedures where they begin, messages, and long silences between them.
 import type { Ladder, Procedure, TracedMessage } from "@/api/traces";
+import { moments, numbers } from "@/lib/intl";
 
 export const PROTOCOLS = ["S1AP", "NAS", "GTP-U", "Diameter"] as const;
 
@@ -72,12 +73,12 @@ export function arrow(places: ReadonlyMap<string, number>, count: number, from: 
 
 /** Time of the day with milliseconds, of microseconds since 1970. */
 export function clockOf(at: number, language: string): string {
-  return new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hour12: false }).format(at / 1000);
+  return moments(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hour12: false }).format(at / 1000);
 }
 
 /** A length in microseconds, as people say it. */
 export function lasting(micros: number, language: string): string {
-  const digits = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
+  const digits = numbers(language, { maximumSignificantDigits: 3 });
   if (micros < 1000) return `${digits.format(micros)} µs`;
   if (micros < 1_000_000) return `${digits.format(micros / 1000)} ms`;
   return micros < 120_000_000 ? `${digits.format(micros / 1_000_000)} s` : `${digits.format(micros / 60_000_000)} min`;
