@@ -3,6 +3,9 @@ import { useMantineColorScheme } from "@mantine/core";
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { useWords } from "@/i18n";
+import { moment } from "@/lib/time";
+import { ticks } from "@/lib/ticks";
 
 interface Props {
   /** Seconds since 1970, then a line for each name. */
@@ -34,7 +37,7 @@ function shareFrom(least: number): number {
 
 type Latest = { readonly current: Props };
 
-function options(latest: Latest, width: number): uPlot.Options {
+function options(latest: Latest, width: number, language: string): uPlot.Options {
   const props = latest.current;
   const axis = { stroke: token("--b-ink-soft"), grid: { stroke: token("--b-line"), width: 1 }, ticks: { show: false }, font: "11px sans-serif" };
   return {
@@ -57,9 +60,13 @@ function options(latest: Latest, width: number): uPlot.Options {
         },
       ],
     },
-    axes: [{ ...axis, space: 64 }, { ...axis, size: 72, values: (_, ticks) => ticks.map((it) => props.unit(it)) }],
+    axes: [
+      { ...axis, space: 64, values: (_, at, __, ___, step) => ticks(at, step, language) },
+      { ...axis, size: 72, values: (_, all) => all.map((it) => props.unit(it)) },
+    ],
     series: [
-      {},
+      // The moment that is pointed at, with its zone.
+      { label: "", value: (_: uPlot, at: number | null) => (at === null || at === undefined ? "" : moment(at * 1000, language)) },
       ...props.names.map((label, index) => ({
         label,
         stroke: token(COLOURS[index % COLOURS.length] ?? "--b-chart-1"),
@@ -75,24 +82,26 @@ export function Chart(props: Props) {
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
   const { colorScheme } = useMantineColorScheme();
+  const { language } = useWords();
   const names = props.names.join("\n");
   const latest = useRef(props);
   useEffect(() => {
     latest.current = props;
-    chart.current?.setData(props.data as uPlot.AlignedData);
   });
+  useEffect(() => chart.current?.setData(props.data as uPlot.AlignedData), [props.data]);
   useEffect(() => {
     const box = place.current;
     if (!box) return;
-    const made = new uPlot(options(latest, box.clientWidth || 400), latest.current.data as uPlot.AlignedData, box);
+    const made = new uPlot(options(latest, box.clientWidth || 400, language), latest.current.data as uPlot.AlignedData, box);
     chart.current = made;
-    const watching = new ResizeObserver(() => made.setSize({ width: box.clientWidth, height: latest.current.height ?? 200 }));
+    // It is told its size at once, too, which it has already.
+    const watching = new ResizeObserver(() => box.clientWidth !== made.width && made.setSize({ width: box.clientWidth, height: latest.current.height ?? 200 }));
     watching.observe(box);
     return () => {
       watching.disconnect();
       made.destroy();
       chart.current = null;
     };
-  }, [names, colorScheme, props.group]);
+  }, [names, colorScheme, language, props.group]);
   return <div className="chart" ref={place} role="img" aria-label={props.label ?? props.names.join(", ")} />;
 }
