@@ -1,6 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { inFewFiles } from "./scripts/chunks.mjs";
 import { early } from "./scripts/early.mjs";
 import { messages } from "./scripts/messages.mjs";
 
@@ -22,8 +23,12 @@ export default defineConfig({
         codeSplitting: {
           includeDependenciesRecursively: false,
           groups: [
-            { name: "react", test: /node_modules[\\/](react|react-dom|scheduler|use-sync-external-store)[\\/]/, priority: 30 },
-            { name: "routes", test: /node_modules[\\/](@tanstack[\\/](react-router|router-core|history|react-store|store|query-core|react-query)|openapi-fetch)[\\/]/, priority: 20 },
+            inFewFiles({
+              entry: here("src/main.tsx"),
+              first: [here("src/app/start.tsx"), here("src/pages/overview/view.tsx")],
+              door: [here("src/pages/login/view.tsx")],
+              lists: [here("src/pages/gateways/view.tsx"), here("src/pages/subscribers/view.tsx")],
+            }),
           ],
         },
       },

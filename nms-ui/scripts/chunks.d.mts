@@ -1,0 +1,1 @@
+export function inFewFiles(told: { entry: string; first: string[]; door: string[]; lists: string[] }): { name: (id: string, graph: { getModuleInfo(id: string): { importedIds: string[] } | null }) => string | null; debugName: string };
