@@ -5,7 +5,7 @@ import { already } from "@/api/already";
 /** The form of an address, the page's code, and what it asks of its network at first, as it asks it. */
 const FIRST: [RegExp, () => Promise<unknown>, string[]?][] = [
   [/^\/login$/, () => import("@/pages/login/view")],
-  [/^\/n\/([^/]+)\/?$/, () => import("@/pages/overview/view"), ["gateways?limit=1000", "gateway-states?limit=1000", "overview"]],
+  [/^\/n\/([^/]+)\/?$/, () => import("@/pages/overview/view"), ["overview", "gateways?limit=1000", "gateway-states?limit=1000"]],
   [/^\/n\/([^/]+)\/gateways$/, () => import("@/pages/gateways/view"), ["gateways?limit=1000", "gateway-states?limit=1000"]],
   [/^\/n\/([^/]+)\/subscribers$/, () => import("@/pages/subscribers/view"), ["subscribers?limit=1000"]],
   [/\/subscribers\/[^/]+$/, () => import("@/pages/subscriber/view")],

@@ -1,21 +1,23 @@
 import { Link, createLazyRoute } from "@tanstack/react-router";
 import { Suspense, lazy, useMemo } from "react";
+import type { GatewayState, Numbers } from "@/api/answers";
 import { useAudit, useEvents, useGatewayStates, useNumbers, useUsageSums } from "@/api/fleet";
 import { useHistory } from "@/api/history";
-import { useObjects } from "@/api/objects";
+import { useObjects, type Stored } from "@/api/objects";
 import { useMe } from "@/api/session";
 import { may } from "@/api/session";
 import { useNetwork } from "@/app/network";
 import { useWords, type MessageKey } from "@/i18n";
-import { joined, sums, type GatewayRow } from "@/lib/fleet";
+import { joined } from "@/lib/fleet";
 import { aligned } from "@/lib/series";
 import { octets, rate } from "@/lib/units";
 import { Age, useNowIn } from "@/ui/age";
 import { EventList } from "@/ui/event-list";
 import { HealthMark } from "@/ui/health";
 import { Icon } from "@/ui/icon";
+import { InSight } from "@/ui/in-sight";
 import { GatewayLink } from "@/ui/links";
-import { Empty, Fresh, Head, Loaded, Panel, Stale } from "@/ui/page";
+import { Empty, Fresh, Head, Loaded, Panel } from "@/ui/page";
 import { Tile } from "@/ui/tile";
 
 const Chart = lazy(async () => ({ default: (await import("@/ui/chart")).Chart }));
@@ -27,44 +29,55 @@ const MINUTE = 60_000;
 const SHOWN = 8;
 const FLOWS = ["downlink_throughput", "uplink_throughput"];
 const LAST_DAY = { length: DAY };
+const LAST_HOUR = { range: "1h" };
+/** A chart with what stands below it, pixels. */
+const CHART = 220;
+/** About as high as a panel is, pixels. */
+const ROOM = 300;
 
 function Overview() {
   const { t } = useWords();
   const network = useNetwork();
-  const gateways = useObjects(network, "gateways");
-  const states = useGatewayStates(network);
-  // What stands below is asked for beside these two, not after them.
-  useNumbers(network);
-  useEvents(network, SHOWN);
-  useHistory(network, "", LAST_DAY, FLOWS);
+  const numbers = useNumbers(network);
   return (
     <>
-      <Head title={t("nav.overview")} note={<Fresh at={states.dataUpdatedAt} />} />
-      <Loaded query={gateways}>
+      <Head title={t("nav.overview")} note={<Fresh at={numbers.dataUpdatedAt} />} />
+      <Ahead />
+      <Loaded query={numbers}>
         {(all) =>
-          all.length === 0 ? (
+          all.gateways.total === 0 ? (
             <Begin />
           ) : (
-            <Loaded query={states}>
-              {(live) => (
-                <>
-                  {states.isError && <Stale query={states} />}
-                  <Tiles />
-                  <div className="columns">
-                    <Traffic />
-                    <Troubled rows={joined(all, live)} />
-                    <Talkers />
-                    <Recent />
-                    <Changes />
-                  </div>
-                </>
-              )}
-            </Loaded>
+            <>
+              <Tiles of={all} />
+              <div className="columns">
+                <Traffic />
+                <Troubled />
+                <InSight height={ROOM}>
+                  <Talkers />
+                </InSight>
+                <InSight height={ROOM}>
+                  <Recent />
+                </InSight>
+                <InSight height={ROOM}>
+                  <Changes />
+                </InSight>
+              </div>
+            </>
           )
         }
       </Loaded>
     </>
   );
+}
+
+/** What stands below the numbers is asked for beside them, not after them. */
+function Ahead() {
+  const network = useNetwork();
+  useObjects(network, "gateways");
+  useGatewayStates(network);
+  useHistory(network, "", LAST_DAY, FLOWS);
+  return null;
 }
 
 function Begin() {
@@ -84,27 +97,19 @@ function Begin() {
   );
 }
 
-/** The network in numbers: as the orchestrator counts, or where it does not, as its gateways say. */
-function Tiles() {
+/** The network in numbers, as the orchestrator counts. */
+function Tiles({ of }: { of: Numbers }) {
   const { t, language } = useWords();
-  const network = useNetwork();
-  const numbers = useNumbers(network).data;
-  const gateways = useObjects(network, "gateways").data ?? [];
-  const live = sums(useGatewayStates(network).data ?? []);
-  const alarms = useEvents(network, 200, { alarms: true }).data ?? [];
-  const now = useNowIn(MINUTE);
-  const alarmed = numbers?.alarms_24h ?? alarms.filter((it) => it.at > now - DAY).length;
-  const all = numbers?.gateways.total ?? gateways.length;
-  const hour = numbers?.usage_last_hour;
+  const hour = of.usage_last_hour;
   return (
     <div className="tiles">
-      <Tile to="gateways" label={<>{t("nav.gateways")}</>} value={`${numbers?.gateways.connected ?? live.connected} / ${all}`} note={t("overview.connected")} />
-      <Tile to="base-stations" label={t("nav.stations")} value={numbers?.base_stations.connected ?? live.stations} note={t("overview.stationsNote")} />
-      <Tile to="sessions" label={t("overview.phones")} value={numbers?.registered_phones ?? live.registered} note={t("overview.active", { count: numbers?.connected_phones ?? live.active })} />
-      <Tile to="sessions" label={t("overview.sessions")} value={numbers?.sessions ?? live.sessions} />
-      <Tile to="subscribers" label={t("nav.subscribers")} value={numbers?.subscribers ?? "–"} />
-      <Tile to="usage" search={{ range: "1h" }} label={t("overview.hour")} value={hour ? octets(hour.uplink_bytes + hour.downlink_bytes, language) : "–"} />
-      <Tile to="alarms" label={t("overview.alarms")} value={<span style={{ color: alarmed > 0 ? "var(--b-bad)" : undefined }}>{alarmed}</span>} note="24 h" />
+      <Tile to="gateways" label={t("nav.gateways")} value={`${of.gateways.connected} / ${of.gateways.total}`} note={t("overview.connected")} />
+      <Tile to="base-stations" label={t("nav.stations")} value={of.base_stations.connected} note={t("overview.stationsNote")} />
+      <Tile to="sessions" label={t("overview.phones")} value={of.registered_phones} note={t("overview.active", { count: of.connected_phones })} />
+      <Tile to="sessions" label={t("overview.sessions")} value={of.sessions} />
+      <Tile to="subscribers" label={t("nav.subscribers")} value={of.subscribers} />
+      <Tile to="usage" search={LAST_HOUR} label={t("overview.hour")} value={hour ? octets(hour.uplink_bytes + hour.downlink_bytes, language) : "–"} />
+      <Tile to="alarms" label={t("overview.alarms")} value={of.alarms_24h} isBad={of.alarms_24h > 0} note="24 h" />
     </div>
   );
 }
@@ -115,18 +120,33 @@ function Traffic() {
   const network = useNetwork();
   const history = useHistory(network, "", LAST_DAY, FLOWS).data;
   const data = useMemo(() => (history ? aligned(history, FLOWS) : [[]]), [history]);
-  if (!history || !data.slice(1).some((line) => line.some((it) => it !== null))) return null;
+  // Until it is known, its room is kept; a network where nothing ever flowed has none.
+  const isKnown = history !== undefined;
+  if (isKnown && !data.slice(1).some((line) => line.some((it) => it !== null))) return null;
   return (
     <Panel title={<Link to="/n/$network/usage" params={{ network }}>{t("overview.traffic")}</Link>}>
-      <Suspense fallback={<div style={{ height: 190 }} />}>
-        <Chart data={data} names={[t("unit.down"), t("unit.up")]} unit={(value) => rate(value, language)} span={[history.since / 1000, history.until / 1000]} height={160} />
+      <Suspense fallback={<div style={{ height: CHART }} />}>
+        {isKnown ? (
+          <Chart data={data} names={[t("unit.down"), t("unit.up")]} unit={(value) => rate(value, language)} span={[history.since / 1000, history.until / 1000]} height={160} />
+        ) : (
+          <div style={{ height: CHART }} />
+        )}
       </Suspense>
     </Panel>
   );
 }
 
-function Troubled({ rows }: { rows: GatewayRow[] }) {
+function Troubled() {
+  const network = useNetwork();
+  const gateways = useObjects(network, "gateways");
+  const states = useGatewayStates(network);
+  return <Loaded query={gateways}>{(all) => <Loaded query={states}>{(live) => <Worst all={all} live={live} />}</Loaded>}</Loaded>;
+}
+
+/** Gateways that are not as they should be; where there are none, the first. */
+function Worst({ all, live }: { all: Stored<"gateways">[]; live: GatewayState[] }) {
   const { t } = useWords();
+  const rows = useMemo(() => joined(all, live), [all, live]);
   const troubled = rows.filter((row) => row.health !== "connected");
   const shown = (troubled.length > 0 ? troubled : rows).slice(0, SHOWN);
   return (

@@ -1,0 +1,24 @@
+import { startTransition, useEffect, useRef, useState, type ReactNode } from "react";
+
+/** How far below the window something is drawn already. */
+const AHEAD = "100px";
+
+/**
+ * Draws what it holds, and so asks for its data, when it is about to be seen: a phone in the field begins with what fits its screen.
+ * `height` is the room that is kept until then, in pixels.
+ */
+export function InSight({ height, children }: { height: number; children: ReactNode }) {
+  const place = useRef<HTMLDivElement>(null);
+  const [isNear, setNear] = useState(typeof IntersectionObserver === "undefined");
+  useEffect(() => {
+    if (isNear || !place.current) return;
+    const looking = new IntersectionObserver((seen) => seen.some((it) => it.isIntersecting) && startTransition(() => setNear(true)), { rootMargin: AHEAD });
+    looking.observe(place.current);
+    return () => looking.disconnect();
+  }, [isNear]);
+  return (
+    <div ref={place} style={isNear ? undefined : { minHeight: height }}>
+      {isNear && children}
+    </div>
+  );
+}
