@@ -1,10 +1,12 @@
-import { useParams } from "@tanstack/react-router";
+import { createContext, useContext } from "react";
 import { may, useMe } from "@/api/session";
 
-/** The network that the address names. */
+/** The network that the address names, for all that stands on its pages. */
+export const NetworkContext = createContext("");
+
+/** The network that the address names; empty before there is one. */
 export function useNetwork(): string {
-  const { network } = useParams({ strict: false }) as { network?: string };
-  return network ?? "";
+  return useContext(NetworkContext);
 }
 
 /** Whether one may change things in this network. */

@@ -1,13 +1,13 @@
 // What stands around every page of a network: navigation, network, palette, account.
 import { useHotkeys } from "@mantine/hooks";
-import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
+import { Link, Outlet, useLocation, useNavigate, useParams } from "@tanstack/react-router";
 import { Suspense, lazy, useState } from "react";
 import { useNetworks } from "@/api/fleet";
 import { useWatch } from "@/api/watch";
 import { useWords } from "@/i18n";
 import { Icon } from "@/ui/icon";
 import { Account } from "./account";
-import { useNetwork } from "./network";
+import { NetworkContext, useNetwork } from "./network";
 import { GROUPS } from "./pages";
 
 const Palette = lazy(() => import("./palette"));
@@ -18,6 +18,15 @@ function intoSearch(): void {
 }
 
 export function Shell() {
+  const { network } = useParams({ strict: false }) as { network?: string };
+  return (
+    <NetworkContext value={network ?? ""}>
+      <Around />
+    </NetworkContext>
+  );
+}
+
+function Around() {
   const { t } = useWords();
   const [isOpen, setOpen] = useState(false);
   const [isPalette, setPalette] = useState(false);

@@ -2,7 +2,7 @@
 import { Button, TextInput } from "@mantine/core";
 import { columnVisibilityFeature, tableFeatures, useTable, type ColumnDef } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useDeferredValue, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent, type ReactNode, type RefObject } from "react";
+import { memo, useCallback, useDeferredValue, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent, type ReactNode, type RefObject } from "react";
 import { useWords } from "@/i18n";
 import { download, toCsv } from "@/lib/csv";
 import { useAddress, type Search } from "@/lib/search";
@@ -51,6 +51,8 @@ function useView(isFurther: boolean | undefined): View {
   return isFurther ? [own, change] : inAddress;
 }
 
+// The library keeps the columns; rows in sight are drawn here, each by itself.
+const NO_ROWS: object[] = [];
 const features = tableFeatures({ columnVisibilityFeature });
 const ROW = 36;
 const TALL = 44;
@@ -171,30 +173,20 @@ function Rows<T>(props: Props<T> & { box: RefObject<HTMLDivElement | null>; sort
   const inSight = virtual.getVirtualItems();
   const first = inSight[0]?.index ?? 0;
   const last = inSight.at(-1)?.index ?? -1;
-  const shown = useMemo(() => rows.slice(first, last + 1), [rows, first, last]);
-  const defined = useMemo(
-    () =>
-      columns.map((column): ColumnDef<typeof features, { row: T }> => ({
-        id: column.id,
-        header: column.title,
-        accessorFn: ({ row }) => column.value(row),
-        cell: ({ row }) => (column.cell ? column.cell(row.original.row) : (column.value(row.original.row) ?? "–")),
-      })),
-    [columns],
-  );
-  const data = useMemo(() => shown.map((row) => ({ row })), [shown]);
+  const defined = useMemo(() => columns.map((column): ColumnDef<typeof features, object> => ({ id: column.id, header: column.title })), [columns]);
   const columnVisibility = useMemo(() => {
     const hidden = hiddenOf(columns as Column<never>[], address.hide);
     return Object.fromEntries(columns.map((column) => [column.id, !hidden.has(column.id)]));
   }, [columns, address.hide]);
-  const table = useTable({ features, columns: defined, data, getRowId: ({ row }) => idOf(row), state: { columnVisibility } });
-  const right = new Set(columns.filter((column) => column.right).map((column) => column.id));
+  const table = useTable({ features, columns: defined, data: NO_ROWS, state: { columnVisibility } });
+  const isRight = new Set(columns.filter((column) => column.right).map((column) => column.id));
+  const visible = useMemo(() => columns.filter((column) => columnVisibility[column.id]), [columns, columnVisibility]);
   return (
     <table aria-rowcount={rows.length + 1} aria-label={props.name}>
       <thead>
         <tr aria-rowindex={1}>
           {table.getVisibleLeafColumns().map((column) => (
-            <SortHeader key={column.id} id={column.id} title={String(column.columnDef.header)} right={right.has(column.id)} sort={props.sort} change={setAddress} />
+            <SortHeader key={column.id} id={column.id} title={String(column.columnDef.header)} right={isRight.has(column.id)} sort={props.sort} change={setAddress} />
           ))}
         </tr>
       </thead>
@@ -202,20 +194,33 @@ function Rows<T>(props: Props<T> & { box: RefObject<HTMLDivElement | null>; sort
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions */}
       <tbody onKeyDown={walk}>
         <Pad height={first * height} />
-        {table.getRowModel().rows.map((row, at) => (
-          <tr key={row.id} aria-rowindex={first + at + 2} data-row="">
-            {row.getVisibleCells().map((cell) => (
-              <td key={cell.id} data-right={right.has(cell.column.id) || undefined}>
-                <table.FlexRender cell={cell} />
-              </td>
-            ))}
-          </tr>
+        {rows.slice(first, last + 1).map((row, at) => (
+          <Row key={idOf(row)} of={row} columns={visible} index={first + at + 2} />
         ))}
         <Pad height={(rows.length - 1 - last) * height} />
       </tbody>
     </table>
   );
 }
+
+interface RowProps<T> {
+  of: T;
+  columns: Column<T>[];
+  index: number;
+}
+
+/** A row: drawn again only when it is another, for rows are replaced, not changed. */
+const Row = memo(function Row<T>({ of, columns, index }: RowProps<T>) {
+  return (
+    <tr aria-rowindex={index} data-row="">
+      {columns.map((column) => (
+        <td key={column.id} data-right={column.right || undefined}>
+          {column.cell ? column.cell(of) : (column.value(of) ?? "–")}
+        </td>
+      ))}
+    </tr>
+  );
+}) as <T>(props: RowProps<T>) => ReactNode;
 
 /** The room of rows that are not drawn. */
 function Pad({ height }: { height: number }) {
@@ -235,7 +240,7 @@ interface SortProps {
   change: (change: Search) => void;
 }
 
-function SortHeader({ id, title, right, sort, change }: SortProps) {
+const SortHeader = memo(function SortHeader({ id, title, right, sort, change }: SortProps) {
   const { t } = useWords();
   const [column, down] = sort?.startsWith("-") ? [sort.slice(1), true] : [sort, false];
   const chosen = column === id;
@@ -248,7 +253,7 @@ function SortHeader({ id, title, right, sort, change }: SortProps) {
       </button>
     </th>
   );
-}
+});
 
 /** Arrow keys, or j and k, go from row to row. */
 function walk(event: KeyboardEvent<HTMLTableSectionElement>): void {
