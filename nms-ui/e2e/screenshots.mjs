@@ -3,13 +3,19 @@ import { mkdirSync } from "node:fs";
 import { launch, open, settled } from "./browser.mjs";
 import { PAGES } from "./pages.mjs";
 
+/** Pages before there is somebody, or a network. */
+const DOORS = [
+  ["login", "login", { "mock-session": "none" }],
+  ["setup", "setup#good", { "mock-session": "none" }],
+  ["first-network", "", { "mock-networks": "none" }],
+];
 const INTO = new URL("../../target/screenshots/", import.meta.url).pathname;
 
 export async function screenshots(address, only) {
   mkdirSync(INTO, { recursive: true });
   const browser = await launch();
   try {
-    for (const [size, theme] of [["desktop", "light"], ["desktop", "dark"], ["phone", "light"]]) {
+    for (const [size, theme] of [["desktop", "light"], ["desktop", "dark"], ["phone", "light"], ["phone", "dark"]]) {
       const { page, complaints } = await open(browser, { size, theme });
       for (const [name, path] of PAGES.filter(([name]) => !only || only.includes(name))) {
         await page.goto(`${address}/n/demo/${path}`);
@@ -27,10 +33,14 @@ export async function screenshots(address, only) {
       }
       if (complaints.length > 0) throw new Error(complaints.join("\n"));
     }
-    const { page } = await open(browser, { network: { "mock-session": "none" } });
-    await page.goto(`${address}/login`);
-    await settled(page);
-    await page.screenshot({ path: `${INTO}login-desktop-light.png` });
+    for (const size of ["desktop", "phone"]) {
+      for (const [name, path, network] of DOORS) {
+        const { page } = await open(browser, { size, network });
+        await page.goto(`${address}/${path}`);
+        await settled(page);
+        await page.screenshot({ path: `${INTO}${name}-${size}-light.png` });
+      }
+    }
   } finally {
     await browser.close();
   }

@@ -8,6 +8,8 @@ export function pretend(): void {
   const world = new World(told === "large" ? { gateways: 10_000, subscribers: 100_000, phones: 2_000 } : undefined);
   // Development starts logged in, unless a test wants the door.
   if (localStorage.getItem("mock-session") !== "none") world.session = "ann";
+  // A new installation: nobody has made a network yet.
+  if (localStorage.getItem("mock-networks") === "none") world.collection("", "networks").clear();
   // For tests, which are somebody else at the same time.
   Object.assign(globalThis, { pretended: world });
   sendThrough(async (input, init) => answer(world, new Request(input, init)));
