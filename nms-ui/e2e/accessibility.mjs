@@ -7,8 +7,17 @@ import { PAGES } from "./pages.mjs";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] };
 
+/** What opened above a page has its name a moment after it; one that never comes is an error. */
+async function named(page) {
+  await page.waitForFunction(() => {
+    const nameOf = (node) => node.getAttribute("aria-label") || document.getElementById(node.getAttribute("aria-labelledby") ?? "")?.textContent;
+    return [...document.querySelectorAll("[role=dialog]")].every(nameOf);
+  });
+}
+
 /** What axe finds on a page as it is; the policy of the page does not hold for the debugger that puts axe in. */
 export async function findings(page) {
+  await named(page);
   await page.evaluate(AXE);
   const { violations } = await page.evaluate((rules) => globalThis.axe.run(document, rules), RULES);
   return violations.map((it) => `${it.id} (${it.impact}): ${it.nodes.slice(0, 3).map((node) => `${node.target.join(" ")} ${node.failureSummary?.split("\n").slice(1, 3).join(" ")}`).join(" | ")}`);

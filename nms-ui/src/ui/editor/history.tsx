@@ -32,9 +32,9 @@ export function History({ network, collection, known, onDone }: Props) {
           {all.map((it) => (
             <section key={it.revision} className="panel">
               <header>
-                <h3>
+                <h2>
                   {t("history.revision", { revision: it.revision })} {it.revision === known.revision && <Status tone="good">{t("history.now")}</Status>}
-                </h3>
+                </h2>
                 <span className="soft">
                   {it.who}, <Age at={it.at} />
                 </span>
