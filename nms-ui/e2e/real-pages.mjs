@@ -52,6 +52,21 @@ export async function federation(page, at) {
   await settled(page);
 }
 
+/** What was said is a ladder: messages in full with their fields, of NAS and of S1AP, and the file for Wireshark. */
+export async function traceRead(page, at, id) {
+  await page.goto(`${at}/n/demo/trace?id=${id}`);
+  const message = (name) => page.locator("button.message").filter({ hasText: name }).first();
+  const full = (name) => page.getByRole("region", { name, exact: true });
+  await message("DETACH REQUEST").click();
+  await full("DETACH REQUEST").locator(".fields").getByText("detach_type").waitFor();
+  await message("UE CONTEXT RELEASE COMMAND").click();
+  await full("UE CONTEXT RELEASE COMMAND").locator(".fields").getByText("cause").first().waitFor();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "pcapng" }).click()]);
+  const octets = Buffer.concat(await (await file.createReadStream()).toArray());
+  if (octets.readUInt32LE(0) !== 0x0a0d0d0a) throw new Error("the file does not begin as pcapng does");
+  return page.locator("button.message").count();
+}
+
 /** A look at one phone is begun from its own page. */
 export async function traceBegun(page, at, imsi) {
   await page.goto(`${at}/n/demo/subscribers/${imsi}?tab=trace`);

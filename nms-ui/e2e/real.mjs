@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { findings } from "./accessibility.mjs";
 import { launch, open, settled } from "./browser.mjs";
+import { federation, traceBegun, traceRead, upgrades } from "./real-pages.mjs";
 
 const USER = ["operator", "a lab that lives for minutes"];
 const IMSI = "001010000000001";
@@ -66,13 +67,24 @@ export async function real(address, { BASALT_LAB: lab }) {
       await page.goto(`${address}/n/demo/${theme}`);
       await settled(page);
       await shot(theme.replaceAll(/\W/g, "-"));
-      const found = await findings(page);
-      must(found.length === 0, `axe on ${theme}: ${found.join("\n")}`);
+      await clean(page, theme);
     }
     if (lab) await slower(page, address, lab);
     else step("skipped: the rate of a phone (set BASALT_LAB, as root)");
+    const trace = await traceBegun(page, address, IMSI);
     await disconnected(page, address);
     step("suspending the subscriber disconnects the phone");
+    const messages = await traceRead(page, address, trace);
+    await shot("trace");
+    await clean(page, "trace");
+    step(`a call trace has what was said meanwhile: ${messages} messages in sight`);
+    step(`a release is uploaded, its rollout: ${await upgrades(page, address)}`);
+    await shot("upgrades");
+    await clean(page, "upgrades");
+    await federation(page, address);
+    await shot("federation");
+    await clean(page, "federation");
+    step("a home network is configured, what is wrong of it stands at its field");
     must(complaints.length === 0, complaints.join("\n"));
   } catch (error) {
     await shot("failed");
@@ -80,6 +92,12 @@ export async function real(address, { BASALT_LAB: lab }) {
   } finally {
     await browser.close();
   }
+}
+
+/** axe finds nothing on a page as it is. */
+async function clean(page, name) {
+  const found = await findings(page);
+  must(found.length === 0, `axe on ${name}: ${found.join("\n")}`);
 }
 
 async function token(page, address) {

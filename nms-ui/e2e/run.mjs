@@ -1,4 +1,4 @@
-// `node e2e/run.mjs mock|only|real|screenshots|performance|lighthouse|figures|alone`: the browser's tests, and what is measured.
+// `node e2e/run.mjs mock|only|real|upgrade|screenshots|performance|lighthouse|figures|alone`: the browser's tests, and what is measured.
 import { accessibility } from "./accessibility.mjs";
 import { alone } from "./alone.mjs";
 import { figures } from "./figures.mjs";
@@ -8,6 +8,7 @@ import { performance } from "./performance.mjs";
 import { real } from "./real.mjs";
 import { screenshots } from "./screenshots.mjs";
 import { serve } from "./serve.mjs";
+import { upgrade, upgradeInside } from "./upgrade.mjs";
 
 const [what, ...rest] = process.argv.slice(2);
 
@@ -38,6 +39,9 @@ const TASKS = {
   screenshots: () => withMock((address) => screenshots(address, rest.length > 0 ? rest : undefined)),
   alone: () => alone(process.env),
   real: () => real(process.env.BASALT_CONSOLE ?? "", process.env),
+  upgrade: () => upgrade(),
+  // What `upgrade` runs within the namespaces that it makes.
+  "upgrade-inside": () => upgradeInside(),
 };
 
 const task = TASKS[what];
