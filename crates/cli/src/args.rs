@@ -2,6 +2,7 @@
 
 mod feg;
 mod release;
+mod request;
 mod rollout;
 mod subscriber;
 mod up;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 pub(crate) use feg::FegCommand;
 pub(crate) use release::*;
+pub(crate) use request::*;
 pub(crate) use rollout::*;
 pub(crate) use subscriber::*;
 pub(crate) use up::Up;
@@ -221,6 +223,8 @@ pub(crate) enum Command {
     /// Change objects at some gateways first, then at all; what does harm is taken back by itself
     #[command(subcommand)]
     Rollout(RolloutCommand),
+    /// Send any request of the orchestrator's REST interface, for what has no command of its own
+    Request(AnyRequest),
     /// A federation gateway: join it to an orchestrator, drain it, read along what it says
     #[command(subcommand)]
     Feg(FegCommand),

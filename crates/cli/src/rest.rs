@@ -19,7 +19,7 @@ pub(crate) struct Request<'a> {
     method: &'a str,
     path: &'a str,
     /// Content type of the body.
-    pub(crate) form: &'static str,
+    pub(crate) form: &'a str,
     pub(crate) body: Option<Vec<u8>>,
     /// Only if the object still has this revision.
     pub(crate) if_match: Option<u64>,
@@ -100,13 +100,13 @@ impl Rest {
         }
     }
 
-    /// The octets of an answer that is no document.
-    pub(crate) async fn octets(&self, path: &str) -> Result<Vec<u8>> {
-        let answer = tokio::time::timeout(PATIENCE, self.exchange(&Request::new("GET", path))).await;
+    /// One request; the octets of its answer, which need not be a document.
+    pub(crate) async fn raw(&self, request: &Request<'_>) -> Result<Vec<u8>> {
+        let answer = tokio::time::timeout(PATIENCE, self.exchange(request)).await;
         let answer = answer.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
         let answer = answer.map_err(|error| self.unreachable(&error))?;
         let end = answer.windows(4).position(|part| part == b"\r\n\r\n").ok_or_else(|| self.stranger())?;
-        if answer.starts_with(b"HTTP/1.1 200") {
+        if answer.starts_with(b"HTTP/1.1 2") {
             return Ok(answer.get(end + 4..).unwrap_or_default().to_vec());
         }
         let (status, document) = read(&answer).ok_or_else(|| self.stranger())?;

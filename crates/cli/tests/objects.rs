@@ -217,3 +217,20 @@ fn a_staged_change_is_begun_from_a_file_looked_at_and_stopped() {
     let other = "kind: apn\nname: internet\nnetwork: theirs\n";
     assert!(it.said(&["rollout", "begin", "-f", "-"], other, 2).contains("another network"));
 }
+
+#[test]
+fn what_has_no_command_is_asked_by_method_and_path() {
+    let it = Orchestrator::with_context();
+    let path = "/api/v1/networks/lab/apns/internet";
+    let made = it.said(&["request", "put", path, "-f", "-"], "{\"qci\": 8}", 0);
+    assert!(made.contains("\"revision\": 1"), "{made}");
+    let changed = it.said(&["request", "PUT", path, "--if-match", "1", "-f", "-"], "{\"qci\": 9}", 0);
+    assert!(changed.contains("\"qci\": 9"), "{changed}");
+    assert!(it.said(&["request", "PUT", path, "--if-match", "1", "-f", "-"], "{}", 1).contains("it has changed"));
+    assert!(it.said(&["request", "GET", "/networks/lab/apns/internet"], "", 0).contains("\"qci\": 9"));
+    it.said(&["request", "DELETE", path], "", 0);
+    assert!(it.said(&["request", "GET", path], "", 1).contains("there is no such thing"));
+    assert!(it.said(&["request", "GET", "networks"], "", 2).contains("no path of the REST interface"));
+    assert!(it.said(&["request", "POST", path, "-f", "/nowhere"], "", 2).contains("cannot be read"));
+    it.said(&["request", "HEAD", path], "", 2);
+}

@@ -64,13 +64,23 @@ function record(value: unknown): Record<string, unknown> {
 /** `apn` of `apns`: what the command calls a kind. */
 export const singular = (kind: string) => kind.replace(/s$/, "");
 
-/** For the `basalt` command; nothing for what it has no command for. */
-export function asBasalt(write: Write): string | undefined {
+/** For the `basalt` command: its own words for this, or else those for any request. */
+export function asBasalt(write: Write): string {
   if (write.basalt) return write.basalt;
   const { resource } = write;
-  if (write.method === "DELETE") return resource && isObject(resource) ? `basalt delete ${singular(resource.kind)} ${quoted(resource.name)}${ofNetwork(resource.network)}` : undefined;
+  if (write.method === "DELETE" && resource && isObject(resource)) return `basalt delete ${singular(resource.kind)} ${quoted(resource.name)}${ofNetwork(resource.network)}`;
   const objects = left(write);
-  return objects.length === 0 ? undefined : `basalt apply -f - <<'END'\n${documents(objects)}\nEND`;
+  return objects.length === 0 ? asRequest(write) : `basalt apply -f - <<'END'\n${documents(objects)}\nEND`;
+}
+
+function asRequest(write: Write): string {
+  const head = `basalt request ${write.method} ${quoted(write.path)}`;
+  const sent = () => {
+    if (write.file) return ` -f ${quoted(write.file.name)} --type ${quoted(write.file.form)}`;
+    if (write.text) return ` -f - --type ${quoted(write.text.form)} <<'END'\n${write.text.octets.replace(/\n$/, "")}\nEND`;
+    return write.body === undefined ? "" : ` -f - <<'END'\n${JSON.stringify(write.body, null, 2)}\nEND`;
+  };
+  return [head + sent(), ...(write.then ?? []).map(asRequest)].join("\n");
 }
 
 /** Objects as the command reads them. */

@@ -28,10 +28,9 @@ export function CopyAs({ write }: { write: () => Write }) {
   const copy = useCopy();
   const entries = (): MenuEntry[] => {
     const made = write();
-    const basalt = asBasalt(made);
-    const entry = (id: string, label: string, text: string | undefined) => ({ id, label, act: text === undefined ? undefined : () => void copy(text) });
+    const entry = (id: string, label: string, text: string) => ({ id, label, act: () => void copy(text) });
     const json = made.body === undefined ? [] : [entry("json", "JSON", JSON.stringify(made.body, null, 2))];
-    return [entry("curl", "curl", asCurl(made, location.origin)), entry("basalt", basalt ? "basalt" : t("copy.noCommand"), basalt), entry("resource", "Terraform JSON", asResource(made)), ...json];
+    return [entry("curl", "curl", asCurl(made, location.origin)), entry("basalt", "basalt", asBasalt(made)), entry("resource", "Terraform JSON", asResource(made)), ...json];
   };
   return <MenuButton icon="copy" label={t("action.copyAs")} position="top-start" entries={entries} />;
 }

@@ -12,6 +12,7 @@ mod hand_over;
 mod import;
 mod objects;
 mod release;
+mod request;
 mod rollout;
 mod rule;
 mod status;
@@ -110,6 +111,7 @@ async fn of_orchestrator(command: &Command, to: &Where, stdin: &mut dyn Read, ou
             Way::Gateway => return Ok(None),
         },
         Command::Rollout(command) => rollout::run(command, to, stdin, out).await?,
+        Command::Request(wanted) => request::run(wanted, to, stdin, out).await?,
         Command::Upgrade(command) => return upgrade::run(command, to, out).await.map(Some),
         Command::Get { what: What::Peers, name, .. } => feg::peers(name.as_deref(), to, out).await?,
         Command::Describe(Describe::Peer { host }) => feg::peers(Some(host), to, out).await?,
@@ -224,6 +226,7 @@ async fn dispatch(command: Command, client: &mut Client, out: &mut Out<'_>) -> R
         | Command::Release(_)
         | Command::Upgrade(_)
         | Command::Rollout(_)
+        | Command::Request(_)
         | Command::Doctor { .. }
         | Command::Completion { .. }
         | Command::Backup { .. }

@@ -64,8 +64,13 @@ impl Orchestrator {
 
     /// What an orchestrator has besides documents, as octets.
     pub(super) async fn octets(&self, path: &str) -> Result<Vec<u8>> {
+        self.raw(&Request::new("GET", path)).await
+    }
+
+    /// One request; the answer's octets.
+    pub(super) async fn raw(&self, request: &Request<'_>) -> Result<Vec<u8>> {
         match &self.rest {
-            Asked::Orchestrator(rest) => rest.octets(path).await,
+            Asked::Orchestrator(rest) => rest.raw(request).await,
             Asked::Gateway(_) => Err(Error::usage("only an orchestrator has that", "name one: `basalt context`")),
         }
     }
