@@ -3,6 +3,7 @@
 //! What goes where is data: `packaging/debian/packages.toml`, the units, configurations and maintainer scripts beside it. The
 //! same commit gives the same octets: times are the commit's, owners are root, and nothing of this machine is in a package.
 
+mod again;
 mod cross;
 mod deb;
 mod proof;
@@ -39,6 +40,9 @@ pub(crate) struct Options {
     /// A private key of ssh-keygen: signs the checksums
     #[arg(long)]
     sign: Option<PathBuf>,
+    /// Build a second time in a clone elsewhere, and compare: the same commit gives the same octets
+    #[arg(long, conflicts_with = "built")]
+    twice: bool,
     /// Where to
     #[arg(long, default_value = "target/package")]
     into: PathBuf,
@@ -141,7 +145,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         options.into.display(),
         options.sign.as_ref().map_or("", |_| ", signature")
     );
-    Ok(())
+    if options.twice { again::prove(options, &into) } else { Ok(()) }
 }
 
 fn build(architecture: &Architecture) -> Result<()> {
@@ -152,6 +156,7 @@ fn build(architecture: &Architecture) -> Result<()> {
         let mut cargo = env::cargo(&["build", "--release", "--locked"])?;
         cargo.args(["-p", "agwd", "-p", "basalt-cli", "-p", "orchestratord", "-p", "fegd"]);
         architecture.prepare(&mut cargo)?;
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", again::flags()?);
         step.run(cargo)?;
         Ok(Outcome::Passed(String::new()))
     });
