@@ -1,5 +1,8 @@
 //! What an operator changes at the orchestrator is seen by phones and packets at the gateway: addresses, rates, name servers,
-//! rules, barred equipment. Phones that may stay are not dropped, and a restart without the orchestrator changes nothing.
+//! rules, barred equipment, all at once or in stages. Phones that may stay are not dropped, and a restart without the orchestrator
+//! changes nothing.
+
+mod staged;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -64,6 +67,7 @@ pub fn play(lab: &str, unprivileged: bool) -> Result<()> {
     managed.say(&format!("phone 1 is attached with {address}, and reaches the server"));
     managed.access_point(address)?;
     managed.planned()?;
+    managed.staged()?;
     managed.rule()?;
     managed.refusal()?;
     managed.restart(address)?;

@@ -137,6 +137,14 @@ impl Orchestrator {
         Ok(())
     }
 
+    /// Any request of the network's objects; the answer's document.
+    ///
+    /// # Errors
+    /// It refuses, with its words.
+    pub fn request(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        self.ask(method, &format!("/networks/{NETWORK}/{path}"), body)
+    }
+
     /// Makes an object of the network, or changes it whole: `apns/internet`.
     ///
     /// # Errors
