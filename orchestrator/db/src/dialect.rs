@@ -32,8 +32,9 @@ pub(crate) mod sqlite;
 
 #[cfg(test)]
 mod tests {
+    use super::sqlite::fleet::events;
     use super::sqlite::queries::listing;
-    use crate::{Query, Settings, open};
+    use crate::{EventQuery, Query, Settings, open};
     use orchestrator_model::Kind;
     use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
@@ -41,6 +42,10 @@ mod tests {
     async fn plan(connection: &mut SqliteConnection, field: &str) -> String {
         let filters = vec![(field.to_owned(), "x".to_owned())];
         let sql = listing(Kind::Subscriber, &Query { filters, limit: 10, ..Query::default() });
+        explained(connection, &sql).await
+    }
+
+    async fn explained(connection: &mut SqliteConnection, sql: &str) -> String {
         let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"))).fetch_all(connection).await.unwrap();
         rows.iter().map(|row| row.get::<String, _>("detail")).collect()
     }
@@ -60,6 +65,25 @@ mod tests {
         }
         // Any other field is looked at in the order of names.
         assert!(!plan(&mut connection, "labels.site").await.contains("subscribers_by"));
+        db.close().await;
+    }
+
+    #[tokio::test]
+    async fn events_are_found_by_what_finds_the_fewest() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = format!("sqlite:{}", folder.path().join("db").display());
+        let db = open(&Settings { address: address.clone(), connections: 2 }).await.unwrap();
+        let mut connection = SqliteConnection::connect(&address).await.unwrap();
+        let some = || Some("x".to_owned());
+        let (phone, gateway, kind) = (
+            EventQuery { imsi: some(), gateway: some(), kind: some(), ..EventQuery::default() },
+            EventQuery { gateway: some(), kind: some(), ..EventQuery::default() },
+            EventQuery { kind: some(), ..EventQuery::default() },
+        );
+        for (query, index) in [(phone, "by_imsi"), (gateway, "by_gateway"), (kind, "by_kind")] {
+            let told = explained(&mut connection, &events(&query)).await;
+            assert!(told.contains(&format!("gateway_events_{index} ")) && !told.contains("TEMP B-TREE"), "{told}");
+        }
         db.close().await;
     }
 }
