@@ -5,11 +5,11 @@ const AHEAD = "100px";
 
 /**
  * Draws what it holds, and so asks for its data, when it is about to be seen: a phone in the field begins with what fits its screen.
- * `height` is the room that is kept until then, in pixels.
+ * `height` is the room that is kept until then, in pixels. On a wide screen all of it is drawn at once.
  */
 export function InSight({ height, children }: { height: number; children: ReactNode }) {
   const place = useRef<HTMLDivElement>(null);
-  const [isNear, setNear] = useState(typeof IntersectionObserver === "undefined");
+  const [isNear, setNear] = useState(() => typeof IntersectionObserver === "undefined" || window.matchMedia("(min-width: 861px)").matches);
   useEffect(() => {
     if (isNear || !place.current) return;
     const looking = new IntersectionObserver((seen) => seen.some((it) => it.isIntersecting) && startTransition(() => setNear(true)), { rootMargin: AHEAD });
