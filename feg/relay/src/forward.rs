@@ -7,7 +7,7 @@ use basalt_diameter::{Message, Outcome};
 use basalt_ids::Imsi;
 use basalt_sansio::{DetHashMap, DetState, Duration, Time};
 use feg_s6a::{Notification, Refusal, To, Visit, cause};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Requests remembered at most, the oldest forgotten first; one more is refused while the oldest has not been answered.
 const REMEMBERED: usize = 200_000;
@@ -56,7 +56,8 @@ impl Kind {
 /// The tables of this direction.
 #[derive(Debug)]
 pub(crate) struct Forward {
-    known: DetHashMap<Number, Fate>,
+    /// A tree: a hash table in which so many come and go is swept anew now and then, and everybody waits for it.
+    known: BTreeMap<Number, Fate>,
     /// All of `known` in the order of their coming, with when they are forgotten; some are gone already.
     order: VecDeque<(Time, Number)>,
     waiting: DetHashMap<Token, Waiting>,
@@ -71,9 +72,8 @@ impl Forward {
     pub(crate) fn new(keys: (u64, u64)) -> Self {
         let hasher = || DetState::keyed(keys.0, keys.1);
         Self {
-            // Twice the room: a table that is nearly full is made anew again and again where entries come and go, and all wait for it.
-            known: DetHashMap::with_capacity_and_hasher(2 * REMEMBERED, hasher()),
-            order: VecDeque::with_capacity(REMEMBERED),
+            known: BTreeMap::new(),
+            order: VecDeque::new(),
             waiting: DetHashMap::default(),
             hosts: DetHashMap::with_hasher(hasher()),
             next: 0,
