@@ -56,7 +56,7 @@ impl Kind {
 /// The tables of this direction.
 #[derive(Debug)]
 pub(crate) struct Forward {
-    /// A tree: a hash table in which so many come and go is swept anew now and then, and everybody waits for it.
+    /// A tree: a hash table in which so many come and go is swept anew now and then, which takes tens of milliseconds for all.
     known: BTreeMap<Number, Fate>,
     /// All of `known` in the order of their coming, with when they are forgotten; some are gone already.
     order: VecDeque<(Time, Number)>,
