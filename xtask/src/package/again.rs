@@ -33,7 +33,7 @@ pub(super) fn prove(options: &Options, made: &Path) -> Result<()> {
         }
     }
     if !cargo.status().context("cannot run cargo")?.success() {
-        bail!("it could not be built a second time");
+        bail!("it could not be built a second time, in {}: look there, then remove it", clone.display());
     }
     let sums = |folder: &Path| fs::read_to_string(folder.join("SHA256SUMS"));
     let (first, second) = (sums(made)?, sums(&clone.join("target/package"))?);

@@ -140,6 +140,7 @@ fn ticks() -> watch::Receiver<()> {
 }
 
 fn at(values: &mut [f64], share: f64) -> f64 {
+    assert!(!values.is_empty(), "a whole round had no answer: what is measured stands still, or the machine does");
     values.sort_by(f64::total_cmp);
     values[((values.len() - 1) as f64 * share) as usize]
 }
