@@ -18,11 +18,31 @@ struct Pending {
     /// Gateways that have not answered.
     left: Vec<(GatewayId, AskId)>,
     best: Outcome,
-    /// A reset concerns nobody alone: it is done whatever gateways say.
-    reset: bool,
-    insert: bool,
+    kind: Kind,
     /// What the gateway that has the phone told of it.
     told: Inserted,
+}
+
+/// What a request is about, as far as its answer depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Where nobody has the phone it is done (TS 29.272 §5.2.1.2.2).
+    Cancel,
+    Insert,
+    Delete,
+    /// It concerns nobody alone: it is done whatever gateways say.
+    Reset,
+}
+
+impl Kind {
+    fn of(ask: &Ask) -> Self {
+        match ask {
+            Ask::Cancel(..) => Self::Cancel,
+            Ask::Insert(..) => Self::Insert,
+            Ask::Delete(..) => Self::Delete,
+            Ask::Reset(..) => Self::Reset,
+        }
+    }
 }
 
 /// The tables of this direction.
@@ -105,11 +125,10 @@ impl Relay {
             left.push((gateway, number));
             out.push(Effect::Ask { gateway, ask: number, what: ask.clone() });
         }
-        let (reset, insert) = (matches!(ask, Ask::Reset(..)), matches!(ask, Ask::Insert(..)));
-        let (nobody, told) = (left.is_empty(), Inserted::default());
+        let (nobody, kind, told) = (left.is_empty(), Kind::of(ask), Inserted::default());
         // Who has the phone and is away cannot be asked; a phone that nobody ever had is unknown.
         let best = if has.is_some() && nobody { Outcome::Unable } else { Outcome::Unknown };
-        self.backward.pending.insert(handle, Pending { octets: octets.to_vec(), left, best, reset, insert, told });
+        self.backward.pending.insert(handle, Pending { octets: octets.to_vec(), left, best, kind, told });
         if nobody {
             self.settle(handle, out);
         } else {
@@ -141,7 +160,7 @@ impl Relay {
             (Outcome::Unable, _) | (_, Outcome::Unable) => Outcome::Unable,
             _ => Outcome::Unknown,
         };
-        if pending.left.is_empty() || pending.best == Outcome::Done && !pending.reset {
+        if pending.left.is_empty() || pending.best == Outcome::Done && pending.kind != Kind::Reset {
             self.settle(handle, out);
         }
     }
@@ -172,12 +191,13 @@ impl Relay {
         }
         self.timers.cancel(&Timer::Backward(handle));
         let Ok(message) = Message::decode(&pending.octets, &Limits::default()) else { return };
-        let (answer, word) = match pending.best {
-            _ if pending.reset => (Reply::Done, "done"),
-            Outcome::Done if pending.insert => (Reply::Inserted(pending.told), "done"),
-            Outcome::Done => (Reply::Done, "done"),
-            Outcome::Unknown => (Reply::UserUnknown, "unknown"),
-            Outcome::Unable => (Reply::Unable, "unable"),
+        let (answer, word) = match (pending.best, pending.kind) {
+            (_, Kind::Reset) => (Reply::Done, "done"),
+            (Outcome::Done, Kind::Insert) => (Reply::Inserted(pending.told), "done"),
+            (Outcome::Done, _) => (Reply::Done, "done"),
+            (Outcome::Unknown, Kind::Cancel) => (Reply::Done, "unknown"),
+            (Outcome::Unknown, _) => (Reply::UserUnknown, "unknown"),
+            (Outcome::Unable, _) => (Reply::Unable, "unable"),
         };
         out.push(Effect::Count(Metric::Backward(word)));
         out.push(Effect::ToPeer { handle, octets: reply(&self.config.local, &message, answer) });

@@ -195,6 +195,13 @@ fn from_home(realm: &str, imsi: &str) -> Vec<u8> {
     writer.finish()
 }
 
+fn deletion_from_home(realm: &str, imsi: &str) -> Vec<u8> {
+    let mut writer = Writer::new(&Header::request(Command::DELETE_SUBSCRIBER_DATA, Application::S6A));
+    writer.text(name::SESSION_ID, "hss;1;2").text(name::ORIGIN_HOST, "hss.home.example");
+    writer.text(name::ORIGIN_REALM, realm).text(name::USER_NAME, imsi).u32(AvpId::tgpp(1421), 2);
+    writer.finish()
+}
+
 fn outcome_of(effects: &[Effect]) -> Result_ {
     match effects {
         [Effect::ToPeer { octets, .. }] => Message::decode(octets, &Limits::default()).unwrap().outcome().unwrap(),
@@ -240,16 +247,21 @@ fn a_phone_that_nobody_has_is_looked_for_everywhere_and_unknown() {
     let mut relay = relay();
     up(&mut relay, 1, "mast");
     up(&mut relay, 2, "tower");
+    let deletion = deletion_from_home(HOME, PHONE);
+    let unknown = Result_::Experimental { vendor: vendor::TGPP, code: 5001 };
     let octets = from_home(HOME, PHONE);
-    let asked = step(&mut relay, 2, Input::FromHss { handle: Handle(9), octets: &octets });
-    assert_eq!(asked.len(), 2);
-    let mut last = Vec::new();
-    for effect in asked {
-        let Effect::Ask { gateway, ask, .. } = effect else { panic!() };
-        last =
-            step(&mut relay, 2, Input::Replied { gateway, ask, outcome: Outcome::Unknown, told: Inserted::default() });
+    // Who is to be cancelled and is not here is gone as was wanted; whose data is to be changed must be here.
+    for (octets, outcome) in [(&deletion, unknown), (&octets, Result_::Base(ResultCode::SUCCESS))] {
+        let asked = step(&mut relay, 2, Input::FromHss { handle: Handle(9), octets });
+        assert_eq!(asked.len(), 2);
+        let mut last = Vec::new();
+        for effect in asked {
+            let Effect::Ask { gateway, ask, .. } = effect else { panic!() };
+            let (outcome, told) = (Outcome::Unknown, Inserted::default());
+            last = step(&mut relay, 2, Input::Replied { gateway, ask, outcome, told });
+        }
+        assert_eq!(outcome_of(&last), outcome);
     }
-    assert_eq!(outcome_of(&last), Result_::Experimental { vendor: vendor::TGPP, code: 5001 });
     // Gateways that are silent, or go, do not keep a home network waiting.
     step(&mut relay, 3, Input::FromHss { handle: Handle(10), octets: &octets });
     step(&mut relay, 3, Input::GatewayDown { gateway: GatewayId(1) });

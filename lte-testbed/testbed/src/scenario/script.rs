@@ -31,6 +31,12 @@ impl Script {
             .iter()
             .any(|(_, step)| matches!(step, Step::Flood(..) | Step::Rates(..) | Step::Kills(..) | Step::Upgrades(_)))
     }
+
+    /// Whether every packet counts: what is lost or miscounted once is a fault, however often it goes well.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.steps.iter().any(|(_, step)| matches!(step, Step::Kills(..) | Step::Upgrades(_)))
+    }
 }
 
 /// Something that is set up before the gateway starts.
@@ -354,7 +360,7 @@ pub enum HomeAction {
     Behaves(String),
     /// Its HSS orders something about a phone: the order's first word, the phone, the rest.
     Orders(String, usize, String),
-    /// Its HSS cancels where a phone is, which nobody has: it is told so.
+    /// Its HSS cancels where a phone is, which nobody has: that is as good as done.
     CancelsInVain(usize),
     /// Its HSS has lost its memory.
     Resets,
