@@ -29,6 +29,8 @@ pub struct App {
     next_sequence: u16,
     datagrams: HashMap<u32, Time>,
     next_datagram: u32,
+    /// Echo requests that are to be sent in all, where that was said.
+    planned: u64,
     /// Echo requests and datagrams to be echoed that were sent.
     pub sent: u64,
     /// What of them came back, each counted once.
@@ -162,12 +164,34 @@ impl App {
         self.waiting.len()
     }
 
+    /// Starts to count anew: so many echo requests are to come.
+    pub fn plan(&mut self, count: u32) {
+        self.reset();
+        self.planned = count.into();
+    }
+
+    /// Whether all that was to be sent was, and is answered.
+    #[must_use]
+    pub fn has_all_answers(&self) -> bool {
+        self.sent >= self.planned.max(1) && self.sent == self.received
+    }
+
+    /// Whether all that was to be sent was, long enough ago, and nothing came back.
+    #[must_use]
+    pub fn has_no_answer(&self, now: Time) -> bool {
+        let waited = self.waiting.values().all(|sent| now.since(*sent) >= SILENCE);
+        self.sent >= self.planned.max(1) && self.received == 0 && waited
+    }
+
     /// Starts to count anew.
     pub fn reset(&mut self) {
         let (address, ipv6, next_sequence) = (self.address, self.ipv6, self.next_sequence);
         *self = Self { address, ipv6, next_sequence, ..Self::default() };
     }
 }
+
+/// A ping that has no answer after this time has none: in a lab it takes a few milliseconds.
+const SILENCE: Duration = Duration::from_millis(300);
 
 /// Identifier of a phone's own pings.
 const ID: u16 = 0x4c54;
@@ -196,6 +220,28 @@ mod tests {
         assert!(app.receive(later, &from_server).is_some());
         let to_other = packet::echo_request(SERVER, SERVER, 1, 1, b"");
         assert!(app.receive(later, &to_other).is_none());
+    }
+
+    #[test]
+    fn pings_are_judged_when_all_are_sent_and_had_their_time() {
+        let mut app = App::default();
+        app.set_address(Some(PHONE));
+        app.plan(2);
+        let at = Time::from_millis;
+        let answer = |app: &mut App, sent, answered| {
+            let request = app.ping(at(sent), SERVER, b"x").unwrap();
+            let Some(Parsed::EchoRequest(echo)) = packet::parse(&request) else { panic!() };
+            app.receive(at(answered), &packet::echo_reply(&echo));
+        };
+        answer(&mut app, 0, 3);
+        assert!(!app.has_all_answers(), "the second is not sent yet");
+        answer(&mut app, 20, 23);
+        assert!(app.has_all_answers());
+        app.plan(1);
+        assert!(!app.has_no_answer(at(900)), "nothing was sent");
+        app.ping(at(1000), SERVER, b"x").unwrap();
+        assert!(!app.has_no_answer(at(1001)), "an answer may be on its way");
+        assert!(app.has_no_answer(at(1300)) && !app.has_all_answers());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use basalt_sansio::Time;
 use testbed_ran::LinkState;
 use testbed_ue::{EmmState, Event, Snapshot};
 
@@ -12,6 +13,7 @@ use super::world::{Seen, World};
 use crate::kills;
 use crate::probe;
 use crate::radio::GtpuSeen;
+use crate::radio::app::App;
 
 /// Between two looks.
 const STEP: Duration = Duration::from_millis(3);
@@ -87,22 +89,8 @@ fn unmet(world: &mut World, expectation: &Expectation) -> Result<Option<String>>
             enb_event(world, *enb, |event| matches!(event, testbed_ran::Event::ErrorIndication { .. }))
         }
         Expectation::Phone(phones, state) => phones_are(world, *phones, state)?,
-        Expectation::PingsAnswered(phone) => {
-            let phone = phone - 1;
-            let (sent, received) = world.radio.call(move |io| {
-                let app = io.app(phone);
-                (app.sent, app.received)
-            })?;
-            (sent == 0 || sent != received).then(|| format!("{received} of {sent} pings are answered"))
-        }
-        Expectation::PingsLost(phone) => {
-            let phone = phone - 1;
-            let (sent, received) = world.radio.call(move |io| {
-                let app = io.app(phone);
-                (app.sent, app.received)
-            })?;
-            (sent == 0 || received > 0).then(|| format!("{received} of {sent} pings are answered"))
-        }
+        Expectation::PingsAnswered(phone) => pings(world, phone - 1, |app, _| app.has_all_answers())?,
+        Expectation::PingsLost(phone) => pings(world, phone - 1, App::has_no_answer)?,
         Expectation::CameBy(phone, bearer) => {
             let (phone, ebi) = (phone - 1, basalt_ids::Ebi::new(*bearer)?);
             let count = world.radio.call(move |io| io.by_bearer.remove(&(phone, ebi)))?;
@@ -131,6 +119,15 @@ fn unmet(world: &mut World, expectation: &Expectation) -> Result<Option<String>>
         Expectation::Reachable(..) | Expectation::GatewayAlive => None,
     };
     Ok(seen)
+}
+
+/// How many pings of a phone are answered, unless that is as it should be.
+fn pings(world: &World, phone: usize, fits: fn(&App, Time) -> bool) -> Result<Option<String>> {
+    world.radio.call(move |io| {
+        let now = io.now();
+        let app = io.app(phone);
+        (!fits(app, now)).then(|| format!("{} of {} pings are answered", app.received, app.sent))
+    })
 }
 
 fn enb_link(world: &World, enb: usize, wanted: LinkState) -> Result<Option<String>> {

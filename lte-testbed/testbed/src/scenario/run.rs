@@ -65,8 +65,8 @@ pub fn play(script: &Script, options: &RunOptions) -> Result<(), Failure> {
 const LIES: [&str; 3] = ["nonsense", "empty", "unknown"];
 /// Cancellation-Type: the subscription is withdrawn (TS 29.272 §7.3.24).
 const WITHDRAWN: u32 = 2;
-/// What a home network is answered that asks about a phone that nobody has (TS 29.272 §7.4.3.1).
-const USER_UNKNOWN: &str = "5001";
+/// What a home network is answered that cancels a phone that nobody has (TS 29.272 §5.2.1.2.2).
+const SUCCESS: &str = "2001";
 /// How long what a flood leaves behind may be on its way.
 const FLOOD_TAIL: Duration = Duration::from_millis(200);
 /// Between two numbered packets.
@@ -173,11 +173,11 @@ impl World {
             PhoneAction::Stays => self.radio.call(move |io| io.keep_phone(phone)),
             PhoneAction::MovesTo(enb) => self.radio.call(move |io| io.move_phone(phone, enb - 1)),
             PhoneAction::Pings(count) => self.radio.with_shared(move |shared| {
-                shared.borrow_mut().app(phone).reset();
+                shared.borrow_mut().app(phone).plan(count);
                 tokio::task::spawn_local(pings(shared.clone(), phone, count));
             }),
             PhoneAction::Pings6(count) => self.radio.with_shared(move |shared| {
-                shared.borrow_mut().app(phone).reset();
+                shared.borrow_mut().app(phone).plan(count);
                 tokio::task::spawn_local(pings6(shared.clone(), phone, count));
             }),
             PhoneAction::GoesIdle | PhoneAction::LosesRadio => self.radio.call(move |io| {
@@ -283,7 +283,7 @@ impl World {
         match (words, action) {
             (Some(words), HomeAction::CancelsInVain(_)) => {
                 let answer = home.ask(&words)?;
-                anyhow::ensure!(answer == USER_UNKNOWN, "`{words}` was answered {answer}");
+                anyhow::ensure!(answer == SUCCESS, "`{words}` was answered {answer}");
                 Ok(())
             }
             (Some(words), _) => home.tell(&words),
