@@ -1,6 +1,9 @@
-//! A gateway, two replicas and a federation gateway over a simulated network (turmoil) that parts and heals, while each of them crashes.
-//! Whatever happens: nobody gets an answer to what another one asked, and once the network is whole, requests are answered again, both
-//! ways, within the time in which a silent connection is noticed.
+//! Two gateways, two replicas and two federation gateways over a simulated network (turmoil) that parts and heals, while each of them
+//! crashes. Whatever happens: nobody gets an answer to what another one asked, a request reaches a federation gateway once over each of its
+//! streams, and once the network is whole, requests of both gateways are answered again, both ways, within the time in which a silent
+//! connection is noticed.
+//!
+//! `BASALT_SEEDS=40` plays so many courses instead of the usual few.
 // tidy: allow-file(sleep): in virtual time a sleep is a timer; the one in real time lets the database keep up with virtual time
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
@@ -16,7 +19,7 @@ use orchestrator_db::open;
 use orchestrator_fleet::{Accept, Authority, Fleet, Io, Reach, Reached, Settings};
 use orchestrator_model::Kind;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -28,6 +31,12 @@ use world::{FAR, Gateway, Ground, Replica, quick, sealing, until};
 
 const PORT: u16 = 8481;
 const REPLICAS: [&str; 2] = ["one", "other"];
+const GATEWAYS: [&str; 2] = ["mast", "hill"];
+const FEGS: [&str; 2] = ["feg1", "feg2"];
+/// Courses, unless told.
+const SEEDS: u64 = 3;
+/// Numbers of one gateway's requests; the other one's begin here.
+const NUMBERS: u64 = 1 << 40;
 /// A step of virtual time, and the real time that it takes at least.
 const TICK: Duration = Duration::from_millis(5);
 const PACE: Duration = Duration::from_micros(150);
@@ -92,31 +101,46 @@ async fn serve(name: &str, database: &str) -> anyhow::Result<()> {
     }
 }
 
-/// What the gateway has seen.
-#[derive(Default)]
+/// What a gateway has seen.
 struct Seen {
+    gateway: &'static str,
     asked: BTreeSet<u64>,
     answered: BTreeSet<u64>,
     next: u64,
 }
 
-/// A gateway that asks one request after the other, on whichever replica takes its stream.
+/// What all gateways have.
+type All = [Arc<Mutex<Seen>>; 2];
+
+fn all() -> All {
+    [0, 1].map(|place| {
+        let (gateway, next) = (GATEWAYS[place], NUMBERS * place as u64);
+        Arc::new(Mutex::new(Seen { gateway, asked: BTreeSet::new(), answered: BTreeSet::new(), next }))
+    })
+}
+
+fn seen_by<'a>(all: &'a All, gateway: &str) -> &'a Mutex<Seen> {
+    all.iter().find(|seen| seen.lock().unwrap().gateway == gateway).expect("a gateway that there is")
+}
+
+/// A gateway that asks one request after the other, of one federation gateway and then of the other, on whichever replica takes its
+/// stream.
 async fn gateway(who: Arc<Gateway>, seen: Arc<Mutex<Seen>>) -> turmoil::Result {
     for turn in 0_usize.. {
-        let ended = converse(&who, &seen, REPLICAS[turn % 2]).await;
+        let ended = converse(&who, &seen, REPLICAS[turn % 2], FEGS[turn / 2 % 2]).await;
         assert!(ended.is_err());
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     Ok(())
 }
 
-async fn converse(who: &Gateway, seen: &Mutex<Seen>, place: &str) -> Result<(), Status> {
+async fn converse(who: &Gateway, seen: &Mutex<Seen>, place: &str, feg: &str) -> Result<(), Status> {
     let mut identity = who.disk.identity.lock().unwrap().clone().unwrap();
     identity.address = format!("{place}:{PORT}");
     let channel = secure_channel(&Arc::new(Sim), &identity, &who.key).await;
     let channel = channel.map_err(|_| Status::unavailable("no connection"))?;
     let (send, messages) = mpsc::channel(16);
-    let hello = api::Hello { life: 7, feg: "feg1".to_owned(), ..api::Hello::default() };
+    let hello = api::Hello { life: 7, feg: feg.to_owned(), ..api::Hello::default() };
     let say = async |message| {
         let sent = send.send(api::FromGateway { message: Some(message) }).await;
         sent.map_err(|_| Status::unavailable("the stream takes nothing"))
@@ -148,34 +172,39 @@ async fn converse(who: &Gateway, seen: &Mutex<Seen>, place: &str) -> Result<(), 
 }
 
 /// A federation gateway at one replica, and at the other one when that goes.
-async fn feg(who: Arc<Gateway>, seen: Arc<Mutex<Seen>>) -> turmoil::Result {
+async fn feg(who: Arc<Gateway>, all: All) -> turmoil::Result {
     for turn in 1_usize.. {
         // Why it ended is not asked: it is tried again.
-        let _ = work(&who, &seen, REPLICAS[turn % 2]).await;
+        let _ = work(&who, &all, REPLICAS[turn % 2]).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     Ok(())
 }
 
-async fn work(who: &Gateway, seen: &Mutex<Seen>, place: &str) -> Result<(), Status> {
+async fn work(who: &Gateway, all: &All, place: &str) -> Result<(), Status> {
     let mut identity = who.disk.identity.lock().unwrap().clone().unwrap();
     identity.address = format!("{place}:{PORT}");
     let channel = secure_channel(&Arc::new(Sim), &identity, &who.key).await;
     let channel = channel.map_err(|_| Status::unavailable("no connection"))?;
     let (send, messages) = mpsc::channel(64);
     let mut stream = FederationRelayClient::new(channel).serve(ReceiverStream::new(messages)).await?.into_inner();
+    // Whose each stream is, and what came over it.
+    let mut streams: BTreeMap<u64, (String, BTreeSet<u64>)> = BTreeMap::new();
     loop {
         let told = tokio::time::timeout(Duration::from_secs(20), stream.message()).await;
         let told = told.map_err(|_| Status::unavailable("silence"))??.ok_or_else(|| Status::unavailable("over"))?;
         let number = told.stream;
         let message = match told.kind {
             Some(api::to_feg::Kind::Opened(hello)) => {
-                assert_eq!(hello.gateway, "mast");
+                let before = streams.insert(number, (hello.gateway, BTreeSet::new()));
+                assert!(before.is_none(), "a stream begins once");
                 Some(api::to_gateway::Message::Welcome(api::Welcome::default()))
             }
             Some(api::to_feg::Kind::Message(message)) => match message.message {
                 Some(api::from_gateway::Message::Request(request)) => {
-                    assert!(seen.lock().unwrap().asked.contains(&request.id), "nobody asked this");
+                    let (gateway, came) = streams.get_mut(&number).expect("a stream that began");
+                    assert!(seen_by(all, gateway).lock().unwrap().asked.contains(&request.id), "it did not ask this");
+                    assert!(came.insert(request.id), "a request comes once");
                     Some(api::to_gateway::Message::HomeRequest(api::HomeRequest {
                         id: request.id,
                         ..Default::default()
@@ -193,26 +222,28 @@ async fn work(who: &Gateway, seen: &Mutex<Seen>, place: &str) -> Result<(), Stat
     }
 }
 
-/// Two that joined in real time.
-async fn joined(ground: &Ground) -> [Arc<Gateway>; 2] {
+/// All that joined in real time, by name.
+async fn joined(ground: &Ground) -> BTreeMap<&'static str, Arc<Gateway>> {
     let replica = Replica::start(&ground.db, quick()).await;
-    let feg = json!({"tier": "stable", "feg": {"host": "feg1.example.net", "realm": "example.net"}});
-    ground.put(Kind::Gateway, "lab", "feg1", feg).await;
-    let mut both = Vec::new();
-    for (name, seed) in [("mast", 1), ("feg1", 2)] {
+    for name in FEGS {
+        let feg = json!({"tier": "stable", "feg": {"host": format!("{name}.example.net"), "realm": "example.net"}});
+        ground.put(Kind::Gateway, "lab", name, feg).await;
+    }
+    let mut all = BTreeMap::new();
+    for (name, seed) in GATEWAYS.into_iter().chain(FEGS).zip(1..) {
         let gateway = Gateway::new(name);
         let link = gateway.start(Some(replica.token(&ground.token("lab", name, FAR).await)), seed);
         until("joined", async || gateway.disk.identity.lock().unwrap().is_some().then_some(())).await;
         link.abort();
-        both.push(Arc::new(gateway));
+        all.insert(name, Arc::new(gateway));
     }
-    both.try_into().unwrap_or_else(|_| panic!("two"))
+    all
 }
 
 fn parted(seed: u64) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let ground = runtime.block_on(Ground::new());
-    let [mast, feg1] = runtime.block_on(joined(&ground));
+    let whose = runtime.block_on(joined(&ground));
     let database = format!("sqlite:{}", ground.folder.path().join("db").display());
     let mut sim = turmoil::Builder::new()
         .rng_seed(seed)
@@ -226,46 +257,53 @@ fn parted(seed: u64) {
         let database = database.clone();
         sim.host(name, move || replica(name, database.clone()));
     }
-    let seen = Arc::new(Mutex::new(Seen::default()));
-    let (who, sees) = (Arc::clone(&mast), Arc::clone(&seen));
-    sim.host("mast", move || gateway(Arc::clone(&who), Arc::clone(&sees)));
-    let (who, sees) = (Arc::clone(&feg1), Arc::clone(&seen));
-    sim.host("feg1", move || feg(Arc::clone(&who), Arc::clone(&sees)));
+    let all = all();
+    for (name, seen) in GATEWAYS.iter().zip(&all) {
+        let (who, sees) = (Arc::clone(&whose[name]), Arc::clone(seen));
+        sim.host(*name, move || gateway(Arc::clone(&who), Arc::clone(&sees)));
+    }
+    for name in FEGS {
+        let (who, sees) = (Arc::clone(&whose[name]), all.clone());
+        sim.host(name, move || feg(Arc::clone(&who), sees.clone()));
+    }
     let pass = |sim: &mut turmoil::Sim<'_>, millis: u64| {
         (0..u128::from(millis) / TICK.as_millis()).for_each(|_| {
             sim.step().unwrap();
             std::thread::sleep(PACE);
         });
     };
-    let answered = || seen.lock().unwrap().answered.len();
+    let answered = || all.each_ref().map(|seen| seen.lock().unwrap().answered.len());
     let goes_on = |sim: &mut turmoil::Sim<'_>, when: &str| {
         let before = answered();
         for _ in 0..RECOVERY {
             pass(sim, 1000);
-            if answered() > before + 3 {
+            if answered().iter().zip(before).all(|(now, before)| *now > before + 3) {
                 return;
             }
         }
-        panic!("seed {seed}: no requests are answered {when}");
+        panic!("seed {seed}: of {before:?} answers there are {:?} {when}", answered());
     };
     goes_on(&mut sim, "at the beginning");
-    let links = [("one", "other"), ("mast", "one"), ("mast", "other"), ("feg1", "one"), ("feg1", "other")];
+    let hosts: Vec<&str> = REPLICAS.into_iter().chain(GATEWAYS).chain(FEGS).collect();
+    let ends = GATEWAYS.into_iter().chain(FEGS);
+    let mut links: Vec<(&str, &str)> = ends.flat_map(|end| REPLICAS.map(|replica| (end, replica))).collect();
+    links.push((REPLICAS[0], REPLICAS[1]));
     let mut rng = SimRng::new(seed);
     let mut pick = |most: usize| usize::try_from(rng.below(most as u64)).unwrap();
     for _ in 0..4 {
-        for _ in 0..3 {
+        for _ in 0..4 {
             match pick(8) {
                 0 => {
-                    let name = ["one", "other", "mast", "feg1"][pick(4)];
+                    let name = hosts[pick(hosts.len())];
                     sim.crash(name);
                     sim.bounce(name);
                 }
                 1 => {
-                    let (a, b) = links[pick(5)];
+                    let (a, b) = links[pick(links.len())];
                     sim.repair(a, b);
                 }
                 _ => {
-                    let (a, b) = links[pick(5)];
+                    let (a, b) = links[pick(links.len())];
                     sim.partition(a, b);
                 }
             }
@@ -274,12 +312,12 @@ fn parted(seed: u64) {
         links.iter().for_each(|(a, b)| sim.repair(*a, *b));
         goes_on(&mut sim, "after the network is whole");
     }
-    println!("seed {seed}: {} of {} requests were answered", answered(), seen.lock().unwrap().asked.len());
+    let asked = all.each_ref().map(|seen| seen.lock().unwrap().asked.len());
+    println!("seed {seed}: {:?} of {asked:?} requests were answered", answered());
 }
 
 #[test]
 fn requests_find_their_way_again_whenever_the_network_is_whole() {
-    for seed in 1..=2 {
-        parted(seed);
-    }
+    let seeds = std::env::var("BASALT_SEEDS").ok().map_or(SEEDS, |text| text.parse().expect("a number of courses"));
+    (1..=seeds).for_each(parted);
 }
