@@ -27,7 +27,7 @@ pub enum ScenarioCommand {
 }
 
 /// `testbed scenario run …`
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// Names; a name that ends in `*` means all that begin like it.
     #[arg(required_unless_present_any = ["all", "file"])]
@@ -52,6 +52,9 @@ pub struct RunArgs {
     /// So many at a time, each in a lab of its own; those that measure rates are played alone.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     jobs: u8,
+    /// Plays those that failed so often again, alone; what passes then is named as unsteady. Where every packet counts, once is all.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=5))]
+    retries: u8,
 }
 
 pub(super) fn run(command: ScenarioCommand) -> Result<ExitCode> {
@@ -116,35 +119,57 @@ fn play_all(args: &RunArgs) -> Result<ExitCode> {
     }
     let options =
         RunOptions { lab: args.lab.clone(), unprivileged, backend: Backend::Auto, settings: args.settings.clone() };
-    let mut counts = Counts::default();
     let (playable, unplayable): (Vec<_>, Vec<_>) =
         scripts.iter().partition(|script| !unprivileged || !script.needs_root());
-    for script in unplayable {
+    for script in &unplayable {
         tell!("         skip  {:<30} needs root", script.name);
-        counts.skipped += 1;
     }
-    let total = playable.len();
-    if args.jobs > 1 && args.file.is_empty() && !unprivileged {
-        let plan = Play { lanes: args.jobs, lab: &args.lab, arguments: arguments(args) };
-        side_by_side::play(&playable, &plan, |words, passed| {
-            counts.add(passed);
-            let place = format!("[{}/{total}]", counts.passed + counts.failed);
-            tell!("{}", words.replacen("   [1/1]", &format!("{place:>8}"), 1));
-        })?;
-    } else {
-        for (number, script) in playable.into_iter().enumerate() {
-            let place = format!("[{}/{total}]", number + 1);
-            let begin = Instant::now();
-            let result = scenario::play(script, &options);
-            let seconds = begin.elapsed().as_secs_f64();
-            counts.add(result.is_ok());
-            tell_result(&place, script, seconds, result.err(), args.log);
+    let mut failed = play_these(args, &options, &playable)?;
+    for _ in 0..args.retries {
+        let again: Vec<&Script> = failed.extract_if(.., |script| !script.is_exact()).collect();
+        if again.is_empty() {
+            break;
         }
+        tell!("again, alone, what failed:");
+        let still = play_these(&RunArgs { jobs: 1, ..args.clone() }, &options, &again)?;
+        for script in again.iter().filter(|script| !still.contains(script)) {
+            tell!("unsteady {}: it failed, and passed when it was played again", script.name);
+        }
+        failed.extend(still);
     }
-    let Counts { passed, failed, skipped } = counts;
+    let (passed, failed, skipped) = (playable.len() - failed.len(), failed.len(), unplayable.len());
     let skipped_too = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
     tell!("{passed} passed, {failed} failed{skipped_too}");
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Plays them, and tells of each as it ends; those that failed.
+fn play_these<'a>(args: &RunArgs, options: &RunOptions, scripts: &[&'a Script]) -> Result<Vec<&'a Script>> {
+    let total = scripts.len();
+    let mut failed = Vec::new();
+    if args.jobs > 1 && args.file.is_empty() && !options.unprivileged {
+        let plan = Play { lanes: args.jobs, lab: &args.lab, arguments: arguments(args) };
+        let mut ended = 0;
+        side_by_side::play(scripts, &plan, |script, words, passed| {
+            ended += 1;
+            let place = format!("[{ended}/{total}]");
+            tell!("{}", words.replacen("   [1/1]", &format!("{place:>8}"), 1));
+            if !passed {
+                failed.push(script);
+            }
+        })?;
+        return Ok(failed);
+    }
+    for (number, script) in scripts.iter().enumerate() {
+        let place = format!("[{}/{total}]", number + 1);
+        let begin = Instant::now();
+        let failure = scenario::play(script, options).err();
+        if failure.is_some() {
+            failed.push(*script);
+        }
+        tell_result(&place, script, begin.elapsed().as_secs_f64(), failure, args.log);
+    }
+    Ok(failed)
 }
 
 /// What every run of its own is told, too.
@@ -157,23 +182,6 @@ fn arguments(args: &RunArgs) -> Vec<String> {
         arguments.push("--log".to_owned());
     }
     arguments
-}
-
-#[derive(Default)]
-struct Counts {
-    passed: u32,
-    failed: u32,
-    skipped: u32,
-}
-
-impl Counts {
-    fn add(&mut self, passed: bool) {
-        if passed {
-            self.passed += 1;
-        } else {
-            self.failed += 1;
-        }
-    }
 }
 
 fn tell_result(place: &str, script: &Script, seconds: f64, failure: Option<scenario::Failure>, log: bool) {

@@ -18,15 +18,19 @@ pub(super) struct Play<'a> {
     pub(super) arguments: Vec<String>,
 }
 
-/// Plays them all and calls `ended` with the words and the success of each as it ends. Scripts that measure rates come last, alone:
+/// Plays them all and calls `ended` with each as it ends, its words and its success. Scripts that measure rates come last, alone:
 /// neighbours would take what they measure.
 ///
 /// # Errors
 /// When this very program cannot be started again.
-pub(super) fn play(scripts: &[&Script], plan: &Play<'_>, mut ended: impl FnMut(&str, bool)) -> Result<()> {
+pub(super) fn play<'a>(
+    scripts: &[&'a Script],
+    plan: &Play<'_>,
+    mut ended: impl FnMut(&'a Script, &str, bool),
+) -> Result<()> {
     let program = std::env::current_exe().context("cannot tell which program this is")?;
-    let (alone, together): (Vec<&Script>, Vec<&Script>) = scripts.iter().partition(|script| script.measures());
-    let queue: Mutex<VecDeque<&Script>> = Mutex::new(together.into());
+    let (alone, together): (Vec<&'a Script>, Vec<&'a Script>) = scripts.iter().partition(|script| script.measures());
+    let queue: Mutex<VecDeque<&'a Script>> = Mutex::new(together.into());
     let (told, results) = mpsc::channel();
     std::thread::scope(|scope| {
         for lane in 1..=plan.lanes {
@@ -36,18 +40,18 @@ pub(super) fn play(scripts: &[&Script], plan: &Play<'_>, mut ended: impl FnMut(&
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some(script) = next else { return };
                     // Nobody listens only if the whole run is ending.
-                    let _ = told.send(one(program, script, plan, lane));
+                    let _ = told.send((script, one(program, script, plan, lane)));
                 }
             });
         }
         drop(told);
-        for result in results {
+        for (script, result) in results {
             let (words, passed) = result?;
-            ended(&words, passed);
+            ended(script, &words, passed);
         }
         for script in alone {
             let (words, passed) = one(&program, script, plan, 1)?;
-            ended(&words, passed);
+            ended(script, &words, passed);
         }
         Ok(())
     })
