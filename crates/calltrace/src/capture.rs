@@ -181,3 +181,37 @@ fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
 fn pad(body: &mut Vec<u8>) {
     body.resize(body.len().next_multiple_of(4), 0);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kind, interface, kept and whole length of each block that follows the first.
+    fn blocks(mut file: &[u8]) -> Vec<(u32, u32, u32, u32)> {
+        let word = |octets: &[u8], at: usize| u32::from_le_bytes(octets[at..at + 4].try_into().unwrap());
+        let mut all = Vec::new();
+        while !file.is_empty() {
+            let packet = word(file, 0) == PACKET;
+            let of = |at: usize| if packet { word(file, at) } else { 0 };
+            all.push((word(file, 0), of(8), of(20), of(24)));
+            file = &file[word(file, 4) as usize..];
+        }
+        all
+    }
+
+    #[test]
+    fn packets_stand_beside_messages_by_an_interface_of_their_own_with_their_whole_length() {
+        let (mut capture, head) = Capture::begin();
+        let message = |protocol| Record::new(1, protocol, true, vec![7, 0x46]);
+        let mut file = head;
+        file.extend(capture.add(&message(Protocol::Nas)));
+        file.extend(capture.add_packet(2, false, &[0; 96], 1_500, "dropped: rate"));
+        file.extend(capture.add(&message(Protocol::Diameter)));
+        file.extend(capture.add_packet(3, true, &[0; 60], 60, ""));
+        let kinds: Vec<u32> = blocks(&file).iter().map(|block| block.0).collect();
+        assert_eq!(kinds, [SECTION, INTERFACE, PACKET, INTERFACE, PACKET, INTERFACE, PACKET, PACKET]);
+        let packets: Vec<_> = blocks(&file).into_iter().filter(|block| block.0 == PACKET).collect();
+        assert_eq!((packets[1].1, packets[1].2, packets[1].3), (1, 96, 1_500));
+        assert_eq!((packets[0].1, packets[2].1, packets[3].1), (0, 2, 1));
+    }
+}

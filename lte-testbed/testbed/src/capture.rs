@@ -262,12 +262,14 @@ mod tests {
         answer[27] = 200;
         let wrong = judge("wrong.pcap", &answer, false);
         let lie = judge("lie.pcap", &answer, true);
+        let commands = diameter_commands(&folder.join("right.pcap"));
         std::fs::remove_dir_all(&folder).unwrap();
         let (Some(right), Some(wrong), Some(lie)) = (right.unwrap(), wrong.unwrap(), lie.unwrap()) else {
             eprintln!("skipped: there is no tshark; `cargo xtask setup` installs it");
             return;
         };
         assert_eq!((right.len(), wrong.len(), lie.len()), (0, 1, 0), "{right:?} {wrong:?} {lie:?}");
+        assert_eq!(commands.unwrap(), Some(BTreeSet::from([(280, false)])));
     }
 
     #[test]

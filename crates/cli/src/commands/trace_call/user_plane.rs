@@ -83,3 +83,18 @@ impl UserPlane {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_packets_a_second_are_taken_and_the_others_counted() {
+        let mut plane = UserPlane::new(Some("001010000000001".to_owned()));
+        let now = Instant::now();
+        let taken = |plane: &mut UserPlane, at| (0..150).filter(|_| plane.may_take(at)).count();
+        assert_eq!((taken(&mut plane, now), taken(&mut plane, now + SECOND)), (100, 100));
+        assert!(plane.words().unwrap().contains("200 packets of the phone are with them, 100 beyond"));
+        assert_eq!(UserPlane::new(None).words(), None);
+    }
+}
