@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::steps::{Outcome, Step, Steps};
-use crate::{console, demo, deploy, env, package, schemathesis, tidy};
+use crate::{console, demo, deploy, env, package, pypi, schemathesis, tidy};
 
 /// The clippy configuration of cores, codecs and identities.
 const CORE_LINTS: &str = "xtask/clippy/core";
@@ -15,7 +15,7 @@ const CORE_LINTS: &str = "xtask/clippy/core";
 /// What a step does.
 type Run = fn(&mut Step) -> Result<Outcome>;
 
-const STEPS: [(&str, Run); 29] = [
+const STEPS: [(&str, Run); 28] = [
     ("setup", set_up),
     ("format", format),
     ("tidy", laws),
@@ -26,10 +26,9 @@ const STEPS: [(&str, Run); 29] = [
     ("documentation", documentation),
     ("supply chain", supply_chain),
     ("eBPF", |_| demo::build_ebpf()),
-    ("build tests", build_tests),
+    ("build", build),
     ("tests", tests),
     ("fuzz harnesses", fuzz),
-    ("build programs", demo::build_programs),
     ("console in Chromium", console::browse),
     ("schemathesis", schemathesis::run),
     ("deployment", deploy::check),
@@ -49,6 +48,7 @@ const STEPS: [(&str, Run); 29] = [
 
 /// Runs all steps, or those named; whether nothing failed. The virtual machine comes last: it is rarely there.
 pub(crate) fn ci(only: &[String], no_setup: bool) -> Result<bool> {
+    demo::take_programs_of_tests();
     let mut steps = Steps::new(STEPS.len() + 1, only);
     for (name, run) in STEPS {
         if no_setup && name == "setup" {
@@ -161,13 +161,19 @@ fn fuzz(step: &mut Step) -> Result<Outcome> {
     step.run_tests(cargo)
 }
 
-fn build_tests(step: &mut Step) -> Result<Outcome> {
-    step.run(env::cargo(&["test", "--workspace", "--no-run", "--locked"])?)?;
+/// Programs, tests and examples at once: whatever they share is compiled once, with the same features.
+fn build(step: &mut Step) -> Result<Outcome> {
+    step.run(env::cargo(&["build", "--workspace", "--lib", "--bins", "--tests", "--examples", "--locked"])?)?;
     Ok(Outcome::Passed(String::new()))
 }
 
 fn tests(step: &mut Step) -> Result<Outcome> {
-    step.run_tests(env::cargo(&["test", "--workspace", "--no-fail-fast", "--locked"])?)
+    let mut cargo = env::cargo(&["test", "--workspace", "--no-fail-fast", "--locked"])?;
+    // Where it cannot be had, its test says that it is skipped.
+    if let Ok(program) = pypi::collector() {
+        cargo.env("BASALT_ROTEL", program);
+    }
+    step.run_tests(cargo)
 }
 
 fn run_demo(step: &mut Step) -> Result<Outcome> {
@@ -190,7 +196,7 @@ fn one_machine(step: &mut Step) -> Result<Outcome> {
     // Of the workspace, with its features: of the package alone, all that it depends on would be compiled once more.
     let mut cargo =
         env::cargo(&["test", "--workspace", "--test", "up", "--test", "upgrade", "--test", "handbook", "--locked"])?;
-    cargo.env("BASALT_PROGRAMS", env::target()?.join("fast"));
+    cargo.env("BASALT_PROGRAMS", env::target()?.join(demo::folder()));
     step.run_tests(cargo)
 }
 
@@ -273,7 +279,7 @@ fn demo_apart(name: &str, option: &str) -> Result<Command> {
 
 fn scenarios(step: &mut Step) -> Result<Outcome> {
     let mut testbed = demo::testbed()?;
-    testbed.args(["scenario", "run", "--all", "--jobs", "2"]);
+    testbed.args(["scenario", "run", "--all", "--jobs", "2", "--retries", "1"]);
     step.run_tests(testbed)
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 
@@ -38,11 +39,24 @@ pub(crate) fn clean() -> Result<bool> {
     Ok(status.success())
 }
 
-/// The profile that the demo and CI run.
-pub(crate) const PROFILE: &str = "fast";
+/// The profile that people run the demo with.
+const PROFILE: &str = "fast";
 
-/// Builds the programs that the demo and the scenarios run.
-pub(crate) fn build_programs(step: &mut Step) -> Result<Outcome> {
+/// Set where programs are those that were built beside the tests.
+static BESIDE_TESTS: OnceLock<()> = OnceLock::new();
+
+/// From here on, programs are those that were built beside the tests: compiled once, with assertions and overflow checks.
+pub(crate) fn take_programs_of_tests() {
+    let _ = BESIDE_TESTS.set(());
+}
+
+/// The folder, below cargo's, of the programs that are run and packed.
+pub(crate) fn folder() -> &'static str {
+    if BESIDE_TESTS.get().is_some() { "debug" } else { PROFILE }
+}
+
+/// Builds the programs that the demo runs.
+fn build_programs(step: &mut Step) -> Result<Outcome> {
     step.run(env::cargo(&["build", "--profile", PROFILE, "--workspace", "--exclude", "xtask", "--bins", "--locked"])?)?;
     Ok(Outcome::Passed(String::new()))
 }
@@ -69,5 +83,5 @@ pub(crate) fn testbed() -> Result<Command> {
 }
 
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
-    Ok(env::target()?.join(PROFILE).join(name))
+    Ok(env::target()?.join(folder()).join(name))
 }

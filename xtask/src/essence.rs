@@ -1,7 +1,7 @@
 //! What of a failed step's log says why it failed: whoever reads CI's output may see only its end.
 
 /// Words of lines that name a failure, as rustc, cargo's tests and the testbed print them.
-const MARKS: [&str; 5] = ["FAILED", "panicked at", "error:", "error[", "breaks a rule"];
+const MARKS: [&str; 6] = ["FAILED", "] FAIL ", "panicked at", "error:", "error[", "breaks a rule"];
 /// Lines after such a line that belong to it.
 const AFTER: usize = 4;
 
@@ -38,5 +38,8 @@ mod tests {
         assert!(!lines.contains(&"test a ... ok"));
         assert_eq!(essence(log, 1), ["test b ... FAILED"]);
         assert!(essence("all is well\n", 10).is_empty());
+        let played =
+            "[7/9] ok    one  2.1 s  A\n[8/9] FAIL  two  1.6 s  B\n   line 8: ping\n   lost\n8 passed, 1 failed\n";
+        assert_eq!(essence(played, 2), ["[8/9] FAIL  two  1.6 s  B", "   line 8: ping"]);
     }
 }

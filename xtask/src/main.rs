@@ -11,6 +11,7 @@ mod ebpf;
 mod env;
 mod essence;
 mod package;
+mod pypi;
 mod schemathesis;
 mod setup;
 mod steps;

@@ -127,7 +127,7 @@ impl Sources {
 
 /// Makes all packages.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let profile = if options.built { demo::PROFILE } else { "release" };
+    let profile = if options.built { demo::folder() } else { "release" };
     let architecture = options.architecture.as_deref().map_or_else(Architecture::own, Architecture::named)?;
     if !options.built {
         build(&architecture)?;

@@ -4,23 +4,22 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::env;
 use crate::steps::{Outcome, Step};
+use crate::{demo, env, pypi};
 
 /// The version whose checks the document was made to pass.
 const VERSION: &str = "schemathesis==4.32.5";
 /// Seconds for all of it, and the seed: a run can be repeated.
 const SECONDS: &str = "60";
 const SEED: &str = "1";
-/// Seconds after which a command that hangs is killed: of installing, and of asking.
-const INSTALLING: &str = "240";
+/// Seconds after which asking that hangs is killed.
 const ASKING: &str = "150";
 /// For a word, or an answer, of the orchestrator.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -71,24 +70,7 @@ pub(crate) fn run(step: &mut Step) -> Result<Outcome> {
 
 /// Makes the environment with the program in it, where it is not there.
 pub(crate) fn install() -> Result<()> {
-    let folder = env::target()?.join("schemathesis");
-    let (venv, marker) = (folder.join("venv"), folder.join("venv").join(VERSION));
-    if marker.exists() {
-        return Ok(());
-    }
-    std::fs::create_dir_all(&folder)?;
-    if env::output("python3", &["-c", "import venv, ensurepip"]).is_none() {
-        bail!("python3 makes no virtual environment here: please install python3-venv");
-    }
-    println!("installing {VERSION} from PyPI into {}", venv.display());
-    let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).status()?;
-    let mut pip = Command::new("timeout");
-    pip.args(["--kill-after=5", INSTALLING]).arg(venv.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "15", VERSION]);
-    if !made.success() || !pip.status()?.success() {
-        bail!("{VERSION} cannot be installed from PyPI here");
-    }
-    Ok(std::fs::write(marker, "")?)
+    pypi::install("schemathesis", VERSION).map(drop)
 }
 
 /// One that runs for this step, with a network to be asked about.
@@ -108,7 +90,7 @@ impl Drop for Orchestrator {
 
 impl Orchestrator {
     fn start(folder: &Path) -> Result<Self> {
-        let program: PathBuf = env::target()?.join("fast/orchestratord");
+        let program = demo::program("orchestratord")?;
         let data = folder.join("data");
         if data.exists() {
             std::fs::remove_dir_all(&data)?;

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::steps::shown;
-use crate::{env, schemathesis};
+use crate::{env, pypi, schemathesis};
 
 /// Programs, the package that has each, and whether the demo needs it too.
 const PROGRAMS: [(&str, &str, bool); 18] = [
@@ -65,6 +65,10 @@ pub(crate) fn run(only_demo: bool) -> Result<bool> {
     if !only_demo && let Err(error) = schemathesis::install() {
         // Its step is skipped then.
         println!("schemathesis: {error:#}");
+    }
+    if !only_demo && let Err(error) = pypi::collector() {
+        // Its test is skipped then.
+        println!("collector of OpenTelemetry: {error:#}");
     }
     if let Err(error) = bpf() {
         println!("eBPF: {error:#}");

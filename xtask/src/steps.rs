@@ -40,6 +40,7 @@ pub(crate) struct Steps {
     counts: Counts,
     failures: Vec<(String, Vec<String>)>,
     skips: Vec<String>,
+    unsteady: Vec<String>,
 }
 
 /// What a step works with: its commands run with their output in a log.
@@ -48,6 +49,7 @@ pub(crate) struct Step {
     began: Instant,
     log: PathBuf,
     counts: Counts,
+    unsteady: Vec<String>,
     live: bool,
 }
 
@@ -71,6 +73,7 @@ impl Steps {
             counts: Counts::default(),
             failures: Vec::new(),
             skips: Vec::new(),
+            unsteady: Vec::new(),
         }
     }
 
@@ -102,6 +105,7 @@ impl Steps {
             Err(_) => Counts { failed: step.counts.failed.max(1), ..step.counts },
         };
         self.counts.add(own);
+        self.unsteady.extend_from_slice(&step.unsteady);
         let took = seconds(step.began.elapsed());
         match result {
             Ok(Outcome::Passed(remark)) => step.finish(&format!("ok      {took}  {remark}")),
@@ -129,6 +133,7 @@ impl Steps {
         for skip in &self.skips {
             println!("skipped {skip}");
         }
+        self.unsteady.iter().for_each(|line| println!("{line}"));
         for (failure, why) in &self.failures {
             println!("FAILED  {failure}");
             why.iter().for_each(|line| println!("  | {line}"));
@@ -178,7 +183,7 @@ impl Step {
         let log = folder.join(format!("{}.log", name.replace([' ', '/'], "-")));
         File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
         let live = io::stdout().is_terminal();
-        Ok(Self { prefix, began: Instant::now(), log, counts: Counts::default(), live })
+        Ok(Self { prefix, began: Instant::now(), log, counts: Counts::default(), unsteady: Vec::new(), live })
     }
 
     /// Runs a command with its output in the step's log; fails if it does.
@@ -198,6 +203,9 @@ impl Step {
             writeln!(log, "{line}")?;
             if let Some(counts) = Counts::from_line(&line) {
                 self.counts.add(counts);
+            }
+            if line.starts_with("unsteady ") {
+                self.unsteady.push(line.clone());
             }
             self.show(&line);
         }
@@ -312,6 +320,18 @@ mod tests {
         assert!(steps.step("selftest three", |_| Ok(Outcome::Skipped("no reason".to_owned()))));
         assert_eq!(steps.counts, Counts { passed: 5, failed: 1, skipped: 2 });
         assert!(!steps.close());
+    }
+
+    #[test]
+    fn what_passed_only_when_played_again_is_kept_for_the_end() {
+        let mut steps = Steps::new(1, &[]);
+        assert!(steps.step("selftest again", |step| {
+            let mut command = Command::new("printf");
+            command.arg("unsteady two: why\n9 passed, 0 failed\n");
+            step.run_tests(command)
+        }));
+        assert_eq!(steps.unsteady, ["unsteady two: why"]);
+        assert_eq!(steps.counts, Counts { passed: 9, ..Counts::default() });
     }
 
     #[test]

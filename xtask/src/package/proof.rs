@@ -16,7 +16,7 @@ use crate::{demo, env};
 const OLDER: &str = "0.0.1";
 const NEWER: &str = "0.0.2";
 
-/// Packs what "build programs" built, and proves the packages.
+/// Packs what "build" built, and proves the packages.
 pub(crate) fn prove(step: &mut Step) -> Result<Outcome> {
     if !["dpkg-deb", "dpkg-shlibdeps", "strip"].into_iter().all(env::has_program) {
         return Ok(Outcome::Skipped("dpkg-dev is not installed".to_owned()));
@@ -24,7 +24,7 @@ pub(crate) fn prove(step: &mut Step) -> Result<Outcome> {
     let folder = env::target()?.join("package-proof");
     let (older, newer) = (folder.join(OLDER), folder.join(NEWER));
     let own = Architecture::own()?;
-    let built = (&own, demo::PROFILE);
+    let built = (&own, demo::folder());
     let made = make(Some(OLDER), built, FAST, &older)?;
     let first = fs::read(older.join("SHA256SUMS"))?;
     make(Some(OLDER), built, FAST, &older)?;
