@@ -1,7 +1,7 @@
 // axe finds nothing: every page, both themes; and the parts that open above pages.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { launch, open, settled, still } from "./browser.mjs";
+import { launch, open, palette, settled, still } from "./browser.mjs";
 import { PAGES } from "./pages.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -24,7 +24,7 @@ export async function findings(page) {
 }
 
 const ABOVE = [
-  ["palette", "", (page) => page.keyboard.press("Control+k")],
+  ["palette", "", palette],
   ["add gateway", "gateways", (page) => page.getByRole("button", { name: "Add a gateway" }).first().click()],
   ["account", "", (page) => page.getByRole("button", { name: "Account" }).click()],
   ["plan of a staged change", "policies?id=home", (page) => page.getByRole("button", { name: "Roll out in stages" }).click()],
@@ -41,8 +41,9 @@ export async function accessibility(address, only = "") {
   try {
     for (const theme of ["light", "dark"]) {
       const { page, complaints } = await open(browser, { theme });
-      for (const [name, path] of pages) {
+      for (const [name, path, isAbove] of pages) {
         await page.goto(`${address}/n/demo/${path}`);
+        if (isAbove) await still(page);
         await settled(page);
         await note(page, `${name} ${theme}`);
       }

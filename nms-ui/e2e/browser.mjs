@@ -40,17 +40,25 @@ export async function becomes(words, read, good) {
   }
 }
 
-/** What opened above a page stands still: all that moved has arrived. */
+/** What opened above a page stands still: all that moved has arrived. What never does is an error. */
 export async function still(page) {
   const opened = page.locator("[role=dialog], [role=menu]").first();
   await opened.waitFor();
-  await opened.evaluate(async (node) => {
-    const faded = () => {
-      for (let it = node; it; it = it.parentElement) if (getComputedStyle(it).opacity !== "1") return true;
-      return node.getAnimations({ subtree: true }).some((it) => it.playState === "running" && it.effect?.getTiming().iterations !== Infinity);
-    };
-    while (faded()) await new Promise((drawn) => requestAnimationFrame(drawn));
+  await page.waitForFunction(() => {
+    const node = document.querySelector("[role=dialog], [role=menu]");
+    for (let it = node; it; it = it.parentElement) if (getComputedStyle(it).opacity !== "1") return false;
+    return node !== null && node.getAnimations({ subtree: true }).every((it) => it.playState !== "running" || it.effect?.getTiming().iterations === Infinity);
   });
+}
+
+/** The palette by its keys. They are pressed until it opens: a page is drawn a moment before it listens. */
+export async function palette(page) {
+  const opened = page.getByRole("combobox", { name: "Command palette" });
+  await becomes("the palette opens", async () => {
+    await page.keyboard.press("Control+k");
+    return opened.isVisible();
+  }, (isOpen) => isOpen);
+  return opened;
 }
 
 /** A page is there when it has its title and waits for nothing. */

@@ -1,5 +1,5 @@
 // What people do, and what goes wrong for them, in Chromium against the made-up network. By roles and names, as they find things.
-import { becomes, launch, open, settled } from "./browser.mjs";
+import { becomes, launch, open, palette, settled } from "./browser.mjs";
 
 function must(good, words) {
   if (!good) throw new Error(words);
@@ -22,8 +22,7 @@ const TESTS = {
   async "Ctrl-K finds a gateway, and Enter opens it"(page, at) {
     await page.goto(`${at}/n/demo`);
     await settled(page);
-    await page.keyboard.press("Control+k");
-    await page.getByRole("combobox", { name: "Command palette" }).fill("gw-0003");
+    await (await palette(page)).fill("gw-0003");
     await page.getByRole("option", { name: /gw-0003 Quarry/ }).waitFor();
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "gw-0003" }).waitFor();

@@ -1,2 +1,2 @@
-/** The name of each page, and where it is below a network. */
-export const PAGES: [name: string, path: string][];
+/** The name of each page, where it is below a network, and whether something opens above it. */
+export const PAGES: [name: string, path: string, isAbove?: boolean][];

@@ -12,6 +12,13 @@ import { upgrade, upgradeInside } from "./upgrade.mjs";
 
 const [what, ...rest] = process.argv.slice(2);
 
+/** The longest of them takes a tenth of it; what stands still for so long never ends. */
+const MOST = 45 * 60_000;
+setTimeout(() => {
+  console.error(`${what} did not come to an end`);
+  process.exit(1);
+}, MOST).unref();
+
 const built = new URL("../dist-mock/", import.meta.url).pathname;
 
 async function withMock(work) {

@@ -1,6 +1,6 @@
 // Pictures of every page, desktop and phone, both themes, into target/screenshots.
 import { mkdirSync } from "node:fs";
-import { launch, open, settled } from "./browser.mjs";
+import { launch, open, settled, still } from "./browser.mjs";
 import { PAGES } from "./pages.mjs";
 
 /** Pages before there is somebody, or a network. */
@@ -17,8 +17,9 @@ export async function screenshots(address, only) {
   try {
     for (const [size, theme] of [["desktop", "light"], ["desktop", "dark"], ["phone", "light"], ["phone", "dark"]]) {
       const { page, complaints } = await open(browser, { size, theme });
-      for (const [name, path] of PAGES.filter(([name]) => !only || only.includes(name))) {
+      for (const [name, path, isAbove] of PAGES.filter(([name]) => !only || only.includes(name))) {
         await page.goto(`${address}/n/demo/${path}`);
+        if (isAbove) await still(page);
         await settled(page);
         if (name === "subscriber") {
           await page.getByRole("button", { name: /^Measure/ }).click();

@@ -143,7 +143,7 @@ export class World {
     for (const phone of this.phones()) phones.set(phone.gateway, (phones.get(phone.gateway) ?? 0) + 1);
     return names.slice(0, names.length === 1 ? 1 : -1).map((gateway, at) => {
       const isSilent = at % 50 === 2;
-      const seen = isSilent ? now - 5 * HOUR : now - (now % 4000);
+      const seen = isSilent ? now - 5.2 * HOUR : now - (now % 4000);
       const here = phones.get(gateway) ?? 0;
       const refusals = at % 50 === 5 ? [{ collection: "policy-rules", name: "no-smtp", reason: "rules with IPv6 far ends are not forwarded yet" }] : [];
       const enbs = at % 50 === 7 ? [] : [{ id: `001-01/0x${(101 + at).toString(16)}`, name: `${PLACES[at % PLACES.length]} north`, since: Math.floor((this.began - 90 * HOUR) / 1000) }];

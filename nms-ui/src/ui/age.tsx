@@ -31,10 +31,15 @@ export function useNowIn(step: number): number {
   return useSyncExternalStore(subscribe, () => Math.floor(now / step) * step);
 }
 
+/** How long ago something was, in words; none where it never was. Who asks is drawn again when they change. */
+export function useAge(at: number | null | undefined): string {
+  const { language } = useWords();
+  return useSyncExternalStore(subscribe, () => (at ? age(at, now, language) : ""));
+}
+
 /** How long ago something was; the moment with its zone on pointing at it. Drawn again when its words change. */
 export function Age({ at }: { at: number | null | undefined }) {
-  const { language } = useWords();
-  const words = useSyncExternalStore(subscribe, () => (at ? age(at, now, language) : ""));
+  const words = useAge(at);
   if (!at) return <span className="soft">–</span>;
   return (
     <time dateTime={new Date(at).toISOString()} data-moment={at}>

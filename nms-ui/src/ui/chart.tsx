@@ -35,6 +35,15 @@ function shareFrom(least: number): number {
   return [0.9, 0.5].find((it) => least >= it) ?? 0;
 }
 
+/** Seconds that a single moment is drawn within. */
+const MINUTE = 60;
+
+/** The time that is drawn of what was measured: `least` and `most` are what the library proposes, which for a single moment are years. */
+function spanOf(times: readonly (number | null)[], least: number, most: number): [number, number] {
+  const end = times.length === 1 ? (times[0] ?? most) : most;
+  return times.length === 1 || end - least < MINUTE ? [end - MINUTE, end] : [least, end];
+}
+
 type Latest = { readonly current: Props };
 
 function options(latest: Latest, width: number, language: string): uPlot.Options {
@@ -44,9 +53,8 @@ function options(latest: Latest, width: number, language: string): uPlot.Options
     width,
     height: props.height ?? 200,
     cursor: { drag: { x: true, y: false, setScale: !props.onZoom }, ...(props.group ? { sync: { key: props.group } } : {}) },
-    // A single moment is drawn within its minute, not within years.
     scales: {
-      x: { time: true, range: (_, least, most) => latest.current.span ?? (most - least < 60 ? [most - 60, most] : [least, most]) },
+      x: { time: true, range: (_, least, most) => latest.current.span ?? spanOf(latest.current.data[0] ?? [], least, most) },
       y: { range: (_, least, most) => (props.isShare ? [shareFrom(least ?? 0), 1] : [0, most > 0 ? most * 1.1 : 1]) },
     },
     hooks: {

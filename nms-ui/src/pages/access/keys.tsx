@@ -9,6 +9,7 @@ import { Age } from "@/ui/age";
 import { Confirm } from "@/ui/confirm";
 import { CopyAs, useCopy } from "@/ui/copy-as";
 import { DataTable, type Column } from "@/ui/data-table";
+import { Icon } from "@/ui/icon";
 import { Empty, Loaded, Notice, Refusal } from "@/ui/page";
 import { Grants, useGrantWords } from "./grants";
 
@@ -44,7 +45,11 @@ export function Keys() {
     await unwrap(api.DELETE("/api/v1/api-keys/{name}", { params: { path: { name: going?.id ?? "" } } }));
     await again();
   };
-  const add = <Button onClick={() => setAdding(true)}>{t("action.add")}</Button>;
+  const add = (
+    <Button leftSection={<Icon name="plus" size={14} />} onClick={() => setAdding(true)}>
+      {t("action.add")}
+    </Button>
+  );
   return (
     <>
       <Loaded query={keys}>

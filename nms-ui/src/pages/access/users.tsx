@@ -9,6 +9,7 @@ import { Age } from "@/ui/age";
 import { Confirm } from "@/ui/confirm";
 import { CopyAs } from "@/ui/copy-as";
 import { DataTable, type Column } from "@/ui/data-table";
+import { Icon } from "@/ui/icon";
 import { Empty, Loaded, Refusal } from "@/ui/page";
 import { Status } from "@/ui/status";
 import { useSay } from "@/ui/toast";
@@ -42,7 +43,11 @@ export function Users() {
     ],
     [t, words],
   );
-  const add = <Button onClick={() => setEditing("new")}>{t("action.add")}</Button>;
+  const add = (
+    <Button leftSection={<Icon name="plus" size={14} />} onClick={() => setEditing("new")}>
+      {t("action.add")}
+    </Button>
+  );
   return (
     <Loaded query={users}>
       {(rows) => (

@@ -5,6 +5,7 @@ import { may, useMe } from "@/api/session";
 import { tenantForm } from "@/app/forms";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
+import { intoSight } from "@/ui/into-sight";
 import { Head, Panel } from "@/ui/page";
 import { ObjectTable, plain } from "@/ui/object-table";
 import { Keys } from "./keys";
@@ -25,7 +26,7 @@ function Access() {
     <>
       <Head title={t("nav.access")} />
       <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "", sort: "", hide: "", id: "" })} keepMounted={false}>
-        <Tabs.List mb="md">
+        <Tabs.List mb="md" ref={intoSight}>
           {tabs.map((it) => (
             <Tabs.Tab key={it} value={it}>
               {t(`access.${it}`)}

@@ -11,6 +11,7 @@ import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
 import type { AnyObject } from "@/api/objects";
 import { Age } from "@/ui/age";
+import { intoSight } from "@/ui/into-sight";
 import { ObjectTable, field, plain } from "@/ui/object-table";
 import { Head } from "@/ui/page";
 
@@ -26,7 +27,7 @@ function Alarms() {
     <>
       <Head title={t("nav.alarms")} />
       <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "", sort: "", hide: "", id: "", state: "", by: "" })} keepMounted={false}>
-        <Tabs.List mb="md">
+        <Tabs.List mb="md" ref={intoSight}>
           {TABS.map((it) => (
             <Tabs.Tab key={it} value={it}>
               {t(`alarms.${it}`)}

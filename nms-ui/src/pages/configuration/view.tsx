@@ -6,6 +6,7 @@ import { tierForm } from "@/app/forms";
 import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
+import { intoSight } from "@/ui/into-sight";
 import { ObjectTable, plain } from "@/ui/object-table";
 import { Head } from "@/ui/page";
 import { ChangedObjects, Past } from "./history";
@@ -27,7 +28,7 @@ function Configuration() {
         </Button>
       </Head>
       <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "", sort: "", id: "" })} keepMounted={false}>
-        <Tabs.List mb="md">
+        <Tabs.List mb="md" ref={intoSight}>
           {TABS.map((it) => (
             <Tabs.Tab key={it} value={it}>
               {t(`configuration.tab.${it}`)}

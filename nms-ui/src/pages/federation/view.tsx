@@ -8,6 +8,7 @@ import { useGatewayStates } from "@/api/fleet";
 import type { AnyObject } from "@/api/objects";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
+import { intoSight } from "@/ui/into-sight";
 import { Fresh, Head } from "@/ui/page";
 import { ObjectTable, field } from "@/ui/object-table";
 import { Peers } from "./live";
@@ -26,7 +27,7 @@ function Federation() {
     <>
       <Head title={t("nav.federation")} note={<Fresh at={states.dataUpdatedAt} />} />
       <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "", sort: "", id: "", hide: "" })} keepMounted={false}>
-        <Tabs.List mb="md">
+        <Tabs.List mb="md" ref={intoSight}>
           {TABS.map((it) => (
             <Tabs.Tab key={it} value={it}>
               {t(`federation.tab.${it}`)}

@@ -16,6 +16,7 @@ import { Confirm } from "@/ui/confirm";
 import { Editor } from "@/ui/editor";
 import { EventList } from "@/ui/event-list";
 import { HealthMark } from "@/ui/health";
+import { intoSight } from "@/ui/into-sight";
 import { Empty, Facts, Fresh, Head, Loaded, Notice, Panel } from "@/ui/page";
 import { Status } from "@/ui/status";
 import { Commands } from "./commands";
@@ -48,7 +49,7 @@ function Gateway() {
       <Loaded query={status}>
         {(state) => (
           <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "" })} keepMounted={false}>
-            <Tabs.List mb="md">
+            <Tabs.List mb="md" ref={intoSight}>
               {TABS.map((it) => (
                 <Tabs.Tab key={it} value={it}>
                   {t(`gateway.tab.${it}`)}

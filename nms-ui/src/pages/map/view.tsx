@@ -7,6 +7,7 @@ import { useNetwork } from "@/app/network";
 import { useWords } from "@/i18n";
 import { joined, type GatewayRow } from "@/lib/fleet";
 import { useAddress } from "@/lib/search";
+import { useAge } from "@/ui/age";
 import { Empty, Fresh, Head, Loaded, Notice, Panel } from "@/ui/page";
 
 export const Route = createLazyRoute("/inside/n/$network/map")({ component: Topology });
@@ -113,10 +114,15 @@ function Branch({ row, from, y }: { row: GatewayRow; from: number; y: number }) 
   const isUp = row.health !== "silent" && row.health !== "never";
   const stations = row.state?.state?.enbs ?? [];
   const phones = row.state?.state?.registered_ues ?? 0;
+  const seen = row.state?.seen_at;
+  const age = useAge(seen);
   const open = () => void navigate({ to: "/n/$network/gateways/$name", params: { network, name: row.name } });
   return (
     <>
       <path className={`link ${isUp ? "good" : "bad"}`} d={`M148 ${from} C 220 ${from}, 230 ${y}, 300 ${y}`} />
+      <text className="age" x={294} y={y - 6} textAnchor="end" data-moment={seen ?? undefined}>
+        {age}
+      </text>
       <g role="link" tabIndex={0} style={{ cursor: "pointer" }} onClick={open} onKeyDown={(event) => event.key === "Enter" && open()}>
         <rect className="box" x={300} y={y - 21} width={230} height={42} rx={8} />
         <text x={314} y={y - 3}>

@@ -12,6 +12,7 @@ import { aligned } from "@/lib/series";
 import { RANGES, clock, isRange, type Range } from "@/lib/time";
 import { Chart } from "@/ui/chart";
 import { Icon } from "@/ui/icon";
+import { intoSight } from "@/ui/into-sight";
 import { Empty, Fresh, Head, Loaded, Panel } from "@/ui/page";
 import { RangeChoice } from "@/ui/range";
 import { ALL, CHARTS, TILES, said, type ChartOf } from "./charts";
@@ -51,7 +52,7 @@ function Metrics() {
         <Chosen span={span} />
       </Head>
       <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "", sort: "" })} keepMounted={false}>
-        <Tabs.List mb="md">
+        <Tabs.List mb="md" ref={intoSight}>
           {TABS.map((it) => (
             <Tabs.Tab key={it} value={it}>
               {t(`metrics.tab.${it}`)}

@@ -7,6 +7,7 @@ import { apnForm, planForm, qosForm, ruleForm } from "@/app/forms";
 import { useWords } from "@/i18n";
 import { flow, limit, plan, rulesOf } from "@/lib/plain-words";
 import { useAddress } from "@/lib/search";
+import { intoSight } from "@/ui/into-sight";
 import { Head } from "@/ui/page";
 import { ObjectTable, plain } from "@/ui/object-table";
 
@@ -22,7 +23,7 @@ function Policies() {
     <>
       <Head title={t("nav.policies")} />
       <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "", sort: "", hide: "", id: "" })} keepMounted={false}>
-        <Tabs.List mb="md">
+        <Tabs.List mb="md" ref={intoSight}>
           {TABS.map((it) => (
             <Tabs.Tab key={it} value={it}>
               {t(`policies.${it}`)}

@@ -14,6 +14,7 @@ import { Confirm } from "@/ui/confirm";
 import { Editor } from "@/ui/editor";
 import { History } from "@/ui/editor/history";
 import { EventList } from "@/ui/event-list";
+import { intoSight } from "@/ui/into-sight";
 import { Empty, Facts, Head, Loaded, Notice, Panel } from "@/ui/page";
 import { Status } from "@/ui/status";
 import { useSay } from "@/ui/toast";
@@ -58,7 +59,7 @@ function Subscriber() {
       </Head>
       {isUnknown && <Notice tone="warn">{t("subscriber.unknown")}</Notice>}
       <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "" })} keepMounted={false}>
-        <Tabs.List mb="md">
+        <Tabs.List mb="md" ref={intoSight}>
           {TABS.map((it) => (
             <Tabs.Tab key={it} value={it}>
               {t(`subscriber.tab.${it}`)}

@@ -6,6 +6,7 @@ import { useMayChange } from "@/app/network";
 import { useWords } from "@/i18n";
 import { useAddress } from "@/lib/search";
 import { Icon } from "@/ui/icon";
+import { intoSight } from "@/ui/into-sight";
 import { Head } from "@/ui/page";
 import { Releases } from "./releases";
 import { Rollouts } from "./rollouts";
@@ -31,7 +32,7 @@ function Upgrades() {
         )}
       </Head>
       <Tabs value={shown} onChange={(chosen) => setAddress({ tab: chosen ?? "", q: "", sort: "", id: "" })} keepMounted={false}>
-        <Tabs.List mb="md">
+        <Tabs.List mb="md" ref={intoSight}>
           {TABS.map((it) => (
             <Tabs.Tab key={it} value={it}>
               {t(`upgrades.tab.${it}`)}

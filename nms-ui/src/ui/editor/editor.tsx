@@ -12,6 +12,7 @@ import { Age } from "@/ui/age";
 import { Confirm } from "@/ui/confirm";
 import { CopyAs } from "@/ui/copy-as";
 import { DiffView } from "@/ui/diff-view";
+import { intoSight } from "@/ui/into-sight";
 import { Loaded, Loading, Notice, Refusal } from "@/ui/page";
 import { useSay } from "@/ui/toast";
 import { FieldInput, type Field } from "./fields";
@@ -123,7 +124,7 @@ function Form({ form, known, onClose, onSaved }: FormProps) {
     <form onSubmit={submit} className="stack">
       {known && canStage && <UnderWay network={network} collection={form.collection} name={name} />}
       <Tabs defaultValue="form" keepMounted={false}>
-        <Tabs.List mb="md">
+        <Tabs.List mb="md" ref={intoSight}>
           <Tabs.Tab value="form">{t("editor.form")}</Tabs.Tab>
           <Tabs.Tab value="json">{t("editor.json")}</Tabs.Tab>
           {known && <Tabs.Tab value="history">{t("editor.history")}</Tabs.Tab>}
