@@ -3,6 +3,7 @@
 import { already } from "@/api/already";
 import { loadMessages, preferred } from "@/i18n/language";
 import { begin } from "@/app/first-pages";
+import { turn } from "@/lib/turn";
 
 const isMock = import.meta.env.MODE === "mock";
 const DOORS = ["/login", "/setup"];
@@ -12,12 +13,21 @@ async function start(): Promise<void> {
   const ask = isMock || DOORS.includes(pathname) ? undefined : (address: string) => fetch(address, { credentials: "same-origin" });
   if (ask) already("/api/v1/me", ask("/api/v1/me"));
   const language = preferred();
-  const console = import("@/app/start");
+  const console = inParts();
   const words = loadMessages(language);
   begin(pathname, ask);
   const pretending = isMock ? import("@mock/start") : undefined;
   (await pretending)?.pretend();
-  (await console).show({ language, messages: await words });
+  const [{ show }, messages] = [await console, await words];
+  await turn();
+  await show({ language, messages });
+}
+
+/** The console's code. React is its half: it is read in a turn of its own. */
+async function inParts() {
+  await import("react-dom/client");
+  await turn();
+  return import("@/app/start");
 }
 
 void start();

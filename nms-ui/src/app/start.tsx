@@ -2,11 +2,14 @@
 import { StrictMode, startTransition } from "react";
 import { createRoot } from "react-dom/client";
 import type { Language, Messages } from "@/i18n/language";
+import { age } from "@/lib/time";
+import { turn } from "@/lib/turn";
 import { showHints } from "@/ui/hint";
 import { App, hasten, makeCore } from "./app";
 import "./styles";
 
-export function show(first: { language: Language; messages: Messages }): void {
+/** Draws the console. What it takes is done in parts: between them a slow phone hears its user, and paints. */
+export async function show(first: { language: Language; messages: Messages }): Promise<void> {
   const place = document.getElementById("root");
   if (!place) return;
   // What libraries put into the page as styles needs the number that the orchestrator drew for this page.
@@ -15,6 +18,10 @@ export function show(first: { language: Language; messages: Messages }): void {
   const core = makeCore();
   hasten(core);
   showHints(document);
+  await turn();
+  // The browser reads its tables of a language for the first age: here it takes nothing from what is drawn.
+  age(0, 0, first.language);
+  await turn();
   const root = createRoot(place);
   // In slices: a slow phone hears its user in between.
   startTransition(() =>

@@ -1,12 +1,11 @@
 // Filtering and sorting of long lists in slices, so that no frame waits for them.
+import { turn } from "./turn";
 
 /** Milliseconds of work at once. */
 const SLICE = 8;
 
 /** Lets the browser draw. */
 export type Pause = () => Promise<void>;
-
-const breathe: Pause = () => new Promise((done) => setTimeout(done, 0));
 
 class Worker {
   private until = performance.now() + SLICE;
@@ -36,7 +35,7 @@ export async function arrange<T>(
   wanted: ((row: T) => boolean) | undefined,
   order: ((a: T, b: T) => number) | undefined,
   signal: AbortSignal,
-  pause: Pause = breathe,
+  pause: Pause = turn,
 ): Promise<T[]> {
   const worker = new Worker(signal, pause);
   const kept: T[] = [];
