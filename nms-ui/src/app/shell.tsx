@@ -6,6 +6,7 @@ import { useNetworks } from "@/api/fleet";
 import { useWatch } from "@/api/watch";
 import { useWords } from "@/i18n";
 import { Icon } from "@/ui/icon";
+import { useOutOfSight } from "@/ui/in-sight";
 import { Account } from "./account";
 import { NetworkContext, useNetwork } from "./network";
 import { GROUPS } from "./pages";
@@ -76,27 +77,29 @@ function Around() {
 function Navigation({ isOpen }: { isOpen: boolean }) {
   const { t } = useWords();
   const network = useNetwork();
+  const isDue = useOutOfSight();
   return (
     <nav className={`shell-nav ${isOpen ? "open" : ""}`} aria-label={t("shell.menu")}>
       <Link to="/n/$network" params={{ network }} className="shell-brand">
         <img src="/basalt.svg" alt="" width={26} height={26} />
         Basalt
       </Link>
-      {GROUPS.map((group) => (
-        <div key={group.title}>
-          <h2>{t(group.title)}</h2>
-          <ul>
-            {group.pages.map((page) => (
-              <li key={page.path}>
-                <Link to={`/n/$network/${page.path}` as "/n/$network"} params={{ network }} activeOptions={{ exact: page.path === "", includeSearch: false }}>
-                  <Icon name={page.icon} />
-                  {t(page.title)}
-                </Link>
-              </li>
-            ))}
-          </ul>
-        </div>
-      ))}
+      {(isDue || isOpen) &&
+        GROUPS.map((group) => (
+          <div key={group.title}>
+            <h2>{t(group.title)}</h2>
+            <ul>
+              {group.pages.map((page) => (
+                <li key={page.path}>
+                  <Link to={`/n/$network/${page.path}` as "/n/$network"} params={{ network }} activeOptions={{ exact: page.path === "", includeSearch: false }}>
+                    <Icon name={page.icon} />
+                    {t(page.title)}
+                  </Link>
+                </li>
+              ))}
+            </ul>
+          </div>
+        ))}
     </nav>
   );
 }

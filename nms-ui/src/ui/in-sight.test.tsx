@@ -1,6 +1,6 @@
 import { act, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, expect, test, vi } from "vitest";
-import { InSight } from "./in-sight";
+import { InSight, useOutOfSight } from "./in-sight";
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -25,4 +25,14 @@ test("what is out of sight is drawn when it comes near, and stays", async () => 
 test("a browser that cannot tell draws all", async () => {
   render(<InSight height={200}>below</InSight>);
   expect(await screen.findByText("below")).toBeTruthy();
+});
+
+test("on a narrow screen the navigation is drawn after the page", async () => {
+  const drawn: boolean[] = [];
+  function Navigation() {
+    drawn.push(useOutOfSight());
+    return null;
+  }
+  render(<Navigation />);
+  await waitFor(() => expect(drawn).toEqual([false, true]));
 });
