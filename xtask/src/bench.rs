@@ -3,6 +3,8 @@
 //! A bench is a program that prints one flat JSON object, numbers with their unit in the key (`attach_p50_us`). What it
 //! prints before the object is for people.
 
+mod processors;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Stdio};
@@ -12,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
 use crate::{ebpf, env};
+use processors::Ticks;
 
 /// How to measure something.
 struct Bench {
@@ -127,10 +130,12 @@ pub(crate) fn run(name: Option<&str>, keeps: bool, builds: bool) -> Result<bool>
     if builds {
         bench.build()?;
     }
+    let before = Ticks::now();
     let output = bench.measure()?;
+    let stolen = before.and_then(|before| Ticks::now()?.stolen_since(before));
     let numbers = last_object(&output).with_context(|| format!("{name} printed no JSON object"))?;
     flat(&numbers)?;
-    let record = record(bench, numbers)?;
+    let record = record(bench, numbers, stolen)?;
     let text = serde_json::to_string_pretty(&record)? + "\n";
     print!("{text}");
     if keeps {
@@ -187,8 +192,8 @@ fn flat(numbers: &Map<String, Value>) -> Result<()> {
     }
 }
 
-/// The numbers with all that is needed to compare them later.
-fn record(bench: &Bench, numbers: Map<String, Value>) -> Result<BTreeMap<String, Value>> {
+/// The numbers with all that is needed to compare them later; with the share of processor time that the host took.
+fn record(bench: &Bench, numbers: Map<String, Value>, stolen: Option<f64>) -> Result<BTreeMap<String, Value>> {
     let git = |args: &[&str]| env::output("git", args).unwrap_or_default();
     let mut record: BTreeMap<String, Value> = numbers.into_iter().collect();
     let dirty = !git(&["status", "--porcelain", "--untracked-files=no"]).is_empty();
@@ -200,6 +205,7 @@ fn record(bench: &Bench, numbers: Map<String, Value>) -> Result<BTreeMap<String,
         ("date".to_owned(), json!(today()?)),
         ("machine".to_owned(), json!(machine())),
         ("profile".to_owned(), json!(PROFILE)),
+        ("host_took_percent".to_owned(), json!(stolen)),
     ]);
     Ok(record)
 }

@@ -41,6 +41,7 @@ pub(crate) struct Steps {
     failures: Vec<(String, Vec<String>)>,
     skips: Vec<String>,
     unsteady: Vec<String>,
+    times: Vec<(String, Duration)>,
 }
 
 /// What a step works with: its commands run with their output in a log.
@@ -61,6 +62,8 @@ const TAIL: usize = 60;
 /// Lines that name failures: where they happen, and once more at the end.
 const SHOWN: usize = 80;
 const REPEATED: usize = 12;
+/// Steps whose times are told at the end.
+const LONGEST: usize = 8;
 
 impl Steps {
     /// For `planned` steps, of which only those are run whose names contain one of the words (all, if there is none).
@@ -74,6 +77,7 @@ impl Steps {
             failures: Vec::new(),
             skips: Vec::new(),
             unsteady: Vec::new(),
+            times: Vec::new(),
         }
     }
 
@@ -106,6 +110,7 @@ impl Steps {
         };
         self.counts.add(own);
         self.unsteady.extend_from_slice(&step.unsteady);
+        self.times.push((name.to_owned(), step.began.elapsed()));
         let took = seconds(step.began.elapsed());
         match result {
             Ok(Outcome::Passed(remark)) => step.finish(&format!("ok      {took}  {remark}")),
@@ -128,8 +133,9 @@ impl Steps {
     }
 
     /// Prints what came of all steps, closing with the line `N passed, N failed`; whether nothing failed.
-    pub(crate) fn close(self) -> bool {
+    pub(crate) fn close(mut self) -> bool {
         println!("\ntook {}", seconds(self.began.elapsed()).trim());
+        println!("longest: {}", self.longest());
         for skip in &self.skips {
             println!("skipped {skip}");
         }
@@ -140,6 +146,15 @@ impl Steps {
         }
         println!("{}", self.counts.words());
         self.failures.is_empty()
+    }
+}
+
+impl Steps {
+    /// The steps that took longest, longest first.
+    fn longest(&mut self) -> String {
+        self.times.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
+        let words = self.times.iter().take(LONGEST).map(|(name, time)| format!("{name} {}", seconds(*time).trim()));
+        words.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -345,6 +360,14 @@ mod tests {
         let mut steps = Steps::new(2, &["doc".to_owned()]);
         assert!(steps.step("selftest tests", |_| bail!("must not run")));
         assert!(!steps.step("selftest docs", |_| bail!("runs")));
+    }
+
+    #[test]
+    fn the_longest_steps_come_first() {
+        let mut steps = Steps::new(2, &[]);
+        let times = [("one", 5), ("two", 70), ("three", 9)];
+        steps.times = times.map(|(name, time)| (name.to_owned(), Duration::from_secs(time))).to_vec();
+        assert_eq!(steps.longest(), "two 1m10s, three 9.0s, one 5.0s");
     }
 
     #[test]

@@ -14,8 +14,9 @@ use tonic::transport::Endpoint;
 const STREAMS: u64 = 4;
 /// Requests of a stream that wait.
 const WINDOW: usize = 256;
-/// Before anything is measured.
+/// Before a flood is measured, and before a round at a steady pace.
 const WARM_UP: Duration = Duration::from_secs(1);
+const SHORT_WARM_UP: Duration = Duration::from_millis(250);
 /// Between two looks at what is due, at a steady pace: what the generator is late by on average is half of it.
 const TICK: Duration = Duration::from_micros(250);
 
@@ -100,7 +101,7 @@ async fn paced(
     let Stream { send, mut receive, .. } = stream;
     let sending = tokio::spawn(async move {
         let (mut number, mut late) = (0u64, Vec::new());
-        while begin.elapsed() < WARM_UP + time {
+        while begin.elapsed() < SHORT_WARM_UP + time {
             ticks.changed().await.unwrap();
             let now = begin.elapsed();
             while number as f64 / rate <= now.as_secs_f64() {
@@ -115,13 +116,13 @@ async fn paced(
         late
     });
     let mut times = Vec::new();
-    while begin.elapsed() < WARM_UP + time {
+    while begin.elapsed() < SHORT_WARM_UP + time {
         let next = tokio::time::timeout(Duration::from_secs(1), receive.message()).await;
         let Ok(Ok(Some(message))) = next else { continue };
         let Some(api::to_gateway::Message::Answer(answer)) = message.message else { continue };
         assert!(matches!(answer.kind, Some(api::answer::Kind::Vectors(_))), "{:?}", answer.kind);
         let due = Duration::from_nanos(answer.id);
-        if due >= WARM_UP {
+        if due >= SHORT_WARM_UP {
             times.push((begin.elapsed() - due).as_secs_f64() * 1e6);
         }
     }

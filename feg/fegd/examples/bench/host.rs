@@ -1,0 +1,22 @@
+//! What the host of a virtual machine takes of its processors for others.
+
+/// Time of all processors so far, in ticks: all of it, and what the host took (proc_stat(5)).
+pub struct Ticks {
+    all: u64,
+    taken: u64,
+}
+
+impl Ticks {
+    pub fn now() -> Self {
+        let text = std::fs::read_to_string("/proc/stat").unwrap();
+        let line = text.lines().next().unwrap();
+        let fields: Vec<u64> = line.split_whitespace().skip(1).take(8).map(|field| field.parse().unwrap()).collect();
+        Self { all: fields.iter().sum(), taken: fields[7] }
+    }
+
+    /// The share of the processors' time since then that the host took.
+    pub fn taken(&self) -> f64 {
+        let now = Self::now();
+        (now.taken - self.taken) as f64 / (now.all - self.all).max(1) as f64
+    }
+}
