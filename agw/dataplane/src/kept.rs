@@ -99,7 +99,7 @@ pub(crate) fn replaced(shelf: &Arc<dyn Shelf>) -> Vec<Predecessor> {
 }
 
 /// A file without a name, in memory.
-fn memory(name: &std::ffi::CStr) -> io::Result<OwnedFd> {
+pub(crate) fn memory(name: &std::ffi::CStr) -> io::Result<OwnedFd> {
     // SAFETY: the name ends with a zero and lives across the call.
     let fd = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) };
     if fd < 0 {

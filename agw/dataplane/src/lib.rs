@@ -45,8 +45,9 @@
 //! - A restart loses no packet of a connected phone: maps, programs and links stay pinned, programs are replaced behind their links,
 //!   records are only written where they differ. Packets for idle phones wait in the pinned ring.
 //! - A change of the daemon loses no packet in the software plane, either, where another process holds its socket, its device and its
-//!   tables meanwhile ([`Shelf`]): packets wait in the kernel, up to 8 MiB of those from base stations and [`Config::QUEUE`] to phones. A daemon
-//!   that is killed loses, or leaves uncounted, what each of its two threads has in hand: one packet each.
+//!   tables meanwhile ([`Shelf`]): packets wait in the kernel, up to 8 MiB of those from base stations and [`Config::QUEUE`] to phones. What its two
+//!   threads have in hand lies in memory that is held as well: a daemon that is killed neither loses it, nor sends it twice, nor leaves it
+//!   uncounted.
 //! - Packets for a phone leave in the order they came, also when buffered ones are flushed (`basalt_ebpf_abi::Downlink`).
 //! - Whatever is dropped is counted under a [`basalt_ebpf_abi::DropReason`]; nothing is dropped without.
 //! - A limit counts octets of inner IP packets, and holds over all bearers, flows and processors ([`Rate`]).
@@ -85,6 +86,7 @@ mod egress;
 mod error;
 mod fragments;
 mod framed;
+mod hand;
 mod hops;
 mod host;
 mod icmp;

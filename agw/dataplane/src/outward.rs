@@ -1,6 +1,7 @@
 //! What user space itself sends to the internet: packets of phones that took the slow path, and words about packets for them.
 
 use crate::fragments;
+use crate::hand::Hand;
 use crate::icmp;
 use crate::plane::{Outlet, Shared, State};
 use crate::sockets::FrameSocket;
@@ -13,11 +14,28 @@ use std::time::Instant;
 impl Shared {
     /// Sends a phone's packet on as programs do it, and counts it: straight to its next hop where that is known and takes it, else by the
     /// kernel. The kernel gathers fragments that it forwards: it shall see all of a packet's, or none.
-    pub(crate) fn forward_up(&self, record: &Uplink, charge: &Charge<'_>, packet: &[u8], length: u32, next_hop: u32) {
+    pub(crate) fn forward_up(
+        &self,
+        (record, charge): (&Uplink, &Charge<'_>),
+        packet: &[u8],
+        length: u32,
+        next_hop: u32,
+        hand: Option<&Hand>,
+    ) {
         let packet = packet.get(..length as usize).unwrap_or_default();
-        let sent = self.send_by(next_hop, packet);
-        match sent {
-            Ok(true) => Uplinked::account(&self.tables, record, charge, length),
+        let entries = Uplinked::entries(record, charge, length);
+        if let Some(hand) = hand {
+            hand.intend(&self.tables, &entries);
+        }
+        let account = || {
+            self.wrote();
+            Uplinked::account(&self.tables, record, charge, length);
+        };
+        match self.send_by(next_hop, packet, hand) {
+            Ok(true) => match hand {
+                Some(hand) => hand.count(&entries, account),
+                None => account(),
+            },
             Ok(false) => {}
             Err(error) => {
                 tracing::debug!(%error, "sending a packet to the internet");
@@ -28,9 +46,11 @@ impl Shared {
     }
 
     /// Sends a packet by a next hop; false where it went nowhere, which is counted then.
-    fn send_by(&self, next_hop: u32, packet: &[u8]) -> io::Result<bool> {
+    fn send_by(&self, next_hop: u32, packet: &[u8], hand: Option<&Hand>) -> io::Result<bool> {
         let hop = self.tables.next_hops.get(next_hop as usize).filter(|_| next_hop != KERNEL_NEXT_HOP);
-        let (Some(hop), Outlet::Frames(socket)) = (hop, &self.outlet) else { return self.send_inside(packet) };
+        let (Some(hop), Outlet::Frames(socket)) = (hop, &self.outlet) else {
+            return self.send_inside(packet, hand);
+        };
         let alive = packet.get(8).is_some_and(|lifetime| *lifetime > 1);
         if hop.ifindex.get() != 0 && alive && packet.len() <= hop.mtu.get() as usize {
             return self.send_straight(socket, hop, packet).map(|()| true);
@@ -40,15 +60,22 @@ impl Shared {
             self.tables.dropped(DropReason::NoRouter, 1);
             return Ok(false);
         }
-        self.send_inside(packet)
+        self.send_inside(packet, hand)
     }
 
     /// Hands a packet to the kernel; false where there is none.
-    fn send_inside(&self, packet: &[u8]) -> io::Result<bool> {
+    fn send_inside(&self, packet: &[u8], hand: Option<&Hand>) -> io::Result<bool> {
         match &self.outlet {
             Outlet::None => Ok(false),
-            Outlet::Frames(socket) => socket.send(packet).map(|()| true),
-            Outlet::Device(device) => device.send(packet).map(|()| true),
+            Outlet::Frames(socket) => socket.send(packet, hand).map(|()| true),
+            Outlet::Device(device) => device.send(packet, hand).map(|()| true),
+        }
+    }
+
+    /// The device has taken a packet: a successor must know.
+    fn wrote(&self) {
+        if let Some(hands) = &self.hands {
+            hands.wrote();
         }
     }
 
@@ -66,9 +93,9 @@ impl Shared {
     pub(crate) fn too_big(&self, state: &mut State, record: &Downlink, packet: &[u8]) {
         let mtu = self.tables.settings.get(0).map_or(0, |settings| settings.tunnel_mtu.get());
         if let Some(fragments) = fragments::of(packet, mtu) {
-            fragments.into_iter().for_each(|fragment| self.send_down(record, fragment));
+            fragments.into_iter().for_each(|fragment| self.send_down(record, fragment, None));
         } else if !self.told(state, record, packet, mtu) {
-            self.send_down(record, packet.to_vec());
+            self.send_down(record, packet.to_vec(), None);
         }
     }
 
@@ -95,8 +122,9 @@ impl Shared {
         let own = UplinkFlags(home.flags.get()).has(UplinkFlags::OWN_HOP) && version4;
         let next_hop = if own { home.egress.get() } else { KERNEL_NEXT_HOP };
         record.dropped.add(1);
-        if let Err(error) = self.send_by(next_hop, frame.bytes()) {
-            tracing::debug!(%error, "telling a sender that its packet is too big");
+        match self.send_by(next_hop, frame.bytes(), None) {
+            Ok(_) => self.wrote(),
+            Err(error) => tracing::debug!(%error, "telling a sender that its packet is too big"),
         }
         true
     }

@@ -3,6 +3,7 @@
 use crate::buffer::{Buffers, Held, Refusal, Waiting};
 use crate::config::Config;
 use crate::error::Error;
+use crate::hand::{Hand, Hands};
 use crate::hops::Hops;
 use crate::insistence::Insistence;
 use crate::ledger::Reading;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) tables: Tables,
     pub(crate) socket: Option<GtpSocket>,
     pub(crate) outlet: Outlet,
+    /// What the threads of the software plane have in hand, where that outlives this process.
+    pub(crate) hands: Option<Hands>,
     pub(crate) events: mpsc::Sender<Traffic>,
     pub(crate) reports: mpsc::Sender<Report>,
     /// Where reports come out, until somebody takes it.
@@ -148,6 +151,7 @@ impl Shared {
             tables,
             socket,
             outlet,
+            hands: None,
             events,
             reports,
             listener: Mutex::new(Some(listener)),
@@ -268,7 +272,7 @@ impl Shared {
         if let Some(prefix) = router::prefix(uplink)
             && downlink.state.get() == DownlinkState::ACTIVE
         {
-            self.send_down(downlink, router::advertisement(prefix, settings.tunnel_mtu.get(), &self.dns6));
+            self.send_down(downlink, router::advertisement(prefix, settings.tunnel_mtu.get(), &self.dns6), None);
         }
     }
 
@@ -351,7 +355,7 @@ impl Shared {
     fn flush(&self, state: &mut State, slot: u32) {
         let Some(record) = self.tables.downlink.get(slot as usize) else { return };
         for packet in state.buffers.take(slot) {
-            self.send_down(record, packet);
+            self.send_down(record, packet, None);
             record.drained.fetch_add(1);
         }
     }
@@ -371,7 +375,7 @@ impl Shared {
     }
 
     /// A packet for a phone that a program, or the software plane, could not send at once.
-    pub(crate) fn handed_over(&self, state: &mut State, header: HandoverHeader, packet: &[u8]) {
+    pub(crate) fn handed_over(&self, state: &mut State, header: HandoverHeader, packet: &[u8], hand: Option<&Hand>) {
         if let Some(notice) = Notice::of(&header) {
             self.noticed(notice);
             return;
@@ -392,9 +396,10 @@ impl Shared {
                 // Whatever else it is here for: it must fit.
                 let most = self.tables.settings.get(0).map_or(u32::MAX, |settings| settings.tunnel_mtu.get());
                 if packet.len() > most as usize {
+                    hand.inspect(|hand| hand.free());
                     self.too_big(state, record, packet);
                 } else {
-                    self.send_down(record, packet.to_vec());
+                    self.send_down(record, packet.to_vec(), hand);
                 }
                 record.drained.fetch_add(1);
             }
@@ -428,13 +433,13 @@ impl Shared {
     }
 
     /// Sends a packet to a phone through the socket, by the bearer of its rule, and counts it.
-    pub(crate) fn send_down(&self, record: &Downlink, mut packet: Vec<u8>) {
+    pub(crate) fn send_down(&self, record: &Downlink, mut packet: Vec<u8>, hand: Option<&Hand>) {
         let (Some(settings), whole) = (self.tables.settings.get(0), packet.len()) else { return };
         let length = u32::try_from(whole).unwrap_or(u32::MAX);
         let Some(mut frame) = Frame::new(&mut packet, 0, whole) else { return };
         basalt_pipeline::clamp(&mut frame, settings, 0, length);
         match basalt_pipeline::select(&frame, &self.tables, settings, record, length) {
-            Ok((tunnel, bearer, charge)) => self.send_into(record, tunnel, bearer, &charge, frame.bytes()),
+            Ok((tunnel, bearer, charge)) => self.send_into(record, tunnel, (bearer, &charge), frame.bytes(), hand),
             Err(reason) => {
                 self.tables.dropped(reason, 1);
                 record.dropped.add(1);
@@ -447,9 +452,9 @@ impl Shared {
         &self,
         record: &Downlink,
         tunnel: basalt_pipeline::Tunnel,
-        bearer: Option<&Bearer>,
-        charge: &Charge<'_>,
+        (bearer, charge): (Option<&Bearer>, &Charge<'_>),
         packet: &[u8],
+        hand: Option<&Hand>,
     ) {
         let Some(socket) = &self.socket else { return };
         let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
@@ -461,8 +466,16 @@ impl Shared {
         }
         let peer = tunnel.peer.to_ipv4();
         let tos = u8::try_from(tunnel.tos).unwrap_or(0);
-        match socket.send_marked(SocketAddrV4::new(peer, basalt_gtp::PORT), tos, [&header, packet]) {
-            Ok(()) => Downlinked::account(&self.tables, record, bearer, charge, length),
+        let entries = Downlinked::entries(record, bearer, charge, length);
+        if let Some(hand) = hand {
+            hand.intend(&self.tables, &entries);
+        }
+        let account = || Downlinked::account(&self.tables, record, bearer, charge, length);
+        match socket.send_marked(SocketAddrV4::new(peer, basalt_gtp::PORT), tos, [&header, packet], hand) {
+            Ok(()) => match hand {
+                Some(hand) => hand.count(&entries, account),
+                None => account(),
+            },
             Err(error) => {
                 tracing::debug!(%peer, %error, "sending into a tunnel");
                 self.tables.dropped(DropReason::SendFailed, 1);
@@ -518,7 +531,7 @@ impl Shared {
                     return None;
                 }
                 let packet = frame.bytes().get(offset..).unwrap_or_default();
-                self.forward_up(record, &charge, packet, length, next_hop);
+                self.forward_up((record, &charge), packet, length, next_hop, None);
                 None
             }
             Uplinked::Punt(reason) => {

@@ -13,6 +13,8 @@ pub(crate) struct Region<T> {
     memory: NonNull<T>,
     length: usize,
     octets: usize,
+    /// Where in the file the values begin.
+    offset: u64,
     values: PhantomData<T>,
 }
 
@@ -94,7 +96,7 @@ impl<T: Record> Region<T> {
             return Err(io::Error::last_os_error());
         }
         let memory = NonNull::new(memory.cast::<T>()).ok_or_else(io::Error::last_os_error)?;
-        Ok(Self { memory, length, octets, values: PhantomData })
+        Ok(Self { memory, length, octets, offset: offset.cast_unsigned(), values: PhantomData })
     }
 
     /// A value.
@@ -104,6 +106,12 @@ impl<T: Record> Region<T> {
         }
         // SAFETY: inside the mapping, aligned (pages, and sizes that are multiples of the alignment), valid for any octets.
         Some(unsafe { self.memory.add(index).as_ref() })
+    }
+
+    /// Where in the file a part of one of the values lies, if it is one of these.
+    pub(crate) fn place<P>(&self, part: &P) -> Option<u64> {
+        let behind = std::ptr::from_ref(part).addr().checked_sub(self.memory.addr().get())?;
+        (behind < self.length * size_of::<T>()).then(|| self.offset + behind as u64)
     }
 
     /// All values.

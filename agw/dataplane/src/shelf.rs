@@ -14,6 +14,8 @@ pub(crate) const SOCKET: &str = "gtp-u";
 pub(crate) const DEVICE: &str = "device";
 /// The memory of the tables.
 pub(crate) const TABLES: &str = "tables";
+/// What its threads have in hand.
+pub(crate) const HAND: &str = "in-hand";
 /// Tables that were replaced, as long as something is to be read from them.
 pub(crate) const REPLACED: [&str; 4] = ["replaced-0", "replaced-1", "replaced-2", "replaced-3"];
 

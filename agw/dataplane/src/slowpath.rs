@@ -2,6 +2,7 @@
 
 use crate::buffer::Held;
 use crate::dhcp6;
+use crate::hand::Hand;
 use crate::icmp;
 use crate::paths::Act;
 use crate::plane::{Outlet, Shared, State};
@@ -21,8 +22,8 @@ use std::time::{Duration, Instant};
 const SUPPORTED: [u8; 3] = [0x85, 0xc0, 0x82];
 
 impl Shared {
-    /// A datagram from `peer`.
-    pub(crate) fn datagram(&self, now: Instant, from: SocketAddrV4, octets: &mut [u8]) {
+    /// A datagram from `peer`, which lies in this hand.
+    pub(crate) fn datagram(&self, now: Instant, from: SocketAddrV4, octets: &mut [u8], hand: Option<&Hand>) {
         let peer = *from.ip();
         let length = octets.len();
         let Some(settings) = self.tables.settings.get(0) else { return };
@@ -40,6 +41,10 @@ impl Shared {
             // In an XDP plane the program has counted it.
             self.tables.count(reason.slot());
         }
+        if let (Uplinked::Punt(_), Some(hand)) = (verdict, hand) {
+            // What is answered or kept in other ways shall not be so twice.
+            hand.free();
+        }
         match verdict {
             Uplinked::Forward { record, charge, offset, length, next_hop, rewrite, hairpin, .. } => {
                 basalt_pipeline::clamp(&mut frame, settings, offset, length);
@@ -51,7 +56,7 @@ impl Shared {
                 if watched {
                     self.lookout.tell(Point::InternetOut, software::framed(packet), "");
                 }
-                self.forward_up(record, &charge, packet, length, next_hop);
+                self.forward_up((record, &charge), packet, length, next_hop, hand);
             }
             Uplinked::Drop(reason) => self.tables.dropped(reason, 1),
             Uplinked::Egress(_) => {}
@@ -97,7 +102,7 @@ impl Shared {
         if let (Some(downlink), true) = (downlink, state.limits.allow(now, peer))
             && let Some(message) = icmp::prohibited(self.local, &inner)
         {
-            self.send_down(downlink, message);
+            self.send_down(downlink, message, None);
         }
     }
 
@@ -136,7 +141,7 @@ impl Shared {
             let prefix = u64::from_be(uplink.prefix.get());
             let shift = settings.place6(prefix).map_or(0, |place| place.shift);
             if let Some(answer) = dhcp6::answer(&inner, &dhcp6::Offer { prefix, shift, dns: &self.dns6 }) {
-                self.send_down(downlink, answer);
+                self.send_down(downlink, answer, None);
             }
         }
     }

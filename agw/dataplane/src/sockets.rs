@@ -4,6 +4,7 @@ mod arp;
 mod device;
 
 use crate::error::Error;
+use crate::hand::Hand;
 pub(crate) use arp::ArpSocket;
 use basalt_ebpf_abi::{Mac, NextHop};
 pub(crate) use device::Device;
@@ -44,10 +45,17 @@ impl GtpSocket {
         (local == SocketAddrV4::new(address, basalt_gtp::PORT)).then_some(Self(socket))
     }
 
-    /// A datagram, if there is one.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddrV4)>> {
+    /// A datagram, if there is one, and who sent it.
+    pub(crate) fn receive(
+        &self,
+        buffer: &mut [u8],
+        hand: Option<&Hand>,
+    ) -> io::Result<Option<(usize, Option<SocketAddrV4>)>> {
+        if let Some(hand) = hand {
+            return Ok(hand.receive(self.as_fd(), buffer)?.map(|length| (length, hand.sender())));
+        }
         match self.0.recv_from(uninitialised(buffer)) {
-            Ok((length, from)) => Ok(from.as_socket_ipv4().map(|from| (length, from))),
+            Ok((length, from)) => Ok(Some((length, from.as_socket_ipv4()))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
         }
@@ -55,23 +63,37 @@ impl GtpSocket {
 
     /// Sends a datagram made of two parts. Waits a moment when the queue is full.
     pub(crate) fn send(&self, to: SocketAddrV4, parts: [&[u8]; 2]) -> io::Result<()> {
-        self.send_marked(to, 0, parts)
+        self.send_marked(to, 0, parts, None)
     }
 
     /// The same with this ToS octet in the IP header.
-    pub(crate) fn send_marked(&self, to: SocketAddrV4, tos: u8, parts: [&[u8]; 2]) -> io::Result<()> {
-        let parts = parts.map(IoSlice::new);
-        let to = SockAddr::from(SocketAddr::V4(to));
-        let control = ancillary(libc::IPPROTO_IP, libc::IP_TOS, tos.into());
-        let message = MsgHdr::new().with_addr(&to).with_buffers(&parts);
-        let message = if tos == 0 { message } else { message.with_control(&control) };
-        match self.0.sendmsg(&message, 0) {
+    pub(crate) fn send_marked(
+        &self,
+        to: SocketAddrV4,
+        tos: u8,
+        parts: [&[u8]; 2],
+        hand: Option<&Hand>,
+    ) -> io::Result<()> {
+        let control = if tos == 0 { Vec::new() } else { ancillary(libc::IPPROTO_IP, libc::IP_TOS, tos.into()) };
+        let send = || match hand {
+            Some(hand) => hand.send(self.as_fd(), Some(to), &control, parts),
+            None => self.send_once(to, &control, parts),
+        };
+        match send() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 wait(&[(self.0.as_fd(), libc::POLLOUT)], Some(Duration::from_millis(5)))?;
-                self.0.sendmsg(&message, 0).map(drop)
+                send()
             }
-            other => other.map(drop),
+            other => other,
         }
+    }
+
+    fn send_once(&self, to: SocketAddrV4, control: &[u8], parts: [&[u8]; 2]) -> io::Result<()> {
+        let parts = parts.map(IoSlice::new);
+        let to = SockAddr::from(SocketAddr::V4(to));
+        let message = MsgHdr::new().with_addr(&to).with_buffers(&parts);
+        let message = if control.is_empty() { message } else { message.with_control(control) };
+        self.0.sendmsg(&message, 0).map(drop)
     }
 }
 
@@ -100,14 +122,17 @@ impl FrameSocket {
     }
 
     /// Sends an IPv4 or IPv6 packet.
-    pub(crate) fn send(&self, packet: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&self, packet: &[u8], hand: Option<&Hand>) -> io::Result<()> {
         let mut header = self.header;
         if packet.first().is_some_and(|octet| octet >> 4 == 6)
             && let [.., high, low] = &mut header
         {
             [*high, *low] = [0x86, 0xdd];
         }
-        self.socket.send_vectored(&[IoSlice::new(&header), IoSlice::new(packet)]).map(drop)
+        match hand {
+            Some(hand) => hand.send(self.socket.as_fd(), None, &[], [&header, packet]),
+            None => self.socket.send_vectored(&[IoSlice::new(&header), IoSlice::new(packet)]).map(drop),
+        }
     }
 }
 
@@ -269,6 +294,6 @@ fn nonblocking(fd: i32) -> io::Result<()> {
     checked(unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) })
 }
 
-fn checked(result: i32) -> io::Result<()> {
+pub(crate) fn checked(result: i32) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -183,6 +183,12 @@ impl Tables {
         self.settings.get(0).map_or(0, |settings| settings.serial.fetch_add(1).wrapping_add(1))
     }
 
+    /// Where in the file of these tables a counter lies.
+    pub(crate) fn place(&self, counter: &Shared64) -> Option<u64> {
+        let own = || self.uplink.place(counter).or_else(|| self.downlink.place(counter));
+        own().or_else(|| self.bearers.place(counter)).or_else(|| self.rule_states.place(counter))
+    }
+
     /// Counts a drop of user space.
     pub(crate) fn dropped(&self, reason: DropReason, packets: u64) {
         if let Some(counter) = self.reasons.get(reason.slot() as usize) {

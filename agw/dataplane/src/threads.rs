@@ -2,6 +2,7 @@
 
 use crate::arp;
 use crate::config::Vlan;
+use crate::hand::{Hand, Side};
 use crate::nat;
 use crate::plane::{Outlet, Shared};
 use crate::slowpath::patience;
@@ -11,6 +12,7 @@ use aya::maps::{MapData, RingBuf};
 use basalt_ebpf_abi::{HandoverHeader, Point};
 use basalt_pipeline::{Downlinked, Frame, Origin, Tables};
 use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -88,6 +90,12 @@ fn running(shared: &Shared) -> bool {
 fn serve_socket(shared: &Shared) {
     let Some(socket) = &shared.socket else { return };
     let mut buffer = vec![0; 1 << 16];
+    let hand = shared.hands.as_ref().and_then(|hands| hands.of(Side::Uplink));
+    if let Some(hand) = hand
+        && let Some(length) = hand.held(&mut buffer)
+    {
+        taken(shared, Instant::now(), hand.sender(), buffer.get_mut(..length), Some(hand));
+    }
     while running(shared) {
         let now = Instant::now();
         shared.expire(now);
@@ -100,8 +108,8 @@ fn serve_socket(shared: &Shared) {
         }
         let now = Instant::now();
         for _ in 0..BATCH {
-            match socket.receive(&mut buffer) {
-                Ok(Some((length, from))) => shared.datagram(now, from, buffer.get_mut(..length).unwrap_or_default()),
+            match socket.receive(&mut buffer, hand) {
+                Ok(Some((length, from))) => taken(shared, now, from, buffer.get_mut(..length), hand),
                 Ok(None) => break,
                 Err(error) => {
                     tracing::debug!(%error, "receiving GTP-U");
@@ -110,6 +118,14 @@ fn serve_socket(shared: &Shared) {
             }
         }
     }
+}
+
+/// A datagram that was taken from the socket.
+fn taken(shared: &Shared, now: Instant, from: Option<SocketAddrV4>, octets: Option<&mut [u8]>, hand: Option<&Hand>) {
+    if let Some(from) = from {
+        shared.datagram(now, from, octets.unwrap_or_default(), hand);
+    }
+    hand.inspect(|hand| hand.free());
 }
 
 fn serve_ring(shared: &Shared, mut ring: RingBuf<MapData>) {
@@ -123,7 +139,7 @@ fn serve_ring(shared: &Shared, mut ring: RingBuf<MapData>) {
         for _ in 0..BATCH {
             let Some(record) = ring.next() else { break };
             if let Some((header, packet)) = HandoverHeader::split(&record) {
-                shared.handed_over(&mut state, header, packet);
+                shared.handed_over(&mut state, header, packet, None);
             }
         }
     }
@@ -156,21 +172,29 @@ fn catch_up(shared: &Shared, ring: &mut RingBuf<MapData>) {
         record.drained.set(done);
     }
     for (header, packet) in packets {
-        shared.handed_over(&mut state, header, &packet);
+        shared.handed_over(&mut state, header, &packet, None);
     }
 }
 
 fn serve_device(shared: &Shared) {
     let Outlet::Device(device) = &shared.outlet else { return };
     let mut buffer = vec![0; 1 << 16];
+    let hand = shared.hands.as_ref().and_then(|hands| hands.of(Side::Downlink));
+    let serve = |octets: Option<&mut [u8]>| {
+        shared.downlink(octets.unwrap_or_default(), hand);
+        hand.inspect(|hand| hand.free());
+    };
+    if let Some(length) = hand.and_then(|hand| hand.held(&mut buffer)) {
+        serve(buffer.get_mut(..length));
+    }
     while running(shared) {
         if let Err(error) = wait(&[(device.as_fd(), libc::POLLIN), (shared.stop.as_fd(), libc::POLLIN)], None) {
             tracing::error!(%error, "waiting for packets to phones");
             return;
         }
         for _ in 0..BATCH {
-            match device.receive(&mut buffer) {
-                Ok(Some(length)) => shared.downlink(buffer.get_mut(..length).unwrap_or_default()),
+            match device.receive(&mut buffer, hand) {
+                Ok(Some(length)) => serve(buffer.get_mut(..length)),
                 Ok(None) => break,
                 Err(error) => {
                     tracing::debug!(%error, "receiving packets to phones");
@@ -183,7 +207,7 @@ fn serve_device(shared: &Shared) {
 
 impl Shared {
     /// A packet that the kernel routed to a phone: what the XDP program does, over the plane's own device.
-    pub(crate) fn downlink(&self, octets: &mut [u8]) {
+    pub(crate) fn downlink(&self, octets: &mut [u8], hand: Option<&Hand>) {
         let Some(settings) = self.tables.settings.get(0) else { return };
         let length = octets.len();
         let Some(mut frame) = Frame::new(octets, 0, length) else { return };
@@ -198,7 +222,7 @@ impl Shared {
                 if watched {
                     self.lookout.tell(Point::RadioOut, software::tunnelled(tunnel, packet), "");
                 }
-                self.send_into(record, tunnel, bearer, &charge, packet);
+                self.send_into(record, tunnel, (bearer, &charge), packet, hand);
             }
             Downlinked::HandOver(handover) => {
                 let record = handover.record;
@@ -218,7 +242,7 @@ impl Shared {
                 };
                 self.tables.count(handover.reason.slot());
                 let packet = frame.bytes().get(..handover.length as usize).unwrap_or_default();
-                self.handed_over(&mut state, header, packet);
+                self.handed_over(&mut state, header, packet, hand);
             }
             Downlinked::Drop(reason) => {
                 if watched {

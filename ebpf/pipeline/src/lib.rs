@@ -25,6 +25,7 @@
 mod access;
 mod bucket;
 mod downlink;
+mod entries;
 mod frame;
 mod framed;
 mod inner;
@@ -42,6 +43,7 @@ mod tests;
 
 pub use access::{access, age};
 pub use downlink::{Downlinked, FLUSH_ROOM, Origin, Tunnel, container, downlink, encapsulation, select, towards_phone};
+pub use entries::{ENTRIES, Entries};
 pub use frame::Frame;
 pub use nat::{Rewrite, inside_of, leave};
 pub use onward::{Resolved, charge, deliver, onward, resolve, word};

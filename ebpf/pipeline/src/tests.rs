@@ -1,6 +1,7 @@
 //! Checks of the pipeline against packets made octet by octet.
 
 mod downlink;
+mod entries;
 mod framed;
 mod nat;
 mod rates;

@@ -9,6 +9,7 @@ use crate::destinations::Rules;
 use crate::egress::{egresses, externals, with_ports};
 use crate::error::Error;
 use crate::framed;
+use crate::hand::Hands;
 use crate::hops::Hops;
 use crate::host::{self, Behind, Changes, Netlink, Snapshot};
 use crate::kept;
@@ -69,6 +70,7 @@ impl Dataplane {
         // What an XDP plane may have left would take the packets away.
         xdp::remove_pins(&config.bpf_directory)?;
         let (device, mtu) = software_device(&netlink, &config, access.mtu).await?;
+        let hands = hands(&config, &device);
         let tables = tables(&config, regions, sizes, mtu)?;
         // What the predecessor kept for idle phones went with it.
         tables.downlink.iter().for_each(|record| record.drained.set(record.handed.get()));
@@ -79,7 +81,9 @@ impl Dataplane {
         let mut state = state(&config, &tables, hops)?;
         state.close(config.shelf.iter().flat_map(kept::replaced));
         let outlet = Outlet::Device(device);
-        let shared = Arc::new(Shared::new(tables, Some(socket), outlet, events, &config, state, reports::channel())?);
+        let mut shared = Shared::new(tables, Some(socket), outlet, events, &config, state, reports::channel())?;
+        shared.hands = hands;
+        let shared = Arc::new(shared);
         for tunnel in config.restore.iter().filter(|_| !adopted) {
             shared.restore(tunnel);
         }
@@ -167,6 +171,7 @@ impl Dataplane {
         if let Some(shelf) = &config.shelf {
             // A software plane of before hands over to this one.
             shelf::clear(shelf.as_ref());
+            Hands::give_up(shelf.as_ref());
             kept::put_aside(shelf.as_ref());
             shared.state().close(kept::replaced(shelf));
         }
@@ -206,6 +211,17 @@ fn software_tables(config: &Config, sizes: Sizes) -> Result<(SharedRegions, bool
         None => SharedRegions::anonymous(sizes).map(|regions| (regions, false)),
     };
     tables.map_err(Error::system("memory for tables"))
+}
+
+/// What the threads of a predecessor had in hand, and those of this process will have. What it had sent is counted from here on.
+fn hands(config: &Config, device: &Device) -> Option<Hands> {
+    match Hands::take_up(config.shelf.as_deref()?, device.written(&config.device)) {
+        Ok(hands) => Some(hands),
+        Err(error) => {
+            tracing::warn!(%error, "nobody holds what threads have in hand: a kill loses a packet, or leaves one uncounted");
+            None
+        }
+    }
 }
 
 /// The GTP-U socket of a plane in this process: a predecessor's, if somebody held it.

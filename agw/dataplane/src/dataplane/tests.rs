@@ -46,7 +46,7 @@ fn hand_over(plane: &Dataplane, ue: Ipv4Addr) {
     let number = record.handed.fetch_add(1).wrapping_add(1);
     let (ue, owner) = (record.ue.get(), record.owner.get());
     let header = HandoverHeader { slot, ue, owner, number, length: 4, reason: 0 };
-    plane.shared.handed_over(&mut plane.shared.state(), header, b"down");
+    plane.shared.handed_over(&mut plane.shared.state(), header, b"down", None);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn hostile_datagrams_cost_nothing_but_counters() {
     for _ in 0..20_000 {
         let mut frame = generator.uplink();
         let message = frame.get_mut(42..).unwrap_or_default();
-        plane.shared.datagram(now, SocketAddrV4::new(STATION, 2152), message);
+        plane.shared.datagram(now, SocketAddrV4::new(STATION, 2152), message, None);
     }
     plane.shared.expire(now + std::time::Duration::from_secs(60));
     assert_eq!(plane.installed().len(), 1);
@@ -285,7 +285,7 @@ fn a_session_without_ipv4_has_a_record_of_its_own() {
     assert_eq!((record.ue.get(), record.owner.get()), (0, 0x10_0003));
     let number = record.handed.fetch_add(1).wrapping_add(1);
     let header = HandoverHeader { slot, ue: 0, owner: 0x10_0003, number, length: 4, reason: 0 };
-    plane.shared.handed_over(&mut plane.shared.state(), header, b"down");
+    plane.shared.handed_over(&mut plane.shared.state(), header, b"down", None);
     assert_eq!(traffic.try_recv(), Ok(Traffic::DownlinkWaiting { address }));
     plane.apply(&DataplaneChange::Discard { address }).unwrap();
     assert_eq!(plane.buffered(), 0);

@@ -2,6 +2,7 @@
 
 use super::{FrameSocket, checked, large_receive_buffer, nonblocking, packet_socket, set_name, uninitialised};
 use crate::error::Error;
+use crate::hand::Hand;
 use crate::host::Link;
 use socket2::{Socket, Type};
 use std::fs::{File, OpenOptions};
@@ -97,7 +98,13 @@ impl Device {
     }
 
     /// A packet, if there is one.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    pub(crate) fn receive(&self, buffer: &mut [u8], hand: Option<&Hand>) -> io::Result<Option<usize>> {
+        if let Some(hand) = hand {
+            return match self {
+                Self::Tun(file) => hand.read(file, buffer),
+                Self::Pair { from_kernel, .. } => hand.receive(from_kernel.as_fd(), buffer),
+            };
+        }
         let received = match self {
             Self::Tun(file) => (&mut &*file).read(buffer),
             Self::Pair { from_kernel, .. } => from_kernel.recv(uninitialised(buffer)),
@@ -110,12 +117,27 @@ impl Device {
     }
 
     /// Hands a packet to the kernel.
-    pub(crate) fn send(&self, packet: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&self, packet: &[u8], hand: Option<&Hand>) -> io::Result<()> {
         match self {
+            // The device counts it.
             Self::Tun(file) => (&mut &*file).write(packet).map(drop),
-            Self::Pair { to_kernel, .. } => to_kernel.send(packet),
+            Self::Pair { to_kernel, .. } => to_kernel.send(packet, hand),
         }
     }
+
+    /// How many packets were handed to the kernel by this device since it was made, if it counts them. It must have this name.
+    pub(crate) fn written(&self, name: &str) -> Option<u64> {
+        match self {
+            Self::Tun(_) => received(&std::fs::read_to_string("/proc/thread-self/net/dev").ok()?, name),
+            Self::Pair { .. } => None,
+        }
+    }
+}
+
+/// Packets that an interface has received, of the table of them (proc_net_dev(5): octets first, then packets).
+fn received(table: &str, name: &str) -> Option<u64> {
+    let line = table.lines().find_map(|line| line.trim_start().strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 impl AsFd for Device {
@@ -124,5 +146,20 @@ impl AsFd for Device {
             Self::Tun(file) => file.as_fd(),
             Self::Pair { from_kernel, .. } => from_kernel.as_fd(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_of_an_interface_are_found_in_the_table() {
+        let table = "Inter-|   Receive                 |  Transmit\n face |bytes    packets errs drop\n    lo:  800      8    0\n\
+                     bslt01: 70 7 0\nbslt0:123456 42 0 0\n";
+        assert_eq!(received(table, "bslt0"), Some(42));
+        assert_eq!(received(table, "bslt01"), Some(7));
+        assert_eq!(received(table, "lo"), Some(8));
+        assert_eq!(received(table, "bslt"), None);
     }
 }

@@ -28,6 +28,9 @@ pub struct KillArgs {
     /// Every so many kills the gateway is asked for tables of another size; 0 for never.
     #[arg(long, default_value_t = 25)]
     rebuild_every: u32,
+    /// The gateway carries the packets itself, without XDP.
+    #[arg(long)]
+    software: bool,
     /// Name of the lab.
     #[arg(long, default_value = "basalt-kills")]
     lab: String,
@@ -42,8 +45,9 @@ pub(super) fn run(args: &KillArgs) -> Result<ExitCode> {
         let _ = std::fs::remove_dir_all(state);
     }
     let mut plan = NetworkPlan { state_dir: args.state_dir.clone(), ..NetworkPlan::new(&args.lab, false) };
-    // A gateway that carries packets itself, as it does without the programs' object, loses them with its life: no proof of anything.
-    crate::gateway::set(&mut plan.settings, "dataplane.mode", "xdp-native".into())?;
+    // Exactly this one: a gateway without the programs' object would take the other.
+    let mode = if args.software { "software" } else { "xdp-native" };
+    crate::gateway::set(&mut plan.settings, "dataplane.mode", mode.into())?;
     let mut network = Network::start(&plan)?;
     let load = LoadPlan::attached(args.phones)?;
     network.gateway.import(&crate::gateway::subscribers(load.plmn, 1, args.phones)?, &[])?;
