@@ -178,7 +178,8 @@ async fn a_phone_is_authenticated_located_cancelled_and_changed() {
     let imsi = PHONE.parse().unwrap();
     for (order, outcome, code) in [
         (Order::Rate(imsi, (1_000, 2_000)), api::home_answer::Outcome::Done, 2001),
-        (Order::Cancel(imsi, 2, false), api::home_answer::Outcome::Unknown, 5001),
+        (Order::Cancel(imsi, 2, false), api::home_answer::Outcome::Unknown, 2001),
+        (Order::Delete(imsi, 1, vec![]), api::home_answer::Outcome::Unknown, 5001),
         (Order::Delete(imsi, 1, vec![]), api::home_answer::Outcome::Unable, 5012),
         (Order::Reset(vec![]), api::home_answer::Outcome::Done, 2001),
     ] {
