@@ -218,4 +218,4 @@ fn describe(page: &Region<Shared32>, sizes: Sizes, places: [Place; 5]) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,44 +1,8 @@
 use super::*;
-use crate::tables::{SharedRegions, Sizes};
-use basalt_ebpf_abi::TeidLayout;
-use std::collections::BTreeMap;
+use crate::kept::tests::{Board, sizes};
+use crate::tables::SharedRegions;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
-
-#[derive(Debug, Default)]
-struct Board(Mutex<BTreeMap<String, OwnedFd>>);
-
-impl Shelf for Board {
-    fn get(&self, name: &str) -> Option<OwnedFd> {
-        self.0.lock().unwrap().get(name)?.try_clone().ok()
-    }
-
-    fn put(&self, name: &str, what: BorrowedFd<'_>) -> io::Result<()> {
-        self.0.lock().unwrap().insert(name.to_owned(), what.try_clone_to_owned()?);
-        Ok(())
-    }
-
-    fn remove(&self, name: &str) {
-        self.0.lock().unwrap().remove(name);
-    }
-}
-
-fn sizes(downlink: u32) -> Sizes {
-    Sizes {
-        teids: TeidLayout::for_sessions(64).unwrap(),
-        downlink,
-        next_hops: 300,
-        ue_meters: 65,
-        policies: 2,
-        rule_states: 64,
-        bearers: 64,
-        prefixes: 1,
-        framed: 8,
-        blocks: 1,
-        mappings: 1,
-    }
-}
+use std::sync::Arc;
 
 /// A daemon as far as it matters here: dropped at any instant, it leaves what a killed one leaves.
 struct Daemon {

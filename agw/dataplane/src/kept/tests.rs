@@ -3,8 +3,9 @@ use basalt_ebpf_abi::TeidLayout;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+/// Holds what the keeper holds.
 #[derive(Debug, Default)]
-struct Board(Mutex<BTreeMap<String, OwnedFd>>);
+pub(crate) struct Board(Mutex<BTreeMap<String, OwnedFd>>);
 
 impl Shelf for Board {
     fn get(&self, name: &str) -> Option<OwnedFd> {
@@ -21,7 +22,8 @@ impl Shelf for Board {
     }
 }
 
-fn sizes(downlink: u32) -> Sizes {
+/// Of tables that are no larger than a test needs.
+pub(crate) fn sizes(downlink: u32) -> Sizes {
     Sizes {
         teids: TeidLayout::for_sessions(64).unwrap(),
         downlink,
