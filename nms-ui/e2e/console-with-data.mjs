@@ -1,5 +1,7 @@
 // The console as it is shipped, and a made-up network that answers below /api/v1 outside of the browser: what is measured of the
 // page is the page's alone.
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { createServer } from "vite";
@@ -24,8 +26,9 @@ async function bodyOf(request) {
   return Buffer.concat(parts);
 }
 
-/** Serves `dist` with the made-up network; its address, and how to end it. */
+/** Serves `dist`, which is built where it is not there, with the made-up network; its address, and how to end it. */
 export async function serveWithData(size) {
+  if (!existsSync(here("../dist/index.html"))) execFileSync("npm", ["run", "build"], { cwd: here(".."), stdio: "inherit" });
   // Vite reads the TypeScript of `mock-api`; it serves nothing itself.
   const vite = await createServer({ configFile: here("../vite.config.ts"), root: here(".."), server: { middlewareMode: true, hmr: false, ws: false, watch: null }, appType: "custom", logLevel: "error", optimizeDeps: { noDiscovery: true } });
   const [{ answer }, { World }] = await Promise.all([vite.ssrLoadModule("/mock-api/handlers.ts"), vite.ssrLoadModule("/mock-api/world.ts")]);

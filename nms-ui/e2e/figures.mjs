@@ -51,9 +51,9 @@ function flat(lighthouse) {
   ].map(([key, value]) => [key.replaceAll("-", "_"), value])));
 }
 
-/** Measures everything; `pretending` serves the console whose network is within the browser. */
-export async function figures(pretending) {
-  const long = await performance(pretending);
+/** Measures everything. */
+export async function figures() {
+  const long = await performance();
   const server = await serveWithData();
   let loads;
   let lighthouse;

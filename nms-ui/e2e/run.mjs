@@ -40,9 +40,9 @@ const TASKS = {
     await mock(address, rest[0] ?? "");
     await accessibility(address, rest[1] ?? rest[0] ?? "");
   }),
-  performance: () => withMock(performance),
+  performance: () => performance(),
   lighthouse: () => measured(rest[0] ?? ""),
-  figures: () => withMock(figures),
+  figures: () => figures(),
   screenshots: () => withMock((address) => screenshots(address, rest.length > 0 ? rest : undefined)),
   alone: () => alone(process.env),
   real: () => real(process.env.BASALT_CONSOLE ?? "", process.env),

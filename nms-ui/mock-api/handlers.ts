@@ -161,10 +161,10 @@ function inNetwork(call: Call, network: string, what: string): Response {
     case "phones": {
       const imsi = query.get("imsi") ?? "";
       const address = query.get("address");
-      return items(world.phones().filter((it) => it.imsi.startsWith(imsi) && (!address || it.addresses.includes(address))));
+      return listed(call, world.phones().filter((it) => it.imsi.startsWith(imsi) && (!address || it.addresses.includes(address))));
     }
     case "base-stations":
-      return items(world.states().flatMap((state) => (state.state?.enbs ?? []).map((enb, at) => ({ ...enb, gateway: state.gateway, gateway_connected: state.connected, enodeb: state.gateway === "gw-0001" && at === 0 ? "120200004917" : null, title: null }))));
+      return listed(call, world.states().flatMap((state) => (state.state?.enbs ?? []).map((enb, at) => ({ ...enb, gateway: state.gateway, gateway_connected: state.connected, enodeb: state.gateway === "gw-0001" && at === 0 ? "120200004917" : null, title: null }))));
     case "events":
       return items(eventsOf(world, query));
     case "usage":
@@ -172,7 +172,7 @@ function inNetwork(call: Call, network: string, what: string): Response {
     case "audit":
       return items(world.audit.filter((it) => it.network === network));
     case "gateway-states":
-      return items([...world.states(), ...federationGateways(world)]);
+      return listed(call, [...world.states(), ...federationGateways(world)]);
     case "gateway-tokens":
       return tokens(call);
     case "commands": {
@@ -337,7 +337,8 @@ function check(collection: string, body: Record<string, unknown>): { path: strin
 
 const PAGE = 1000;
 
-function listed({ query }: Call, all: AnyObject[]): Response {
+/** A page of a list, as the orchestrator gives it. */
+function listed({ query }: Call, all: unknown[]): Response {
   const from = Number(query.get("cursor") ?? 0);
   const limit = Math.min(Number(query.get("limit") ?? 100), PAGE);
   const next = from + limit < all.length ? String(from + limit) : null;

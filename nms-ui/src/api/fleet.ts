@@ -15,6 +15,7 @@ import type {
 } from "./answers";
 import { api, request, unwrap } from "./client";
 import { collectionPath } from "./objects";
+import { sharedRows } from "./sharing";
 import { useEvery, useIsTold } from "./watch";
 
 /** How often pages look again at what changes by itself, milliseconds. */
@@ -65,6 +66,7 @@ export function useGatewayStates(network: string) {
   return useQuery({
     queryKey: ["gateway-states", network],
     queryFn: () => pages<GatewayState>(collectionPath(network, "gateway-states"), {}, 20_000),
+    structuralSharing: sharedRows,
     refetchInterval: (query) => {
       // That a gateway falls silent is told by nobody.
       const isLong = (query.state.data?.length ?? 0) > MANY;
@@ -156,6 +158,7 @@ export function useAudit(network: string | null, most: number, enabled = true) {
   return useQuery({
     queryKey: ["audit", network, most],
     queryFn: () => pages<AuditEntry>(collectionPath(network, "audit"), {}, most),
+    structuralSharing: sharedRows,
     refetchInterval: CALM,
     enabled,
   });
@@ -178,6 +181,7 @@ export function usePhones(network: string, imsi?: string, every: number | false 
   return useQuery({
     queryKey: ["phones", network, imsi],
     queryFn: () => pages<Phone>(collectionPath(network, "phones"), { imsi }, 100_000),
+    structuralSharing: sharedRows,
     refetchInterval: every === false ? false : often,
     retry: false,
   });
@@ -200,6 +204,7 @@ export function useStations(network: string) {
   return useQuery({
     queryKey: ["base-stations", network],
     queryFn: () => pages<SeenStation>(collectionPath(network, "base-stations"), {}, 20_000),
+    structuralSharing: sharedRows,
     refetchInterval: every,
     retry: false,
   });

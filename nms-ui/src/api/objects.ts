@@ -2,6 +2,7 @@
 import { useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { request } from "./client";
 import type { components, paths } from "./generated/schema";
+import { sharedObjects } from "./sharing";
 
 type Path<C extends string> = `/api/v1/networks/{network}/${C}/{name}`;
 type CollectionOf<P> = P extends Path<infer C> ? (paths[P & keyof paths] extends { put: object } ? C : never) : never;
@@ -87,6 +88,7 @@ export function useObjects<C extends Collection>(network: string, collection: C)
       const told = (sofar: AnyObject[]) => first && client.setQueryData(key, sofar);
       return (await readAll(network, collection, signal, told)) as Stored<C>[];
     },
+    structuralSharing: sharedObjects,
     staleTime: 30_000,
   });
 }
@@ -96,6 +98,7 @@ export function useGlobals(collection: string) {
   return useQuery({
     queryKey: keyOf(null, collection),
     queryFn: ({ signal }) => readAll(null, collection, signal, () => undefined),
+    structuralSharing: sharedObjects,
     staleTime: 30_000,
   });
 }

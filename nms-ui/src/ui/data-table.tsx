@@ -167,7 +167,7 @@ function Rows<T>(props: Props<T> & { box: RefObject<HTMLDivElement | null>; sort
     count: rows.length,
     getScrollElement: () => box.current,
     estimateSize: () => height,
-    overscan: 6,
+    overscan: 4,
     initialRect: { width: 800, height: 800 },
   });
   const inSight = virtual.getVirtualItems();
