@@ -1,4 +1,16 @@
-//! What the host of a virtual machine takes of its processors for others.
+//! The processors: which of them does what, and what the host of a virtual machine takes of them for others.
+
+use std::process::Command;
+
+/// Leaves the first processor to the process that is measured, and the second to this one; whether that could be done.
+pub fn part(measured: u32) -> bool {
+    let put = |process: u32, processor: &str| {
+        let mut command = Command::new("taskset");
+        command.args(["--all-tasks", "--cpu-list", "--pid", processor]).arg(process.to_string());
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    put(measured, "0") && put(std::process::id(), "1")
+}
 
 /// Time of all processors so far, in ticks: all of it, and what the host took (proc_stat(5)).
 pub struct Ticks {
