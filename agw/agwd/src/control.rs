@@ -2,27 +2,29 @@
 //!
 //! Requests become jobs for the gateway's loop, so that every answer is of one moment.
 
+mod asked;
+mod keep;
 mod rules;
 
-use crate::events::EventLine;
 use crate::gateway::{Gateway, Job};
-use crate::{calls, cloud, convert, diagnose, packets, storage, subscribers, usage};
-use agw_subscribers::StoredSubscriber;
-use agw_types::{Command, ConfigDelta, Input, OperatorReply, SubscriberState};
+use crate::{calls, cloud, convert, diagnose, packets, subscribers, usage};
+use agw_types::{Command, SubscriberState};
 use anyhow::Context as _;
 use basalt_control_api::gateway::v1 as api;
 use basalt_control_api::gateway::v1::gateway_server::{Gateway as Service, GatewayServer};
 use basalt_ids::{Ebi, Imsi};
-use basalt_store::Batch;
-use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::pin::Pin;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::{BroadcastStream, ReceiverStream, UnixListenerStream};
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
+
+use asked::show_event;
+pub use keep::{Prepared, keep_with, prepare};
+use keep::{delete, import, keep, set_state};
 
 /// Serves until the process ends.
 ///
@@ -55,65 +57,12 @@ pub async fn serve(socket: &Path, jobs: mpsc::Sender<Job>) -> anyhow::Result<()>
 const MESSAGE: usize = 16 << 20;
 /// Most subscribers of one import.
 const IMPORT: usize = 1_000_000;
-/// More octets than a subscriber's record has without its name and with a few access points.
-const RECORD: usize = 384;
 const PAGE: u32 = 250;
 const MAX_PAGE: u32 = 1_000;
 
 #[derive(Debug, Clone)]
 struct Control {
     jobs: mpsc::Sender<Job>,
-}
-
-impl Control {
-    /// Runs `job` on the gateway's loop and waits for its result.
-    async fn run<T: Send + 'static>(&self, job: impl FnOnce(&mut Gateway) -> T + Send + 'static) -> Result<T, Status> {
-        self.later(move |gateway, done| {
-            // The client may have gone.
-            let _ = done.send(job(gateway));
-        })
-        .await
-    }
-
-    /// Like `run`, for a result that comes when something is durable.
-    async fn later<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Gateway, oneshot::Sender<T>) + Send + 'static,
-    ) -> Result<T, Status> {
-        let (done, wait) = oneshot::channel();
-        let job: Job = Box::new(move |gateway| job(gateway, done));
-        self.jobs.send(job).await.map_err(|_| Status::unavailable("agwd is stopping"))?;
-        wait.await.map_err(|_| Status::unavailable("agwd is stopping"))
-    }
-
-    /// Like `run`, with all counters read just before and what they say durable.
-    async fn counted<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Gateway) -> T + Send + 'static,
-    ) -> Result<T, Status> {
-        self.later(move |gateway, done| {
-            let answer = Box::new(move |gateway: &mut Gateway| {
-                // The client may have gone.
-                let _ = done.send(job(gateway));
-            });
-            usage::collect(gateway, Some(answer));
-        })
-        .await
-    }
-
-    async fn link(&self) -> Result<basalt_cloud_link::Handle, Status> {
-        let link = self.run(|gateway| gateway.managed.link().cloned()).await?;
-        link.ok_or_else(|| Status::unavailable("agwd is starting"))
-    }
-
-    async fn command(&self, command: Command) -> Result<Response<api::CommandResponse>, Status> {
-        let reply = self.run(move |gateway| gateway.command(command)).await?;
-        match reply.await.map_err(|_| Status::unavailable("agwd is stopping"))? {
-            OperatorReply::Started => Ok(Response::new(api::CommandResponse {})),
-            OperatorReply::NotFound => Err(Status::not_found("there is no such phone, session or base station")),
-            OperatorReply::Refused(reason) => Err(Status::failed_precondition(reason)),
-        }
-    }
 }
 
 fn imsi(text: &str) -> Result<Imsi, Status> {
@@ -524,215 +473,4 @@ impl Service for Control {
         });
         Ok(Response::new(Box::pin(past.chain(next))))
     }
-}
-
-impl Control {
-    async fn shown_link(&self, status: basalt_cloud_link::Status) -> Result<Response<api::OrchestratorLink>, Status> {
-        self.run(move |gateway| show_link(gateway, &status)).await.map(Response::new)
-    }
-}
-
-fn show_link(gateway: &Gateway, status: &basalt_cloud_link::Status) -> api::OrchestratorLink {
-    let not_in_force =
-        gateway.managed.not_in_force().take(basalt_cloud_sync::REFUSALS).map(|(key, reason)| api::NotInForce {
-            collection: key.collection.clone(),
-            name: key.name.clone(),
-            reason: reason.to_owned(),
-            pending: false,
-        });
-    let pending = gateway.managed.pending().map(|it| api::NotInForce {
-        collection: it.key.collection,
-        name: it.key.name,
-        reason: it.reason,
-        pending: true,
-    });
-    let (network, name) = status.identity.clone().unwrap_or_default();
-    api::OrchestratorLink {
-        network,
-        gateway: name,
-        connected: status.talking,
-        trouble: if status.talking { String::new() } else { status.trouble.clone() },
-        certified_until: status.certified_until,
-        items: gateway.managed.items().len() as u64,
-        not_in_force: not_in_force.chain(pending).collect(),
-    }
-}
-
-fn show_event(line: EventLine) -> api::Event {
-    api::Event {
-        unix_millis: line.unix_millis,
-        kind: line.kind.to_owned(),
-        imsi: line.imsi,
-        enb: line.enb,
-        text: line.text,
-        json: line.json,
-    }
-}
-
-/// A subscriber, checked and sealed.
-pub struct Prepared {
-    wanted: subscribers::Wanted,
-    stored: StoredSubscriber,
-}
-
-impl Prepared {
-    /// Whether it is what is kept already: the same keys, and the same of everything else.
-    pub fn is_same(&self, former: &StoredSubscriber) -> bool {
-        let (k, opc) = (former.k.clone(), former.opc.clone());
-        self.wanted.same_keys && StoredSubscriber { k, opc, ..self.stored.clone() } == *former
-    }
-}
-
-/// Checks and seals a subscriber.
-///
-/// # Errors
-/// What is wrong and what to do.
-pub fn prepare(
-    gateway: &Gateway,
-    request: &api::AddSubscriberRequest,
-    former: Option<&StoredSubscriber>,
-) -> Result<Prepared, String> {
-    let wanted = subscribers::read(request, former, &gateway.sealing, &gateway.effective.gateway.apns)?;
-    subscribers::apart(&wanted.subscriber.profile, gateway.stored.values())?;
-    let mut nonces = [[0; 24]; 2];
-    for nonce in &mut nonces {
-        getrandom::fill(nonce).map_err(|error| format!("the system gives no random numbers: {error}"))?;
-    }
-    let stored = StoredSubscriber::seal(&wanted.subscriber, &wanted.credentials, &gateway.sealing, nonces);
-    Ok(Prepared { wanted, stored })
-}
-
-/// Keeps subscribers that were given by hand; they are used, and `done` is called, when they are durable.
-fn keep(gateway: &mut Gateway, prepared: Vec<Prepared>, done: impl FnOnce() + Send + 'static) {
-    let mut batch = Batch::new();
-    for one in &prepared {
-        gateway.managed.changed_by_hand(one.stored.imsi(), &mut batch);
-    }
-    keep_with(gateway, batch, prepared, |_| done());
-}
-
-/// Keeps subscribers together with what `batch` holds; they are used, and `done` is called, when all is durable.
-pub fn keep_with(
-    gateway: &mut Gateway,
-    mut batch: Batch,
-    prepared: Vec<Prepared>,
-    done: impl FnOnce(&mut Gateway) + Send + 'static,
-) {
-    for one in &prepared {
-        storage::put_subscriber(&mut batch, &one.stored);
-    }
-    gateway.save(
-        batch,
-        Box::new(move |gateway| {
-            for Prepared { wanted, stored } in prepared {
-                let imsi = stored.imsi();
-                for apn in &stored.profile.apns {
-                    if let Some(address) = apn.static_address() {
-                        gateway.core.reserve_address(imsi, &apn.apn, address);
-                    }
-                }
-                let suspended = stored.state == SubscriberState::Suspended;
-                gateway.stored.insert(imsi, stored);
-                gateway.core.subscribers_mut().insert(wanted.subscriber, wanted.same_keys);
-                let change =
-                    if suspended { ConfigDelta::SubscriberGone { imsi } } else { ConfigDelta::Subscriber { imsi } };
-                gateway.step(Input::Config(Box::new(change)));
-            }
-            done(gateway);
-        }),
-    );
-}
-
-fn import(
-    gateway: &mut Gateway,
-    rows: &[api::AddSubscriberRequest],
-    dry_run: bool,
-    done: oneshot::Sender<Option<api::ImportSubscribersResponse>>,
-) {
-    let mut response = api::ImportSubscribersResponse::default();
-    let mut prepared = Vec::with_capacity(rows.len());
-    let mut seen: BTreeMap<Imsi, u32> = BTreeMap::new();
-    for (row, request) in (1_u32..).zip(rows) {
-        let imsi = request.subscriber.as_ref().and_then(|s| s.imsi.parse::<Imsi>().ok());
-        let former = imsi.and_then(|imsi| gateway.stored.get(&imsi));
-        let outcome = match imsi.and_then(|imsi| seen.insert(imsi, row)) {
-            Some(first) => Err(format!("the same IMSI is in row {first}; remove one of them")),
-            None => prepare(gateway, request, former).and_then(|one| {
-                let others = prepared.iter().map(|other: &Prepared| &other.stored);
-                subscribers::apart(&one.stored.profile, others).map(|()| one)
-            }),
-        };
-        match outcome {
-            Ok(one) => {
-                response.imported += u32::from(former.is_none());
-                response.replaced += u32::from(former.is_some());
-                prepared.push(one);
-            }
-            Err(message) => response.errors.push(api::RowError { row, message }),
-        }
-    }
-    if !response.errors.is_empty() {
-        (response.imported, response.replaced) = (0, 0);
-    }
-    if dry_run || !response.errors.is_empty() || prepared.is_empty() {
-        let _ = done.send(Some(response));
-        return;
-    }
-    // Names are the only part of a record whose length a client chooses.
-    let octets: usize = prepared.iter().map(|one| RECORD + one.stored.name.len()).sum();
-    if octets > storage::LARGEST_BATCH {
-        let _ = done.send(None);
-        return;
-    }
-    keep(gateway, prepared, move || {
-        let _ = done.send(Some(response));
-    });
-}
-
-fn set_state(
-    gateway: &mut Gateway,
-    imsi: Imsi,
-    state: SubscriberState,
-    done: oneshot::Sender<Option<api::Subscriber>>,
-) {
-    let Some(stored) = gateway.stored.get_mut(&imsi) else {
-        let _ = done.send(None);
-        return;
-    };
-    stored.state = state;
-    let shown = subscribers::show(stored);
-    let mut batch = Batch::new();
-    storage::put_subscriber(&mut batch, stored);
-    gateway.managed.changed_by_hand(imsi, &mut batch);
-    gateway.save(
-        batch,
-        Box::new(move |gateway| {
-            gateway.core.subscribers_mut().set_state(imsi, state);
-            let change = match state {
-                SubscriberState::Active => ConfigDelta::Subscriber { imsi },
-                SubscriberState::Suspended => ConfigDelta::SubscriberGone { imsi },
-            };
-            gateway.step(Input::Config(Box::new(change)));
-            let _ = done.send(Some(shown));
-        }),
-    );
-}
-
-fn delete(gateway: &mut Gateway, imsi: Imsi, done: oneshot::Sender<Option<bool>>) {
-    if gateway.stored.remove(&imsi).is_none() {
-        let _ = done.send(None);
-        return;
-    }
-    let was_attached = convert::is_attached(gateway, imsi);
-    let mut batch = Batch::new();
-    storage::delete_subscriber(&mut batch, imsi);
-    gateway.managed.changed_by_hand(imsi, &mut batch);
-    gateway.save(
-        batch,
-        Box::new(move |gateway| {
-            gateway.core.subscribers_mut().remove(imsi);
-            gateway.step(Input::Config(Box::new(ConfigDelta::SubscriberGone { imsi })));
-            let _ = done.send(Some(was_attached));
-        }),
-    );
 }
