@@ -1,25 +1,29 @@
 //! What can be said on the command line.
 
 mod feg;
+mod place;
 mod release;
 mod request;
 mod rollout;
+mod rule;
 mod subscriber;
+mod trace;
 mod up;
 mod what;
 
-use crate::contexts::{Contexts, key_of};
-use crate::error::{Error, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) use feg::FegCommand;
+pub(crate) use place::Where;
 pub(crate) use release::*;
 pub(crate) use request::*;
 pub(crate) use rollout::*;
+pub(crate) use rule::{Rule, SetRule};
 pub(crate) use subscriber::*;
+pub(crate) use trace::{Trace, TraceCall};
 pub(crate) use up::Up;
 pub(crate) use what::What;
 
@@ -40,107 +44,6 @@ pub(crate) struct Cli {
     pub(crate) output: Format,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Whom commands are for.
-#[derive(Args)]
-pub(crate) struct Where {
-    /// A gateway's control socket; the context's, or that of this machine's gateway
-    #[arg(
-        long,
-        global = true,
-        value_name = "PATH",
-        env = "BASALT_SOCKET",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
-    pub(crate) socket: Option<PathBuf>,
-    /// Context to use: see `basalt context`
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        env = "BASALT_CONTEXT",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
-    pub(crate) context: Option<String>,
-    /// An orchestrator's REST interface
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "BASALT_ORCHESTRATOR",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
-    pub(crate) orchestrator: Option<String>,
-    /// Network of the orchestrator
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        env = "BASALT_NETWORK",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
-    pub(crate) network: Option<String>,
-    /// API key or session for the orchestrator; better given by the environment or a context
-    #[arg(
-        long,
-        global = true,
-        value_name = "KEY",
-        env = "BASALT_API_KEY",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
-    pub(crate) api_key: Option<String>,
-    /// File with the API key
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "BASALT_API_KEY_FILE",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
-    pub(crate) api_key_file: Option<PathBuf>,
-    /// File of authorities (PEM) that an orchestrator's certificate must come from; the system's, when absent
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "BASALT_CA",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
-    pub(crate) ca: Option<PathBuf>,
-    /// File of contexts, in place of basalt/contexts.toml in the user's configuration folder
-    #[arg(long, global = true, value_name = "FILE", env = "BASALT_CONTEXTS", hide_env_values = true, hide = true)]
-    pub(crate) contexts: Option<PathBuf>,
-}
-
-impl Where {
-    /// The API key that is said, or that a file holds which is.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub(crate) fn api_key(&self) -> Result<Option<String>> {
-        match (&self.api_key, &self.api_key_file) {
-            (None, Some(file)) => key_of(file).map(Some),
-            (key, _) => Ok(key.clone()),
-        }
-    }
-
-    /// The file of contexts.
-    ///
-    /// # Errors
-    /// It was not named, and the user has no home.
-    pub(crate) fn contexts_path(&self) -> Result<PathBuf> {
-        self.contexts.clone().or_else(Contexts::usual_path).ok_or_else(|| {
-            Error::usage("there is no home folder for the file of contexts", "name one by BASALT_CONTEXTS")
-        })
-    }
 }
 
 /// Form of the answer.
@@ -471,156 +374,6 @@ pub(crate) enum Describe {
     /// An orchestrator's object: its kind and name.
     #[command(external_subcommand)]
     Object(Vec<String>),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Trace {
-    /// Signalling of one phone (also before it appears), one base station or a whole gateway: S1AP, deciphered NAS, Diameter
-    #[command(after_help = CALL_HELP)]
-    Call(Box<TraceCall>),
-    /// A phone's packets in its tunnel and outside, in both directions, for Wireshark and tshark
-    Ue {
-        /// The phone's subscriber
-        imsi: String,
-        /// The file, in the pcapng format
-        #[arg(long, short, value_name = "FILE")]
-        write: PathBuf,
-        /// Octets of each packet that are kept
-        #[arg(long, short, value_name = "OCTETS", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(64..=2000))]
-        snap: u32,
-        /// Stop after so many packets
-        #[arg(long, short = 'n', value_name = "N")]
-        count: Option<u64>,
-        /// Stop after so many seconds
-        #[arg(long, short = 't', value_name = "SECONDS")]
-        time: Option<u64>,
-    },
-}
-
-/// What `basalt trace call` says besides its options.
-const CALL_HELP: &str = "\
-Keys, expected answers and passwords are zeroed in all that it gives. Ask a gateway, or by --orchestrator and --network all gateways
-and federation gateways of a network at once.
-
-Examples:
-  basalt trace call 001010000000001 -f
-  basalt trace call 001010000000001 -w phone.pcapng -t 60 --packets
-  basalt trace call --enb 001-01/0x19b -w cell.pcapng --ladder cell.json";
-
-#[derive(Args)]
-pub(crate) struct TraceCall {
-    /// The phone's subscriber
-    #[arg(required_unless_present_any = ["enb", "all"], conflicts_with_all = ["enb", "all"])]
-    pub(crate) imsi: Option<String>,
-    /// All of one base station, by its identity
-    #[arg(long, value_name = "ID", conflicts_with = "all")]
-    pub(crate) enb: Option<String>,
-    /// All of the gateway; of this one, where an orchestrator is asked
-    #[arg(long, value_name = "GATEWAY", num_args = 0..=1, default_missing_value = "")]
-    pub(crate) all: Option<String>,
-    /// The capture, in the pcapng format
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) write: Option<PathBuf>,
-    /// The phone's own packets in the same capture, by their headers in the tunnel; of more than 100 a second the first ones. At a gateway
-    #[arg(long, requires_all = ["write", "imsi"])]
-    pub(crate) packets: bool,
-    /// The ladder, decoded, as JSON
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ladder: Option<PathBuf>,
-    /// Print messages as they come, also when they are written
-    #[arg(long, short)]
-    pub(crate) follow: bool,
-    /// Stop after so many messages
-    #[arg(long, short = 'n', value_name = "N")]
-    pub(crate) count: Option<usize>,
-    /// Stop after so many seconds; through an orchestrator 60, unless it is said
-    #[arg(long, short = 't', value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub(crate) time: Option<u64>,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Rule {
-    /// Give a subscriber a rule, in place of one of the same name; the phone's session has it at once
-    #[command(after_help = RULE_HELP)]
-    Set(Box<SetRule>),
-    /// Take a rule from a subscriber and its session
-    Remove {
-        /// Whose
-        imsi: String,
-        /// The rule's name
-        name: String,
-        /// Access point; that of the first session by default
-        #[arg(long)]
-        apn: Option<String>,
-        /// Only from the session that there is now
-        #[arg(long)]
-        session_only: bool,
-    },
-    /// List a subscriber's rules: in force, and kept for later sessions
-    List {
-        /// Whose
-        imsi: String,
-    },
-}
-
-const RULE_HELP: &str = "\
-A flow is words in any order: uplink, downlink or both; tcp, udp, icmp, ... or protocol N; remote ADDRESS/BITS; remote-port A-B;
-local-port A-B; tos VALUE/MASK. A name without anything else is a rule of the gateway's configuration.
-
-basalt rule set 001010000000001 voice --flow \"both udp remote 192.0.2.10 remote-port 4000-4999\" --qci 1 --gbr-uplink 64000 --gbr-downlink 64000
-basalt rule set 001010000000001 no-telnet --flow \"both tcp remote-port 23\" --gate closed";
-
-#[derive(Args)]
-pub(crate) struct SetRule {
-    /// Whose
-    pub(crate) imsi: String,
-    /// The rule's name
-    pub(crate) name: String,
-    /// A flow, in quotes; as often as needed
-    #[arg(long = "flow", value_name = "FLOW")]
-    pub(crate) flows: Vec<String>,
-    /// Lower is looked at first, 1 to 255; 100 by default
-    #[arg(long)]
-    pub(crate) precedence: Option<u32>,
-    /// Which directions may pass: open, closed, uplink or downlink
-    #[arg(long)]
-    pub(crate) gate: Option<String>,
-    /// QCI of a bearer of its own; the default bearer by default
-    #[arg(long)]
-    pub(crate) qci: Option<u32>,
-    /// Priority of that bearer, 1 (highest) to 15; 8 by default
-    #[arg(long)]
-    pub(crate) priority: Option<u32>,
-    /// It may take the place of less important bearers
-    #[arg(long)]
-    pub(crate) may_preempt: bool,
-    /// No more important bearer may take its place
-    #[arg(long)]
-    pub(crate) not_preemptable: bool,
-    /// Highest rate from the phone, bit/s
-    #[arg(long)]
-    pub(crate) mbr_uplink: Option<u64>,
-    /// Highest rate to the phone, bit/s
-    #[arg(long)]
-    pub(crate) mbr_downlink: Option<u64>,
-    /// Guaranteed rate from the phone, bit/s
-    #[arg(long)]
-    pub(crate) gbr_uplink: Option<u64>,
-    /// Guaranteed rate to the phone, bit/s
-    #[arg(long)]
-    pub(crate) gbr_downlink: Option<u64>,
-    /// Rating group
-    #[arg(long)]
-    pub(crate) rating_group: Option<u32>,
-    /// Usage monitoring key
-    #[arg(long)]
-    pub(crate) monitoring_key: Option<u32>,
-    /// Access point; that of the first session by default
-    #[arg(long)]
-    pub(crate) apn: Option<String>,
-    /// Only for the session that there is now
-    #[arg(long)]
-    pub(crate) session_only: bool,
 }
 
 #[derive(Subcommand)]
