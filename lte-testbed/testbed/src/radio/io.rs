@@ -1,21 +1,24 @@
 //! The site's input and output: SCTP, GTP-U and TUN devices.
 
 mod devices;
+mod link;
+mod packets;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use basalt_ids::{Ebi, Teid};
 use basalt_sansio::Time;
-use basalt_sctp::{Backend, CloseReason, Config, Event, Message, SctpAssociation, SctpReceiver, SctpSender, ppid};
-use testbed_ran::gtpu::{self, Received};
-use testbed_ran::{Downlink, PhoneId};
+use basalt_sctp::{Backend, Message, SctpSender, ppid};
+use testbed_ran::gtpu;
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
+
+use link::{cannot_bind, drain, keep_associated, receive_gtpu, stream};
 
 use super::app::App;
 use super::site::{Site, SiteEffect, Told};
@@ -380,48 +383,6 @@ impl Io {
         }
     }
 
-    /// A packet of a phone: into its tunnel, or kept while the phone asks for bearers.
-    pub fn send_packet(&mut self, phone: usize, packet: &[u8]) {
-        if self.forward(phone, packet) {
-            return;
-        }
-        let queue = self.waiting.entry(phone).or_default();
-        if queue.len() < MOST_WAITING {
-            queue.push_back(packet.to_vec());
-        } else {
-            self.traffic.lost += 1;
-        }
-        self.phone(phone, testbed_ue::Input::UplinkData);
-    }
-
-    fn forward(&mut self, phone: usize, packet: &[u8]) -> bool {
-        let now = self.now();
-        let Some(ebi) = self.site.bearer_for(phone, packet) else { return false };
-        let Some((address, bearer)) = self.site.uplink(now, phone, ebi) else { return false };
-        let Some(socket) = self.sockets.get(&address) else { return false };
-        self.scratch.clear();
-        self.scratch.extend_from_slice(&gtpu::packet_header(bearer.uplink, packet.len()));
-        self.scratch.extend_from_slice(packet);
-        let gateway = SocketAddr::V4(SocketAddrV4::new(bearer.gateway, gtpu::PORT));
-        // A full socket buffer loses the packet, as a full queue of a radio would.
-        if socket.try_send_to(&self.scratch, gateway).is_ok() {
-            self.traffic.uplink_packets += 1;
-            self.traffic.uplink_octets += packet.len() as u64;
-            if let Some(app) = self.apps.get_mut(&phone) {
-                app.octets_sent += packet.len() as u64;
-            }
-        } else {
-            self.traffic.lost += 1;
-        }
-        true
-    }
-
-    fn send_waiting(&mut self, phone: usize) {
-        for packet in self.waiting.remove(&phone).unwrap_or_default() {
-            self.forward(phone, &packet);
-        }
-    }
-
     /// Lets the base stations' sockets throw user packets away that come in tunnels, or no more; GTP-U signalling is taken all the same.
     ///
     /// # Errors
@@ -472,193 +433,4 @@ impl Io {
         self.send_packet(phone, &packet);
         true
     }
-
-    fn gtpu(&mut self, address: Ipv4Addr, octets: &[u8], peer: SocketAddr) {
-        let reply = match gtpu::receive(octets) {
-            Some(Received::Packet { teid, packet }) => return self.packet_for_phone(address, teid, packet, peer),
-            Some(Received::EchoRequest { sequence }) => Some(gtpu::echo_response(sequence)),
-            Some(Received::EchoResponse { sequence }) => self.see(GtpuSeen::Echo(sequence)),
-            Some(Received::ErrorIndication { teid, .. }) => self.see(GtpuSeen::ErrorIndication(teid)),
-            Some(Received::EndMarker(teid)) => {
-                let now = self.now();
-                self.site.end_marker(now, address, teid);
-                self.pump();
-                self.see(GtpuSeen::EndMarker(teid))
-            }
-            Some(Received::Other(_)) | None => None,
-        };
-        if let (Some(reply), Some(socket)) = (reply, self.sockets.get(&address)) {
-            let _ = socket.try_send_to(&reply, peer);
-        }
-    }
-
-    fn see(&mut self, seen: GtpuSeen) -> Option<Vec<u8>> {
-        self.gtpu_seen.push(seen);
-        None
-    }
-
-    fn packet_for_phone(&mut self, address: Ipv4Addr, teid: Teid, packet: &[u8], peer: SocketAddr) {
-        let now = self.now();
-        match self.site.downlink(now, address, teid, packet) {
-            Downlink::Phone(PhoneId(phone), ebi) => self.packet_arrives(phone as usize, ebi, packet),
-            Downlink::Onward(to, teid) => {
-                self.send_tunnelled(address, to, &gtpu::packet_header(teid, packet.len()), packet);
-            }
-            Downlink::Kept => {}
-            Downlink::Lost => self.traffic.lost += 1,
-            Downlink::Unknown => {
-                self.traffic.unknown_tunnel += 1;
-                if let Some(socket) = self.sockets.get(&address) {
-                    let _ = socket.try_send_to(&gtpu::error_indication(teid, address), (peer.ip(), gtpu::PORT).into());
-                }
-            }
-        }
-    }
-
-    /// A base station sends a GTP-U message to another one, or to the gateway for it.
-    fn send_tunnelled(&mut self, from: Ipv4Addr, to: Ipv4Addr, header: &[u8], packet: &[u8]) {
-        let Some(socket) = self.sockets.get(&from) else { return };
-        self.scratch.clear();
-        self.scratch.extend_from_slice(header);
-        self.scratch.extend_from_slice(packet);
-        if socket.try_send_to(&self.scratch, SocketAddr::V4(SocketAddrV4::new(to, gtpu::PORT))).is_err() {
-            self.traffic.lost += 1;
-        }
-    }
-
-    fn packet_arrives(&mut self, phone: usize, ebi: Ebi, packet: &[u8]) {
-        let now = self.now();
-        *self.by_bearer.entry((phone, ebi)).or_default() += 1;
-        self.traffic.downlink_packets += 1;
-        self.traffic.downlink_octets += packet.len() as u64;
-        if self.tuns.contains_key(&phone) {
-            return self.packet_for_device(phone, packet);
-        }
-        if let Some(reply) = self.app(phone).receive(now, packet) {
-            self.send_packet(phone, &reply);
-        }
-    }
-
-    fn link_up(&mut self, enb: usize, sender: SctpSender) {
-        if let Some(link) = self.links.get_mut(enb) {
-            *link = Link { sender: Some(sender), stop: link.stop.clone(), late: link.late, ..Link::default() };
-        }
-        self.enb(enb, testbed_ran::Input::LinkUp);
-    }
-
-    fn link_down(&mut self, enb: usize, why: String) {
-        let Some(link) = self.links.get_mut(enb) else { return };
-        *link = Link { closed: Some(why), stop: link.stop.clone(), late: link.late, ..Link::default() };
-        self.enb(enb, testbed_ran::Input::LinkDown);
-    }
-
-    fn association_event(&mut self, enb: usize, event: Event) -> Option<CloseReason> {
-        match event {
-            Event::Message(message) => {
-                let now = self.now();
-                self.site.at_enb(now, enb, testbed_ran::Input::S1ap(message.payload.to_vec()));
-                None
-            }
-            Event::Restarted => {
-                let now = self.now();
-                self.site.at_enb(now, enb, testbed_ran::Input::LinkRestarted);
-                None
-            }
-            Event::PathChange(_) => None,
-            Event::Closed(reason) => Some(reason),
-        }
-    }
-}
-
-/// Stream 0 for the interface, the others for phones (TS 36.412 §7).
-fn stream(sender: &SctpSender, ue: Option<u32>) -> u16 {
-    let streams = sender.info().peer.out_streams;
-    match ue {
-        Some(ue) if streams > 1 => 1 + (ue % u32::from(streams - 1)) as u16,
-        _ => 0,
-    }
-}
-
-async fn keep_associated(io: Rc<RefCell<Io>>, enb: usize, address: Ipv4Addr, plane: Plane) {
-    const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
-    loop {
-        let mut config = Config::client([address.into()]).with_backend(plane.backend);
-        config.remote_udp_port = plane.remote_udp_port;
-        config.threading = basalt_sctp::Threading::CallerLocalSet;
-        // Fewer than any MME grants by default: one that answers on the stream a message came on can do so.
-        config.out_streams = 8;
-        config.rto.initial = std::time::Duration::from_millis(500);
-        let why = match SctpAssociation::connect(config, &[plane.mme]).await {
-            Ok(association) => {
-                let (sender, receiver) = association.split();
-                io.borrow_mut().link_up(enb, sender);
-                serve_association(&io, enb, receiver).await.to_string()
-            }
-            Err(error) => error.to_string(),
-        };
-        io.borrow_mut().link_down(enb, why);
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-async fn serve_association(io: &Rc<RefCell<Io>>, enb: usize, mut receiver: SctpReceiver) -> CloseReason {
-    let mut events = Vec::with_capacity(BATCH);
-    loop {
-        receiver.recv_many(&mut events, BATCH).await;
-        let mut io = io.borrow_mut();
-        let mut closed = None;
-        for event in events.drain(..) {
-            closed = closed.or(io.association_event(enb, event));
-        }
-        io.pump();
-        if let Some(reason) = closed {
-            return reason;
-        }
-    }
-}
-
-/// Sends what found the association full or is late, waiting for its time and for room.
-async fn drain(io: Rc<RefCell<Io>>, enb: usize, sender: SctpSender) {
-    loop {
-        let next = {
-            let mut io = io.borrow_mut();
-            let Some(link) = io.links.get_mut(enb) else { return };
-            let next = link.overflow.pop_front();
-            link.draining = next.is_some();
-            next
-        };
-        match next {
-            Some((due, message)) => {
-                tokio::time::sleep_until(due).await;
-                if sender.send(message).await.is_err() {
-                    return;
-                }
-            }
-            None => return,
-        }
-    }
-}
-
-async fn receive_gtpu(io: Rc<RefCell<Io>>, address: Ipv4Addr, socket: Rc<UdpSocket>) {
-    let mut buffer = vec![0; 65536];
-    while socket.readable().await.is_ok() {
-        let mut io = io.borrow_mut();
-        for _ in 0..BATCH {
-            match socket.try_recv_from(&mut buffer) {
-                Ok((length, peer)) => io.gtpu(address, &buffer[..length], peer),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                // The ICMP answer to an earlier datagram.
-                Err(_) => {}
-            }
-        }
-    }
-}
-
-/// Two causes that are everybody's, and what helps.
-fn cannot_bind(address: Ipv4Addr) -> String {
-    format!(
-        "a base station cannot have {address} port {} (in use: another testbed command has it, choose others by --first-enb; \
-         not available: no interface has that address, see --enb-address)",
-        gtpu::PORT
-    )
 }

@@ -3,19 +3,18 @@
 //! A scenario is a text of one sentence per line. What stands behind `#` is for people; the first such line is its title.
 //! Sentences that describe the world come first (`subscribers 10`, `ue 1 has wrong key`), then what is done and expected.
 
+mod actions;
 mod paths;
+mod words;
 
-use std::time::Duration;
-
-use basalt_ids::{Plmn, Tac};
-use testbed_ue::{AkaFault, Misdeed, Mutation, Timer, Uplink};
+use basalt_ids::Tac;
 
 use basalt_nas::ie::PdnType;
 
-use super::script::{
-    Comparison, EnbAction, Expectation, GatewayAction, HandedOver, HomeAction, PhoneAction, PhoneState, Phones, Place,
-    Script, Setup, Step, Trait,
-};
+use super::script::{Comparison, Expectation, HandedOver, HomeAction, PhoneState, Place, Script, Setup, Step, Trait};
+
+use actions::{enb_action, gateway_action, home_action, phone_action};
+use words::{access_point, algorithm, bits, duration, index, limit, network, number, numbers, one, several, timer_of};
 
 /// A line that is no sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +32,6 @@ impl std::fmt::Display for ParseError {
 }
 
 impl std::error::Error for ParseError {}
-
-/// Longest wait of an expectation that names none.
-const DEFAULT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Reads a scenario.
 ///
@@ -273,139 +269,6 @@ fn place(words: &[&str]) -> Sentence<Place> {
     }
 }
 
-/// DSR-Flags: PDN subscription contexts are withdrawn (TS 29.272 §7.3.25).
-const WITHDRAWN_CONTEXTS: u32 = 1 << 3;
-
-fn home_action(words: &[&str]) -> Sentence<HomeAction> {
-    Ok(match words {
-        ["behaves", rest @ ..] if !rest.is_empty() => HomeAction::Behaves(rest.join(" ")),
-        ["cancels", "ue", phone, "in", "vain"] => HomeAction::CancelsInVain(index(phone)?),
-        ["cancels", "ue", phone, "by", "type", kind @ ..] => {
-            HomeAction::Orders("clr".to_owned(), index(phone)?, kind.join(" "))
-        }
-        ["gives", "ue", phone, "rates", up, down] => {
-            HomeAction::Orders("idr".to_owned(), index(phone)?, format!("{up} {down}"))
-        }
-        ["waits", "for", "ue", phone] => HomeAction::Orders("await".to_owned(), index(phone)?, String::new()),
-        ["withdraws", "context", context, "from", "ue", phone] => {
-            let context: u32 = number(context)?;
-            HomeAction::Orders("dsr".to_owned(), index(phone)?, format!("{WITHDRAWN_CONTEXTS} {context}"))
-        }
-        ["has", "lost", "its", "memory"] => HomeAction::Resets,
-        ["dies"] => HomeAction::Dies,
-        ["returns"] => HomeAction::Returns,
-        _ => return Err(format!("that cannot happen to the home network: {}", words.join(" "))),
-    })
-}
-
-fn enb_action(words: &[&str]) -> Sentence<EnbAction> {
-    Ok(match words {
-        ["connects"] => EnbAction::Connects,
-        ["disconnects"] => EnbAction::Disconnects,
-        ["aborts"] => EnbAction::Aborts,
-        ["resets"] => EnbAction::Resets,
-        ["resets", "ue", phone] => EnbAction::ResetsPhones(one(phone)?),
-        ["resets", "ues", first, "to", last] => EnbAction::ResetsPhones(several(first, last)?),
-        ["updates", "area", "to", tac] => EnbAction::UpdatesArea(Tac(number(tac)?)),
-        ["sends", octets] => EnbAction::Sends(hex(octets)?, None),
-        ["sends", octets, "about", "ue", phone] => EnbAction::Sends(hex(octets)?, Some(index(phone)?)),
-        ["sends", "gtpu", octets] => EnbAction::SendsGtpu(hex(octets)?),
-        ["refuses", "contexts"] => EnbAction::RefusesContexts,
-        ["ignores", "contexts"] => EnbAction::IgnoresContexts,
-        ["signals", late, "late"] => EnbAction::SignalsLate(duration(late)?),
-        ["ignores", "releases"] => EnbAction::IgnoresReleases,
-        ["refuses", "handovers"] => EnbAction::RefusesHandovers,
-        ["ignores", "handovers"] => EnbAction::IgnoresHandovers,
-        ["ignores", "pages"] => EnbAction::IgnoresPages,
-        ["cannot", "deliver"] => EnbAction::CannotDeliver,
-        ["loses", "downlink"] => EnbAction::LosesDownlink,
-        ["babbles", count, "times", "from", "seed", seed] => EnbAction::Babbles(number(count)?, number(seed)?),
-        ["behaves"] => EnbAction::Behaves,
-        _ => return Err(format!("a base station cannot do that: {}", words.join(" "))),
-    })
-}
-
-fn phone_action(words: &[&str]) -> Sentence<PhoneAction> {
-    Ok(match words {
-        ["attaches" | "attach"] => PhoneAction::Attaches,
-        ["attaches" | "attach", "by", "imsi"] => PhoneAction::AttachesByImsi,
-        ["detaches" | "detach"] => PhoneAction::Detaches,
-        ["switches" | "switch", "off"] => PhoneAction::SwitchesOff,
-        ["loses" | "lose", "power"] => PhoneAction::LosesPower,
-        ["goes" | "go", "idle"] => PhoneAction::GoesIdle,
-        ["loses" | "lose", "radio"] => PhoneAction::LosesRadio,
-        ["pings" | "ping"] => PhoneAction::Pings(1),
-        ["pings" | "ping", count, "times"] => PhoneAction::Pings(number(count)?),
-        ["pings" | "ping", count, "times", "over", "IPv6"] => PhoneAction::Pings6(number(count)?),
-        ["updates" | "update"] => PhoneAction::Updates(false),
-        ["updates" | "update", "with", "bearers"] => PhoneAction::Updates(true),
-        ["moves" | "move", "to", "enb", enb] => PhoneAction::MovesTo(index(enb)?),
-        ["is", "handed", "over", "to", "enb", enb, rest @ ..] => {
-            PhoneAction::IsHandedOver(HandedOver { to: index(enb)?, direct: directly(rest)? })
-        }
-        ["stays"] => PhoneAction::Stays,
-        ["connects", "to", apn] => PhoneAction::ConnectsTo(access_point(apn)?),
-        ["disconnects", "bearer", ebi] => PhoneAction::DisconnectsBearer(number(ebi)?),
-        ["forgets", "keys"] => PhoneAction::ForgetsKeys,
-        ["invents", "guti"] => PhoneAction::InventsGuti,
-        ["is", "ahead", "in", "sequence"] => PhoneAction::IsAheadInSequence,
-        ["finds", "mac", "failure", count, "times"] => PhoneAction::Card(AkaFault::MacFailure, number(count)?),
-        ["finds", "synch", "failure", count, "times"] => PhoneAction::Card(AkaFault::SynchFailure, number(count)?),
-        ["forges", "resync", count, "times"] => PhoneAction::Card(AkaFault::ForgedResync, number(count)?),
-        ["behaves" | "behave"] => PhoneAction::Behaves,
-        [verb, message, rest @ ..] => misbehaviour(verb, message, rest, words)?,
-        _ => return Err(format!("a phone cannot do that: {}", words.join(" "))),
-    })
-}
-
-/// `withholds attach-complete`, `mutates identity-response from seed 7`, … with `N times` or `always` behind.
-fn misbehaviour(verb: &str, message: &str, rest: &[&str], words: &[&str]) -> Sentence<PhoneAction> {
-    let cannot = || format!("a phone cannot do that: {}", words.join(" "));
-    let message = Uplink::from_name(message).ok_or_else(cannot)?;
-    let (misdeed, rest) = match (verb, rest) {
-        ("withholds", rest) => (Misdeed::Silence, rest),
-        ("unprotects", rest) => (Misdeed::Plain, rest),
-        ("spoils", rest) => (Misdeed::WrongMac, rest),
-        ("doubles", rest) => (Misdeed::Twice, rest),
-        ("replays", rest) => (Misdeed::Replay, rest),
-        ("falsifies", rest) => (Misdeed::WrongRes, rest),
-        ("mutates", ["from", "seed", seed, rest @ ..]) => (Misdeed::Mutate(Mutation { seed: number(seed)? }), rest),
-        ("damages", ["from", "seed", seed, rest @ ..]) => {
-            (Misdeed::MutateProtected(Mutation { seed: number(seed)? }), rest)
-        }
-        _ => return Err(cannot()),
-    };
-    let times = match rest {
-        [] => 1,
-        ["always"] => 0,
-        [count, "times"] => number(count)?,
-        _ => return Err(cannot()),
-    };
-    Ok(PhoneAction::Misbehaves(message, misdeed, times))
-}
-
-fn gateway_action(words: &[&str]) -> Sentence<GatewayAction> {
-    Ok(match words {
-        ["is", "killed"] => GatewayAction::Killed,
-        ["starts"] => GatewayAction::Starts,
-        ["stops"] => GatewayAction::Stops,
-        ["detaches", "ue", phone] => GatewayAction::Detaches(index(phone)?, false),
-        ["detaches", "ue", phone, "to", "reattach"] => GatewayAction::Detaches(index(phone)?, true),
-        ["pages", "ue", phone] => GatewayAction::Pages(index(phone)?),
-        ["suspends", "ue", phone] => GatewayAction::Suspends(index(phone)?, true),
-        ["resumes", "ue", phone] => GatewayAction::Suspends(index(phone)?, false),
-        ["deletes", "ue", phone] => GatewayAction::Deletes(index(phone)?),
-        ["sets", "rule", "for", "ue", phone, rest @ ..] if !rest.is_empty() => {
-            GatewayAction::SetsRule(index(phone)?, quoted(rest)?)
-        }
-        ["bounds", "ue", phone, "to", octets, "octets"] => GatewayAction::Bounds(index(phone)?, number(octets)?),
-        ["gives", "ue", phone, octets, "octets", "more"] => GatewayAction::TopsUp(index(phone)?, number(octets)?),
-        ["removes", "rule", name, "from", "ue", phone] => GatewayAction::RemovesRule(index(phone)?, (*name).to_owned()),
-        ["resets", "enb", enb] => GatewayAction::ResetsEnb(index(enb)?),
-        _ => return Err(format!("that cannot happen to the gateway: {}", words.join(" "))),
-    })
-}
-
 fn expectation(words: &[&str]) -> Sentence<Expectation> {
     Ok(match words {
         ["enb", enb, "in", "service"] => Expectation::EnbInService(index(enb)?),
@@ -502,121 +365,17 @@ fn directly(words: &[&str]) -> Sentence<bool> {
     }
 }
 
-/// Takes `within TIME` from the end.
-fn limit<'a>(words: &'a [&'a str]) -> Sentence<(&'a [&'a str], Duration)> {
-    match words {
-        [rest @ .., "within", time] => Ok((rest, duration(time)?)),
-        rest => Ok((rest, DEFAULT_LIMIT)),
-    }
-}
-
 fn unknown(sentence: &str) -> String {
     format!("{sentence:?} is no sentence; see the other scenarios")
 }
 
-/// Words, those between quotation marks together.
-fn quoted(words: &[&str]) -> Sentence<Vec<String>> {
-    let text = words.join(" ");
-    let mut all = Vec::new();
-    for (at, part) in text.split('"').enumerate() {
-        if at % 2 == 1 {
-            all.push(part.to_owned());
-        } else {
-            all.extend(part.split_whitespace().map(str::to_owned));
-        }
-    }
-    if text.matches('"').count() % 2 == 1 { Err(format!("a quotation mark is missing: {text}")) } else { Ok(all) }
-}
-
-fn number<T: std::str::FromStr>(word: &str) -> Sentence<T> {
-    word.parse().map_err(|_| format!("{word:?} is not a number that fits here"))
-}
-
-fn numbers<T: std::str::FromStr>(words: &[&str]) -> Sentence<Vec<T>> {
-    match words {
-        [] => Err("at least one number is missing".to_owned()),
-        words => words.iter().map(|word| number(word)).collect(),
-    }
-}
-
-/// Things are counted from 1.
-fn index(word: &str) -> Sentence<usize> {
-    match number(word)? {
-        number @ 1..=1000 => Ok(number),
-        _ => Err(format!("{word} is not from 1 to 1000")),
-    }
-}
-
-fn one(word: &str) -> Sentence<Phones> {
-    let index = index(word)?;
-    Ok(Phones { first: index, last: index })
-}
-
-fn several(first: &str, last: &str) -> Sentence<Phones> {
-    let phones = Phones { first: index(first)?, last: index(last)? };
-    if phones.first > phones.last { Err(format!("{first} to {last} is nobody")) } else { Ok(phones) }
-}
-
-fn network(word: &str) -> Sentence<Plmn> {
-    word.parse().map_err(|error| format!("{word} is no network: {error}"))
-}
-
-fn access_point(word: &str) -> Sentence<basalt_ids::Apn> {
-    word.parse().map_err(|error| format!("{word} is no access point: {error}"))
-}
-
-/// `2s`, `500ms`, `3m`.
-fn duration(word: &str) -> Sentence<Duration> {
-    let wrong = || format!("{word} is no time such as 2s, 500ms or 3m");
-    let split = word.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (amount, unit) = word.split_at(split);
-    let amount: u64 = amount.parse().map_err(|_| wrong())?;
-    match unit {
-        "ms" => Ok(Duration::from_millis(amount)),
-        "s" => Ok(Duration::from_secs(amount)),
-        "m" => Ok(Duration::from_secs(amount * 60)),
-        _ => Err(wrong()),
-    }
-}
-
-/// `eea012` or `eia0`: capability bits.
-fn bits(word: &str, prefix: &str) -> Sentence<u8> {
-    let wrong = || format!("{word} is no list of algorithms such as {prefix}012");
-    let digits = word.strip_prefix(prefix).filter(|digits| !digits.is_empty()).ok_or_else(wrong)?;
-    digits.chars().try_fold(0, |bits, digit| Some(bits | 0x80u8 >> digit.to_digit(8)?)).ok_or_else(wrong)
-}
-
-fn algorithm(word: &str, prefix: &str) -> Sentence<u8> {
-    let digit = word.strip_prefix(prefix).and_then(|digit| digit.parse().ok()).filter(|digit| *digit < 4);
-    digit.ok_or_else(|| format!("{word} is none of {prefix}0 to {prefix}3"))
-}
-
-fn timer_of(word: &str) -> Sentence<Timer> {
-    let timer = match word {
-        "t3402" => Timer::T3402,
-        "t3410" => Timer::T3410,
-        "t3411" => Timer::T3411,
-        "t3417" => Timer::T3417,
-        "t3421" => Timer::T3421,
-        "t3430" => Timer::T3430,
-        "t3440" => Timer::T3440,
-        _ => return Err(format!("{word} is none of t3402, t3410, t3411, t3417, t3421, t3430, t3440")),
-    };
-    Ok(timer)
-}
-
-fn hex(word: &str) -> Sentence<Vec<u8>> {
-    let wrong = || format!("{word} is not octets in hexadecimal");
-    if !word.len().is_multiple_of(2) || !word.is_ascii() {
-        return Err(wrong());
-    }
-    (0..word.len()).step_by(2).map(|at| u8::from_str_radix(&word[at..at + 2], 16).map_err(|_| wrong())).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::script::{EnbAction, PhoneAction, Phones};
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
+    use testbed_ue::{Misdeed, Mutation, Uplink};
 
     #[test]
     fn a_scenario_is_read() {
