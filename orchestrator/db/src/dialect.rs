@@ -32,7 +32,7 @@ pub(crate) mod sqlite;
 
 #[cfg(test)]
 mod tests {
-    use super::sqlite::fleet::events;
+    use super::sqlite::fleet_rows::events;
     use super::sqlite::queries::listing;
     use crate::{EventQuery, Query, Settings, open};
     use orchestrator_model::Kind;

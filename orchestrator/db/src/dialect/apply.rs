@@ -253,7 +253,7 @@ async fn tell(connection: &mut Connection, at: i64, writes: &[Write<'_>]) -> Res
         }
     }
     for (network, entries) in by_network {
-        super::fleet::note_changes(connection, network, at, &entries).await?;
+        super::fleet_writes::note_changes(connection, network, at, &entries).await?;
     }
     Ok(())
 }

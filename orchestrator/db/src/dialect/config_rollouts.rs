@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 impl ConfigRolloutRepository for Database {
     async fn put_config_rollout(&self, it: &RolloutRow) -> Result<Option<(String, String)>, Error> {
         let mut transaction = self.write.begin_with(BEGIN).await?;
-        super::fleet::lock(&mut transaction, &it.network).await?;
+        super::fleet_writes::lock(&mut transaction, &it.network).await?;
         let others =
             sqlx::query_scalar::<_, String>("SELECT body FROM config_rollouts WHERE network = $1 AND active = 1");
         let others = others.bind(&it.network).fetch_all(&mut *transaction).await?;
@@ -25,8 +25,14 @@ impl ConfigRolloutRepository for Database {
         let put = sqlx::query(AssertSqlSafe(sql)).bind(&it.id).bind(&it.network).bind(it.created_at);
         let put = put.bind(&it.created_by).bind(it.changed_at).bind(i64::from(it.active)).bind(&it.body);
         put.bind(it.revision).execute(&mut *transaction).await?;
-        super::fleet::note_change(&mut transaction, &it.network, it.changed_at, FeedEntry::CONFIG_ROLLOUTS, &it.id)
-            .await?;
+        super::fleet_writes::note_change(
+            &mut transaction,
+            &it.network,
+            it.changed_at,
+            FeedEntry::CONFIG_ROLLOUTS,
+            &it.id,
+        )
+        .await?;
         transaction.commit().await?;
         self.wake();
         Ok(None)
@@ -34,7 +40,7 @@ impl ConfigRolloutRepository for Database {
 
     async fn change_config_rollout(&self, it: &RolloutRow) -> Result<bool, Error> {
         let mut transaction = self.write.begin_with(BEGIN).await?;
-        super::fleet::lock(&mut transaction, &it.network).await?;
+        super::fleet_writes::lock(&mut transaction, &it.network).await?;
         let change = sqlx::query(
             "UPDATE config_rollouts SET changed_at = $2, active = $3, body = $4, revision = $5 + 1 \
              WHERE id = $1 AND revision = $5",
@@ -43,8 +49,14 @@ impl ConfigRolloutRepository for Database {
         if change.bind(it.revision).execute(&mut *transaction).await?.rows_affected() == 0 {
             return Ok(false);
         }
-        super::fleet::note_change(&mut transaction, &it.network, it.changed_at, FeedEntry::CONFIG_ROLLOUTS, &it.id)
-            .await?;
+        super::fleet_writes::note_change(
+            &mut transaction,
+            &it.network,
+            it.changed_at,
+            FeedEntry::CONFIG_ROLLOUTS,
+            &it.id,
+        )
+        .await?;
         transaction.commit().await?;
         self.wake();
         Ok(true)

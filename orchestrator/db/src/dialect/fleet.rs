@@ -1,32 +1,23 @@
 //! What is stored about gateways, over one database. Compiled for each dialect; `super` says which.
 
-use super::super::Column;
+use super::fleet_rows::{
+    CERTIFICATE, COMMAND, CommandColumns, EventRow, STATE, StateRow, TOKEN, TokenRow, certificate, command, event,
+    events, state, token, usage_row,
+};
+use super::fleet_writes::{insert_event, lock, note_change};
 use super::group::Write;
 use super::queries::{Database, OBJECT, ObjectRow, object};
-use super::{BEGIN, Connection, LOCK, NOTIFY, TOGETHER, bind_named, bind_table, named, table};
+use super::{BEGIN, Connection, TOGETHER, bind_named, named};
 use crate::{
     Certificate, CommandRow, Device, Error, EventQuery, FeedEntry, FleetRepository, GatewayEvent, GatewayState,
     GatewayToken, Object, Page, StatePart, UsageRow,
 };
 use async_trait::async_trait;
 use orchestrator_model::Kind;
-use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow as _};
 use std::collections::BTreeMap;
 use tokio::sync::watch;
 
-type TokenRow = (String, String, String, String, String, String, i64, i64, i64, String);
-pub(crate) type StateRow = (String, String, i64, i64, i64, String, String, String);
-pub(crate) type EventRow = (i64, String, i64, i64, i64, String, i64, String, String, String);
-type CommandColumns = (String, String, String, String, String, i64, i64, String, i64, String, i64);
-
-const TOKEN: &str = "digest, id, network, tier, gateway, created_by, created_at, expires_at, used_at, used_by";
-const CERTIFICATE: &str = "fingerprint, network, gateway, issued_at, expires_at, revoked_at";
-pub(crate) const STATE: &str = "gateway, replica, stream, connected_at, seen_at, state, metrics, sync";
-const COMMAND: &str =
-    "id, gateway, kind, arguments, created_by, created_at, expires_at, state, percent, output, changed_at";
-/// A time that holds few events of a network, milliseconds.
-const SHORT: i64 = 6 * 3_600_000;
 /// Characters of a command's output that are kept.
 const OUTPUT: usize = 64 << 10;
 
@@ -395,22 +386,6 @@ impl FleetRepository for Database {
     }
 }
 
-/// Keeps an event that is not there yet.
-pub(crate) async fn insert_event(
-    connection: &mut Connection,
-    network: &str,
-    it: &GatewayEvent,
-) -> Result<(), sqlx::Error> {
-    let insert = sqlx::query(
-        "INSERT INTO gateway_events (network, gateway, epoch, number, at, kind, alarm, imsi, words, facts) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (network, gateway, epoch, number) DO NOTHING",
-    );
-    let insert = insert.bind(network).bind(&it.gateway).bind(it.epoch).bind(it.number).bind(it.at);
-    let insert = insert.bind(&it.kind).bind(i64::from(it.alarm)).bind(&it.imsi).bind(&it.words);
-    insert.bind(&it.facts).execute(connection).await?;
-    Ok(())
-}
-
 /// Octets that a command gave.
 async fn data_size(connection: &mut Connection, network: &str, id: &str) -> Result<i64, Error> {
     let size = sqlx::query_scalar::<_, Option<i64>>(
@@ -424,221 +399,4 @@ impl Database {
     pub(crate) fn wake(&self) {
         self.wakes.send_modify(|count| *count = count.wrapping_add(1));
     }
-}
-
-/// A device joins with a token, once. False when the token cannot be used any more, or the name has joined: nothing is changed then.
-pub(crate) async fn enrolled(
-    connection: &mut Connection,
-    digest: &str,
-    now: i64,
-    device: &Device,
-) -> Result<bool, Error> {
-    let used = sqlx::query(
-        "UPDATE gateway_tokens SET used_at = $3, used_by = $4 \
-         WHERE digest = $1 AND network = $2 AND used_at = 0 AND expires_at > $3",
-    );
-    let used = used.bind(digest).bind(&device.network).bind(now).bind(&device.gateway);
-    if used.execute(&mut *connection).await?.rows_affected() == 0 {
-        return Ok(false);
-    }
-    let kept = sqlx::query(
-        "INSERT INTO devices (network, gateway, public_key, enrolled_at, revoked_at) VALUES ($1, $2, $3, $4, 0) \
-         ON CONFLICT (network, gateway) DO UPDATE SET public_key = $3, enrolled_at = $4, revoked_at = 0 \
-         WHERE devices.revoked_at > 0",
-    );
-    let kept = kept.bind(&device.network).bind(&device.gateway).bind(&device.public_key).bind(now);
-    if kept.execute(&mut *connection).await?.rows_affected() > 0 {
-        return Ok(true);
-    }
-    // Others are written in the same transaction: the token is given back by hand.
-    let back = sqlx::query("UPDATE gateway_tokens SET used_at = 0, used_by = '' WHERE digest = $1");
-    back.bind(digest).execute(connection).await?;
-    Ok(false)
-}
-
-/// A certificate that was given.
-pub(crate) async fn put_certificate(connection: &mut Connection, it: &Certificate) -> Result<(), Error> {
-    let sql = format!("INSERT INTO certificates ({CERTIFICATE}) VALUES ($1, $2, $3, $4, $5, $6)");
-    let insert = sqlx::query(AssertSqlSafe(sql)).bind(&it.fingerprint).bind(&it.network).bind(&it.gateway);
-    insert.bind(it.issued_at).bind(it.expires_at).bind(it.revoked_at).execute(connection).await?;
-    Ok(())
-}
-
-/// A gateway talks on a stream of a replica.
-pub(crate) async fn connected(
-    connection: &mut Connection,
-    network: &str,
-    gateway: &str,
-    now: i64,
-    (replica, stream): (&str, i64),
-) -> Result<(), Error> {
-    lock(connection, network).await?;
-    let insert = sqlx::query(
-        "INSERT INTO gateway_states (network, gateway, replica, stream, connected_at, seen_at, state, metrics, sync) \
-         VALUES ($1, $2, $3, $4, $5, $5, '{}', '{}', '{}') ON CONFLICT (network, gateway) DO UPDATE SET \
-         replica = $3, stream = $4, connected_at = $5, seen_at = $5",
-    );
-    let insert = insert.bind(network).bind(gateway).bind(replica).bind(stream).bind(now);
-    insert.execute(&mut *connection).await?;
-    note_change(connection, network, now, FeedEntry::STREAMS, gateway).await
-}
-
-/// What a gateway told, unless it talks elsewhere by now.
-pub(crate) async fn put_state(
-    connection: &mut Connection,
-    network: &str,
-    gateway: &str,
-    now: i64,
-    (replica, stream): (&str, i64),
-    parts: &[StatePart],
-) -> Result<(), Error> {
-    let mut set = "seen_at = $5".to_owned();
-    let mut texts = Vec::new();
-    for part in parts {
-        let (column, text) = match part {
-            StatePart::State(value) => ("state", value.to_string()),
-            StatePart::Metrics(value) => ("metrics", value.to_string()),
-            StatePart::Sync(value) => ("sync", value.to_string()),
-            StatePart::Gone => ("replica", String::new()),
-            StatePart::Seen => continue,
-        };
-        texts.push(text);
-        // Only numbers of parameters and names of columns from above.
-        set.push_str(&format!(", {column} = ${}", texts.len() + 5));
-    }
-    // A stream that was superseded writes nothing any more.
-    let sql =
-        format!("UPDATE gateway_states SET {set} WHERE network = $1 AND gateway = $2 AND replica = $3 AND stream = $4");
-    let mut update = sqlx::query(AssertSqlSafe(sql)).bind(network).bind(gateway).bind(replica).bind(stream).bind(now);
-    for text in texts {
-        update = update.bind(text);
-    }
-    update.execute(connection).await?;
-    Ok(())
-}
-
-pub(crate) async fn lock(connection: &mut Connection, network: &str) -> Result<(), Error> {
-    if let Some(sql) = LOCK {
-        sqlx::query(sql).bind(network).execute(connection).await?;
-    }
-    Ok(())
-}
-
-/// Adds to a network's feed. The feed's own row keeps other writers of it waiting until this transaction ends, so that numbers
-/// become visible in their order.
-pub(crate) async fn note_change(
-    connection: &mut Connection,
-    network: &str,
-    at: i64,
-    what: &str,
-    name: &str,
-) -> Result<(), Error> {
-    note_changes(connection, network, at, &[(what, name)]).await
-}
-
-/// The same for several, in their order: collection and name.
-pub(crate) async fn note_changes(
-    connection: &mut Connection,
-    network: &str,
-    at: i64,
-    entries: &[(&str, &str)],
-) -> Result<(), Error> {
-    let count = i64::try_from(entries.len()).unwrap_or(i64::MAX);
-    let last = sqlx::query_scalar::<_, i64>(
-        "INSERT INTO feeds (network, last) VALUES ($1, $2) \
-         ON CONFLICT (network) DO UPDATE SET last = feeds.last + $2 RETURNING last",
-    );
-    let last = last.bind(network).bind(count).fetch_one(&mut *connection).await?;
-    let columns = vec![
-        Column::texts(entries.iter().map(|_| network)),
-        Column::numbers(last - count + 1..=last),
-        Column::numbers(entries.iter().map(|_| at)),
-        Column::texts(entries.iter().map(|(what, _)| *what)),
-        Column::texts(entries.iter().map(|(_, name)| *name)),
-    ];
-    let sql = format!("INSERT INTO changes (network, number, at, what, name) {}", table(&columns));
-    bind_table(sqlx::query(AssertSqlSafe(sql)), columns).execute(&mut *connection).await?;
-    if let Some(sql) = NOTIFY {
-        sqlx::query(sql).execute(connection).await?;
-    }
-    Ok(())
-}
-
-fn token(row: TokenRow) -> GatewayToken {
-    let (digest, id, network, tier, gateway, created_by, created_at, expires_at, used_at, used_by) = row;
-    GatewayToken { digest, id, network, tier, gateway, created_by, created_at, expires_at, used_at, used_by }
-}
-
-fn certificate(row: (String, String, String, i64, i64, i64)) -> Certificate {
-    let (fingerprint, network, gateway, issued_at, expires_at, revoked_at) = row;
-    Certificate { fingerprint, network, gateway, issued_at, expires_at, revoked_at }
-}
-
-pub(crate) fn state(row: StateRow) -> Result<GatewayState, Error> {
-    let json = |text: &str| serde_json::from_str::<Value>(text).map_err(|_| Error::Damaged("state"));
-    let (gateway, replica, stream, connected_at, seen_at, state, metrics, sync) = row;
-    let (state, metrics, sync) = (json(&state)?, json(&metrics)?, json(&sync)?);
-    Ok(GatewayState { gateway, replica, stream, connected_at, seen_at, state, metrics, sync })
-}
-
-fn command(row: CommandColumns) -> CommandRow {
-    let (id, gateway, kind, arguments, created_by, created_at, expires_at, state, percent, output, changed_at) = row;
-    CommandRow { id, gateway, kind, arguments, created_by, created_at, expires_at, state, percent, output, changed_at }
-}
-
-/// The statement of a list of events. Only names of columns and numbers of parameters go into it.
-pub(crate) fn events(query: &EventQuery) -> String {
-    // Within a short time the index by time finds few, which are put in order; otherwise they are read in their order. A sum keeps
-    // a planner, who does not know how short the time is, from the latter.
-    let id = if query.until.saturating_sub(query.since) <= SHORT { "id + 0" } else { "id" };
-    let mut sql = format!(
-        "SELECT id, gateway, epoch, number, at, kind, alarm, imsi, words, facts FROM gateway_events \
-         WHERE network = $1 AND {id} < $2 AND at >= $3 AND at < $4"
-    );
-    let mut next = 5;
-    let mut also = |condition: &str| {
-        sql.push_str(&format!(" AND {condition} ${next}"));
-        next += 1;
-    };
-    // Of what is asked for, what finds the fewest leads: a phone, then a gateway. What is no bare column has no index, so that a planner
-    // who has counted nothing yet does not read all events of a kind to find those of one gateway.
-    let by_phone = query.imsi.is_some();
-    let gateway = if by_phone { "gateway || '' =" } else { "gateway =" };
-    let kind = if by_phone || query.gateway.is_some() { "kind || '' =" } else { "kind =" };
-    let wanted = [(gateway, &query.gateway), (kind, &query.kind), ("imsi =", &query.imsi)];
-    wanted.iter().filter(|(_, wanted)| wanted.is_some()).for_each(|(condition, _)| also(condition));
-    if query.above.is_some() {
-        also("id >");
-    }
-    if query.alarms {
-        sql.push_str(" AND alarm > 0");
-    }
-    let order = if query.above.is_some() { "ASC" } else { "DESC" };
-    sql.push_str(&format!(" ORDER BY {id} {order} LIMIT ${next}"));
-    sql
-}
-
-pub(crate) fn event(row: EventRow) -> Result<GatewayEvent, Error> {
-    let (id, gateway, epoch, number, at, kind, alarm, imsi, words, facts) = row;
-    Ok(GatewayEvent { id, gateway, epoch, number, at, kind, alarm: alarm > 0, imsi, words, facts })
-}
-
-fn usage_row(row: &<super::Db as sqlx::Database>::Row) -> Result<UsageRow, sqlx::Error> {
-    use sqlx::Row as _;
-    Ok(UsageRow {
-        gateway: row.try_get(0)?,
-        session: row.try_get(1)?,
-        epoch: row.try_get(2)?,
-        sequence: row.try_get(3)?,
-        imsi: row.try_get(4)?,
-        apn: row.try_get(5)?,
-        began_at: row.try_get(6)?,
-        ended_at: row.try_get(7)?,
-        uplink_bytes: row.try_get(8)?,
-        downlink_bytes: row.try_get(9)?,
-        uplink_packets: row.try_get(10)?,
-        downlink_packets: row.try_get(11)?,
-        last: row.try_get::<i64, _>(12)? > 0,
-        cell: row.try_get(13)?,
-    })
 }

@@ -2,7 +2,7 @@
 //! that come back at once wait for tens of commits, not for thousands. Nothing is answered before it is durable. Compiled for each
 //! dialect; `super` says which.
 
-use super::fleet::{connected, enrolled, put_certificate, put_state};
+use super::fleet_writes::{connected, enrolled, put_certificate, put_state};
 use super::{BEGIN, Connection, Db};
 use crate::{Certificate, Device, Error, StatePart};
 use sqlx::Pool;

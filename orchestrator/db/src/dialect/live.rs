@@ -1,6 +1,6 @@
 //! What people look at, over one database. Compiled for each dialect; `super` says which.
 
-use super::fleet::{STATE, StateRow, state};
+use super::fleet_rows::{STATE, StateRow, state};
 use super::queries::{Database, page};
 use super::{BEGIN, Db};
 use crate::{

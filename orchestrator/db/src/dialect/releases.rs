@@ -90,7 +90,7 @@ impl ReleaseRepository for Database {
 
     async fn put_rollout(&self, it: &RolloutRow) -> Result<bool, Error> {
         let mut transaction = self.write.begin_with(BEGIN).await?;
-        super::fleet::lock(&mut transaction, &it.network).await?;
+        super::fleet_writes::lock(&mut transaction, &it.network).await?;
         let others = sqlx::query_scalar::<_, String>("SELECT body FROM rollouts WHERE network = $1 AND active = 1");
         let others = others.bind(&it.network).fetch_all(&mut *transaction).await?;
         if it.active && others.iter().any(|other| tier(other).is_some() && tier(other) == tier(&it.body)) {

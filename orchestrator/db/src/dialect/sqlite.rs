@@ -124,6 +124,12 @@ pub(crate) mod dump;
 #[path = "fleet.rs"]
 pub(crate) mod fleet;
 
+#[path = "fleet_rows.rs"]
+pub(crate) mod fleet_rows;
+
+#[path = "fleet_writes.rs"]
+pub(crate) mod fleet_writes;
+
 #[path = "live.rs"]
 pub(crate) mod live;
 

@@ -1,7 +1,8 @@
 //! What is stored about numbers and alarms, over one database. Compiled for each dialect; `super` says which.
 
 use super::BEGIN;
-use super::fleet::{event, insert_event};
+use super::fleet_rows::event;
+use super::fleet_writes::insert_event;
 use super::queries::{Database, OBJECT, ObjectRow, object, page};
 use crate::{Alarm, AlarmQuery, Error, GatewayEvent, GatewayNews, HistoryBlock, Object, Page, TelemetryRepository};
 use async_trait::async_trait;
