@@ -4,25 +4,31 @@
 //! address known? -> who asks? -> may he? -> body within bounds -> seen before? -> the work -> audit -> answer
 //! ```
 
+mod answer;
+mod call;
+
 use crate::access::Place;
 use crate::{
-    Caller, JoinPoint, MetricsServer, Need, Oidc, Operation, Problem, Role, Route, Watchers, accounts, alarms, backup,
+    JoinPoint, MetricsServer, Need, Oidc, Operation, Problem, Role, Route, Watchers, accounts, alarms, backup,
     config_rollouts, export, gateways, import, inventory, jobs, live, numbers, objects, oidc, packing, proxy, releases,
     routes, session, traces, users, watch, webhooks,
 };
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{Response, header};
 use axum::routing::{MethodFilter, on};
 use basalt_security::SealingKey;
-use orchestrator_db::{AuditEntry, Change, Kept, Replay, Repository, Target};
-use orchestrator_model::{Kind, Scope};
-use serde::{Deserialize, Serialize};
+use orchestrator_db::{AuditEntry, Replay, Repository, Target};
+use orchestrator_model::Kind;
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(crate) use answer::Answer;
+use answer::{guard, refuse, respond};
+pub(crate) use call::{Call, malformed, target};
 
 /// Octets of a body, and of an import.
 const BODY: usize = 1 << 20;
@@ -66,45 +72,6 @@ pub struct Counters {
     pub failed_logins: AtomicU64,
 }
 
-/// A request that may be worked on.
-#[derive(Clone)]
-pub(crate) struct Call {
-    pub(crate) state: State,
-    pub(crate) operation: Operation,
-    /// Who asks; nobody on open routes.
-    pub(crate) caller: Option<Caller>,
-    /// The tenant that the address names, where it names a tenant's people.
-    pub(crate) tenant: String,
-    /// The network that the address names.
-    pub(crate) network: String,
-    /// The object that the address names.
-    pub(crate) name: String,
-    pub(crate) query: Vec<(String, String)>,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
-    pub(crate) now: i64,
-    /// The Idempotency-Key, when this is the first request with it.
-    pub(crate) replay: Option<String>,
-}
-
-/// An answer that is no refusal. It can be kept, for a request that comes again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: Option<Value>,
-    /// A body that is written already, in the place of the other.
-    #[serde(skip)]
-    pub(crate) text: Option<String>,
-    /// The revision that the entity tag tells.
-    pub(crate) revision: Option<i64>,
-    /// A cookie that is given or taken.
-    #[serde(skip)]
-    pub(crate) cookie: Option<String>,
-    /// Where a browser goes on.
-    #[serde(skip)]
-    pub(crate) location: Option<String>,
-}
-
 /// What is answered when nothing is refused.
 enum Reply {
     Answer(Answer),
@@ -119,100 +86,6 @@ impl Reply {
             Self::Stream(response) => response.status().as_u16(),
         }
     }
-}
-
-impl Answer {
-    pub(crate) fn ok(body: impl Serialize) -> Result<Self, Problem> {
-        Self::with(200, body)
-    }
-
-    pub(crate) fn with(status: u16, body: impl Serialize) -> Result<Self, Problem> {
-        let body = serde_json::to_value(body).map_err(|_| Problem::new(500, "internal", "the answer has no form"))?;
-        Ok(Self::of(status, body))
-    }
-
-    /// A body as it is.
-    pub(crate) const fn of(status: u16, body: Value) -> Self {
-        Self { status, body: Some(body), text: None, revision: None, cookie: None, location: None }
-    }
-
-    /// A body that is written already; for what is only read, and never kept for a request that comes again.
-    pub(crate) const fn text(text: String) -> Self {
-        Self { status: 200, body: None, text: Some(text), revision: None, cookie: None, location: None }
-    }
-
-    /// As it is kept for a request that comes again. A token is shown once, and then to nobody: it is kept without.
-    pub(crate) fn kept(&self) -> String {
-        let mut answer = self.clone();
-        if let Some(Value::Object(body)) = &mut answer.body {
-            body.remove("token");
-            body.remove("command");
-        }
-        serde_json::to_string(&answer).unwrap_or_default()
-    }
-
-    pub(crate) const fn nothing() -> Self {
-        Self { status: 204, body: None, text: None, revision: None, cookie: None, location: None }
-    }
-
-    /// Sends a browser elsewhere, with GET.
-    pub(crate) const fn redirect(location: String) -> Self {
-        Self { status: 303, body: None, text: None, revision: None, cookie: None, location: Some(location) }
-    }
-}
-
-impl Call {
-    /// Applies changes, with the answer to this request in the same transaction if it may come again.
-    pub(crate) async fn apply(
-        &self,
-        changes: &[Change],
-        answer: &(dyn Fn(&[i64]) -> Option<Answer> + Send + Sync),
-    ) -> Result<Vec<i64>, Problem> {
-        let who = &self.caller()?.name;
-        let response = |revisions: &[i64]| answer(revisions).as_ref().map(Answer::kept).unwrap_or_default();
-        let kept = self.replay.as_ref().map(|id| Kept { who, id, response: &response });
-        Ok(self.state.db.apply_answered(who, self.now, changes, kept.as_ref()).await?)
-    }
-
-    /// The name of what this request makes, the same for the request that comes again: what a process that ended made of it already is
-    /// found by it. `None` without an Idempotency-Key.
-    pub(crate) fn made_name(&self, what: &str) -> Option<String> {
-        let key = self.replay.as_ref()?;
-        let who = self.caller.as_ref().map(|caller| caller.name.as_str()).unwrap_or_default();
-        let text = [what, who, &self.network, &self.name, key].join("\0");
-        let name = crate::token::hex(&<sha2::Sha256 as sha2::Digest>::digest(text.as_bytes()));
-        Some(name.chars().take(24).collect())
-    }
-
-    /// Whether something that bears this request's name was made by it, and not by one of long ago that had the same key.
-    pub(crate) const fn made(&self, at: i64) -> bool {
-        at > self.now - REPLAY_TIME
-    }
-
-    /// Who asks. Only routes that need nothing are without.
-    pub(crate) fn caller(&self) -> Result<&Caller, Problem> {
-        self.caller.as_ref().ok_or_else(Problem::unauthenticated)
-    }
-
-    /// A parameter of the query.
-    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Reads the body as a document of this interface.
-    pub(crate) fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, Problem> {
-        let value = orchestrator_model::parse_strict(&self.body).map_err(|error| malformed(&error))?;
-        serde_json::from_value(value).map_err(|error| {
-            let what = error.to_string();
-            // A decoder's message may repeat a value, and the value may be a password.
-            let shown = if what.contains('"') { "has a field of a wrong type".to_owned() } else { what };
-            Problem::field("", &shown, "a document of the schema")
-        })
-    }
-}
-
-pub(crate) fn malformed(error: &orchestrator_model::FieldError) -> Problem {
-    Problem::bad(error.what.clone())
 }
 
 /// The listener's router: each route of the table with the gate before it.
@@ -564,79 +437,7 @@ async fn audit(call: &Call, route: &Route, path: &str, outcome: u16) -> Result<(
     Ok(call.state.db.audit(&entry).await?)
 }
 
-/// `packed` says whether the client takes gzip; `None` where nothing is packed, whatever it takes.
-fn respond(counters: &Counters, answer: Answer, packed: Option<bool>) -> Response<Body> {
-    let body = answer.text.or_else(|| answer.body.map(|body| body.to_string()));
-    let packed = packed.filter(|_| answer.revision.is_none());
-    let small = body.as_ref().filter(|_| packed == Some(true)).and_then(|body| packing::pack(body));
-    let is_small = small.is_some();
-    let octets = small.or_else(|| body.map(String::into_bytes));
-    let mut response = build(counters, answer.status, "application/json", octets);
-    if packed.is_some() {
-        response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    }
-    if is_small {
-        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    if let Some(tag) = answer.revision.and_then(|revision| HeaderValue::from_str(&format!("\"{revision}\"")).ok()) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    if let Some(cookie) = answer.cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    if let Some(location) = answer.location.and_then(|location| HeaderValue::from_str(&location).ok()) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
-}
-
-fn refuse(counters: &Counters, problem: &Problem) -> Response<Body> {
-    let body = serde_json::to_string(problem).unwrap_or_default();
-    let mut response = build(counters, problem.status, "application/problem+json", Some(body.into_bytes()));
-    if problem.status == 401 {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response
-}
-
-fn build(counters: &Counters, status: u16, form: &'static str, body: Option<Vec<u8>>) -> Response<Body> {
-    let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form));
-    guard(counters, response)
-}
-
-/// Counts an answer, and says in it that nothing of it is to be shown, framed, guessed or kept by a browser.
-fn guard(counters: &Counters, mut response: Response<Body>) -> Response<Body> {
-    let class = usize::from(response.status().as_u16() / 100).saturating_sub(1).min(4);
-    counters.answers[class].fetch_add(1, Ordering::Relaxed);
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
 pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The place of the object that a call names.
-pub(crate) fn target(call: &Call, kind: Kind) -> Target {
-    let (network, name) = match (kind, kind.scope()) {
-        (Kind::Network, _) => (String::new(), call.network.clone()),
-        (_, Scope::Global) => (String::new(), call.name.clone()),
-        (_, Scope::Network) => (call.network.clone(), call.name.clone()),
-    };
-    Target { kind, network, name }
 }
