@@ -11,7 +11,7 @@ use agw_types::{
     StoredLink, StoredUe, Tunnel, TunnelState, UeId,
 };
 use basalt_ids::Teid;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Core {
     /// Takes the records of rules and bearers of an earlier life: before [`Core::restore`], which gives them back to their UEs.
@@ -90,7 +90,7 @@ impl Core {
         self.carry_session(now);
         self.carry_all(now);
         let mut wanted: BTreeMap<Teid, Tunnel> = self.tunnels().map(|tunnel| (tunnel.teid, tunnel)).collect();
-        let (mut removed, mut set) = (0u32, 0u32);
+        let mut removed = 0u32;
         for tunnel in installed {
             match wanted.get(&tunnel.teid) {
                 Some(right) if right == tunnel => {
@@ -105,19 +105,31 @@ impl Core {
                 }
             }
         }
-        for tunnel in wanted.into_values() {
-            set += 1;
-            self.effects.push(Effect::Dataplane(DataplaneChange::Set(tunnel)));
-        }
-        // What the tables have besides tunnels is not read back: setting it again changes nothing where it is right.
-        let services: Vec<DataplaneChange> = self.services().collect();
-        self.effects.extend(services.into_iter().map(Effect::Dataplane));
-        if removed + set > 0 {
+        let set = wanted.len();
+        self.set_tunnels(wanted);
+        if removed > 0 || set > 0 {
             self.repaired(&format!(
                 "the data plane did not agree with the sessions: {set} tunnels set, {removed} removed"
             ));
         }
         self.finish(now, out);
+    }
+
+    /// Sets tunnels, and what all sessions have besides: that is not read back, and changes nothing where it is right.
+    fn set_tunnels(&mut self, wanted: BTreeMap<Teid, Tunnel>) {
+        let services: Vec<DataplaneChange> = self.services().collect();
+        let with_bearers: BTreeSet<Teid> = services.iter().filter_map(bearers_of).collect();
+        let mut later = Vec::new();
+        for tunnel in wanted.into_values() {
+            let mut now = tunnel.clone();
+            if tunnel.state != TunnelState::Idle && with_bearers.contains(&tunnel.teid) {
+                // What waits for the phone leaves with its tunnel: those of its bearers come first.
+                now.state = TunnelState::Idle;
+                later.push(DataplaneChange::Set(tunnel));
+            }
+            self.effects.push(Effect::Dataplane(DataplaneChange::Set(now)));
+        }
+        self.effects.extend(services.into_iter().chain(later).map(Effect::Dataplane));
     }
 
     /// What the data plane shall hold, as the sessions are now. It does once the effects of every step are carried out, but for
@@ -148,6 +160,14 @@ impl Core {
 
     fn repaired(&mut self, what: &str) {
         self.effects.push(Effect::Tell(Box::new(Event::Repaired { what: what.to_owned() })));
+    }
+}
+
+/// The session of a service that has dedicated bearers.
+fn bearers_of(change: &DataplaneChange) -> Option<Teid> {
+    match change {
+        DataplaneChange::Serve { teid, service, .. } if !service.bearers.is_empty() => Some(*teid),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ mod site;
 
 use agw_types::{
     Ambr, Arp, BearerQos, Command, DataplaneChange, Event, Limits, Metric, OperatorReply, Outcome, PolicyRule,
-    Procedure, QosConfig, RuleQos, RuleRefusal, Session, SessionService,
+    Procedure, QosConfig, RuleQos, RuleRefusal, Session, SessionService, Tunnel, TunnelState,
 };
 use basalt_ids::{Ebi, Pti, Qci, Teid};
 use basalt_nas::Direction;
@@ -295,6 +295,37 @@ fn an_idle_phone_is_called_and_its_bearers_come_back_with_it() {
     accept(&mut site, &mut phone, second);
     let bearers = session(&site, &phone).bearers;
     assert_eq!((bearers.len(), bearers[0].qos.qci), (1, Qci(8)));
+}
+
+/// What waits for it leaves as soon as its session has a tunnel.
+#[test]
+fn the_bearers_of_a_phone_that_returns_have_their_tunnels_before_its_session_has() {
+    let mut site = Site::new();
+    let mut phone = attached(&mut site, 1);
+    let ebi = start(&mut site, &mut phone, rule("one", 10, 7, 6, None));
+    phone.go_idle(&mut site);
+    site.dataplane.clear();
+    phone.start_service(&mut site);
+    let setup = phone.context(&mut site);
+    let tunnels = [Ebi::FIRST, ebi].map(|ebi| tunnel(&phone, ebi)).to_vec();
+    let response = InitialContextSetupResponse::new(setup.mme_ue_id, setup.enb_ue_id, tunnels);
+    phone.enb.clone().send(&mut site, response);
+    assert_eq!(ready(&site.dataplane), ["bearer", "session"]);
+    // Nor does a gateway that finds the phone idle in its tables do it the other way round.
+    let idle = site.core.tunnels().map(|tunnel| Tunnel { state: TunnelState::Idle, ..tunnel });
+    site.dataplane = idle.map(DataplaneChange::Set).collect();
+    site.restart();
+    assert_eq!(ready(&site.dataplane), ["bearer", "session"]);
+}
+
+/// What changes gave a tunnel to a base station.
+fn ready(changes: &[DataplaneChange]) -> Vec<&'static str> {
+    let names = changes.iter().filter_map(|change| match change {
+        DataplaneChange::Set(Tunnel { state: TunnelState::Connected(_), .. }) => Some("session"),
+        DataplaneChange::Serve { service, .. } if service.bearers.iter().any(|b| b.peer.is_some()) => Some("bearer"),
+        _ => None,
+    });
+    names.collect()
 }
 
 #[test]

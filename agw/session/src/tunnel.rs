@@ -9,7 +9,8 @@ use basalt_ids::{Ebi, Imsi};
 use basalt_sansio::Time;
 
 impl Sessions {
-    /// The base station told its endpoints, after a setup or a path switch.
+    /// The base station told its endpoints, after a setup or a path switch. What waits for a UE that was idle leaves as soon as its session
+    /// has a tunnel: the tunnels of its other bearers come first.
     pub(crate) fn connected(
         &mut self,
         now: Time,
@@ -19,14 +20,7 @@ impl Sessions {
         switched: bool,
         out: &mut SessionOut,
     ) {
-        let Some(held) = self.ues.get_mut(&ue) else { return };
-        let imsi = held.imsi;
-        for bearer in bearers {
-            if let Some(session) = held.session_mut(bearer.ebi) {
-                session.remote = Some((bearer.address, bearer.teid));
-                set_tunnel(imsi, session, out);
-            }
-        }
+        let returning = self.sessions_connected(ue, bearers, out);
         let dedicated = bearers.iter().filter(|bearer| self.bearer_connected(ue, bearer)).count();
         self.bearers_failed(now, ue, failed, out);
         let is_failed = |ebi: Ebi| failed.iter().any(|failure| failure.ebi == ebi);
@@ -35,12 +29,46 @@ impl Sessions {
             self.rehome(now, ue, out);
         }
         self.serve_all(ue, out);
+        for ebi in returning {
+            self.set_tunnel_of(ue, ebi, out);
+        }
         if switched {
             self.ask_again(ue, out);
         }
         self.end_again(ue, bearers, out);
         out.reply(SessionReply::Changed { ue });
         self.pump(now, ue, out);
+    }
+
+    /// Tells the data plane of the tunnels of default bearers. Gives those of sessions that were idle and have other bearers: they follow when
+    /// the data plane knows these.
+    fn sessions_connected(&mut self, ue: UeId, bearers: &[BearerEndpoint], out: &mut SessionOut) -> Vec<Ebi> {
+        let mut returning = Vec::new();
+        let Some(held) = self.ues.get_mut(&ue) else { return returning };
+        let imsi = held.imsi;
+        for bearer in bearers {
+            let Some(session) = held.session_mut(bearer.ebi) else { continue };
+            let returns = session.remote.is_none() && !session.bearers.is_empty();
+            if returns {
+                // Bearers have no tunnel without their session, which may be new to the data plane.
+                set_tunnel(imsi, session, out);
+                returning.push(bearer.ebi);
+            }
+            session.remote = Some((bearer.address, bearer.teid));
+            if !returns {
+                set_tunnel(imsi, session, out);
+            }
+        }
+        returning
+    }
+
+    /// Tells the data plane how a session's tunnel stands, if the session is there.
+    fn set_tunnel_of(&self, ue: UeId, ebi: Ebi, out: &mut SessionOut) {
+        if let Some(held) = self.ues.get(&ue)
+            && let Some(session) = held.session(ebi)
+        {
+            set_tunnel(held.imsi, session, out);
+        }
     }
 
     /// The connection is gone: packets for the UE are kept, and raise a page. The data plane hears it of every session, also of one

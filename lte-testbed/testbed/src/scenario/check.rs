@@ -91,11 +91,7 @@ fn unmet(world: &mut World, expectation: &Expectation) -> Result<Option<String>>
         Expectation::Phone(phones, state) => phones_are(world, *phones, state)?,
         Expectation::PingsAnswered(phone) => pings(world, phone - 1, |app, _| app.has_all_answers())?,
         Expectation::PingsLost(phone) => pings(world, phone - 1, App::has_no_answer)?,
-        Expectation::CameBy(phone, bearer) => {
-            let (phone, ebi) = (phone - 1, basalt_ids::Ebi::new(*bearer)?);
-            let count = world.radio.call(move |io| io.by_bearer.remove(&(phone, ebi)))?;
-            count.is_none().then(|| format!("no packet came by bearer {bearer}"))
-        }
+        Expectation::CameBy(phone, bearer, wanted) => came_by(world, phone - 1, *bearer, *wanted)?,
         Expectation::RuleState(phone, text) => {
             let seen = world.network.gateway.basalt(&["rule", "list", &world.imsi(phone - 1)?])?;
             let spaced = seen.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -226,6 +222,20 @@ fn at(world: &World, phone: usize, enb: usize) -> Result<Option<String>> {
     let wanted = wanted.with_context(|| format!("there is no enb {}", enb + 1))?;
     let seen = world.network.gateway.basalt(&["describe", "ue", &world.imsi(phone)?])?;
     Ok((!seen.contains(&wanted)).then(|| format!("ue {} is not at {wanted}: {seen}", phone + 1)))
+}
+
+/// Packets that came by a bearer are asked for once: when they are as they should be, counting begins anew.
+fn came_by(world: &World, phone: usize, bearer: u8, wanted: Option<u64>) -> Result<Option<String>> {
+    let ebi = basalt_ids::Ebi::new(bearer)?;
+    let count = world.radio.call(move |io| {
+        let came = io.by_bearer.get(&(phone, ebi)).copied().unwrap_or(0);
+        let met = wanted.map_or(came > 0, |wanted| came == wanted);
+        if met {
+            io.by_bearer.remove(&(phone, ebi));
+        }
+        (!met).then_some(came)
+    })?;
+    Ok(count.map(|count| format!("{count} packets came by bearer {bearer}")))
 }
 
 fn got_numbered(world: &World, phone: usize, count: u32) -> Result<Option<String>> {

@@ -291,7 +291,12 @@ fn expectation(words: &[&str]) -> Sentence<Expectation> {
         }
         ["ue", phone, "has", "no", "IPv6", "address"] => Expectation::HasIpv6(index(phone)?, None),
         ["ue", phone, "pings", "lost"] => Expectation::PingsLost(index(phone)?),
-        ["ue", phone, "gets", "packets", "by", "bearer", bearer] => Expectation::CameBy(index(phone)?, number(bearer)?),
+        ["ue", phone, "gets", "packets", "by", "bearer", bearer] => {
+            Expectation::CameBy(index(phone)?, number(bearer)?, None)
+        }
+        ["ue", phone, "gets", count, "packets", "by", "bearer", bearer] => {
+            Expectation::CameBy(index(phone)?, number(bearer)?, Some(number(count)?))
+        }
         ["rules", "of", "ue", phone, "show", rest @ ..] if !rest.is_empty() => {
             Expectation::RuleState(index(phone)?, rest.join(" "))
         }

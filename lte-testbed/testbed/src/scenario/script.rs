@@ -407,8 +407,8 @@ pub enum Expectation {
     Phone(Phones, PhoneState),
     /// The internet can ping phones (or cannot).
     Reachable(Phones, bool),
-    /// Packets of the internet came to a phone by this bearer, since that was asked for the last time.
-    CameBy(usize, u8),
+    /// Packets of the internet came to a phone by this bearer, since that was asked for the last time: some, or exactly so many.
+    CameBy(usize, u8, Option<u64>),
     /// No ping that a phone sent is answered.
     PingsLost(usize),
     /// What the operator sees of a phone's rules contains this.
