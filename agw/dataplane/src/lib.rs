@@ -49,6 +49,9 @@
 //!   threads have in hand lies in memory that is held as well: a daemon that is killed neither loses it, nor sends it twice, nor leaves it
 //!   uncounted.
 //! - Packets for a phone leave in the order they came, also when buffered ones are flushed (`basalt_ebpf_abi::Downlink`).
+//! - Fragments take the way of the packets around them: those inside of tunnels by the programs, by address; to external addresses behind
+//!   their first one, for which earlier ones wait (`early`); what user space breaks up leaves in order. Fragments *of* tunnels the kernel
+//!   gathers, and what comes out of them goes on as programs send it, straight to the next hop.
 //! - Whatever is dropped is counted under a [`basalt_ebpf_abi::DropReason`]; nothing is dropped without.
 //! - A limit counts octets of inner IP packets, and holds over all bearers, flows and processors ([`Rate`]).
 //! - Every queue is bounded: the ring, buffers per phone and in total, held uplink messages, events to the core.
@@ -82,6 +85,7 @@ mod config;
 mod dataplane;
 mod destinations;
 mod dhcp6;
+mod early;
 mod egress;
 mod error;
 mod fragments;

@@ -341,18 +341,15 @@ fn run_native(tables: &Tables, program: &str, frame: &[u8]) -> (u32, Vec<u8>, Op
         Verdict::Drop(_) => DROP,
         Verdict::Redirect(_) => REDIRECT,
         Verdict::HandOver(handover) => {
-            let record = handover.record;
-            let header = HandoverHeader {
-                slot: handover.slot,
-                ue: record.ue.get(),
-                owner: record.owner.get(),
-                number: record.handed.fetch_add(1).wrapping_add(1),
-                length: handover.length,
-                reason: handover.reason as u32,
+            let [ue, owner, number] = match handover.record {
+                Some(record) => [record.ue.get(), record.owner.get(), record.handed.fetch_add(1).wrapping_add(1)],
+                None => [handover.vlan, 0, 0],
             };
+            let (slot, length, reason) = (handover.slot, handover.length, handover.reason as u32);
+            let header = HandoverHeader { slot, ue, owner, number, length, reason };
             let inner = &packet.bytes()[handover.offset..][..handover.length as usize];
             handed = Some([&header.to_bytes(), inner].concat());
-            DROP
+            if handover.pass { PASS } else { DROP }
         }
     };
     (action, packet.bytes().to_vec(), handed)

@@ -2,6 +2,7 @@
 
 use crate::arp;
 use crate::config::Vlan;
+use crate::early::Early;
 use crate::hand::{Hand, Side};
 use crate::nat;
 use crate::plane::{Outlet, Shared};
@@ -129,24 +130,33 @@ fn taken(shared: &Shared, now: Instant, from: Option<SocketAddrV4>, octets: Opti
 }
 
 fn serve_ring(shared: &Shared, mut ring: RingBuf<MapData>) {
-    catch_up(shared, &mut ring);
+    let mut early = Early::default();
+    catch_up(shared, &mut ring, &mut early);
     while running(shared) {
-        if let Err(error) = wait(&[(ring.as_fd(), libc::POLLIN), (shared.stop.as_fd(), libc::POLLIN)], None) {
+        let time = early.patience();
+        if let Err(error) = wait(&[(ring.as_fd(), libc::POLLIN), (shared.stop.as_fd(), libc::POLLIN)], time) {
             tracing::error!(%error, "waiting for packets of idle phones");
             return;
         }
-        let mut state = shared.state();
-        for _ in 0..BATCH {
-            let Some(record) = ring.next() else { break };
-            if let Some((header, packet)) = HandoverHeader::split(&record) {
-                shared.handed_over(&mut state, header, packet, None);
-            }
+        take_over(shared, &mut ring, &mut early);
+        early.look(shared, Instant::now());
+    }
+}
+
+fn take_over(shared: &Shared, ring: &mut RingBuf<MapData>, early: &mut Early) {
+    let mut state = shared.state();
+    for _ in 0..BATCH {
+        let Some(record) = ring.next() else { break };
+        match HandoverHeader::split(&record) {
+            Some((header, packet)) if header.slot == HandoverHeader::EARLY => early.hold(shared, header.ue, packet),
+            Some((header, packet)) => shared.handed_over(&mut state, header, packet, None),
+            None => {}
         }
     }
 }
 
 /// Takes over from a predecessor that was killed: what it held is lost and counted as done; what is still in the ring is not.
-fn catch_up(shared: &Shared, ring: &mut RingBuf<MapData>) {
+fn catch_up(shared: &Shared, ring: &mut RingBuf<MapData>, early: &mut Early) {
     let mut state = shared.state();
     let open = |record: &&basalt_ebpf_abi::Downlink| record.outstanding() != 0;
     let before: Vec<(u32, u32)> = (0u32..)
@@ -158,6 +168,10 @@ fn catch_up(shared: &Shared, ring: &mut RingBuf<MapData>) {
     let mut pending: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
     while let Some(record) = ring.next() {
         let Some((header, packet)) = HandoverHeader::split(&record) else { continue };
+        if header.slot == HandoverHeader::EARLY {
+            early.hold(shared, header.ue, packet);
+            continue;
+        }
         let (count, last) = pending.entry(header.slot).or_default();
         *count += 1;
         *last = header.number;
@@ -225,7 +239,8 @@ impl Shared {
                 self.send_into(record, tunnel, (bearer, &charge), packet, hand);
             }
             Downlinked::HandOver(handover) => {
-                let record = handover.record;
+                // Of a phone: the kernel has given the packet to one.
+                let Some(record) = handover.record else { return };
                 if watched {
                     let frame = software::framed(frame.bytes());
                     self.lookout.tell(Point::DownlinkPunted, frame, handover.reason.name());

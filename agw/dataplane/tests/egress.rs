@@ -122,6 +122,52 @@ fn translated_flows_pass_both_ways_and_outlive_the_gateway() {
     std::fs::remove_dir_all(directory).unwrap();
 }
 
+/// Part of a datagram, from the server to the external address; `offset` in octets.
+fn fragment(identification: u16, offset: usize, more: bool, octets: &[u8]) -> Vec<u8> {
+    let mut packet = ipv4_packet(SERVER, INTERNET, 17, octets);
+    packet[4..6].copy_from_slice(&identification.to_be_bytes());
+    packet[6..8].copy_from_slice(&((offset / 8) as u16 | u16::from(more) << 13).to_be_bytes());
+    packet
+}
+
+#[test]
+fn fragments_that_come_before_their_first_one_wait_for_it() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let gateway = lab.open(translated(&lab, Translation::default()));
+    let station = Station::new(&lab);
+    gateway.connect();
+    let server = lab.udp("i", SERVER, 7000);
+    let port = port_of(up(&station, &server, 5001, SERVER));
+    server.send_to(b"answer", (INTERNET, port)).unwrap();
+    assert!(station.packet().is_some());
+    eventually("the base station's neighbour is known", || gateway.plane().unresolved() == 0);
+    let raw = lab.within("i", || {
+        let raw = Some(socket2::Protocol::from(libc::IPPROTO_RAW));
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::RAW, raw).unwrap()
+    });
+    let send = |packet: Vec<u8>| raw.send_to(&packet, &SocketAddr::from((INTERNET, 0)).into()).unwrap();
+    let datagram = udp_packet((SERVER, 7000), (INTERNET, port), &[9; 95])[20..].to_vec();
+    // The last one has seven octets.
+    send(fragment(77, 96, false, &datagram[96..]));
+    send(fragment(77, 48, true, &datagram[48..96]));
+    eventually("both wait", || punts(&gateway, PuntReason::EarlyFragment) == 2);
+    send(fragment(77, 0, true, &datagram[..48]));
+    let came: Vec<Vec<u8>> = (0..3).map_while(|_| station.packet()).collect();
+    let offsets: Vec<u16> = came.iter().map(|packet| half(packet, 6) & 0x1fff).collect();
+    assert_eq!(offsets, [0, 12, 6], "the first one, and then the others as they came");
+    for packet in &came {
+        assert_eq!((address(packet, 16), half(packet, 4), checksum(&packet[..20])), (UE, 77, 0));
+    }
+    assert_eq!(half(&came[0], 22), 5001);
+    assert_eq!((&came[1][20..], &came[2][20..]), (&datagram[96..], &datagram[48..96]));
+    // One whose first one does not come is nobody's.
+    send(fragment(78, 48, false, &datagram[48..]));
+    eventually("it is dropped", || drops(&gateway, DropReason::NatFragment) == 1);
+}
+
 #[test]
 fn who_needs_more_ports_gets_them_up_to_the_limit_and_is_told_then() {
     if !possible() {

@@ -7,9 +7,9 @@ pub const HANDOVER_CLASSES: [u32; 3] = [320, 2048, 10_240];
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HandoverHeader {
-    /// Slot of the downlink record.
+    /// Slot of the downlink record; [`HandoverHeader::EARLY`] for a fragment of which nobody knows yet whose it is.
     pub slot: u32,
-    /// The phone's address ([`crate::Address`]) when the packet was handed over.
+    /// The phone's address ([`crate::Address`]) when the packet was handed over; of an early fragment the VLAN that it came by.
     pub ue: u32,
     /// [`crate::Downlink::owner`] at that time: a packet for a departed phone is recognised by it.
     pub owner: u32,
@@ -58,6 +58,8 @@ impl Notice {
 impl HandoverHeader {
     /// Octets of the header.
     pub const SIZE: usize = 24;
+    /// Stands where the slot would, of a later fragment whose first one has not come ([`crate::PuntReason::EarlyFragment`]).
+    pub const EARLY: u32 = u32::MAX - 1;
 
     /// The header as it stands in memory.
     #[must_use]

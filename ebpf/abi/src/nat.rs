@@ -164,11 +164,17 @@ impl Block {
 pub struct Fragment {
     /// [`Fragment::key`]; 0 for none.
     pub key: Shared64,
-    /// The phone's address ([`Address`]) in the high half, [`Nat::clock`] in the low one.
+    /// The phone's address ([`Address`]) in the high half, [`Nat::clock`] in the low one. Before the first fragment has come, how many
+    /// others wait for it, up to [`Fragment::MOST_EARLY`], in place of the address.
     pub value: Shared64,
 }
 
 impl Fragment {
+    /// Most fragments of one packet that wait for the first.
+    pub const MOST_EARLY: u32 = 16;
+    /// How long they may, in units of [`Nat::clock`].
+    pub const EARLY_TIME: u32 = 1;
+
     /// Names a fragmented packet: its sender, its identification, the number of its external address, its protocol (RFC 791 §3.2).
     #[must_use]
     #[inline(always)]

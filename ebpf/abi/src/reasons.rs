@@ -112,7 +112,7 @@ reasons! {
     NatPorts = 41 "nat_ports",
     /// A protocol, an ICMP message or a header that cannot be translated.
     NatProtocol = 42 "nat_protocol",
-    /// A later fragment from the internet whose first one has not come.
+    /// A later fragment from the internet whose first one did not come in time, or one of too many that wait for theirs.
     NatFragment = 43 "nat_fragment",
     /// From the internet through a mapping by which the phone has not sent to the sender.
     NatFiltered = 44 "nat_filtered",
@@ -157,6 +157,8 @@ reasons! {
     Hairpin = 14 "nat_hairpin",
     /// A G-PDU that a base station forwards for a phone that is handed over: user space sends it on.
     Forwarding = 15 "forwarding",
+    /// A later fragment from the internet that has come before its first one: user space holds it for a moment.
+    EarlyFragment = 16 "early_fragment",
 }
 
 impl PuntReason {

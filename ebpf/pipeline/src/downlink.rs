@@ -10,7 +10,8 @@ use crate::wire::{
 };
 use crate::{HandOver, Packet, Tables, Verdict, drop};
 use basalt_ebpf_abi::{
-    Address, Bearer, Downlink, DownlinkFlags, DownlinkState, DropReason, NextHop, Place6, PuntReason, Settings,
+    Address, Bearer, Downlink, DownlinkFlags, DownlinkState, DropReason, HandoverHeader, NextHop, Place6, PuntReason,
+    Settings,
 };
 
 /// Where a packet for a phone comes from.
@@ -227,7 +228,9 @@ fn decide<'t, P: Packet, T: Tables>(
         record.dropped.add(1);
         return Downlinked::Drop(DropReason::BufferFull);
     }
-    Downlinked::HandOver(HandOver { record, slot, reason: reason.unwrap_or(PuntReason::NextHop), offset: ip, length })
+    let reason = reason.unwrap_or(PuntReason::NextHop);
+    let record = Some(record);
+    Downlinked::HandOver(HandOver { record, slot, reason, offset: ip, length, vlan: 0, pass: false })
 }
 
 /// An IPv6 packet that the kernel routed to the tunnels.
@@ -357,6 +360,7 @@ pub fn towards_phone<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T, or
             Inward::Other => {}
             Inward::Kernel => return Verdict::Pass,
             Inward::To(found) => rewrite = found.any(tables),
+            Inward::Early(key, own) => return early(packet, tables, ip, vlan, key, own),
             Inward::Drop(reason) => return drop(tables, reason),
         }
     }
@@ -387,6 +391,25 @@ pub fn towards_phone<'t, P: Packet, T: Tables>(packet: &mut P, tables: &'t T, or
         }
         Downlinked::Drop(reason) => drop(tables, reason),
     }
+}
+
+/// A later fragment that has come before its first one. What may be for the gateway itself the kernel gets, too.
+#[inline(always)]
+fn early<'t, P: Packet, T: Tables>(
+    packet: &P,
+    tables: &'t T,
+    ip: usize,
+    vlan: u32,
+    key: u64,
+    own: bool,
+) -> Verdict<'t> {
+    let length = packet.load32(ip).map_or(0, u32::from_be) & 0xffff;
+    if !packet.holds(length + ip as u32) || !nat::may_wait(tables, key) {
+        return if own { Verdict::Pass } else { drop(tables, DropReason::NatFragment) };
+    }
+    tables.count(PuntReason::EarlyFragment.slot());
+    let (slot, reason) = (HandoverHeader::EARLY, PuntReason::EarlyFragment);
+    Verdict::HandOver(HandOver { record: None, slot, reason, offset: ip, length, vlan, pass: own })
 }
 
 /// Puts the tunnel's headers in place of the Ethernet header, behind which the packet starts at `ip`.

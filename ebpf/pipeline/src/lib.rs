@@ -45,7 +45,7 @@ pub use access::{access, age};
 pub use downlink::{Downlinked, FLUSH_ROOM, Origin, Tunnel, container, downlink, encapsulation, select, towards_phone};
 pub use entries::{ENTRIES, Entries};
 pub use frame::Frame;
-pub use nat::{Rewrite, inside_of, leave};
+pub use nat::{Rewrite, inside_of, late, leave};
 pub use onward::{Resolved, charge, deliver, onward, resolve, word};
 pub use segment::clamp;
 pub use service::Charge;
@@ -181,9 +181,9 @@ pub enum Verdict<'t> {
 /// A packet for a phone that user space must see.
 #[derive(Debug, Clone, Copy)]
 pub struct HandOver<'t> {
-    /// The phone's record.
-    pub record: &'t Downlink,
-    /// Its slot.
+    /// The phone's record; `None` as long as nobody knows whose it is.
+    pub record: Option<&'t Downlink>,
+    /// Its slot, or [`basalt_ebpf_abi::HandoverHeader::EARLY`].
     pub slot: u32,
     /// Why.
     pub reason: PuntReason,
@@ -191,6 +191,10 @@ pub struct HandOver<'t> {
     pub offset: usize,
     /// Its total length.
     pub length: u32,
+    /// VLAN that it came by, where there is no record.
+    pub vlan: u32,
+    /// The kernel has it, too: it may be the gateway's own.
+    pub pass: bool,
 }
 
 /// Counts a drop.

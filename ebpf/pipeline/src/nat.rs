@@ -4,7 +4,7 @@
 //! the inside, lives by packets from the inside, and is never taken away before its time. Of fragments from the inside, the later ones
 //! need no port, since all ports of a subscriber are of one address; of those from the internet, the first one leads the others.
 
-use crate::wire::{FRAGMENT_OFFSET, IPV4, MORE_FRAGMENTS, PROTO_ICMP, PROTO_TCP, PROTO_UDP, fold};
+use crate::wire::{FRAGMENT_OFFSET, IPV4, MORE_FRAGMENTS, PROTO_ICMP, PROTO_TCP, PROTO_UDP, decrement_ttl, fold};
 use crate::{Packet, Step, Tables};
 use basalt_ebpf_abi::{
     Address, Block, DropReason, Filtering, Fragment, MAX_BLOCK_BITS, MAX_BLOCKS, Mapping, Nat, Phase, PuntReason,
@@ -87,6 +87,8 @@ pub(crate) enum Inward {
     Kernel,
     /// It gets a phone's address.
     To(Rewrite),
+    /// A later fragment whose first one has not come, by its key, and whether it may be for the gateway itself.
+    Early(u64, bool),
     /// Nobody has asked for it.
     Drop(DropReason),
 }
@@ -492,7 +494,8 @@ pub(crate) fn inward<P: Packet, T: Tables>(packet: &P, tables: &T, ip: usize) ->
     let Some(first) = packet.load32(ip).map(u32::from_be) else { return Inward::Other };
     let length = first & 0xffff;
     // Whether all of it is there is seen where it is judged; what is read here is.
-    if first >> 24 != 0x45 || length < (IPV4 + 8) as u32 {
+    // The last fragment may have a single octet.
+    if first >> 24 != 0x45 || length <= IPV4 as u32 {
         return nobody(DropReason::NatProtocol);
     }
     let Some(ends) = ends(packet, tables, ip, length, false) else { return nobody(DropReason::NatProtocol) };
@@ -501,7 +504,7 @@ pub(crate) fn inward<P: Packet, T: Tables>(packet: &P, tables: &T, ip: usize) ->
     if ends.later != 0 {
         return match led(tables, nat, leading) {
             Some(inside) => Inward::To(with_port(Rewrite { new: inside, ..rewrite }, &ends, 0)),
-            None => nobody(DropReason::NatFragment),
+            None => Inward::Early(leading, own),
         };
     }
     let index = external << 16 | ends.port & 0xffff;
@@ -538,10 +541,52 @@ fn led<T: Tables>(tables: &T, nat: &Nat, key: u64) -> Option<u32> {
     let (before, value) = (fragment.key.get(), fragment.value.get());
     let age = nat.clock.get().wrapping_sub(value as u32);
     let inside = (value >> 32) as u32;
-    if before != key || fragment.key.get() != key || inside == 0 || age > nat.fragment_timeout.get() {
+    if before != key || fragment.key.get() != key || inside <= Fragment::MOST_EARLY || age > nat.fragment_timeout.get()
+    {
         return None;
     }
     Some(inside)
+}
+
+/// Whether a later fragment may wait for its first one: so many of a packet, for so long, and where the place is free.
+#[inline(always)]
+pub(crate) fn may_wait<T: Tables>(tables: &T, key: u64) -> bool {
+    let (Some(nat), Some(fragment)) = (tables.nat(), tables.nat_fragment(Fragment::place(key))) else { return false };
+    let (value, clock) = (fragment.value.get(), nat.clock.get());
+    let (waiting, age) = ((value >> 32) as u32, clock.wrapping_sub(value as u32));
+    if waiting > Fragment::MOST_EARLY {
+        // Another packet's way, or an old one's.
+        if age <= nat.fragment_timeout.get() {
+            return false;
+        }
+    } else if waiting != 0 && age <= Fragment::EARLY_TIME {
+        if fragment.key.get() != key || waiting == Fragment::MOST_EARLY {
+            return false;
+        }
+        fragment.value.set(u64::from(waiting + 1) << 32 | u64::from(value as u32));
+        return true;
+    }
+    fragment.value.set(0);
+    fragment.key.set(key);
+    fragment.value.set(1 << 32 | u64::from(clock));
+    true
+}
+
+/// Gives a later fragment that waited, an IP packet without anything before it, the address of its phone. `None` as long as its first one
+/// has not come.
+///
+/// # Errors
+/// The reason to drop it; it may have been changed then.
+pub fn late<P: Packet, T: Tables>(packet: &mut P, tables: &T) -> Option<Result<(), DropReason>> {
+    let rewrite = match inward(packet, tables, 0) {
+        Inward::Early(..) => return None,
+        Inward::To(rewrite) => rewrite,
+        Inward::Drop(reason) => return Some(Err(reason)),
+        Inward::Kernel | Inward::Other => return Some(Err(DropReason::NatFragment)),
+    };
+    let alive = packet.load16(8).is_some_and(|word| u16::from_be(word) >> 8 > 1);
+    let readdressed = alive && decrement_ttl(packet, 0).is_some() && translate(packet, 0, &rewrite).is_some();
+    Some(if readdressed { Ok(()) } else { Err(DropReason::NatFragment) })
 }
 
 /// Remembers where the first fragment of a packet went.
@@ -638,6 +683,7 @@ pub fn leave<P: Packet, T: Tables>(
     match inward(packet, tables, ip) {
         Inward::To(back) => translate(packet, ip, &back).ok_or(DropReason::NoRoom),
         Inward::Drop(reason) => Err(reason),
+        Inward::Early(..) => Err(DropReason::NatFragment),
         Inward::Kernel | Inward::Other => Err(DropReason::ForbiddenDestination),
     }
 }

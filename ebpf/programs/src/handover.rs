@@ -23,7 +23,9 @@ pub(crate) fn hand_over(frame: &Frame, packet: &HandOver<'_>) {
         copy::<LARGE>(frame, packet)
     };
     if done.is_none() {
-        packet.record.dropped.add(1);
+        if let Some(record) = packet.record {
+            record.dropped.add(1);
+        }
         Maps.count(DropReason::HandoverFull.slot());
     }
 }
@@ -50,8 +52,11 @@ fn copy<const N: usize>(frame: &Frame, packet: &HandOver<'_>) -> Option<()> {
     let mut entry = HANDOVER.reserve::<[u64; N]>(0)?;
     let words: *mut u32 = MaybeUninit::as_mut_ptr(&mut entry).cast();
     // Counted before it is visible to user space, which counts it back when it is done.
-    let number = packet.record.handed.fetch_add(1).wrapping_add(1);
-    let header = [packet.slot, packet.record.ue.get(), packet.record.owner.get(), number, length, packet.reason as u32];
+    let [ue, owner, number] = match packet.record {
+        Some(record) => [record.ue.get(), record.owner.get(), record.handed.fetch_add(1).wrapping_add(1)],
+        None => [packet.vlan, 0, 0],
+    };
+    let header = [packet.slot, ue, owner, number, length, packet.reason as u32];
     let mut i = 0;
     while i < header.len() {
         // SAFETY: the record has room for the header's six words.

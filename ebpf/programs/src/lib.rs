@@ -31,7 +31,7 @@ pub fn act(frame: &Frame, verdict: Verdict<'_>) -> u32 {
         Verdict::Redirect(ifindex) => (unsafe { bpf_redirect(ifindex, 0) }) as u32,
         Verdict::HandOver(packet) => {
             handover::hand_over(frame, &packet);
-            xdp_action::XDP_DROP
+            if packet.pass { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
         }
     }
 }

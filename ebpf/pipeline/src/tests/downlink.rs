@@ -84,7 +84,7 @@ fn an_idle_phone_s_packets_go_to_user_space_up_to_the_bound() {
         assert_eq!((handover.slot, handover.offset, handover.length), (7, 14, 38));
         assert_eq!(handover.reason, PuntReason::IdlePhone);
         assert_eq!(bytes, frame);
-        handover.record.handed.fetch_add(1);
+        handover.record.unwrap().handed.fetch_add(1);
     }
     assert_eq!(record.dropped.get(), 2);
     assert_eq!(record.packets.get(), 0);

@@ -1,8 +1,10 @@
 //! Translation: what leaves, what comes back, what does not.
 
 use super::support::*;
-use crate::{Origin, Verdict, access, towards_phone};
-use basalt_ebpf_abi::{Address, Block, DropReason, Filtering, Mapping, Phase, PuntReason, UplinkFlags};
+use crate::{Frame, Origin, Verdict, access, towards_phone};
+use basalt_ebpf_abi::{
+    Address, Block, DropReason, Filtering, Fragment, HandoverHeader, Mapping, Phase, PuntReason, UplinkFlags,
+};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
@@ -281,16 +283,63 @@ fn fragments_follow_their_first_one() {
     let later = out(&world, &ipv4(UE, SERVER, 17, 6, &[7; 16])).unwrap();
     assert_eq!((address(&later, 12), &later[20..]), (EXTERNAL, &[7; 16][..]));
     assert_eq!(checksum(&later[..20]), 0);
-    // From the internet, the first one leads; without it, the others know no phone.
+    // From the internet, the first one leads, also a last one of few octets.
     let answer = ipv4(SERVER, EXTERNAL, 17, 0x2000, &udp(53, port, &[8; 40]));
-    let rest = ipv4(SERVER, EXTERNAL, 17, 6, &[8; 16]);
-    assert_eq!(back(&world, &rest), Err(Some(DropReason::NatFragment)));
+    let rest = ipv4(SERVER, EXTERNAL, 17, 6, &[8; 3]);
     assert!(back(&world, &answer).is_ok());
     assert_eq!(address(&back(&world, &rest).unwrap(), 16), UE);
     let stranger = ipv4(Ipv4Addr::new(192, 0, 2, 9), EXTERNAL, 17, 6, &[8; 16]);
-    assert_eq!(back(&world, &stranger), Err(Some(DropReason::NatFragment)));
+    assert!(waits(&world, &stranger));
     world.nat.clock.set(world.nat.clock.get() + 31);
-    assert_eq!(back(&world, &rest), Err(Some(DropReason::NatFragment)));
+    assert!(waits(&world, &rest));
+}
+
+/// Whether a fragment is handed to user space to wait for its first one, unchanged.
+fn waits(world: &World, packet: &[u8]) -> bool {
+    let (verdict, bytes) = run(&eth(packet), |frame| towards_phone(frame, world, Origin::Internet));
+    match verdict {
+        Verdict::HandOver(found) => {
+            assert_eq!((found.slot, found.reason), (HandoverHeader::EARLY, PuntReason::EarlyFragment));
+            assert!(found.record.is_none() && found.length as usize == packet.len());
+            assert_eq!(bytes, eth(packet));
+            true
+        }
+        Verdict::Drop(DropReason::NatFragment) | Verdict::Pass => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What becomes of a fragment that waited.
+fn late_one(world: &World, packet: &[u8]) -> Option<Result<Vec<u8>, DropReason>> {
+    let mut storage = packet.to_vec();
+    let mut frame = Frame::new(&mut storage, 0, packet.len()).unwrap();
+    crate::late(&mut frame, world).map(|done| done.map(|()| frame.bytes().to_vec()))
+}
+
+#[test]
+fn fragments_wait_for_their_first_one() {
+    let world = world();
+    let left = out(&world, &ipv4(UE, SERVER, 17, 0x2000, &udp(5001, 53, &[7; 40]))).unwrap();
+    let answer = ipv4(SERVER, EXTERNAL, 17, 0x2000, &udp(53, half(&left, 20), &[8; 40]));
+    let later = |offset: u16| ipv4(SERVER, EXTERNAL, 17, offset, &[8; 16]);
+    assert!(waits(&world, &later(8)) && waits(&world, &later(6)));
+    assert_eq!(late_one(&world, &later(8)), None);
+    assert!(back(&world, &answer).is_ok());
+    // What comes now goes by itself; what waited gets its phone's address.
+    assert_eq!(address(&back(&world, &later(10)).unwrap(), 16), UE);
+    let readdressed = late_one(&world, &later(8)).unwrap().unwrap();
+    assert_eq!((address(&readdressed, 16), checksum(&readdressed[..20])), (UE, 0));
+    assert_eq!(readdressed[8] + 1, later(8)[8], "time to live");
+    // So many of a packet, and again when those have waited for long enough.
+    let other = |offset: u16| ipv4(Ipv4Addr::new(192, 0, 2, 9), EXTERNAL, 17, offset, &[8; 16]);
+    let held = (1..100).take_while(|offset| waits(&world, &other(*offset))).count();
+    assert_eq!(held, Fragment::MOST_EARLY as usize);
+    world.nat.clock.set(world.nat.clock.get() + 1 + Fragment::EARLY_TIME);
+    assert!(waits(&world, &other(1)));
+    // What nobody has asked for is dropped although others waited for it.
+    let first = ipv4(Ipv4Addr::new(192, 0, 2, 9), EXTERNAL, 17, 0x2000, &udp(53, 1, &[8; 40]));
+    assert!(back(&world, &first).is_err());
+    assert_eq!(late_one(&world, &other(1)), None);
 }
 
 #[test]
