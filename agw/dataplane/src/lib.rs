@@ -83,6 +83,7 @@ pub mod blocklog;
 mod buffer;
 mod config;
 mod dataplane;
+mod delivery;
 mod destinations;
 mod dhcp6;
 mod early;

@@ -1,9 +1,9 @@
 //! What threads, sessions and tables of one data plane share.
 
-use crate::buffer::{Buffers, Held, Refusal, Waiting};
+use crate::buffer::{Buffers, Held, Waiting};
 use crate::config::Config;
 use crate::error::Error;
-use crate::hand::{Hand, Hands};
+use crate::hand::Hands;
 use crate::hops::Hops;
 use crate::insistence::Insistence;
 use crate::ledger::Reading;
@@ -16,18 +16,16 @@ use crate::reports::Report;
 use crate::router;
 use crate::rules::Service;
 use crate::service::Parts;
-use crate::sessions::{Installed, Outcome, Sessions, Usage, address, slot_of};
+use crate::sessions::{Installed, Outcome, Sessions, Usage, slot_of};
 use crate::sockets::{Device, FrameSocket, GtpSocket, Waker};
 use crate::suspects::Suspects;
 use crate::tables::Tables;
 use crate::watch::software::Lookout;
 use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState, UeAddress};
-use basalt_ebpf_abi::{
-    Address, Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice, PuntReason, Settings, UplinkFlags,
-};
+use basalt_ebpf_abi::{Address, Downlink, DownlinkState, DropReason, PuntReason, Settings, UplinkFlags};
 use basalt_gtp::{Datagram, Header, Message};
 use basalt_ids::Teid;
-use basalt_pipeline::{Charge, Downlinked, Frame, Uplinked};
+use basalt_pipeline::{Frame, Uplinked};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 use std::sync::atomic::AtomicBool;
@@ -75,14 +73,14 @@ pub(crate) enum Outlet {
 pub(crate) struct State {
     pub(crate) sessions: Sessions,
     pub(crate) hops: Hops,
-    buffers: Buffers,
+    pub(crate) buffers: Buffers,
     pub(crate) waiting: Waiting,
     pub(crate) limits: PeerLimits,
     pub(crate) insistence: Insistence,
     pub(crate) suspects: Suspects,
     pub(crate) paths: Paths,
     /// Idle phones, by slot, for which the core has been told already.
-    told: BTreeSet<u32>,
+    pub(crate) told: BTreeSet<u32>,
     /// What sessions of tables that were replaced had counted, and where these tables are kept.
     pub(crate) replaced: Vec<(Whence, Vec<Reading>)>,
     /// Blocks of external ports, where addresses are translated in XDP.
@@ -349,140 +347,6 @@ impl Shared {
                 self.give_up(state, Instant::now(), &refused);
             }
         }
-    }
-
-    /// Sends what was buffered for a phone, before anything newer: programs hand packets over until all is sent.
-    fn flush(&self, state: &mut State, slot: u32) {
-        let Some(record) = self.tables.downlink.get(slot as usize) else { return };
-        for packet in state.buffers.take(slot) {
-            self.send_down(record, packet, None);
-            record.drained.fetch_add(1);
-        }
-    }
-
-    /// Drops what is buffered for a phone.
-    fn discard(&self, state: &mut State, slot: u32) {
-        state.told.remove(&slot);
-        let packets = state.buffers.take(slot);
-        if packets.is_empty() {
-            return;
-        }
-        self.tables.dropped(DropReason::BufferExpired, packets.len() as u64);
-        if let Some(record) = self.tables.downlink.get(slot as usize) {
-            record.dropped.add(packets.len() as u64);
-            record.drained.fetch_add(u32::try_from(packets.len()).unwrap_or(u32::MAX));
-        }
-    }
-
-    /// A packet for a phone that a program, or the software plane, could not send at once.
-    pub(crate) fn handed_over(&self, state: &mut State, header: HandoverHeader, packet: &[u8], hand: Option<&Hand>) {
-        if let Some(notice) = Notice::of(&header) {
-            self.noticed(notice);
-            return;
-        }
-        let Some(record) = self.tables.downlink.get(header.slot as usize) else { return };
-        if record.owner.get() != header.owner || record.ue.get() != header.ue {
-            // For someone who has left; its counters were reset with it.
-            self.tables.dropped(DropReason::BufferExpired, 1);
-            return;
-        }
-        match record.state.get() {
-            _ if packet.is_empty() => {
-                record.drained.fetch_add(1);
-            }
-            DownlinkState::ACTIVE => {
-                // What was buffered before comes first, although `flush` leaves nothing.
-                self.flush(state, header.slot);
-                // Whatever else it is here for: it must fit.
-                let most = self.tables.settings.get(0).map_or(u32::MAX, |settings| settings.tunnel_mtu.get());
-                if packet.len() > most as usize {
-                    hand.inspect(|hand| hand.free());
-                    self.too_big(state, record, packet);
-                } else {
-                    self.send_down(record, packet.to_vec(), hand);
-                }
-                record.drained.fetch_add(1);
-            }
-            DownlinkState::IDLE => self.keep(state, record, header.slot, packet),
-            _ => {
-                self.tables.dropped(DropReason::UnknownPhone, 1);
-                record.drained.fetch_add(1);
-            }
-        }
-    }
-
-    /// Buffers a packet for an idle phone and tells the core, once.
-    fn keep(&self, state: &mut State, record: &Downlink, slot: u32, packet: &[u8]) {
-        if let Err(refusal) = state.buffers.push(slot, packet) {
-            let reason = match refusal {
-                Refusal::Phone => DropReason::BufferFull,
-                Refusal::Total => DropReason::BufferTotal,
-            };
-            self.tables.dropped(reason, 1);
-            record.dropped.add(1);
-            record.drained.fetch_add(1);
-        }
-        if state.told.contains(&slot) {
-            return;
-        }
-        let Some(address) = address(record.ue.get(), record.prefix.get()) else { return };
-        // If the core's queue is full, the phone's next packet tries again.
-        if self.events.try_send(Traffic::DownlinkWaiting { address }).is_ok() {
-            state.told.insert(slot);
-        }
-    }
-
-    /// Sends a packet to a phone through the socket, by the bearer of its rule, and counts it.
-    pub(crate) fn send_down(&self, record: &Downlink, mut packet: Vec<u8>, hand: Option<&Hand>) {
-        let (Some(settings), whole) = (self.tables.settings.get(0), packet.len()) else { return };
-        let length = u32::try_from(whole).unwrap_or(u32::MAX);
-        let Some(mut frame) = Frame::new(&mut packet, 0, whole) else { return };
-        basalt_pipeline::clamp(&mut frame, settings, 0, length);
-        match basalt_pipeline::select(&frame, &self.tables, settings, record, length) {
-            Ok((tunnel, bearer, charge)) => self.send_into(record, tunnel, (bearer, &charge), frame.bytes(), hand),
-            Err(reason) => {
-                self.tables.dropped(reason, 1);
-                record.dropped.add(1);
-            }
-        }
-    }
-
-    /// Sends a packet into a tunnel through the socket, marked as programs do it, and counts it.
-    pub(crate) fn send_into(
-        &self,
-        record: &Downlink,
-        tunnel: basalt_pipeline::Tunnel,
-        (bearer, charge): (Option<&Bearer>, &Charge<'_>),
-        packet: &[u8],
-        hand: Option<&Hand>,
-    ) {
-        let Some(socket) = &self.socket else { return };
-        let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
-        // From the UDP header on; the socket makes its own.
-        let words = basalt_pipeline::encapsulation(tunnel, length, 0);
-        let mut header: Vec<u8> = words.iter().skip(7).flat_map(|word| word.to_ne_bytes()).collect();
-        if tunnel.qfi != 0 {
-            header.extend(basalt_pipeline::container(tunnel.qfi).iter().flat_map(|word| word.to_ne_bytes()));
-        }
-        let peer = tunnel.peer.to_ipv4();
-        let tos = u8::try_from(tunnel.tos).unwrap_or(0);
-        let entries = Downlinked::entries(record, bearer, charge, length);
-        if let Some(hand) = hand {
-            hand.intend(&self.tables, &entries);
-        }
-        let account = || Downlinked::account(&self.tables, record, bearer, charge, length);
-        match socket.send_marked(SocketAddrV4::new(peer, basalt_gtp::PORT), tos, [&header, packet], hand) {
-            Ok(()) => match hand {
-                Some(hand) => hand.count(&entries, account),
-                None => account(),
-            },
-            Err(error) => {
-                tracing::debug!(%peer, %error, "sending into a tunnel");
-                self.tables.dropped(DropReason::SendFailed, 1);
-                record.dropped.add(1);
-            }
-        }
-        self.notices();
     }
 
     /// Tells the base station that a phone has left that nothing follows (TS 29.281 §7.3.2, TS 36.300 §10.1.2.2).
