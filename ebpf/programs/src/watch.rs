@@ -83,24 +83,33 @@ fn is_of(index: u32, watch: &Watch) -> bool {
     (ue != 0 && record.ue.get() == ue) || (prefix != 0 && record.prefix.get() == prefix)
 }
 
-/// Does what [`towards_phone`] does, and tells.
+/// Does what [`towards_phone`] does, and tells; once in the program for all packets, as [`watch_access`].
 #[inline(always)]
 pub fn watch_towards_phone(frame: &mut Frame, origin: Origin) -> u32 {
-    let Some(watch) = WATCH.get(0).filter(|watch| addressed(frame, watch)) else {
-        let verdict = towards_phone(frame, &Maps, origin);
-        return act(frame, verdict);
-    };
-    copy(frame, watch, Point::InternetIn, frame.ingress(), 0);
-    let verdict = towards_phone(frame, &Maps, origin);
-    match &verdict {
-        Verdict::Redirect(ifindex) => copy(frame, watch, Point::RadioOut, *ifindex, 0),
-        Verdict::Drop(reason) => copy(frame, watch, Point::DownlinkDropped, frame.ingress(), *reason as u32),
-        Verdict::HandOver(packet) => {
-            copy(frame, watch, Point::DownlinkPunted, frame.ingress(), packet.reason as u32);
-        }
-        Verdict::Pass => copy(frame, watch, Point::DownlinkPunted, frame.ingress(), 0),
+    let watch = WATCH.get(0).filter(|watch| addressed(frame, watch));
+    if let Some(watch) = watch {
+        copy(frame, watch, Point::InternetIn, frame.ingress(), 0);
     }
-    act(frame, verdict)
+    let watched = Maps.any(u32::from(watch.is_some()));
+    let verdict = towards_phone(frame, &Maps, origin);
+    let told = downlink_told(frame, &verdict);
+    let action = act(frame, verdict);
+    if let Some(watch) = WATCH.get(0).filter(|_| watched != 0) {
+        let (point, ifindex, reason) = told;
+        copy(frame, watch, point, ifindex, reason);
+    }
+    action
+}
+
+/// What is told of a packet to a phone, as [`uplink_told`].
+#[inline(always)]
+fn downlink_told(frame: &Frame, verdict: &Verdict<'_>) -> (Point, u32, u32) {
+    match verdict {
+        Verdict::Redirect(ifindex) => (Point::RadioOut, *ifindex, 0),
+        Verdict::Drop(reason) => (Point::DownlinkDropped, frame.ingress(), *reason as u32),
+        Verdict::HandOver(packet) => (Point::DownlinkPunted, frame.ingress(), packet.reason as u32),
+        Verdict::Pass => (Point::DownlinkPunted, frame.ingress(), 0),
+    }
 }
 
 /// Whether a frame from the radio network is of a tunnel of the phone.
