@@ -2,7 +2,6 @@
 import { StrictMode, startTransition } from "react";
 import { createRoot } from "react-dom/client";
 import type { Language, Messages } from "@/i18n/language";
-import { age } from "@/lib/time";
 import { turn } from "@/lib/turn";
 import { showHints } from "@/ui/hint";
 import { App, hasten, makeCore } from "./app";
@@ -18,9 +17,6 @@ export async function show(first: { language: Language; messages: Messages }): P
   const core = makeCore();
   hasten(core);
   showHints(document);
-  await turn();
-  // The browser reads its tables of a language for the first age: here it takes nothing from what is drawn.
-  age(0, 0, first.language);
   await turn();
   const root = createRoot(place);
   // In slices: a slow phone hears its user in between.

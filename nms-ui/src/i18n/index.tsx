@@ -1,6 +1,6 @@
 // Messages in the reader's language, with typed keys.
 import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
-import { numbers, plurals } from "@/lib/intl";
+import { isOne, integer } from "@/lib/intl";
 import { KEPT, loadMessages, type Language, type MessageKey, type Messages } from "./language";
 
 export type Values = Record<string, string | number>;
@@ -13,12 +13,12 @@ export function format(text: string, language: string, values: Values = {}): str
   const forms = text.split("|");
   const counted = values["count"];
   const plain = typeof counted === "string" ? Number(counted.replace(/\D/g, "")) : (counted ?? 0);
-  const one = forms.length === 1 || plurals(language).select(plain) === "one";
+  const one = forms.length === 1 || isOne(language, plain);
   const chosen = (one ? forms[0] : forms[1]) ?? text;
   return chosen.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = values[name];
     if (value === undefined) return whole;
-    return typeof value === "number" && name === "count" ? numbers(language).format(value) : String(value);
+    return typeof value === "number" && name === "count" ? integer(value, language) : String(value);
   });
 }
 

@@ -12,5 +12,20 @@ function kept<Form, Options>(make: (language: string, options?: Options) => Form
 
 export const numbers = kept((language: string, options?: Intl.NumberFormatOptions) => new Intl.NumberFormat(language, options));
 export const moments = kept((language: string, options?: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(language, options));
-export const ages = kept((language: string, options?: Intl.RelativeTimeFormatOptions) => new Intl.RelativeTimeFormat(language, options));
-export const plurals = kept((language: string, options?: Intl.PluralRulesOptions) => new Intl.PluralRules(language, options));
+
+/** Whether a count takes the first of two forms (CLDR, whole numbers): in French and Portuguese nought does, too. */
+export function isOne(language: string, count: number): boolean {
+  return language === "fr" || language === "pt" ? count >= 0 && count < 2 : count === 1;
+}
+
+/** A number with three digits that count. Below a thousand the languages differ by the decimal sign alone, and nothing has to be made for it. */
+export function threeDigits(value: number, language: string): string {
+  const rounded = Number(value.toPrecision(3));
+  if (Math.abs(rounded) >= 1000) return numbers(language, { maximumSignificantDigits: 3 }).format(value);
+  return language === "en" ? String(rounded) : String(rounded).replace(".", ",");
+}
+
+/** A whole number. */
+export function integer(value: number, language: string): string {
+  return Number.isInteger(value) && value >= 0 && value < 1000 ? String(value) : numbers(language).format(value);
+}

@@ -1,20 +1,23 @@
 // Moments with zone and age.
-import { ages, moments } from "./intl";
+import type { MessageKey } from "@/i18n/language";
+import { moments } from "./intl";
 
-const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
+const UNITS: ["day" | "hour" | "minute" | "second", number][] = [
   ["day", 86_400_000],
   ["hour", 3_600_000],
   ["minute", 60_000],
   ["second", 1_000],
 ];
 
-const SHORT = { numeric: "auto", style: "short" } as const;
-
-/** How long ago, or in how long, in words of the language. */
-export function age(at: number, now: number, language: string): string {
-  const apart = at - now;
-  const [unit, length] = UNITS.find(([, size]) => Math.abs(apart) >= size) ?? ["second", 1_000];
-  return ages(language, SHORT).format(Math.trunc(apart / length), unit);
+/** How long ago, or in how long, in words of the catalogue: what browsers have for it takes longer to begin than a page to be drawn. */
+export function age(at: number, now: number, t: (key: MessageKey, values?: Record<string, number>) => string): string {
+  const apart = now - at;
+  const found = UNITS.find(([, size]) => Math.abs(apart) >= size);
+  if (!found) return t("age.now");
+  const [unit, length] = found;
+  const n = Math.floor(Math.abs(apart) / length);
+  if (unit === "day" && n === 1) return t(apart > 0 ? "age.yesterday" : "age.tomorrow");
+  return t(apart > 0 ? `age.past.${unit}` : `age.in.${unit}`, { n });
 }
 
 /** Date, time and zone. */

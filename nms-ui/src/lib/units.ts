@@ -1,5 +1,5 @@
 // Numbers as operators say them: 10 Mbit/s, 50 GB. Decimal steps throughout.
-import { numbers } from "./intl";
+import { threeDigits, integer } from "./intl";
 
 const STEPS = ["", "k", "M", "G", "T", "P"];
 
@@ -13,24 +13,20 @@ function scaled(value: number): [number, string] {
   return [rest, STEPS[step] ?? ""];
 }
 
-function digits(value: number, language: string): string {
-  return numbers(language, { maximumSignificantDigits: 3 }).format(value);
-}
-
 /** Octets. */
 export function octets(value: number, language: string): string {
   const [rest, step] = scaled(value);
-  return `${digits(rest, language)} ${step}B`;
+  return `${threeDigits(rest, language)} ${step}B`;
 }
 
 /** Bits in a second. */
 export function rate(value: number, language: string): string {
   const [rest, step] = scaled(value);
-  return `${digits(rest, language)} ${step}bit/s`;
+  return `${threeDigits(rest, language)} ${step}bit/s`;
 }
 
 export function count(value: number, language: string): string {
-  return numbers(language).format(value);
+  return integer(value, language);
 }
 
 const FACTORS: Record<string, number> = { "": 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };

@@ -33,8 +33,8 @@ export function useNowIn(step: number): number {
 
 /** How long ago something was, in words; none where it never was. Who asks is drawn again when they change. */
 export function useAge(at: number | null | undefined): string {
-  const { language } = useWords();
-  return useSyncExternalStore(subscribe, () => (at ? age(at, now, language) : ""));
+  const { t } = useWords();
+  return useSyncExternalStore(subscribe, () => (at ? age(at, now, t) : ""));
 }
 
 /** How long ago something was; the moment with its zone on pointing at it. Drawn again when its words change. */

@@ -11,6 +11,6 @@ test("the plain drawing leads to each gateway, and a word leaves some", async ()
 test("what a gateway said last stands at its line with its age", async () => {
   await at("/n/demo/map?q=quarry");
   await screen.findByRole("link", { name: /Quarry/ });
-  const said = await screen.findByText("5 hr. ago");
+  const said = await screen.findByText("5 h ago");
   expect(Number(said.dataset["moment"])).toBeGreaterThan(0);
 });
