@@ -122,6 +122,49 @@ const TESTS = {
     await page.getByText("done", { exact: true }).waitFor();
   },
 
+  async "a gateway is drained after being told what that does, says so, and takes phones again"(page, at) {
+    const run = async (command) => {
+      await page.getByRole("combobox", { name: "Command" }).click();
+      await page.getByRole("option", { name: command }).click();
+      await page.getByRole("button", { name: "Run", exact: true }).click();
+    };
+    await page.goto(`${at}/n/demo/gateways/gw-0001?tab=commands`);
+    await run("Take no new phones");
+    const asked = page.getByRole("dialog");
+    await asked.getByText(/^Takes no new phones until told otherwise, and lets 1\d registered phones go/).waitFor();
+    await asked.getByRole("button", { name: "Run", exact: true }).click();
+    await page.getByRole("heading", { name: "Take no new phones" }).waitFor();
+    await page.getByRole("tab", { name: "State" }).click();
+    await page.getByRole("note").filter({ hasText: "It takes no new phones" }).waitFor();
+    await page.getByRole("tab", { name: "Commands" }).click();
+    await run("Take new phones again");
+    await page.getByRole("heading", { name: "Take new phones again" }).waitFor();
+    await page.getByText("drained", { exact: true }).waitFor({ state: "detached" });
+  },
+
+  async "an unknown base station is adopted: its form begins with its cell, and it is a configured one then"(page, at) {
+    await page.goto(`${at}/n/demo/base-stations`);
+    const row = page.getByRole("row", { name: /001-01\/0x66/ });
+    await row.getByRole("button", { name: "Adopt" }).click();
+    const form = page.getByRole("dialog");
+    // The first cell of the macro eNB 0x66 (TS 36.413 §9.2.1.38).
+    await becomes("the form has the cell", () => form.getByRole("textbox", { name: /^Cell identity/ }).inputValue(), (cell) => Number(cell) === 0x6601);
+    await form.getByRole("textbox", { name: /^Name/ }).fill("120200004918");
+    await form.getByRole("button", { name: "Save" }).click();
+    await row.getByRole("button", { name: "120200004918" }).waitFor();
+    must((await row.getByRole("button", { name: "Adopt" }).count()) === 0, "it is still unknown");
+    const stored = await page.evaluate(() => globalThis.pretended.collection("demo", "enodebs").get("120200004918").body);
+    must(stored.gateway === "gw-0002" && stored.cell_id === 0x6601, JSON.stringify(stored));
+  },
+
+  async "the numbers lead to Grafana where the orchestrator names one"(page, at) {
+    await page.goto(`${at}/n/demo/metrics?tab=elsewhere`);
+    const link = page.getByRole("link", { name: "Open Grafana" });
+    await link.waitFor();
+    must((await link.getAttribute("href")) === "https://grafana.example.net/d/basalt", "it leads elsewhere");
+    must(/noreferrer/.test((await link.getAttribute("rel")) ?? ""), "Grafana is told who comes from where");
+  },
+
   async "a token becomes a line and a code"(page, at) {
     await page.goto(`${at}/n/demo/gateways`);
     await page.getByRole("button", { name: "Add a gateway" }).first().click();

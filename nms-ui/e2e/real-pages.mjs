@@ -35,6 +35,18 @@ export async function upgrades(page, at) {
   return (await refused.isVisible()) ? refused.innerText() : "started";
 }
 
+/** A base station that came without being configured is adopted: the orchestrator knows it by its cell then. */
+export async function adopted(page, at) {
+  const serial = "120200009999";
+  await page.goto(`${at}/n/demo/base-stations`);
+  const row = page.getByRole("row", { name: /0x[0-9a-f]+/ }).first();
+  await row.getByRole("button", { name: "Adopt" }).click();
+  const form = page.getByRole("dialog");
+  await form.getByRole("textbox", { name: /^Name/ }).fill(serial);
+  await form.getByRole("button", { name: "Save" }).click();
+  await row.getByRole("button", { name: serial }).waitFor();
+}
+
 /** A home network is configured in the form, what the orchestrator refuses of it stands at its field, and it stands in the table. */
 export async function federation(page, at) {
   await page.goto(`${at}/n/demo/federation?tab=configured`);

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { findings } from "./accessibility.mjs";
 import { launch, open, settled } from "./browser.mjs";
-import { federation, traceBegun, traceRead, upgrades } from "./real-pages.mjs";
+import { adopted, federation, traceBegun, traceRead, upgrades } from "./real-pages.mjs";
 
 const USER = ["operator", "a lab that lives for minutes"];
 const IMSI = "001010000000001";
@@ -69,6 +69,8 @@ export async function real(address, { BASALT_LAB: lab }) {
       await shot(theme.replaceAll(/\W/g, "-"));
       await clean(page, theme);
     }
+    await adopted(page, address);
+    step("the base station that nobody had configured is adopted, and known then");
     if (lab) await slower(page, address, lab);
     else step("skipped: the rate of a phone (set BASALT_LAB, as root)");
     const trace = await traceBegun(page, address, IMSI);

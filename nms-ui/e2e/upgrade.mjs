@@ -19,6 +19,7 @@ const USER = ["root", "correct horse battery"];
 const NETWORK = "home";
 const GATEWAY = "site";
 const NEW = "90.0.0";
+const GRAFANA = "https://grafana.example.net/d/basalt";
 /** An upgrade is fetched, tried and found well. */
 const UPGRADE = { timeout: 180_000 };
 /** The whole of it, milliseconds. */
@@ -51,7 +52,8 @@ function network() {
 /** The orchestrator and a gateway that trusts a key of releases. */
 async function started(folder, files, key) {
   const log = (name) => openSync(join(files, name), "a");
-  spawn(join(folder, "orchestratord"), ["--data-dir", join(files, "orchestrator"), "--first-network", NETWORK], { stdio: ["ignore", log("orchestrator.out"), log("orchestrator.log")] });
+  writeFileSync(join(files, "orchestratord.toml"), `grafana_url = "${GRAFANA}"\n`);
+  spawn(join(folder, "orchestratord"), ["--config", join(files, "orchestratord.toml"), "--data-dir", join(files, "orchestrator"), "--first-network", NETWORK], { stdio: ["ignore", log("orchestrator.out"), log("orchestrator.log")] });
   const said = await becomes("the orchestrator", () => readFileSync(join(files, "orchestrator.out"), "utf8"), (text) => text.includes("joins with"));
   const config = `name = "${GATEWAY}"\nstate_dir = "${files}/state"\nrun_dir = "${files}/run"\n[network]\nplmns = ["001-01"]\n[upgrade]\nkeys = ["${key.public}"]\n`;
   writeFileSync(join(files, "agwd.toml"), config);
@@ -80,6 +82,10 @@ export async function upgradeInside() {
     step("the first user is made by the setup link");
     await joined(page, server.address, (token) => basalt("gateway", "join", token));
     step("a gateway joined by the line of the page, which saw it come");
+    await linked(page, server.address);
+    step("the metrics lead to the Grafana that the orchestrator was told of");
+    await drained(page, server.address);
+    step("a drain is told on the gateway's page, and ended there");
     await stagedChange(page, server.address);
     step("a new access point reached the gateway in stages, and is an object of the network at the end");
     await uploaded(page, server.address, program, release, key.sign(release, program));
@@ -123,6 +129,35 @@ async function joined(page, at, join) {
   const { status, stderr } = join((await line.innerText()).trim().split(" ").at(-1));
   if (status !== 0) throw new Error(`the gateway does not join: ${stderr}`);
   await page.getByRole("dialog").getByRole("link", { name: GATEWAY }).waitFor();
+}
+
+async function linked(page, at) {
+  await page.goto(`${at}/n/${NETWORK}/metrics?tab=elsewhere`);
+  const link = page.getByRole("link", { name: "Open Grafana" });
+  await link.waitFor();
+  const address = await link.getAttribute("href");
+  if (address !== GRAFANA) throw new Error(`the link leads to ${address}`);
+}
+
+/** Asks the gateway for something on its page. */
+async function asked(page, command) {
+  await page.getByRole("combobox", { name: "Command" }).click();
+  await page.getByRole("option", { name: command }).click();
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+}
+
+/** The gateway takes no new phones, which its own report tells the page, and takes them again. */
+async function drained(page, at) {
+  await page.goto(`${at}/n/${NETWORK}/gateways/${GATEWAY}?tab=commands`);
+  await asked(page, "Take no new phones");
+  await page.getByRole("dialog").getByText("Takes no new phones until told otherwise").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Run", exact: true }).click();
+  await page.getByText("no phone is connected and no new one is taken").waitFor();
+  const mark = page.getByText("drained", { exact: true });
+  await mark.waitFor();
+  await asked(page, "Take new phones again");
+  await page.getByText("new phones are taken again").waitFor();
+  await mark.waitFor({ state: "detached" });
 }
 
 /** An access point that is rolled out: the gateway has it, then the network. */

@@ -164,7 +164,7 @@ function inNetwork(call: Call, network: string, what: string): Response {
       return listed(call, world.phones().filter((it) => it.imsi.startsWith(imsi) && (!address || it.addresses.includes(address))));
     }
     case "base-stations":
-      return listed(call, world.states().flatMap((state) => (state.state?.enbs ?? []).map((enb, at) => ({ ...enb, gateway: state.gateway, gateway_connected: state.connected, enodeb: state.gateway === "gw-0001" && at === 0 ? "120200004917" : null, title: null }))));
+      return listed(call, stationsOf(world));
     case "events":
       return items(eventsOf(world, query));
     case "usage":
@@ -183,6 +183,18 @@ function inNetwork(call: Call, network: string, what: string): Response {
   if (what === "gateways" && more && !["versions", "rollback"].includes(more)) return ofGateway(call, name ?? "", more);
   if (what === "subscribers" || method) return objects(call, network, what, parts.slice(3));
   return notFound();
+}
+
+/** Base stations that gateways see, with the configured one whose cell is theirs. */
+function stationsOf(world: World): unknown[] {
+  const configured = [...world.collection("demo", "enodebs").values()];
+  return world.states().flatMap((state) =>
+    (state.state?.enbs ?? []).map((enb) => {
+      const id = Number.parseInt(String(enb.id).split("/")[1] ?? "", 16);
+      const known = configured.find((it) => it.body?.["gateway"] === state.gateway && Number(it.body["cell_id"]) >> 8 === id);
+      return { ...enb, gateway: state.gateway, gateway_connected: state.connected, enodeb: known?.name ?? null, title: null };
+    }),
+  );
 }
 
 function rollouts({ world, method, parts, text }: Call): Response {
@@ -286,7 +298,8 @@ function ofGateway(call: Call, name: string, what: string): Response {
       return items(eventsOf(world, new URLSearchParams({ gateway: name })));
     case "commands": {
       if (method === "GET") return items(world.commands.filter((it) => it["gateway"] === name).map(running));
-      const told = JSON.parse(text) as { kind: string; arguments: unknown };
+      const told = JSON.parse(text) as { kind: string; arguments: { off?: boolean } };
+      if (told.kind === "drain") world.drained[told.arguments.off ? "delete" : "add"](name);
       const command = { id: `c${world.id()}`, gateway: name, kind: told.kind, arguments: told.arguments, created_by: world.session, created_at: Date.now(), expires_at: Date.now() + 600_000, state: "queued", percent: 0, output: "", changed_at: Date.now() };
       world.commands.unshift(command);
       return json(201, command);

@@ -50,6 +50,8 @@ export class World {
   /** Tests of receivers. */
   readonly tests: { receiver: string; at: number }[] = [];
   readonly commands: Record<string, unknown>[] = [];
+  /** Gateways that take no new phones. */
+  readonly drained = new Set<string>();
   readonly users: Record<string, unknown>[] = [
     { name: "ann", grants: [{ role: "admin", scope: "everything" }], locked_until: 0, created_at: Date.now() - 900 * HOUR },
     { name: "joe", grants: [{ role: "operator", scope: { network: "demo" } }], locked_until: 0, created_at: Date.now() - 300 * HOUR },
@@ -164,6 +166,7 @@ export class World {
           sctp: "kernel",
           started_at: Math.floor((this.began - (at + 2) * 50 * HOUR) / 1000),
           enbs,
+          draining: this.drained.has(gateway),
           registered_ues: here,
           connected_ues: Math.ceil(here / 3),
           sessions: here,

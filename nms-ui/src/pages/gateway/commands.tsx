@@ -15,11 +15,14 @@ import { CopyAs } from "@/ui/copy-as";
 import { Empty, Loaded, Notice, Panel, Refusal } from "@/ui/page";
 import { Status, type Tone } from "@/ui/status";
 
-type Kind = Schemas["CommandKind"];
+/** What can be asked: kinds of commands, and the end of a drain, which is a drain with another argument. */
+type Kind = Schemas["CommandKind"] | "drain-end";
 
-const KINDS: Kind[] = ["show-tables", "ping", "traceroute", "log-tail", "packet-capture", "restart", "drain", "upgrade"];
+const KINDS: Kind[] = ["show-tables", "ping", "traceroute", "log-tail", "packet-capture", "restart", "drain", "drain-end", "upgrade"];
 /** These touch what the gateway does for phones, and are asked about. */
 const GRAVE: Kind[] = ["restart", "drain", "upgrade"];
+/** What is said before each of them is done. */
+const BLAST = { restart: "commands.restartBlast", drain: "commands.drainBlast" } as const;
 /** Of releases: none, but what ran before. */
 const BACK = "<back>";
 const WITH_HOST: Kind[] = ["ping", "traceroute"];
@@ -35,6 +38,11 @@ const TONES: Record<Command["state"], Tone> = {
   interrupted: "warn",
 };
 
+/** How a command is named that was asked for. */
+function kindOf({ kind, arguments: told }: Command): Kind {
+  return kind === "drain" && (told as { off?: boolean } | null)?.off === true ? "drain-end" : kind;
+}
+
 export function Commands({ gateway, isConnected, phones }: { gateway: string; isConnected: boolean; phones: number }) {
   const { t } = useWords();
   const network = useNetwork();
@@ -45,15 +53,15 @@ export function Commands({ gateway, isConnected, phones }: { gateway: string; is
   const [isAsked, setAsked] = useState(false);
   const [release, setRelease] = useState<string | null>(null);
   const releases = (useReleases().data ?? []).filter((it) => it.complete);
-  const further = kind === "upgrade" ? (release === BACK ? { back: true } : { release }) : WITH_HOST.includes(kind) ? { host } : {};
-  const body = { kind, arguments: further };
+  const further = kind === "upgrade" ? (release === BACK ? { back: true } : { release }) : WITH_HOST.includes(kind) ? { host } : kind === "drain-end" ? { off: true } : {};
+  const body = { kind: kind === "drain-end" ? ("drain" as const) : kind, arguments: further };
   const path = { network, name: gateway };
   const running = useMutation({
     mutationFn: () => unwrap(api.POST("/api/v1/networks/{network}/gateways/{name}/commands", { params: { path }, body })),
     onSuccess: () => client.invalidateQueries({ queryKey: ["commands", network, gateway] }),
   });
   const command = kind === "upgrade" ? { basalt: `basalt upgrade gateway ${quoted(gateway)} ${release === BACK ? "--back" : `--release ${quoted(release ?? "")}`}${ofNetwork(network)}` } : {};
-  const write = () => ({ method: "POST", path: `/api/v1/networks/${network}/gateways/${gateway}/commands`, body, ...command, resource: { kind: "commands", name: kind, network } });
+  const write = () => ({ method: "POST", path: `/api/v1/networks/${network}/gateways/${gateway}/commands`, body, ...command, resource: { kind: "commands", name: body.kind, network } });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (GRAVE.includes(kind)) setAsked(true);
@@ -80,7 +88,7 @@ export function Commands({ gateway, isConnected, phones }: { gateway: string; is
       )}
       <Past gateway={gateway} />
       {isAsked && (
-        <Confirm title={`${t(`commands.${kind}`)}: ${gateway}`} blast={kind === "restart" ? t("commands.restartBlast", { count: phones }) : t("commands.graveBlast", { count: phones })} verb={t("action.run")} write={write} act={() => running.mutateAsync()} onClose={() => setAsked(false)} />
+        <Confirm title={`${t(`commands.${kind}`)}: ${gateway}`} blast={t(BLAST[kind as keyof typeof BLAST] ?? "commands.graveBlast", { count: phones })} verb={t("action.run")} write={write} act={() => running.mutateAsync()} onClose={() => setAsked(false)} />
       )}
     </div>
   );
@@ -99,7 +107,7 @@ function Past({ gateway }: { gateway: string }) {
             {all.map((it) => (
               <Panel
                 key={it.id}
-                title={t(`commands.${it.kind}`)}
+                title={t(`commands.${kindOf(it)}`)}
                 aside={
                   <>
                     <span className="soft">

@@ -40,6 +40,7 @@ function Gateway() {
     <>
       <Head title={name} note={<Fresh at={status.dataUpdatedAt} />}>
         {status.data && <HealthMark of={healthOf(status.data)} />}
+        {status.data?.state?.draining && <Status tone="warn">{t("gateway.draining")}</Status>}
         {mayChange && (
           <Button variant="default" onClick={() => setEditing(true)}>
             {t("action.edit")}
@@ -86,6 +87,7 @@ function State({ state, name }: { state: GatewayState; name: string }) {
   return (
     <>
       {!state.connected && <Notice tone="warn">{state.seen_at ? t("gateway.silentWords") : t("gateway.neverWords")}</Notice>}
+      {said?.draining && <Notice tone="warn">{t("gateway.drainingWords")}</Notice>}
       {refusals.length > 0 && (
         <Notice tone="warn">
           {t("gateway.refuses")}
