@@ -1,5 +1,5 @@
 // What people do, and what goes wrong for them, in Chromium against the made-up network. By roles and names, as they find things.
-import { becomes, launch, open, palette, settled } from "./browser.mjs";
+import { SIZES, becomes, launch, open, palette, settled } from "./browser.mjs";
 
 function must(good, words) {
   if (!good) throw new Error(words);
@@ -155,6 +155,18 @@ const TESTS = {
     must((await row.getByRole("button", { name: "Adopt" }).count()) === 0, "it is still unknown");
     const stored = await page.evaluate(() => globalThis.pretended.collection("demo", "enodebs").get("120200004918").body);
     must(stored.gateway === "gw-0002" && stored.cell_id === 0x6601, JSON.stringify(stored));
+  },
+
+  async "on a phone the day's traffic is drawn at once, and its chart comes when it is touched"(page, at) {
+    await page.setViewportSize(SIZES.phone);
+    await page.goto(`${at}/n/demo`);
+    const sketch = page.getByRole("button", { name: /open the chart/ });
+    await sketch.waitFor();
+    const drawn = await sketch.locator("path").evaluateAll((paths) => paths.map((it) => it.getTotalLength()));
+    must(drawn.length === 2 && drawn.every((length) => length > 900), `lines as long as ${drawn}`);
+    must((await page.locator(".chart").count()) === 0, "the chart is there already");
+    await sketch.click();
+    await page.locator(".chart .u-over").waitFor();
   },
 
   async "the numbers lead to Grafana where the orchestrator names one"(page, at) {

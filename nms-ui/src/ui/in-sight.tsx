@@ -4,7 +4,7 @@ import { startTransition, useEffect, useRef, useState, type ReactNode } from "re
 const AHEAD = "100px";
 
 /** Whether the navigation stands beside the page; on narrower screens it is opened. */
-function isWide(): boolean {
+export function isWide(): boolean {
   return window.matchMedia("(min-width: 861px)").matches;
 }
 

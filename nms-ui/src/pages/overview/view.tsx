@@ -1,5 +1,5 @@
 import { Link, createLazyRoute } from "@tanstack/react-router";
-import { Suspense, lazy, useMemo } from "react";
+import { Suspense, lazy, useMemo, useState } from "react";
 import type { GatewayState, Numbers } from "@/api/answers";
 import { useAudit, useEvents, useGatewayStates, useNumbers, useUsageSums } from "@/api/fleet";
 import { useHistory } from "@/api/history";
@@ -15,9 +15,10 @@ import { Age, useNowIn } from "@/ui/age";
 import { EventList } from "@/ui/event-list";
 import { HealthMark } from "@/ui/health";
 import { Icon } from "@/ui/icon";
-import { InSight } from "@/ui/in-sight";
+import { InSight, isWide } from "@/ui/in-sight";
 import { GatewayLink } from "@/ui/links";
 import { Empty, Fresh, Head, Loaded, Panel } from "@/ui/page";
+import { Sketch } from "@/ui/sketch";
 import { Tile } from "@/ui/tile";
 
 const Chart = lazy(async () => ({ default: (await import("@/ui/chart")).Chart }));
@@ -30,8 +31,9 @@ const SHOWN = 8;
 const FLOWS = ["downlink_throughput", "uplink_throughput"];
 const LAST_DAY = { length: DAY };
 const LAST_HOUR = { range: "1h" };
-/** A chart with what stands below it, pixels. */
+/** A chart with what stands below it, pixels; the drawing alone. */
 const CHART = 220;
+const DRAWN = 160;
 /** About as high as a panel is, pixels. */
 const ROOM = 300;
 
@@ -122,16 +124,12 @@ function Traffic() {
   const data = useMemo(() => (history ? aligned(history, FLOWS) : [[]]), [history]);
   // Until it is known, its room is kept; a network where nothing ever flowed has none.
   const isKnown = history !== undefined;
+  const [isOpen, setOpen] = useState(isWide);
+  const flows = { data, names: [t("unit.down"), t("unit.up")], unit: (value: number) => rate(value, language), span: [(history?.since ?? 0) / 1000, (history?.until ?? 0) / 1000] as [number, number], height: DRAWN };
   if (isKnown && !data.slice(1).some((line) => line.some((it) => it !== null))) return null;
   return (
     <Panel title={<Link to="/n/$network/usage" params={{ network }}>{t("overview.traffic")}</Link>}>
-      <Suspense fallback={<div style={{ height: CHART }} />}>
-        {isKnown ? (
-          <Chart data={data} names={[t("unit.down"), t("unit.up")]} unit={(value) => rate(value, language)} span={[history.since / 1000, history.until / 1000]} height={160} />
-        ) : (
-          <div style={{ height: CHART }} />
-        )}
-      </Suspense>
+      <Suspense fallback={<div style={{ height: CHART }} />}>{isKnown ? isOpen ? <Chart {...flows} /> : <Sketch {...flows} onOpen={() => setOpen(true)} /> : <div style={{ height: CHART }} />}</Suspense>
     </Panel>
   );
 }
