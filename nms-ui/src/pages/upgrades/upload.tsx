@@ -61,7 +61,7 @@ export function Upload({ onClose }: { onClose: () => void }) {
           {file && <span className="soft">{octets(file.size, language)}</span>}
         </label>
         {FIELDS.map((it) => (
-          <TextInput key={it.key} label={t(it.label)} description={it.hint && t(it.hint)} required pattern={it.pattern} spellCheck={false} classNames={it.key === "sha256" || it.key === "signature" ? { input: "mono" } : {}} value={told[it.key]} onChange={(event) => setTold({ ...told, [it.key]: event.currentTarget.value.trim() })} />
+          <TextInput key={it.key} label={t(it.label)} description={it.hint && t(it.hint)} required pattern={it.pattern} spellCheck={false} classNames={it.key === "sha256" || it.key === "signature" ? { input: "mono" } : {}} value={told[it.key]} onChange={({ currentTarget: { value } }) => setTold((former) => ({ ...former, [it.key]: value.trim() }))} />
         ))}
         {adding.isPending && <progress className="progress" max={1} value={share} aria-label={t("upgrades.add")} />}
         {adding.error && <Refusal error={adding.error} />}
