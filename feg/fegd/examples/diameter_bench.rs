@@ -8,7 +8,8 @@
 //!   itself was late by, whose share is `generator_late_p99_us`. Of many short rounds the one in the middle by its p99, among those in
 //!   which the host took none of the processors' time (no tick of the kernel's count): `calm_rounds` of `rounds`. Where it did in all of
 //!   them, `calm_rounds` is 0, and the figure is of all; `relay_added_p99_worst_us` is of all in any case;
-//! - `relay_has_processor`: whether fegd had one processor to itself at half load, and generator and home network the other one;
+//! - `relay_has_processor`: whether fegd had one processor to itself at half load, and generator and home network the other one, before
+//!   everything else of it (that takes root);
 //! - `relay_half_load_per_s`: answers each second in that round, `relay_half_load_cpu_us`: fegd's processor time for each of them;
 //! - `aia_decode_ns`, `ula_decode_ns`: an answer of Open5GS's HSS is found sound; `aia_read_ns`, `ula_read_ns`: and turned into
 //!   vectors or a subscription; `air_write_ns`, `ulr_write_ns`: a request is written; `node_request_ns`: one through the peer machine and

@@ -24,6 +24,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
 /// The federation gateway of Basalt.
@@ -76,12 +77,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         eprintln!("{}: no mistakes found", path.display());
         return Ok(());
     }
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(threads()).enable_all().build().context("the system gives no event loop")?;
-    runtime.block_on(drive::run(file))
+    event_loop(threads()).context("the system gives no event loop")?.block_on(drive::run(file))
 }
 
 /// Half of the processors: a request passes several hands, and to wake another processor for each of them costs more than the work.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 2).max(1))
+}
+
+/// Where there would be one thread beside the main one, the main one does all: the two would wake each other for every request.
+fn event_loop(threads: usize) -> std::io::Result<Runtime> {
+    let mut builder = if threads == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.worker_threads(threads).enable_all().build()
 }

@@ -2,14 +2,18 @@
 
 use std::process::Command;
 
-/// Leaves the first processor to the process that is measured, and the second to this one; whether that could be done.
+/// Leaves the first processor to the process that is measured, and the second to this one, whose threads nobody there shall keep waiting:
+/// what the generator is late by would count as the other's. Whether both could be done.
 pub fn part(measured: u32) -> bool {
-    let put = |process: u32, processor: &str| {
-        let mut command = Command::new("taskset");
-        command.args(["--all-tasks", "--cpu-list", "--pid", processor]).arg(process.to_string());
-        command.output().is_ok_and(|output| output.status.success())
-    };
-    put(measured, "0") && put(std::process::id(), "1")
+    let own = std::process::id();
+    done("taskset", &["--all-tasks", "--cpu-list", "--pid", "0"], measured)
+        && done("taskset", &["--all-tasks", "--cpu-list", "--pid", "1"], own)
+        && done("chrt", &["--all-tasks", "--fifo", "--pid", "1"], own)
+}
+
+fn done(program: &str, arguments: &[&str], process: u32) -> bool {
+    let output = Command::new(program).args(arguments).arg(process.to_string()).output();
+    output.is_ok_and(|output| output.status.success())
 }
 
 /// Time of all processors so far, in ticks: all of it, and what the host took (proc_stat(5)).
