@@ -41,14 +41,19 @@ fn a_gateway_that_does_not_start_is_told_with_its_last_words() {
 #[test]
 fn it_stops_while_it_starts_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    // Alive, and never ready.
-    program(folder.path(), "agwd", "trap 'echo told > \"$0.told\"; exit 0' INT; while :; do sleep 0.05; done");
+    // Alive, and never ready; a pipe says when it listens to signals.
+    let listens = folder.path().join("agwd.listens");
+    assert!(Command::new("mkfifo").arg(&listens).status().unwrap().success());
+    let lines = "trap 'echo told > \"$0.told\"; exit 0' INT; echo yes > \"$0.listens\"; while :; do sleep 0.05; done";
+    program(folder.path(), "agwd", lines);
     program(folder.path(), "orchestratord", "exit 0");
     let mut child = up(folder.path()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let mut first = String::new();
     lines.read_line(&mut first).unwrap();
     assert!(first.starts_with("gateway: starts"), "{first}");
+    let said = Command::new("timeout").args(["60", "cat"]).arg(&listens).output().unwrap();
+    assert_eq!(said.stdout, b"yes\n");
     let stopped = Command::new("sh").args(["-c", "kill -TERM $0", &child.id().to_string()]).status().unwrap();
     assert!(stopped.success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
