@@ -46,6 +46,7 @@ pub(crate) struct Steps {
 
 /// What a step works with: its commands run with their output in a log.
 pub(crate) struct Step {
+    name: String,
     prefix: String,
     began: Instant,
     log: PathBuf,
@@ -198,7 +199,23 @@ impl Step {
         let log = folder.join(format!("{}.log", name.replace([' ', '/'], "-")));
         File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
         let live = io::stdout().is_terminal();
-        Ok(Self { prefix, began: Instant::now(), log, counts: Counts::default(), unsteady: Vec::new(), live })
+        let name = name.to_owned();
+        Ok(Self { name, prefix, began: Instant::now(), log, counts: Counts::default(), unsteady: Vec::new(), live })
+    }
+
+    /// Runs it, and if it fails once more: what passes only then is told as unsteady, with why it failed.
+    pub(crate) fn with_second_try(&mut self, run: impl Fn(&mut Self) -> Result<Outcome>) -> Result<Outcome> {
+        let first = match run(self) {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => error,
+        };
+        let log = self.log()?;
+        self.note("--- it failed: once more ---")?;
+        self.counts = Counts::default();
+        let outcome = run(self)?;
+        self.unsteady.push(format!("unsteady {}: {first:#}; once more, it passed", self.name));
+        self.unsteady.extend(essence(&log, REPEATED).into_iter().map(|line| format!("  | {line}")));
+        Ok(outcome)
     }
 
     /// Runs a command with its output in the step's log; fails if it does.
@@ -347,6 +364,31 @@ mod tests {
         }));
         assert_eq!(steps.unsteady, ["unsteady two: why"]);
         assert_eq!(steps.counts, Counts { passed: 9, ..Counts::default() });
+    }
+
+    #[test]
+    fn what_passes_at_the_second_try_is_told_with_why_it_failed() {
+        let mut steps = Steps::new(1, &[]);
+        let tries = std::cell::Cell::new(0);
+        assert!(steps.step("selftest second", |step| {
+            step.with_second_try(|step| {
+                tries.set(tries.get() + 1);
+                let lines = if tries.get() == 1 {
+                    "test it ... FAILED\\n4 passed, 1 failed\\n"
+                } else {
+                    "5 passed, 0 failed\\n"
+                };
+                let mut command = Command::new("printf");
+                command.arg(lines);
+                step.run_tests(command)
+            })
+        }));
+        assert_eq!(steps.unsteady[0], "unsteady selftest second: 4 passed, 1 failed; once more, it passed");
+        assert!(steps.unsteady.contains(&"  | test it ... FAILED".to_owned()), "{:?}", steps.unsteady);
+        assert_eq!(steps.counts, Counts { passed: 5, ..Counts::default() });
+        assert!(
+            !steps.step("selftest both", |step| { step.with_second_try(|step| step.run_tests(Command::new("false"))) })
+        );
     }
 
     #[test]
