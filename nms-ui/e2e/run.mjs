@@ -1,14 +1,16 @@
-// `node e2e/run.mjs mock|only|real|upgrade|screenshots|performance|lighthouse|figures|alone`: the browser's tests, and what is measured.
+// `node e2e/run.mjs mock|only|real|managed|upgrade|screenshots|performance|lighthouse|figures|alone`: the browser's tests, and what is measured.
 import { accessibility } from "./accessibility.mjs";
 import { alone } from "./alone.mjs";
+import { apart, within } from "./apart.mjs";
 import { figures } from "./figures.mjs";
 import { measured } from "./lighthouse.mjs";
+import { managed } from "./managed.mjs";
 import { mock } from "./mock.mjs";
 import { performance } from "./performance.mjs";
 import { real } from "./real.mjs";
 import { screenshots } from "./screenshots.mjs";
 import { serve } from "./serve.mjs";
-import { upgrade, upgradeInside } from "./upgrade.mjs";
+import { upgraded } from "./upgrade.mjs";
 
 const [what, ...rest] = process.argv.slice(2);
 
@@ -46,9 +48,11 @@ const TASKS = {
   screenshots: () => withMock((address) => screenshots(address, rest.length > 0 ? rest : undefined)),
   alone: () => alone(process.env),
   real: () => real(process.env.BASALT_CONSOLE ?? "", process.env),
-  upgrade: () => upgrade(),
-  // What `upgrade` runs within the namespaces that it makes.
-  "upgrade-inside": () => upgradeInside(),
+  managed: () => apart("managed-within"),
+  upgrade: () => apart("upgrade-within"),
+  // What these run within the namespaces that they make.
+  "managed-within": () => within("managed", managed),
+  "upgrade-within": () => within("upgrade", upgraded),
 };
 
 const task = TASKS[what];

@@ -78,7 +78,8 @@ pub(crate) fn browse(step: &mut Step) -> Result<Outcome> {
     Ok(Outcome::Passed(String::new()))
 }
 
-/// In Chromium against the real stack: a demo that stays up, whose phones, gateway and rates follow what is done on the pages.
+/// In Chromium against the real stack: a network from its first user on; then a demo that stays up, whose phones, gateway and rates
+/// follow what is done on the pages.
 pub(crate) fn operate(step: &mut Step) -> Result<Outcome> {
     /// A step of a demo takes a second, and a busy machine is ten times slower.
     const READY: Duration = Duration::from_secs(180);
@@ -91,6 +92,10 @@ pub(crate) fn operate(step: &mut Step) -> Result<Outcome> {
     if !matches!(env::privilege(), env::Privilege::Root) {
         return Ok(Outcome::Skipped("the rate of a phone is measured in its namespace, which takes root".to_owned()));
     }
+    let programs = demo::program("agwd")?;
+    let mut managed = npm(&["run", "e2e:managed"])?;
+    managed.env("BASALT_PROGRAMS", programs.parent().context("programs are in no folder")?);
+    step.run(managed)?;
     let mut testbed = demo::testbed()?;
     testbed.args(["demo", "--into", "target/demo/console", "--lab", CONSOLE_LAB]);
     let mut demo = testbed.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;

@@ -108,11 +108,12 @@ export function useCertificates(network: string, name: string) {
   });
 }
 
-export function useGatewayTokens(network: string) {
+/** Tokens by which gateways join; looked at often while one is waited for. */
+export function useGatewayTokens(network: string, isWaiting = false) {
   return useQuery({
     queryKey: ["gateway-tokens", network],
     queryFn: async () => (await page<GatewayToken>(collectionPath(network, "gateway-tokens"), {})).items,
-    refetchInterval: CALM,
+    refetchInterval: isWaiting ? LIVE : CALM,
   });
 }
 

@@ -29,6 +29,7 @@ function made(role: Grant["role"], scope: Scope, name: string): Grant {
 /** What somebody may do, line by line. */
 export function Grants({ value, change }: { value: Grant[]; change: (grants: Grant[]) => void }) {
   const { t } = useWords();
+  const words = useGrantWords();
   return (
     <fieldset className="stack" style={{ border: 0, padding: 0, margin: 0 }}>
       <legend>{t("access.grants")}</legend>
@@ -40,7 +41,7 @@ export function Grants({ value, change }: { value: Grant[]; change: (grants: Gra
             <Select w={130} aria-label={t("access.role")} allowDeselect={false} data={(["viewer", "operator", "admin"] as const).map((it) => ({ value: it, label: t(`role.${it}`) }))} value={grant.role} onChange={(it) => set(made(it as Grant["role"], scope, name))} />
             <Select w={140} aria-label={t("access.scope")} allowDeselect={false} data={(["everything", "tenant", "network"] as const).map((it) => ({ value: it, label: t(`scope.${it}`) }))} value={scope} onChange={(it) => set(made(grant.role, it as Scope, name))} />
             {scope !== "everything" && <TextInput w={140} aria-label={t("editor.name")} required value={name} onChange={(event) => set(made(grant.role, scope, event.currentTarget.value))} />}
-            <Button variant="subtle" color="gray" aria-label={t("action.delete")} onClick={() => change(value.toSpliced(at, 1))}>
+            <Button variant="subtle" color="gray" aria-label={`${t("action.delete")}: ${words(grant)}`} onClick={() => change(value.toSpliced(at, 1))}>
               <Icon name="close" size={14} />
             </Button>
           </div>

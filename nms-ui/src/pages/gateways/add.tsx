@@ -67,7 +67,7 @@ function Token({ token, onClose }: { token: GatewayToken; onClose: () => void })
   const network = useNetwork();
   const copy = useCopy();
   const client = useQueryClient();
-  const used = useGatewayTokens(network).data?.find((it) => it.id === token.id)?.used;
+  const used = useGatewayTokens(network, true).data?.find((it) => it.id === token.id)?.used;
   const line = token.command ?? `basalt gateway join ${token.token}`;
   useEffect(() => {
     if (used) void client.invalidateQueries({ queryKey: ["objects", network, "gateways"] });

@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { request } from "@/api/client";
 import { objectPath, rollBack, type AnyObject, type Version } from "@/api/objects";
 import { useWords } from "@/i18n";
@@ -19,11 +19,20 @@ interface Props {
 export function History({ network, collection, known, onDone }: Props) {
   const { t } = useWords();
   const path = objectPath(network, collection, known.name);
+  const client = useQueryClient();
+  const queryKey = ["versions", network, collection, known.name];
   const versions = useQuery({
-    queryKey: ["versions", network, collection, known.name],
+    queryKey,
     queryFn: async () => ((await request("GET", `${path}/versions`)).body as { items: Version[] }).items,
   });
-  const going = useMutation({ mutationFn: (to: number) => rollBack(path, to, known.revision), onSuccess: onDone });
+  const going = useMutation({
+    mutationFn: (to: number) => rollBack(path, to, known.revision),
+    // Going back is a version of its own: the list has it before anything else is done.
+    onSuccess: async (stored) => {
+      await client.invalidateQueries({ queryKey });
+      onDone(stored);
+    },
+  });
   return (
     <Loaded query={versions}>
       {(all) => (
