@@ -167,6 +167,18 @@ fn describe(event: &Event) -> (&'static str, String, String, String) {
             };
             ("data-used-up", imsi.to_string(), none(), format!("{imsi} has used up its data plan: {then}"))
         }
+        Event::QuotaLow { imsi, rating_group, left } => {
+            let text = format!("{imsi} has {left} octets of rating group {rating_group} left");
+            ("quota-low", imsi.to_string(), none(), text)
+        }
+        Event::QuotaUsedUp { imsi, rating_group, slowed } => {
+            let then = match slowed {
+                Some(rate) => format!("its rules are slowed to {rate} bit/s together"),
+                None => "nothing of its rules passes any more".to_owned(),
+            };
+            let text = format!("{imsi} has used up the quota of rating group {rating_group}: {then}");
+            ("quota-used-up", imsi.to_string(), none(), text)
+        }
         Event::PathLost { peer } => (
             "path-lost",
             none(),

@@ -26,10 +26,8 @@ pub fn apply(gateway: &mut Gateway, change: &DataplaneChange) -> Result<Option<U
             usage::tunnel_set(gateway, tunnel);
         }
         DataplaneChange::Remove { .. } => gateway.usage.hurry(),
-        DataplaneChange::Serve { .. }
-        | DataplaneChange::Discard { .. }
-        | DataplaneChange::Forward { .. }
-        | DataplaneChange::StopForwarding { .. } => {}
+        DataplaneChange::Serve { teid, address, service } => usage::served(gateway, *teid, *address, service),
+        DataplaneChange::Discard { .. } | DataplaneChange::Forward { .. } | DataplaneChange::StopForwarding { .. } => {}
     }
     Ok(last)
 }
@@ -78,11 +76,14 @@ pub fn check(gateway: &mut Gateway) -> Instant {
     }
     let there: BTreeSet<Teid> = wanted.iter().map(|tunnel| tunnel.teid).filter(|teid| !failed.contains(teid)).collect();
     for service in services {
-        let DataplaneChange::Serve { teid, .. } = &service else { continue };
-        if there.contains(teid)
-            && let Err(error) = gateway.dataplane.apply(&service)
-        {
+        let DataplaneChange::Serve { teid, address, service: wanted } = &service else { continue };
+        if !there.contains(teid) {
+            continue;
+        }
+        if let Err(error) = gateway.dataplane.apply(&service) {
             differences.failed.push((*teid, error));
+        } else {
+            usage::served(gateway, *teid, *address, wanted);
         }
     }
     tell(gateway, &differences);

@@ -195,6 +195,29 @@ impl Dataplane {
         self.shared.state().sessions.allow(&self.shared.tables, teid, address, counted, quota)
     }
 
+    /// As [`Dataplane::allow`], for all rules of a session in this rating group together ([`crate::Rule::group`]); `counted` as
+    /// [`Parts::rules`] said for the group.
+    ///
+    /// # Errors
+    /// [`Error::NoSession`] where the session or the group is not in the tables.
+    pub fn allow_group(
+        &self,
+        session: (Teid, UeAddress),
+        group: u32,
+        counted: u64,
+        quota: Option<Allowance>,
+    ) -> Result<(), Error> {
+        self.shared.state().sessions.allow_group(&self.shared.tables, session, group, counted, quota)
+    }
+
+    /// Makes all rules of a rating group keep to these limits together, in place of their own; `None` gives them their own again.
+    ///
+    /// # Errors
+    /// [`Error::NoSession`] where the session or the group is not in the tables.
+    pub fn slow_group(&self, session: (Teid, UeAddress), group: u32, limits: Option<&Limits>) -> Result<(), Error> {
+        self.shared.state().sessions.slow_group(&self.shared.tables, session, group, limits)
+    }
+
     /// What the dedicated bearers and the rules of a session have carried; `None` if it is not in the tables.
     #[must_use]
     pub fn parts(&self, teid: Teid, address: impl Into<UeAddress>) -> Option<Parts> {

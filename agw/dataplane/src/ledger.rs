@@ -139,12 +139,12 @@ impl Ledger {
         Ok(entries.into_iter().map(|(record, _)| record).collect())
     }
 
-    /// What the counters of a living session said when they were reported last; nothing where they never were.
+    /// What the counters of a part of a living session said when they were reported last; nothing where they never were.
     #[must_use]
-    pub fn reported(&self, teid: Teid) -> Volume {
+    pub fn reported(&self, teid: Teid, part: Part) -> Volume {
         let epochs = self.baselines.range((teid, 0, Part::Session)..=(teid, u64::MAX, Part::Rule(u32::MAX)));
-        let whole = epochs.rev().map(|(_, baseline)| baseline);
-        let mut alive = whole.filter(|baseline| baseline.id.part == Part::Session && !baseline.last);
+        let all = epochs.rev().map(|(_, baseline)| baseline);
+        let mut alive = all.filter(|baseline| baseline.id.part == part && !baseline.last);
         alive.next().map_or(Volume::default(), |baseline| baseline.counted)
     }
 

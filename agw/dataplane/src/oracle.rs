@@ -67,7 +67,7 @@ fn sizes() -> Sizes {
         next_hops: 512,
         ue_meters: 16,
         policies: 16,
-        rule_states: 128,
+        rule_states: 256,
         bearers: 64,
         prefixes: 32,
         framed: crate::framed::entries(7),

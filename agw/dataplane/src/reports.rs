@@ -15,7 +15,7 @@ pub enum Report {
     Quota {
         /// The session: the gateway's endpoint of its default bearer.
         teid: Teid,
-        /// The rule's number; `None` for the session's own quota.
+        /// The rule's number, or a rating group's and [`agw_types::RATING_GROUP`]; `None` for the session's own quota.
         rule: Option<u32>,
         /// Used up: packets are dropped from now on.
         exhausted: bool,

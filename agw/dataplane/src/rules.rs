@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::framed::halves;
 use crate::limits::Limits;
-use agw_types::{FlowDirection, Peer, SessionService};
+use agw_types::{FlowDirection, Peer, RATING_GROUP, SessionService};
 use basalt_ebpf_abi::{Intervals, Intervals6, MAX_DEDICATED, MAX_FLOWS, Policy, Prefix};
 use basalt_ids::{Ebi, Teid};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,7 @@ pub enum Way {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Its number. A rule that is set again under its number keeps what it has counted and used. Several flows may have one number:
-    /// they share meter, quota and counters, and so have the same limits and quota.
+    /// they share meter, quota and counters, and so have the same limits, quota and rating group. Below 2^31.
     pub id: u32,
     /// Lower is looked at first; equal ones in order of number.
     pub precedence: u32,
@@ -54,6 +54,9 @@ pub struct Rule {
     pub limits: Limits,
     /// What it may have.
     pub quota: Option<Allowance>,
+    /// Its rating group, 1 to 2^31 - 1: what all rules of the group have carried is counted for the group, too, and the group's quota is
+    /// theirs together ([`crate::Dataplane::allow_group`]).
+    pub group: Option<u32>,
 }
 
 impl Rule {
@@ -75,6 +78,7 @@ impl Rule {
             downlink_open: true,
             limits: Limits::NONE,
             quota: None,
+            group: None,
         }
     }
 }
@@ -155,8 +159,11 @@ impl Service {
         let mut known: BTreeMap<u32, &Rule> = BTreeMap::new();
         for rule in &self.rules {
             let first = *known.entry(rule.id).or_insert(rule);
-            if (first.limits, first.quota) != (rule.limits, rule.quota) {
+            if (first.limits, first.quota, first.group) != (rule.limits, rule.quota, rule.group) {
                 return refuse("flows of one number have different limits");
+            }
+            if [Some(rule.id), rule.group].into_iter().flatten().any(|number| number >= RATING_GROUP) {
+                return refuse("a number of a rule or rating group is above 2147483647");
             }
         }
         if self.qfi > 63 {
@@ -195,6 +202,7 @@ impl Service {
             (rule.protocol, rule.tos, rule.bearer) = (filter.protocol, filter.tos, flow.bearer);
             (rule.uplink_open, rule.downlink_open) = (flow.gate.uplink, flow.gate.downlink);
             rule.limits = Limits::of(flow.mbr).with_burst(burst);
+            rule.group = Some(flow.rating_group).filter(|group| *group != 0);
             rule
         });
         let bearers = wanted.bearers.iter().map(|bearer| Dedicated {

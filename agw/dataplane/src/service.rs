@@ -13,7 +13,7 @@ use crate::limits::{mark, write};
 use crate::rules::{Compiled, Rule, Service};
 use crate::sessions::Sessions;
 use crate::tables::{Tables, tick};
-use agw_types::UeAddress;
+use agw_types::{RATING_GROUP, UeAddress};
 use basalt_ebpf_abi::{Downlink, DownlinkFlags, PolicyFlags, RuleState, Shared64, Uplink, UplinkFlags};
 use basalt_ids::{Ebi, Teid};
 use bearers::{bearer_volume, bearers, ebi};
@@ -56,7 +56,7 @@ const MOST_PAST: usize = 256;
 pub struct Parts {
     /// By dedicated bearer. The default bearer has what is left of the session's.
     pub bearers: BTreeMap<Ebi, Volume>,
-    /// By rule number.
+    /// By rule number; rating groups by theirs and [`RATING_GROUP`].
     pub rules: BTreeMap<u32, Volume>,
 }
 
@@ -83,6 +83,7 @@ impl Sessions {
         let ruled = !service.rules.is_empty() || !service.bearers.is_empty();
         let policy = if ruled { Some(self.policy(tables, service, &plan, teid.0)?) } else { None };
         let block = self.block(tables, downlink, !service.bearers.is_empty())?;
+        self.write_groups(tables, uplink, &plan);
         self.write_states(tables, uplink, service, &plan);
         self.write_bearers(tables, uplink, block, service, hops);
         if let Some(quota) = &service.quota
@@ -116,7 +117,7 @@ impl Sessions {
             uplink.policy.set(0);
             downlink.policy.set(0);
         }
-        let rules: BTreeSet<u32> = service.rules.iter().map(|rule| rule.id).collect();
+        let rules = numbers(service);
         let bearers: BTreeSet<u32> = service.bearers.iter().map(|bearer| bearer.teid.0).collect();
         let shut = self.shut_bearers(tables, downlink, &bearers);
         if shut || states(tables, uplink).any(|state| !rules.contains(&state.rule.get())) {
@@ -183,8 +184,7 @@ impl Sessions {
                 taken.insert(state.rule.get(), place);
             }
         }
-        let wanted: BTreeSet<u32> = service.rules.iter().map(|rule| rule.id).collect();
-        let new: Vec<u32> = wanted.into_iter().filter(|id| !taken.contains_key(id)).collect();
+        let new: Vec<u32> = numbers(service).into_iter().filter(|id| !taken.contains_key(id)).collect();
         let wanted = u32::try_from(taken.len() + new.len()).unwrap_or(u32::MAX);
         if count == 0 && wanted > 0 {
             // Room for rules that come later: moving is slow.
@@ -259,15 +259,8 @@ impl Sessions {
         for rule in &service.rules {
             let place = plan.places.get(&rule.id).copied().unwrap_or(0);
             let Some(state) = tables.rule_states.get((plan.first + place) as usize) else { continue };
-            let fresh = plan.fresh.contains(&rule.id);
-            if fresh {
-                let past = self.past.get_mut(&uplink.teid.get()).and_then(|past| past.rules.remove(&rule.id));
-                for (cell, counted) in volume_cells(state).into_iter().zip(past.unwrap_or_default().cells()) {
-                    cell.set(counted);
-                }
-                state.uplink.due.set(0);
-                state.downlink.due.set(0);
-                state.flags.set(0);
+            if plan.fresh.contains(&rule.id) {
+                self.begin(uplink, state, rule.id);
             }
             write(&state.uplink, rule.limits.uplink, now);
             write(&state.downlink, rule.limits.downlink, now);
@@ -278,9 +271,38 @@ impl Sessions {
                 grant(&state.quota, quota);
             }
             state.flags.set(if rule.quota.is_some() { RuleState::QUOTA } else { 0 });
+            state
+                .group
+                .set(rule.group.and_then(|group| plan.places.get(&(RATING_GROUP | group))).map_or(0, |at| at + 1));
             state.rule.set(rule.id);
             state.owner.set(uplink.teid.get());
         }
+    }
+
+    /// Rating groups first: rules are to find them. One that is known keeps its counters, quota and limits.
+    fn write_groups(&mut self, tables: &Tables, uplink: &Uplink, plan: &Plan) {
+        for number in plan.fresh.iter().filter(|number| **number >= RATING_GROUP) {
+            let place = plan.places.get(number).copied().unwrap_or(0);
+            let Some(state) = tables.rule_states.get((plan.first + place) as usize) else { continue };
+            self.begin(uplink, state, *number);
+            write(&state.uplink, None, 0);
+            write(&state.downlink, None, 0);
+            state.group.set(0);
+            state.flags.set(RuleState::GROUP);
+            state.rule.set(*number);
+            state.owner.set(uplink.teid.get());
+        }
+    }
+
+    /// A rule or rating group takes a free state, and goes on from what it had counted before.
+    fn begin(&mut self, uplink: &Uplink, state: &RuleState, number: u32) {
+        let past = self.past.get_mut(&uplink.teid.get()).and_then(|past| past.rules.remove(&number));
+        for (cell, counted) in volume_cells(state).into_iter().zip(past.unwrap_or_default().cells()) {
+            cell.set(counted);
+        }
+        state.uplink.due.set(0);
+        state.downlink.due.set(0);
+        state.flags.set(0);
     }
 
     /// Frees the states of rules that are no more, with what they have counted.
@@ -311,7 +333,13 @@ pub(crate) fn parts(tables: &Tables, uplink: &Uplink, downlink: &Downlink) -> Pa
     parts
 }
 
-/// Where the states of a session's rules are.
+/// Of all rules, and of all rating groups that they are in.
+fn numbers(service: &Service) -> BTreeSet<u32> {
+    let groups = service.rules.iter().filter_map(|rule| rule.group).map(|group| RATING_GROUP | group);
+    service.rules.iter().map(|rule| rule.id).chain(groups).collect()
+}
+
+/// Where the states of a session's rules and rating groups are.
 struct Plan {
     first: u32,
     places: BTreeMap<u32, u32>,
@@ -363,6 +391,7 @@ fn copy_state(from: &RuleState, to: &RuleState) -> u64 {
     to.quota.left.set(left);
     to.flags.set(from.flags.get());
     to.rule.set(from.rule.get());
+    to.group.set(from.group.get());
     to.owner.set(from.owner.get());
     left
 }

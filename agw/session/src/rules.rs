@@ -177,8 +177,9 @@ fn service(held: &UeSessions, session: &Session, marking: &Marking) -> SessionSe
         for known in &bearer.filters {
             let active = session.rules.iter().find(|active| active.id == known.rule);
             let (gate, mbr) = active.map_or((Gate::OPEN, UNLIMITED), |active| (active.rule.gate, active.rule.mbr));
+            let rating_group = active.map_or(0, |active| active.rule.rating_group);
             let (id, precedence, filter) = (known.rule, known.precedence, known.filter);
-            rules.push(FlowRule { id, precedence, filter, bearer: by, gate, mbr });
+            rules.push(FlowRule { id, precedence, filter, bearer: by, gate, mbr, rating_group });
         }
     }
     let carried = |id: u32, index: u8| {
@@ -189,7 +190,8 @@ fn service(held: &UeSessions, session: &Session, marking: &Marking) -> SessionSe
         for (index, filter) in (0u8..).zip(&active.rule.filters).filter(|(index, _)| !carried(active.id, *index)) {
             let precedence = active.rule.precedence.saturating_add(index);
             let (id, gate, mbr) = (active.id, active.rule.gate, active.rule.mbr);
-            rules.push(FlowRule { id, precedence, filter: *filter, bearer: None, gate, mbr });
+            let rating_group = active.rule.rating_group;
+            rules.push(FlowRule { id, precedence, filter: *filter, bearer: None, gate, mbr, rating_group });
         }
     }
     rules.truncate(MAX_SESSION_FILTERS);

@@ -110,6 +110,24 @@ pub enum Event {
         /// bit/s that it is slowed to; `None`: nothing passes.
         slowed: Option<u64>,
     },
+    /// The rules of a rating group have used most of their quota in a session.
+    QuotaLow {
+        /// Whose.
+        imsi: Imsi,
+        /// Which.
+        rating_group: u32,
+        /// Octets left.
+        left: u64,
+    },
+    /// They have used it up.
+    QuotaUsedUp {
+        /// Whose.
+        imsi: Imsi,
+        /// Which.
+        rating_group: u32,
+        /// bit/s that they have together from now on; `None`: nothing of them passes.
+        slowed: Option<u64>,
+    },
     /// A base station's GTP-U endpoint does not answer Echo Requests any more (TS 29.281 §7.2.1).
     PathLost {
         /// Its address.

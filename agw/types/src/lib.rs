@@ -58,7 +58,7 @@ pub use radio::{
 };
 pub use rule::{
     ActiveRule, ApnQos, Bearer, BearerFilter, BearerRates, Gate, MAX_FILTERS, MAX_SESSION_FILTERS, Marking, PolicyRule,
-    QosConfig, RequestedQos, RuleQos, RuleRefusal, SubscribedRule, is_guaranteed,
+    QosConfig, RATING_GROUP, RequestedQos, RuleQos, RuleRefusal, SubscribedRule, is_guaranteed,
 };
 pub use session::{Ambr, Arp, BearerQos, Session, SessionReply, SessionRequest, status_bit};
 pub use stored::{StoredBearers, StoredLink, StoredRadio, StoredRest, StoredSession, StoredSessionBearers, StoredUe};

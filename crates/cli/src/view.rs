@@ -402,6 +402,7 @@ pub(crate) struct SessionUsage<'a> {
     total: Volume,
     bearers: BTreeMap<u32, Volume>,
     rules: BTreeMap<u32, Volume>,
+    rating_groups: BTreeMap<u32, Volume>,
 }
 
 impl<'a> From<&'a api::SessionUsage> for SessionUsage<'a> {
@@ -417,6 +418,7 @@ impl<'a> From<&'a api::SessionUsage> for SessionUsage<'a> {
             total: from.total.into(),
             bearers: from.bearers.iter().map(|bearer| (bearer.ebi, bearer.used.into())).collect(),
             rules: from.rules.iter().map(|rule| (rule.rule, rule.used.into())).collect(),
+            rating_groups: from.rating_groups.iter().map(|group| (group.rating_group, group.used.into())).collect(),
         }
     }
 }
@@ -469,6 +471,7 @@ struct UsageRecord<'a> {
     sequence: u64,
     ebi: Option<u32>,
     rule: Option<u32>,
+    rating_group: Option<u32>,
     used: Volume,
     last: bool,
 }
@@ -485,6 +488,7 @@ impl<'a> From<&'a api::ListUsageRecordsResponse> for UsageRecords<'a> {
             sequence: record.sequence,
             ebi: (record.ebi != 0).then_some(record.ebi),
             rule: record.rule,
+            rating_group: record.rating_group,
             used: record.used.into(),
             last: record.last,
         });

@@ -167,7 +167,7 @@ impl Quota {
     }
 }
 
-/// What one session has of one rule: counters, limit, quota.
+/// What one session has of one rule, or of one rating group that several of its rules share: counters, limit, quota.
 #[repr(C, align(128))]
 #[derive(Debug, Default)]
 pub struct RuleState {
@@ -185,19 +185,23 @@ pub struct RuleState {
     pub downlink: Meter,
     /// Octets left, when [`RuleState::QUOTA`].
     pub quota: Quota,
-    /// [`RuleState::QUOTA`] or 0.
+    /// [`RuleState::QUOTA`], [`RuleState::GROUP`], [`RuleState::SLOW`].
     pub flags: Shared32,
-    /// The rule's number, as user space knows it.
+    /// The rule's number, or the group's, as user space knows it.
     pub rule: Shared32,
     /// TEID of the session's default bearer; 0 in a free record.
     pub owner: Shared32,
-    /// Zero.
-    pub reserved: Shared32,
+    /// Of a rule in a rating group: one more than where the group's state is, after the session's first; otherwise 0.
+    pub group: Shared32,
 }
 
 impl RuleState {
     /// Flag: `quota` holds.
     pub const QUOTA: u32 = 1 << 0;
+    /// Flag: the state of a rating group.
+    pub const GROUP: u32 = 1 << 1;
+    /// Flag of a rating group: its limits hold for all its rules together, in place of their own.
+    pub const SLOW: u32 = 1 << 2;
 }
 
 /// A dedicated bearer: the way to the phone, and the counters of both directions. Guarded by `sequence` as [`crate::Downlink`] is.

@@ -1,7 +1,7 @@
 //! What a session's service says to a packet: its rule and bearer, gates, quotas, limits; and what it has used.
 //!
-//! Order: rule, gate, quota, limits. A packet that is refused is charged nowhere. Fragments behind the first have no ports: they belong
-//! to the first rule that asks for none, and come through whatever bearer the phone sends them by.
+//! Order: rule, gate, quotas of the rule and its rating group, limits. A packet that is refused is charged nowhere. Fragments behind the
+//! first have no ports: they belong to the first rule that asks for none, and come through whatever bearer the phone sends them by.
 
 use crate::meter;
 use crate::wire::{FRAGMENT_OFFSET, IPV4, IPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
@@ -139,6 +139,22 @@ struct Matched<'t> {
     open: bool,
     index: u32,
     state: &'t RuleState,
+    group: Group<'t>,
+}
+
+/// The state that a rule names as its rating group's, and where it is; its own without one. It is a group's only with
+/// [`RuleState::GROUP`]: verifiers look at one way, and not at every one with a group and without.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Group<'t> {
+    pub(crate) state: &'t RuleState,
+    pub(crate) index: u32,
+}
+
+impl Group<'_> {
+    #[inline(always)]
+    pub(crate) fn is_one(&self) -> bool {
+        self.state.flags.get() & RuleState::GROUP != 0
+    }
 }
 
 /// The rule of highest precedence among `rules`.
@@ -149,7 +165,13 @@ fn first<'t, T: Tables>(tables: &'t T, policy: &Policy, rules: u64, states: u32,
     let gates = if uplink { policy.open_uplink.get() } else { policy.open_downlink.get() };
     let open = gates & (rules & rules.wrapping_neg()) != 0;
     let index = states.wrapping_add(action >> 8 & 0xff);
-    Some(Matched { bearer: action & 0xff, open, index, state: tables.rule_state(index)? })
+    let state = tables.rule_state(index)?;
+    let place = match state.group.get() {
+        0 => index,
+        place => states.wrapping_add(place - 1),
+    };
+    let group = Group { state: tables.rule_state(place)?, index: place };
+    Some(Matched { bearer: action & 0xff, open, index, state, group })
 }
 
 /// What to charge a packet to, besides its bearer.
@@ -163,13 +185,16 @@ pub struct Charge<'t> {
     pub(crate) rule: Option<&'t RuleState>,
     /// Where that is.
     pub(crate) index: u32,
+    /// Its rating group, if it has one.
+    pub(crate) group: Option<Group<'t>>,
     /// The session's quota.
     pub(crate) quota: Option<&'t Quota>,
 }
 
 impl Charge<'_> {
     /// Nothing but its bearer.
-    pub const NONE: Charge<'static> = Charge { any: false, bearer: None, rule: None, index: 0, quota: None };
+    pub const NONE: Charge<'static> =
+        Charge { any: false, bearer: None, rule: None, index: 0, group: None, quota: None };
 }
 
 /// A packet from a phone whose checks are passed.
@@ -221,7 +246,7 @@ pub(crate) fn uplink<'t, P: Packet, T: Tables>(
         charge.any = true;
     }
     let session = if flags.has(UplinkFlags::METERED) { Some((&home.meter, home.ue_meter.get())) } else { None };
-    meter::charge(tables, charge.rule.map(|rule| &rule.uplink), session, true, octets)?;
+    meter::charge(tables, limits(&charge).map(|rule| &rule.uplink), session, true, octets)?;
     Ok(charge)
 }
 
@@ -271,7 +296,7 @@ pub(crate) fn downlink<'t, P: Packet, T: Tables>(
     if limited {
         let session =
             if flags.has(DownlinkFlags::METERED) { Some((&record.meter, record.ue_meter.get())) } else { None };
-        meter::charge(tables, charge.rule.map(|rule| &rule.downlink), session, false, octets)?;
+        meter::charge(tables, limits(&charge).map(|rule| &rule.downlink), session, false, octets)?;
     }
     Ok((charge, bearer))
 }
@@ -286,16 +311,31 @@ fn dedicated<'t, T: Tables>(tables: &'t T, record: &Downlink, number: u32) -> Op
     tables.bearer(block.wrapping_mul(BEARER_BLOCK) + number).filter(|bearer| bearer.peer.get() != 0)
 }
 
-/// Gate and quota of a rule.
+/// Gate and quotas of a rule.
 #[inline(always)]
 fn allowed(rule: Matched<'_>) -> Result<Charge<'_>, DropReason> {
     if !rule.open {
         return Err(DropReason::GateClosed);
     }
-    if rule.state.flags.get() & RuleState::QUOTA != 0 && !rule.state.quota.open() {
+    if used_up(rule.state) || (rule.group.is_one() && used_up(rule.group.state)) {
         return Err(DropReason::QuotaExhausted);
     }
-    Ok(Charge { any: true, bearer: None, rule: Some(rule.state), index: rule.index, quota: None })
+    let group = Some(rule.group);
+    Ok(Charge { any: true, bearer: None, rule: Some(rule.state), index: rule.index, group, quota: None })
+}
+
+#[inline(always)]
+fn used_up(state: &RuleState) -> bool {
+    state.flags.get() & RuleState::QUOTA != 0 && !state.quota.open()
+}
+
+/// Whose limits hold for a packet: those of its rule, or of a rating group that is slowed.
+#[inline(always)]
+fn limits<'t>(charge: &Charge<'t>) -> Option<&'t RuleState> {
+    match charge.group {
+        Some(group) if group.state.flags.get() & RuleState::SLOW != 0 => Some(group.state),
+        _ => charge.rule,
+    }
 }
 
 #[inline(always)]
@@ -303,23 +343,33 @@ fn session_quota(home: &Uplink) -> Result<&Quota, DropReason> {
     if home.quota.open() { Ok(&home.quota) } else { Err(DropReason::QuotaExhausted) }
 }
 
-/// Counts a packet that was sent in its rule and quotas.
+/// Counts a packet that was sent in its rule, its rating group and quotas.
 #[inline(always)]
 pub(crate) fn account<T: Tables>(tables: &T, charge: &Charge<'_>, owner: u32, uplink: bool, octets: u32) {
     if let Some(rule) = charge.rule {
-        let (packets, bytes): (&Shared64, &Shared64) = if uplink {
-            (&rule.uplink_packets, &rule.uplink_bytes)
-        } else {
-            (&rule.downlink_packets, &rule.downlink_bytes)
-        };
-        packets.add(1);
-        bytes.add(u64::from(octets));
-        if rule.flags.get() & RuleState::QUOTA != 0 {
-            spend(tables, &rule.quota, owner, charge.index, octets);
-        }
+        count(tables, rule, owner, charge.index, uplink, octets);
+    }
+    if let Some(group) = charge.group
+        && group.is_one()
+    {
+        count(tables, group.state, owner, group.index, uplink, octets);
     }
     if let Some(quota) = charge.quota {
         spend(tables, quota, owner, Notice::SESSION, octets);
+    }
+}
+
+#[inline(always)]
+fn count<T: Tables>(tables: &T, state: &RuleState, owner: u32, index: u32, uplink: bool, octets: u32) {
+    let (packets, bytes): (&Shared64, &Shared64) = if uplink {
+        (&state.uplink_packets, &state.uplink_bytes)
+    } else {
+        (&state.downlink_packets, &state.downlink_bytes)
+    };
+    packets.add(1);
+    bytes.add(u64::from(octets));
+    if state.flags.get() & RuleState::QUOTA != 0 {
+        spend(tables, &state.quota, owner, index, octets);
     }
 }
 

@@ -356,7 +356,7 @@ pub(crate) fn shown_event(event: &GatewayEvent) -> Value {
 }
 
 fn shown_usage(row: &UsageRow) -> Value {
-    // `SESSION`, `SESSION/bearer/EBI` or `SESSION/rule/NUMBER`: octets of parts are in their session's, too.
+    // `SESSION`, `SESSION/bearer/EBI`, `SESSION/rule/NUMBER` or `SESSION/group/RATING_GROUP`: octets of parts are in their session's, too.
     let mut parts = row.session.split('/');
     let session = parts.next().unwrap_or_default();
     let (of, part) = (parts.next().unwrap_or("session"), parts.next());

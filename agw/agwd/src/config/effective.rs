@@ -1,6 +1,7 @@
 //! Everything the daemon acts on: the file, what the machine tells, and defaults in one.
 
 use agw_types::{GatewayConfig, Limits};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub struct Effective {
     pub buffer_packets: u32,
     /// How much of a rate may come at once: what it carries in so many milliseconds.
     pub burst_ms: u64,
+    /// What the rules of a rating group may carry together in a session.
+    pub quotas: BTreeMap<u32, GroupQuota>,
     /// Between two usage records of a session.
     pub usage_interval: Duration,
     /// How long usage of ended sessions is kept.
@@ -64,6 +67,17 @@ pub struct Effective {
     pub key_file: PathBuf,
     /// Where Prometheus text is served.
     pub metrics: SocketAddr,
+}
+
+/// What the rules of a rating group may carry together in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupQuota {
+    /// Octets of both directions.
+    pub octets: u64,
+    /// An event tells when so many are left; 0 for never.
+    pub warn: u64,
+    /// bit/s that they have together afterwards; `None`: nothing of them passes any more.
+    pub slow: Option<u64>,
 }
 
 /// SCTP back end.

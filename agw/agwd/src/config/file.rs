@@ -27,6 +27,8 @@ pub struct File {
     pub apn: Vec<Apn>,
     /// Rules that access points and subscribers refer to.
     pub rule: Vec<Rule>,
+    /// What the rules of a rating group may carry together in a session.
+    pub quota: Vec<Quota>,
     /// Guaranteed rates and marking.
     pub qos: Qos,
     /// Networks and equipment that are let in, and those that are not.
@@ -277,10 +279,24 @@ pub struct Rule {
     pub gbr_uplink: Option<u64>,
     /// Guaranteed rate to the phone, bit/s.
     pub gbr_downlink: Option<u64>,
-    /// Rating group.
+    /// Rating group: rules of one group share its `[[quota]]`.
     pub rating_group: Option<u32>,
     /// Usage monitoring key.
     pub monitoring_key: Option<u32>,
+}
+
+/// `[[quota]]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quota {
+    /// Whose: the rules with this rating group, 1 to 2147483647.
+    pub rating_group: u32,
+    /// Octets of both directions that they may carry together in one session. The packet that uses up the last one passes.
+    pub octets: u64,
+    /// An event tells when so many are left; a fifth by default, 0 for never.
+    pub warn: Option<u64>,
+    /// bit/s in each direction that they have together afterwards; by default nothing of them passes any more.
+    pub slow: Option<u64>,
 }
 
 /// `[qos]`

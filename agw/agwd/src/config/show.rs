@@ -128,6 +128,16 @@ impl Effective {
                 })
                 .collect(),
             rule: gateway.qos.rules.iter().map(crate::rules::show).collect(),
+            quota: self
+                .quotas
+                .iter()
+                .map(|(group, quota)| file::Quota {
+                    rating_group: *group,
+                    octets: quota.octets,
+                    warn: Some(quota.warn),
+                    slow: quota.slow,
+                })
+                .collect(),
             qos: file::Qos {
                 gbr_uplink: gateway.qos.guaranteed.and_then(|rate| limited(rate.uplink)),
                 gbr_downlink: gateway.qos.guaranteed.and_then(|rate| limited(rate.downlink)),

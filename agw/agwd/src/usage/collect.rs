@@ -5,7 +5,7 @@ use super::calendar;
 use super::stored::{StoredPart, StoredSession, StoredVolume};
 use crate::gateway::{Gateway, Job};
 use agw_core::Core;
-use agw_dataplane::{Ledger, Reading};
+use agw_dataplane::{Ledger, Part, Reading};
 use agw_types::{DataplaneChange, Effect, Session, Tunnel};
 use basalt_ids::{Imsi, Teid};
 use basalt_store::Batch;
@@ -67,7 +67,13 @@ impl Usage {
     /// Octets that the counters of a session said when they were read last.
     #[must_use]
     pub(super) fn counted(&self, teid: Teid) -> u64 {
-        self.ledger.reported(teid).octets()
+        self.ledger.reported(teid, Part::Session).octets()
+    }
+
+    /// The same of a rule or rating group.
+    #[must_use]
+    pub(super) fn counted_by(&self, teid: Teid, rule: u32) -> u64 {
+        self.ledger.reported(teid, Part::Rule(rule)).octets()
     }
 
     /// A session has ended: its counters are to be read soon.

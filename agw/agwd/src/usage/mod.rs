@@ -14,6 +14,7 @@
 mod accounts;
 mod calendar;
 mod collect;
+mod groups;
 mod plans;
 mod show;
 mod stored;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use accounts::{Loaded, load};
 pub use collect::{Usage, collect, conflict, settle_first};
+pub use groups::served;
 pub use plans::{check, noticed, replanned, set_plan, slowed, top_up, tunnel_set};
 pub use show::{is_waiting, list, of, page, state, waiting};
 pub use stored::{StoredPlan, StoredTerm};

@@ -3,9 +3,9 @@
 //! The bound is kept at the packet: each session has a quota in the data plane, which the packet that uses up the last octet closes.
 //! With several sessions, what is left is shared among them evenly, and shared anew when one has used its part.
 
-use super::calendar;
 use super::collect::collect;
 use super::stored::{StoredPlan, StoredTerm};
+use super::{calendar, groups};
 use crate::gateway::{Gateway, Job};
 use crate::tables;
 use agw_dataplane::{Allowance, Report};
@@ -122,7 +122,11 @@ fn grant(gateway: &mut Gateway, imsi: Imsi) {
 
 /// The data plane tells of a quota.
 pub fn noticed(gateway: &mut Gateway, report: Report) {
-    let Report::Quota { teid, rule: None, exhausted } = report else { return };
+    let (teid, exhausted) = match report {
+        Report::Quota { teid, rule: None, exhausted } => (teid, exhausted),
+        Report::Quota { teid, rule: Some(rule), exhausted } => return groups::noticed(gateway, teid, rule, exhausted),
+        _ => return,
+    };
     let Some(imsi) = gateway.usage.accounts.session(teid).map(|session| session.imsi) else { return };
     collect(gateway, None);
     if exhausted {

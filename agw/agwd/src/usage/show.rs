@@ -3,6 +3,7 @@
 use super::plans::remaining;
 use super::stored::{StoredPart, StoredRecord, StoredSession, StoredTerm, StoredVolume};
 use crate::gateway::Gateway;
+use agw_types::RATING_GROUP;
 use basalt_control_api::gateway::v1 as api;
 use basalt_ids::{Imsi, Teid};
 use basalt_store::Batch;
@@ -78,8 +79,17 @@ fn show_session(session: &StoredSession) -> api::SessionUsage {
             .iter()
             .map(|(ebi, used)| api::BearerUsage { ebi: (*ebi).into(), used: volume(*used) })
             .collect(),
-        rules: session.rules.iter().map(|(rule, used)| api::RuleUsage { rule: *rule, used: volume(*used) }).collect(),
+        rules: of_rules(session, false).map(|(rule, used)| api::RuleUsage { rule, used }).collect(),
+        rating_groups: of_rules(session, true)
+            .map(|(rating_group, used)| api::RatingGroupUsage { rating_group, used })
+            .collect(),
     }
+}
+
+/// What rules carried, or else rating groups, by number.
+fn of_rules(session: &StoredSession, groups: bool) -> impl Iterator<Item = (u32, Option<api::Volume>)> {
+    let of = session.rules.iter().filter(move |(number, _)| (*number >= RATING_GROUP) == groups);
+    of.map(|(number, used)| (number & !RATING_GROUP, volume(*used)))
 }
 
 /// A page of subscribers that used something, and the IMSI to go on after.
@@ -110,10 +120,11 @@ pub fn page(gateway: &mut Gateway, from: u64, acknowledged: u64, size: usize) ->
 }
 
 fn show_record(record: &StoredRecord) -> api::UsageRecord {
-    let (ebi, rule) = match record.part {
-        StoredPart::Session => (0, None),
-        StoredPart::Bearer(ebi) => (ebi.into(), None),
-        StoredPart::Rule(rule) => (0, Some(rule)),
+    let (ebi, rule, rating_group) = match record.part {
+        StoredPart::Session => (0, None, None),
+        StoredPart::Bearer(ebi) => (ebi.into(), None, None),
+        StoredPart::Rule(rule) if rule >= RATING_GROUP => (0, None, Some(rule & !RATING_GROUP)),
+        StoredPart::Rule(rule) => (0, Some(rule), None),
     };
     api::UsageRecord {
         cursor: record.cursor,
@@ -124,6 +135,7 @@ fn show_record(record: &StoredRecord) -> api::UsageRecord {
         sequence: record.sequence,
         ebi,
         rule,
+        rating_group,
         unix_seconds: record.unix_secs,
         used: volume(record.used),
         last: record.last,
@@ -145,6 +157,7 @@ pub fn waiting(gateway: &Gateway, most: usize) -> Vec<basalt_cloud_sync::UsageRe
         let part = match record.part {
             StoredPart::Session => String::new(),
             StoredPart::Bearer(ebi) => format!("/bearer/{ebi}"),
+            StoredPart::Rule(rule) if rule >= RATING_GROUP => format!("/group/{}", rule & !RATING_GROUP),
             StoredPart::Rule(rule) => format!("/rule/{rule}"),
         };
         basalt_cloud_sync::UsageRecord {

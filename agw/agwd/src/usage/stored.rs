@@ -71,7 +71,7 @@ pub enum StoredPart {
     Session,
     /// A dedicated bearer, by EBI.
     Bearer(u8),
-    /// A rule, by number: its rating group.
+    /// A rule, by number; a rating group, by its own and [`agw_types::RATING_GROUP`].
     Rule(u32),
 }
 

@@ -25,7 +25,8 @@ impl Daemon {
     fn entries(&self, octets: u64) -> Entries<'_> {
         let record = self.tables.uplink.get(63).unwrap();
         let spent = (&record.quota.left, octets.wrapping_neg());
-        [Some((&record.packets, 1)), Some((&record.bytes, octets)), Some(spent), None, None, None]
+        let mut changes = [Some((&record.packets, 1)), Some((&record.bytes, octets)), Some(spent)].into_iter();
+        std::array::from_fn(|_| changes.next().flatten())
     }
 
     fn account(&self, octets: u64, counters: usize) {

@@ -1,6 +1,7 @@
 //! Rules, bearers, quotas and marking for some sessions.
 
 use super::World;
+use crate::limits::{Limits, Rate};
 use crate::rules::{Allowance, Dedicated, Rule, Service, Way};
 use crate::sessions::Sessions;
 use crate::tables::{Sizes, Tables};
@@ -8,6 +9,10 @@ use agw_types::Peer;
 use basalt_ebpf_abi::Prefix;
 use basalt_ids::{Ebi, Teid};
 use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Rating groups: one with a quota, one with a rate.
+const BOUND: u32 = 1;
+const SLOW: u32 = 2;
 
 fn bearer(number: u8, index: u32, peer: Option<Ipv4Addr>) -> Dedicated {
     Dedicated {
@@ -55,6 +60,7 @@ fn one_of_many(id: u32) -> Rule {
         downlink_open: id % 11 != 5,
         quota: allow(4_000).filter(|_| id % 6 == 1),
         bearer: Ebi::new(6).ok().filter(|_| id % 4 == 3),
+        group: Some(SLOW).filter(|_| id % 8 == 2),
         ..Rule::any(id, 63 - id)
     }
 }
@@ -84,7 +90,7 @@ fn services() -> [(u32, Service); 5] {
         (
             8,
             Service {
-                rules: vec![port(1, 80, 0), port(2, 443, 1)],
+                rules: [port(1, 80, 0), port(2, 443, 1)].map(|rule| Rule { group: Some(BOUND), ..rule }).into(),
                 bearers: vec![bearer(1, 19, away)],
                 strict: true,
                 ..Service::default()
@@ -102,4 +108,8 @@ pub(super) fn serve(tables: &Tables, sizes: Sizes) {
         let ue = Ipv4Addr::from(u32::from(World::UE) + index);
         sessions.serve(tables, Teid(World::teid(index)), ue.into(), &service, &hops).unwrap();
     }
+    let session = |index: u32| (Teid(World::teid(index)), Ipv4Addr::from(u32::from(World::UE) + index).into());
+    sessions.allow_group(tables, session(8), BOUND, 0, allow(3_000)).unwrap();
+    let rate = Some(Rate { bits_per_second: 64_000, burst: None });
+    sessions.slow_group(tables, session(6), SLOW, Some(&Limits { uplink: rate, downlink: rate })).unwrap();
 }

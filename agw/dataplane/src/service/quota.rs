@@ -5,13 +5,14 @@
 //! meanwhile is lost or given.
 
 use super::bearers::bearers;
+use super::{rule_volume, states};
 use crate::error::Error;
-use crate::limits::mark;
+use crate::limits::{Limits, mark, write};
 use crate::rules::{Allowance, Service};
 use crate::sessions::Sessions;
-use crate::tables::Tables;
-use agw_types::UeAddress;
-use basalt_ebpf_abi::{Downlink, DownlinkFlags, Quota, Uplink, UplinkFlags};
+use crate::tables::{Tables, tick};
+use agw_types::{RATING_GROUP, UeAddress};
+use basalt_ebpf_abi::{Downlink, DownlinkFlags, Quota, RuleState, Uplink, UplinkFlags};
 use basalt_ids::Teid;
 
 /// Looks at the sum when a quota begins. A packet between its two additions makes it too large for that moment, so the smallest counts.
@@ -66,6 +67,58 @@ impl Sessions {
         let (uplink, _, _) = self.records(tables, teid, address).ok()?;
         let has = uplink.teid.get() == teid.0 && UplinkFlags(uplink.flags.get()).has(UplinkFlags::QUOTA);
         has.then(|| u64::try_from(uplink.quota.left.get().cast_signed()).unwrap_or(0))
+    }
+
+    /// Gives a rating group of a session a quota, or takes it away, as [`Sessions::allow`].
+    pub(crate) fn allow_group(
+        &self,
+        tables: &Tables,
+        (teid, address): (Teid, UeAddress),
+        group: u32,
+        counted: u64,
+        quota: Option<Allowance>,
+    ) -> Result<(), Error> {
+        let state = self.group(tables, teid, address, group).ok_or(Error::NoSession(teid.0))?;
+        let Some(quota) = quota else {
+            mark(&state.flags, RuleState::QUOTA, false);
+            return Ok(());
+        };
+        let granted = counted.saturating_add(quota.octets).min(MOST);
+        state.quota.threshold.set(quota.threshold.min(MOST));
+        if state.flags.get() & RuleState::QUOTA == 0 {
+            state.quota.left.set(granted.wrapping_sub(rule_volume(state).octets()));
+            mark(&state.flags, RuleState::QUOTA, true);
+        }
+        // A packet is counted first: what is missing of its octets in what is left makes the sum too large.
+        let sum = || state.quota.left.get().wrapping_add(rule_volume(state).octets()).cast_signed();
+        let before = (0..LOOKS).map(|_| sum()).min().unwrap_or(0).cast_unsigned();
+        state.quota.left.add(granted.wrapping_sub(before));
+        Ok(())
+    }
+
+    /// Makes all rules of a rating group keep to these limits together, in place of their own; or to their own again.
+    pub(crate) fn slow_group(
+        &self,
+        tables: &Tables,
+        (teid, address): (Teid, UeAddress),
+        group: u32,
+        limits: Option<&Limits>,
+    ) -> Result<(), Error> {
+        let state = self.group(tables, teid, address, group).ok_or(Error::NoSession(teid.0))?;
+        if let Some(limits) = limits {
+            write(&state.uplink, limits.uplink, tick());
+            write(&state.downlink, limits.downlink, tick());
+        }
+        mark(&state.flags, RuleState::SLOW, limits.is_some());
+        Ok(())
+    }
+
+    fn group<'t>(&self, tables: &'t Tables, teid: Teid, address: UeAddress, group: u32) -> Option<&'t RuleState> {
+        let (uplink, _, _) = self.records(tables, teid, address).ok()?;
+        if uplink.teid.get() != teid.0 {
+            return None;
+        }
+        states(tables, uplink).find(|state| state.rule.get() == RATING_GROUP | group)
     }
 
     /// Octets that a session has counted on all its bearers.

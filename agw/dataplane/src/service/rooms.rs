@@ -91,7 +91,8 @@ impl Rooms {
 
     /// A run of states, all free: where it begins, and how long it is.
     pub(super) fn take_states(&mut self, tables: &Tables, wanted: u32) -> Result<(u32, u32), Error> {
-        let most = u32::try_from(MAX_FLOWS).unwrap_or(u32::MAX);
+        // Each rule may be in a rating group of its own.
+        let most = u32::try_from(2 * MAX_FLOWS).unwrap_or(u32::MAX);
         let length = wanted.next_power_of_two().max(LEAST_STATES);
         if length > most {
             // A rule that goes leaves its place only after the ones that come have theirs.

@@ -98,7 +98,9 @@ fn both(volume: Option<api::Volume>) -> String {
 fn parts(session: &api::SessionUsage) -> String {
     let bearers = session.bearers.iter().map(|bearer| format!("EBI {}: {}", bearer.ebi, both(bearer.used)));
     let rules = session.rules.iter().map(|rule| format!("rule {}: {}", rule.rule, both(rule.used)));
-    bearers.chain(rules).collect::<Vec<_>>().join(", ")
+    let groups = session.rating_groups.iter();
+    let groups = groups.map(|group| format!("rating group {}: {}", group.rating_group, both(group.used)));
+    bearers.chain(rules).chain(groups).collect::<Vec<_>>().join(", ")
 }
 
 /// "4.2 GB of 5 GB a month left, then 128 kbit/s".
@@ -166,6 +168,9 @@ pub(super) async fn records(
 }
 
 fn part(record: &api::UsageRecord) -> String {
+    if let Some(group) = record.rating_group {
+        return format!("rating group {group}");
+    }
     match (record.ebi, record.rule) {
         (0, None) => "session".to_owned(),
         (ebi, None) => format!("EBI {ebi}"),

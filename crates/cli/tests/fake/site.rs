@@ -310,6 +310,7 @@ fn used() -> Vec<api::SubscriberUsage> {
         total: volume(1_000_000, 20_000_000),
         bearers: vec![api::BearerUsage { ebi: 6, used: volume(1_000, 2_000) }],
         rules: vec![api::RuleUsage { rule: 12, used: volume(1_000, 2_000) }],
+        rating_groups: vec![api::RatingGroupUsage { rating_group: 40, used: volume(1_000, 2_000) }],
     };
     vec![
         api::SubscriberUsage {
@@ -346,6 +347,7 @@ fn records() -> Vec<api::UsageRecord> {
         sequence,
         ebi: 0,
         rule: None,
+        rating_group: None,
         unix_seconds: NOW - 3600,
         used: volume(500_000, 10_000_000),
         last,
@@ -355,5 +357,6 @@ fn records() -> Vec<api::UsageRecord> {
         record(8, 1, true),
         api::UsageRecord { cursor: 9, ebi: 6, used: volume(1_000, 2_000), ..record(9, 0, true) },
         api::UsageRecord { cursor: 10, rule: Some(12), used: volume(1_000, 2_000), ..record(10, 0, true) },
+        api::UsageRecord { cursor: 11, rating_group: Some(40), used: volume(1_000, 2_000), ..record(11, 0, true) },
     ]
 }

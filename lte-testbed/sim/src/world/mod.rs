@@ -370,6 +370,8 @@ impl World {
             | Event::PagingFailed { imsi, .. }
             | Event::DataLow { imsi, .. }
             | Event::DataUsedUp { imsi, .. }
+            | Event::QuotaLow { imsi, .. }
+            | Event::QuotaUsedUp { imsi, .. }
             | Event::PortBlock { imsi, .. } => Some(*imsi),
             Event::Rejected(info) => info.imsi,
             Event::Security { imsi, .. } => *imsi,

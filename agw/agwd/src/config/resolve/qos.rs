@@ -1,10 +1,11 @@
 //! Rules, guaranteed rates and marking.
 
 use super::wrong;
+use crate::config::GroupQuota;
 use crate::config::file::{self, File};
 use crate::config::parse::ConfigError;
 use crate::rules;
-use agw_types::{Ambr, ApnQos, Marking, QosConfig, RequestedQos};
+use agw_types::{Ambr, ApnQos, Marking, QosConfig, RATING_GROUP, RequestedQos};
 use basalt_ids::Apn;
 use std::collections::BTreeMap;
 
@@ -51,6 +52,34 @@ pub(super) fn qos(file: &File, text: &str) -> Result<QosConfig, ConfigError> {
         guaranteed_per_enb: both(qos.enb_gbr_uplink, qos.enb_gbr_downlink),
         marking,
     })
+}
+
+/// A warning comes when a fifth is left, where nothing else is said.
+const WARN: u64 = 5;
+
+pub(super) fn quotas(file: &File, text: &str) -> Result<BTreeMap<u32, GroupQuota>, ConfigError> {
+    let mut all = BTreeMap::new();
+    for written in &file.quota {
+        let group = written.rating_group;
+        let refuse = |what: String, fix: &str| Err(wrong(what).fix(fix).at_key(text, "quota"));
+        if !(1..RATING_GROUP).contains(&group) {
+            return refuse(format!("a quota is for rating group {group}"), "use rating_group = 1 to 2147483647");
+        }
+        if written.octets == 0 {
+            let fix = "set octets, or close the gates of its rules";
+            return refuse(format!("the quota of rating group {group} lets nothing pass"), fix);
+        }
+        if written.slow == Some(0) {
+            let fix = "leave slow out, and nothing passes when the quota is used up";
+            return refuse(format!("the rules of rating group {group} are slowed to 0 bit/s"), fix);
+        }
+        let warn = written.warn.unwrap_or(written.octets / WARN);
+        let quota = GroupQuota { octets: written.octets, warn, slow: written.slow };
+        if all.insert(group, quota).is_some() {
+            return refuse(format!("rating group {group} has two quotas"), "leave one of them out");
+        }
+    }
+    Ok(all)
 }
 
 fn apn(written: &file::Apn) -> ApnQos {
@@ -103,6 +132,25 @@ mod tests {
         assert_eq!((qos.guaranteed, qos.marking.tos(basalt_ids::Qci(1))), (None, 40 << 2));
         let shown = rules::show(&qos.rules[0]);
         assert_eq!(rules::read(&shown).unwrap(), qos.rules[0]);
+    }
+
+    #[test]
+    fn quotas_are_read_and_what_is_wrong_with_them_is_named() {
+        let read = |text: &str| quotas(&toml::from_str(text).unwrap(), text);
+        let text = "[[quota]]\nrating_group = 10\noctets = 1000\n[[quota]]\nrating_group = 11\noctets = 9\nwarn = 0\nslow = 64000";
+        let all = read(text).unwrap();
+        assert_eq!(all[&10], GroupQuota { octets: 1000, warn: 200, slow: None });
+        assert_eq!(all[&11], GroupQuota { octets: 9, warn: 0, slow: Some(64_000) });
+        for (text, word) in [
+            ("[[quota]]\noctets = 1", "rating_group = 1 to"),
+            ("[[quota]]\nrating_group = 2147483648\noctets = 1", "2147483647"),
+            ("[[quota]]\nrating_group = 1", "set octets"),
+            ("[[quota]]\nrating_group = 1\noctets = 1\nslow = 0", "leave slow out"),
+            ("[[quota]]\nrating_group = 1\noctets = 1\n[[quota]]\nrating_group = 1\noctets = 2", "two quotas"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(word), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Rules, bearers and quotas: packets through the pipeline over the tables that `serve` has written.
 
+mod groups;
+
 use super::*;
 use crate::ledger::Reading;
 use crate::reports::Report;
