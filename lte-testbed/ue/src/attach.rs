@@ -39,7 +39,12 @@ impl Ue {
         }
         if matches!(self.state, EmmState::Null | EmmState::Deregistered) {
             self.state = EmmState::Deregistered;
-            self.attach(now, out);
+            if self.running.is_running(Timer::T3440) {
+                // The network, or the timer's end, releases what is left of the connection first (TS 24.301 §5.3.1.2).
+                self.attach_when_free = true;
+            } else {
+                self.attach(now, out);
+            }
         }
     }
 

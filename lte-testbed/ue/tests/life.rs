@@ -21,7 +21,7 @@ use basalt_sansio::Duration;
 use basalt_security::Secret;
 use support::{Pair, default_bearer, guti, tai};
 use testbed_ue::{
-    Configuration, DetachKind, EmmState, EstablishmentCause, Event, Input, Page, Profile, ProtocolSurprise,
+    AttachKind, Configuration, DetachKind, EmmState, EstablishmentCause, Event, Input, Page, Profile, ProtocolSurprise,
 };
 
 #[test]
@@ -174,6 +174,24 @@ fn a_phone_that_is_sent_away_comes_back_if_it_shall() {
     let mut pair = Pair::attached(Profile::default());
     pair.plain(EmmMessage::from(DetachRequestNetwork::new(DetachTypeNetwork::ReattachRequired)));
     assert_eq!(pair.ue.state(), EmmState::Registered);
+}
+
+#[test]
+fn who_asks_for_service_while_the_network_releases_waits_for_the_release() {
+    for by_network in [true, false] {
+        let mut pair = Pair::attached(Profile::default());
+        pair.protected(EmmMessage::from(DetachRequestNetwork::new(DetachTypeNetwork::ReattachNotRequired)));
+        assert!(matches!(pair.next_emm(), EmmMessage::DetachAccept(_)));
+        let connections = pair.connects.len();
+        pair.step(Input::Attach(AttachKind::Usual));
+        assert!(pair.said_nothing());
+        // Released by nobody: the end of T3440.
+        let wait = if by_network { Duration::ZERO } else { Duration::from_secs(10) };
+        pair.now += wait;
+        pair.step(if by_network { Input::Released } else { Input::Wakeup });
+        assert!(matches!(pair.next_emm(), EmmMessage::AttachRequest(_)));
+        assert_eq!(pair.connects.len(), connections + 1);
+    }
 }
 
 #[test]
