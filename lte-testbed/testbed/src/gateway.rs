@@ -294,7 +294,7 @@ impl Gateway {
     /// # Errors
     /// The gateway refuses, with its words.
     pub fn import_limited(&self, subscribers: &[Subscriber], apns: &[Apn], downlink: Option<u64>) -> Result<()> {
-        self.import_shaped(subscribers, apns, downlink, |_| Vec::new())
+        self.import_shaped(subscribers, apns, downlink, |_| Lasting::default())
     }
 
     /// The same, with what each of them may send and receive, bit/s.
@@ -302,10 +302,10 @@ impl Gateway {
     /// # Errors
     /// The gateway refuses, with its words.
     pub fn import_metered(&self, subscribers: &[Subscriber], rate: u64) -> Result<()> {
-        self.import_rows(subscribers, &[], [Some(rate); 2], |_| Vec::new())
+        self.import_rows(subscribers, &[], [Some(rate); 2], |_| Lasting::default())
     }
 
-    /// The same, with what each of them may receive and the networks behind their phones.
+    /// The same, with what each of them may receive and the addresses that are theirs for good.
     ///
     /// # Errors
     /// The gateway refuses, with its words.
@@ -314,9 +314,9 @@ impl Gateway {
         subscribers: &[Subscriber],
         apns: &[Apn],
         downlink: Option<u64>,
-        networks: impl Fn(&Subscriber) -> Vec<String>,
+        lasting: impl Fn(&Subscriber) -> Lasting,
     ) -> Result<()> {
-        self.import_rows(subscribers, apns, [downlink, None], networks)
+        self.import_rows(subscribers, apns, [downlink, None], lasting)
     }
 
     fn import_rows(
@@ -324,17 +324,18 @@ impl Gateway {
         subscribers: &[Subscriber],
         apns: &[Apn],
         rates: [Option<u64>; 2],
-        networks: impl Fn(&Subscriber) -> Vec<String>,
+        lasting: impl Fn(&Subscriber) -> Lasting,
     ) -> Result<()> {
         let path = self.directory.join("subscribers.csv");
         let apns: Vec<&str> = apns.iter().map(Apn::as_str).collect();
         let apns = apns.join(";");
-        let mut text = String::from("imsi,k,opc,apn,ambr_dl,ambr_ul,framed_routes\n");
+        let mut text = String::from("imsi,k,opc,apn,ambr_dl,ambr_ul,static_ip,framed_routes\n");
         let [downlink, uplink] = rates.map(|rate| rate.map(|rate| rate.to_string()).unwrap_or_default());
         for subscriber in subscribers {
             let (imsi, k, opc) = (subscriber.imsi, subscriber.k_hex(), subscriber.opc_hex());
-            let networks = networks(subscriber).join("+");
-            text += &format!("{imsi},{k},{opc},{apns},{downlink},{uplink},{networks}\n");
+            let Lasting { address, behind } = lasting(subscriber);
+            let (address, behind) = (address.map(|address| address.to_string()).unwrap_or_default(), behind.join("+"));
+            text += &format!("{imsi},{k},{opc},{apns},{downlink},{uplink},{address},{behind}\n");
         }
         write_private(&path, &text)?;
         let imported = self.basalt(&["subscriber", "import", "--replace", &path.to_string_lossy()]);
@@ -367,6 +368,15 @@ impl Gateway {
         let pids = self.ns.processes("agwd")?;
         pids.into_iter().map(|pid| usage(pid).map(|usage| usage.cpu_us)).sum()
     }
+}
+
+/// Addresses that are a subscriber's for good.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lasting {
+    /// Its phone's, at its default access point.
+    pub address: Option<Ipv4Addr>,
+    /// Networks behind its phone.
+    pub behind: Vec<String>,
 }
 
 /// What a process has used.

@@ -34,6 +34,8 @@ pub const TOLERANCE: f64 = 0.05;
 const REPEATS: u32 = 4;
 /// Where nobody of the lab listens.
 const PORT: u16 = 4_109;
+/// Where the first of several flows to or from a phone comes from.
+pub const FIRST_PORT: u16 = 20_000;
 
 /// One measurement to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -122,6 +124,12 @@ pub fn everything(rate: u64) -> Vec<Vec<Cell>> {
         }
     }
     apart(groups)
+}
+
+/// One measurement to a phone of many flows, each from a port of its own ([`FIRST_PORT`] and up).
+#[must_use]
+pub fn shared(rate: u64) -> Vec<Cell> {
+    vec![Cell { rate, uplink: false, ipv6: false, sizes: SIZES[1], flows: FLOWS[1] }]
 }
 
 /// Fast ones one after the other.

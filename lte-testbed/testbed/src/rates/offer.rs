@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-use super::{Cell, PORT, Way};
+use super::{Cell, FIRST_PORT, PORT, Way};
 use crate::lab::{self, NetNs};
 use crate::radio::packet;
 use crate::sys;
@@ -71,8 +71,8 @@ pub(super) struct Sent {
 pub(super) struct Packets {
     local: SocketAddr,
     remote: SocketAddr,
-    /// One socket for each flow, or one for all whose packets differ inside.
-    sockets: usize,
+    /// One socket for each flow, each with the next port, or one for all whose packets differ inside.
+    sockets: u16,
     /// What is sent, and how many octets of it count.
     packets: Vec<(Vec<u8>, usize)>,
 }
@@ -85,12 +85,17 @@ impl Packets {
             Way::Down(phone) => {
                 let server: IpAddr = if cell.ipv6 { lab::SERVER6.into() } else { lab::SERVER.into() };
                 let packets = payloads().collect();
-                Self { local: (server, 0).into(), remote: (phone, PORT).into(), sockets: cell.flows, packets }
+                Self {
+                    local: (server, FIRST_PORT).into(),
+                    remote: (phone, PORT).into(),
+                    sockets: u16::try_from(cell.flows)?,
+                    packets,
+                }
             }
             Way::Up(phone, station, gateway, tunnel) => {
                 let mut packets = Vec::new();
                 for (number, (payload, size)) in (0..cell.flows).flat_map(|flow| payloads().map(move |it| (flow, it))) {
-                    let port = 20_000 + u16::try_from(number)?;
+                    let port = FIRST_PORT + u16::try_from(number)?;
                     let inner = match phone {
                         IpAddr::V4(phone) => packet::udp((phone, port), (lab::SERVER, PORT), &payload),
                         IpAddr::V6(phone) => packet::udp6((phone, port), (lab::SERVER6, PORT), &payload),
@@ -126,8 +131,12 @@ impl Sender {
 }
 
 fn send(packets: &Packets, offer: Offer, stop: &AtomicBool) -> Result<Sent> {
-    let open = |_| {
-        let socket = UdpSocket::bind(packets.local)?;
+    let open = |number: u16| {
+        let mut local = packets.local;
+        if local.port() != 0 {
+            local.set_port(local.port() + number);
+        }
+        let socket = UdpSocket::bind(local)?;
         socket.connect(packets.remote)?;
         Ok(socket)
     };

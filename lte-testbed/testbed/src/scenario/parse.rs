@@ -109,6 +109,7 @@ fn phone_trait(words: &[&str]) -> Sentence<Option<Trait>> {
         ["wants", "IPv6"] => Trait::PdnType(PdnType::Ipv6),
         ["wants", "IPv4v6"] => Trait::PdnType(PdnType::Ipv4v6),
         ["is", "a", "network", "device"] => Trait::Device,
+        ["has", "static", "address", address] => Trait::Address(number(address)?),
         ["has", "network", prefix, "behind", "it"] => {
             let (first, length) = prefix.split_once('/').ok_or_else(|| format!("{prefix} is no network"))?;
             Trait::Behind(number(first)?, number(length)?)
@@ -196,6 +197,10 @@ fn step(sentence: &str) -> Sentence<Step> {
         ["ue", phone, "downloads", octets, "octets", "over", "TCP", "at", rate, "bit/s"] => {
             Ok(Step::DownloadAt(index(phone)?, number(octets)?, number(rate)?))
         }
+        ["ue", phone, "gets", rate, "bit/s", "over", bearers, "bearers"] => {
+            Ok(Step::RateOver(index(phone)?, number(rate)?, number(bearers)?))
+        }
+        ["operator", "sees", "ue", phone, "talk", "most"] => Ok(Step::TalksMost(index(phone)?)),
         ["ue", phone, "keeps", "rates", rates @ ..] => Ok(Step::Rates(index(phone)?, numbers(rates)?, false)),
         [by @ .., "exchanges", octets, "octets", "with", with @ ("internet" | "vlan")] => {
             Ok(Step::Exchange(place(by)?, place(&[*with])?, number(octets)?, false))

@@ -1,5 +1,6 @@
 //! A phone whose subscriber gets one rate after the other.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -45,6 +46,35 @@ pub fn play_rates(options: &RunOptions, rates: &[u64], wide: bool, tell: impl Fn
     drop(radio);
     network.end()?;
     Ok(rows)
+}
+
+/// Measures what a phone gets of flows that are on several bearers, at the rate that its subscription has.
+pub(super) fn over(world: &World, phone: usize, rate: u64, bearers: usize) -> Result<()> {
+    // What arrives is counted at IPv4's layer: the other address is not used.
+    let target = Target { phone, ipv4: world.the_address(phone)?, ipv6: std::net::Ipv6Addr::UNSPECIFIED };
+    let before = carried(world, phone)?;
+    let rows = rates::measure(&world.network.lab, &world.radio, target, &[rates::shared(rate)], |_| ())?;
+    let after = carried(world, phone)?;
+    // The default bearer's part is what is left of the session's: it is the one that is not listed.
+    let used =
+        after.iter().filter(|(bearer, octets)| before.get(*bearer).is_none_or(|before| *octets > before)).count();
+    if used + 1 != bearers {
+        bail!("dedicated bearers carried {before:?} octets before and {after:?} after");
+    }
+    match rows.iter().find(|row| !row.is_kept() || row.measured.is_none()) {
+        Some(row) => bail!("{}", in_words(row)),
+        None => Ok(()),
+    }
+}
+
+/// Octets to a phone by each of its dedicated bearers.
+fn carried(world: &World, phone: usize) -> Result<BTreeMap<String, u64>> {
+    let usage = world.network.gateway.json(&["describe", "usage", &world.imsi(phone)?])?;
+    let session = usage["sessions"].as_array().and_then(|all| all.iter().find(|one| one["ended"].is_null()));
+    let bearers = session.and_then(|session| session["bearers"].as_object()).context("no bearers in the usage")?;
+    let octets =
+        |(bearer, used): (&String, &serde_json::Value)| Some((bearer.clone(), used["downlink_bytes"].as_u64()?));
+    Ok(bearers.iter().filter_map(octets).collect())
 }
 
 fn sweep(world: &mut World, phone: usize, rates: &[u64], wide: bool, mut tell: impl FnMut(&Row)) -> Result<Vec<Row>> {

@@ -69,6 +69,10 @@ const WITHDRAWN: u32 = 2;
 const SUCCESS: &str = "2001";
 /// How long what a flood leaves behind may be on its way.
 const FLOOD_TAIL: Duration = Duration::from_millis(200);
+/// A phone that talks is flooded for so long, of which its gateway looks at a second.
+const TALK: Duration = Duration::from_secs(3);
+/// A phone that talks has at least so much of the flood, bit/s.
+const TALK_LEAST: u64 = 1_000_000;
 /// Between two numbered packets.
 const MILLISECOND: Duration = Duration::from_millis(1);
 /// For what must come true while packets are sent, on any machine.
@@ -89,6 +93,8 @@ impl World {
             Step::Upgrades(phones) => upgrades::run(&mut self.network, &self.radio, *phones),
             Step::Kills(phones, kills, every) => self.kills(*phones, *kills, *every),
             Step::Rates(phone, rates, wide) => super::rates::run(self, phone - 1, rates, *wide),
+            Step::RateOver(phone, rate, bearers) => super::rates::over(self, phone - 1, *rate, *bearers),
+            Step::TalksMost(phone) => self.talks_most(phone - 1),
             Step::TraceCall(phone) => calls::begin(self, phone - 1),
             Step::TraceShows(name) => calls::shows(self, name),
             Step::TraceSucceeds(name) => calls::succeeds(self, name),
@@ -406,6 +412,24 @@ impl World {
         let octets = std::fs::read(&file)?;
         if !octets.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) || octets.len() < 1_000 {
             bail!("{path} is no capture: {} octets", octets.len());
+        }
+        Ok(())
+    }
+
+    /// `basalt top` names the phone first, with about what reaches it.
+    fn talks_most(&self, phone: usize) -> Result<()> {
+        let (address, imsi) = (self.the_address(phone)?, self.imsi(phone)?);
+        let internet = self.network.lab.internet.clone();
+        let flood = std::thread::Builder::new()
+            .name("flood".to_owned())
+            .spawn(move || probe::flood(&internet, address, TALK))?;
+        let talkers = self.network.gateway.json(&["top", "-t", "1"]);
+        flood.join().map_err(|_| anyhow::anyhow!("the flood died of a panic"))??;
+        let talkers = talkers?;
+        let first = talkers.get(0).context("nobody talks")?;
+        let (who, rate) = (first["imsi"].as_str(), first["downlink_bps"].as_u64().unwrap_or(0));
+        if who != Some(imsi.as_str()) || rate < TALK_LEAST {
+            bail!("ue {} does not talk most: {talkers}", phone + 1);
         }
         Ok(())
     }

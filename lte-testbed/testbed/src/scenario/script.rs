@@ -1,7 +1,7 @@
 //! What a scenario can say.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use basalt_ids::{Apn, Plmn, Tac};
@@ -27,9 +27,9 @@ impl Script {
     /// Whether it measures what the machine gives it: neighbours would take of it.
     #[must_use]
     pub fn measures(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|(_, step)| matches!(step, Step::Flood(..) | Step::Rates(..) | Step::Kills(..) | Step::Upgrades(_)))
+        self.steps.iter().any(|(_, step)| {
+            matches!(step, Step::Flood(..) | Step::Rates(..) | Step::RateOver(..) | Step::Kills(..) | Step::Upgrades(_))
+        })
     }
 
     /// Whether every packet counts: what is lost or miscounted once is a fault, however often it goes well.
@@ -91,6 +91,8 @@ pub enum Trait {
     PdnType(PdnType),
     /// It is a network device in a namespace, where real programs run.
     Device,
+    /// Its subscription has this IPv4 address at the default access point.
+    Address(Ipv4Addr),
     /// There is this network behind it (first address, length), and it is a network device.
     Behind(IpAddr, u8),
     /// It does not try again by itself.
@@ -172,6 +174,11 @@ pub enum Step {
     TraceSucceeds(String),
     /// The phone pings until the trace has its packets in the tunnel, both ways.
     TracePackets(usize),
+    /// A phone is sent more than this rate (bit/s) in many flows, which go by so many bearers together: what its base station counts is the
+    /// rate, within 5 %.
+    RateOver(usize, u64, usize),
+    /// The operator sees this phone talk most while the internet floods it.
+    TalksMost(usize),
     /// A trace of the collector has all these spans; the first is the outermost.
     SpansOf(Vec<String>),
     /// The trace ends; tshark reads all of it, and no key of the phone is in it.

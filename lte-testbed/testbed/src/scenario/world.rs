@@ -16,6 +16,7 @@ use super::calls::Call;
 use super::devices::Devices;
 use super::script::{Script, Setup, Trait};
 use crate::collector::{self, Collector};
+use crate::gateway::Lasting;
 use crate::home::{Beside, Home};
 use crate::lab::Lab;
 use crate::lab::vlan::Vlan;
@@ -148,13 +149,18 @@ impl World {
         if known.is_empty() {
             return Ok(());
         }
-        let networks = |subscriber: &Subscriber| {
+        let lasting = |subscriber: &Subscriber| {
             let number =
                 (1..=count).find(|number| self::subscriber(script, *number).is_ok_and(|s| s.imsi == subscriber.imsi));
-            let behind = script.behind(number.unwrap_or(0) as usize);
-            behind.map(|(first, length)| format!("{first}/{length}")).collect()
+            let number = number.unwrap_or(0) as usize;
+            let behind = script.behind(number).map(|(first, length)| format!("{first}/{length}")).collect();
+            let address = script.traits(number).find_map(|kind| match kind {
+                Trait::Address(address) => Some(*address),
+                _ => None,
+            });
+            Lasting { address, behind }
         };
-        self.network.gateway.import_shaped(&known, &script.access_points(), script.downlink_rate(), networks)
+        self.network.gateway.import_shaped(&known, &script.access_points(), script.downlink_rate(), lasting)
     }
 
     fn add_enbs(&mut self, script: &Script) -> Result<()> {
@@ -397,6 +403,7 @@ fn profile(script: &Script, number: usize) -> Profile {
             | Trait::Network(_)
             | Trait::Zone(_)
             | Trait::Device
+            | Trait::Address(_)
             | Trait::Behind(..) => {}
         }
     }
