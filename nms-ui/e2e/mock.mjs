@@ -1,9 +1,7 @@
 // What people do, and what goes wrong for them, in Chromium against the made-up network. By roles and names, as they find things.
 import { SIZES, becomes, launch, open, palette, settled } from "./browser.mjs";
-
-function must(good, words) {
-  if (!good) throw new Error(words);
-}
+import { MANAGE } from "./mock-manage.mjs";
+import { must } from "./mock-parts.mjs";
 
 const TESTS = {
   async "a wrong password is told, the right one leads in"(page, at) {
@@ -90,7 +88,11 @@ const TESTS = {
     await page.getByRole("button", { name: "Import 1 row" }).click();
     await page.getByText("1 row imported").waitFor();
     await page.getByRole("link", { name: "Subscribers", exact: true }).click();
-    await page.getByLabel("Search", { exact: true }).fill("9999");
+    const search = page.getByLabel("Search", { exact: true });
+    await becomes("the search stands in the address", async () => {
+      await search.fill("9999");
+      return new URL(page.url()).searchParams.get("q");
+    }, (q) => q === "9999");
     await page.getByRole("link", { name: "001010000009999" }).waitFor();
   },
 
@@ -391,14 +393,6 @@ const TESTS = {
     await page.getByRole("button", { name: "Try again" }).waitFor();
   },
 
-  async "going back restores what was before"(page, at) {
-    await page.goto(`${at}/n/demo/configuration?state=data-plans/home`);
-    await page.getByRole("button", { name: "Go back to this" }).click();
-    await page.getByText("Saved").waitFor();
-    await page.goto(`${at}/n/demo/events`);
-    await settled(page);
-  },
-
   async "the language changes at once, and no message is missing"(page, at) {
     await page.goto(`${at}/n/demo`);
     await settled(page);
@@ -420,8 +414,8 @@ export async function mock(address, only = "") {
   const browser = await launch();
   const failures = [];
   let passed = 0;
-  for (const [name, test] of Object.entries(TESTS).filter(([name]) => name.includes(only))) {
-    const door = name.includes("password") ? { "mock-session": "none" } : {};
+  for (const [name, test] of Object.entries({ ...TESTS, ...MANAGE }).filter(([name]) => name.includes(only))) {
+    const door = name.startsWith("a wrong password") ? { "mock-session": "none" } : name.startsWith("a first network") ? { "mock-networks": "none" } : {};
     const { page, context, complaints } = await open(browser, { network: door });
     try {
       await test(page, address);

@@ -62,7 +62,7 @@ function route(call: Call): Response | Promise<Response> {
     case "sessions":
       return sessions(call);
     case "me":
-      return second ? nothing() : json(200, { name: call.world.session, grants: [{ role: "admin", scope: "everything" }], csrf_token: "made-up", tenant: null, limit: null, grafana: "https://grafana.example.net/d/basalt" });
+      return second ? password(call) : json(200, { name: call.world.session, grants: [{ role: "admin", scope: "everything" }], csrf_token: "made-up", tenant: null, limit: null, grafana: "https://grafana.example.net/d/basalt" });
     case "users":
       return users(call);
     case "api-keys":
@@ -89,16 +89,25 @@ async function document(): Promise<Response> {
 }
 
 function sessions(call: Call): Response {
-  const { world, method } = call;
-  if (method === "GET") return items([{ id: "s1", title: "Chromium on Linux", created_at: world.began, expires_at: world.began + 43_200_000, current: true }]);
+  const { world, method, parts } = call;
+  if (method === "GET") return items([{ id: "s1", title: "Chromium on Linux", created_at: world.began, expires_at: world.began + 43_200_000, current: true }, ...world.elsewhere]);
   if (method === "DELETE") {
-    world.session = null;
+    const at = world.elsewhere.findIndex((it) => it.id === parts[1]);
+    if (at >= 0) world.elsewhere.splice(at, 1);
+    else world.session = null;
     return nothing();
   }
   const told = JSON.parse(call.text) as { name: string; password: string };
   if (told.password !== "correct horse battery") return problem(401, "login-failed", "name or password is wrong");
   world.session = told.name;
   return json(201, { csrf_token: "made-up", expires_at: Date.now() + 43_200_000, name: told.name });
+}
+
+/** A new password of one's own ends the other sessions. */
+function password({ world, text }: Call): Response {
+  if (!text.includes('"current":"correct horse battery"')) return problem(401, "login-failed", "name or password is wrong");
+  world.elsewhere.length = 0;
+  return nothing();
 }
 
 function users({ world, method, parts, text }: Call): Response {

@@ -41,6 +41,8 @@ export class World {
   readonly began = Date.now();
   /** Who is logged in. */
   session: string | null = null;
+  /** Further sessions of the same user. */
+  readonly elsewhere = ["Firefox on Android", "Safari on macOS"].map((title, at) => ({ id: `s${at + 2}`, title, created_at: this.began - (at + 3) * HOUR, expires_at: this.began + 6 * HOUR, current: false }));
   /** By network and collection; those of the installation under "". */
   readonly objects = new Map<string, Map<string, AnyObject>>();
   readonly versions = new Map<string, { revision: number; at: number; who: string; before: unknown; after: unknown }[]>();

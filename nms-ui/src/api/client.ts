@@ -85,8 +85,9 @@ function parsed(text: string): unknown {
 }
 
 function refusal(response: Response, body: unknown): Refused {
-  if (response.status === 401 && !response.url.endsWith("/sessions")) ended();
   const isProblem = typeof body === "object" && body !== null && "detail" in body;
   const problem = isProblem ? (body as Problem) : undefined;
+  // A wrong password, at the door or of one's own account, ends no session.
+  if (response.status === 401 && !problem?.type.endsWith(":login-failed")) ended();
   return new Refused(problem ?? { type: "about:blank", status: response.status, detail: response.statusText });
 }

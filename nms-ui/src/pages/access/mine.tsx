@@ -69,6 +69,7 @@ function Sessions() {
 function OwnPassword() {
   const { t } = useWords();
   const say = useSay();
+  const client = useQueryClient();
   const [current, setCurrent] = useState("");
   const [password, setPassword] = useState("");
   const changing = useMutation({
@@ -77,6 +78,8 @@ function OwnPassword() {
       say(t("editor.saved"));
       setCurrent("");
       setPassword("");
+      // The orchestrator ended the others.
+      return client.invalidateQueries({ queryKey: ["own-sessions"] });
     },
   });
   const submit = (event: FormEvent) => {
