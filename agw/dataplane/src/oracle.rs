@@ -469,12 +469,17 @@ fn programs_and_pipeline_agree_on_translated_flows() {
             }
         }
     }
+    for orphan in flows::orphans() {
+        pair.compare(programs::INTERNET, &orphan);
+    }
     println!("translated: outward {:?}, inward {:?}", seen[0], seen[1]);
     assert!(seen.iter().all(|seen| seen[DROP as usize] > 500 && seen[REDIRECT as usize] > 500), "{seen:?}");
     let reached = |reason: DropReason| assert!(pair.native.reason(reason.slot()) > 0, "{}", reason.name());
     let nat = [DropReason::NatUnsolicited, DropReason::NatProtocol, DropReason::NatFragment, DropReason::NatFiltered];
     nat.into_iter().chain([DropReason::WrongVlan, DropReason::NoRouter]).for_each(reached);
-    assert!(pair.native.reason(PuntReason::NatPorts.slot()) > 0);
+    for reason in [PuntReason::NatPorts, PuntReason::EarlyFragment] {
+        assert!(pair.native.reason(reason.slot()) > 0, "{}", reason.name());
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Packets of flows that are translated, and what the internet answers to them.
 
 use super::packets::{Generator, World, ethernet, ipv4, udp};
+use basalt_ebpf_abi::Fragment;
 use basalt_gtp::{Datagram, Header, Message};
 use basalt_ids::Teid;
 use std::net::Ipv4Addr;
@@ -88,6 +89,14 @@ impl Generator {
         }
         frames
     }
+}
+
+/// Later fragments of a packet whose first one never comes: one more than may wait for it.
+pub(super) fn orphans() -> Vec<Vec<u8>> {
+    let server = Ipv4Addr::new(203, 0, 113, 99);
+    // Its last octet is none that lets time pass.
+    let orphan = ethernet(&ipv4(server, World::EXTERNAL[1], 17, 0x20, &[], &[1; 64]));
+    vec![orphan; Fragment::MOST_EARLY as usize + 1]
 }
 
 /// Puts a VLAN tag behind the addresses.
