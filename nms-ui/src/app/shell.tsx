@@ -1,7 +1,7 @@
 // What stands around every page of a network: navigation, network, palette, account.
 import { useHotkeys } from "@mantine/hooks";
 import { Link, Outlet, useLocation, useNavigate, useParams } from "@tanstack/react-router";
-import { Suspense, lazy, useState } from "react";
+import { Suspense, lazy, useDeferredValue, useState } from "react";
 import { useNetworks } from "@/api/fleet";
 import { useWatch } from "@/api/watch";
 import { useWords } from "@/i18n";
@@ -62,7 +62,7 @@ function Around() {
           <Account />
         </section>
         <main className="shell-main" id="content" tabIndex={-1}>
-          <Outlet />
+          <Content />
         </main>
       </div>
       {isPalette && (
@@ -72,6 +72,12 @@ function Around() {
       )}
     </div>
   );
+}
+
+/** The page, drawn after what stands around it, and in slices: a slow phone hears its user in between. */
+function Content() {
+  const isDue = useDeferredValue(true, false);
+  return isDue && <Outlet />;
 }
 
 function Navigation({ isOpen }: { isOpen: boolean }) {
