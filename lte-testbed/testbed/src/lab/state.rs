@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::sys;
 
 const DIRECTORY: &str = "/run/basalt-lab";
+/// How often a lab's file is written whose directory another lab takes along.
+const TRIES: usize = 10;
 
 /// A process, with what tells it from a later one of the same number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,13 +111,17 @@ impl LabState {
     /// It cannot be written.
     pub fn save(&self) -> Result<()> {
         let path = path_of(&self.name);
-        let write = || -> Result<()> {
+        let text = serde_json::to_vec_pretty(self)?;
+        let write = || {
             fs::create_dir_all(DIRECTORY)?;
             let new = path.with_extension("new");
-            fs::write(&new, serde_json::to_vec_pretty(self)?)?;
-            Ok(fs::rename(&new, &path)?)
+            fs::write(&new, &text)?;
+            fs::rename(&new, &path)
         };
-        write().with_context(|| format!("writing {}", path.display()))
+        // Another lab that ends takes the directory along as long as it is empty, which it may be for a moment here.
+        let is_gone = |written: &io::Result<()>| written.as_ref().is_err_and(|it| it.kind() == io::ErrorKind::NotFound);
+        let written = (0..TRIES).map(|_| write()).find(|written| !is_gone(written)).unwrap_or_else(write);
+        written.with_context(|| format!("writing {}", path.display()))
     }
 
     /// Removes the file. Not an error if there is none.
