@@ -202,7 +202,7 @@ impl Service {
             (rule.protocol, rule.tos, rule.bearer) = (filter.protocol, filter.tos, flow.bearer);
             (rule.uplink_open, rule.downlink_open) = (flow.gate.uplink, flow.gate.downlink);
             rule.limits = Limits::of(flow.mbr).with_burst(burst);
-            rule.group = Some(flow.rating_group).filter(|group| *group != 0);
+            rule.group = Some(flow.rating_group).filter(|group| (1..RATING_GROUP).contains(group));
             rule
         });
         let bearers = wanted.bearers.iter().map(|bearer| Dedicated {

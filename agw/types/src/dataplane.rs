@@ -131,7 +131,8 @@ pub struct FlowRule {
     pub gate: Gate,
     /// Maximum bit rates of the rule, bit/s.
     pub mbr: Ambr,
-    /// The rule's rating group ([`crate::PolicyRule::rating_group`]), 0 for none. Rules of one group share its counters and quota.
+    /// The rule's rating group ([`crate::PolicyRule::rating_group`]), 0 for none. Rules of one group share its
+    /// counters and quota; a group from [`crate::RATING_GROUP`] on has neither.
     pub rating_group: u32,
 }
 

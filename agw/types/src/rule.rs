@@ -23,7 +23,7 @@ pub struct PolicyRule {
     pub qos: Option<RuleQos>,
     /// Maximum bit rates over all its flows, bit/s; `u64::MAX` is without limit.
     pub mbr: Ambr,
-    /// Rating group (TS 32.299): rules of one group share its quota; 1 to 2,147,483,647, 0 for none.
+    /// Rating group (TS 32.299): rules of one group share its quota, 0 for none. One from [`RATING_GROUP`] on has no quota.
     pub rating_group: u32,
     /// Usage monitoring key, 0 for none.
     pub monitoring_key: u32,
@@ -122,10 +122,6 @@ impl PolicyRule {
         }
         if self.mbr.uplink == 0 || self.mbr.downlink == 0 {
             return wrong("a maximum bit rate of 0 lets nothing pass: close the gate instead".into());
-        }
-        if self.rating_group >= RATING_GROUP {
-            let (group, most) = (self.rating_group, RATING_GROUP - 1);
-            return wrong(format!("rating group {group} is out of range: use 1 to {most}, or 0 for none"));
         }
         let Some(qos) = &self.qos else { return Ok(()) };
         qos.check(self.mbr).or_else(wrong)
@@ -354,7 +350,7 @@ mod tests {
         wrong(PolicyRule { filters: vec![SdfFilter::ANY; 16], ..rule(7, None) }, "split it");
         wrong(PolicyRule { mbr: Ambr { uplink: 1, downlink: 1 }, ..rule(1, Some(2)) }, "above the maximum");
         wrong(PolicyRule { mbr: Ambr { uplink: 0, downlink: 1 }, ..rule(7, None) }, "close the gate");
-        wrong(PolicyRule { rating_group: RATING_GROUP, ..rule(7, None) }, "use 1 to 2147483647");
+        assert_eq!(PolicyRule { rating_group: u32::MAX, ..rule(7, None) }.check(), Ok(()));
     }
 
     #[test]

@@ -44,10 +44,10 @@ pub(super) fn noticed(gateway: &mut Gateway, teid: Teid, rule: u32, exhausted: b
     gateway.tell(Event::QuotaUsedUp { imsi, rating_group: group, slowed: quota.slow });
 }
 
-/// The rating groups of a session, with the lowest of their rules' own rates.
+/// The rating groups of a session that may have a quota, with the lowest of their rules' own rates.
 fn lowest(rules: impl Iterator<Item = (u32, Ambr)>) -> BTreeMap<u32, Ambr> {
     let mut groups = BTreeMap::new();
-    for (group, mbr) in rules.filter(|(group, _)| *group != 0) {
+    for (group, mbr) in rules.filter(|(group, _)| (1..RATING_GROUP).contains(group)) {
         let own = groups.entry(group).or_insert(UNLIMITED);
         *own = Ambr { uplink: own.uplink.min(mbr.uplink), downlink: own.downlink.min(mbr.downlink) };
     }
@@ -82,4 +82,23 @@ fn grant(gateway: &Gateway, session: (Teid, UeAddress), group: u32, own: Ambr) -
     let threshold = if octets > quota.warn { quota.warn } else { 0 };
     plane.allow_group(session, group, counted, Some(Allowance { octets, threshold }))?;
     plane.slow_group(session, group, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_have_the_lowest_rate_of_their_rules() {
+        let rate = |uplink, downlink| Ambr { uplink, downlink };
+        let rules = [
+            (0, rate(1, 1)),
+            (7, rate(9, 2)),
+            (7, rate(3, 4)),
+            (RATING_GROUP - 1, rate(5, 5)),
+            (RATING_GROUP, rate(1, 1)),
+        ];
+        let groups = lowest(rules.into_iter());
+        assert_eq!(groups.into_iter().collect::<Vec<_>>(), [(7, rate(3, 2)), (RATING_GROUP - 1, rate(5, 5))]);
+    }
 }

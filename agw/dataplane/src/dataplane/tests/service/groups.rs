@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::limits::Limits;
-use agw_types::RATING_GROUP;
+use agw_types::{Ambr, FlowRule, Gate, RATING_GROUP, SdfFilter, SessionService};
+use std::time::Duration;
 
 const GROUP: u32 = 40;
 const TOGETHER: u32 = RATING_GROUP | GROUP;
@@ -125,4 +126,20 @@ fn a_quota_of_a_group_is_exact_under_traffic() {
     });
     // Two senders: the packet of each may be the last.
     assert!((most..=most + 100).contains(&counted(&plane)), "{}", counted(&plane));
+}
+
+#[test]
+fn a_rating_group_of_a_large_number_is_served_without_a_group() {
+    let mbr = Ambr { uplink: u64::MAX, downlink: u64::MAX };
+    let (filter, gate) = (SdfFilter::ANY, Gate::OPEN);
+    let flow =
+        |id: u32, rating_group| FlowRule { id, precedence: id as u8, filter, bearer: None, gate, mbr, rating_group };
+    let rules = vec![flow(1, RATING_GROUP), flow(2, u32::MAX), flow(3, RATING_GROUP - 1)];
+    let service = Service::wanted(&SessionService { rules, ..SessionService::default() }, Duration::ZERO);
+    service.check().unwrap();
+    assert_eq!(service.rules.iter().map(|rule| rule.group).collect::<Vec<_>>(), [None, None, Some(RATING_GROUP - 1)]);
+    let plane = plane();
+    plane.serve(DEFAULT, UE, &service).unwrap();
+    up(&plane, DEFAULT, &to(80)).unwrap();
+    assert_eq!(plane.parts(DEFAULT, UE).unwrap().rules[&1].octets(), 100);
 }
