@@ -1,11 +1,11 @@
-// How the console is cut into files. What the first pages need comes in few: each file costs a slow line a turn. What changes with
-// each version stays apart from what does not.
+// How the console is cut into files. What the first pages need comes in few of one size: each file costs a slow line a turn, and its
+// connection begins slowly and shares the line with all others, so that the largest file is the last. React, which no version of ours
+// changes, is such a file by itself, and all else that every page needs is another.
 
 // Mantine is one module that names all others, and all that these need: what of it is needed is told by folder.
 const MANTINE = /[\\/]node_modules[\\/](@mantine|@floating-ui)[\\/]/;
-const MANTINE_CORE = /[\\/](@mantine[\\/](core[\\/]esm[\\/]core|hooks[\\/]esm[\\/]use-(color-scheme|hotkeys|isomorphic-effect|media-query|merged-ref|uncontrolled))|node_modules[\\/]clsx)[\\/]/;
+const MANTINE_CORE = /[\\/](@mantine[\\/](core[\\/]esm[\\/]core|hooks[\\/]esm[\\/]use-(color-scheme|did-update|hotkeys|id|isomorphic-effect|media-query|merged-ref|reduced-motion|uncontrolled)|hooks[\\/]esm[\\/]utils)|node_modules[\\/]clsx)[\\/]/;
 const MANTINE_CONTROLS = /[\\/]@mantine[\\/]core[\\/]esm[\\/]components[\\/](ActionIcon|Button|CloseButton|Input|InputBase|Loader|PasswordInput|TextInput|Transition|UnstyledButton)[\\/]/;
-const PACKAGE = /[\\/]node_modules[\\/]/;
 const REACT = /[\\/]node_modules[\\/](react|react-dom|scheduler|use-sync-external-store)[\\/]/;
 
 /** What modules need before they run, themselves among it. */
@@ -36,7 +36,7 @@ export function inFewFiles({ entry, first, door, lists }) {
     if (MANTINE_CORE.test(id)) return "console";
     if (MANTINE_CONTROLS.test(id)) return "controls";
     if (MANTINE.test(id)) return null;
-    if (known.first.has(id)) return PACKAGE.test(id) ? "routes" : "console";
+    if (known.first.has(id)) return "console";
     if (known.door.has(id)) return "controls";
     return known.lists.has(id) ? "lists" : null;
   };

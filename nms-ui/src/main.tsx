@@ -10,11 +10,12 @@ const DOORS = ["/login", "/setup"];
 
 async function start(): Promise<void> {
   const { pathname } = location;
-  const ask = isMock || DOORS.includes(pathname) ? undefined : (address: string) => fetch(address, { credentials: "same-origin" });
-  if (ask) already("/api/v1/me", ask("/api/v1/me"));
+  const ask = isMock ? undefined : (address: string) => fetch(address, { credentials: "same-origin" });
+  if (ask && !DOORS.includes(pathname)) already("/api/v1/me", ask("/api/v1/me"));
   const language = preferred();
   const console = inParts();
   const words = loadMessages(language);
+  await turn();
   begin(pathname, ask);
   const pretending = isMock ? import("@mock/start") : undefined;
   (await pretending)?.pretend();
