@@ -127,7 +127,8 @@ export interface EventsWanted {
 }
 
 /** The newest events of a network, or of one gateway or subscriber in it. */
-export function useEvents(network: string, most: number, options: EventsWanted = {}) {
+/** Events, the newest first. With `isOneList`, those that were wanted before stay until others are there: its fields stay, too. */
+export function useEvents(network: string, most: number, options: EventsWanted = {}, isOneList = false) {
   const path = collectionPath(network, "events");
   const every = useEvery(network, LIVE);
   const query = { limit: Math.min(most, 1000), ...options, alarms: options.alarms ? "true" : undefined };
@@ -135,6 +136,7 @@ export function useEvents(network: string, most: number, options: EventsWanted =
     queryKey: ["events", network, options, most],
     queryFn: async () => (await page<GatewayEvent>(path, query)).items,
     refetchInterval: every,
+    placeholderData: (former, query) => (isOneList && query?.queryKey[1] === network ? former : undefined),
   });
 }
 

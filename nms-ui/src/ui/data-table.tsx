@@ -1,5 +1,5 @@
 // The one table: search, order, hidden columns and their state in the address, CSV, keyboard, and only the rows in sight drawn.
-import { Button, TextInput } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { columnVisibilityFeature, tableFeatures, useTable, type ColumnDef } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useCallback, useDeferredValue, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent, type ReactNode, type RefObject } from "react";
@@ -10,6 +10,7 @@ import { useArranged } from "./arranged";
 import { Icon } from "./icon";
 import { MenuButton } from "./menu-button";
 import { Empty } from "./page";
+import { SearchField } from "./search-field";
 
 /** A column: its value is what is sorted, searched and exported, its cell what is drawn. */
 export interface Column<T> {
@@ -32,6 +33,8 @@ interface Props<T> {
   /** Further filters, left of the count. */
   filters?: ReactNode;
   filter?: ((row: T) => boolean) | undefined;
+  /** The orchestrator gave only what filters let through: that there is none is said below them, and they stay. */
+  isNarrowed?: boolean;
   height?: string;
   /** The order while nothing tells one. */
   sort?: string;
@@ -65,7 +68,7 @@ export function DataTable<T>(props: Props<T>) {
   const sort = address.sort ?? props.sort;
   const arranged = useArranged(props.rows, props.columns, wanted, sort, props.filter);
   const box = useRef<HTMLDivElement>(null);
-  if (props.rows.length === 0) return <section className="panel">{props.empty}</section>;
+  if (props.rows.length === 0 && !props.isNarrowed) return <section className="panel">{props.empty}</section>;
   const save = () => {
     const head = props.columns.map((column) => column.title);
     const rows = arranged.map((row) => props.columns.map((column) => String(column.value(row) ?? "")));
@@ -79,17 +82,7 @@ export function DataTable<T>(props: Props<T>) {
         </header>
       )}
       <div className="dt-bar">
-        <TextInput
-          className="dt-search"
-          size="xs"
-          data-search={props.isFurther ? undefined : ""}
-          type="search"
-          aria-label={t("table.search")}
-          placeholder={`${t("table.search")}  /`}
-          leftSection={<Icon name="search" size={14} />}
-          value={address.q ?? ""}
-          onChange={(event) => setAddress({ q: event.currentTarget.value })}
-        />
+        <SearchField className="dt-search" label={t("table.search")} kept={address.q ?? ""} keep={(q) => setAddress({ q })} isFurther={props.isFurther} />
         {props.filters}
         <span className="dt-count" role="status">
           {arranged.length === props.rows.length
@@ -107,7 +100,7 @@ export function DataTable<T>(props: Props<T>) {
           <Empty
             title={t("table.nothing")}
             action={
-              <Button variant="light" onClick={() => setAddress({ q: "", state: "", by: "" })}>
+              <Button variant="light" onClick={() => setAddress({ q: "", state: "", by: "", gateway: "", imsi: "" })}>
                 {t("table.clear")}
               </Button>
             }

@@ -10,6 +10,7 @@ import { DataTable } from "@/ui/data-table";
 import { useEventColumns } from "@/ui/event-columns";
 import { Empty, Fresh, Head, Loaded } from "@/ui/page";
 import { RangeChoice } from "@/ui/range";
+import { useTyped } from "@/ui/search-field";
 import { useRange, useSince } from "@/ui/since";
 
 export const Route = createLazyRoute("/inside/n/$network/events")({ component: Events });
@@ -21,13 +22,14 @@ function Events() {
   const network = useNetwork();
   const [{ gateway, imsi }, setAddress] = useAddress();
   const since = useSince(RANGES[useRange()]);
-  const events = useEvents(network, MOST, { gateway, imsi, since });
+  const events = useEvents(network, MOST, { gateway, imsi, since }, true);
+  const [typed, type] = useTyped(imsi ?? "", (digits) => setAddress({ imsi: digits }));
   const columns = useEventColumns();
   const gateways = useObjects(network, "gateways").data ?? [];
   const filters = (
     <>
       <Select size="xs" w={150} clearable searchable aria-label={t("kind.gateway")} placeholder={t("kind.gateway")} data={gateways.map((it) => it.name)} value={gateway ?? null} onChange={(it) => setAddress({ gateway: it ?? "" })} />
-      <TextInput size="xs" w={150} aria-label="IMSI" placeholder="IMSI" value={imsi ?? ""} onChange={(event) => setAddress({ imsi: event.currentTarget.value.replace(/\D/g, "") })} />
+      <TextInput size="xs" w={150} aria-label="IMSI" placeholder="IMSI" value={typed} onChange={(event) => type(event.currentTarget.value.replace(/\D/g, ""))} />
     </>
   );
   return (
@@ -36,7 +38,7 @@ function Events() {
         <RangeChoice />
       </Head>
       <Loaded query={events}>
-        {(rows) => <DataTable name={t("nav.events")} rows={rows} columns={columns} idOf={(row) => String(row.id)} filters={filters} empty={<Empty title={t("events.none")}>{t("events.noneWords")}</Empty>} />}
+        {(rows) => <DataTable name={t("nav.events")} rows={rows} columns={columns} idOf={(row) => String(row.id)} filters={filters} isNarrowed={Boolean(gateway || imsi)} empty={<Empty title={t("events.none")}>{t("events.noneWords")}</Empty>} />}
       </Loaded>
     </>
   );

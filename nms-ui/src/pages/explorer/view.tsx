@@ -10,6 +10,7 @@ import { useAddress } from "@/lib/search";
 import { CopyAs } from "@/ui/copy-as";
 import { Confirm } from "@/ui/confirm";
 import { Empty, Head, Loaded, Panel, Refusal } from "@/ui/page";
+import { SearchField } from "@/ui/search-field";
 import { Status } from "@/ui/status";
 
 export const Route = createLazyRoute("/inside/n/$network/api")({ component: Explorer });
@@ -63,7 +64,7 @@ function Explorer() {
           <div className="explorer">
             <Panel flush>
               <div className="dt-bar">
-                <TextInput className="dt-search" size="xs" data-search="" type="search" aria-label={t("table.search")} placeholder={`${t("table.search")}  /`} value={q ?? ""} onChange={(event) => setAddress({ q: event.currentTarget.value })} />
+                <SearchField className="dt-search" label={t("table.search")} kept={q ?? ""} keep={(q) => setAddress({ q })} />
               </div>
               {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
               <div style={{ maxHeight: "70vh", overflow: "auto", padding: 8 }} tabIndex={0} role="group" aria-label={t("nav.explorer")}>

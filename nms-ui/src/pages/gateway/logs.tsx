@@ -1,5 +1,5 @@
 // The end of the gateway's log: read when it is asked for, searched here, saved as a file.
-import { Button, TextInput } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, unwrap } from "@/api/client";
 import { useCommands } from "@/api/fleet";
@@ -11,6 +11,7 @@ import { Age } from "@/ui/age";
 import { CopyAs } from "@/ui/copy-as";
 import { Icon } from "@/ui/icon";
 import { Empty, Loaded, Notice, Panel, Refusal } from "@/ui/page";
+import { SearchField } from "@/ui/search-field";
 import { linesOf } from "./log";
 
 const ENDED = ["done", "failed", "not-supported", "expired", "interrupted"];
@@ -50,7 +51,7 @@ export function Logs({ gateway, isConnected }: { gateway: string; isConnected: b
               <>
                 <div className="row">
                   {read}
-                  <TextInput size="xs" type="search" data-search="" aria-label={t("logs.only")} placeholder={`${t("logs.only")}  /`} value={q} onChange={(event) => setAddress({ q: event.currentTarget.value })} />
+                  <SearchField label={t("logs.only")} kept={q} keep={(q) => setAddress({ q })} />
                   <Button variant="default" leftSection={<Icon name="download" size={14} />} onClick={() => download(`${gateway}.log`, lines.map((it) => it.text).join("\n"), "text/plain;charset=utf-8")}>
                     {t("logs.save")}
                   </Button>

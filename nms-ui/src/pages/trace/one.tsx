@@ -1,5 +1,5 @@
 // One trace: how far it is, its procedures, its messages as a ladder, and one of them in full.
-import { Button, TextInput } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useDeferredValue, useMemo, useState } from "react";
 import { download } from "@/api/client";
@@ -16,6 +16,7 @@ import { Confirm } from "@/ui/confirm";
 import { Icon } from "@/ui/icon";
 import { SubscriberLink } from "@/ui/links";
 import { Empty, Head, Loaded, Notice, Panel } from "@/ui/page";
+import { SearchField } from "@/ui/search-field";
 import { Status, type Tone } from "@/ui/status";
 import { useSay } from "@/ui/toast";
 import { Drawing } from "./drawing";
@@ -134,7 +135,7 @@ function Told({ of }: { of: Ladder }) {
       {of.dropped + of.left_out > 0 && <Notice tone="warn">{t("trace.lost", { count: of.dropped + of.left_out })}</Notice>}
       <Procedures of={of.procedures} chosen={procedure} choose={(number) => setAddress({ by: number === null ? "" : String(number) })} />
       <div className="row">
-        <TextInput size="xs" w={240} type="search" data-search="" aria-label={t("trace.filter")} placeholder={`${t("trace.filter")}  /`} leftSection={<Icon name="search" size={14} />} value={q} onChange={(event) => setAddress({ q: event.currentTarget.value })} />
+        <SearchField w={240} label={t("trace.filter")} kept={q} keep={(q) => setAddress({ q })} />
         <Protocols of={of} hidden={hidden} />
         <span className="soft">{t("trace.messages", { count: rows.filter((it) => it.kind === "message").length })}</span>
       </div>
