@@ -62,7 +62,7 @@ function route(call: Call): Response | Promise<Response> {
     case "sessions":
       return sessions(call);
     case "me":
-      return second ? password(call) : json(200, { name: call.world.session, grants: [{ role: "admin", scope: "everything" }], csrf_token: "made-up", tenant: null, limit: null, grafana: "https://grafana.example.net/d/basalt" });
+      return second ? password(call) : json(200, { name: call.world.session, grants: call.world.users.find((it) => it["name"] === call.world.session)?.["grants"] ?? [{ role: "admin", scope: "everything" }], csrf_token: "made-up", tenant: null, limit: null, grafana: "https://grafana.example.net/d/basalt" });
     case "users":
       return users(call);
     case "api-keys":

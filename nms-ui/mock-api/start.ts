@@ -6,8 +6,9 @@ import { World } from "./world";
 export function pretend(): void {
   const told = new URLSearchParams(location.search).get("mock-size") ?? localStorage.getItem("mock-size") ?? "small";
   const world = new World(told === "large" ? { gateways: 10_000, subscribers: 100_000, phones: 2_000 } : undefined);
-  // Development starts logged in, unless a test wants the door.
-  if (localStorage.getItem("mock-session") !== "none") world.session = "ann";
+  // Development starts logged in, unless a test wants the door, or another user.
+  const who = localStorage.getItem("mock-session") ?? "ann";
+  if (who !== "none") world.session = who;
   // A new installation: nobody has made a network yet.
   if (localStorage.getItem("mock-networks") === "none") world.collection("", "networks").clear();
   // For tests, which are somebody else at the same time.

@@ -57,6 +57,7 @@ export class World {
   readonly users: Record<string, unknown>[] = [
     { name: "ann", grants: [{ role: "admin", scope: "everything" }], locked_until: 0, created_at: Date.now() - 900 * HOUR },
     { name: "joe", grants: [{ role: "operator", scope: { network: "demo" } }], locked_until: 0, created_at: Date.now() - 300 * HOUR },
+    { name: "zoe", grants: [{ role: "viewer", scope: { network: "demo" } }], locked_until: 0, created_at: Date.now() - 100 * HOUR },
   ];
   readonly upgrades: Upgrades;
   readonly staged: Staged;
