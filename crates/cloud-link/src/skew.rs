@@ -121,7 +121,7 @@ fn happenings() -> Vec<Input> {
     };
     vec![
         Input::InForce { refused: vec![Refusal { key, reason: text("no addresses") }], pending: Vec::new() },
-        Input::CheckIn(text(r#"{"version":"0.1.0"}"#)),
+        Input::CheckIn { state: text(r#"{"version":"0.1.0"}"#), urgent: false },
         Input::Metrics([(text("basalt_sessions"), 3.0)].into()),
         Input::Phones { after: String::new(), through: None, phones: vec![phone] },
         Input::Event(event),

@@ -33,6 +33,8 @@ pub struct Settings {
     pub longest_refusal: Duration,
     /// State and metrics are sent at most so often.
     pub report_interval: Duration,
+    /// The same when what has changed is urgent.
+    pub urgent_interval: Duration,
     /// A new certificate is used within so long, by a new connection.
     pub spread: Duration,
 }
@@ -43,6 +45,7 @@ impl Default for Settings {
             longest_wait: Duration::from_secs(30),
             longest_refusal: Duration::from_secs(600),
             report_interval: Duration::from_secs(10),
+            urgent_interval: Duration::from_secs(1),
             spread: Duration::from_secs(60),
         }
     }
@@ -196,7 +199,7 @@ impl Sync {
             Input::Event(event) => self.outbox.event(event),
             Input::EventsKept => self.outbox.kept(),
             Input::InForce { refused, pending } => self.outbox.in_force(refused, pending),
-            Input::CheckIn(state) => self.outbox.check_in(state),
+            Input::CheckIn { state, urgent } => self.outbox.check_in(state, urgent),
             Input::Phones { after, through, phones } => {
                 self.talk(|talk, sync, out| talk.phones(sync, (&after, through.as_deref()), phones, out), out);
             }

@@ -367,8 +367,13 @@ pub enum Input {
         /// In force after a restart.
         pending: Vec<Refusal>,
     },
-    /// The gateway's state, JSON, when it is asked for or has changed.
-    CheckIn(String),
+    /// The gateway's state, when it is asked for or has changed.
+    CheckIn {
+        /// JSON.
+        state: String,
+        /// Somebody may want to act on what has changed: it goes within [`crate::Settings::urgent_interval`].
+        urgent: bool,
+    },
     /// All phones whose IMSI lies in a range.
     Phones {
         /// After this one; empty for the first.

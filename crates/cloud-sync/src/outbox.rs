@@ -34,6 +34,8 @@ pub(crate) struct Outbox {
     dropped: u64,
     check_in: Option<String>,
     sent_check_in: Option<String>,
+    /// The state has changed in what somebody may want to act on.
+    urgent: bool,
     metrics: BTreeMap<String, f64>,
     sent_metrics: BTreeMap<String, f64>,
     /// Reports with their numbers, until they are received.
@@ -174,8 +176,13 @@ impl Outbox {
         self.events.len()
     }
 
-    pub(crate) fn check_in(&mut self, state: String) {
+    pub(crate) fn check_in(&mut self, state: String, urgent: bool) {
         self.check_in = Some(state);
+        self.urgent = (self.urgent || urgent) && self.check_in != self.sent_check_in;
+    }
+
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent
     }
 
     /// The state, when it is not what was sent last.
@@ -183,6 +190,7 @@ impl Outbox {
         if self.check_in == self.sent_check_in {
             return None;
         }
+        self.urgent = false;
         self.sent_check_in.clone_from(&self.check_in);
         self.check_in.clone()
     }
@@ -354,10 +362,12 @@ mod tests {
     #[test]
     fn of_state_and_metrics_only_what_is_new_is_sent() {
         let mut outbox = Outbox::new(1, 1, Default::default());
-        outbox.check_in("a".to_owned());
-        outbox.check_in("b".to_owned());
+        outbox.check_in("a".to_owned(), true);
+        outbox.check_in("b".to_owned(), false);
+        assert!(outbox.is_urgent(), "what was urgent is not told yet");
         assert_eq!(outbox.due_check_in().as_deref(), Some("b"));
-        outbox.check_in("b".to_owned());
+        outbox.check_in("b".to_owned(), true);
+        assert!(!outbox.is_urgent(), "nothing has changed");
         assert_eq!(outbox.due_check_in(), None);
         let values = |pairs: &[(&str, f64)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         outbox.metrics(values(&[("x", 1.0), ("y", f64::NAN)]));

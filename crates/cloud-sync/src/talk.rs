@@ -89,7 +89,7 @@ impl Talk {
         if !self.welcomed {
             return lost;
         }
-        let report = self.reported.map_or(Time::MAX, |at| at + sync.settings.report_interval);
+        let report = self.reported.map_or(Time::MAX, |at| at + interval(sync));
         let usage = match self.reading {
             Reading::Sent { at, .. } => at + USAGE_PATIENCE,
             _ => Time::MAX,
@@ -276,7 +276,7 @@ impl Talk {
             let epoch = sync.outbox.epoch();
             self.send(sync, Up::Events { epoch, events }, out);
         }
-        if self.reported.is_none_or(|at| at + sync.settings.report_interval <= now) {
+        if self.reported.is_none_or(|at| at + interval(sync) <= now) {
             self.report(sync, out);
         }
         if let Reading::Sent { at, .. } = self.reading
@@ -302,4 +302,9 @@ impl Talk {
             self.send(sync, Up::Metrics { at, values }, out);
         }
     }
+}
+
+/// Between two reports of state and metrics.
+fn interval(sync: &Sync) -> Duration {
+    if sync.outbox.is_urgent() { sync.settings.urgent_interval } else { sync.settings.report_interval }
 }

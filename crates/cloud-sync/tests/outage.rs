@@ -219,14 +219,14 @@ fn thirty_days_without_the_orchestrator() {
 fn an_idle_gateway_says_next_to_nothing() {
     let mut world = World::new(1);
     world.step(Input::Wakeup);
-    world.step(Input::CheckIn("{}".to_owned()));
+    world.step(Input::CheckIn { state: "{}".to_owned(), urgent: false });
     world.step(Input::Metrics(BTreeMap::from([("x".to_owned(), 1.0)])));
     world.pass(60);
     world.sent.clear();
     // The daemon looks at its state every few seconds; nothing has changed.
     let mut wakeups = 0;
     for _ in 0..360 {
-        world.step(Input::CheckIn("{}".to_owned()));
+        world.step(Input::CheckIn { state: "{}".to_owned(), urgent: false });
         world.step(Input::Metrics(BTreeMap::from([("x".to_owned(), 1.0)])));
         wakeups += world.pass(10);
     }
@@ -347,4 +347,33 @@ fn a_replica_that_stands_still_costs_who_has_something_to_tell_seconds_and_an_id
     for (places, tell) in [(one, true), (one, false), (several, false)] {
         assert!((60..=91).contains(&silent_after(places, tell)), "{}", silent_after(places, tell));
     }
+}
+
+#[test]
+fn what_somebody_may_want_to_act_on_is_told_at_once_and_the_rest_when_it_is_time() {
+    let mut world = World::new(1);
+    let check_in = |text: &str, urgent| Input::CheckIn { state: format!("\"{text}\""), urgent };
+    world.step(Input::Wakeup);
+    world.step(check_in("two base stations", false));
+    world.sent.clear();
+    let told = |world: &World| world.sent.iter().filter(|up| matches!(up, Up::CheckIn { .. })).count();
+    world.step(check_in("one phone more", false));
+    world.pass(8);
+    assert_eq!(told(&world), 0, "not so soon after the last");
+    world.step(check_in("one base station", true));
+    assert_eq!(told(&world), 1);
+    // Whatever comes and goes, once a second is enough.
+    for _ in 0..50 {
+        world.step(check_in("none", true));
+        world.step(check_in("one base station", true));
+    }
+    world.step(check_in("none", true));
+    assert_eq!(told(&world), 1);
+    world.pass(1);
+    assert_eq!(told(&world), 2);
+    world.step(check_in("a phone less", false));
+    world.pass(8);
+    assert_eq!(told(&world), 2);
+    world.pass(2);
+    assert_eq!(told(&world), 3);
 }

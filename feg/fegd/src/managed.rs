@@ -430,6 +430,7 @@ async fn report(link: Handle, operator: Arc<Operator>, metrics: Metrics) {
     loop {
         looks.tick().await;
         let statuses = operator.statuses().await;
+        let mut urgent = false;
         for (peer, _) in &statuses {
             let before = up.insert(peer.host.clone(), peer.up);
             let kind = match (before, peer.up) {
@@ -437,6 +438,7 @@ async fn report(link: Handle, operator: Arc<Operator>, metrics: Metrics) {
                 (Some(true), false) => "peer-down",
                 _ => continue,
             };
+            urgent |= before.is_some();
             let why = peer.lost.filter(|_| !peer.up).map(|why| format!(": {why:?}")).unwrap_or_default();
             let text = format!("Diameter peer {} is {}{why}", peer.host, if peer.up { "up" } else { "down" });
             let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -451,7 +453,8 @@ async fn report(link: Handle, operator: Arc<Operator>, metrics: Metrics) {
         }
         up.retain(|host, _| statuses.iter().any(|(peer, _)| peer.host == *host));
         let told = realms.look(Instant::now().into_std(), &operator.realms(), &statuses, metrics.realms());
-        link.tell(Input::CheckIn(operator.state(&statuses, &told).await)).await;
+        let state = operator.state(&statuses, &told).await;
+        link.tell(Input::CheckIn { state, urgent }).await;
         link.tell(Input::Metrics(metrics.values(&operator.realms(), &statuses))).await;
     }
 }

@@ -2,6 +2,7 @@
 //! rules, barred equipment, all at once or in stages. Phones that may stay are not dropped, and a restart without the orchestrator
 //! changes nothing.
 
+mod alarms;
 mod staged;
 
 use std::collections::BTreeSet;
@@ -76,6 +77,7 @@ pub fn play(lab: &str, unprivileged: bool) -> Result<()> {
     managed.ends()?;
     managed.told()?;
     managed.drain()?;
+    managed.alarmed()?;
     let Managed { radio, network, mut orchestrator, .. } = managed;
     drop(radio);
     orchestrator.stop()?;

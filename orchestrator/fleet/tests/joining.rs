@@ -81,7 +81,7 @@ async fn reports_come_once_and_commands_are_done() {
         json: "{}".to_owned(),
     };
     handle.tell(Input::Event(event)).await;
-    handle.tell(Input::CheckIn(json!({"ues": 3}).to_string())).await;
+    handle.tell(Input::CheckIn { state: json!({"ues": 3}).to_string(), urgent: false }).await;
     handle.tell(Input::Metrics(BTreeMap::from([("a".to_owned(), 1.5), ("b".to_owned(), f64::NAN)]))).await;
     until("usage", async || gateway.disk.ledger.lock().unwrap().is_empty().then_some(())).await;
     // The answer to records may be lost, the records then come again.

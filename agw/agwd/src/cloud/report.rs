@@ -6,20 +6,27 @@ use crate::events::EventLine;
 use crate::gateway::{Gateway, Job};
 use basalt_cloud_link::Handle;
 use basalt_cloud_sync::{Event, Input};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Between two looks at state and usage.
 const LOOK: Duration = Duration::from_secs(5);
-/// Looks between two readings of all metrics.
-const METRICS: u32 = 6;
+/// The same when base stations come or go.
+const SOON: Duration = Duration::from_secs(1);
+/// Between two readings of all metrics.
+const METRICS: Duration = Duration::from_secs(30);
+
 /// Starts both. `untold` are events of before that the conversation has not had.
 pub fn start(link: Handle, jobs: mpsc::Sender<Job>, events: broadcast::Receiver<EventLine>, untold: Vec<Event>) {
-    tokio::spawn(forward(link.clone(), jobs.clone(), events, untold));
-    tokio::spawn(look(link, jobs));
+    let stations = Arc::new(Notify::new());
+    tokio::spawn(forward(link.clone(), jobs.clone(), events, untold, stations.clone()));
+    tokio::spawn(look(link, jobs, stations));
 }
 
 async fn forward(
@@ -27,6 +34,7 @@ async fn forward(
     jobs: mpsc::Sender<Job>,
     mut events: broadcast::Receiver<EventLine>,
     untold: Vec<Event>,
+    stations: Arc<Notify>,
 ) {
     let mut last = 0;
     for event in untold {
@@ -44,6 +52,9 @@ async fn forward(
             Err(RecvError::Closed) => return,
         };
         for line in lines {
+            if ["enb-connected", "enb-lost"].contains(&line.kind) {
+                stations.notify_one();
+            }
             // What is not kept has no place, and what came twice is behind.
             if line.place > last {
                 last = line.place;
@@ -69,11 +80,13 @@ fn event(line: EventLine) -> Event {
     Event { number: 0, place, at, kind: kind.to_owned(), imsi, text, json }
 }
 
-async fn look(link: Handle, jobs: mpsc::Sender<Job>) {
+async fn look(link: Handle, jobs: mpsc::Sender<Job>, stations: Arc<Notify>) {
     let mut after = None;
-    for count in 0_u32.. {
+    let mut read: Option<Instant> = None;
+    let mut former = None;
+    loop {
         let (done, wait) = oneshot::channel();
-        let wanted = count.is_multiple_of(METRICS);
+        let wanted = read.is_none_or(|at| at.elapsed() >= METRICS);
         let job: Job = Box::new(move |gateway| {
             let metrics = wanted.then(|| {
                 gateway.refresh();
@@ -89,20 +102,39 @@ async fn look(link: Handle, jobs: mpsc::Sender<Job>) {
         }
         let Ok((state, metrics, usage, phones, next)) = wait.await else { return };
         after = next;
-        link.tell(Input::CheckIn(state)).await;
+        let matters = Some(what_matters(&state));
+        let urgent = former.is_some() && former != matters;
+        former = matters;
+        link.tell(Input::CheckIn { state: state.to_string(), urgent }).await;
         link.tell(phones).await;
         if let Some(metrics) = metrics {
+            read = Some(Instant::now());
             link.tell(Input::Metrics(metrics)).await;
         }
         if usage {
             link.tell(Input::UsageReady).await;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(SOON).await;
+        tokio::select! {
+            () = stations.notified() => {}
+            () = tokio::time::sleep(LOOK - SOON) => {}
+        }
     }
 }
 
+/// What of the state somebody may want to act on, the sooner the better; the rest are numbers that move all the time.
+fn what_matters(state: &Value) -> Value {
+    let same = ["version", "data_plane", "data_plane_why", "sctp", "started_at", "draining", "enbs"];
+    let mut matters: Map<String, Value> =
+        same.iter().filter_map(|name| Some(((*name).to_owned(), state.get(*name)?.clone()))).collect();
+    let pools = state["pools"].as_object().into_iter().flatten();
+    let empty = pools.filter(|(_, pool)| pool["free"] == 0).map(|(apn, _)| Value::from(apn.as_str())).collect();
+    matters.insert("empty_pools".to_owned(), empty);
+    Value::Object(matters)
+}
+
 /// The gateway's state: nothing in it changes while nothing happens.
-fn state(gateway: &mut Gateway) -> String {
+fn state(gateway: &mut Gateway) -> Value {
     let status = convert::status(gateway);
     let started = gateway.started_at();
     let pools: BTreeMap<&str, _> =
@@ -134,5 +166,21 @@ fn state(gateway: &mut Gateway) -> String {
             "clock_synchronised": host.clock_synchronised,
         },
     })
-    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_all_the_time_is_not_urgent_and_what_is_lost_is() {
+        let state = |phones: u32, free: u32, enbs: &[&str]| {
+            let enbs: Vec<_> = enbs.iter().map(|id| json!({"id": id})).collect();
+            json!({"registered_ues": phones, "pools": {"internet": {"free": free, "total": 9}}, "enbs": enbs, "draining": false})
+        };
+        let before = what_matters(&state(1, 8, &["a", "b"]));
+        assert_eq!(what_matters(&state(2, 7, &["a", "b"])), before);
+        assert_ne!(what_matters(&state(1, 8, &["a"])), before);
+        assert_ne!(what_matters(&state(9, 0, &["a", "b"])), before, "no address is left");
+    }
 }

@@ -328,6 +328,7 @@ impl Gateway {
             longest_wait: Duration::from_millis(500),
             longest_refusal: Duration::from_secs(1),
             report_interval: Duration::from_millis(100),
+            urgent_interval: Duration::from_millis(100),
             spread: Duration::from_millis(100),
         };
         Plan {
