@@ -28,11 +28,36 @@ ip address add 192.0.2.1/24 dev site0
 ip link set site0 up
 ip link set rest0 up
 ip route add default via 192.0.2.2
+# The gateway forwards in XDP where that is permitted, and in software elsewhere.
+mount -t sysfs sysfs "$machine/sys" && mount -t bpf bpf "$machine/sys/fs/bpf" || true
+echo "127.0.0.1 core.example.net" >> "$machine/etc/hosts"
 
 within() { chroot "$machine" "$@"; }
 fail() { echo "FAILED: $*"; exit 1; }
+# Until a command succeeds; what to say, what was said, the process that must live meanwhile.
+until_so() {
+    why=$1 said=$2 process=$3
+    shift 3
+    tries=0
+    until "$@" > /dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ $tries -lt 300 ] || fail "$why: $(cat "$said")"
+        kill -0 "$process" 2>/dev/null || fail "$why, and ended: $(cat "$said")"
+        sleep 0.2
+    done
+}
+# The orchestrator as its user; its REST interface.
+orchestrator() {
+    chroot "$machine" setpriv --reuid basalt-orchestrator --regid basalt-orchestrator --clear-groups --bounding-set -all --no-new-privs \
+        orchestratord --config /etc/basalt/orchestratord.toml > "$root/said" 2>&1 &
+    daemon=$!
+    until_so "the orchestrator does not answer" "$root/said" $daemon \
+        curl --silent --fail --insecure --output /dev/null "$1/api/v1/openapi.json"
+    grep -q setup "$root/said" || fail "no setup link"
+}
 version() { within dpkg-query -W -f '${Version} ${db:Status-Abbrev}\n' "$1"; }
 
+began=$(date +%s)
 echo "== install"
 within sh -c 'dpkg --install /packages/older/*.deb'
 for package in basalt-cli basalt-agw basalt-orchestrator basalt-feg; do
@@ -47,17 +72,7 @@ within sh -c 'command -v systemd-analyze >/dev/null || exit 0
 
 echo "== the orchestrator serves, as its user, with nothing said"
 within install -d -m 700 -o basalt-orchestrator -g basalt-orchestrator /var/lib/basalt-orchestrator
-chroot "$machine" setpriv --reuid basalt-orchestrator --regid basalt-orchestrator --clear-groups --bounding-set -all --no-new-privs \
-    orchestratord --config /etc/basalt/orchestratord.toml > "$root/said" 2>&1 &
-daemon=$!
-tries=0
-until curl --silent --fail --output /dev/null http://127.0.0.1:8480/api/v1/openapi.json; do
-    tries=$((tries + 1))
-    [ $tries -lt 300 ] || fail "the orchestrator does not answer: $(cat "$root/said")"
-    kill -0 $daemon 2>/dev/null || fail "the orchestrator ended: $(cat "$root/said")"
-    sleep 0.2
-done
-grep -q setup "$root/said" || fail "no setup link"
+orchestrator http://127.0.0.1:8480
 kill -TERM $daemon
 wait $daemon || fail "the orchestrator did not end well"
 
@@ -72,6 +87,42 @@ within sh -c 'cd /packages && basalt backup keygen --output key 2> said
     basalt backup restore copy --identity key --replace' || fail "no copy came back"
 [ "$(stat -c %u "$machine/var/lib/basalt-orchestrator/orchestrator.db")" = "$(within id -u basalt-orchestrator)" ] ||
     fail "the database that came back is not the daemon's"
+
+echo "== a first gateway joins, as the handbook says it"
+orchestrator https://127.0.0.1:8480
+cat > "$machine/packages/network.yaml" <<END
+kind: tenant
+name: acme
+---
+kind: network
+name: lab
+body: {tenant: acme}
+---
+kind: tier
+name: stable
+END
+curl --silent --show-error --fail --insecure --output /dev/null https://127.0.0.1:8480/api/v1/setup \
+    --data "{\"token\": \"$(sed -n 's/.*setup#//p' "$root/said" | tail -n 1)\", \"name\": \"root\", \"password\": \"not for others\"}" ||
+    fail "no first user"
+within sh -c 'set -e
+    echo "not for others" | basalt context add core --orchestrator https://core.example.net:8480 \
+        --ca /var/lib/basalt-orchestrator/rest.pem --network lab --user root
+    basalt apply -f /packages/network.yaml
+    basalt gateway token create --no-qr > /packages/token' || fail "no token for a gateway"
+printf '[network]\nplmns = ["001-01"]\ntacs = [1]\n[radio]\nlisten = ["192.0.2.1"]\n' > "$machine/etc/basalt/agwd.toml"
+chroot "$machine" agwd > "$root/gateway" 2>&1 &
+gateway=$!
+until_so "the gateway does not answer" "$root/gateway" $gateway within basalt status
+within basalt gateway join "$(grep -o 'bgt1[^ ]*' "$machine/packages/token" | head -n 1)" || fail "the gateway did not join: $(cat "$root/gateway")"
+until_so "the gateway is not connected" "$root/gateway" $gateway \
+    within sh -c 'basalt gateway show -o json | grep -q "\"connected\": *true"'
+took=$(($(date +%s) - began))
+echo "from the packages to the first gateway joined: $took s"
+[ $took -le 300 ] || fail "that is more than five minutes"
+kill -INT $gateway
+wait $gateway || fail "the gateway did not end well: $(cat "$root/gateway")"
+kill -TERM $daemon
+wait $daemon || fail "the orchestrator did not end well"
 
 echo "== upgrade keeps what was configured and stored"
 echo '# ours' >> "$machine/etc/basalt/agwd.toml"
