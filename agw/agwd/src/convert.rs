@@ -2,6 +2,7 @@
 
 use crate::gateway::Gateway;
 use agw_core::EnbView;
+use agw_dataplane::{InterfaceState, Side};
 use agw_types::{Ambr, RejectInfo, Session, Tunnel, UeState, UeView};
 use basalt_control_api::gateway::v1 as api;
 use basalt_ids::{Ebi, GlobalEnbId, Imsi};
@@ -90,6 +91,13 @@ pub fn refresh(gateway: &mut Gateway) {
     let (paths, down) = gateway.dataplane.paths();
     metrics.paths.with_label_values(&["up"]).set(number(paths.saturating_sub(down) as u64));
     metrics.paths.with_label_values(&["down"]).set(number(down as u64));
+    for interface in gateway.dataplane.interfaces() {
+        let side = match interface.side {
+            Side::Radio => "radio",
+            Side::Internet => "internet",
+        };
+        metrics.interfaces.with_label_values(&[side]).set(i64::from(interface.state == InterfaceState::Up));
+    }
     let total = gateway.usage.accounts.total();
     metrics.usage_bytes.with_label_values(&["uplink"]).set(number(total.uplink_bytes));
     metrics.usage_bytes.with_label_values(&["downlink"]).set(number(total.downlink_bytes));

@@ -35,6 +35,7 @@ pub fn diagnosis(wanted: &Wanted, own: Vec<Finding>) -> api::Diagnosis {
 fn facts(gateway: &mut Gateway) -> GatewayFacts {
     let status = convert::status(gateway);
     let (data_plane_errors, unreleased) = gateway.troubles();
+    let interfaces = gateway.dataplane.interfaces();
     let refused = gateway.events.watch("", PAST).0.into_iter().filter(|line| line.kind == "enb-refused");
     GatewayFacts {
         data_plane: gateway.dataplane.mode().name(),
@@ -50,7 +51,14 @@ fn facts(gateway: &mut Gateway) -> GatewayFacts {
         data_plane_errors,
         pools: status.pools.into_iter().map(|pool| (pool.apn, pool.free, pool.total)).collect(),
         unreleased,
+        renamed: interfaces.iter().any(|interface| interface.name != interface.configured),
+        interfaces: interfaces.into_iter().map(judged).collect(),
     }
+}
+
+fn judged(interface: agw_dataplane::Interface) -> (String, bool, String) {
+    let (up, what) = crate::reports::became(&interface);
+    (interface.name, up, what)
 }
 
 /// Why the packet path is not the best one, when nobody asked for less.

@@ -50,10 +50,15 @@ impl Events {
             | Event::EnbProtocolError { .. }
             | Event::Security { .. }
             | Event::Rejected(_)
-            | Event::PathLost { .. } => {
+            | Event::PathLost { .. }
+            | Event::InterfaceLost { .. } => {
                 tracing::warn!(target: "event", kind = line.kind, "{}", masked(&line));
             }
-            Event::EnbConnected { .. } | Event::EnbLost { .. } | Event::Repaired { .. } | Event::PathBack { .. } => {
+            Event::EnbConnected { .. }
+            | Event::EnbLost { .. }
+            | Event::Repaired { .. }
+            | Event::PathBack { .. }
+            | Event::InterfaceBack { .. } => {
                 tracing::info!(target: "event", kind = line.kind, "{}", masked(&line));
             }
             _ => tracing::debug!(target: "event", kind = line.kind, "{}", masked(&line)),
@@ -188,6 +193,12 @@ fn describe(event: &Event) -> (&'static str, String, String, String) {
             ),
         ),
         Event::PathBack { peer } => ("path-back", none(), none(), format!("{peer} answers GTP-U Echo Requests again")),
+        Event::InterfaceLost { name, what } => {
+            ("interface-lost", none(), none(), format!("no packets pass by interface {name}: {what}"))
+        }
+        Event::InterfaceBack { name, what } => {
+            ("interface-back", none(), none(), format!("packets pass by interface {name}: {what}"))
+        }
         Event::BearerStarted { imsi, ebi, qci, rules } => {
             let rules = rules.join(", ");
             let text = format!("{imsi}: bearer {} of QCI {qci} carries {rules}", ebi.value());
@@ -208,7 +219,7 @@ fn describe(event: &Event) -> (&'static str, String, String, String) {
             let imsi = imsi.map(|imsi| imsi.to_string()).unwrap_or_default();
             ("security", imsi.clone(), none(), format!("{imsi} {what}").trim().to_owned())
         }
-        Event::Repaired { what } => ("repaired", none(), none(), format!("repaired at start: {what}")),
+        Event::Repaired { what } => ("repaired", none(), none(), format!("repaired: {what}")),
         Event::PortBlock { imsi, inside, outside, first, last, given } => {
             let (kind, has) = if *given { ("port-block-given", "has") } else { ("port-block-taken", "has no more") };
             let text = format!("{imsi} {has} ports {first} to {last} of {outside}, for {inside}");

@@ -56,6 +56,8 @@ pub struct Metrics {
     pub suspicions: IntCounterVec,
     /// Paths to base stations, by state.
     pub paths: IntGaugeVec,
+    /// Whether packets pass by an interface, by where it leads to.
+    pub interfaces: IntGaugeVec,
     /// Octets in durable usage records by direction, ever.
     pub usage_bytes: IntGaugeVec,
     /// Usage records that nobody has acknowledged.
@@ -139,6 +141,7 @@ impl Metrics {
                 "GTP-U paths to base stations, by whether they answer Echo Requests.",
                 &["state"],
             )?,
+            interfaces: gauge("interface_up", "Whether packets pass by this interface.", &["side"])?,
             table_entries: gauge(
                 "data_plane_table_entries",
                 "Entries of the data plane's tables.",

@@ -1,8 +1,8 @@
-//! What the data plane reports: quotas, paths to base stations, blocks of ports, and senders that behave like attackers.
+//! What the data plane reports: quotas, interfaces, paths to base stations, blocks of ports, and senders that behave like attackers.
 
 use crate::gateway::Gateway;
 use crate::usage;
-use agw_dataplane::{PortBlock, Report, Suspicion};
+use agw_dataplane::{Interface, InterfaceState, PortBlock, Report, Side, Suspicion};
 use agw_types::Event;
 
 /// Passes a report on to whom it concerns.
@@ -21,6 +21,42 @@ pub fn take(gateway: &mut Gateway, report: Report) {
         Report::PortBlock(PortBlock { imsi, inside, outside, ports: (first, last), given }) => {
             gateway.tell(Event::PortBlock { imsi, inside, outside, first, last, given });
         }
+        Report::Interface(interface) => {
+            let (name, (up, what)) = (interface.name.clone(), became(&interface));
+            gateway.tell(if up { Event::InterfaceBack { name, what } } else { Event::InterfaceLost { name, what } });
+        }
+    }
+}
+
+/// Whether packets pass by an interface, and what became of it, with what helps.
+pub fn became(interface: &Interface) -> (bool, String) {
+    let Interface { side, configured, name, state } = interface;
+    let to = match side {
+        Side::Radio => "base stations",
+        Side::Internet => "the internet",
+    };
+    match state {
+        InterfaceState::Up if name != configured => {
+            let key = match side {
+                Side::Radio => "[radio]",
+                Side::Internet => "[internet]",
+            };
+            (
+                true,
+                format!(
+                    "{configured}, to {to}, is called so now; set interface = \"{name}\" under {key}, or restarts fail"
+                ),
+            )
+        }
+        InterfaceState::Up => (true, format!("it leads to {to}, and is up")),
+        InterfaceState::Down => (false, format!("it leads to {to}, and is down; bring it up, look at its cable")),
+        InterfaceState::Away => {
+            (false, format!("it leads to {to}, and has disappeared; it is used again as soon as it is there"))
+        }
+        InterfaceState::Unusable => (
+            false,
+            format!("it leads to {to}, is there, and takes no program; agwd's log says why, it is tried each second"),
+        ),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::Vlan;
 use crate::host::Link;
+use crate::interfaces::Side;
 use crate::plane::Shared;
 use crate::sockets::{ArpSocket, wait};
 use basalt_ebpf_abi::Mac;
@@ -75,7 +76,7 @@ pub(crate) fn serve(shared: &Shared, interface: &str, vlans: &[(u32, Vlan)]) {
     let mut since = Instant::now();
     let mut buffer = [0; 256];
     while !shared.stopping.load(Ordering::Acquire) {
-        let link = shared.state().hops.link(interface);
+        let link = shared.state().hops.link(&shared.name_of(Side::Internet).unwrap_or_else(|| interface.to_owned()));
         if open.as_ref().map(|(link, _)| link) != link.as_ref() {
             open = link.and_then(|link| Some((link.clone(), ArpSocket::open(link.index).ok()?)));
             known.clear();

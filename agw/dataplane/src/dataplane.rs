@@ -9,6 +9,7 @@ use crate::config::{Config, Plane};
 use crate::error::Error;
 use crate::framed;
 use crate::host::{Firewall, Netlink};
+use crate::interfaces::Interface;
 use crate::ledger::Reading;
 use crate::limits::Limits;
 use crate::plane::Shared;
@@ -305,6 +306,12 @@ impl Dataplane {
     #[must_use]
     pub fn paths(&self) -> (usize, usize) {
         self.shared.state().paths.count()
+    }
+
+    /// The interfaces to base stations and to the internet, one if they are the same; none of a plane in memory.
+    #[must_use]
+    pub fn interfaces(&self) -> Vec<Interface> {
+        self.shared.interfaces()
     }
 
     /// Packets kept for idle phones now.

@@ -77,7 +77,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests"))]
 
 mod arp;
-mod attached;
 pub mod bench;
 pub mod blocklog;
 mod buffer;
@@ -96,6 +95,7 @@ mod hops;
 mod host;
 mod icmp;
 mod insistence;
+mod interfaces;
 mod kept;
 mod ledger;
 mod limits;
@@ -131,6 +131,7 @@ pub use config::{Config, Egress, Plane, PoolEgress, Vlan};
 pub use dataplane::{Dataplane, PlaneMode};
 pub use error::Error;
 pub use host::is_bpf_filesystem;
+pub use interfaces::{Interface, InterfaceState, Side};
 pub use ledger::{Baseline, Book, Ledger, Part, Reading, RecordId, UsageRecord};
 pub use limits::{Limits, Rate};
 pub use nat::{Filtering, Translation};

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::hand::Hands;
 use crate::hops::Hops;
 use crate::insistence::Insistence;
+use crate::interfaces::{Interface, Side};
 use crate::ledger::Reading;
 use crate::nat::Nat;
 use crate::paths::Paths;
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     burst: Duration,
     /// Until then, the sessions of before may still be on their way back into the tables.
     pub(crate) settled: Instant,
+    /// The interfaces as they were when somebody looked last.
+    interfaces: Mutex<Vec<Interface>>,
     state: Mutex<State>,
 }
 
@@ -160,6 +163,7 @@ impl Shared {
             dns6: config.dns6.clone(),
             burst: config.burst,
             settled,
+            interfaces: Mutex::default(),
             state: Mutex::new(state),
         })
     }
@@ -167,6 +171,21 @@ impl Shared {
     /// What the slow path remembers. A thread that panicked with it left nothing half-changed that matters: counters at most.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The interfaces as they were when somebody looked last; none where nothing is attached.
+    pub(crate) fn interfaces(&self) -> Vec<Interface> {
+        self.interfaces.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What an interface is called now; `None` before anyone has looked.
+    pub(crate) fn name_of(&self, side: Side) -> Option<String> {
+        self.interfaces().into_iter().find(|interface| interface.side == side).map(|interface| interface.name)
+    }
+
+    /// Notes what became of the interfaces.
+    pub(crate) fn note_interfaces(&self, all: Vec<Interface>) {
+        *self.interfaces.lock().unwrap_or_else(PoisonError::into_inner) = all;
     }
 
     /// Carries out a change. Gives the last counters of a removed session.

@@ -1,5 +1,6 @@
 //! What the data plane tells besides [`agw_types::Traffic`].
 
+use crate::interfaces::Interface;
 use crate::plane::{Shared, State};
 use crate::suspects::Suspicion;
 use basalt_ebpf_abi::Notice;
@@ -9,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Something that happened at a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
     /// A quota is down to its threshold or used up. Each is told once.
     Quota {
@@ -38,6 +39,8 @@ pub enum Report {
     },
     /// A subscriber got a block of external ports, or has one not any more.
     PortBlock(PortBlock),
+    /// An interface went, came back or has another name. One that does so many times a second is told of once a second.
+    Interface(Interface),
 }
 
 /// A block of external ports that changes hands. What is told here may be missing when nobody listens for long; the log of blocks
@@ -95,8 +98,8 @@ impl Shared {
 
     /// Tells whoever listens. What finds no room is lost: the state that it tells of stays to be read.
     pub(crate) fn report(&self, report: Report) {
-        if self.reports.try_send(report).is_err() {
-            tracing::debug!(?report, "nobody takes reports");
+        if let Err(refused) = self.reports.try_send(report) {
+            tracing::debug!(report = ?refused.into_inner(), "nobody takes reports");
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Follows the kernel's routes and neighbours: next hops for programs, and which destinations phones may reach.
 
-use crate::attached::Attached;
 use crate::config::{Config, Egress};
 use crate::destinations::Rules;
-use crate::host::{Behind, Changes, Netlink, Route, Snapshot};
+use crate::host::{Behind, Changes, Firewall, Netlink, Route, Snapshot};
+use crate::interfaces::Interfaces;
 use crate::plane::Shared;
+use crate::reports::Report;
 use basalt_ebpf_abi::{Class, NextHop, ON_LINK_NEXT_HOP, Prefix};
 use basalt_pipeline::TUNNEL_OVERHEAD;
 use futures_util::StreamExt;
@@ -29,7 +30,7 @@ const LAST_ROUTER: u8 = 190;
 pub(crate) type Router = (Ipv4Addr, Option<u32>);
 
 /// Which neighbours the kernel shall ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ask {
     /// None.
     Nobody,
@@ -53,8 +54,8 @@ pub(crate) struct Resolver {
     pub(crate) rules: Rules,
     /// Routes to networks behind phones.
     pub(crate) behind: Behind,
-    /// Programs on interfaces that may go and come back.
-    pub(crate) attached: Option<Attached>,
+    /// Interfaces that may go and come back, as soon as the data plane stands.
+    pub(crate) interfaces: Option<Interfaces>,
 }
 
 impl Resolver {
@@ -115,7 +116,7 @@ impl Resolver {
     }
 
     fn unresolved(&self) -> bool {
-        if self.attached.as_ref().is_some_and(Attached::waiting) {
+        if self.interfaces.as_ref().is_some_and(Interfaces::waiting) {
             return true;
         }
         let gateways = self.gateways.values().map(|hop| u32::from(*hop));
@@ -132,9 +133,7 @@ impl Resolver {
                 return;
             }
         };
-        if let Some(attached) = &mut self.attached {
-            attached.follow(&snapshot);
-        }
+        let ask = if self.follow_interfaces(&snapshot) { ask.max(Ask::Unresolved) } else { ask };
         self.follow_destinations(&snapshot);
         self.follow_mtu(&snapshot);
         let gateways = self.gateways.iter().map(|((address, mtu), hop)| (*address, *mtu, u32::from(*hop)));
@@ -160,6 +159,23 @@ impl Resolver {
             }
         }
         self.shared.state().hops.learn(snapshot);
+    }
+
+    /// Has programs, filter and names follow the interfaces, and tells what became of these. Whether one has come, gone or changed.
+    fn follow_interfaces(&mut self, snapshot: &Snapshot) -> bool {
+        let Some(interfaces) = &mut self.interfaces else { return false };
+        let changes = interfaces.follow(snapshot);
+        if changes.renamed {
+            self.config = interfaces.named(&self.config);
+            if let Err(error) = Firewall::install(&self.config) {
+                tracing::error!(%error, "the packet filter does not know an interface by its new name");
+            }
+        }
+        self.shared.note_interfaces(interfaces.all());
+        for interface in interfaces.news(std::time::Instant::now()) {
+            self.shared.report(Report::Interface(interface));
+        }
+        changes.any
     }
 
     /// What is on the internet's link gets packets of the smallest size that a route to it has; and connections agree on segments that fit

@@ -182,6 +182,23 @@ impl Loaded {
         Ok(())
     }
 
+    /// An interface has another name: its links are pinned by it from now on, where a successor that knows it by that looks for them.
+    pub(crate) fn renamed(&mut self, before: &str, now: &str) {
+        let Some(directory) = &self.directory else { return };
+        for mode in [Mode::Native, Mode::Generic] {
+            let (from, to) = (link_path(directory, before, mode), link_path(directory, now, mode));
+            if !from.exists() {
+                continue;
+            }
+            if let Err(error) = fs::rename(&from, &to) {
+                tracing::warn!(%error, from = %from.display(), to = %to.display(), "renaming a pinned link");
+                continue;
+            }
+            let places = self.attached.iter_mut().map(|(_, path)| path);
+            places.chain(&mut self.links).filter(|path| **path == from).for_each(|path| path.clone_from(&to));
+        }
+    }
+
     /// Puts the new program behind the pinned link, if there is a live one of an allowed mode.
     fn replace(&mut self, program: &str, interface: &str, allow: &[Mode]) -> Result<Option<Mode>, Error> {
         let Some(directory) = &self.directory else { return Ok(None) };

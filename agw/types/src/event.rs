@@ -138,6 +138,20 @@ pub enum Event {
         /// Its address.
         peer: IpAddr,
     },
+    /// Packets do not pass by one of the gateway's interfaces.
+    InterfaceLost {
+        /// Its name.
+        name: String,
+        /// What became of it, and what helps, in words.
+        what: String,
+    },
+    /// They pass by it again, or it has another name.
+    InterfaceBack {
+        /// Its name.
+        name: String,
+        /// What became of it, in words.
+        what: String,
+    },
     /// A dedicated bearer stands.
     BearerStarted {
         /// Whose.
@@ -181,7 +195,7 @@ pub enum Event {
         /// What, in words.
         what: String,
     },
-    /// A record or a map did not agree with the others at start and was repaired.
+    /// A record or a map did not agree with the others and was repaired.
     Repaired {
         /// What, in words.
         what: String,

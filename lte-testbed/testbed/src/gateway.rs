@@ -280,6 +280,18 @@ impl Gateway {
         serde_json::from_str(&text).with_context(|| format!("basalt {} printed no JSON", arguments.join(" ")))
     }
 
+    /// What its doctor finds, errors included.
+    ///
+    /// # Errors
+    /// The command fails otherwise, or what it printed is no JSON.
+    pub fn findings(&self) -> Result<serde_json::Value> {
+        let mut command = Command::new(&self.programs.basalt);
+        command.arg("--socket").arg(self.socket()).args(["-o", "json", "doctor"]).stdin(Stdio::null());
+        let output = command.output().with_context(|| format!("running {}", self.programs.basalt.display()))?;
+        let said = || format!("basalt doctor: {}", String::from_utf8_lossy(&output.stderr).trim());
+        serde_json::from_slice(&output.stdout).with_context(said)
+    }
+
     /// Puts subscribers into the gateway's list, through a file as an operator would. They may use `apns`, the first by
     /// default; none leaves that to the gateway.
     ///

@@ -296,6 +296,51 @@ pub fn filter(socket: &socket2::Socket, program: &[(u16, u8, u8, u32)]) -> io::R
     })
 }
 
+/// `BPF_MAP_LOOKUP_ELEM`, `BPF_MAP_UPDATE_ELEM`, `BPF_OBJ_GET` of bpf(2).
+const BPF_LOOKUP: libc::c_long = 1;
+const BPF_UPDATE: libc::c_long = 2;
+const BPF_OPEN: libc::c_long = 7;
+
+fn bpf(command: libc::c_long, attributes: &[u64]) -> io::Result<libc::c_int> {
+    // SAFETY: bpf(2) reads so many octets of the attributes, which live across the call; what they point to is its callers' care.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_ptr(), size_of_val(attributes)) };
+    let result = libc::c_int::try_from(result).map_err(io::Error::other)?;
+    check(result).map(|()| result)
+}
+
+/// Opens a BPF map that is pinned in a file.
+///
+/// # Errors
+/// There is none, or the right to open it is missing.
+pub fn open_map(file: &Path) -> io::Result<OwnedFd> {
+    let file = path(file)?;
+    let fd = bpf(BPF_OPEN, &[file.as_ptr() as u64, 0])?;
+    // SAFETY: `fd` was just opened and belongs to nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Reads a value of a BPF array whose values have no more octets than `value`.
+///
+/// # Errors
+/// No such entry.
+pub fn read_map(map: BorrowedFd<'_>, index: u32, value: &mut [u8; 4096]) -> io::Result<()> {
+    element(BPF_LOOKUP, map, index, value.as_mut_ptr() as u64)
+}
+
+/// Writes a value of a BPF array, as [`read_map`] has read it.
+///
+/// # Errors
+/// No such entry.
+pub fn write_map(map: BorrowedFd<'_>, index: u32, value: &[u8; 4096]) -> io::Result<()> {
+    element(BPF_UPDATE, map, index, value.as_ptr() as u64)
+}
+
+fn element(command: libc::c_long, map: BorrowedFd<'_>, index: u32, value: u64) -> io::Result<()> {
+    // The descriptor stands in the lower half of its word on little-endian machines, which is what BPF objects are made for here.
+    let map = u64::try_from(map.as_raw_fd()).map_err(io::Error::other)?;
+    bpf(command, &[map, (&raw const index) as u64, value, 0]).map(drop)
+}
+
 /// Has a packet socket receive only what comes in.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ pub(super) fn findings(facts: &GatewayFacts) -> Vec<Finding> {
     vec![
         data_plane(facts),
         data_plane_errors(facts),
+        interfaces(facts),
         store(facts),
         subscribers(facts),
         base_stations(facts),
@@ -46,6 +47,23 @@ fn data_plane_errors(facts: &GatewayFacts) -> Finding {
             "agwd's log says which and why; restarting agwd compares and repairs all tunnels",
         ),
     }
+}
+
+fn interfaces(facts: &GatewayFacts) -> Finding {
+    let check = "interfaces";
+    let lost: Vec<String> =
+        facts.interfaces.iter().filter(|(_, up, _)| !up).map(|(name, _, what)| format!("{name}: {what}")).collect();
+    if !lost.is_empty() {
+        let fix = "`ip link` shows what there is; the gateway goes on by itself, with all its sessions";
+        return Finding::error(check, lost.join("; "), "packets of phones wait or are lost", fix);
+    }
+    let names: Vec<&str> = facts.interfaces.iter().map(|(name, ..)| name.as_str()).collect();
+    let found = format!("packets pass by {}", names.join(" and "));
+    if facts.renamed {
+        let fix = "give it its name back, or change the configuration: `basalt events` says which line";
+        return Finding::warning(check, found, "an interface has another name than in the configuration", fix);
+    }
+    Finding::ok(check, found)
 }
 
 fn store(facts: &GatewayFacts) -> Finding {
@@ -203,6 +221,16 @@ mod tests {
     fn refused_changes_and_slow_disks_are_told() {
         assert_eq!(level(data_plane_errors, |f| f.data_plane_errors = 1), Level::Error);
         assert_eq!(level(store, |f| f.unreleased = 5_000), Level::Warning);
+    }
+
+    #[test]
+    fn interfaces_that_are_lost_or_renamed_are_named() {
+        let of = |up| vec![("s1".to_owned(), true, String::new()), ("wan0".to_owned(), up, "it is down".to_owned())];
+        let lost = interfaces(&GatewayFacts { interfaces: of(false), ..healthy() });
+        assert_eq!(lost.level, Level::Error);
+        assert!(lost.found.contains("wan0") && !lost.found.contains("s1"));
+        assert_eq!(level(interfaces, |f| f.interfaces = of(true)), Level::Ok);
+        assert_eq!(level(interfaces, |f| (f.interfaces, f.renamed) = (of(true), true)), Level::Warning);
     }
 
     #[test]

@@ -41,6 +41,10 @@ pub struct GatewayFacts {
     pub pools: Vec<(String, u32, u32)>,
     /// Steps waiting for the disk.
     pub unreleased: u64,
+    /// The interfaces that packets go by: the name, whether they pass, and what became of it.
+    pub interfaces: Vec<(String, bool, String)>,
+    /// One of them has another name than in the configuration.
+    pub renamed: bool,
 }
 
 /// One phone, as far as a diagnosis looks at it.

@@ -2,7 +2,6 @@
 
 use super::device::{LARGEST_MTU, access_link, behind, own_device, settle, software_device, tunnel_mtu};
 use super::{Dataplane, PlaneMode};
-use crate::attached::Attached;
 use crate::buffer::{Buffers, Waiting};
 use crate::config::Config;
 use crate::destinations::Rules;
@@ -12,6 +11,7 @@ use crate::framed;
 use crate::hand::Hands;
 use crate::hops::Hops;
 use crate::host::{self, Behind, Changes, Netlink, Snapshot};
+use crate::interfaces::Interfaces;
 use crate::kept;
 use crate::nat::Nat;
 use crate::object;
@@ -88,7 +88,9 @@ impl Dataplane {
             shared.restore(tunnel);
         }
         let (keep_open, news) = mpsc::channel(Config::NEXT_HOPS as usize);
+        let interfaces = Interfaces::without_programs(&config, &netlink.snapshot().await?);
         let mut resolver = resolver(netlink, changes, news, &shared, config, false, behind);
+        resolver.interfaces = Some(interfaces);
         resolver.refresh(Ask::Nobody).await;
         let mut threads = Threads::new(Arc::clone(&shared));
         threads.serve_socket().map_err(Error::system("thread"))?;
@@ -178,7 +180,8 @@ impl Dataplane {
         let adopted = loaded.reused;
         let reasons = Some(Arc::clone(&loaded.reasons));
         let loaded = Arc::new(Mutex::new(loaded));
-        resolver.attached = Some(Attached::new(Arc::clone(&loaded), &config, allow));
+        let snapshot = resolver.netlink.snapshot().await?;
+        resolver.interfaces = Some(Interfaces::with_programs(Arc::clone(&loaded), &config, allow, &snapshot));
         resolver.refresh(Ask::Unresolved).await;
         expect_routers(&shared.tables, &config).await;
         let resolver = tokio::spawn(resolver.run());
@@ -330,6 +333,6 @@ fn resolver(
         gateways: BTreeMap::new(),
         rules: Rules::default(),
         behind,
-        attached: None,
+        interfaces: None,
     }
 }

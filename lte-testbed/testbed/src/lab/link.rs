@@ -188,6 +188,54 @@ pub fn resize(ns: &NetNs, interface: &'static str, mtu: u32) -> Result<()> {
     .with_context(|| format!("an MTU of {mtu} octets for {}/{interface}", ns.name()))
 }
 
+/// Removes an interface, and with it the other end of its cable.
+///
+/// # Errors
+/// No such interface, or the kernel refuses.
+pub fn remove(ns: &NetNs, interface: &'static str) -> Result<()> {
+    ns.run_async(move || async move {
+        let handle = netlink()?;
+        let index = index_of(&handle, interface).await?;
+        handle.link().del(index).execute().await?;
+        Ok(())
+    })
+    .with_context(|| format!("removing {}/{interface}", ns.name()))
+}
+
+/// Brings an interface up or takes it down.
+///
+/// # Errors
+/// No such interface, or the kernel refuses.
+pub fn switch(ns: &NetNs, interface: &'static str, up: bool) -> Result<()> {
+    ns.run_async(move || async move {
+        let handle = netlink()?;
+        let index = index_of(&handle, interface).await?;
+        let message = LinkUnspec::new_with_index(index);
+        handle.link().set(if up { message.up() } else { message.down() }.build()).execute().await?;
+        Ok(())
+    })
+    .with_context(|| format!("switching {}/{interface}", ns.name()))
+}
+
+/// Gives an interface another name, for which it is down meanwhile: kernels before 6.2 want that.
+///
+/// # Errors
+/// No such interface, the name is in use, or the kernel refuses.
+pub fn rename(ns: &NetNs, interface: &str, name: &str) -> Result<()> {
+    let (interface, name) = (interface.to_owned(), name.to_owned());
+    let what = format!("renaming {}/{interface} to {name}", ns.name());
+    ns.run_async(move || async move {
+        let handle = netlink()?;
+        let index = index_of(&handle, &interface).await?;
+        let message = || LinkUnspec::new_with_index(index);
+        for change in [message().down(), message().name(name), message().up()] {
+            handle.link().set(change.build()).execute().await?;
+        }
+        Ok(())
+    })
+    .context(what)
+}
+
 /// Gives an interface another hardware address, as a router that is exchanged has, which it announces.
 ///
 /// # Errors
@@ -233,8 +281,10 @@ pub fn add_address(ns: &NetNs, interface: &'static str, address: Ipv4Addr, prefi
 ///
 /// # Errors
 /// No such interface.
-pub fn add_address6(ns: &NetNs, interface: &'static str, address: Ipv6Addr, prefix: u8) -> Result<()> {
+pub fn add_address6(ns: &NetNs, interface: &str, address: Ipv6Addr, prefix: u8) -> Result<()> {
+    let name = interface.to_owned();
     ns.run_async(move || async move {
+        let interface = name.as_str();
         if set(&format!("ipv6/conf/{interface}/disable_ipv6"), "0").is_err() {
             return Ok(());
         }

@@ -61,6 +61,26 @@ pub const BEHIND: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 94, 0, 0), 16);
 /// Addresses for phones.
 pub const PHONES: (Ipv4Addr, u8) = (Ipv4Addr::new(10, 93, 0, 0), 16);
 
+/// What the gateway is joined by to its neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cable {
+    /// To the base stations.
+    Radio,
+    /// To the internet.
+    Internet,
+}
+
+impl Cable {
+    /// The gateway's interface at its end.
+    #[must_use]
+    pub const fn interface(self) -> &'static str {
+        match self {
+            Cable::Radio => S1_INTERFACE,
+            Cable::Internet => SGI_INTERFACE,
+        }
+    }
+}
+
 /// A lab that is up.
 #[derive(Clone, Debug)]
 pub struct Lab {
@@ -101,24 +121,47 @@ impl Lab {
         for ns in [&lab.ran, &lab.agw, &lab.internet] {
             link::prepare(ns)?;
         }
-        let end = |ns: &NetNs, name, address, prefix| End { ns: ns.clone(), name, address: (address, prefix) };
-        let s1 = |ns, address| end(ns, S1_INTERFACE, address, 24);
-        let sgi = |ns, address| end(ns, SGI_INTERFACE, address, 24);
-        link::join(&s1(&lab.ran, RADIO_S1), &s1(&lab.agw, GATEWAY_S1), S1_MTU)?;
-        link::join(&sgi(&lab.agw, GATEWAY_SGI), &sgi(&lab.internet, INTERNET_SGI), SGI_MTU)?;
         link::add_local_prefix(&lab.ran, ENB_PREFIX)?;
-        link::add_route(&lab.agw, ENB_PREFIX, RADIO_S1)?;
         link::forward(&lab.agw)?;
-        link::add_route(&lab.agw, (Ipv4Addr::UNSPECIFIED, 0), INTERNET_SGI)?;
         link::add_address(&lab.internet, "lo", SERVER, 32)?;
-        link::add_route(&lab.internet, PHONES, GATEWAY_SGI)?;
-        link::add_route(&lab.internet, BEHIND, GATEWAY_SGI)?;
-        link::add_address6(&lab.agw, SGI_INTERFACE, GATEWAY_SGI6, 64)?;
-        link::add_address6(&lab.internet, SGI_INTERFACE, INTERNET_SGI6, 64)?;
         link::add_address6(&lab.internet, "lo", SERVER6, 128)?;
-        link::add_route6(&lab.agw, (Ipv6Addr::UNSPECIFIED, 0), INTERNET_SGI6)?;
-        link::add_route6(&lab.internet, PHONES6, GATEWAY_SGI6)?;
+        lab.lay(Cable::Radio)?;
+        lab.lay(Cable::Internet)?;
         Ok(lab)
+    }
+
+    /// Joins the gateway to its neighbour on one side, with addresses and routes, as it is in a new lab.
+    ///
+    /// # Errors
+    /// The cable is there already, or the kernel refuses.
+    pub fn lay(&self, cable: Cable) -> Result<()> {
+        let end = |ns: &NetNs, address| End { ns: ns.clone(), name: cable.interface(), address: (address, 24) };
+        match cable {
+            Cable::Radio => link::join(&end(&self.ran, RADIO_S1), &end(&self.agw, GATEWAY_S1), S1_MTU)?,
+            Cable::Internet => {
+                link::join(&end(&self.agw, GATEWAY_SGI), &end(&self.internet, INTERNET_SGI), SGI_MTU)?;
+                link::add_address6(&self.internet, SGI_INTERFACE, INTERNET_SGI6, 64)?;
+                link::add_route(&self.internet, PHONES, GATEWAY_SGI)?;
+                link::add_route(&self.internet, BEHIND, GATEWAY_SGI)?;
+                link::add_route6(&self.internet, PHONES6, GATEWAY_SGI6)?;
+            }
+        }
+        self.route(cable, cable.interface())
+    }
+
+    /// What the gateway has by one side and what goes when its interface is down: routes, and the IPv6 address. `name` is the interface's.
+    ///
+    /// # Errors
+    /// They are there already, or the interface is down.
+    pub fn route(&self, cable: Cable, name: &str) -> Result<()> {
+        match cable {
+            Cable::Radio => link::add_route(&self.agw, ENB_PREFIX, RADIO_S1),
+            Cable::Internet => {
+                link::add_route(&self.agw, (Ipv4Addr::UNSPECIFIED, 0), INTERNET_SGI)?;
+                link::add_address6(&self.agw, name, GATEWAY_SGI6, 64)?;
+                link::add_route6(&self.agw, (Ipv6Addr::UNSPECIFIED, 0), INTERNET_SGI6)
+            }
+        }
     }
 
     /// The lab of that name, which must be up.

@@ -3,6 +3,7 @@
 mod calls;
 mod check;
 mod devices;
+mod mishaps;
 mod parse;
 mod path;
 mod rates;

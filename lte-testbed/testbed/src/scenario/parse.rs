@@ -4,6 +4,7 @@
 //! Sentences that describe the world come first (`subscribers 10`, `ue 1 has wrong key`), then what is done and expected.
 
 mod actions;
+mod mishaps;
 mod paths;
 mod words;
 
@@ -11,7 +12,9 @@ use basalt_ids::Tac;
 
 use basalt_nas::ie::PdnType;
 
-use super::script::{Comparison, Expectation, HandedOver, HomeAction, PhoneState, Place, Script, Setup, Step, Trait};
+use super::script::{
+    Comparison, Expectation, HandedOver, HomeAction, PhoneState, Place, Script, Setup, Step, Tampering, Trait,
+};
 
 use actions::{enb_action, gateway_action, home_action, phone_action};
 use words::{access_point, algorithm, bits, duration, index, limit, network, number, numbers, one, several, timer_of};
@@ -209,6 +212,17 @@ fn step(sentence: &str) -> Sentence<Step> {
             Ok(Step::Exchange(place(by)?, Place::Internet, number(octets)?, true))
         }
         ["internet", "sees", "ue", phone, "as", address] => Ok(Step::SeenAs(index(phone)?, number(address)?)),
+        ["interface", name, "of", "gateway", rest @ ..] => mishaps::step(name, rest),
+        ["somebody", "alters", "tunnel", "of", "ue", phone] => {
+            Ok(Step::Tampers(index(phone)?, Tampering::AltersDownlink))
+        }
+        ["somebody", "removes", "tunnel", "of", "ue", phone] => {
+            Ok(Step::Tampers(index(phone)?, Tampering::RemovesUplink))
+        }
+        ["operator", "is", "told", kind, "with", word] => Ok(Step::ToldWith((*kind).to_owned(), (*word).to_owned())),
+        ["doctor", "finds", check, level @ ("ok" | "warning" | "error")] => {
+            Ok(Step::Diagnosed((*check).to_owned(), (*level).to_owned()))
+        }
         ["operator", "is", "told", "of", "ue", phone, kind] => Ok(Step::Told(index(phone)?, (*kind).to_owned())),
         ["packets", "to", "ue", phone, "reach", "enb", "with", "dscp", dscp] => {
             Ok(Step::Marked(index(phone)?, number(dscp)?))

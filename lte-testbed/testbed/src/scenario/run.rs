@@ -125,6 +125,10 @@ impl World {
             Step::ExchangeRouter => {
                 lab::link::exchange(&self.network.lab.internet, lab::SGI_INTERFACE, [2, 0, 0, 0, 0x92, 9])
             }
+            Step::Interface(cable, mishap) => self.mishap(*cable, mishap),
+            Step::Tampers(phone, how) => self.tamper(phone - 1, *how),
+            Step::ToldWith(kind, word) => self.told_with(kind, word),
+            Step::Diagnosed(check, level) => self.diagnosed(check, level),
             Step::CanaryStarts(phone) => self.canary_starts(phone - 1),
             Step::CanaryLostNothing => self.canary_ends(),
             Step::Wait(time) => {

@@ -8,6 +8,8 @@ use basalt_ids::{Apn, Plmn, Tac};
 use basalt_nas::ie::PdnType;
 use testbed_ue::{AkaFault, Misdeed, Uplink};
 
+use crate::lab::Cable;
+
 /// A scenario: what is set up, and what is done and expected, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script {
@@ -222,6 +224,14 @@ pub enum Step {
     OtherRouter,
     /// The router of the internet has another hardware address from now on.
     ExchangeRouter,
+    /// Something happens to an interface of the gateway.
+    Interface(Cable, Mishap),
+    /// Somebody else alters the tables of the gateway's programs.
+    Tampers(usize, Tampering),
+    /// The events have one of this kind with this word in it.
+    ToldWith(String, String),
+    /// `basalt doctor` finds this check at this level.
+    Diagnosed(String, String),
     /// A phone begins to ping the server without end.
     CanaryStarts(usize),
     /// Ends the pings of the canary, and none of them may be unanswered.
@@ -230,6 +240,32 @@ pub enum Step {
     Wait(Duration),
     /// Something must come true within a time.
     Expect(Expectation, Duration),
+}
+
+/// What can happen to an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// Its hardware is gone.
+    Disappears,
+    /// Other hardware is there in its place, set up as it was.
+    Returns,
+    /// It is taken down, and its routes go.
+    GoesDown,
+    /// It is brought up, and its routes come back.
+    ComesUp,
+    /// It goes down and comes up so many times, as fast as that goes.
+    Flaps(u32),
+    /// It has another name from now on; its routes are set again.
+    Renamed(String, String),
+}
+
+/// What somebody else can do to the record of a phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tampering {
+    /// Its packets go into another tunnel.
+    AltersDownlink,
+    /// What it sends belongs to nobody.
+    RemovesUplink,
 }
 
 /// What a base station can do.
