@@ -18,7 +18,7 @@ use basalt_sctp::Carrier;
 use basalt_sctp::keeper::Welcome;
 use basalt_security::{SealingKey, Sqn};
 use basalt_store::{Batch, CommitQueue, OpenReport};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -72,7 +72,7 @@ pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<En
     let mut plane_config = dataplane_config(&effective);
     add_retired(&mut plane_config, &retired);
     plane_config.shelf = Some(shelf::shelf(&effective.keeper_socket()));
-    plane_config.restore = loaded.ues.iter().flat_map(tunnels).collect();
+    plane_config.restore = remembered_tunnels(&loaded);
     let (dataplane, mut traffic) =
         Dataplane::open(plane_config.clone()).await.context("cannot set the data plane up")?;
     tracing::info!(mode = dataplane.mode().name(), sctp = carrier, "data plane and SCTP are up");
@@ -299,6 +299,15 @@ fn restore(gateway: &mut Gateway, loaded: Loaded, welcome: &Welcome, same_keeper
     gateway.step(Input::Config(Box::new(ConfigDelta::Admission)));
     let installed = convert::installed(gateway);
     gateway.take_effects(|core, now, effects| core.reconcile(now, &installed, effects));
+}
+
+/// The tunnels of all phones that were kept. Those of phones with rules come idle: their packets wait until the core has said which bearers
+/// there are.
+fn remembered_tunnels(loaded: &Loaded) -> Vec<Tunnel> {
+    let ruled: BTreeSet<Imsi> = loaded.bearers.iter().map(|bearers| bearers.imsi).collect();
+    let mut all: Vec<Tunnel> = loaded.ues.iter().flat_map(tunnels).collect();
+    all.iter_mut().filter(|tunnel| ruled.contains(&tunnel.imsi)).for_each(|tunnel| tunnel.state = TunnelState::Idle);
+    all
 }
 
 /// The tunnels of a phone that was kept.

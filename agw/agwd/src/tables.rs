@@ -5,7 +5,7 @@ use crate::usage;
 use agw_dataplane::{Differences, Error, Limits, Usage};
 use agw_types::{Ambr, DataplaneChange, Effect, Event, Record, Tunnel, TunnelState, UeState};
 use basalt_ids::Teid;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Between two looks.
@@ -66,8 +66,12 @@ pub fn limit(gateway: &Gateway, tunnel: &Tunnel) -> Result<(), Error> {
 pub fn check(gateway: &mut Gateway) -> Instant {
     let began = Instant::now();
     let wanted: Vec<Tunnel> = gateway.core.tunnels().filter(|tunnel| !is_coming(gateway, tunnel)).collect();
-    let mut differences = gateway.dataplane.reconcile(&wanted);
-    let services: Vec<DataplaneChange> = gateway.core.services().collect();
+    let services: BTreeMap<Teid, DataplaneChange> =
+        gateway.core.services().filter_map(|service| Some((session_of(&service)?, service))).collect();
+    let mut differences = gateway.dataplane.reconcile(&wanted, |tunnel| {
+        limit(gateway, tunnel)?;
+        services.get(&tunnel.teid).map_or(Ok(()), |service| gateway.dataplane.apply(service).map(drop))
+    });
     let failed: BTreeSet<Teid> = differences.failed.iter().map(|(teid, _)| *teid).collect();
     for tunnel in wanted.iter().filter(|tunnel| !failed.contains(&tunnel.teid)) {
         if let Err(error) = limit(gateway, tunnel) {
@@ -75,7 +79,7 @@ pub fn check(gateway: &mut Gateway) -> Instant {
         }
     }
     let there: BTreeSet<Teid> = wanted.iter().map(|tunnel| tunnel.teid).filter(|teid| !failed.contains(teid)).collect();
-    for service in services {
+    for service in services.into_values() {
         let DataplaneChange::Serve { teid, address, service: wanted } = &service else { continue };
         if !there.contains(teid) {
             continue;
@@ -89,6 +93,10 @@ pub fn check(gateway: &mut Gateway) -> Instant {
     tell(gateway, &differences);
     let now = Instant::now();
     now + EVERY.max(now.duration_since(began) * SHARE)
+}
+
+fn session_of(change: &DataplaneChange) -> Option<Teid> {
+    if let DataplaneChange::Serve { teid, .. } = change { Some(*teid) } else { None }
 }
 
 /// The base station has not answered for the first time: the tunnel comes with its answer.

@@ -245,11 +245,11 @@ impl Dataplane {
 
     /// Compares the tables with the sessions that there shall be, repairs what differs, and tells what it was: sessions that are missing,
     /// otherwise, or too many. Sessions that are right are not touched. It takes about a microsecond a session, so it may be called every few
-    /// seconds. What a repair touches has lost its service ([`Dataplane::serve`], [`Dataplane::limit`]) if it was
-    /// missing.
+    /// seconds. A session that is repaired is idle until `equip` has given it its limits and service ([`Dataplane::limit`],
+    /// [`Dataplane::serve`]): no packet passes without them.
     #[must_use]
-    pub fn reconcile(&self, wanted: &[Tunnel]) -> Differences {
-        self.shared.reconcile(wanted)
+    pub fn reconcile(&self, wanted: &[Tunnel], equip: impl Fn(&Tunnel) -> Result<(), Error>) -> Differences {
+        self.shared.reconcile(wanted, equip)
     }
 
     /// What a session has carried; `None` if it is not in the tables.

@@ -294,11 +294,14 @@ impl Shared {
     }
 
     /// Sets the sessions of tables that these take the place of, but those that are here already. Limits, rules and quotas come with
-    /// whoever sets the sessions next.
+    /// whoever sets the sessions next; until then one that had rules is idle, and what comes for it waits: it would leave by the wrong bearer.
     pub(crate) fn carry_over(&self, old: &Sessions, tables: &Tables) {
         let here: BTreeSet<Teid> =
             self.state().sessions.installed(&self.tables).iter().map(|session| session.teid).collect();
-        for session in old.installed(tables).into_iter().filter(|session| !here.contains(&session.teid)) {
+        for mut session in old.installed(tables).into_iter().filter(|session| !here.contains(&session.teid)) {
+            if old.has_rules(tables, &session) {
+                session.state = TunnelState::Idle;
+            }
             if let Err(error) = self.set(&mut self.state(), &session) {
                 tracing::warn!(%error, "a session of the tables of before has no room");
             }

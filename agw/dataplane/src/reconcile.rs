@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::plane::Shared;
-use agw_types::{DataplaneChange, Tunnel, UeAddress};
+use agw_types::{DataplaneChange, Tunnel, TunnelState, UeAddress};
 use basalt_ids::Teid;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,8 +28,8 @@ impl Differences {
 }
 
 impl Shared {
-    /// Makes the tables hold exactly these sessions.
-    pub(crate) fn reconcile(&self, wanted: &[Tunnel]) -> Differences {
+    /// Makes the tables hold exactly these sessions; `equip` gives one that was not right its limits, rules and bearers.
+    pub(crate) fn reconcile(&self, wanted: &[Tunnel], equip: impl Fn(&Tunnel) -> Result<(), Error>) -> Differences {
         let (found, halves) = {
             let mut state = self.state();
             let found = state.sessions.installed(&self.tables);
@@ -51,7 +51,7 @@ impl Shared {
                 Some(_) => differences.wrong.push(tunnel.teid),
                 None => differences.missing.push(tunnel.teid),
             }
-            if let Err(error) = self.apply(&DataplaneChange::Set(tunnel.clone())) {
+            if let Err(error) = self.repair(tunnel, &equip) {
                 differences.failed.push((tunnel.teid, error));
             }
         }
@@ -65,6 +65,18 @@ impl Shared {
         }
         self.release_others(&known);
         differences
+    }
+
+    /// Sets a session anew. It is idle until it has all that belongs to it, so what comes for it meanwhile waits: it would leave by the
+    /// wrong bearer, past rules and rates.
+    fn repair(&self, tunnel: &Tunnel, equip: impl Fn(&Tunnel) -> Result<(), Error>) -> Result<(), Error> {
+        let idle = Tunnel { state: TunnelState::Idle, ..tunnel.clone() };
+        self.apply(&DataplaneChange::Set(idle))?;
+        equip(tunnel)?;
+        if tunnel.state != TunnelState::Idle {
+            self.apply(&DataplaneChange::Set(tunnel.clone()))?;
+        }
+        Ok(())
     }
 
     /// Takes blocks of external ports back from sessions that are no more.

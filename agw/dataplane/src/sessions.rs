@@ -245,6 +245,12 @@ impl Sessions {
         (0..).zip(tables.downlink.iter()).filter_map(|(slot, downlink)| self.read(tables, slot, downlink)).collect()
     }
 
+    /// Whether something tells packets of this session apart.
+    pub(crate) fn has_rules(&self, tables: &Tables, session: &Installed) -> bool {
+        let records = self.records(tables, session.teid, session.address);
+        records.is_ok_and(|(uplink, ..)| UplinkFlags(uplink.flags.get()).has(UplinkFlags::RULES))
+    }
+
     /// Downlink records in use of which the uplink half is missing or another's.
     pub(crate) fn halves(&mut self, tables: &Tables) -> Vec<(Teid, UeAddress)> {
         let used = (0..).zip(tables.downlink.iter()).filter(|(slot, record)| {

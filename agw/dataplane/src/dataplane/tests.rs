@@ -217,24 +217,24 @@ fn tables_that_differ_are_repaired_and_told() {
     let (plane, _traffic) = memory();
     let address = |n: u32| Ipv4Addr::new(10, 45, 0, 20 + n as u8);
     let wanted: Vec<Tunnel> = (1..6).map(|n| tunnel(0x10_0000 + n, address(n), connected(n))).collect();
-    let first = plane.reconcile(&wanted);
+    let first = plane.reconcile(&wanted, |_| Ok(()));
     assert_eq!((first.missing.len(), first.wrong.len(), first.foreign.len()), (5, 0, 0));
-    assert!(plane.reconcile(&wanted).is_empty());
+    assert!(plane.reconcile(&wanted, |_| Ok(())).is_empty());
     // One is idle although it should not be, one is gone, one half is overwritten, one is nobody's.
     set(&plane, Tunnel { state: TunnelState::Idle, ..wanted[0].clone() }).unwrap();
     plane.apply(&DataplaneChange::Remove { teid: wanted[1].teid, address: wanted[1].address }).unwrap();
     plane.shared.tables.uplink.get(3).unwrap().teid.set(0x77_0003);
     set(&plane, tunnel(0x10_0009, address(9), connected(9))).unwrap();
-    let found = plane.reconcile(&wanted);
+    let found = plane.reconcile(&wanted, |_| Ok(()));
     assert_eq!(found.wrong, [wanted[0].teid]);
     assert_eq!(found.missing, [wanted[1].teid, wanted[2].teid]);
     assert_eq!(found.foreign, [Teid(0x10_0009)]);
     assert!(found.failed.is_empty());
-    assert!(plane.reconcile(&wanted).is_empty());
+    assert!(plane.reconcile(&wanted, |_| Ok(())).is_empty());
     assert_eq!(plane.installed().len(), 5);
     // What cannot be is told every time.
     let beyond = [tunnel(0x10_0001, Ipv4Addr::new(192, 0, 2, 1), connected(1))];
-    assert!(matches!(plane.reconcile(&beyond).failed[..], [(_, Error::OutsidePools(_))]));
+    assert!(matches!(plane.reconcile(&beyond, |_| Ok(())).failed[..], [(_, Error::OutsidePools(_))]));
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn a_session_without_ipv4_has_a_record_of_its_own() {
     set(&plane, tunnel(0x10_0004, UE, connected(4))).unwrap();
     let installed = plane.installed();
     assert_eq!(installed.iter().map(|session| session.address).collect::<Vec<_>>(), [UE.into(), address]);
-    assert!(plane.reconcile(&[wanted.clone(), tunnel(0x10_0004, UE, connected(4))]).is_empty());
+    assert!(plane.reconcile(&[wanted.clone(), tunnel(0x10_0004, UE, connected(4))], |_| Ok(())).is_empty());
     // It is paged, and what waits for it discarded, by its prefix.
     let cell = &plane.shared.tables.prefixes.get(3).unwrap();
     let slot = u32::try_from(cell.get()).unwrap() - 1;
@@ -312,7 +312,7 @@ fn networks_behind_phones_are_one_phone_s_and_go_with_it() {
     let two = behind(0x10_0004, [10, 45, 0, 8], connected(4), &wanted);
     set(&plane, two.clone()).unwrap();
     assert_eq!(there(), ["10.94.7.0/24", "2001:db8:94::/56", "10.94.8.0/24"]);
-    assert!(plane.reconcile(&[one.clone(), two.clone()]).is_empty(), "the same again");
+    assert!(plane.reconcile(&[one.clone(), two.clone()], |_| Ok(())).is_empty(), "the same again");
     // Idle and back, over a move: nothing changes.
     for state in [TunnelState::Idle, connected(9)] {
         set(&plane, Tunnel { state, ..one.clone() }).unwrap();
@@ -324,7 +324,7 @@ fn networks_behind_phones_are_one_phone_s_and_go_with_it() {
     assert_eq!(again.all().collect::<BTreeSet<_>>(), plane.shared.state().sessions.networks.all().collect());
     // Other ones, fewer, none.
     let fewer = Tunnel { state: connected(9), ..behind(0x10_0003, [10, 45, 0, 7], connected(9), &["10.94.9.0/24"]) };
-    assert_eq!(plane.reconcile(&[fewer, two.clone()]).wrong, [Teid(0x10_0003)]);
+    assert_eq!(plane.reconcile(&[fewer, two.clone()], |_| Ok(())).wrong, [Teid(0x10_0003)]);
     assert_eq!(there(), ["10.94.9.0/24", "10.94.8.0/24"]);
     plane.apply(&DataplaneChange::Remove { teid: two.teid, address: two.address }).unwrap();
     set(&plane, tunnel(0x10_0003, UE, connected(9))).unwrap();

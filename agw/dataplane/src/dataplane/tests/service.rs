@@ -8,7 +8,7 @@ use crate::reports::Report;
 use crate::rules::{Allowance, Dedicated, Rule, Service, Way};
 use crate::service::{Parts, Volume};
 use crate::sessions::Sessions;
-use basalt_ebpf_abi::{Mac, Prefix};
+use basalt_ebpf_abi::{Downlink, DownlinkState, Mac, Prefix, Uplink};
 use basalt_pipeline::{Frame, Verdict, access, towards_phone};
 
 const DEFAULT: Teid = Teid(0x10_0003);
@@ -67,7 +67,7 @@ fn frame(packet: &[u8]) -> Vec<u8> {
 /// What became of a packet: how it was dropped, or the frame that left.
 type Sent = Result<Vec<u8>, DropReason>;
 
-fn run(bytes: &[u8], act: impl Fn(&mut Frame<'_>) -> Option<DropReason>) -> Sent {
+fn run(bytes: &[u8], mut act: impl FnMut(&mut Frame<'_>) -> Option<DropReason>) -> Sent {
     let mut storage = vec![0; 256];
     storage.extend(bytes);
     let mut frame = Frame::new(&mut storage, 256, bytes.len()).unwrap();
@@ -148,6 +148,59 @@ fn a_rule_chooses_the_bearer_of_its_packets() {
     assert_eq!(plane.usage(DEFAULT, UE).unwrap().downlink_bytes, 300);
     assert_eq!(plane.shared.tables.uplink.get(4).unwrap().teid.get(), 0);
     assert!(up(&plane, DEFAULT, &call.packet(true, 60)).is_ok(), "no rules, no bearers: all by the default one");
+}
+
+#[test]
+fn a_session_that_is_repaired_waits_for_its_bearers() {
+    let plane = plane();
+    let (address, rules) = (UE, vec![voice_rule()]);
+    let service = Service { rules, bearers: vec![voice(Some(77))], ..Service::default() };
+    let wanted = tunnel(DEFAULT.0, address, connected(7));
+    plane.serve(DEFAULT, address, &service).unwrap();
+    let call = Seen { remote_port: 4500, ..WEB }.packet(false, 60);
+    let leaves = |plane: &Dataplane| {
+        let (tables, mut became) = (&plane.shared.tables, None);
+        let _ = run(&frame(&call), |frame| {
+            became = match towards_phone(frame, tables, basalt_pipeline::Origin::Kernel) {
+                Verdict::Redirect(_) => frame.bytes().get(46..50).map(<[u8]>::to_vec),
+                _ => None,
+            };
+            None
+        });
+        became
+    };
+    let uplink = plane.shared.tables.uplink.get(3).unwrap();
+    let slot = plane.shared.tables.settings.get(0).unwrap().slot(address.into()).unwrap();
+    let downlink = plane.shared.tables.downlink.get(slot as usize).unwrap();
+    // Gone from one table, from the other, or altered: by another tunnel than its own, no packet leaves at any moment.
+    let spoilt: [fn(&Uplink, &Downlink); 3] = [
+        |up: &Uplink, _: &Downlink| up.teid.set(0),
+        |_: &Uplink, down: &Downlink| down.state.set(DownlinkState::NONE),
+        |_: &Uplink, down: &Downlink| down.teid.set(9),
+    ];
+    for spoil in spoilt {
+        assert_eq!(leaves(&plane), Some(vec![0, 0, 0, 77]));
+        spoil(uplink, downlink);
+        let found = plane.reconcile(std::slice::from_ref(&wanted), |_| {
+            assert_eq!(leaves(&plane), None, "before its bearers are there");
+            plane.serve(DEFAULT, address, &service).unwrap();
+            assert_eq!(leaves(&plane), None, "before its tunnel is there");
+            Ok(())
+        });
+        assert_eq!(found.missing.len() + found.wrong.len(), 1);
+    }
+    assert_eq!(leaves(&plane), Some(vec![0, 0, 0, 77]));
+}
+
+#[test]
+fn what_is_carried_into_new_tables_waits_if_it_has_rules() {
+    let (before, (after, _traffic)) = (plane(), memory());
+    let other = tunnel(0x10_0006, Ipv4Addr::new(10, 45, 0, 8), connected(8));
+    set(&before, other.clone()).unwrap();
+    before.serve(DEFAULT, UE, &Service { rules: vec![Rule::any(1, 10)], ..Service::default() }).unwrap();
+    after.shared.carry_over(&before.shared.state().sessions, &before.shared.tables);
+    let states: Vec<_> = after.installed().into_iter().map(|session| (session.teid, session.state)).collect();
+    assert_eq!(states, [(DEFAULT, TunnelState::Idle), (other.teid, other.state)]);
 }
 
 #[test]
