@@ -2,7 +2,7 @@
 
 use crate::index::Index;
 use crate::page_rate::PageRate;
-use crate::reject::{Rejections, advice};
+use crate::reject::{Rejections, advice_for};
 use agw_types::{
     Effect, Event, GatewayConfig, Metric, Now, Outcome, Procedure, Question, RadioCommand, RejectInfo, SessionRequest,
     Ticket, TimerName, UeId,
@@ -170,7 +170,7 @@ impl Refusal {
             emm_cause: self.emm_cause.map(EmmCause::code),
             esm_cause: self.esm_cause,
             reason: self.reason,
-            advice: self.emm_cause.map_or(NO_CAUSE, advice).to_owned(),
+            advice: self.emm_cause.map_or(NO_CAUSE, |cause| advice_for(cause, self.esm_cause)).to_owned(),
             unix_secs: now.unix_secs,
         }
     }

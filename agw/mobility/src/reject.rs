@@ -49,6 +49,19 @@ pub const fn words_for(failure: AuthFailure) -> &'static str {
     }
 }
 
+/// What an operator can do about a refusal, where the session room gave a cause, too.
+#[must_use]
+pub(crate) const fn advice_for(cause: EmmCause, esm_cause: Option<u8>) -> &'static str {
+    /// "Insufficient resources" (TS 24.301 annex B.1).
+    const INSUFFICIENT_RESOURCES: u8 = 26;
+    match (cause, esm_cause) {
+        (EmmCause::EsmFailure, Some(INSUFFICIENT_RESOURCES)) => {
+            "the gateway has no room for another session: do what the reason says; nothing is wrong with the phone"
+        }
+        _ => advice(cause),
+    }
+}
+
 /// What an operator can do about a refusal. The one place where a cause becomes advice.
 #[must_use]
 pub const fn advice(cause: EmmCause) -> &'static str {
@@ -180,6 +193,8 @@ mod tests {
 
     #[test]
     fn every_cause_that_is_sent_has_advice_of_its_own() {
+        assert_ne!(advice_for(EmmCause::EsmFailure, Some(26)), advice(EmmCause::EsmFailure));
+        assert_eq!(advice_for(EmmCause::EsmFailure, Some(27)), advice(EmmCause::EsmFailure));
         let general = advice(EmmCause::Other(200));
         for code in [3, 5, 9, 10, 11, 12, 15, 17, 18, 19, 22, 23, 24, 26, 40, 96, 97, 98, 111] {
             assert_ne!(advice(EmmCause::from_code(code)), general, "cause {code}");

@@ -54,7 +54,7 @@ impl ApnAddresses {
             (ipv4, Err(why)) => {
                 if let Some(ipv4) = ipv4 {
                     // Nobody has heard of it.
-                    self.ipv4.release(now, Duration::ZERO, ipv4);
+                    self.ipv4.release(now, Duration::ZERO, owner, ipv4);
                 }
                 Err(why)
             }
@@ -78,28 +78,29 @@ impl ApnAddresses {
         }
         let whole = address.prefix().is_none_or(|prefix| self.ipv6.restore(prefix));
         if let (false, Some(ipv4)) = (whole, address.ipv4()) {
-            self.ipv4.release(Time::ZERO, Duration::ZERO, ipv4);
+            // Nobody has held it since the start.
+            self.ipv4.release(Time::ZERO, Duration::ZERO, 0, ipv4);
         }
         whole
     }
 
-    /// Gives an address back; it rests until `now + quarantine`.
-    pub(crate) fn release(&mut self, now: Time, quarantine: Duration, address: UeAddress) {
+    /// Gives an address back that `owner` had; it rests until `now + quarantine`.
+    pub(crate) fn release(&mut self, now: Time, quarantine: Duration, owner: u64, address: UeAddress) {
         if let Some(ipv4) = address.ipv4() {
-            self.ipv4.release(now, quarantine, ipv4);
+            self.ipv4.release(now, quarantine, owner, ipv4);
         }
         if let Some(prefix) = address.prefix() {
-            self.ipv6.release(now, quarantine, prefix);
+            self.ipv6.release(now, quarantine, owner, prefix);
         }
     }
 
     /// Lets an address rest that was given back before the gateway started.
     pub(crate) fn rest(&mut self, until: Time, address: UeAddress) {
         if let Some(ipv4) = address.ipv4() {
-            self.ipv4.rest(until, ipv4);
+            self.ipv4.rest(until, None, ipv4);
         }
         if let Some(prefix) = address.prefix() {
-            self.ipv6.rest(until, prefix);
+            self.ipv6.rest(until, None, prefix);
         }
     }
 

@@ -300,7 +300,7 @@ impl Sessions {
         let pool = self.pools.get_mut(&granted.apn).ok_or(UNKNOWN_APN)?;
         let address = pool.take(now, owner, kinds, &granted).map_err(Refused::from)?;
         let Some(teid) = self.teids.take(now, &mut self.rng) else {
-            pool.release(now, basalt_sansio::Duration::ZERO, address);
+            pool.release(now, basalt_sansio::Duration::ZERO, owner, address);
             return Err(Refused {
                 cause: EsmCause::InsufficientResources,
                 reason: "all tunnels are in use",
@@ -484,9 +484,10 @@ impl Requested {
 impl From<NoAddress> for Refused {
     fn from(why: NoAddress) -> Self {
         let (reason, advice) = match why {
-            NoAddress::Exhausted => {
-                ("no address is left in the access point's pools", "add a pool to the access point")
-            }
+            NoAddress::Exhausted => (
+                "no address is left in the access point's pools",
+                "add a pool to it; those given back rest for the quarantine first",
+            ),
             NoAddress::StaticInUse => (
                 "the subscriber's static address is in use by another session",
                 "give this subscriber another address, or detach the phone that holds it",

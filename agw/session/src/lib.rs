@@ -328,7 +328,7 @@ impl Sessions {
             }
             if !self.teids.restore(session.local.1) {
                 if let Some(pool) = self.pools.get_mut(&session.apn) {
-                    pool.release(Time::ZERO, Duration::ZERO, session.address);
+                    pool.release(Time::ZERO, Duration::ZERO, imsi.value(), session.address);
                 }
                 refused.push(session);
                 continue;
@@ -399,7 +399,7 @@ impl Sessions {
         self.teids.release(now, quarantine, session.local.1);
         self.by_address.remove(&session.address);
         if let Some(pool) = self.pools.get_mut(&session.apn) {
-            pool.release(now, quarantine, session.address);
+            pool.release(now, quarantine, imsi.value(), session.address);
         }
         let (apn, address, teid) = (session.apn.clone(), session.address, session.local.1);
         self.resting.add(now, ue, Rest { until: now + quarantine, apn, address, teid });

@@ -64,15 +64,26 @@ impl From<&PrefixPool> for Range {
 /// The addresses of one access point, of one IP version.
 ///
 /// Given out in order, round the pool, so that an address rests as long as possible before it is given again; in any case
-/// it rests for the quarantine (TS 33.250 §4.2.6.3). A static address is set apart for its subscriber, who may return to it
-/// at once.
+/// it rests for the quarantine (TS 33.250 §4.2.6.3). Whoever gave it back may have it again before that, when there is no other: what
+/// still arrives for it is theirs. A static address is set apart for its subscriber, who may return to it at once.
 #[derive(Debug)]
 pub(crate) struct Addresses<A> {
     pools: Vec<Pool>,
-    /// Released addresses and when they may come back, oldest first.
-    resting: VecDeque<(Time, A)>,
+    /// Released addresses, those that may come back first in front.
+    resting: VecDeque<Resting<A>>,
+    /// Addresses whose owners came back before these had rested, and until when they would have: who gives them back untouched changes nothing.
+    early: BTreeMap<A, Time>,
     /// Static addresses: never given to another subscriber.
     fixed: BTreeMap<A, Fixed>,
+}
+
+/// An address that was given back.
+#[derive(Debug, Clone, Copy)]
+struct Resting<A> {
+    until: Time,
+    address: A,
+    /// Who gave it back; `None` where that is not known any more.
+    owner: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +118,8 @@ pub(crate) enum NoAddress {
 
 impl<A: Number> Addresses<A> {
     pub(crate) fn new(pools: impl IntoIterator<Item = Range>) -> Self {
-        Self { pools: pools.into_iter().map(Pool::new).collect(), resting: VecDeque::new(), fixed: BTreeMap::new() }
+        let pools = pools.into_iter().map(Pool::new).collect();
+        Self { pools, resting: VecDeque::new(), early: BTreeMap::new(), fixed: BTreeMap::new() }
     }
 
     /// An address for `owner` (any number that tells one subscriber from another).
@@ -117,7 +129,15 @@ impl<A: Number> Addresses<A> {
             return self.take_fixed(now, owner, address);
         }
         let address = self.pools.iter_mut().find_map(Pool::take_next);
-        address.ok_or(NoAddress::Exhausted)
+        address.or_else(|| self.take_back(owner)).ok_or(NoAddress::Exhausted)
+    }
+
+    /// What this owner gave back last and still rests.
+    fn take_back(&mut self, owner: u64) -> Option<A> {
+        let place = self.resting.iter().rposition(|resting| resting.owner == Some(owner))?;
+        let Resting { until, address, .. } = self.resting.remove(place)?;
+        self.early.insert(address, until);
+        Some(address)
     }
 
     fn take_fixed(&mut self, now: Time, owner: u64, address: A) -> Result<A, NoAddress> {
@@ -154,33 +174,40 @@ impl<A: Number> Addresses<A> {
         self.pools.iter_mut().any(|pool| pool.mark(address))
     }
 
-    /// Gives an address back; it rests until `now + quarantine`.
-    pub(crate) fn release(&mut self, now: Time, quarantine: Duration, address: A) {
+    /// Gives an address back that `owner` had; it rests until `now + quarantine`.
+    pub(crate) fn release(&mut self, now: Time, quarantine: Duration, owner: u64, address: A) {
         match self.fixed.get_mut(&address) {
             Some(fixed) => {
                 fixed.held = false;
                 fixed.rests_until = now + quarantine;
             }
-            None => self.resting.push_back((now + quarantine, address)),
+            None => {
+                let until = self.early.remove(&address).map_or(now + quarantine, |until| until.max(now + quarantine));
+                self.lay(Resting { until, address, owner: Some(owner) });
+            }
         }
     }
 
     /// Lets an address rest that was given back before the gateway started. One that is in use again is left alone.
-    pub(crate) fn rest(&mut self, until: Time, address: A) {
+    pub(crate) fn rest(&mut self, until: Time, owner: Option<u64>, address: A) {
         match self.fixed.get_mut(&address) {
             Some(fixed) => fixed.rests_until = fixed.rests_until.max(until),
             None if self.pools.iter_mut().any(|pool| pool.mark(address)) => {
-                let place = self.resting.partition_point(|(other, _)| *other <= until);
-                self.resting.insert(place, (until, address));
+                self.lay(Resting { until, address, owner });
             }
             None => {}
         }
     }
 
+    fn lay(&mut self, resting: Resting<A>) {
+        let place = self.resting.partition_point(|other| other.until <= resting.until);
+        self.resting.insert(place, resting);
+    }
+
     /// Takes over what rested in the pools that these replace.
     pub(crate) fn inherit(&mut self, former: &Self) {
-        for (until, address) in &former.resting {
-            self.rest(*until, *address);
+        for resting in &former.resting {
+            self.rest(resting.until, resting.owner, resting.address);
         }
         for (address, fixed) in &former.fixed {
             if let Some(known) = self.fixed.get_mut(address) {
@@ -196,7 +223,7 @@ impl<A: Number> Addresses<A> {
     }
 
     fn wake(&mut self, now: Time) {
-        while let Some((until, address)) = self.resting.front().copied() {
+        while let Some(Resting { until, address, .. }) = self.resting.front().copied() {
             if until > now {
                 break;
             }
@@ -282,7 +309,7 @@ impl Pool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     const REST: Duration = Duration::from_secs(60);
 
@@ -306,9 +333,28 @@ mod tests {
     fn a_released_address_rests_for_the_quarantine() {
         let mut addresses = pool(29);
         let all: Vec<_> = (0..5).map(|n| addresses.take(Time::ZERO, n, None).unwrap()).collect();
-        addresses.release(Time::from_secs(1), REST, all[2]);
+        addresses.release(Time::from_secs(1), REST, 2, all[2]);
         assert_eq!(addresses.take(Time::from_secs(60), 7, None), Err(NoAddress::Exhausted));
         assert_eq!(addresses.take(Time::from_secs(61), 7, None), Ok(all[2]));
+    }
+
+    #[test]
+    fn of_a_full_pool_who_gave_an_address_back_has_it_again_at_once_and_nobody_else() {
+        let mut addresses = pool(29);
+        let all: Vec<_> = (0..5).map(|n| addresses.take(Time::ZERO, n, None).unwrap()).collect();
+        addresses.release(Time::from_secs(1), REST, 2, all[2]);
+        addresses.release(Time::from_secs(1), REST, 3, all[3]);
+        assert_eq!(addresses.take(Time::from_secs(2), 7, None), Err(NoAddress::Exhausted));
+        assert_eq!(addresses.take(Time::from_secs(2), 2, None), Ok(all[2]));
+        assert_eq!(addresses.take(Time::from_secs(2), 2, None), Err(NoAddress::Exhausted));
+        // It turns out that it cannot be used: it rests as before.
+        addresses.release(Time::from_secs(2), Duration::ZERO, 2, all[2]);
+        assert_eq!(addresses.take(Time::from_secs(3), 7, None), Err(NoAddress::Exhausted));
+        assert_eq!(addresses.take(Time::from_secs(3), 2, None), Ok(all[2]));
+        // What rests no more is anybody's, once.
+        assert_eq!(addresses.take(Time::from_secs(61), 7, None), Ok(all[3]));
+        assert_eq!(addresses.take(Time::from_secs(61), 3, None), Err(NoAddress::Exhausted));
+        assert_eq!(addresses.rooms(Time::from_secs(200)), [(0, 5)]);
     }
 
     #[test]
@@ -317,7 +363,7 @@ mod tests {
         let fixed = Ipv4Addr::new(10, 45, 0, 3);
         assert_eq!(addresses.take(Time::ZERO, 1, Some(fixed)), Ok(fixed));
         assert_eq!(addresses.take(Time::ZERO, 2, Some(fixed)), Err(NoAddress::StaticInUse));
-        addresses.release(Time::ZERO, REST, fixed);
+        addresses.release(Time::ZERO, REST, 1, fixed);
         let late = Time::from_secs(3600);
         let others: BTreeSet<_> = (0..4).map(|n| addresses.take(late, n + 10, None).unwrap()).collect();
         assert!(!others.contains(&fixed));
@@ -329,7 +375,7 @@ mod tests {
         let mut addresses = pool(24);
         let fixed = Ipv4Addr::new(10, 45, 0, 9);
         addresses.take(Time::ZERO, 1, Some(fixed)).unwrap();
-        addresses.release(Time::ZERO, REST, fixed);
+        addresses.release(Time::ZERO, REST, 1, fixed);
         assert_eq!(addresses.take(Time::from_secs(1), 1, Some(fixed)), Ok(fixed));
         assert_eq!(addresses.take(Time::from_secs(120), 2, Some(fixed)), Err(NoAddress::StaticInUse));
     }
@@ -342,7 +388,7 @@ mod tests {
         assert_eq!(addresses.take(Time::ZERO, 5, None), Ok(Ipv4Addr::new(10, 45, 0, 3)));
         assert!(addresses.restore(fixed));
         assert!(!addresses.restore(fixed));
-        addresses.release(Time::ZERO, REST, fixed);
+        addresses.release(Time::ZERO, REST, 1, fixed);
         assert_eq!(addresses.take(Time::from_secs(59), 2, Some(fixed)), Err(NoAddress::StaticInUse));
         assert_eq!(addresses.take(Time::from_secs(60), 2, Some(fixed)), Ok(fixed));
     }
@@ -351,14 +397,14 @@ mod tests {
     fn what_rested_before_a_restart_or_under_another_configuration_goes_on_resting() {
         let mut addresses = pool(30);
         let only = Ipv4Addr::new(10, 45, 0, 2);
-        addresses.rest(Time::from_secs(7), only);
+        addresses.rest(Time::from_secs(7), Some(9), only);
         assert_eq!(addresses.take(Time::from_secs(6), 1, None), Err(NoAddress::Exhausted));
         let mut others = pool(30);
         others.inherit(&addresses);
         assert_eq!(others.take(Time::from_secs(6), 1, None), Err(NoAddress::Exhausted));
         assert_eq!(others.take(Time::from_secs(7), 1, None), Ok(only));
         // What is in use does not begin to rest.
-        others.rest(Time::from_secs(8), only);
+        others.rest(Time::from_secs(8), None, only);
         assert_eq!(others.take(Time::from_secs(9), 2, None), Err(NoAddress::Exhausted));
     }
 
@@ -392,18 +438,24 @@ mod tests {
         #[test]
         fn no_address_is_held_twice(prefix in 24u8..=30, steps in prop::collection::vec(any::<(bool, u8)>(), 0..400)) {
             let mut addresses = pool(prefix);
-            let mut held: Vec<Ipv4Addr> = Vec::new();
+            let mut held: Vec<(u64, Ipv4Addr)> = Vec::new();
+            let mut left: BTreeMap<Ipv4Addr, (u64, Time)> = BTreeMap::new();
             let mut now = Time::ZERO;
             for (take, pick) in steps {
                 now += Duration::from_secs(u64::from(pick));
                 if take || held.is_empty() {
-                    if let Ok(address) = addresses.take(now, u64::from(pick), None) {
-                        prop_assert!(!held.contains(&address));
-                        held.push(address);
+                    let owner = u64::from(pick % 8);
+                    if let Ok(address) = addresses.take(now, owner, None) {
+                        prop_assert!(held.iter().all(|(_, other)| *other != address));
+                        if let Some((before, at)) = left.remove(&address) {
+                            prop_assert!(before == owner || now >= at + REST, "it rests for everybody else");
+                        }
+                        held.push((owner, address));
                     }
                 } else {
-                    let address = held.swap_remove(usize::from(pick) % held.len());
-                    addresses.release(now, REST, address);
+                    let (owner, address) = held.swap_remove(usize::from(pick) % held.len());
+                    addresses.release(now, REST, owner, address);
+                    left.insert(address, (owner, now));
                 }
             }
         }
