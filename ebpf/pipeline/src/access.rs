@@ -62,7 +62,7 @@ fn outer<P: Packet>(packet: &P, settings: &Settings) -> Option<Outer> {
         return None;
     }
     let second = u32::from_be(packet.load32(ETH + 6)?);
-    let (source, destination) = (packet.load32(ETH + 12)?, packet.load32(ETH + 16)?);
+    let [source, destination] = packet.load_words(ETH + 12)?;
     if second as u8 != PROTO_UDP || destination != settings.local.get() {
         return None;
     }
@@ -89,10 +89,13 @@ pub(crate) fn send<'t, P: Packet, T: Tables>(
 ) -> Verdict<'t> {
     let mut hop = None;
     let mut vlan = 0;
-    if next_hop != KERNEL_NEXT_HOP {
-        hop = direct(tables, next_hop, length, ttl);
-        vlan = tables.next_hop(next_hop).map_or(0, |hop| hop.vlan.get());
-        if vlan != 0 && hop.is_none() {
+    if next_hop != KERNEL_NEXT_HOP
+        && let Some(wanted) = tables.next_hop(next_hop)
+    {
+        vlan = wanted.vlan.get();
+        if direct(tables, wanted, length, ttl) {
+            hop = Some(wanted);
+        } else if vlan != 0 {
             // The kernel would send it into another network.
             return drop(tables, DropReason::NoRouter);
         }
@@ -137,16 +140,15 @@ pub fn age<P: Packet>(packet: &mut P) -> Option<()> {
     decrement_ttl(packet, 0)
 }
 
-/// The next hop of a packet that need not see the kernel: its neighbour is resolved, it fits, it does not expire here.
+/// Whether a packet need not see the kernel on its way to this next hop: its neighbour is resolved, it fits, it does not expire here.
 #[inline(always)]
-fn direct<T: Tables>(tables: &T, next_hop: u32, length: u32, ttl: u8) -> Option<&NextHop> {
-    let hop = tables.next_hop(next_hop)?;
+fn direct<T: Tables>(tables: &T, hop: &NextHop, length: u32, ttl: u8) -> bool {
     if hop.ifindex.get() == 0 || length > hop.mtu.get() {
-        return None;
+        return false;
     }
     if ttl <= 1 {
         tables.count(PuntReason::TimeToLive.slot());
-        return None;
+        return false;
     }
-    Some(hop)
+    true
 }

@@ -103,15 +103,11 @@ fn judge<'t, P: Packet, T: Tables>(
     rewrite: &Rewrite,
 ) -> Downlinked<'t> {
     let kernel = origin == Origin::Kernel;
-    let Some(first) = packet.load32(ip).map(u32::from_be) else {
+    let Some([first, _, second, _, destination]) = packet.load_words(ip) else {
         return not_ours(kernel, DropReason::Malformed);
     };
-    let Some(second) = packet.load32(ip + 8).map(u32::from_be) else {
-        return not_ours(kernel, DropReason::Malformed);
-    };
-    let Some(destination) = rewrite.address().or_else(|| packet.load32(ip + 16)) else {
-        return not_ours(kernel, DropReason::Malformed);
-    };
+    let (first, second) = (u32::from_be(first), u32::from_be(second));
+    let destination = rewrite.address().unwrap_or(destination);
     if first >> 28 != 4 {
         if kernel && first >> 28 == 6 {
             return downlink6(packet, tables, settings, ip);

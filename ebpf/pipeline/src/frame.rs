@@ -61,6 +61,19 @@ impl Packet for Frame<'_> {
         self.array(offset).map(u64::from_ne_bytes)
     }
 
+    fn load_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        let from = self.start.checked_add(offset)?;
+        let to = from.checked_add(N * 4)?;
+        if to > self.end {
+            return None;
+        }
+        let mut words = [0; N];
+        for (word, octets) in words.iter_mut().zip(self.storage.get(from..to)?.as_chunks::<4>().0) {
+            *word = u32::from_ne_bytes(*octets);
+        }
+        Some(words)
+    }
+
     fn store16(&mut self, offset: usize, value: u16) -> Option<()> {
         self.set(offset, value.to_ne_bytes())
     }
@@ -106,6 +119,8 @@ mod tests {
         assert_eq!(frame.load64(usize::MAX), None);
         assert_eq!(frame.store16(19, 0), None);
         assert_eq!(frame.store_words(1, [0; 5]), None);
+        assert_eq!(frame.load_words::<5>(1), None);
+        assert_eq!(frame.load_words(0), Some([0x0707_0707; 5]));
         assert_eq!(frame.store_words(0, [0x0707_0707; 5]), Some(()));
         assert_eq!(frame.shift(-11), None);
         assert_eq!(frame.shift(7), None);

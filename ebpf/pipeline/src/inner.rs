@@ -27,9 +27,8 @@ pub(crate) fn check<P: Packet>(
     }
     let cut = DropReason::InnerLength;
     let first = u64::from_be(packet.load64(offset).ok_or(cut)?);
-    let second = u32::from_be(packet.load32(offset + 8).ok_or(cut)?);
-    let source = packet.load32(offset + 12).ok_or(cut)?;
-    let destination = packet.load32(offset + 16).ok_or(cut)?;
+    let [second, source, destination] = packet.load_words(offset + 8).ok_or(cut)?;
+    let second = u32::from_be(second);
     match (first >> 56) as u8 {
         0x45 => {}
         other if other >> 4 != 4 => return Err(DropReason::InnerVersion),

@@ -80,6 +80,8 @@ pub trait Packet {
     fn load32(&self, offset: usize) -> Option<u32>;
     /// Eight octets.
     fn load64(&self, offset: usize) -> Option<u64>;
+    /// `4 * N` octets, which is cheaper than each word with a bound of its own.
+    fn load_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]>;
     /// Overwrites two octets.
     fn store16(&mut self, offset: usize, value: u16) -> Option<()>;
     /// Overwrites four octets.
@@ -130,6 +132,10 @@ pub trait Tables: Sized {
     fn policy(&self, index: u32) -> Option<&Policy>;
     /// A session's state of a rule.
     fn rule_state(&self, index: u32) -> Option<&RuleState>;
+    /// Has the processor fetch a session's state of a rule, which is looked at later, while it fetches what else is far away.
+    fn fetch_rule_state(&self, index: u32) {
+        let _ = index;
+    }
     /// A dedicated bearer.
     fn bearer(&self, index: u32) -> Option<&Bearer>;
     /// The downlink slot of an IPv6 prefix, one more than its number.

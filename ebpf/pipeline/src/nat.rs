@@ -146,15 +146,16 @@ const RST: u32 = 0x04;
 /// Reads a packet of `length` octets without options, which goes outward or comes inward.
 #[inline(always)]
 fn read<P: Packet>(packet: &P, ip: usize, length: u32, outward: bool) -> Option<Ends> {
-    let word = u32::from_be(packet.load32(ip + 4)?);
-    let (local_at, remote_at) = if outward { (12, 16) } else { (16, 12) };
+    let [word, second, source, destination] = packet.load_words(ip + 4)?;
+    let word = u32::from_be(word);
+    let (local_at, remote) = if outward { (12, destination) } else { (16, source) };
     let mut ends = Ends {
-        protocol: u32::from_be(packet.load32(ip + 8)?) >> 16 & 0xff,
+        protocol: u32::from_be(second) >> 16 & 0xff,
         port: 0,
         port_at: 0,
         check_at: 0,
         remote_port: 0,
-        remote: packet.load32(ip + remote_at)?,
+        remote,
         control: 0,
         embedded: 0,
         later: u32::from(word as u16 & FRAGMENT_OFFSET != 0),
@@ -321,15 +322,28 @@ impl<T: Tables> Step<T> for Make {
     }
 }
 
-/// Finds the mapping of an inside port in the subscriber's blocks: its number, and its state.
+/// Finds the mapping of an inside port in the subscriber's blocks, of which `block` is the first: its number, itself, and its state.
 #[inline(always)]
-fn find<T: Tables>(tables: &T, bits: u32, first: u32, key: u64) -> Option<(u32, u64)> {
-    let mut walk = Find(Walk { bits, number: first, i: 0, wanted: key, filter: 0, place: 0, state: 0 });
+fn find<'t, T: Tables>(
+    tables: &'t T,
+    bits: u32,
+    first: u32,
+    block: &Block,
+    key: u64,
+) -> Option<(u32, &'t Mapping, u64)> {
     // It is in its first place nearly always.
-    if !walk.step(tables) {
-        tables.repeat(STEPS, &mut walk);
+    let index = first << bits | Block::place(key as u16, block.salt.get(), bits, 0);
+    let mapping = tables.nat_mapping(index)?;
+    let state = mapping.state.get();
+    if state & Mapping::KEY == key {
+        return Some((index, mapping, state));
     }
-    if walk.0.place == 0 { None } else { Some((walk.0.place, walk.0.state)) }
+    let mut walk = Find(Walk { bits, number: first, i: 0, wanted: key, filter: 0, place: 0, state: 0 });
+    if walk.0.advance(block, block.reach.get()) {
+        return None;
+    }
+    tables.repeat(STEPS, &mut walk);
+    if walk.0.place == 0 { None } else { Some((walk.0.place, tables.nat_mapping(walk.0.place)?, walk.0.state)) }
 }
 
 /// Makes a mapping in the first free place of the subscriber's blocks: its number.
@@ -409,16 +423,15 @@ pub(crate) fn outward<P: Packet, T: Tables>(
     let clock = nat.clock.get();
     let key = Mapping::compose(ends.protocol as u8, ends.port as u16, 0, 0);
     let filter = remote_bits(nat, &ends);
-    let index = match find(tables, bits, first, key) {
+    let index = match find(tables, bits, first, block, key) {
         // An error about a mapping is no use of it.
-        Some((index, state)) if ends.embedded != 0 => {
+        Some((index, _, state)) if ends.embedded != 0 => {
             if nat.over(state) {
                 return Outward::Drop(DropReason::NatProtocol);
             }
             index
         }
-        Some((index, state)) => {
-            let Some(mapping) = tables.nat_mapping(index) else { return Outward::More };
+        Some((index, mapping, state)) => {
             let over = nat.over(state);
             let phase = sent(&ends, if over { Phase::OPENING } else { Mapping::phase(state) });
             let now = Mapping::compose(ends.protocol as u8, ends.port as u16, phase, clock);

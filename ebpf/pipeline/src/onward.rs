@@ -24,13 +24,11 @@ struct Head {
 
 #[inline(always)]
 fn head<P: Packet>(packet: &P, ip: usize) -> Option<Head> {
-    let flags = u16::from_be(packet.load16(ip + 6)?);
-    let word = u32::from_be(packet.load32(ip + 8)?);
-    let destination = Address(packet.load32(ip + 16)?);
-    let source = packet.load32(ip + 12)?;
+    let [fragment, word, source, destination] = packet.load_words(ip + 4)?;
+    let (flags, word) = (u32::from_be(fragment) as u16, u32::from_be(word));
     Some(Head {
         source,
-        destination,
+        destination: Address(destination),
         protocol: (word >> 16) as u8,
         ttl: (word >> 24) as u8,
         whole: flags & DONT_FRAGMENT != 0,
@@ -127,6 +125,10 @@ pub fn resolve<'t, P: Packet, T: Tables>(
     let Some(record) = tables.uplink(pending.index) else {
         return Err(Uplinked::Punt(PuntReason::UnknownTeid));
     };
+    if UplinkFlags(record.flags.get()).has(UplinkFlags::RULES) {
+        // The port block and the mapping are far away, too, and one must be there before the other can be looked for.
+        tables.fetch_rule_state(record.states.get());
+    }
     let (offset, length) = place(pending);
     let found = find(packet, tables, settings, record, offset, length, slow);
     if let Err(Uplinked::Drop(_)) = &found {

@@ -32,8 +32,9 @@ fn flow<P: Packet>(packet: &P, offset: usize, uplink: bool) -> Option<Flow> {
     if first >> 60 == 6 {
         return flow6(packet, offset, first, uplink);
     }
-    let protocol = u32::from_be(packet.load32(offset + 8)?) >> 16 & 0xff;
-    let remote = u32::from_be(packet.load32(offset + if uplink { 16 } else { 12 })?);
+    let [second, source, destination] = packet.load_words(offset + 8)?;
+    let protocol = u32::from_be(second) >> 16 & 0xff;
+    let remote = u32::from_be(if uplink { destination } else { source });
     let later_fragment = first as u16 & FRAGMENT_OFFSET != 0;
     let mut ports = None;
     if !later_fragment && matches!(protocol as u8, PROTO_TCP | PROTO_UDP | PROTO_SCTP) {
@@ -166,11 +167,13 @@ fn first<'t, T: Tables>(tables: &'t T, policy: &Policy, rules: u64, states: u32,
     let open = gates & (rules & rules.wrapping_neg()) != 0;
     let index = states.wrapping_add(action >> 8 & 0xff);
     let state = tables.rule_state(index)?;
-    let place = match state.group.get() {
-        0 => index,
-        place => states.wrapping_add(place - 1),
+    let group = match state.group.get() {
+        0 => Group { state, index },
+        place => {
+            let index = states.wrapping_add(place - 1);
+            Group { state: tables.rule_state(index)?, index }
+        }
     };
-    let group = Group { state: tables.rule_state(place)?, index: place };
     Some(Matched { bearer: action & 0xff, open, index, state, group })
 }
 
@@ -202,7 +205,7 @@ impl Charge<'_> {
 pub(crate) fn uplink<'t, P: Packet, T: Tables>(
     packet: &P,
     tables: &'t T,
-    record: &Uplink,
+    record: &'t Uplink,
     flags: UplinkFlags,
     offset: usize,
     octets: u32,
@@ -210,8 +213,9 @@ pub(crate) fn uplink<'t, P: Packet, T: Tables>(
     if flags.0 & UplinkFlags::SERVICE == 0 {
         return Ok(Charge::NONE);
     }
-    // Where there is no such record, there is no session.
-    let Some(home) = tables.uplink(record.home.get()) else { return Err(DropReason::WrongBearer) };
+    // Of a dedicated bearer, the session's default bearer knows. Where there is no such record, there is no session.
+    let home = if record.number() == 0 { Some(record) } else { tables.uplink(record.home.get()) };
+    let Some(home) = home else { return Err(DropReason::WrongBearer) };
     let mut charge = Charge::NONE;
     if flags.has(UplinkFlags::RULES) {
         let (Some(policy), Some(flow)) = (tables.policy(home.policy.get()), flow(packet, offset, true)) else {

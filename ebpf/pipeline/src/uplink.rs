@@ -314,7 +314,8 @@ impl Uplinked<'_> {
         packets.add(1);
         bytes.add(u64::from(length));
         if charge.any {
-            let owner = tables.uplink(record.home.get()).map_or(0, |home| home.teid.get());
+            let home = if record.number() == 0 { Some(record) } else { tables.uplink(record.home.get()) };
+            let owner = home.map_or(0, |home| home.teid.get());
             service::account(tables, charge, owner, true, length);
         }
     }

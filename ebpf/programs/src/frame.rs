@@ -60,7 +60,7 @@ impl Frame {
         // LLVM would fold the caller's arithmetic into the bound, and check one pointer while reading through another. To it, this
         // pointer now comes from nowhere. A comment as barrier would make two source lines share an instruction: refused.
         // SAFETY: a register copied onto itself.
-        unsafe { asm!("{0} = {0}", inout(reg) pointer, options(nomem, nostack, preserves_flags)) };
+        unsafe { asm!("{0} = {0}", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags)) };
         if pointer + size > self.data_end() {
             return None;
         }
@@ -76,7 +76,7 @@ macro_rules! load {
             let value: u64;
             // SAFETY: the bound was checked. BPF allows unaligned packet access, which a Rust load does not.
             unsafe {
-                asm!($instruction, v = out(reg) value, p = in(reg) pointer, options(nostack, readonly, preserves_flags));
+                asm!($instruction, v = out(reg) value, p = in(reg) pointer, options(pure, nostack, readonly, preserves_flags));
             }
             Some(value as $type)
         }
@@ -123,6 +123,28 @@ impl Packet for Frame {
     load!(load64, u64, "{v} = *(u64 *)({p} + 0)");
     store!(fn store16, u16, "*(u16 *)({p} + 0) = {v}");
     store!(fn store32, u32, "*(u32 *)({p} + 0) = {v}");
+
+    #[inline(always)]
+    fn load_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        let pointer = self.at(offset, N * 4)?;
+        let mut words = [0; N];
+        let mut i = 0;
+        while i < N {
+            let value: u64;
+            // SAFETY: all `4 * N` octets were checked; `N` is a constant, so the loop is unrolled.
+            unsafe {
+                asm!(
+                    "{v} = *(u32 *)({p} + 0)",
+                    v = out(reg) value,
+                    p = in(reg) pointer + i * 4,
+                    options(pure, nostack, readonly, preserves_flags)
+                );
+            }
+            words[i] = value as u32;
+            i += 1;
+        }
+        Some(words)
+    }
 
     #[inline(always)]
     fn store_words<const N: usize>(&mut self, offset: usize, words: [u32; N]) -> Option<()> {

@@ -122,6 +122,14 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn fetch_rule_state(&self, index: u32) {
+        if let Some(state) = RULE_STATES.get(index) {
+            // Nothing waits for a value that is not used; the load is volatile, so it is there all the same.
+            state.flags.get();
+        }
+    }
+
+    #[inline(always)]
     fn bearer(&self, index: u32) -> Option<&Bearer> {
         BEARERS.get(index)
     }

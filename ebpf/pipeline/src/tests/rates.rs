@@ -247,6 +247,7 @@ fn a_further_bearer_shares_the_limit_of_its_session() {
     bearer.peer_mask.set(u32::MAX);
     bearer.ue.set(world.uplink[3].ue.get());
     bearer.home.set(3);
+    bearer.bearer.set(6 | 1 << 8);
     bearer.flags.set(UplinkFlags::METERED);
     bearer.teid.set(0xabc0_0004);
     let packet = ipv4(UE, SERVER, 17, 0, &udp(5000, 53, &[0; 972]));
