@@ -1,7 +1,7 @@
 //! Rate limits. What counts is the inner IP packet's total length: neither the tunnel's headers nor Ethernet's.
 //!
 //! A packet that several limits apply to passes all or is charged to none. The clock is read once, and only where a limit applies; it is
-//! the coarse one, which steps with the kernel's tick (1 to 10 ms): a burst must be longer than that, the rate is exact all the same.
+//! the coarse one, which steps with the kernel's tick (1 to 10 ms): a burst must be longer than two, the rate is exact all the same.
 
 use crate::Tables;
 use basalt_ebpf_abi::{DropReason, Meter};

@@ -1,6 +1,6 @@
 //! The maps.
 
-use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop};
+use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_loop};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, ProgramArray, RingBuf};
 use basalt_ebpf_abi::{
@@ -64,6 +64,16 @@ pub(crate) static WATCHED: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 /// Zero, which no verifier knows: it is in memory that user space may write. Not in a map's record, because the way without that record
 /// would have to be followed, too, with a zero that is known.
 static ZERO: Shared32 = Shared32::new(0);
+
+/// The coarse clock as it was read last, and the tick in which that was: asked for once a tick, because calls into the kernel are dear
+/// (each return is slowed down against speculation). Processors that write it at once, or read it while the kernel is at its tick, may see
+/// the tick before for one tick more: a limit is then that much stricter for a moment, and never lets more pass.
+struct Tick {
+    time: Shared64,
+    jiffies: Shared64,
+}
+
+static TICK: Tick = Tick { time: Shared64::new(0), jiffies: Shared64::new(0) };
 
 /// One time round of a loop of the kernel's, which ends with 1.
 extern "C" fn again<S: Step<Maps>>(_: u32, state: *mut S) -> u64 {
@@ -201,7 +211,15 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn tick(&self) -> u64 {
+        // SAFETY: as above. No call: the verifier puts a load of the kernel's counter in its place.
+        let jiffies = unsafe { bpf_jiffies64() };
+        if TICK.jiffies.get() == jiffies {
+            return TICK.time.get();
+        }
         // SAFETY: as above.
-        unsafe { bpf_ktime_get_coarse_ns() }
+        let time = unsafe { bpf_ktime_get_coarse_ns() };
+        TICK.time.set(time);
+        TICK.jiffies.set(jiffies);
+        time
     }
 }
