@@ -6,9 +6,26 @@
 //! the cost of everything the gateway does is in: checks, counters, header rewrite, next hop, redirect. What driver and transmit
 //! queue cost is not in. Each figure is the minimum of several runs, because a busy machine only ever adds.
 //!
-//! A session's record is one cache line, so a random one of a million costs one miss to memory on top of the work, less what the
-//! processor overlaps with it. What such a miss costs on this machine is measured beside ([`Report::miss_ns`]): the figure at a million
-//! sessions cannot be far below it.
+//! What a packet touches, over IPv4, without quota, rating group or limit of the UE. Look-ups are of arrays, some eight instructions; lines
+//! are those of 64 octets that belong to its session, two neighbours counted as two; a chain of misses is how many of them wait for each
+//! other, because one says where the next is. All else (settings, next hops, policies, classes of destinations) is shared and stays cached.
+//!
+//! | packet | look-ups | lines | pages | chain | locked additions |
+//! |---|---|---|---|---|---|
+//! | uplink | 4 | 1 | 1 | 1 | 2 |
+//! | uplink with a limit | 4 | 2 | 1 | 1 | 3 |
+//! | uplink with a limit and a rule | 6 | 4 | 2 | 2 | 5 |
+//! | uplink, translated | 17 | 4 | 3 | 3 | 2 |
+//! | uplink, translated, with a limit and a rule | 20 | 6 | 4 | 3 | 5 |
+//! | downlink | 4 | 2 | 1 | 1 | 2 |
+//! | downlink with a limit | 4 | 2 | 1 | 1 | 3 |
+//! | downlink with a limit and a rule | 6 | 4 | 2 | 2 | 5 |
+//! | downlink, translated | 6 | 4 | 3 | 2 | 2 |
+//! | downlink, translated, with a limit and a rule | 8 | 6 | 4 | 3 | 5 |
+//!
+//! A million sessions are hundreds of megabytes in pages of 4 KB, which is how the kernel maps arrays: a random one costs a miss of the
+//! chain to memory, and one to find the page, for each. What that is on this machine is measured beside ([`Report::miss_ns`]): the figure
+//! at a million sessions cannot be far below the chain times it. Every packet calls the kernel twice (front, redirect), 7 ns each.
 
 mod reflector;
 

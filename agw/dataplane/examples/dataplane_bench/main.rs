@@ -18,8 +18,10 @@ const SIZES: [(u32, &str); 3] = [(1, "1"), (10_000, "10k"), (1 << 20, "1m")];
 const LOOPS: u32 = 3;
 
 fn main() -> std::process::ExitCode {
-    let rounds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(9);
-    match figures(rounds) {
+    let mut arguments = std::env::args().skip(1);
+    let rounds = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(9);
+    let only: Vec<String> = arguments.collect();
+    match figures(rounds, &only) {
         Ok(lines) => {
             println!("{{\n{}\n}}", lines.join(",\n"));
             std::process::ExitCode::SUCCESS
@@ -31,11 +33,17 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// All lines of the object. With 0 rounds, without the cost of packets.
-fn figures(rounds: u32) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+/// The lines of the object. With 0 rounds without the cost of packets; with sizes named, nothing but that cost with those.
+fn figures(rounds: u32, only: &[String]) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let mut lines = Vec::new();
     if rounds > 0 {
-        costs(&measure(&SIZES.map(|(sessions, _)| sessions), rounds, 1_000_000)?, &mut lines);
+        let wanted = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
+        let sizes: Vec<_> = SIZES.into_iter().filter(|(_, name)| wanted(name)).collect();
+        let sessions: Vec<u32> = sizes.iter().map(|(sessions, _)| *sessions).collect();
+        costs(&measure(&sessions, rounds, 1_000_000)?, &sizes, &mut lines);
+        if !only.is_empty() {
+            return Ok(lines);
+        }
     }
     let mut put = |key: &str, value: f64, digits: usize| lines.push(format!("  \"{key}\": {value:.digits$}"));
     for (name, plane) in [("xdp", Plane::XdpNative), ("software", Plane::Software)] {
@@ -75,13 +83,13 @@ fn figures(rounds: u32) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     Ok(lines)
 }
 
-fn costs(report: &Report, lines: &mut Vec<String>) {
+fn costs(report: &Report, sizes: &[(u32, &str)], lines: &mut Vec<String>) {
     lines.extend([
         format!("  \"empty_ns\": {:.1}", report.empty_ns),
         format!("  \"shift_ns\": {:.1}", report.shift_ns),
         format!("  \"memory_miss_ns\": {:.1}", report.miss_ns),
     ]);
-    for (figures, (_, name)) in report.figures.iter().zip(SIZES) {
+    for (figures, (_, name)) in report.figures.iter().zip(sizes) {
         for (what, value) in &figures.costs {
             lines.push(format!("  \"{what}_ns_{name}\": {value:.1}"));
         }
