@@ -152,12 +152,9 @@ impl Interfaces {
         self.places.iter().map(|place| place.now.clone()).collect()
     }
 
-    /// Whether one is to be looked at again, though nothing changes.
+    /// Whether one is to be looked at again, though nothing is heard: what the kernel told of one that flapped may be lost.
     pub(crate) fn waiting(&self) -> bool {
-        let waits = |place: &Place| {
-            place.now != place.told || matches!(place.now.state, InterfaceState::Away | InterfaceState::Unusable)
-        };
-        self.places.iter().any(waits)
+        self.places.iter().any(|place| place.now != place.told || place.now.state != InterfaceState::Up)
     }
 }
 
@@ -285,5 +282,8 @@ mod tests {
         let last = interfaces.news(start + Duration::from_secs(20));
         assert!(last.is_empty() || last.iter().all(|interface| interface.state == InterfaceState::Up));
         assert!(!interfaces.waiting());
+        interfaces.follow(&snapshot(&[(2, "radio0", true), (3, "wan0", false)]));
+        interfaces.news(start + Duration::from_secs(30));
+        assert!(interfaces.waiting(), "that it is up again may not be heard");
     }
 }
