@@ -24,10 +24,6 @@ pub struct BenchPlan {
     pub external: Shared32,
     /// Total length of the inner IPv6 packet.
     pub length6: Shared32,
-    /// When [`BenchPlan::REFLECT_INTERNET`] saw a packet last, nanoseconds of the monotonic clock.
-    pub last: Shared64,
-    /// The longest time between two of its packets since somebody put 0 here, nanoseconds.
-    pub gap: Shared64,
     /// Not 0: [`BenchPlan::REFLECT_INTERNET`] lets packets through to who counts them.
     pub over: Shared32,
     /// Fills the last word.

@@ -183,7 +183,7 @@ pub struct UeMeters {
 }
 
 const _: () = {
-    assert!(size_of::<BenchPlan>() == 64);
+    assert!(size_of::<BenchPlan>() == 48);
     assert!(size_of::<Bucket>() == 16);
     assert!(size_of::<Uplink>() == 128);
     assert!(size_of::<Downlink>() == 128);

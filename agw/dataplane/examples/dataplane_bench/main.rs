@@ -7,6 +7,7 @@ mod closed_loop;
 mod install;
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
+mod paced;
 
 use agw_dataplane::Plane;
 use agw_dataplane::bench::{Report, measure};
@@ -33,19 +34,34 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// The lines of the object. With 0 rounds without the cost of packets; with sizes named, nothing but that cost with those.
+/// The lines of the object. With 0 rounds without the cost of packets; with sizes or parts named (`loop`, `upgrades`, `install`), nothing else.
 fn figures(rounds: u32, only: &[String]) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let mut lines = Vec::new();
-    if rounds > 0 {
-        let wanted = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
-        let sizes: Vec<_> = SIZES.into_iter().filter(|(_, name)| wanted(name)).collect();
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
+    let sizes: Vec<_> = SIZES.into_iter().filter(|(_, name)| wanted(name)).collect();
+    if rounds > 0 && !sizes.is_empty() {
         let sessions: Vec<u32> = sizes.iter().map(|(sessions, _)| *sessions).collect();
         costs(&measure(&sessions, rounds, 1_000_000)?, &sizes, &mut lines);
-        if !only.is_empty() {
-            return Ok(lines);
-        }
     }
-    let mut put = |key: &str, value: f64, digits: usize| lines.push(format!("  \"{key}\": {value:.digits$}"));
+    if wanted("loop") {
+        loops(&mut lines)?;
+    }
+    if wanted("upgrades") {
+        upgrades(&mut lines)?;
+    }
+    if wanted("install") {
+        installs(&mut lines)?;
+    }
+    lines.push(format!("  \"runs\": {rounds}"));
+    lines.push(format!("  \"method\": \"{METHOD}\""));
+    Ok(lines)
+}
+
+fn put(lines: &mut Vec<String>, key: &str, value: f64, digits: usize) {
+    lines.push(format!("  \"{key}\": {value:.digits$}"));
+}
+
+fn loops(lines: &mut Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
     for (name, plane) in [("xdp", Plane::XdpNative), ("software", Plane::Software)] {
         let mut best = closed_loop::rates(plane)?;
         for _ in 1..LOOPS {
@@ -59,28 +75,37 @@ fn figures(rounds: u32, only: &[String]) -> Result<Vec<String>, Box<dyn std::err
             eprintln!("it stood still: this machine has no time for it, so it gets no figure");
             continue;
         }
-        put(&format!("loop_{name}_uplink_mpps"), best.up, 3);
-        put(&format!("loop_{name}_downlink_mpps"), best.down, 3);
-        put(&format!("loop_{name}_busy_cores"), best.cores, 2);
-        put(&format!("loop_{name}_mpps_per_core"), (best.up + best.down) / best.cores, 3);
+        put(lines, &format!("loop_{name}_uplink_mpps"), best.up, 3);
+        put(lines, &format!("loop_{name}_downlink_mpps"), best.down, 3);
+        put(lines, &format!("loop_{name}_busy_cores"), best.cores, 2);
+        put(lines, &format!("loop_{name}_mpps_per_core"), (best.up + best.down) / best.cores, 3);
     }
-    let gaps = closed_loop::upgrades()?;
+    Ok(())
+}
+
+fn upgrades(lines: &mut Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
+    put(lines, "upgrades_loop_lost_packets", f64::from(closed_loop::upgrades()?), 0);
+    let gaps = paced::upgrades()?;
     eprintln!("upgrades: {gaps:?}");
     let (median, most) = (|gaps: &[f64]| gaps[gaps.len() / 2], |gaps: &[f64]| gaps[gaps.len() - 1]);
-    put("upgrade_gap_us", median(&gaps.upgrades), 0);
-    put("upgrade_gap_us_max", most(&gaps.upgrades), 0);
-    put("no_upgrade_gap_us", median(&gaps.quiet), 0);
-    put("no_upgrade_gap_us_max", most(&gaps.quiet), 0);
-    put("upgrades", gaps.upgrades.len() as f64, 0);
-    put("upgrades_lost_packets", f64::from(gaps.lost), 0);
+    put(lines, "upgrade_gap_us", median(&gaps.upgrades), 0);
+    put(lines, "upgrade_gap_us_max", most(&gaps.upgrades), 0);
+    put(lines, "no_upgrade_gap_us", median(&gaps.quiet), 0);
+    put(lines, "no_upgrade_gap_us_max", most(&gaps.quiet), 0);
+    put(lines, "upgrades", gaps.upgrades.len() as f64, 0);
+    put(lines, "upgrades_packets", gaps.sent as f64, 0);
+    put(lines, "upgrades_lost_packets", gaps.lost as f64, 0);
+    put(lines, "upgrades_reordered_packets", gaps.reordered as f64, 0);
+    Ok(())
+}
+
+fn installs(lines: &mut Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
     let speed = install::measure()?;
-    put("sessions_installed_per_s", speed.install, 0);
-    put("sessions_moved_per_s", speed.change, 0);
-    put("sessions_compared_per_s", speed.compare, 0);
-    put("sessions_removed_per_s", speed.remove, 0);
-    lines.push(format!("  \"runs\": {rounds}"));
-    lines.push(format!("  \"method\": \"{METHOD}\""));
-    Ok(lines)
+    put(lines, "sessions_installed_per_s", speed.install, 0);
+    put(lines, "sessions_moved_per_s", speed.change, 0);
+    put(lines, "sessions_compared_per_s", speed.compare, 0);
+    put(lines, "sessions_removed_per_s", speed.remove, 0);
+    Ok(())
 }
 
 fn costs(report: &Report, sizes: &[(u32, &str)], lines: &mut Vec<String>) {

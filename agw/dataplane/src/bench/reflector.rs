@@ -39,19 +39,6 @@ impl Reflector {
         }
     }
 
-    /// The longest time between two packets since [`Reflector::forget_gap`], microseconds.
-    #[must_use]
-    pub fn gap_us(&self) -> f64 {
-        self.plan.get(0).map_or(0.0, |plan| plan.gap.get() as f64 / 1e3)
-    }
-
-    /// Counts gaps from now on.
-    pub fn forget_gap(&self) {
-        if let Some(plan) = self.plan.get(0) {
-            plan.gap.set(0);
-        }
-    }
-
     /// Sends no more packets back: whoever listens gets them.
     pub fn let_go(&self) {
         if let Some(plan) = self.plan.get(0) {

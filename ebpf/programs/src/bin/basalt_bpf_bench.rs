@@ -4,7 +4,7 @@
 #![no_main]
 
 use aya_ebpf::bindings::xdp_action;
-use aya_ebpf::helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_ns};
+use aya_ebpf::helpers::generated::bpf_get_prandom_u32;
 use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::Array;
 use aya_ebpf::programs::XdpContext;
@@ -264,14 +264,6 @@ pub fn bench_reflect_internet(ctx: XdpContext) -> u32 {
         return xdp_action::XDP_PASS;
     }
     let reflected = (|| {
-        let plan = BENCH_PLAN.get(0)?;
-        // SAFETY: the helper has no arguments and no effect.
-        let now = unsafe { bpf_ktime_get_ns() };
-        let last = plan.last.get();
-        plan.last.set(now);
-        if last != 0 && now.wrapping_sub(last) > plan.gap.get() && now > last {
-            plan.gap.set(now - last);
-        }
         // The header's checksum without the old lifetime and with the new one (RFC 1624, equation 3).
         let (before, after) = (u16::from_be(frame.load16(22)?), 64u16 << 8 | 17);
         let mut sum = u32::from(!u16::from_be(frame.load16(24)?)) + u32::from(!before) + u32::from(after);
