@@ -101,6 +101,8 @@ impl Sessions {
     ) {
         if let Some(former) = self.by_imsi.get(&profile.imsi).copied() {
             self.release(now, former, "the phone attached anew", out);
+            // There is one record of a subscriber, which tells of what rests (`rest`).
+            self.resting.follow(former, ue);
         }
         self.by_imsi.insert(profile.imsi, ue);
         self.ues.insert(ue, UeSessions::new(profile.imsi, profile.ambr));
@@ -299,7 +301,10 @@ impl Sessions {
         let owner = connecting.profile.imsi.value();
         let pool = self.pools.get_mut(&granted.apn).ok_or(UNKNOWN_APN)?;
         let address = pool.take(now, owner, kinds, &granted).map_err(Refused::from)?;
-        let Some(teid) = self.teids.take(now, &mut self.rng) else {
+        // Of a full table, who was there a moment ago has its own place again.
+        let fresh = self.teids.take(now, &mut self.rng);
+        let mut own = self.resting.teids(now, ue);
+        let Some(teid) = fresh.or_else(|| own.find_map(|last| self.teids.take_again(last, &mut self.rng))) else {
             pool.release(now, basalt_sansio::Duration::ZERO, owner, address);
             return Err(Refused {
                 cause: EsmCause::InsufficientResources,

@@ -32,6 +32,24 @@ impl Resting {
         self.by_ue.entry(ue).or_insert_with(|| Vec::with_capacity(1)).push(rest);
     }
 
+    /// What a UE gave back is this one's: they are one subscriber.
+    pub(crate) fn follow(&mut self, former: UeId, ue: UeId) {
+        if former == ue {
+            return;
+        }
+        let rests = self.by_ue.remove(&former).unwrap_or_default();
+        self.ends.extend(rests.iter().map(|rest| (rest.until, ue)));
+        if !rests.is_empty() {
+            self.by_ue.entry(ue).or_default().extend(rests);
+        }
+    }
+
+    /// The tunnels that a UE gave back and that rest, the latest first.
+    pub(crate) fn teids(&self, now: Time, ue: UeId) -> impl Iterator<Item = Teid> {
+        let rests = self.by_ue.get(&ue).map_or(&[][..], Vec::as_slice);
+        rests.iter().rev().filter(move |rest| rest.until > now).map(|rest| rest.teid)
+    }
+
     fn wake(&mut self, now: Time, ue: UeId) {
         let Some(rests) = self.by_ue.get_mut(&ue) else { return };
         rests.retain(|rest| rest.until > now);

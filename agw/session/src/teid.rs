@@ -50,6 +50,19 @@ impl Teids {
             Some(index) => index,
             None => self.next_unused()?,
         };
+        self.renew(index, rng)
+    }
+
+    /// Another TEID in the slot of one that its last owner gave back, while that rests: nobody else gets it early, and the old TEID, which
+    /// a base station may still send by, finds nothing. `None` when the slot went on to somebody else.
+    pub(crate) fn take_again(&mut self, last: Teid, rng: &mut impl Rng) -> Option<Teid> {
+        let (index, generation) = (self.index(last), last.0 >> self.index_bits);
+        self.slot(index).filter(|slot| !slot.used && slot.generation == generation)?;
+        self.renew(index, rng)
+    }
+
+    /// The slot is used from now on, by another TEID than its last one.
+    fn renew(&mut self, index: u32, rng: &mut impl Rng) -> Option<Teid> {
         // Generations 1 to the last but one, never the one the slot had.
         let count = (1_u64 << (32 - self.index_bits)) - 2;
         let draw = rng.next_u64() % (count - 1);
@@ -153,6 +166,27 @@ mod tests {
         let second = teids.take(Time::from_secs(60), &mut rng).unwrap();
         assert_ne!(first, second);
         assert_eq!(teids.index(first), teids.index(second));
+    }
+
+    #[test]
+    fn a_resting_slot_is_its_last_owner_s_alone() {
+        let mut rng = SimRng::new(8);
+        let mut teids = Teids::new(1);
+        let first = teids.take(Time::ZERO, &mut rng).unwrap();
+        assert_eq!(teids.take_again(first, &mut rng), None, "in use");
+        teids.release(Time::ZERO, REST, first);
+        let second = teids.take_again(first, &mut rng).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(teids.index(first), teids.index(second));
+        // What the first rest would have ended at means nothing any more.
+        assert_eq!(teids.take(Time::from_secs(60), &mut rng), None, "in use");
+        teids.release(Time::from_secs(61), REST, second);
+        assert_eq!(teids.take_again(first, &mut rng), None, "an older TEID of the slot");
+        assert_eq!(teids.take(Time::from_secs(120), &mut rng), None);
+        let third = teids.take(Time::from_secs(121), &mut rng).unwrap();
+        assert_eq!(teids.take_again(second, &mut rng), None, "somebody else's");
+        teids.release(Time::from_secs(122), REST, third);
+        assert_eq!(teids.take_again(second, &mut rng), None, "somebody else's");
     }
 
     #[test]

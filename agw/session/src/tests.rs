@@ -442,6 +442,34 @@ fn what_was_given_back_rests_over_a_restart_and_not_for_longer() {
 }
 
 #[test]
+fn of_a_full_table_who_goes_and_comes_back_has_its_place_and_nobody_else_has() {
+    let mut desk = Desk::new();
+    desk.sessions = Sessions::new(&config(), 2, &SecureSeed([7; 32]));
+    let mut last = desk.attached(1).local.1;
+    desk.attached(2);
+    assert_eq!(rejected(&desk.attach(3, request())), Some(EsmCause::InsufficientResources.code()));
+    for _ in 0..3 {
+        desk.ask(SessionRequest::Release { ue: ue(1) });
+        assert_eq!(rejected(&desk.attach(3, request())), Some(EsmCause::InsufficientResources.code()), "it rests");
+        let now = desk.attached(1).local.1;
+        assert_ne!(now, last, "a base station may still send by the old one");
+        last = now;
+    }
+    // Without having said good-bye, as somebody whom nobody knows by another name.
+    let esm = octets(None, 1, EsmMessage::PdnConnectivityRequest(request()));
+    let out = desk.ask(SessionRequest::Attach { ue: ue(9), esm, profile: profile(1) });
+    assert!(matches!(out.replies.as_slice(), [SessionReply::AttachReady { .. }]), "{out:?}");
+    let now = agw_types::Now { mono: desk.now, unix_secs: 0 };
+    assert_eq!(desk.sessions.resting(now, ue(9)).len(), 4, "its record tells of all that rests");
+    assert!(desk.sessions.resting(now, ue(1)).is_empty());
+    // What has rested is anybody's.
+    desk.ask(SessionRequest::Release { ue: ue(9) });
+    desk.now = Time::from_secs(62);
+    assert_eq!(rejected(&desk.attach(3, request())), None);
+    assert!(rejected(&desk.attach(1, request())).is_some());
+}
+
+#[test]
 fn a_session_that_the_phone_does_not_have_is_not_offered_again() {
     let mut desk = Desk::new();
     desk.attached(1);
