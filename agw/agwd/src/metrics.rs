@@ -3,6 +3,10 @@
 //! Names follow Prometheus conventions: base units, `_total` for counters. Labels are words of the specifications or of this
 //! crate; nothing that a peer chose becomes one.
 
+mod totals;
+
+pub use totals::Totals;
+
 use agw_types::{Metric, Outcome};
 use anyhow::Context as _;
 use http_body_util::Full;
@@ -39,11 +43,11 @@ pub struct Metrics {
     /// Addresses by access point and whether they can be given out.
     pub addresses: IntGaugeVec,
     /// Octets by direction.
-    pub bytes: IntGaugeVec,
+    pub bytes: Totals,
     /// Packets by direction.
-    pub packets: IntGaugeVec,
+    pub packets: Totals,
     /// Dropped packets by reason.
-    pub drops: IntGaugeVec,
+    pub drops: Totals,
     /// Which data plane, SCTP back end and version run: always 1.
     pub info: IntGaugeVec,
     /// Data plane changes that failed.
@@ -59,7 +63,7 @@ pub struct Metrics {
     /// Whether packets pass by an interface, by where it leads to.
     pub interfaces: IntGaugeVec,
     /// Octets in durable usage records by direction, ever.
-    pub usage_bytes: IntGaugeVec,
+    pub usage_bytes: Totals,
     /// Usage records that nobody has acknowledged.
     pub usage_records: IntGauge,
     /// Steps waiting for the disk.
@@ -67,7 +71,7 @@ pub struct Metrics {
     /// What federation did besides asking, by what.
     pub federation: IntCounterVec,
     /// Spans for the collector, by what became of them.
-    pub spans: IntGaugeVec,
+    pub spans: Totals,
     /// Federation gateways whose streams stand.
     pub federation_gateways: IntGauge,
 }
@@ -88,6 +92,10 @@ impl Metrics {
         };
         let gauge = |name: &str, help: &str, labels: &[&str]| {
             let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(metric.clone())).map(|()| metric)
+        };
+        let total = |name: &str, help: &str, labels: &[&str]| {
+            let metric = Totals::new(name, help, labels)?;
             registry.register(Box::new(metric.clone())).map(|()| metric)
         };
         let single = |name: &str, help: &str| {
@@ -114,16 +122,16 @@ impl Metrics {
             discarded: counter("messages_discarded_total", "Messages dropped before they reached a UE.", &["reason"])?,
             retransmitted: counter("retransmissions_total", "Messages sent again after a timer.", &["message"])?,
             federation: counter("federation_total", "What stood for a home network's answer, and why.", &["what"])?,
-            spans: gauge("otlp_spans_total", "Spans for the collector of OpenTelemetry.", &["outcome"])?,
+            spans: total("otlp_spans_total", "Spans for the collector of OpenTelemetry.", &["outcome"])?,
             federation_gateways: single("federation_gateways", "Federation gateways whose streams stand.")?,
             enbs: single("enbs", "Base stations with S1 set up.")?,
             ues: gauge("ues", "Phones known, by state.", &["state"])?,
             sessions: single("sessions", "PDN connections.")?,
             subscribers: single("subscribers", "Subscribers in the local list.")?,
             addresses: gauge("pool_addresses", "Addresses of the pools.", &["apn", "pool", "state"])?,
-            bytes: gauge("user_plane_bytes_total", "Octets of user packets forwarded.", &["direction"])?,
-            packets: gauge("user_plane_packets_total", "User packets forwarded.", &["direction"])?,
-            drops: gauge("user_plane_drops_total", "User packets dropped.", &["reason"])?,
+            bytes: total("user_plane_bytes_total", "Octets of user packets forwarded.", &["direction"])?,
+            packets: total("user_plane_packets_total", "User packets forwarded.", &["direction"])?,
+            drops: total("user_plane_drops_total", "User packets dropped.", &["reason"])?,
             info: gauge("info", "What runs here; always 1.", &["version", "data_plane", "sctp_backend"])?,
             dataplane_errors,
             repairs: counter(
@@ -147,7 +155,7 @@ impl Metrics {
                 "Entries of the data plane's tables.",
                 &["table", "state"],
             )?,
-            usage_bytes: gauge("usage_bytes_total", "Octets in usage records; they survive restarts.", &["direction"])?,
+            usage_bytes: total("usage_bytes_total", "Octets in usage records; they survive restarts.", &["direction"])?,
             usage_records: single("usage_records_unacknowledged", "Usage records that nobody has taken over yet.")?,
             unreleased: single("unreleased_steps", "Steps whose effects wait for the disk.")?,
             registry,
@@ -291,5 +299,23 @@ mod tests {
         assert!(text.contains(line), "{text}");
         assert!(text.contains("basalt_agw_procedure_duration_seconds_bucket{procedure=\"attach\",le=\"0.002\"} 1"));
         assert!(text.contains("basalt_agw_enbs 3"));
+    }
+
+    #[test]
+    fn totals_are_counters_and_nothing_else_is() {
+        let metrics = Metrics::new().unwrap();
+        let message = Metric::Received("UplinkNASTransport");
+        metrics.count(message);
+        metrics.enbs.set(3);
+        for total in [&metrics.bytes, &metrics.packets, &metrics.drops, &metrics.usage_bytes, &metrics.spans] {
+            total.with_label_values(&["uplink"]).set(7);
+        }
+        let text = String::from_utf8(metrics.text()).unwrap();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        for (name, kind) in types {
+            assert_eq!(name.ends_with("_total"), kind == "counter", "{name} is a {kind}");
+        }
+        assert!(text.contains("basalt_agw_user_plane_bytes_total{direction=\"uplink\"} 7\n"), "{text}");
+        assert!(text.contains("basalt_agw_user_plane_drops_total{reason=\"uplink\"} 7\n"), "{text}");
     }
 }
