@@ -282,15 +282,21 @@ const UNLIMITED: Ambr = Ambr { uplink: u64::MAX, downlink: u64::MAX };
 
 /// What the data plane holds, with the subscribers that the sessions name; a tunnel of nobody gets nobody's IMSI.
 pub fn installed(gateway: &Gateway) -> Vec<Tunnel> {
-    let owners: BTreeMap<_, _> =
-        gateway.core.sessions().map(|(imsi, session)| (session.local.1, (imsi, session.ebi, session.ambr))).collect();
+    let owners: BTreeMap<_, Tunnel> = gateway.core.tunnels().map(|tunnel| (tunnel.teid, tunnel)).collect();
     let Ok(nobody) = Imsi::new(0, 15) else { return Vec::new() };
     let tunnels = gateway.dataplane.installed().into_iter().map(|found| {
-        let (imsi, ebi, ambr) = owners.get(&found.teid).copied().unwrap_or((nobody, Ebi::FIRST, UNLIMITED));
-        let ebi = found.ebi.unwrap_or(ebi);
-        // Rates are not compared but set anew (`tables::check`): those in the tables are rounded.
-        let framed_routes = found.framed_routes;
-        Tunnel { teid: found.teid, address: found.address, framed_routes, ebi, imsi, state: found.state, ambr }
+        let owner = owners.get(&found.teid);
+        Tunnel {
+            teid: found.teid,
+            address: found.address,
+            framed_routes: found.framed_routes,
+            ebi: found.ebi.or(owner.map(|owner| owner.ebi)).unwrap_or(Ebi::FIRST),
+            imsi: owner.map_or(nobody, |owner| owner.imsi),
+            state: found.state,
+            // Rates are not compared but set anew (`tables::check`): those in the tables are rounded.
+            ambr: owner.map_or(UNLIMITED, |owner| owner.ambr),
+            ue_ambr: owner.and_then(|owner| owner.ue_ambr),
+        }
     });
     tunnels.collect()
 }

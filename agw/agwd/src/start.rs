@@ -323,6 +323,7 @@ fn tunnels(ue: &StoredUe) -> impl Iterator<Item = Tunnel> {
             None => TunnelState::Idle,
         },
         ambr: session.ambr,
+        ue_ambr: None,
     })
 }
 

@@ -13,8 +13,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// The loop gives them no more than one part in so many of its time, however many sessions there are.
 const SHARE: u32 = 100;
 
-/// Carries out a change. A tunnel gets its session's APN-AMBR, in both directions (TS 23.401 §4.7.3), or what is left of it when its
-/// subscriber's data is used up. The UE-AMBR is not enforced here: that is the base station's, which was told it.
+/// Carries out a change. A tunnel gets its session's APN-AMBR, in both directions, and its share of the UE-AMBR (TS 23.401 §4.7.3), or what
+/// is left of them when its subscriber's data is used up.
 ///
 /// # Errors
 /// Those of [`agw_dataplane::Dataplane::apply`] and [`agw_dataplane::Dataplane::limit`].
@@ -44,21 +44,19 @@ pub fn expect(gateway: &Gateway, effects: &[Effect]) {
     }
 }
 
-/// Sets the rates of a session.
+/// Sets the rates of a session, and those that it shares with the other sessions of its UE.
 ///
 /// # Errors
 /// Those of [`agw_dataplane::Dataplane::limit`].
 pub fn limit(gateway: &Gateway, tunnel: &Tunnel) -> Result<(), Error> {
-    let ambr = match usage::slowed(gateway, tunnel.imsi) {
-        Some(rate) => Ambr { uplink: tunnel.ambr.uplink.min(rate), downlink: tunnel.ambr.downlink.min(rate) },
-        None => tunnel.ambr,
+    let most = usage::slowed(gateway, tunnel.imsi).unwrap_or(u64::MAX);
+    let burst = Duration::from_millis(gateway.effective.burst_ms);
+    let limits = |ambr: Ambr| {
+        let ambr = Ambr { uplink: ambr.uplink.min(most), downlink: ambr.downlink.min(most) };
+        Limits::of(ambr).with_burst(burst)
     };
-    gateway.dataplane.limit(
-        tunnel.teid,
-        tunnel.address,
-        &Limits::of(ambr).with_burst(Duration::from_millis(gateway.effective.burst_ms)),
-        None,
-    )
+    let shared = tunnel.ue_ambr.map(|ambr| (tunnel.imsi, limits(ambr)));
+    gateway.dataplane.limit(tunnel.teid, tunnel.address, &limits(tunnel.ambr), shared)
 }
 
 /// Compares the tables with the sessions, repairs them, and sets all rates again, also those that tables of an earlier release

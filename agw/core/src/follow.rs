@@ -66,10 +66,10 @@ impl Core {
     /// A subscription is so from now on.
     pub(crate) fn resubscribed(&mut self, now: Now, profile: &Profile) {
         let Some(ue) = self.mobility.find(profile.imsi) else { return };
-        let before = self.sessions.aggregate(&self.policy, ue);
+        let before = self.sessions.aggregate(ue);
         self.sessions.requalify(now.mono, ue, profile, &mut self.session_out);
         self.carry_session(now);
-        let after = self.sessions.aggregate(&self.policy, ue);
+        let after = self.sessions.aggregate(ue);
         if let Some(ambr) = after.filter(|_| after != before) {
             self.mobility.rates(now, ue, profile.ambr, ambr, &mut self.wants);
         }

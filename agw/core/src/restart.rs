@@ -7,7 +7,7 @@
 
 use crate::Core;
 use agw_types::{
-    Area, DataplaneChange, Effect, Effects, Event, Now, Peer, RadioId, SessionRequest, SessionService, StoredBearers,
+    Area, DataplaneChange, Effect, Effects, Event, Now, RadioId, SessionRequest, SessionService, StoredBearers,
     StoredLink, StoredUe, Tunnel, TunnelState, UeId,
 };
 use basalt_ids::Teid;
@@ -135,15 +135,7 @@ impl Core {
     /// What the data plane shall hold, as the sessions are now. It does once the effects of every step are carried out, but for
     /// sessions whose base station has not answered for the first time: their tunnels come with its answer.
     pub fn tunnels(&self) -> impl Iterator<Item = Tunnel> {
-        self.sessions.iter().map(|(_, imsi, session)| {
-            let state = match session.remote {
-                Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
-                None => TunnelState::Idle,
-            };
-            let (teid, address, ebi, ambr) = (session.local.1, session.address, session.ebi, session.ambr);
-            let framed_routes = session.framed_routes.clone();
-            Tunnel { teid, address, framed_routes, ebi, imsi, state, ambr }
-        })
+        self.sessions.tunnels()
     }
 
     /// What the data plane shall know of sessions besides their tunnels, where there is anything.

@@ -150,7 +150,8 @@ impl UeLimits {
 }
 
 impl Sessions {
-    /// Limits a session, and its UE over all its sessions.
+    /// Limits a session, and its UE over all its sessions. What was sent counts on where sessions begin to share a limit, or cease to: no
+    /// session that comes or goes opens a new burst for those that stay.
     pub(crate) fn limit(
         &mut self,
         tables: &Tables,
@@ -169,13 +170,22 @@ impl Sessions {
             Some((imsi, limits)) => {
                 let index = self.ue_limits.join(tables, imsi, teid.0, uplink.ue_meter.get())?;
                 if let Some(meters) = tables.ue_meters.get(index as usize) {
+                    if uplink.ue_meter.get() != index {
+                        owe(&meters.uplink, &uplink.meter);
+                        owe(&meters.downlink, &downlink.meter);
+                    }
                     write(&meters.uplink, limits.uplink, now);
                     write(&meters.downlink, limits.downlink, now);
                 }
                 index
             }
             None => {
-                self.ue_limits.leave(tables, teid.0, uplink.ue_meter.get());
+                let shared = uplink.ue_meter.get();
+                if let Some(meters) = tables.ue_meters.get(shared as usize).filter(|_| shared != 0) {
+                    owe(&uplink.meter, &meters.uplink);
+                    owe(&downlink.meter, &meters.downlink);
+                }
+                self.ue_limits.leave(tables, teid.0, shared);
                 0
             }
         };
@@ -206,6 +216,11 @@ impl Sessions {
 
 pub(crate) fn write(meter: &Meter, rate: Option<Rate>, now: u64) {
     meter.limit(rate.map(|rate| (rate.bits_per_second, rate.octets())), now);
+}
+
+/// Lets a meter owe what another one does, if that is more. Setting the limit forgives what is beyond the burst.
+fn owe(meter: &Meter, other: &Meter) {
+    meter.due.set(meter.due.get().max(other.due.get()));
 }
 
 /// Sets or clears a flag that only user space writes.

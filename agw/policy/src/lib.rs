@@ -60,10 +60,6 @@ impl Policy for LocalPolicy {
         grant(profile, &self.configured, requested).cloned().map_err(Refusal::esm_cause)
     }
 
-    fn ue_ambr(&self, subscribed: Ambr, sessions: &mut dyn Iterator<Item = Ambr>) -> Ambr {
-        ue_ambr(subscribed, sessions)
-    }
-
     fn rules(&self, imsi: Imsi, apn: &Apn) -> Vec<PolicyRule> {
         let of_apn = self.qos.apns.get(apn.as_str()).map_or(&[][..], |apn| apn.rules.as_slice());
         let mut rules: Vec<PolicyRule> = of_apn.iter().filter_map(|name| self.named(name)).cloned().collect();
@@ -147,22 +143,6 @@ pub fn grant<'a>(
     profile.apns.iter().find(|apn| apn.apn == name).ok_or(Refusal::NotSubscribed)
 }
 
-/// The UE's aggregate rate as the radio shall enforce it: the sum over its sessions, at most what is subscribed
-/// (TS 23.401 §4.7.3). Without sessions, what is subscribed.
-#[must_use]
-pub fn ue_ambr(subscribed: Ambr, sessions: impl Iterator<Item = Ambr>) -> Ambr {
-    let mut sum: Option<Ambr> = None;
-    for session in sessions {
-        let so_far = sum.unwrap_or(Ambr { uplink: 0, downlink: 0 });
-        sum = Some(Ambr {
-            uplink: so_far.uplink.saturating_add(session.uplink),
-            downlink: so_far.downlink.saturating_add(session.downlink),
-        });
-    }
-    let sum = sum.unwrap_or(subscribed);
-    Ambr { uplink: sum.uplink.min(subscribed.uplink), downlink: sum.downlink.min(subscribed.downlink) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,15 +189,6 @@ mod tests {
         assert_eq!(grant(&profile, &known, Some(&"nowhere".parse().unwrap())), Err(Refusal::UnknownApn));
         assert_eq!(grant(&profile, &known, Some(&"ims".parse().unwrap())), Err(Refusal::NotSubscribed));
         assert_eq!(grant(&profile, &configured(&["ims"]), None), Err(Refusal::UnknownApn));
-    }
-
-    #[test]
-    fn the_aggregate_is_the_sum_up_to_the_subscription() {
-        let subscribed = Ambr { uplink: 50, downlink: u64::MAX };
-        let session = Ambr { uplink: 30, downlink: u64::MAX };
-        assert_eq!(ue_ambr(subscribed, [session].into_iter()), Ambr { uplink: 30, downlink: u64::MAX });
-        assert_eq!(ue_ambr(subscribed, [session; 2].into_iter()), Ambr { uplink: 50, downlink: u64::MAX });
-        assert_eq!(ue_ambr(subscribed, std::iter::empty()), subscribed);
     }
 
     fn policy() -> LocalPolicy {

@@ -257,8 +257,8 @@ impl Sessions {
         let ebi = session.ebi;
         self.by_address.insert(session.address, ue);
         self.by_teid.insert(session.local.1, ue);
-        held.list.push(session);
-        let ambr = held.ambr(policy);
+        held.add(session, out);
+        let ambr = held.ambr();
         if connecting.attach {
             out.reply(SessionReply::AttachReady { ue, esm, bearer, ambr });
         } else {

@@ -5,7 +5,7 @@
 //! its way until the End Marker has passed.
 
 use crate::{SessionOut, Sessions, bearer_setup, dedicated};
-use agw_types::{DataplaneChange, ForwardingTunnels, Peer, Policy, SessionReply, TimerName, UeId};
+use agw_types::{DataplaneChange, ForwardingTunnels, Peer, SessionReply, TimerName, UeId};
 use basalt_ids::{Ebi, Teid};
 use basalt_sansio::{Duration, Time};
 use core::net::IpAddr;
@@ -15,7 +15,7 @@ const AFTER_ARRIVAL: Duration = Duration::from_secs(2);
 
 impl Sessions {
     /// What a handover to another base station contains: the bearers that stand.
-    pub(crate) fn hand_over(&self, policy: &dyn Policy, ue: UeId, out: &mut SessionOut) {
+    pub(crate) fn hand_over(&self, ue: UeId, out: &mut SessionOut) {
         let Some(held) = self.ues.get(&ue) else {
             let ambr = agw_types::Ambr { uplink: 0, downlink: 0 };
             out.reply(SessionReply::HandOver { ue, bearers: Vec::new(), ambr });
@@ -25,7 +25,7 @@ impl Sessions {
         let dedicated = held.list.iter().flat_map(|session| &session.bearers);
         let dedicated = dedicated.filter(|bearer| bearer.confirmed && bearer.remote.is_some());
         let bearers = standing.map(bearer_setup).chain(dedicated.map(dedicated::bearer_setup)).collect();
-        out.reply(SessionReply::HandOver { ue, bearers, ambr: held.ambr(policy) });
+        out.reply(SessionReply::HandOver { ue, bearers, ambr: held.ambr() });
     }
 
     /// Makes a tunnel of the gateway for each one of the target's. Where no endpoint is free, what the source has is lost, and the

@@ -170,10 +170,6 @@ impl UeSessions {
         }
     }
 
-    fn ambr(&self, policy: &dyn Policy) -> Ambr {
-        policy.ue_ambr(self.subscribed, &mut self.list.iter().map(|session| session.ambr))
-    }
-
     fn session(&self, ebi: Ebi) -> Option<&Session> {
         self.list.iter().find(|session| session.ebi == ebi)
     }
@@ -215,8 +211,8 @@ impl Sessions {
             SessionRequest::Modified { ue, modified, failed } => self.modified(now, ue, &modified, &failed, out),
             SessionRequest::Dropped { ue, bearers } => self.dropped(now, ue, &bearers, out),
             SessionRequest::Idle { ue } => self.idle(now, ue, out),
-            SessionRequest::Resume { ue } => self.resume(policy, ue, out),
-            SessionRequest::HandOver { ue } => self.hand_over(policy, ue, out),
+            SessionRequest::Resume { ue } => self.resume(ue, out),
+            SessionRequest::HandOver { ue } => self.hand_over(ue, out),
             SessionRequest::Forward { ue, tunnels } => self.forward(now, ue, &tunnels, out),
             SessionRequest::HandoverOver { ue, arrived } => self.handover_over(now, ue, arrived, out),
             SessionRequest::Synchronise { ue, active } => self.synchronise(now, ue, active, out),

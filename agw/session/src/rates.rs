@@ -11,11 +11,11 @@
 //!
 //! Another class (QCI, ARP) of the default bearer goes with E-RAB MODIFY REQUEST.
 //!
-//! The base station is told the UE-AMBR at once where it has a context, or with the next one.
+//! The base station is told the UE-AMBR at once where it has a context, or with the next one. The gateway polices it, too: as the limit of
+//! the only session, or as one that several sessions share.
 
-use crate::tunnel::set_tunnel;
-use crate::{SessionOut, Sessions, encode};
-use agw_types::{Ambr, Policy, Profile, Session, SessionReply, UeId};
+use crate::{SessionOut, Sessions, UeSessions, encode};
+use agw_types::{Ambr, Profile, Session, SessionReply, UeId};
 use basalt_ids::Pti;
 use basalt_nas::esm::{EsmMessage, ModifyEpsBearerContextRequest};
 use basalt_nas::ie::{ApnAmbr, EpsQos};
@@ -24,15 +24,15 @@ use basalt_sansio::Time;
 impl Sessions {
     /// The aggregate rate of a UE, for the radio; `None` for one without sessions.
     #[must_use]
-    pub fn aggregate(&self, policy: &dyn Policy, ue: UeId) -> Option<Ambr> {
-        self.ues.get(&ue).filter(|held| !held.list.is_empty()).map(|held| held.ambr(policy))
+    pub fn aggregate(&self, ue: UeId) -> Option<Ambr> {
+        self.ues.get(&ue).filter(|held| !held.list.is_empty()).map(UeSessions::ambr)
     }
 
     /// Gives live sessions the rates of a profile.
     pub fn requalify(&mut self, now: Time, ue: UeId, profile: &Profile, out: &mut SessionOut) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
-        let imsi = held.imsi;
-        let mut changed = held.subscribed != profile.ambr;
+        let limits = held.limits();
+        let (mut changed, mut paced) = (held.subscribed != profile.ambr, Vec::new());
         held.subscribed = profile.ambr;
         for session in &mut held.list {
             let Some(apn) = profile.apns.iter().find(|apn| apn.apn == session.apn) else { continue };
@@ -46,11 +46,15 @@ impl Sessions {
             if apn.ambr != session.ambr || requalified {
                 session.ambr = apn.ambr;
                 changed = true;
-                set_tunnel(imsi, session, out);
+                paced.push(session.ebi);
                 if !held.untold.contains(&session.ebi) {
                     held.untold.push(session.ebi);
                 }
             }
+        }
+        let shared = held.limits() != limits;
+        for session in held.list.iter().filter(|session| shared || paced.contains(&session.ebi)) {
+            held.set_tunnel(session, out);
         }
         if changed {
             self.serve_all(ue, out);
@@ -59,6 +63,52 @@ impl Sessions {
             self.pump_others(now, out);
         }
     }
+}
+
+impl UeSessions {
+    /// The UE-AMBR in use: the sum over its access points, at most what is subscribed (TS 23.401 §4.7.3). Two sessions on one access
+    /// point share its APN-AMBR. Without sessions, what is subscribed.
+    pub(crate) fn ambr(&self) -> Ambr {
+        let mut sum: Option<Ambr> = None;
+        for (index, session) in self.list.iter().enumerate() {
+            if self.list.iter().take(index).any(|other| other.apn == session.apn) {
+                continue;
+            }
+            let so_far = sum.unwrap_or(Ambr { uplink: 0, downlink: 0 });
+            sum = Some(Ambr {
+                uplink: so_far.uplink.saturating_add(session.ambr.uplink),
+                downlink: so_far.downlink.saturating_add(session.ambr.downlink),
+            });
+        }
+        lesser(sum.unwrap_or(self.subscribed), self.subscribed)
+    }
+
+    /// What the limits of all sessions depend on, besides each one's own: the UE-AMBR, and whether they share it.
+    pub(crate) fn limits(&self) -> (Ambr, bool) {
+        (self.ambr(), self.list.len() > 1)
+    }
+
+    /// What a session may carry by itself, and what all of them may together where there are several. The only one needs no second meter:
+    /// it keeps within both limits by itself.
+    pub(crate) fn limits_of(&self, session: &Session) -> (Ambr, Option<Ambr>) {
+        match self.limits() {
+            (ue, true) => (session.ambr, Some(ue)),
+            (ue, false) => (lesser(session.ambr, ue), None),
+        }
+    }
+
+    /// Adds a session. The data plane hears what that changes for the others; of the new one it hears when its base station has answered.
+    pub(crate) fn add(&mut self, session: Session, out: &mut SessionOut) {
+        let (limits, new) = (self.limits(), session.ebi);
+        self.list.push(session);
+        if self.limits() != limits {
+            self.list.iter().filter(|session| session.ebi != new).for_each(|session| self.set_tunnel(session, out));
+        }
+    }
+}
+
+fn lesser(one: Ambr, other: Ambr) -> Ambr {
+    Ambr { uplink: one.uplink.min(other.uplink), downlink: one.downlink.min(other.downlink) }
 }
 
 /// MODIFY EPS BEARER CONTEXT REQUEST with the session's rates, and its class when that changed (TS 24.301 §6.4.3.2).

@@ -1,5 +1,6 @@
 //! Sessions through their whole life, as mobility drives them.
 
+mod rates;
 mod withdrawal;
 
 use super::*;
@@ -23,17 +24,13 @@ use core::net::{IpAddr, Ipv4Addr};
 
 const ENB: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
 
-/// Any APN that the profile names may be used; the rate is the subscribed one.
+/// Any APN that the profile names may be used.
 struct Anything;
 
 impl Policy for Anything {
     fn grant(&self, profile: &Profile, requested: Option<&Apn>) -> Result<ApnProfile, u8> {
         let wanted = |apn: &&ApnProfile| requested.is_none_or(|name| *name == apn.apn);
         profile.apns.iter().find(wanted).cloned().ok_or(27)
-    }
-
-    fn ue_ambr(&self, subscribed: Ambr, _: &mut dyn Iterator<Item = Ambr>) -> Ambr {
-        subscribed
     }
 
     fn rules(&self, _: Imsi, _: &Apn) -> Vec<agw_types::PolicyRule> {

@@ -1,14 +1,19 @@
 //! The radio's side of a session: endpoints come with a connection and go with it.
 
-use crate::{SessionOut, Sessions, bearer_setup, dedicated};
+use crate::{SessionOut, Sessions, UeSessions, bearer_setup, dedicated};
 use agw_types::{
-    BearerEndpoint, BearerFailure, DataplaneChange, Outcome, Peer, Policy, Procedure, Session, SessionReply,
-    SessionService, TimerName, Tunnel, TunnelState, UeId,
+    BearerEndpoint, BearerFailure, DataplaneChange, Outcome, Peer, Procedure, Session, SessionReply, SessionService,
+    TimerName, Tunnel, TunnelState, UeId,
 };
-use basalt_ids::{Ebi, Imsi};
+use basalt_ids::Ebi;
 use basalt_sansio::Time;
 
 impl Sessions {
+    /// What the data plane shall hold of all sessions.
+    pub fn tunnels(&self) -> impl Iterator<Item = Tunnel> {
+        self.ues.values().flat_map(|held| held.list.iter().map(|session| held.tunnel(session)))
+    }
+
     /// The base station told its endpoints, after a setup or a path switch. What waits for a UE that was idle leaves as soon as its session
     /// has a tunnel: the tunnels of its other bearers come first.
     pub(crate) fn connected(
@@ -45,18 +50,19 @@ impl Sessions {
     fn sessions_connected(&mut self, ue: UeId, bearers: &[BearerEndpoint], out: &mut SessionOut) -> Vec<Ebi> {
         let mut returning = Vec::new();
         let Some(held) = self.ues.get_mut(&ue) else { return returning };
-        let imsi = held.imsi;
         for bearer in bearers {
-            let Some(session) = held.session_mut(bearer.ebi) else { continue };
+            let Some(session) = held.session(bearer.ebi) else { continue };
             let returns = session.remote.is_none() && !session.bearers.is_empty();
             if returns {
                 // Bearers have no tunnel without their session, which may be new to the data plane.
-                set_tunnel(imsi, session, out);
+                held.set_tunnel(session, out);
                 returning.push(bearer.ebi);
             }
-            session.remote = Some((bearer.address, bearer.teid));
-            if !returns {
-                set_tunnel(imsi, session, out);
+            if let Some(session) = held.session_mut(bearer.ebi) {
+                session.remote = Some((bearer.address, bearer.teid));
+            }
+            if !returns && let Some(session) = held.session(bearer.ebi) {
+                held.set_tunnel(session, out);
             }
         }
         returning
@@ -67,7 +73,7 @@ impl Sessions {
         if let Some(held) = self.ues.get(&ue)
             && let Some(session) = held.session(ebi)
         {
-            set_tunnel(held.imsi, session, out);
+            held.set_tunnel(session, out);
         }
     }
 
@@ -78,18 +84,17 @@ impl Sessions {
         self.interrupt(now, ue, out);
         self.stop_forwarding(now, ue, out);
         let Some(held) = self.ues.get_mut(&ue) else { return };
-        let imsi = held.imsi;
         for session in &mut held.list {
             session.remote = None;
             session.bearers.iter_mut().for_each(|bearer| bearer.remote = None);
-            set_tunnel(imsi, session, out);
         }
+        held.set_tunnels(out);
         self.serve_all(ue, out);
         out.reply(SessionReply::Changed { ue });
     }
 
     /// What a context setup for a returning UE contains.
-    pub(crate) fn resume(&self, policy: &dyn Policy, ue: UeId, out: &mut SessionOut) {
+    pub(crate) fn resume(&self, ue: UeId, out: &mut SessionOut) {
         let Some(held) = self.ues.get(&ue) else {
             let ambr = agw_types::Ambr { uplink: 0, downlink: 0 };
             out.reply(SessionReply::Resume { ue, bearers: Vec::new(), kept: Vec::new(), ambr });
@@ -99,7 +104,7 @@ impl Sessions {
         let dedicated = all().filter(|bearer| bearer.confirmed);
         let bearers = held.list.iter().map(bearer_setup).chain(dedicated.map(dedicated::bearer_setup)).collect();
         let kept = held.list.iter().map(|session| session.ebi).chain(all().map(|bearer| bearer.ebi)).collect();
-        out.reply(SessionReply::Resume { ue, bearers, kept, ambr: held.ambr(policy) });
+        out.reply(SessionReply::Resume { ue, bearers, kept, ambr: held.ambr() });
     }
 
     /// Bearers that the UE no longer has end here too, without signalling (TS 24.301 §5.5.3.2.4, §5.6.1.4).
@@ -134,7 +139,7 @@ impl Sessions {
         out: &mut SessionOut,
     ) {
         let Some(held) = self.ues.get_mut(&ue) else { return };
-        let imsi = held.imsi;
+        let (imsi, limits) = (held.imsi, held.limits());
         let (gone, kept): (Vec<_>, Vec<_>) = held.list.drain(..).partition(which);
         held.list = kept;
         let none_left = held.list.is_empty();
@@ -158,6 +163,9 @@ impl Sessions {
         for session in &gone {
             self.forget(now, ue, imsi, session, reason, out);
         }
+        if let Some(held) = self.ues.get(&ue).filter(|held| held.limits() != limits) {
+            held.set_tunnels(out);
+        }
         out.reply(SessionReply::Changed { ue });
         if none_left {
             out.reply(SessionReply::LastSessionGone { ue });
@@ -165,13 +173,33 @@ impl Sessions {
     }
 }
 
-/// Tells the data plane how a tunnel stands.
-pub(crate) fn set_tunnel(imsi: Imsi, session: &Session, out: &mut SessionOut) {
-    let state = match session.remote {
-        Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
-        None => TunnelState::Idle,
-    };
-    let (teid, address, ebi, ambr) = (session.local.1, session.address, session.ebi, session.ambr);
-    let framed_routes = session.framed_routes.clone();
-    out.dataplane(DataplaneChange::Set(Tunnel { teid, address, framed_routes, ebi, imsi, state, ambr }));
+impl UeSessions {
+    /// How a session's tunnel stands.
+    pub(crate) fn tunnel(&self, session: &Session) -> Tunnel {
+        let state = match session.remote {
+            Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
+            None => TunnelState::Idle,
+        };
+        let (ambr, ue_ambr) = self.limits_of(session);
+        Tunnel {
+            teid: session.local.1,
+            address: session.address,
+            framed_routes: session.framed_routes.clone(),
+            ebi: session.ebi,
+            imsi: self.imsi,
+            state,
+            ambr,
+            ue_ambr,
+        }
+    }
+
+    /// Tells the data plane how a tunnel stands.
+    pub(crate) fn set_tunnel(&self, session: &Session, out: &mut SessionOut) {
+        out.dataplane(DataplaneChange::Set(self.tunnel(session)));
+    }
+
+    /// Tells it of all of them.
+    pub(crate) fn set_tunnels(&self, out: &mut SessionOut) {
+        self.list.iter().for_each(|session| self.set_tunnel(session, out));
+    }
 }

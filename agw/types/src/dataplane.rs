@@ -63,9 +63,12 @@ pub struct Tunnel {
     pub imsi: Imsi,
     /// Where to.
     pub state: TunnelState,
-    /// What the session may carry in each direction, over all its bearers without guaranteed rate: the APN-AMBR, which is the
-    /// gateway's to enforce (TS 23.401 §4.7.3). The UE-AMBR is the base station's.
+    /// What the session may carry in each direction, over all its bearers without guaranteed rate: the APN-AMBR (TS 23.401 §4.7.3), and
+    /// no more than the UE-AMBR where it is the only one of its UE.
     pub ambr: Ambr,
+    /// What the UE may carry over all its sessions, where there are several: the UE-AMBR. Base stations are told it too, and keep it where
+    /// the air is; here it holds whatever base station the UE is at.
+    pub ue_ambr: Option<Ambr>,
 }
 
 /// See [`Tunnel::state`].

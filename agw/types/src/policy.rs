@@ -11,9 +11,6 @@ pub trait Policy {
     /// The ESM cause value to refuse with (TS 24.301 §9.9.4.4).
     fn grant(&self, profile: &Profile, requested: Option<&Apn>) -> Result<ApnProfile, u8>;
 
-    /// The UE's aggregate rate for the radio, from what is subscribed and the rates of its sessions (TS 23.401 §4.7.3).
-    fn ue_ambr(&self, subscribed: Ambr, sessions: &mut dyn Iterator<Item = Ambr>) -> Ambr;
-
     /// The rules that a subscriber's session has from the beginning, in order, each name once.
     fn rules(&self, imsi: Imsi, apn: &Apn) -> Vec<PolicyRule>;
 

@@ -212,6 +212,7 @@ mod tests {
             imsi,
             state,
             ambr,
+            ue_ambr: None,
         }
     }
 

@@ -81,7 +81,7 @@ pub fn request(
 }
 
 /// The access points that it names; without any, those of the network that this gateway serves. None is faster than the subscriber: its
-/// own limit (UE-AMBR) is kept by base stations, and as that of each access point (APN-AMBR) by the gateway (TS 23.401 §4.7.3).
+/// own limit (UE-AMBR) holds over all of them (TS 23.401 §4.7.3), and a phone need not be told more of one (APN-AMBR).
 fn apns(
     named: &[Value],
     around: &Surroundings,

@@ -137,6 +137,7 @@ pub(crate) fn tunnel(teid: Teid, address: Ipv4Addr, number: u32) -> Tunnel {
         imsi,
         state: TunnelState::Connected(peer),
         ambr: Ambr { uplink: 1_000_000_000, downlink: 1_000_000_000 },
+        ue_ambr: None,
     }
 }
 

@@ -28,7 +28,16 @@ fn memory() -> (Dataplane, mpsc::Receiver<Traffic>) {
 
 fn tunnel(teid: u32, ue: Ipv4Addr, state: TunnelState) -> Tunnel {
     let (imsi, ambr) = ("001010000000001".parse().unwrap(), Ambr { uplink: u64::MAX, downlink: u64::MAX });
-    Tunnel { teid: Teid(teid), address: ue.into(), framed_routes: Vec::new(), ebi: Ebi::FIRST, imsi, state, ambr }
+    Tunnel {
+        teid: Teid(teid),
+        address: ue.into(),
+        framed_routes: Vec::new(),
+        ebi: Ebi::FIRST,
+        imsi,
+        state,
+        ambr,
+        ue_ambr: None,
+    }
 }
 
 fn connected(teid: u32) -> TunnelState {
@@ -210,6 +219,31 @@ fn limits_belong_to_a_session_and_its_ue() {
     let slot = tables.settings.get(0).unwrap().slot(other.into()).unwrap();
     let down = tables.downlink.get(slot as usize).unwrap();
     assert_eq!((down.flags.get(), down.meter.rate.get()), (0, 0));
+}
+
+#[test]
+fn a_session_that_comes_or_goes_opens_no_burst_for_the_others() {
+    let (plane, _traffic) = memory();
+    let imsi: Imsi = "001010000000001".parse().unwrap();
+    let (one, two, other) = (Teid(0x10_0003), Teid(0x10_0004), Ipv4Addr::new(10, 45, 0, 9));
+    let limits = Limits { uplink: Some(Rate::new(1_000_000)), downlink: Some(Rate::new(64_000)) };
+    set(&plane, tunnel(one.0, UE, connected(7))).unwrap();
+    plane.limit(one, UE, &limits, None).unwrap();
+    let tables = &plane.shared.tables;
+    let (own, shared) = (&tables.uplink.get(3).unwrap().meter, &tables.ue_meters.get(1).unwrap().uplink);
+    let owed = (crate::tables::tick() + 200_000_000) * Meter::UNITS;
+    own.due.set(owed);
+    // Alone it has used most of its burst: together with another one it has, too.
+    set(&plane, tunnel(two.0, other, connected(8))).unwrap();
+    plane.limit(one, UE, &limits, Some((imsi, limits))).unwrap();
+    plane.limit(two, other, &limits, Some((imsi, limits))).unwrap();
+    assert_eq!((own.due.get(), shared.due.get()), (owed, owed));
+    assert_eq!(tables.uplink.get(4).unwrap().meter.due.get(), 0, "the new one has a burst of its own");
+    // What the other one used of the shared limit is owed when that is gone.
+    shared.due.set(owed + 16_000_000);
+    plane.apply(&DataplaneChange::Remove { teid: two, address: other.into() }).unwrap();
+    plane.limit(one, UE, &limits, None).unwrap();
+    assert_eq!((own.due.get(), shared.due.get(), shared.rate.get()), (owed + 16_000_000, 0, 0));
 }
 
 #[test]

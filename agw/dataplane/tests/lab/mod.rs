@@ -308,7 +308,16 @@ pub fn connected() -> TunnelState {
 
 pub fn tunnel(state: TunnelState) -> Tunnel {
     let (imsi, ambr) = ("001010000000001".parse().unwrap(), agw_types::Ambr { uplink: u64::MAX, downlink: u64::MAX });
-    Tunnel { teid: TEID, address: UE.into(), framed_routes: Vec::new(), ebi: Ebi::FIRST, imsi, state, ambr }
+    Tunnel {
+        teid: TEID,
+        address: UE.into(),
+        framed_routes: Vec::new(),
+        ebi: Ebi::FIRST,
+        imsi,
+        state,
+        ambr,
+        ue_ambr: None,
+    }
 }
 
 /// IPv4 with UDP, checksums right.
