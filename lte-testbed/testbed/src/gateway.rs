@@ -292,6 +292,18 @@ impl Gateway {
         serde_json::from_slice(&output.stdout).with_context(said)
     }
 
+    /// Makes an object of the gateway so, through a file as an operator would.
+    ///
+    /// # Errors
+    /// The gateway refuses it.
+    pub fn apply(&self, kind: &str, name: &str, body: &serde_json::Value) -> Result<()> {
+        let path = self.directory.join("object.json");
+        write_private(&path, &serde_json::json!({"kind": kind, "name": name, "body": body}).to_string())?;
+        let applied = self.basalt(&["apply", "-f", &path.to_string_lossy()]);
+        fs::remove_file(&path)?;
+        applied.map(drop)
+    }
+
     /// Puts subscribers into the gateway's list, through a file as an operator would. They may use `apns`, the first by
     /// default; none leaves that to the gateway.
     ///

@@ -37,10 +37,13 @@ pub(crate) fn apply(filters: &mut Vec<PacketFilter>, flow: &TrafficFlow, new: bo
     Ok(())
 }
 
-/// The bearer for a packet from the phone: that of the first filter in the order of precedence that fits, else the default one.
+/// The bearer for a packet from the phone: that of the first filter in the order of precedence that fits, else the default one. It is of the
+/// connection that its IPv4 source address was given for; of `first` where that says nothing.
 #[must_use]
-pub fn bearer_for(sessions: &[Session], default: Ebi, packet: &[u8]) -> Ebi {
-    let Some(flow) = Flow::read(packet) else { return default };
+pub fn bearer_for(sessions: &[Session], first: Ebi, packet: &[u8]) -> Ebi {
+    let Some(flow) = Flow::read(packet) else { return first };
+    let given = |session: &&Session| session.address.is_some_and(|address| flow.local == IpAddr::V4(address));
+    let default = sessions.iter().find(given).map_or(first, |session| session.ebi);
     let dedicated = sessions.iter().filter(|session| session.linked == Some(default));
     let fitting = dedicated.flat_map(|session| {
         let fitting = session.filters.iter().filter(|filter| flow.fits(filter));
@@ -155,6 +158,18 @@ mod tests {
         downlink.direction = FilterDirection::Downlink;
         assert_eq!(bearer(vec![downlink]), 5);
         assert_eq!(bearer_for(&[], default, &[]).value(), 5);
+    }
+
+    #[test]
+    fn packets_go_by_the_connection_of_their_source() {
+        let (first, second) = (Ebi::new(5).unwrap(), Ebi::new(7).unwrap());
+        let with =
+            |ebi: u8, address: [u8; 4]| Session { address: Some(address.into()), ..session(ebi, None, Vec::new()) };
+        let udp = || vec![filter(0, 1, vec![FilterComponent::Protocol(17)])];
+        let others = [with(5, [10, 0, 0, 9]), session(6, Some(5), udp()), with(7, [10, 0, 0, 1])];
+        assert_eq!(bearer_for(&others, first, &PACKET), second, "another connection's filters are not looked at");
+        let own = [with(5, [10, 0, 0, 1]), session(6, Some(5), udp()), with(7, [10, 0, 0, 9])];
+        assert_eq!(bearer_for(&own, first, &PACKET).value(), 6);
     }
 
     #[test]

@@ -278,11 +278,11 @@ impl Site {
         sessions.iter().find(|session| session.linked.is_none()).map(|session| session.ebi)
     }
 
-    /// The bearer of a phone's packet: by its filters, else the default bearer of its first connection.
+    /// The bearer of a phone's packet: by the filters of the connection that its source is an address of, else that one's default bearer.
     #[must_use]
     pub fn bearer_for(&self, phone: usize, packet: &[u8]) -> Option<Ebi> {
-        let default = self.first_bearer(phone)?;
-        Some(testbed_ue::bearer_for(self.phones.get(phone)?.ue.sessions(), default, packet))
+        let first = self.first_bearer(phone)?;
+        Some(testbed_ue::bearer_for(self.phones.get(phone)?.ue.sessions(), first, packet))
     }
 
     /// Where a phone's packet leaves: the base station's address, and the tunnel.

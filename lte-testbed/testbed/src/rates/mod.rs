@@ -1,13 +1,14 @@
 //! Rates of a subscriber, measured by the receiver.
 //!
 //! A phone gets a rate in both directions; the internet sends it more, and its base station sends the internet more, in packets of all
-//! sizes, in one flow and in many, over both IP versions. What the receiving kernel's IP layer counts, between two arrivals, is the rate
+//! sizes, in one flow and in many, over both IP versions, over one connection and several. Its packets take the bearers that its own filters
+//! say. What the receiving kernel's IP layer counts, between two arrivals, is the rate
 //! that was kept; no counter of the gateway is asked.
 
 mod offer;
 mod receiver;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -34,7 +35,7 @@ pub const TOLERANCE: f64 = 0.05;
 const REPEATS: u32 = 4;
 /// Where nobody of the lab listens.
 const PORT: u16 = 4_109;
-/// Where the first of several flows to or from a phone comes from.
+/// Where the first of several flows to or from a phone comes from: a port of the server, or of the phone.
 pub const FIRST_PORT: u16 = 20_000;
 
 /// One measurement to be made.
@@ -126,10 +127,10 @@ pub fn everything(rate: u64) -> Vec<Vec<Cell>> {
     apart(groups)
 }
 
-/// One measurement to a phone of many flows, each from a port of its own ([`FIRST_PORT`] and up).
+/// One measurement to a phone, or from it, of many flows, each from a port of its own ([`FIRST_PORT`] and up).
 #[must_use]
-pub fn shared(rate: u64) -> Vec<Cell> {
-    vec![Cell { rate, uplink: false, ipv6: false, sizes: SIZES[1], flows: FLOWS[1] }]
+pub fn shared(rate: u64, uplink: bool) -> Cell {
+    Cell { rate, uplink, ipv6: false, sizes: SIZES[1], flows: FLOWS[1] }
 }
 
 /// Fast ones one after the other.
@@ -142,14 +143,22 @@ fn apart(groups: Vec<Vec<Cell>>) -> Vec<Vec<Cell>> {
 }
 
 /// A phone that is connected, and the way to it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// Its number in the radio.
     pub phone: usize,
-    /// Its addresses.
-    pub ipv4: Ipv4Addr,
-    /// See there.
+    /// Its IPv4 addresses, one for each connection; flows take them in turn.
+    pub ipv4: Vec<Ipv4Addr>,
+    /// Its IPv6 address.
     pub ipv6: Ipv6Addr,
+}
+
+impl Target {
+    /// Where flow number `flow` begins, or ends.
+    fn address(&self, ipv6: bool, flow: usize) -> IpAddr {
+        let turn = flow.checked_rem(self.ipv4.len()).and_then(|turn| self.ipv4.get(turn));
+        turn.filter(|_| !ipv6).map_or(self.ipv6.into(), |ipv4| (*ipv4).into())
+    }
 }
 
 /// Measures groups of cells, those of a group at the same time, and tells of each as it is done.
@@ -159,7 +168,7 @@ pub struct Target {
 pub fn measure(
     lab: &Lab,
     radio: &Radio,
-    target: Target,
+    target: &Target,
     groups: &[Vec<Cell>],
     mut tell: impl FnMut(&Row),
 ) -> Result<Vec<Row>> {
@@ -227,27 +236,35 @@ struct Ready {
 }
 
 /// Where packets are sent from and to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Way {
-    /// From the server to this address.
-    Down(IpAddr),
-    /// From this address of a phone, by its base station at that one, into this tunnel of the gateway.
-    Up(IpAddr, Ipv4Addr, Ipv4Addr, Teid),
+    /// From the server to these addresses, one for each flow.
+    Down(Vec<IpAddr>),
+    /// From a phone by its base station at this address to the gateway at that one: where each flow begins, and its tunnel.
+    Up(Ipv4Addr, Ipv4Addr, Vec<(SocketAddr, Teid)>),
 }
 
 impl Ready {
-    fn new(lab: &Lab, radio: &Radio, target: Target, cell: Cell) -> Result<Self> {
-        let address: IpAddr = if cell.ipv6 { target.ipv6.into() } else { target.ipv4.into() };
+    fn new(lab: &Lab, radio: &Radio, target: &Target, cell: Cell) -> Result<Self> {
+        let addresses = (0..cell.flows).map(|flow| target.address(cell.ipv6, flow));
         let way = if cell.uplink {
-            let phone = target.phone;
-            let tunnel = radio.call(move |io| {
-                let (now, ebi) = (io.now(), io.site.first_bearer(phone)?);
-                io.site.uplink(now, phone, ebi)
+            let starts: Vec<SocketAddr> =
+                (FIRST_PORT..).zip(addresses).map(|(port, address)| (address, port).into()).collect();
+            let (phone, packets) = (target.phone, starts.clone());
+            let tunnels = radio.call(move |io| {
+                let now = io.now();
+                let mut tunnel = |start: &SocketAddr| {
+                    let ebi = io.site.bearer_for(phone, &offer::inner(*start, &[]))?;
+                    io.site.uplink(now, phone, ebi)
+                };
+                packets.iter().map(&mut tunnel).collect::<Option<Vec<_>>>()
             })?;
-            let (station, bearer) = tunnel.context("the phone has no tunnel")?;
-            Way::Up(address, station, bearer.gateway, bearer.uplink)
+            let tunnels = tunnels.context("the phone has no tunnel")?;
+            let (station, first) = tunnels.first().context("no flows")?;
+            let (station, gateway) = (*station, first.gateway);
+            Way::Up(station, gateway, starts.into_iter().zip(tunnels.iter().map(|(_, bearer)| bearer.uplink)).collect())
         } else {
-            Way::Down(address)
+            Way::Down(addresses.collect())
         };
         Ok(Self { cell, lab: lab.clone(), way })
     }
@@ -281,7 +298,7 @@ impl Ready {
 
     fn once(&self, window: Duration) -> Result<Once> {
         let offer = Offer::above(self.cell.rate, window);
-        let packets = Packets::new(self.way, self.cell)?;
+        let packets = Packets::new(&self.way, self.cell)?;
         let (from, to, side) = match self.way {
             Way::Down(_) => (&self.lab.internet, &self.lab.ran, Side::BaseStation),
             Way::Up(..) => (&self.lab.ran, &self.lab.internet, Side::Internet { ipv6: self.cell.ipv6 }),

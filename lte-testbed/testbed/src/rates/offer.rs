@@ -69,44 +69,43 @@ pub(super) struct Sent {
 
 /// Packets to send in turn, and where to.
 pub(super) struct Packets {
-    local: SocketAddr,
-    remote: SocketAddr,
-    /// One socket for each flow, each with the next port, or one for all whose packets differ inside.
-    sockets: u16,
+    /// Both ends of one socket for each flow, or of one for all whose packets differ inside.
+    sockets: Vec<(SocketAddr, SocketAddr)>,
     /// What is sent, and how many octets of it count.
     packets: Vec<(Vec<u8>, usize)>,
 }
 
 impl Packets {
-    pub(super) fn new(way: Way, cell: Cell) -> Result<Self> {
+    pub(super) fn new(way: &Way, cell: Cell) -> Result<Self> {
         let headers = if cell.ipv6 { 48 } else { 28 };
         let payloads = || cell.sizes.iter().map(move |size| (vec![0x5a; size.saturating_sub(headers)], *size));
         Ok(match way {
-            Way::Down(phone) => {
+            Way::Down(phones) => {
                 let server: IpAddr = if cell.ipv6 { lab::SERVER6.into() } else { lab::SERVER.into() };
-                let packets = payloads().collect();
-                Self {
-                    local: (server, FIRST_PORT).into(),
-                    remote: (phone, PORT).into(),
-                    sockets: u16::try_from(cell.flows)?,
-                    packets,
-                }
+                let ends = |(port, phone): (u16, &IpAddr)| ((server, port).into(), (*phone, PORT).into());
+                Self { sockets: (FIRST_PORT..).zip(phones).map(ends).collect(), packets: payloads().collect() }
             }
-            Way::Up(phone, station, gateway, tunnel) => {
+            Way::Up(station, gateway, flows) => {
                 let mut packets = Vec::new();
-                for (number, (payload, size)) in (0..cell.flows).flat_map(|flow| payloads().map(move |it| (flow, it))) {
-                    let port = FIRST_PORT + u16::try_from(number)?;
-                    let inner = match phone {
-                        IpAddr::V4(phone) => packet::udp((phone, port), (lab::SERVER, PORT), &payload),
-                        IpAddr::V6(phone) => packet::udp6((phone, port), (lab::SERVER6, PORT), &payload),
-                    };
-                    let mut datagram = testbed_ran::gtpu::packet_header(tunnel, inner.len()).to_vec();
+                for ((start, tunnel), (payload, size)) in
+                    flows.iter().flat_map(|flow| payloads().map(move |it| (flow, it)))
+                {
+                    let inner = inner(*start, &payload);
+                    let mut datagram = testbed_ran::gtpu::packet_header(*tunnel, inner.len()).to_vec();
                     datagram.extend(inner);
                     packets.push((datagram, size));
                 }
-                Self { local: (station, 0).into(), remote: (gateway, GTPU).into(), sockets: 1, packets }
+                Self { sockets: vec![((*station, 0).into(), (*gateway, GTPU).into())], packets }
             }
         })
+    }
+}
+
+/// A phone's packet to where nobody of the lab listens.
+pub(super) fn inner(start: SocketAddr, payload: &[u8]) -> Vec<u8> {
+    match start.ip() {
+        IpAddr::V4(phone) => packet::udp((phone, start.port()), (lab::SERVER, PORT), payload),
+        IpAddr::V6(phone) => packet::udp6((phone, start.port()), (lab::SERVER6, PORT), payload),
     }
 }
 
@@ -131,16 +130,12 @@ impl Sender {
 }
 
 fn send(packets: &Packets, offer: Offer, stop: &AtomicBool) -> Result<Sent> {
-    let open = |number: u16| {
-        let mut local = packets.local;
-        if local.port() != 0 {
-            local.set_port(local.port() + number);
-        }
+    let open = |(local, remote): &(SocketAddr, SocketAddr)| {
         let socket = UdpSocket::bind(local)?;
-        socket.connect(packets.remote)?;
+        socket.connect(remote)?;
         Ok(socket)
     };
-    let sockets = (0..packets.sockets).map(open).collect::<std::io::Result<Vec<_>>>()?;
+    let sockets = packets.sockets.iter().map(open).collect::<std::io::Result<Vec<_>>>()?;
     let mut sent = Sent::default();
     // Octets that are due, and that the rate is ahead of what was sent.
     let (mut due, mut behind) = (offer.first, 0.0f64);
@@ -194,15 +189,24 @@ mod tests {
     #[test]
     fn uplink_packets_differ_by_their_flow() {
         let cell = Cell { rate: 1, uplink: true, ipv6: true, sizes: &[100, 1_400], flows: 3 };
-        let way = Way::Up(
-            [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into(),
-            [10, 0, 0, 1].into(),
-            [10, 0, 0, 2].into(),
-            basalt_ids::Teid(7),
-        );
-        let packets = Packets::new(way, cell).unwrap();
+        let phone: IpAddr = [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into();
+        let flow =
+            |number: u16| (SocketAddr::from((phone, FIRST_PORT + number)), basalt_ids::Teid(7 + u32::from(number)));
+        let way = Way::Up([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), (0..3).map(flow).collect());
+        let packets = Packets::new(&way, cell).unwrap();
         assert_eq!(packets.packets.len(), 6);
         assert!(packets.packets.iter().all(|(datagram, size)| datagram.len() == size + 8 && datagram[8] == 0x60));
         assert_ne!(packets.packets[0].0[48..50], packets.packets[2].0[48..50]);
+        assert_eq!((packets.packets[1].0[7], packets.packets[4].0[7]), (7, 9), "each by its tunnel");
+    }
+
+    #[test]
+    fn downlink_flows_go_to_their_addresses() {
+        let cell = Cell { rate: 1, uplink: false, ipv6: false, sizes: &[100], flows: 2 };
+        let way = Way::Down(vec![[10, 0, 0, 1].into(), [10, 0, 0, 2].into()]);
+        let packets = Packets::new(&way, cell).unwrap();
+        let ends: Vec<String> =
+            packets.sockets.iter().map(|(from, to)| format!("{} {}", from.port(), to.ip())).collect();
+        assert_eq!((ends, packets.packets.len()), (vec!["20000 10.0.0.1".to_owned(), "20001 10.0.0.2".to_owned()], 1));
     }
 }

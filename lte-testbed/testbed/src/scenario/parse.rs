@@ -17,7 +17,10 @@ use super::script::{
 };
 
 use actions::{enb_action, gateway_action, home_action, phone_action};
-use words::{access_point, algorithm, bits, duration, index, limit, network, number, numbers, one, several, timer_of};
+use words::{
+    access_point, access_points, algorithm, bits, duration, index, limit, network, number, numbers, one, several,
+    timer_of,
+};
 
 /// A line that is no sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,8 +203,17 @@ fn step(sentence: &str) -> Sentence<Step> {
         ["ue", phone, "downloads", octets, "octets", "over", "TCP", "at", rate, "bit/s"] => {
             Ok(Step::DownloadAt(index(phone)?, number(octets)?, number(rate)?))
         }
-        ["ue", phone, "gets", rate, "bit/s", "over", bearers, "bearers"] => {
-            Ok(Step::RateOver(index(phone)?, number(rate)?, number(bearers)?))
+        ["ue", phone, "gets", rate, "bit/s", "over", bearers, "bearer" | "bearers"] => {
+            Ok(Step::RateOver(index(phone)?, number(rate)?, number(bearers)?, false))
+        }
+        ["ue", phone, "sends", rate, "bit/s", "over", bearers, "bearer" | "bearers"] => {
+            Ok(Step::RateOver(index(phone)?, number(rate)?, number(bearers)?, true))
+        }
+        ["ue", phone, "may", "have", rate, "bit/s", "and", each, "bit/s", "over", apns @ ..] => {
+            Ok(Step::MayHave(index(phone)?, number(rate)?, number(each)?, access_points(apns)?))
+        }
+        ["ue", phone, "keeps", rate, "bit/s", "over", apns @ ..] => {
+            Ok(Step::RateOfAccessPoints(index(phone)?, number(rate)?, access_points(apns)?))
         }
         ["operator", "sees", "ue", phone, "talk", "most"] => Ok(Step::TalksMost(index(phone)?)),
         ["ue", phone, "keeps", "rates", rates @ ..] => Ok(Step::Rates(index(phone)?, numbers(rates)?, false)),

@@ -1,14 +1,16 @@
 //! A phone whose subscriber gets one rate after the other.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use basalt_ids::Apn;
 use testbed_ue::{AttachKind, DetachKind, EmmState, Input};
 
 use super::parse::parse;
 use super::world::{RunOptions, World};
-use crate::rates::{self, Row, Target};
+use crate::rates::{self, Cell, Row, Target};
 
 /// For what must come true, on any machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,33 +50,56 @@ pub fn play_rates(options: &RunOptions, rates: &[u64], wide: bool, tell: impl Fn
     Ok(rows)
 }
 
-/// Measures what a phone gets of flows that are on several bearers, at the rate that its subscription has.
-pub(super) fn over(world: &World, phone: usize, rate: u64, bearers: usize) -> Result<()> {
-    // What arrives is counted at IPv4's layer: the other address is not used.
-    let target = Target { phone, ipv4: world.the_address(phone)?, ipv6: std::net::Ipv6Addr::UNSPECIFIED };
-    let before = carried(world, phone)?;
-    let rows = rates::measure(&world.network.lab, &world.radio, target, &[rates::shared(rate)], |_| ())?;
-    let after = carried(world, phone)?;
-    // The default bearer's part is what is left of the session's: it is the one that is not listed.
+/// Measures what a phone gets, or sends, of flows that are on several bearers, at the rate that holds for them together.
+pub(super) fn over(world: &World, phone: usize, rate: u64, bearers: usize, uplink: bool) -> Result<()> {
+    let direction = if uplink { "uplink_bytes" } else { "downlink_bytes" };
+    let before = carried(world, phone, direction)?;
+    kept(world, phone, vec![world.the_address(phone)?], vec![rates::shared(rate, uplink)])?;
+    let after = carried(world, phone, direction)?;
     let used =
         after.iter().filter(|(bearer, octets)| before.get(*bearer).is_none_or(|before| *octets > before)).count();
-    if used + 1 != bearers {
-        bail!("dedicated bearers carried {before:?} octets before and {after:?} after");
-    }
+    if used == bearers { Ok(()) } else { bail!("bearers carried {before:?} octets before and {after:?} after") }
+}
+
+/// Measures what a phone gets and sends over its connections to these access points together, both directions at the same time.
+pub(super) fn of_access_points(world: &World, phone: usize, rate: u64, apns: &[Apn]) -> Result<()> {
+    let wanted = apns.to_vec();
+    let addresses = world.radio.call(move |io| {
+        let sessions = io.site.record(phone)?.ue.sessions();
+        let named = |wanted: &Apn| {
+            let of = |session: &&testbed_ue::Session| {
+                session.apn.as_ref().map(Apn::network_identifier).as_ref() == Some(wanted)
+            };
+            sessions.iter().find(of)?.address
+        };
+        wanted.iter().map(named).collect::<Option<Vec<_>>>()
+    })?;
+    let addresses = addresses.with_context(|| format!("ue {} is not connected to all of {apns:?}", phone + 1))?;
+    kept(world, phone, addresses, vec![rates::shared(rate, false), rates::shared(rate, true)])
+}
+
+/// Measures one group of cells over IPv4; each of them must be within the tolerance.
+fn kept(world: &World, phone: usize, ipv4: Vec<Ipv4Addr>, group: Vec<Cell>) -> Result<()> {
+    // What arrives is counted at IPv4's layer: the other address is not used.
+    let target = Target { phone, ipv4, ipv6: std::net::Ipv6Addr::UNSPECIFIED };
+    let rows = rates::measure(&world.network.lab, &world.radio, &target, &[group], |_| ())?;
     match rows.iter().find(|row| !row.is_kept() || row.measured.is_none()) {
         Some(row) => bail!("{}", in_words(row)),
         None => Ok(()),
     }
 }
 
-/// Octets to a phone by each of its dedicated bearers.
-fn carried(world: &World, phone: usize) -> Result<BTreeMap<String, u64>> {
+/// Octets of the phone's first session by each of its bearers.
+fn carried(world: &World, phone: usize, direction: &str) -> Result<BTreeMap<String, u64>> {
     let usage = world.network.gateway.json(&["describe", "usage", &world.imsi(phone)?])?;
     let session = usage["sessions"].as_array().and_then(|all| all.iter().find(|one| one["ended"].is_null()));
-    let bearers = session.and_then(|session| session["bearers"].as_object()).context("no bearers in the usage")?;
-    let octets =
-        |(bearer, used): (&String, &serde_json::Value)| Some((bearer.clone(), used["downlink_bytes"].as_u64()?));
-    Ok(bearers.iter().filter_map(octets).collect())
+    let session = session.context("no session in the usage")?;
+    let octets = |(bearer, used): (&String, &serde_json::Value)| Some((bearer.clone(), used[direction].as_u64()?));
+    let mut all: BTreeMap<_, _> = session["bearers"].as_object().into_iter().flatten().filter_map(octets).collect();
+    // The default bearer's part is what is left of the session's: it is the one that is not listed.
+    let total = session["total"][direction].as_u64().context("no octets in the usage")?;
+    all.insert("default".to_owned(), total.saturating_sub(all.values().sum()));
+    Ok(all)
 }
 
 fn sweep(world: &mut World, phone: usize, rates: &[u64], wide: bool, mut tell: impl FnMut(&Row)) -> Result<Vec<Row>> {
@@ -83,9 +108,9 @@ fn sweep(world: &mut World, phone: usize, rates: &[u64], wide: bool, mut tell: i
         subscribe(world, phone, *rate)?;
         let global = move |io: &mut crate::radio::Io| io.app(phone).ipv6().and_then(|interface| interface.address());
         let ipv6 = world.radio.wait(PATIENCE, global)?.context("the phone has no IPv6 address")?;
-        let target = Target { phone, ipv4: world.the_address(phone)?, ipv6 };
+        let target = Target { phone, ipv4: vec![world.the_address(phone)?], ipv6 };
         let groups = if wide { rates::everything(*rate) } else { rates::corners(*rate) };
-        rows.extend(rates::measure(&world.network.lab, &world.radio, target, &groups, &mut tell)?);
+        rows.extend(rates::measure(&world.network.lab, &world.radio, &target, &groups, &mut tell)?);
     }
     Ok(rows)
 }
@@ -120,4 +145,12 @@ fn subscribe(world: &mut World, phone: usize, rate: u64) -> Result<()> {
     })?;
     let up = move |io: &mut crate::radio::Io| io.site.record(phone).is_some_and(|r| r.ue.bearers_up()).then_some(());
     world.radio.wait(PATIENCE, up)?.context("the phone does not attach")
+}
+
+/// The operator changes what a subscriber may have in each direction; what is there already follows.
+pub(super) fn may_have(world: &World, phone: usize, rate: u64, each: u64, apns: &[Apn]) -> Result<()> {
+    let rates = |rate: u64| serde_json::json!({"max_dl_bit_rate": rate, "max_ul_bit_rate": rate});
+    let apns: Vec<_> = apns.iter().map(|apn| serde_json::json!({"apn": apn.as_str(), "ambr": rates(each)})).collect();
+    let body = serde_json::json!({"ambr": rates(rate), "active_apns": apns});
+    world.network.gateway.apply("subscriber", &world.imsi(phone)?, &body)
 }

@@ -93,7 +93,11 @@ impl World {
             Step::Upgrades(phones) => upgrades::run(&mut self.network, &self.radio, *phones),
             Step::Kills(phones, kills, every) => self.kills(*phones, *kills, *every),
             Step::Rates(phone, rates, wide) => super::rates::run(self, phone - 1, rates, *wide),
-            Step::RateOver(phone, rate, bearers) => super::rates::over(self, phone - 1, *rate, *bearers),
+            Step::RateOver(phone, rate, bearers, uplink) => {
+                super::rates::over(self, phone - 1, *rate, *bearers, *uplink)
+            }
+            Step::RateOfAccessPoints(phone, rate, apns) => super::rates::of_access_points(self, phone - 1, *rate, apns),
+            Step::MayHave(phone, rate, each, apns) => super::rates::may_have(self, phone - 1, *rate, *each, apns),
             Step::TalksMost(phone) => self.talks_most(phone - 1),
             Step::TraceCall(phone) => calls::begin(self, phone - 1),
             Step::TraceShows(name) => calls::shows(self, name),

@@ -30,7 +30,15 @@ impl Script {
     #[must_use]
     pub fn measures(&self) -> bool {
         self.steps.iter().any(|(_, step)| {
-            matches!(step, Step::Flood(..) | Step::Rates(..) | Step::RateOver(..) | Step::Kills(..) | Step::Upgrades(_))
+            matches!(
+                step,
+                Step::Flood(..)
+                    | Step::Rates(..)
+                    | Step::RateOver(..)
+                    | Step::RateOfAccessPoints(..)
+                    | Step::Kills(..)
+                    | Step::Upgrades(_)
+            )
         })
     }
 
@@ -176,9 +184,14 @@ pub enum Step {
     TraceSucceeds(String),
     /// The phone pings until the trace has its packets in the tunnel, both ways.
     TracePackets(usize),
-    /// A phone is sent more than this rate (bit/s) in many flows, which go by so many bearers together: what its base station counts is the
-    /// rate, within 5 %.
-    RateOver(usize, u64, usize),
+    /// A phone is sent more than this rate (bit/s) in many flows, or with `true` sends it, which go by so many bearers together: what the
+    /// receiver counts is the rate, within 5 %.
+    RateOver(usize, u64, usize, bool),
+    /// A phone sends and is sent more than this rate (bit/s) over its connections to these access points together: what the receiver counts
+    /// is the rate, within 5 %.
+    RateOfAccessPoints(usize, u64, Vec<Apn>),
+    /// A phone's subscriber may have the first rate (bit/s) in each direction in all, and the second one over each of these access points.
+    MayHave(usize, u64, u64, Vec<Apn>),
     /// The operator sees this phone talk most while the internet floods it.
     TalksMost(usize),
     /// A trace of the collector has all these spans; the first is the outermost.

@@ -70,6 +70,11 @@ pub(super) fn access_point(word: &str) -> Sentence<basalt_ids::Apn> {
     word.parse().map_err(|error| format!("{word} is no access point: {error}"))
 }
 
+/// `internet and ims`.
+pub(super) fn access_points(words: &[&str]) -> Sentence<Vec<basalt_ids::Apn>> {
+    words.split(|word| *word == "and").map(|one| access_point(&one.join(" "))).collect()
+}
+
 /// `2s`, `500ms`, `3m`.
 pub(super) fn duration(word: &str) -> Sentence<Duration> {
     let wrong = || format!("{word} is no time such as 2s, 500ms or 3m");
