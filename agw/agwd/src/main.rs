@@ -96,7 +96,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     // Before all else that another version might see differently.
     slots::hand_over(&config::state_dir(&arguments.config), !arguments.check && !arguments.print_config);
     let (file, text) = config::read(&arguments.config)?;
-    let machine = config::Machine::detect();
+    let mut machine = config::Machine::detect();
+    [&file.radio.interface, &file.internet.interface].into_iter().flatten().for_each(|name| machine.ask_for(name));
     let effective = config::resolve(&file, &text, &machine).map_err(|mut error| {
         error.path = Some(arguments.config.clone());
         error

@@ -23,6 +23,8 @@ pub struct Machine {
     pub name: String,
     /// Interfaces.
     pub interfaces: Vec<Interface>,
+    /// Other names that were asked for, each with the name of the interface that has it (`ip link property add altname`).
+    pub also_called: Vec<(String, String)>,
     /// Interface of the IPv4 default route.
     pub default_route: Option<String>,
     /// DNS servers other phones can use too: no loopback addresses.
@@ -48,10 +50,19 @@ impl Machine {
         self.interface_of(IpAddr::V4(address)).is_some() || self.interfaces.iter().any(near)
     }
 
-    /// An interface by name.
+    /// An interface by its name, or by another one that it has.
     #[must_use]
     pub fn interface(&self, name: &str) -> Option<&Interface> {
-        self.interfaces.iter().find(|interface| interface.name == name)
+        let named = |name: &str| self.interfaces.iter().find(|interface| interface.name == name);
+        let other = || self.also_called.iter().find(|(other, _)| other == name);
+        named(name).or_else(|| named(&other()?.1))
+    }
+
+    /// Asks which interface has this name among its other names, if none has it as the first.
+    pub fn ask_for(&mut self, name: &str) {
+        if self.interface(name).is_none() {
+            self.also_called.extend(first_name(name).map(|first| (name.to_owned(), first)));
+        }
     }
 
     /// Looks around.
@@ -66,7 +77,8 @@ impl Machine {
             dns = read("/run/systemd/resolve/resolv.conf");
         }
         let memory = memory(&std::fs::read_to_string("/proc/meminfo").unwrap_or_default());
-        Self { name, interfaces: interfaces(), default_route: default_route(&routes), dns, memory }
+        let (interfaces, default_route) = (interfaces(), default_route(&routes));
+        Self { name, interfaces, also_called: Vec::new(), default_route, dns, memory }
     }
 }
 
@@ -143,6 +155,19 @@ fn interfaces() -> Vec<Interface> {
     // SAFETY: the list came from getifaddrs and is freed once.
     unsafe { libc::freeifaddrs(list) };
     found
+}
+
+/// The name by which an interface is listed that has this one, too.
+fn first_name(name: &str) -> Option<String> {
+    let name = std::ffi::CString::new(name).ok()?;
+    let mut first = [0; libc::IF_NAMESIZE];
+    // SAFETY: a NUL-terminated string; and room for the longest name of an interface.
+    let found = unsafe { libc::if_indextoname(libc::if_nametoindex(name.as_ptr()), first.as_mut_ptr()) };
+    if found.is_null() {
+        return None;
+    }
+    // SAFETY: if_indextoname has written a NUL-terminated name.
+    Some(unsafe { std::ffi::CStr::from_ptr(first.as_ptr()) }.to_string_lossy().into_owned())
 }
 
 /// # Safety

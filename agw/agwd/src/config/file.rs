@@ -160,7 +160,7 @@ pub struct Radio {
     pub port: Option<u16>,
     /// SCTP back end: "auto", "kernel", "raw-ip", "udp" or "udp:PORT".
     pub sctp: Option<String>,
-    /// Interface GTP-U of base stations comes in on; that of the first `listen` address by default.
+    /// Interface GTP-U of base stations comes in on, by any of its names; that of the first `listen` address by default.
     pub interface: Option<String>,
     /// Address GTP-U is received on; the first `listen` address by default.
     pub user_plane: Option<Ipv4Addr>,
@@ -170,7 +170,7 @@ pub struct Radio {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Internet {
-    /// Interface towards the internet; that of the default route by default.
+    /// Interface towards the internet, by any of its names; that of the default route by default.
     pub interface: Option<String>,
     /// "nat" (by the kernel, behind the interface's address), "xdp-nat" (in XDP, in blocks of ports, see `[nat]`) or "routed".
     pub mode: Option<String>,

@@ -30,10 +30,9 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
     let name = file.name.clone().unwrap_or_else(|| machine.name.clone());
     let (listen, radio_interface) = radio::radio_side(file, text, machine)?;
     let user_plane = radio::user_plane(file, &listen, machine).map_err(|error| error.at_key(text, "user_plane"))?;
-    let internet_interface = file.internet.interface.clone().or_else(|| machine.default_route.clone());
-    if let Some(interface) = &file.internet.interface {
-        known_interface(machine, interface).map_err(|error| error.at_key(text, "interface"))?;
-    }
+    let own = file.internet.interface.as_deref().map(|name| known_interface(machine, name)).transpose();
+    let own = own.map_err(|error| error.at_key(text, "interface"))?;
+    let internet_interface = own.or_else(|| machine.default_route.clone());
     let state_dir = file.state_dir.clone().unwrap_or_else(|| super::parse::STATE_DIR.into());
     let run_dir = file.run_dir.clone().unwrap_or_else(|| "/run/basalt".into());
     let radio_mtu = machine.interface(&radio_interface).map_or(1500, |interface| interface.mtu);
@@ -147,12 +146,15 @@ fn each<T>(texts: &[String], read: impl Fn(&str) -> Result<T, String>) -> Result
     texts.iter().map(|text| read(text)).collect()
 }
 
-fn known_interface(machine: &Machine, name: &str) -> Result<(), ConfigError> {
-    if machine.interface(name).is_some() {
-        return Ok(());
-    }
-    let names: Vec<&str> = machine.interfaces.iter().map(|interface| interface.name.as_str()).collect();
-    Err(wrong(format!("there is no interface `{name}`")).fix(format!("interfaces here: {}", names.join(", "))))
+/// The first name of the interface that has this name.
+fn known_interface(machine: &Machine, name: &str) -> Result<String, ConfigError> {
+    let found = machine.interface(name).map(|interface| interface.name.clone());
+    found.ok_or_else(|| {
+        let names: Vec<&str> = machine.interfaces.iter().map(|interface| interface.name.as_str()).collect();
+        let here = format!("interfaces here: {}", names.join(", "));
+        let renamed = format!("if one was renamed: ip link property add dev ITS-NAME altname {name}");
+        wrong(format!("there is no interface `{name}`")).fix(format!("{here}; {renamed}"))
+    })
 }
 
 fn sctp_choice(text: Option<&str>) -> Result<SctpChoice, ConfigError> {

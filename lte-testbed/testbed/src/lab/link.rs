@@ -236,6 +236,22 @@ pub fn rename(ns: &NetNs, interface: &str, name: &str) -> Result<()> {
     .context(what)
 }
 
+/// Gives an interface another name besides its own (`ip link property add altname`).
+///
+/// # Errors
+/// No such interface, the name is in use, or the kernel refuses.
+pub fn call_also(ns: &NetNs, interface: &str, other: &str) -> Result<()> {
+    let (interface, other) = (interface.to_owned(), other.to_owned());
+    let what = format!("calling {}/{interface} {other}, too", ns.name());
+    ns.run_async(move || async move {
+        let handle = netlink()?;
+        let index = index_of(&handle, &interface).await?;
+        handle.link().property_add(index).alt_ifname(&[&other]).execute().await?;
+        Ok(())
+    })
+    .context(what)
+}
+
 /// Gives an interface another hardware address, as a router that is exchanged has, which it announces.
 ///
 /// # Errors

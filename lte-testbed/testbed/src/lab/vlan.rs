@@ -43,6 +43,7 @@ const LARGEST: usize = 65_700;
 pub struct Vlan {
     /// Where the server's programs run.
     pub ns: NetNs,
+    id: u16,
     _services: [Services; 2],
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -55,28 +56,49 @@ impl Vlan {
     /// The kernel refuses: no right to make a TAP device or to open packet sockets.
     pub fn start(lab: &Lab, id: u16) -> Result<Self> {
         let ns = lab.vlan()?;
-        let tap = ns.run(|| Ok(sys::open_tap(sys::tun_maker()?, INTERFACE)?)).context("a TAP device")?;
-        link::raise(&ns, INTERFACE, (ROUTER, 24), SGI_MTU)?;
         link::add_address(&ns, "lo", SERVER, 32)?;
-        link::add_route(&ns, PHONES, GATEWAY)?;
-        let wire = lab.internet.run(move || Ok(sys::open_vlan(sys::interface_index(SGI_INTERFACE)?, id)?))?;
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("vlan".into()).spawn(move || {
-            // Its end shows: nothing reaches the server.
-            let _ = bridge(tap.into(), wire.into(), id, stopped);
-        })?;
+        let (stop, thread) = connect(lab, &ns, id)?;
         let services = [Services::start(&ns, ROUTER)?, Services::start(&ns, SERVER)?];
-        Ok(Self { ns, _services: services, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { ns, id, _services: services, stop: Some(stop), thread: Some(thread) })
     }
-}
 
-impl Drop for Vlan {
-    fn drop(&mut self) {
+    /// The internet link is another one: the server is on it as it was on the former, by another device of its own.
+    ///
+    /// # Errors
+    /// As [`Vlan::start`].
+    pub fn follow(&mut self, lab: &Lab) -> Result<()> {
+        self.disconnect();
+        let (stop, thread) = connect(lab, &self.ns, self.id)?;
+        (self.stop, self.thread) = (Some(stop), Some(thread));
+        Ok(())
+    }
+
+    fn disconnect(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
+}
+
+impl Drop for Vlan {
+    fn drop(&mut self) {
+        self.disconnect();
+    }
+}
+
+/// Lets a thread pass frames between the internet link and a device of the server's.
+fn connect(lab: &Lab, ns: &NetNs, id: u16) -> Result<(oneshot::Sender<()>, JoinHandle<()>)> {
+    let tap = ns.run(|| Ok(sys::open_tap(sys::tun_maker()?, INTERFACE)?)).context("a TAP device")?;
+    link::raise(ns, INTERFACE, (ROUTER, 24), SGI_MTU)?;
+    link::add_route(ns, PHONES, GATEWAY)?;
+    let wire = lab.internet.run(move || Ok(sys::open_vlan(sys::interface_index(SGI_INTERFACE)?, id)?))?;
+    let (stop, stopped) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("vlan".into()).spawn(move || {
+        // Its end shows: nothing reaches the server.
+        let _ = bridge(tap.into(), wire.into(), id, stopped);
+    })?;
+    Ok((stop, thread))
 }
 
 /// Passes frames on until told to stop.

@@ -22,11 +22,15 @@ const UPLINK_TEID: usize = 0;
 const DOWNLINK_TEID: usize = 12;
 
 impl World {
-    pub(super) fn mishap(&self, cable: Cable, mishap: &Mishap) -> Result<()> {
+    pub(super) fn mishap(&mut self, cable: Cable, mishap: &Mishap) -> Result<()> {
         let (lab, name) = (&self.network.lab, cable.interface());
         match mishap {
             Mishap::Disappears => link::remove(&lab.agw, name),
-            Mishap::Returns => lab.lay(cable),
+            Mishap::Returns => {
+                lab.lay(cable)?;
+                let vlan = self.vlan.as_mut().filter(|_| cable == Cable::Internet);
+                vlan.map_or(Ok(()), |vlan| vlan.follow(lab))
+            }
             Mishap::GoesDown => link::switch(&lab.agw, name, false),
             Mishap::ComesUp => {
                 link::switch(&lab.agw, name, true)?;
@@ -43,6 +47,7 @@ impl World {
                 link::rename(&lab.agw, before, now)?;
                 lab.route(cable, now)
             }
+            Mishap::AlsoCalled(name, other) => link::call_also(&lab.agw, name, other),
         }
     }
 

@@ -270,6 +270,8 @@ pub enum Mishap {
     Flaps(u32),
     /// It has another name from now on; its routes are set again.
     Renamed(String, String),
+    /// It has this name besides the one before.
+    AlsoCalled(String, String),
 }
 
 /// What somebody else can do to the record of a phone.

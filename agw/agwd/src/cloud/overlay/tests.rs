@@ -28,6 +28,7 @@ fn local(text: &str) -> Local {
     let machine = Machine {
         name: "m".to_owned(),
         interfaces,
+        also_called: Vec::new(),
         default_route: Some("eth0".to_owned()),
         dns: Vec::new(),
         memory: 0,

@@ -20,14 +20,14 @@ pub(super) fn radio_side(file: &File, text: &str, machine: &Machine) -> Result<(
             Some(name) => name.clone(),
             None => machine.interface_of(*first).map(|interface| interface.name.clone()).unwrap_or_default(),
         };
-        known_interface(machine, &interface).map_err(|error| error.at_key(text, "interface"))?;
+        let interface = known_interface(machine, &interface).map_err(|error| error.at_key(text, "interface"))?;
         return Ok((file.radio.listen.clone(), interface));
     }
     let name = file.radio.interface.clone().or_else(|| machine.default_route.clone()).ok_or_else(|| {
         wrong("it is not said where base stations are, and there is no default route to guess from")
             .fix("set radio.listen to the address that base stations connect to")
     })?;
-    known_interface(machine, &name).map_err(|error| error.at_key(text, "interface"))?;
+    let name = known_interface(machine, &name).map_err(|error| error.at_key(text, "interface"))?;
     let addresses = machine.interface(&name).map(|interface| interface.addresses.clone()).unwrap_or_default();
     let usable: Vec<IpAddr> = addresses
         .into_iter()

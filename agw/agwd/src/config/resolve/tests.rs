@@ -12,6 +12,7 @@ fn machine() -> Machine {
     Machine {
         name: "site".to_owned(),
         interfaces: vec![interface("s1", "10.1.0.1", 1600), interface("wan", "192.0.2.2", 1500)],
+        also_called: vec![("enp3s0".to_owned(), "wan".to_owned()), ("cells0".to_owned(), "s1".to_owned())],
         default_route: Some("wan".to_owned()),
         dns: vec![Ipv4Addr::new(192, 0, 2, 53)],
         memory: 16_300_000 << 10,
@@ -31,6 +32,18 @@ fn a_network_is_all_that_must_be_said() {
     assert_eq!(found.gateway.dns, [Ipv4Addr::new(192, 0, 2, 53)]);
     assert_eq!(found.gateway.security.ciphering, [2, 1, 3, 0]);
     assert_eq!(found.gateway.security.integrity, [2, 1, 3]);
+}
+
+#[test]
+fn interfaces_are_found_by_their_other_names_and_called_by_their_first() {
+    let network = "[network]\nplmns = [\"001-01\"]\n";
+    let found = effective(&format!("{network}[radio]\ninterface = \"cells0\"\n[internet]\ninterface = \"enp3s0\"\n"));
+    let found = found.unwrap();
+    assert_eq!((found.radio_interface.as_str(), found.internet_interface.as_deref()), ("s1", Some("wan")));
+    let refused = effective(&format!("{network}[internet]\ninterface = \"eth7\"\n")).unwrap_err().to_string();
+    for part in ["line 4", "`eth7`", "interfaces here: s1, wan", "ip link property add dev ITS-NAME altname eth7"] {
+        assert!(refused.contains(part), "{refused}");
+    }
 }
 
 #[test]
