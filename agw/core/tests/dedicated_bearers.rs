@@ -132,6 +132,8 @@ fn a_rule_starts_a_bearer_that_carries_its_flows_once_the_phone_agrees() {
     assert_eq!((filters.len(), filters[0].precedence), (1, 10));
     let told = service(&site);
     assert_eq!(told.rules[0].bearer, None, "the default bearer carries it until the phone agrees");
+    let guaranteed = Ambr { uplink: 64_000, downlink: 64_000 };
+    assert_eq!(told.rules[0].mbr, guaranteed, "beside the aggregate, and no more than it asked for");
     assert_eq!(told.settling, [ebi], "which it may have done already");
     setup_done(&mut site, &phone, ebi);
     accept(&mut site, &mut phone, ebi);

@@ -176,7 +176,9 @@ fn service(held: &UeSessions, session: &Session, marking: &Marking) -> SessionSe
         let by = Some(bearer.ebi).filter(|ebi| bearer.remote.is_some() && !held.takes_away(*ebi));
         for known in &bearer.filters {
             let active = session.rules.iter().find(|active| active.id == known.rule);
-            let (gate, mbr) = active.map_or((Gate::OPEN, UNLIMITED), |active| (active.rule.gate, active.rule.mbr));
+            // A rule that is gone, whose flows the phone still has on the bearer, gets no more than all of the bearer.
+            let all = bearer.rates.map_or(UNLIMITED, |rates| rates.maximum);
+            let (gate, mbr) = active.map_or((Gate::OPEN, all), |active| (active.rule.gate, active.rule.most()));
             let rating_group = active.map_or(0, |active| active.rule.rating_group);
             let (id, precedence, filter) = (known.rule, known.precedence, known.filter);
             rules.push(FlowRule { id, precedence, filter, bearer: by, gate, mbr, rating_group });
@@ -189,7 +191,7 @@ fn service(held: &UeSessions, session: &Session, marking: &Marking) -> SessionSe
     for active in session.rules.iter().filter(|active| active.refused.is_none()) {
         for (index, filter) in (0u8..).zip(&active.rule.filters).filter(|(index, _)| !carried(active.id, *index)) {
             let precedence = active.rule.precedence.saturating_add(index);
-            let (id, gate, mbr) = (active.id, active.rule.gate, active.rule.mbr);
+            let (id, gate, mbr) = (active.id, active.rule.gate, active.rule.most());
             let rating_group = active.rule.rating_group;
             rules.push(FlowRule { id, precedence, filter: *filter, bearer: None, gate, mbr, rating_group });
         }

@@ -127,6 +127,13 @@ impl PolicyRule {
         qos.check(self.mbr).or_else(wrong)
     }
 
+    /// What its flows may carry together, bit/s. Without a maximum bit rate, those of a guaranteed class may carry what they are guaranteed:
+    /// nothing else holds for them, since a session's aggregate is of its other bearers (TS 23.401 §4.7.3).
+    #[must_use]
+    pub fn most(&self) -> Ambr {
+        self.rates().map_or(self.mbr, |rates| rates.maximum)
+    }
+
     /// The rates that its bearer needs for it, if its class has guaranteed ones.
     #[must_use]
     pub fn rates(&self) -> Option<BearerRates> {
