@@ -62,6 +62,8 @@ pub struct Dataplane {
     adopted: bool,
     pub(crate) loaded: Option<Arc<Mutex<Loaded>>>,
     reasons: Option<Arc<PerCpuArray<MapData, u64>>>,
+    /// Fragments that were lost with predecessors.
+    held_lost: u64,
     _threads: Threads,
     resolver: Option<JoinHandle<()>>,
 }
@@ -261,7 +263,8 @@ impl Dataplane {
     /// Packets dropped, by reason, since the tables were made (programs) and since this process started (slow path).
     #[must_use]
     pub fn drops(&self) -> Vec<(DropReason, u64)> {
-        DropReason::ALL.iter().map(|reason| (*reason, self.reason(reason.slot()))).collect()
+        let lost = |reason: DropReason| if reason == DropReason::NatFragment { self.held_lost } else { 0 };
+        DropReason::ALL.iter().map(|reason| (*reason, self.reason(reason.slot()) + lost(*reason))).collect()
     }
 
     /// Packets that left the fast path, by reason.

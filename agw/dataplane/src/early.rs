@@ -2,8 +2,10 @@
 //! whose they are.
 //!
 //! They wait for it a moment, in the order of their coming; the program bounds how many of one packet do, this all of them. The program
-//! notes where the first one went, and sends what comes after it by itself.
+//! notes where the first one went, and sends what comes after it by itself. How many wait is told to a successor before they are taken, and
+//! after they are sent: a kill between two instructions may count one that is not lost.
 
+use crate::held::Held;
 use crate::plane::Shared;
 use basalt_ebpf_abi::{Address, DropReason};
 use basalt_pipeline::{Frame, late};
@@ -11,10 +13,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Fragments that wait.
-#[derive(Debug, Default)]
 pub(crate) struct Early {
     queue: VecDeque<Waiter>,
     octets: usize,
+    held: Option<Held>,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,10 @@ impl Early {
     /// Most octets.
     const OCTETS: usize = 2 << 20;
 
+    pub(crate) fn new(held: Option<Held>) -> Self {
+        Self { queue: VecDeque::new(), octets: 0, held }
+    }
+
     /// How long there is nothing to do.
     pub(crate) fn patience(&self) -> Option<Duration> {
         (!self.queue.is_empty()).then_some(Self::LOOK)
@@ -45,6 +51,7 @@ impl Early {
             shared.tables.dropped(DropReason::NatFragment, 1);
             return;
         }
+        self.tell(self.queue.len() + 1);
         self.octets += packet.len();
         self.queue.push_back(Waiter { due: Instant::now() + Self::TIME, vlan, packet: packet.to_vec() });
     }
@@ -63,6 +70,13 @@ impl Early {
                     self.queue.push_back(waiter);
                 }
             }
+        }
+        self.tell(self.queue.len());
+    }
+
+    fn tell(&mut self, waiting: usize) {
+        if let Some(held) = &mut self.held {
+            held.set(waiting as u64);
         }
     }
 }

@@ -91,6 +91,7 @@ mod error;
 mod fragments;
 mod framed;
 mod hand;
+mod held;
 mod hops;
 mod host;
 mod icmp;

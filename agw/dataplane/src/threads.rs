@@ -4,6 +4,7 @@ use crate::arp;
 use crate::config::Vlan;
 use crate::early::Early;
 use crate::hand::{Hand, Side};
+use crate::held::Held;
 use crate::nat;
 use crate::plane::{Outlet, Shared};
 use crate::slowpath::patience;
@@ -40,9 +41,9 @@ impl Threads {
         self.start("gtp-u", serve_socket)
     }
 
-    /// Serves the ring that XDP programs hand packets over in.
-    pub(crate) fn serve_ring(&mut self, ring: RingBuf<MapData>) -> io::Result<()> {
-        self.start("handover", move |shared| serve_ring(shared, ring))
+    /// Serves the ring that XDP programs hand packets over in; `held` tells a successor what waits outside of it.
+    pub(crate) fn serve_ring(&mut self, ring: RingBuf<MapData>, held: Option<Held>) -> io::Result<()> {
+        self.start("handover", move |shared| serve_ring(shared, ring, held))
     }
 
     /// Finds the routers behind VLANs of this interface.
@@ -129,8 +130,8 @@ fn taken(shared: &Shared, now: Instant, from: Option<SocketAddrV4>, octets: Opti
     hand.inspect(|hand| hand.free());
 }
 
-fn serve_ring(shared: &Shared, mut ring: RingBuf<MapData>) {
-    let mut early = Early::default();
+fn serve_ring(shared: &Shared, mut ring: RingBuf<MapData>, held: Option<Held>) {
+    let mut early = Early::new(held);
     catch_up(shared, &mut ring, &mut early);
     while running(shared) {
         let time = early.patience();

@@ -4,6 +4,7 @@
 //! them, keeps the maps, and replaces the program behind each link in one step: packets flow all the time.
 
 use crate::error::Error;
+use crate::held::{self, Held};
 use crate::predecessor::{self, Predecessor};
 use crate::region::{Record, Region};
 use crate::tables::{SharedRegions, Sizes};
@@ -44,6 +45,10 @@ pub(crate) struct Loaded {
     directory: Option<PathBuf>,
     /// Packets for user space.
     pub(crate) ring: Option<RingBuf<MapData>>,
+    /// Where a successor is told of packets that wait; taken by whoever lets them.
+    pub(crate) held: Option<Held>,
+    /// What predecessors have told so, and was lost with them.
+    pub(crate) held_lost: u64,
     /// Counters of the programs, to be read while programs are loaded, which takes seconds on a slow machine.
     pub(crate) reasons: Arc<PerCpuArray<MapData, u64>>,
     /// Empty as soon as nobody has it open or pinned.
@@ -73,6 +78,7 @@ pub(crate) fn load(
     let mut reused = false;
     let mut replaced = Vec::new();
     let pins = directory.map(|directory| directory.join("maps"));
+    let held_lost = pins.as_deref().map_or(0, held::lost);
     if let Some(pins) = &pins {
         for folder in ["maps", "programs", "links"].map(|name| pins.with_file_name(name)) {
             fs::create_dir_all(&folder).map_err(Error::system(format!("creating {}", folder.display())))?;
@@ -137,6 +143,8 @@ pub(crate) fn load(
             ebpf,
             directory,
             ring: Some(ring),
+            held: pins.and_then(|pins| Held::open(&pins, held_lost)),
+            held_lost,
             reasons: Arc::new(reasons),
             stages,
             reused,

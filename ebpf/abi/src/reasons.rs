@@ -112,7 +112,8 @@ reasons! {
     NatPorts = 41 "nat_ports",
     /// A protocol, an ICMP message or a header that cannot be translated.
     NatProtocol = 42 "nat_protocol",
-    /// A later fragment from the internet whose first one did not come in time, or one of too many that wait for theirs.
+    /// A later fragment from the internet whose first one did not come in time, or one of too many that wait for theirs, or one that waited
+    /// when the gateway's daemon ended.
     NatFragment = 43 "nat_fragment",
     /// From the internet through a mapping by which the phone has not sent to the sender.
     NatFiltered = 44 "nat_filtered",

@@ -59,7 +59,10 @@ impl Dataplane {
         let threads = Threads::new(Arc::clone(&shared));
         let mode = PlaneMode::Memory;
         let (loaded, reasons) = (None, None);
-        Ok((Self { shared, mode, adopted: false, loaded, reasons, _threads: threads, resolver: None }, receiver))
+        Ok((
+            Self { shared, mode, adopted: false, loaded, reasons, held_lost: 0, _threads: threads, resolver: None },
+            receiver,
+        ))
     }
 
     pub(super) async fn software(config: Config) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
@@ -101,7 +104,7 @@ impl Dataplane {
         });
         let mode = PlaneMode::Software;
         let (loaded, reasons, resolver) = (None, None, Some(resolver));
-        Ok((Self { shared, mode, adopted, loaded, reasons, _threads: threads, resolver }, receiver))
+        Ok((Self { shared, mode, adopted, loaded, reasons, held_lost: 0, _threads: threads, resolver }, receiver))
     }
 
     pub(super) async fn xdp(config: Config, allow: &[Mode]) -> Result<(Self, mpsc::Receiver<Traffic>), Error> {
@@ -154,7 +157,7 @@ impl Dataplane {
             threads.serve_arp(config.internet_interface.clone(), vlans).map_err(Error::system("thread"))?;
         }
         if let Some(ring) = loaded.ring.take() {
-            threads.serve_ring(ring).map_err(Error::system("thread"))?;
+            threads.serve_ring(ring, loaded.held.take()).map_err(Error::system("thread"))?;
         }
         // Connected phones go on without waiting for anyone to set them again.
         for folder in loaded.replaced.iter().filter_map(Predecessor::folder) {
@@ -178,7 +181,7 @@ impl Dataplane {
             shared.state().close(kept::replaced(shelf));
         }
         let adopted = loaded.reused;
-        let reasons = Some(Arc::clone(&loaded.reasons));
+        let (reasons, held_lost) = (Some(Arc::clone(&loaded.reasons)), loaded.held_lost);
         let loaded = Arc::new(Mutex::new(loaded));
         let snapshot = resolver.netlink.snapshot().await?;
         resolver.interfaces = Some(Interfaces::with_programs(Arc::clone(&loaded), &config, allow, &snapshot));
@@ -186,7 +189,16 @@ impl Dataplane {
         expect_routers(&shared.tables, &config).await;
         let resolver = tokio::spawn(resolver.run());
         Ok((
-            Self { shared, mode, adopted, loaded: Some(loaded), reasons, _threads: threads, resolver: Some(resolver) },
+            Self {
+                shared,
+                mode,
+                adopted,
+                loaded: Some(loaded),
+                reasons,
+                held_lost,
+                _threads: threads,
+                resolver: Some(resolver),
+            },
             receiver,
         ))
     }
