@@ -52,7 +52,7 @@ const BENCHES: [Bench; 10] = [
     Bench {
         name: "dataplane",
         what: "the XDP programs by BPF test-run at 1, 10 k and 1 M sessions",
-        build: &["-p", "agw-dataplane", "--example", "dataplane_bench"],
+        build: &["-p", "agw-dataplane", "--example", "dataplane_bench", "-p", "agwd", "--example", "install_bench"],
         run: &["examples/dataplane_bench"],
         root: true,
         ebpf: true,

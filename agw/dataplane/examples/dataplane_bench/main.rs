@@ -105,7 +105,19 @@ fn installs(lines: &mut Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
     put(lines, "sessions_moved_per_s", speed.change, 0);
     put(lines, "sessions_compared_per_s", speed.compare, 0);
     put(lines, "sessions_removed_per_s", speed.remove, 0);
+    lines.push(by_the_gateway()?);
     Ok(())
+}
+
+/// The line of `install_bench`, which is the gateway's and lies beside this program: sessions by the gateway's own path.
+fn by_the_gateway() -> Result<String, Box<dyn std::error::Error>> {
+    let program = std::env::current_exe()?.with_file_name("install_bench");
+    let output = std::process::Command::new(&program).stderr(std::process::Stdio::inherit()).output();
+    let output =
+        output.map_err(|error| format!("{}: {error}: cargo build --example install_bench", program.display()))?;
+    let said = String::from_utf8(output.stdout)?;
+    let line = said.lines().find(|line| line.contains("_per_s")).ok_or("install_bench gives no figure")?;
+    Ok(line.to_owned())
 }
 
 fn costs(report: &Report, sizes: &[(u32, &str)], lines: &mut Vec<String>) {
