@@ -243,6 +243,10 @@ impl World {
                 let octets = octets.to_string();
                 self.operator(*phone, &["subscriber", "plan"], &[&octets, "--per", "session"])
             }
+            GatewayAction::Slows(phone, octets, rate) => {
+                let (octets, rate) = (octets.to_string(), rate.to_string());
+                self.operator(*phone, &["subscriber", "plan"], &[&octets, "--then", &rate])
+            }
             GatewayAction::TopsUp(phone, octets) => {
                 self.operator(*phone, &["subscriber", "top-up"], &[&octets.to_string()])
             }

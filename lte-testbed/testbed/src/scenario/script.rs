@@ -401,6 +401,8 @@ pub enum GatewayAction {
     Deletes(usize),
     /// The operator bounds what a phone may use: octets of a session.
     Bounds(usize, u64),
+    /// The operator slows a phone to a rate (bit/s) when it has used so many octets in a month.
+    Slows(usize, u64, u64),
     /// The operator gives a phone octets more.
     TopsUp(usize, u64),
     /// The operator gives a phone a rule: its name, and what `basalt rule set` takes besides.

@@ -133,6 +133,9 @@ pub(super) fn gateway_action(words: &[&str]) -> Sentence<GatewayAction> {
             GatewayAction::SetsRule(index(phone)?, quoted(rest)?)
         }
         ["bounds", "ue", phone, "to", octets, "octets"] => GatewayAction::Bounds(index(phone)?, number(octets)?),
+        ["slows", "ue", phone, "to", rate, "bit/s", "after", octets, "octets"] => {
+            GatewayAction::Slows(index(phone)?, number(octets)?, number(rate)?)
+        }
         ["gives", "ue", phone, octets, "octets", "more"] => GatewayAction::TopsUp(index(phone)?, number(octets)?),
         ["removes", "rule", name, "from", "ue", phone] => GatewayAction::RemovesRule(index(phone)?, (*name).to_owned()),
         ["resets", "enb", enb] => GatewayAction::ResetsEnb(index(enb)?),
