@@ -117,7 +117,8 @@ pub struct Config {
     pub burst: Duration,
     /// Different sets of rules at the same time, 14 KB each: sessions with equal rules share one.
     pub policies: u32,
-    /// Rules of all sessions together, 128 octets each. A session takes 8, 16, 32 or 64.
+    /// Rules of all sessions together, 128 octets each. A session takes 8, 16, 32 or 64. Eight for each address of the pools let programs
+    /// fetch a session's rules together with the session, which counts where both are out of the processor's caches.
     pub rules: u32,
     /// Sessions with dedicated bearers, 1 KB each.
     pub multi_bearer_sessions: u32,

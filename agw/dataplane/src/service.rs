@@ -71,7 +71,7 @@ impl Sessions {
         hops: &[(Ipv4Addr, u32)],
     ) -> Result<Parts, Error> {
         service.check()?;
-        let (uplink, _, downlink) = self.records(tables, teid, address)?;
+        let (uplink, slot, downlink) = self.records(tables, teid, address)?;
         if uplink.teid.get() != teid.0 || downlink.owner.get() != teid.0 {
             return Err(Error::NoSession(teid.0));
         }
@@ -79,7 +79,7 @@ impl Sessions {
             self.may_have(tables, uplink, bearer)?;
         }
         let mut parts = Parts::default();
-        let plan = self.places(tables, uplink, service)?;
+        let plan = self.places(tables, uplink, slot, service)?;
         let ruled = !service.rules.is_empty() || !service.bearers.is_empty();
         let policy = if ruled { Some(self.policy(tables, service, &plan, teid.0)?) } else { None };
         let block = self.block(tables, downlink, !service.bearers.is_empty())?;
@@ -176,7 +176,7 @@ impl Sessions {
     }
 
     /// Where each rule's state is: known ones stay, new ones take free places.
-    fn places(&mut self, tables: &Tables, uplink: &Uplink, service: &Service) -> Result<Plan, Error> {
+    fn places(&mut self, tables: &Tables, uplink: &Uplink, slot: u32, service: &Service) -> Result<Plan, Error> {
         let (first, count) = (uplink.states.get(), uplink.state_count.get());
         let mut taken: BTreeMap<u32, u32> = BTreeMap::new();
         for (place, state) in (0..count).zip(run(tables, uplink)) {
@@ -188,14 +188,14 @@ impl Sessions {
         let wanted = u32::try_from(taken.len() + new.len()).unwrap_or(u32::MAX);
         if count == 0 && wanted > 0 {
             // Room for rules that come later: moving is slow.
-            let (first, length) = self.rooms.take_states(tables, wanted)?;
+            let (first, length) = self.rooms.take_states(tables, slot, wanted)?;
             uplink.states.set(first);
             uplink.state_count.set(length);
-            return self.places(tables, uplink, service);
+            return self.places(tables, uplink, slot, service);
         }
         if wanted > count {
             self.grow(tables, uplink, wanted)?;
-            return self.places(tables, uplink, service);
+            return self.places(tables, uplink, slot, service);
         }
         let used: BTreeSet<u32> = taken.values().copied().collect();
         let mut free = (0..count).filter(|place| !used.contains(place));
@@ -211,9 +211,9 @@ impl Sessions {
     /// Moves a session's states into a larger run without losing a count: programs turn to the new one, and when none is left in the
     /// old one, what was counted there is added.
     fn grow(&mut self, tables: &Tables, uplink: &Uplink, wanted: u32) -> Result<(), Error> {
-        let (_, downlink) = self.other_half(tables, uplink).ok_or(Error::NoSession(uplink.teid.get()))?;
+        let (slot, downlink) = self.other_half(tables, uplink).ok_or(Error::NoSession(uplink.teid.get()))?;
         let (old, length) = (uplink.states.get(), uplink.state_count.get());
-        let new = self.rooms.take_states(tables, wanted)?;
+        let new = self.rooms.take_states(tables, slot, wanted)?;
         let pairs: Vec<(&RuleState, &RuleState)> = (0..length)
             .filter_map(|place| {
                 let from = tables.rule_states.get((old + place) as usize)?;

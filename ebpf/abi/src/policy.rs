@@ -196,6 +196,9 @@ pub struct RuleState {
 }
 
 impl RuleState {
+    /// How many a session has at least. Those of the session in slot `n` of [`crate::maps::DOWNLINK`] begin at `n` times this, where that
+    /// is free: programs fetch them before they know.
+    pub const RUN: u32 = 8;
     /// Flag: `quota` holds.
     pub const QUOTA: u32 = 1 << 0;
     /// Flag: the state of a rating group.

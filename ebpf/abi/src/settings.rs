@@ -146,6 +146,8 @@ pub struct SettingFlags(pub u32);
 impl SettingFlags {
     /// Let phones send to the ports of core protocols (GTP-C, GTP-U, PFCP, Diameter, S1AP, NGAP). Off for a gateway in service.
     pub const CORE_PORTS: u32 = 1 << 0;
+    /// There are, or were, sessions with rules: it pays to fetch their states ahead ([`crate::RuleState::RUN`]).
+    pub const RULES: u32 = 1 << 1;
 
     /// Whether all bits of `flag` are set.
     #[must_use]

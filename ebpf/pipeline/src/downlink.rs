@@ -11,7 +11,7 @@ use crate::wire::{
 use crate::{HandOver, Packet, Tables, Verdict, drop};
 use basalt_ebpf_abi::{
     Address, Bearer, Downlink, DownlinkFlags, DownlinkState, DropReason, HandoverHeader, NextHop, Place6, PuntReason,
-    Settings,
+    SettingFlags, Settings,
 };
 
 /// Where a packet for a phone comes from.
@@ -129,6 +129,9 @@ fn judge<'t, P: Packet, T: Tables>(
     let Some(slot) = slot else {
         return not_ours(kernel, DropReason::UnknownPhone);
     };
+    if SettingFlags(settings.flags.get()).has(SettingFlags::RULES) {
+        service::ahead(tables, Some(slot));
+    }
     let Some(record) = tables.downlink(slot) else {
         return not_ours(kernel, DropReason::UnknownPhone);
     };
@@ -253,6 +256,9 @@ fn downlink6<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, settings: &Set
         return Downlinked::Drop(DropReason::UnknownPhone);
     }
     let slot = slot - 1;
+    if SettingFlags(settings.flags.get()).has(SettingFlags::RULES) {
+        service::ahead(tables, Some(slot));
+    }
     let Some(record) = tables.downlink(slot) else {
         return Downlinked::Drop(DropReason::UnknownPhone);
     };

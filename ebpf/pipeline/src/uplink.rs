@@ -80,6 +80,12 @@ pub fn uplink<'t, P: Packet, T: Tables>(
         1 | 2 | 26 | 31 | 253 | 254 => return Uplinked::Punt(PuntReason::GtpControl),
         _ => return Uplinked::Drop(DropReason::GtpMessageType),
     }
+    if SettingFlags(settings.flags.get()).has(SettingFlags::RULES) {
+        // By what the packet says of itself, since the record is far away, too. Behind a PDU Session Container, if behind anything.
+        let optional = if flags & 0x07 == 0 { 0 } else { 8 };
+        let source = packet.load32(gtp + GTP_HEADER + optional + 12);
+        service::ahead(tables, source.and_then(|source| settings.slot(Address(source))));
+    }
     let teid = header as u32;
     let index = teid & settings.teid_mask.get();
     let Some(record) = tables.uplink(index) else {

@@ -134,7 +134,8 @@ impl Tables for Maps {
     #[inline(always)]
     fn fetch_rule_state(&self, index: u32) {
         if let Some(state) = RULE_STATES.get(index) {
-            // Nothing waits for a value that is not used; the load is volatile, so it is there all the same.
+            // Nothing waits for values that are not used; the loads are volatile, so they are there all the same. One of each line.
+            state.uplink_packets.get();
             state.flags.get();
         }
     }

@@ -34,14 +34,16 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// The lines of the object. With 0 rounds without the cost of packets; with sizes or parts named (`loop`, `upgrades`, `install`), nothing else.
+/// The lines of the object. With 0 rounds without the cost of packets; with sizes or parts named (`loop`, `upgrades`, `install`), nothing
+/// else; with sizes and figures named, only those figures.
 fn figures(rounds: u32, only: &[String]) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let mut lines = Vec::new();
     let wanted = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
     let sizes: Vec<_> = SIZES.into_iter().filter(|(_, name)| wanted(name)).collect();
     if rounds > 0 && !sizes.is_empty() {
         let sessions: Vec<u32> = sizes.iter().map(|(sessions, _)| *sessions).collect();
-        costs(&measure(&sessions, rounds, 1_000_000)?, &sizes, &mut lines);
+        let names: Vec<String> = only.iter().filter(|one| one.contains("link")).cloned().collect();
+        costs(&measure(&sessions, rounds, 1_000_000, &names)?, &sizes, &mut lines);
     }
     if wanted("loop") {
         loops(&mut lines)?;

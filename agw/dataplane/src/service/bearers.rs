@@ -1,6 +1,7 @@
 //! Dedicated bearers of sessions in the tables.
 
 use super::quota::has_quota;
+use super::rooms::bearer_blocks;
 use super::{Parts, Volume, volume};
 use crate::error::Error;
 use crate::limits::mark;
@@ -66,8 +67,7 @@ impl Sessions {
         if has != 0 || !wanted {
             return Ok(has);
         }
-        let end = u32::try_from(tables.bearers.iter().len()).unwrap_or(0) / BEARER_BLOCK;
-        let block = self.rooms.blocks.take(1, end.saturating_sub(1)).ok_or(Error::Full("dedicated bearers"))? + 1;
+        let block = self.rooms.blocks.take(1, bearer_blocks(tables), None).ok_or(Error::Full("dedicated bearers"))? + 1;
         for bearer in
             (block * BEARER_BLOCK..(block + 1) * BEARER_BLOCK).filter_map(|at| tables.bearers.get(at as usize))
         {

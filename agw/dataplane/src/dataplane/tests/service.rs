@@ -8,7 +8,7 @@ use crate::reports::Report;
 use crate::rules::{Allowance, Dedicated, Rule, Service, Way};
 use crate::service::{Parts, Volume};
 use crate::sessions::Sessions;
-use basalt_ebpf_abi::{Downlink, DownlinkState, Mac, Prefix, Uplink};
+use basalt_ebpf_abi::{Downlink, DownlinkState, Mac, Prefix, RuleState, SettingFlags, Uplink};
 use basalt_pipeline::{Frame, Verdict, access, towards_phone};
 
 const DEFAULT: Teid = Teid(0x10_0003);
@@ -541,9 +541,18 @@ fn rules_that_come_and_go_keep_their_counts() {
     let serve = |ids| plane.serve(DEFAULT, UE, &Service { rules: rules(ids), ..Service::default() }).unwrap();
     let send = |id: u32| down(&plane, &Seen { remote_port: id as u16, ..WEB }.packet(false, 0)).unwrap();
     serve(1..4);
+    let tables = &plane.shared.tables;
+    let fetched = || {
+        let state = plane.shared.state();
+        let (uplink, slot, _) = state.sessions.records(tables, DEFAULT, UE.into()).unwrap();
+        uplink.states.get() == slot * RuleState::RUN
+    };
+    assert!(fetched(), "programs fetch it by the slot");
+    assert!(SettingFlags(tables.settings.get(0).unwrap().flags.get()).has(SettingFlags::RULES));
     (1..4).for_each(|id| drop(send(id)));
     // More than the first run holds: all move.
     serve(1..41);
+    assert!(!fetched(), "not in the places of others");
     (1..41).for_each(|id| drop(send(id)));
     let parts = plane.parts(DEFAULT, UE).unwrap();
     assert_eq!(parts.rules.values().map(|volume| volume.downlink_packets).sum::<u64>(), 43);
