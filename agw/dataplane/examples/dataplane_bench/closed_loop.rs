@@ -63,6 +63,9 @@ struct Circle {
     internet: Reflector,
     server: UdpSocket,
     _station: (Reflector, Station),
+    /// A veth that sends a packet back wakes its peer only if that has a program, too: without one, what circulates lies there until
+    /// something else comes by.
+    _passing: Vec<Reflector>,
 }
 
 fn settings(lab: &Lab, plane: Plane) -> agw_dataplane::Config {
@@ -73,7 +76,7 @@ fn settings(lab: &Lab, plane: Plane) -> agw_dataplane::Config {
 
 impl Circle {
     fn start(lab: &Lab, plane: Plane) -> Result<Self> {
-        // Whoever has no program at an interface polls it for GRO's sake only, and finishes checksums before they are reflected.
+        // Whoever has no program at an interface finishes checksums before they are reflected.
         for interface in ["s1u", "sgi"] {
             lab.command("g", &format!("ethtool -K {interface} gro on tx off"));
         }
@@ -84,6 +87,9 @@ impl Circle {
         let (station, server) = (Station::new(lab), lab.udp("i", SERVER, BenchPlan::PORT));
         resolve(&gateway, &station, &server, teid(0));
         let plan = |reflector: &Reflector| reflector.of_phones(FIRST, teid(0).0);
+        let bare: &[&str] = if plane == Plane::Software { &["s1u", "sgi"] } else { &[] };
+        let passing = bare.iter().map(|name| lab.within("g", || Reflector::attach(BenchPlan::EMPTY, name)));
+        let passing = passing.collect::<std::result::Result<Vec<_>, _>>()?;
         let near = lab.within("r", || Reflector::attach(BenchPlan::REFLECT_STATION, "eth0"))?;
         let internet = lab.within("i", || Reflector::attach(BenchPlan::REFLECT_INTERNET, "eth0"))?;
         plan(&near);
@@ -93,7 +99,7 @@ impl Circle {
         for phone in 0..PHONES {
             station.send(&g_pdu(teid(phone), &datagram(phone)));
         }
-        Ok(Self { gateway: Some(gateway), internet, server, _station: (near, station) })
+        Ok(Self { gateway: Some(gateway), internet, server, _station: (near, station), _passing: passing })
     }
 
     fn measure(&self, lab: &Lab) -> Result<Rates> {

@@ -74,8 +74,7 @@ fn loops(lines: &mut Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
         }
         eprintln!("closed loop, {name}: {best:?}");
         if best.up + best.down < 0.001 {
-            eprintln!("it stood still: this machine has no time for it, so it gets no figure");
-            continue;
+            return Err(format!("the closed loop through the {name} plane stands still").into());
         }
         put(lines, &format!("loop_{name}_uplink_mpps"), best.up, 3);
         put(lines, &format!("loop_{name}_downlink_mpps"), best.down, 3);
