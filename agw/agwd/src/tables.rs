@@ -8,8 +8,8 @@ use basalt_ids::Teid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// Between two looks.
-const EVERY: Duration = Duration::from_secs(5);
+/// Between two looks: what differs is found and repaired within 5 s, also where a look comes late.
+const EVERY: Duration = Duration::from_secs(3);
 /// The loop gives them no more than one part in so many of its time, however many sessions there are.
 const SHARE: u32 = 100;
 
