@@ -14,6 +14,8 @@ pub struct Interface {
     pub networks: Vec<(Ipv4Addr, u8)>,
     /// MTU, octets.
     pub mtu: u32,
+    /// Speed of its link, bit/s; `None` without a link, and of virtual ones that have none.
+    pub speed: Option<u64>,
 }
 
 /// What was found.
@@ -138,8 +140,8 @@ fn interfaces() -> Vec<Interface> {
         // SAFETY: ifa_name is a NUL-terminated string for as long as the list lives.
         let name = unsafe { std::ffi::CStr::from_ptr(item.ifa_name) }.to_string_lossy().into_owned();
         let index = found.iter().position(|interface| interface.name == name).unwrap_or_else(|| {
-            let mtu = mtu_of(&name);
-            found.push(Interface { name, addresses: Vec::new(), networks: Vec::new(), mtu });
+            let (mtu, speed) = (mtu_of(&name), speed_of(&name));
+            found.push(Interface { name, addresses: Vec::new(), networks: Vec::new(), mtu, speed });
             found.len() - 1
         });
         // SAFETY: ifa_addr is null or points to a socket address of the family it names.
@@ -195,21 +197,54 @@ unsafe fn address_of(address: *const libc::sockaddr) -> Option<IpAddr> {
 /// MTU by ioctl(SIOCGIFMTU): unlike sysfs, it is that of this process's network namespace.
 fn mtu_of(name: &str) -> u32 {
     const ETHERNET: u32 = 1500;
-    let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) else { return ETHERNET };
-    // SAFETY: ifreq is plain data for which all zeroes are valid.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    if name.len() >= request.ifr_name.len() {
-        return ETHERNET;
-    }
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = from as libc::c_char;
-    }
-    // SAFETY: the descriptor is open, `request` is a valid ifreq with a NUL-terminated name.
-    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) } != 0 {
+    let Some(mut request) = request(name) else { return ETHERNET };
+    if !ask(libc::SIOCGIFMTU, &mut request) {
         return ETHERNET;
     }
     // SAFETY: a successful SIOCGIFMTU fills this member of the union.
     u32::try_from(unsafe { request.ifr_ifru.ifru_mtu }).unwrap_or(ETHERNET)
+}
+
+/// Speed of a link by ioctl(SIOCETHTOOL), bit/s.
+fn speed_of(name: &str) -> Option<u64> {
+    const SIOCETHTOOL: libc::Ioctl = 0x8946;
+    const ETHTOOL_GSET: u32 = 1;
+    let mut request = request(name)?;
+    // `struct ethtool_cmd`, as words of the machine's order.
+    let mut settings = [0_u32; 11];
+    settings[0] = ETHTOOL_GSET;
+    request.ifr_ifru.ifru_data = settings.as_mut_ptr().cast();
+    if !ask(SIOCETHTOOL, &mut request) {
+        return None;
+    }
+    // Its speed in Mbit/s: the lower half beside what the link's mode is, the upper half beside its crossing.
+    let half = |[first, second, ..]: [u8; 4]| u16::from_ne_bytes([first, second]);
+    megabits(half(settings[3].to_ne_bytes()), half(settings[7].to_ne_bytes()))
+}
+
+/// bit/s of a speed in Mbit/s in two halves. All ones, of the lower half too, say that nobody knows.
+fn megabits(low: u16, high: u16) -> Option<u64> {
+    let speed = u32::from(high) << 16 | u32::from(low);
+    (low != u16::MAX && speed != 0).then(|| u64::from(speed) * 1_000_000)
+}
+
+/// An ioctl's question about an interface.
+fn request(name: &str) -> Option<libc::ifreq> {
+    // SAFETY: ifreq is plain data for which all zeroes are valid.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    if name.len() >= request.ifr_name.len() {
+        return None;
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    Some(request)
+}
+
+fn ask(what: libc::Ioctl, request: &mut libc::ifreq) -> bool {
+    let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) else { return false };
+    // SAFETY: the descriptor is open, `request` has a NUL-terminated name, and what it points to is as long as `what` asks.
+    unsafe { libc::ioctl(socket.as_raw_fd(), what, std::ptr::from_mut(request)) == 0 }
 }
 
 #[cfg(test)]
@@ -233,10 +268,19 @@ mod tests {
     }
 
     #[test]
+    fn the_speed_of_a_link_is_two_halves_or_unknown() {
+        assert_eq!(megabits(1_000, 0), Some(1_000_000_000));
+        assert_eq!(megabits((100_000_u32 & 0xffff) as u16, 1), Some(100_000_000_000));
+        assert_eq!(megabits(u16::MAX, u16::MAX), None);
+        assert_eq!((megabits(u16::MAX, 0), megabits(0, 0)), (None, None));
+    }
+
+    #[test]
     fn this_machine_has_a_loopback_interface() {
         let machine = Machine::detect();
         let loopback = machine.interface("lo").unwrap();
         assert!(loopback.mtu > 1000);
+        assert_eq!(loopback.speed, None);
         assert!(loopback.networks.contains(&(Ipv4Addr::LOCALHOST, 8)));
     }
 }

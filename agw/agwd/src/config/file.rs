@@ -303,7 +303,8 @@ pub struct Quota {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Qos {
-    /// Guaranteed rate of all bearers together from phones, bit/s; no bound by default.
+    /// Guaranteed rate of all bearers together from phones, bit/s; by default four fifths of what the slower one of the radio's and the
+    /// internet's links carries, half of that where one link is both, and no bound where none tells its speed.
     pub gbr_uplink: Option<u64>,
     /// The same to phones.
     pub gbr_downlink: Option<u64>,

@@ -35,8 +35,10 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
     let internet_interface = own.or_else(|| machine.default_route.clone());
     let state_dir = file.state_dir.clone().unwrap_or_else(|| super::parse::STATE_DIR.into());
     let run_dir = file.run_dir.clone().unwrap_or_else(|| "/run/basalt".into());
-    let radio_mtu = machine.interface(&radio_interface).map_or(1500, |interface| interface.mtu);
-    let gateway = network::gateway(file, text, machine, name, user_plane, radio_mtu)?;
+    let radio_link = machine.interface(&radio_interface);
+    let links = qos::of_links(radio_link, internet_interface.as_deref().and_then(|name| machine.interface(name)));
+    let radio_mtu = radio_link.map_or(1500, |interface| interface.mtu);
+    let gateway = network::gateway(file, text, machine, name, user_plane, radio_mtu, links)?;
     let enbs = file.limits.enbs.unwrap_or(Limits::default().links);
     let ues = file.limits.ues.unwrap_or(Limits::default().ues);
     let half_open = file.limits.attaching.unwrap_or(Limits::default().half_open);

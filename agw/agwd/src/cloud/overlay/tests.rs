@@ -23,6 +23,7 @@ fn local(text: &str) -> Local {
         addresses: vec![address.parse().unwrap()],
         networks: vec![(address.parse().unwrap(), 24)],
         mtu: 1600,
+        speed: None,
     };
     let interfaces = vec![interface("s1", "10.0.1.1"), interface("eth0", "203.0.113.9")];
     let machine = Machine {

@@ -21,6 +21,7 @@ pub(super) fn gateway(
     name: String,
     user_plane: Ipv4Addr,
     radio_mtu: u32,
+    links: Option<u64>,
 ) -> Result<GatewayConfig, ConfigError> {
     let network = &file.network;
     if network.plmns.is_empty() {
@@ -93,7 +94,7 @@ pub(super) fn gateway(
         })?,
         request_imeisv: true,
         home_only: network.home_only.unwrap_or(false),
-        qos: qos::qos(file, text)?,
+        qos: qos::qos(file, text, links)?,
         retired: Vec::new(),
         access: access(file, text)?,
     })

@@ -2,6 +2,7 @@
 
 use super::wrong;
 use crate::config::GroupQuota;
+use crate::config::detect::Interface;
 use crate::config::file::{self, File};
 use crate::config::parse::ConfigError;
 use crate::rules;
@@ -9,7 +10,18 @@ use agw_types::{Ambr, ApnQos, Marking, QosConfig, RATING_GROUP, RequestedQos};
 use basalt_ids::Apn;
 use std::collections::BTreeMap;
 
-pub(super) fn qos(file: &File, text: &str) -> Result<QosConfig, ConfigError> {
+/// What is promised to all bearers together where the file does not say: four fifths of what the slower one of the links carries in each
+/// direction, so that others are not starved and headers have room. Packets of both directions arrive by a link that is on both sides:
+/// each direction has half of it. `None` where no link tells its speed.
+pub(super) fn of_links(radio: Option<&Interface>, internet: Option<&Interface>) -> Option<u64> {
+    let speed = |side: Option<&Interface>| side.and_then(|interface| interface.speed);
+    let slower = speed(radio).into_iter().chain(speed(internet)).min()?;
+    let one = radio.zip(internet).is_some_and(|(radio, internet)| radio.name == internet.name);
+    Some(slower / if one { 2 } else { 1 } / 5 * 4)
+}
+
+/// `links` is what the links can keep of promises in each direction, bit/s.
+pub(super) fn qos(file: &File, text: &str, links: Option<u64>) -> Result<QosConfig, ConfigError> {
     let mut all = Vec::new();
     for written in &file.rule {
         let rule = rules::read(written).map_err(|error| wrong(error).at_key(text, "rule"))?;
@@ -48,7 +60,7 @@ pub(super) fn qos(file: &File, text: &str) -> Result<QosConfig, ConfigError> {
     Ok(QosConfig {
         rules: all,
         apns,
-        guaranteed: both(qos.gbr_uplink, qos.gbr_downlink),
+        guaranteed: both(qos.gbr_uplink.or(links), qos.gbr_downlink.or(links)),
         guaranteed_per_enb: both(qos.enb_gbr_uplink, qos.enb_gbr_downlink),
         marking,
     })
@@ -100,7 +112,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<QosConfig, ConfigError> {
-        qos(&toml::from_str(text).unwrap(), text)
+        qos(&toml::from_str(text).unwrap(), text, None)
     }
 
     #[test]
@@ -132,6 +144,27 @@ mod tests {
         assert_eq!((qos.guaranteed, qos.marking.tos(basalt_ids::Qci(1))), (None, 40 << 2));
         let shown = rules::show(&qos.rules[0]);
         assert_eq!(rules::read(&shown).unwrap(), qos.rules[0]);
+    }
+
+    #[test]
+    fn what_is_promised_is_what_the_slower_link_keeps() {
+        let link = |name: &str, megabits: Option<u64>| Interface {
+            name: name.to_owned(),
+            addresses: Vec::new(),
+            networks: Vec::new(),
+            mtu: 1500,
+            speed: megabits.map(|megabits| megabits * 1_000_000),
+        };
+        let (fast, slow, unknown) = (link("s1", Some(10_000)), link("wan", Some(1_000)), link("tun0", None));
+        assert_eq!(of_links(Some(&fast), Some(&slow)), Some(800_000_000));
+        assert_eq!(of_links(Some(&slow), Some(&slow)), Some(400_000_000));
+        assert_eq!(of_links(Some(&fast), Some(&unknown)), Some(8_000_000_000));
+        assert_eq!((of_links(Some(&unknown), None), of_links(None, None)), (None, None));
+
+        let text = "[qos]\ngbr_uplink = 5000000";
+        let read = |links| qos(&toml::from_str(text).unwrap(), text, links).unwrap().guaranteed;
+        assert_eq!(read(Some(800_000_000)), Some(Ambr { uplink: 5_000_000, downlink: 800_000_000 }));
+        assert_eq!(read(None), Some(Ambr { uplink: 5_000_000, downlink: u64::MAX }));
     }
 
     #[test]

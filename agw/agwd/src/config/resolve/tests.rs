@@ -5,7 +5,13 @@ use agw_types::PdnTypes;
 
 fn interface(name: &str, address: &str, mtu: u32) -> Interface {
     let address: Ipv4Addr = address.parse().unwrap();
-    Interface { name: name.to_owned(), addresses: vec![address.into()], networks: vec![(address, 24)], mtu }
+    Interface {
+        name: name.to_owned(),
+        addresses: vec![address.into()],
+        networks: vec![(address, 24)],
+        mtu,
+        speed: None,
+    }
 }
 
 fn machine() -> Machine {
