@@ -12,6 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+const VLANS_NEED_XDP: &str =
+    "access points with a VLAN of their own need XDP: leave out the software plane, or the VLANs";
+
 /// How packets of phones leave towards the internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Egress {
@@ -252,7 +255,7 @@ impl Config {
     /// The same without what only XDP can do.
     pub(crate) fn without_xdp(mut self) -> Result<Self, Error> {
         if !self.vlans().is_empty() {
-            return Err(Error::Configuration("access points with a VLAN of their own need XDP".into()));
+            return Err(Error::Configuration(VLANS_NEED_XDP.into()));
         }
         for egress in std::iter::once(&mut self.egress).chain(self.pool_egress.iter_mut().map(|own| &mut own.egress)) {
             if *egress == Egress::Translated {
@@ -265,8 +268,11 @@ impl Config {
         Ok(self)
     }
 
-    /// Refuses what contradicts itself.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Refuses what contradicts itself, or what the plane that it names cannot do.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`], with what to do where it is not plain.
+    pub fn check(&self) -> Result<(), Error> {
         let refuse = |text: &str| Err(Error::Configuration(text.into()));
         if self.device.is_empty() || self.device.len() > 14 {
             return refuse("the device name must have 1 to 14 characters");
@@ -291,6 +297,9 @@ impl Config {
         }
         if !self.vlans().is_empty() && self.internet_interface == self.access_interface {
             return refuse("VLANs of access points need an internet interface of its own");
+        }
+        if !self.vlans().is_empty() && matches!(self.plane, Plane::Software | Plane::Memory) {
+            return refuse(VLANS_NEED_XDP);
         }
         if self.policies > 1 << 14 || self.rules > 1 << 24 || self.multi_bearer_sessions > 1 << 20 {
             return refuse("at most 16384 policies, 2^24 rules and 2^20 sessions with dedicated bearers");

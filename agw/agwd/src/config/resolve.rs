@@ -61,7 +61,7 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
     if let Some(otlp) = &file.otlp {
         otlp.check().map_err(|words| wrong(words).at_key(text, "otlp"))?;
     }
-    Ok(Effective {
+    let effective = Effective {
         dns_inside,
         otlp: file.otlp.clone(),
         federation: file.federation.clone(),
@@ -91,7 +91,10 @@ pub fn resolve(file: &File, text: &str, machine: &Machine) -> Result<Effective, 
         usage_interval: usage_interval(file).map_err(|error| error.at_key(text, "interval"))?,
         usage_retention: Duration::from_secs(86_400 * u64::from(file.usage.retention_days.unwrap_or(30).max(1))),
         metrics: file.metrics.listen.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 9105))),
-    })
+    };
+    // What would keep the gateway from starting is to be told by `--check`, and refused of an orchestrator.
+    crate::start::dataplane_config(&effective).check().map_err(|error| wrong(error.to_string()))?;
+    Ok(effective)
 }
 
 /// Most sessions of a machine with so many octets of memory. A session's tables and state take a small part of what is reckoned here for

@@ -123,6 +123,15 @@ fn mistakes_name_line_and_fix() {
         ("[network]\nplmns = [\"001-01\"]\n[security]\nintegrity = [\"EIA0\"]\n", "never accepted"),
         ("[network]\nplmns = [\"001-01\"]\n[timers]\nt3412 = \"soon\"\n", "is not a duration"),
         (
+            "[network]\nplmns = [\"001-01\"]\n[internet]\ninterface = \"s1\"\nmode = \"xdp-nat\"\n[radio]\ninterface = \"s1\"\n",
+            "an internet interface of its own",
+        ),
+        (
+            "[network]\nplmns = [\"001-01\"]\n[radio]\nlisten = [\"10.1.0.1\"]\n[dataplane]\nmode = \"software\"\n[[apn]]\nname = \"a\"\npools = [\"10.8.0.0/16\"]\n\
+             mode = \"routed\"\nvlan = 7\nvlan_address = \"10.9.0.2\"\nvlan_router = \"10.9.0.1\"\n",
+            "need XDP",
+        ),
+        (
             "[network]\nplmns = [\"001-01\"]\n[[apn]]\nname = \"a\"\npools = [\"10.0.0.0/8\", \"10.1.0.0/16\"]\n",
             "overlaps",
         ),
@@ -169,7 +178,7 @@ fn name_servers_that_would_be_closed_to_phones_are_known() {
 
 #[test]
 fn ways_to_the_internet_are_read_and_printed() {
-    let network = "[network]\nplmns = [\"001-01\"]\n";
+    let network = "[network]\nplmns = [\"001-01\"]\n[radio]\nlisten = [\"10.1.0.1\"]\n";
     let text = format!(
         "{network}[internet]\nmode = \"xdp-nat\"\n[nat]\naddresses = [\"203.0.113.8\"]\nports = \"2048-65535\"\nblock = 64\n\
          filtering = \"address\"\ntcp = \"3h\"\n[[apn]]\nname = \"a\"\npools = [\"10.45.0.0/24\"]\n[[apn]]\nname = \"b\"\n\
