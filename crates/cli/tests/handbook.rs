@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Chapters with commands, and those whose commands come before.
-const CHAPTERS: [(&str, &[&str]); 5] = [
+const CHAPTERS: [(&str, &[&str]); 7] = [
     ("orchestrator", &[]),
     ("gateway", &[]),
     ("first-sim", &["gateway"]),
+    ("policies", &["gateway"]),
+    ("internet", &[]),
     ("backup", &["orchestrator"]),
     ("secrets", &[]),
 ];
@@ -29,7 +31,11 @@ ip link add site0 type veth peer name site1
 ip link set site1 up
 ip address add 198.51.100.1/24 dev site0
 ip link set site0 up
-ip route add default dev site0
+ip link add wan0 type veth peer name wan1
+ip link set wan1 up
+ip address add 203.0.113.2/24 dev wan0
+ip link set wan0 up
+ip route add default via 203.0.113.1
 cat > /usr/local/bin/sudo <<'END'
 #!/bin/sh
 exec "$@"
@@ -42,8 +48,8 @@ cat > /usr/local/bin/systemctl <<'END'
 #!/bin/sh
 set -eu
 unit=$2
-if [ "$1" = stop ]; then kill "$(cat /run/$unit.pid)"; while kill -0 "$(cat /run/$unit.pid)" 2>/dev/null; do sleep 0.1; done; exit 0; fi
-[ "$1" = start ]
+if [ "$1" != start ]; then kill "$(cat /run/$unit.pid)"; while kill -0 "$(cat /run/$unit.pid)" 2>/dev/null; do sleep 0.1; done; fi
+case $1 in stop) exit 0 ;; start | restart) ;; *) exit 1 ;; esac
 case $unit in
     basalt-agwd) agwd --config /etc/basalt/agwd.toml > /run/$unit.log 2>&1 & ;;
     basalt-orchestratord) orchestratord --config /etc/basalt/orchestratord.toml > /run/$unit.log 2>&1 & ;;
