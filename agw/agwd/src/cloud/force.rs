@@ -9,7 +9,7 @@ use super::managed;
 use crate::config::Effective;
 use crate::gateway::{Gateway, Job};
 use crate::{start, usage};
-use agw_dataplane::{Dataplane, Plane, Report};
+use agw_dataplane::{Config, Dataplane, Egress, Plane, Report};
 use agw_types::{AddressPool, Command, ConfigDelta, Input, IpPrefix, PrefixPool, Traffic, UeAddress};
 use basalt_ebpf_abi::{MAX_POOLS, MAX_POOLS6};
 use serde::{Deserialize, Serialize};
@@ -112,9 +112,7 @@ pub async fn carry_out(
         config
     };
     // The former one lets go of its sockets and devices first.
-    let mut nothing = config(&gateway.effective, &gateway.retired);
-    nothing.plane = Plane::Memory;
-    let (placeholder, _) = Dataplane::open(nothing).await?;
+    let (placeholder, _) = Dataplane::open(placeholder(config(&gateway.effective, &gateway.retired))).await?;
     drop(std::mem::replace(&mut gateway.dataplane, placeholder));
     let opened = match Dataplane::open(config(&effective, &retired)).await {
         Ok(opened) => {
@@ -141,6 +139,14 @@ pub async fn carry_out(
     gateway.take_effects(|core, now, effects| core.reconcile(now, &installed, effects));
     then(gateway);
     Ok(())
+}
+
+/// What stands in for a data plane that is being opened: no packet comes to it, so that it needs no way to the internet.
+fn placeholder(mut config: Config) -> Config {
+    config.plane = Plane::Memory;
+    config.egress = Egress::Nat;
+    config.pool_egress.clear();
+    config
 }
 
 /// Pools that a configuration does not have and that sessions have addresses of, as far as they are apart from its own.
@@ -209,5 +215,25 @@ fn homeless(gateway: &mut Gateway) {
     for imsi in homeless {
         // Nobody waits for the reply.
         drop(gateway.command(Command::Detach { imsi, reattach: true }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use agw_dataplane::{PoolEgress, Vlan};
+    use basalt_ebpf_abi::Prefix;
+
+    #[tokio::test]
+    async fn a_gateway_with_vlans_and_translation_is_opened_anew_too() {
+        let network = "10.45.0.0".parse().unwrap();
+        let pools = vec![AddressPool { network, prefix: 24, gateway: None }];
+        let mut config = Config::new("s1", "10.1.0.1".parse().unwrap(), "wan".to_owned(), pools);
+        let vlan = Vlan { id: 7, address: "10.9.0.2".parse().unwrap(), router: "10.9.0.1".parse().unwrap() };
+        config.egress = Egress::Translated;
+        config.pool_egress =
+            vec![PoolEgress { pool: Prefix::new(network, 24), egress: Egress::Routed, vlan: Some(vlan) }];
+        let (opened, _) = Dataplane::open(placeholder(config)).await.unwrap();
+        assert!(opened.installed().is_empty());
     }
 }
