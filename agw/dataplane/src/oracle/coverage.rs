@@ -1,7 +1,8 @@
 //! What the generated packets reach: programs that agree about packets which all end alike agree about little.
 
+use super::furniture::native_tables;
 use super::packets::Generator;
-use super::{PACKETS, REDIRECT, afterwards, native_tables, run_native, tick};
+use super::{PACKETS, REDIRECT, afterwards, run_native, tick};
 use crate::tables::Tables;
 use basalt_ebpf_abi::{DropReason, PuntReason, programs};
 use std::collections::BTreeSet;
