@@ -9,26 +9,30 @@
 //! A step whose records are on their way to the disk holds back its own effects and those of every later step: nothing is
 //! promised that a crash could take back, and nothing overtakes.
 
-use crate::calls::{self, Calls};
-use crate::cloud::outgoing;
+mod holding;
+mod links;
+
+pub use links::{link_id, link_up};
+
+use crate::calls::Calls;
 use crate::config::Effective;
-use crate::events::{EventLine, Events};
+use crate::events::Events;
 use crate::federation::{self, Federation};
 use crate::metrics::Metrics;
-use crate::storage;
 use crate::tables;
 use crate::usage;
 use agw_core::Core;
 use agw_dataplane::{Dataplane, Report, Usage};
 use agw_subscribers::{StoredRules, StoredSubscriber};
-use agw_types::{Command, Effect, Effects, Event, Input, LinkId, LinkInfo, Now, OperatorReply, Traffic};
+use agw_types::{Command, Effects, Event, Input, LinkId, Now, OperatorReply, Traffic};
 use anyhow::{Context as _, bail};
 use basalt_ids::{GlobalEnbId, Imsi};
 use basalt_sansio::Time;
-use basalt_sctp::keeper::{AssociationId, Client, KeeperEvent, Live, Uplink};
-use basalt_sctp::{Message, SendError, ppid};
+use basalt_sctp::Message;
+use basalt_sctp::keeper::{Client, Uplink};
 use basalt_security::SealingKey;
-use basalt_store::{Batch, CommitQueue, Completion};
+use basalt_store::{CommitQueue, Completion};
+use holding::Waiting;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot};
@@ -95,23 +99,6 @@ pub struct Gateway {
     again: bool,
 }
 
-/// A step whose effects are held back.
-struct Waiting {
-    /// Its records' batch, if it has any.
-    batch: Option<u64>,
-    effects: Vec<Effect>,
-    /// The events among them, as they are told.
-    lines: Vec<EventLine>,
-    /// The keeper's event that caused it.
-    uplink: Option<u64>,
-    /// What else happens when it is durable.
-    then: Option<Job>,
-    /// Counters that it would take records from have been read.
-    settled: bool,
-}
-
-/// Messages kept for a base station that does not take them; beyond that its association is closed.
-const BACKLOG: usize = 4_096;
 /// Keeper events taken at a time.
 const EVENTS: usize = 256;
 
@@ -275,218 +262,11 @@ impl Gateway {
         self.hold_or_release(None);
     }
 
-    fn uplink(&mut self, Uplink { seq, event }: Uplink) {
-        let input = match event {
-            KeeperEvent::Up(live) => link_up(&live, false),
-            KeeperEvent::Message { id, message } if message.ppid == ppid::S1AP => {
-                Some(Input::S1ap { link: link_id(id), stream: message.stream, pdu: message.payload.to_vec() })
-            }
-            KeeperEvent::Message { .. } => {
-                // TS 36.412 §7: S1AP has payload protocol identifier 18; anything else is not for us.
-                self.metrics.count(agw_types::Metric::Discarded("wrong SCTP payload protocol identifier"));
-                None
-            }
-            KeeperEvent::Restarted { id, .. } => Some(Input::LinkRestarted { link: link_id(id) }),
-            KeeperEvent::PathChange { id, path } => {
-                tracing::info!(association = id.0, %path, "a base station is reached over another path");
-                None
-            }
-            KeeperEvent::Down { id, reason } => {
-                tracing::info!(association = id.0, %reason, "an association ended");
-                self.backlog.remove(&link_id(id));
-                Some(Input::LinkDown { link: link_id(id) })
-            }
-        };
-        if let Some(input) = input {
-            let heard = self.calls.heard(&input);
-            let now = self.now();
-            self.core.step(now, input, &mut self.effects);
-            if let Some(heard) = heard {
-                calls::note(self, &heard);
-            }
-        }
-        self.hold_or_release(Some(seq));
-    }
-
     /// Effects that the core gave outside a step, at start.
     pub fn take_effects(&mut self, run: impl FnOnce(&mut Core, Now, &mut Effects)) {
         let now = self.now();
         run(&mut self.core, now, &mut self.effects);
         self.hold_or_release(None);
-    }
-
-    fn hold_or_release(&mut self, uplink: Option<u64>) {
-        let mut batch = Batch::new();
-        let mut effects = self.effects.take();
-        tables::expect(self, &effects);
-        effects.retain(|effect| !storage::stage(&mut batch, effect));
-        let now = self.now().unix_secs;
-        self.usage.note(&self.core, &effects, now, &mut batch);
-        let keeps_nothing_else = batch.is_empty();
-        let lines = outgoing::stage(&mut self.managed, &effects, &mut batch);
-        if keeps_nothing_else && !batch.is_empty() {
-            // An answer need not wait until it is durable that it is told of.
-            let (told, rest) = effects.into_iter().partition(|effect| matches!(effect, Effect::Tell(_)));
-            self.hold(Batch::new(), rest, Vec::new(), uplink, None);
-            self.hold(batch, told, lines, None, None);
-        } else {
-            self.hold(batch, effects, lines, uplink, None);
-        }
-    }
-
-    /// Tells an event that no step gave, when it is durable.
-    pub fn tell(&mut self, event: Event) {
-        let (effects, mut batch) = (vec![Effect::Tell(Box::new(event))], Batch::new());
-        let lines = outgoing::stage(&mut self.managed, &effects, &mut batch);
-        self.hold(batch, effects, lines, None, None);
-    }
-
-    /// Keeps `batch`; when it is durable, does `then`.
-    pub fn save(&mut self, batch: Batch, then: Job) {
-        self.hold(batch, Vec::new(), Vec::new(), None, Some(then));
-    }
-
-    /// Keeps `batch`; when it is durable, does `then`, before all that waits already.
-    pub fn save_first(&mut self, batch: Batch, then: Job) {
-        let batch = self.submit(batch);
-        let (effects, lines) = (Vec::new(), Vec::new());
-        self.waiting.push_front(Waiting { batch, effects, lines, uplink: None, then: Some(then), settled: true });
-        self.release_durable();
-    }
-
-    fn hold(
-        &mut self,
-        batch: Batch,
-        effects: Vec<Effect>,
-        lines: Vec<EventLine>,
-        uplink: Option<u64>,
-        then: Option<Job>,
-    ) {
-        let batch = self.submit(batch);
-        self.waiting.push_back(Waiting { batch, effects, lines, uplink, then, settled: false });
-        self.release_durable();
-    }
-
-    fn submit(&mut self, batch: Batch) -> Option<u64> {
-        (!batch.is_empty()).then(|| {
-            self.submitted += 1;
-            if self.commits.submit(batch, self.submitted).is_err() {
-                self.stop = Some("the store has stopped: see the log above for the disk's words".to_owned());
-            }
-            self.submitted
-        })
-    }
-
-    fn release_durable(&mut self) {
-        if std::mem::replace(&mut self.releasing, true) {
-            // A step that is being released caused another; its turn comes.
-            return;
-        }
-        while self.waiting.front().is_some_and(|step| step.batch.is_none_or(|batch| batch <= self.durable)) {
-            let Some(step) = self.waiting.pop_front() else { break };
-            if !step.settled && usage::conflict(self, &step.effects) {
-                // Counters of those who had these records before are read and written first.
-                self.waiting.push_front(Waiting { settled: true, ..step });
-                usage::settle_first(self);
-            } else {
-                self.release(step);
-            }
-        }
-        self.releasing = false;
-    }
-
-    fn completed(&mut self, completion: Completion<u64>) -> anyhow::Result<()> {
-        match completion {
-            Completion::Durable(batches) => self.durable = batches.last().copied().unwrap_or(self.durable),
-            Completion::Stopped { reason, lost } => {
-                bail!(
-                    "the store has stopped, {} steps were not kept and none of their answers left: {reason}\n  \
-                     fix: make room on the disk or replace it, then start agwd again",
-                    lost.len()
-                );
-            }
-        }
-        self.release_durable();
-        Ok(())
-    }
-
-    fn release(&mut self, step: Waiting) {
-        let mut lines = step.lines.into_iter();
-        for effect in step.effects {
-            match effect {
-                Effect::Send { link, stream, pdu } => self.send(link, Message::new(stream, ppid::S1AP, pdu)),
-                Effect::CloseLink { link } => self.keeper.abort(association(link), "closed by the gateway"),
-                Effect::Dataplane(change) => match tables::apply(self, &change) {
-                    Ok(last) => add(&mut self.departed, last.unwrap_or_default()),
-                    Err(error) => {
-                        self.metrics.dataplane_errors.inc();
-                        tracing::error!(%error, "the data plane refuses a change");
-                    }
-                },
-                Effect::Count(metric) => self.metrics.count(metric),
-                Effect::Tell(event) => {
-                    self.note_enb(&event);
-                    federation::note(self, &event);
-                    if let Some(line) = lines.next() {
-                        self.events.tell(&event, line);
-                    }
-                }
-                Effect::Reply { token, reply } => {
-                    if let Some(sender) = self.replies.remove(&token) {
-                        // An operator who has gone does not wait for the answer.
-                        let _ = sender.send(reply);
-                    }
-                }
-                Effect::Ask { ticket, question } => federation::step(self, federation::Input::Ask(ticket, question)),
-                Effect::Save(_) | Effect::Forget(_) => {
-                    debug_assert!(false, "records were staged before");
-                }
-            }
-        }
-        if let Some(seq) = step.uplink {
-            self.keeper.ack(seq);
-        }
-        if let Some(then) = step.then {
-            then(self);
-        }
-    }
-
-    fn send(&mut self, link: LinkId, message: Message) {
-        if let Some(said) = self.calls.said(link, &message) {
-            calls::note(self, &said);
-        }
-        if let Some(queue) = self.backlog.get_mut(&link) {
-            queue.push_back(message);
-            if queue.len() > BACKLOG {
-                self.backlog.remove(&link);
-                self.keeper.abort(association(link), "the base station takes no messages");
-            }
-            return;
-        }
-        match self.keeper.try_send(association(link), message) {
-            Ok(()) => {}
-            Err((message, SendError::Full)) => {
-                self.backlog.insert(link, VecDeque::from([message]));
-            }
-            Err((_, error)) => tracing::debug!(association = link.0, %error, "a message was not sent"),
-        }
-    }
-
-    fn retry_backlog(&mut self) {
-        let keeper = &mut self.keeper;
-        self.backlog.retain(|link, queue| {
-            while let Some(message) = queue.pop_front() {
-                match keeper.try_send(association(*link), message) {
-                    Ok(()) => {}
-                    Err((message, SendError::Full)) => {
-                        queue.push_front(message);
-                        return true;
-                    }
-                    Err(_) => return false,
-                }
-            }
-            false
-        });
     }
 
     /// An operator's command; the reply comes when its step is durable.
@@ -546,23 +326,6 @@ fn add(total: &mut Usage, more: Usage) {
     total.downlink_packets += more.downlink_packets;
     total.downlink_bytes += more.downlink_bytes;
     total.downlink_dropped += more.downlink_dropped;
-}
-
-/// The input for an association that is alive.
-pub fn link_up(live: &Live, resumed: bool) -> Option<Input> {
-    let mut peers = vec![live.peer.primary.ip()];
-    peers.extend(live.peer.addresses.iter().filter(|address| **address != live.peer.primary.ip()));
-    let info = LinkInfo { peers, streams: live.peer.out_streams, resumed };
-    Some(Input::LinkUp { link: link_id(live.id), info })
-}
-
-/// Associations are numbered from one by the keeper; four thousand million of them do not happen in its life.
-pub fn link_id(id: AssociationId) -> LinkId {
-    LinkId(u32::try_from(id.0).unwrap_or(u32::MAX))
-}
-
-fn association(link: LinkId) -> AssociationId {
-    AssociationId(link.0.into())
 }
 
 async fn sleep_until(at: Option<Instant>) {
