@@ -4,6 +4,10 @@
 //! GRO on the peer of a redirect target (without it redirected frames vanish), transmit checksums off at senders
 //! (XDP forwards half-made ones as they are), room for the tunnel headers in the MTU, IPv6 noise off.
 
+mod change;
+mod device;
+mod route;
+
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -11,15 +15,16 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow};
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::address::AddressHeaderFlags;
-use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkMessage};
-use rtnetlink::packet_route::route::{RouteAttribute, RouteMetric, RouteScope, RouteType};
-use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
+use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkMessage};
+use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth};
 
+pub use self::change::{call_also, exchange, remove, rename, resize, switch};
+pub use self::device::{LoosePair, configure_tun, configure_tun6, loose_pair, raise_tun};
+pub use self::route::{
+    add_local_prefix, add_route, add_route6, narrow, narrow_via, narrow6_via, replace_default_route,
+};
 use super::netns::NetNs;
 use crate::sys;
-
-/// MTU of the far end of a phone's device: more than a phone is ever told.
-const LOOSE_MTU: u32 = 9000;
 
 /// Interface of a phone and of a host behind it towards each other.
 pub const LAN: &str = "lan0";
@@ -129,156 +134,6 @@ pub fn forward6(ns: &NetNs) -> Result<()> {
     ns.run(|| set("ipv6/conf/all/forwarding", "1"))
 }
 
-/// Lets a namespace send a neighbour on an interface no larger packets than this: those that are are broken up.
-///
-/// # Errors
-/// No such interface, or the kernel refuses.
-pub fn narrow(ns: &NetNs, to: Ipv4Addr, interface: &'static str, mtu: u32) -> Result<()> {
-    ns.run_async(move || async move {
-        let handle = netlink()?;
-        let index = index_of(&handle, interface).await?;
-        let mut route = RouteMessageBuilder::<Ipv4Addr>::new()
-            .destination_prefix(to, 32)
-            .output_interface(index)
-            .scope(RouteScope::Link)
-            .build();
-        route.attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
-        handle.route().add(route).replace().execute().await?;
-        Ok(())
-    })
-}
-
-/// Lets a namespace send no larger packets than this to a host behind a router: the router's network is narrower.
-///
-/// # Errors
-/// No such router, or the kernel refuses.
-pub fn narrow_via(ns: &NetNs, to: Ipv4Addr, via: Ipv4Addr, mtu: u32) -> Result<()> {
-    ns.run_async(move || async move {
-        let mut route = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(to, 32).gateway(via).build();
-        route.attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
-        netlink()?.route().add(route).replace().execute().await?;
-        Ok(())
-    })
-}
-
-/// The same for an IPv6 host.
-///
-/// # Errors
-/// No such router, or the kernel refuses.
-pub fn narrow6_via(ns: &NetNs, to: Ipv6Addr, via: Ipv6Addr, mtu: u32) -> Result<()> {
-    ns.run_async(move || async move {
-        let mut route = RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(to, 128).gateway(via).build();
-        route.attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
-        netlink()?.route().add(route).replace().execute().await?;
-        Ok(())
-    })
-}
-
-/// Gives an interface another MTU.
-///
-/// # Errors
-/// No such interface, or it takes no such packets.
-pub fn resize(ns: &NetNs, interface: &'static str, mtu: u32) -> Result<()> {
-    ns.run_async(move || async move {
-        let handle = netlink()?;
-        let index = index_of(&handle, interface).await?;
-        handle.link().set(LinkUnspec::new_with_index(index).mtu(mtu).build()).execute().await?;
-        Ok(())
-    })
-    .with_context(|| format!("an MTU of {mtu} octets for {}/{interface}", ns.name()))
-}
-
-/// Removes an interface, and with it the other end of its cable.
-///
-/// # Errors
-/// No such interface, or the kernel refuses.
-pub fn remove(ns: &NetNs, interface: &'static str) -> Result<()> {
-    ns.run_async(move || async move {
-        let handle = netlink()?;
-        let index = index_of(&handle, interface).await?;
-        handle.link().del(index).execute().await?;
-        Ok(())
-    })
-    .with_context(|| format!("removing {}/{interface}", ns.name()))
-}
-
-/// Brings an interface up or takes it down.
-///
-/// # Errors
-/// No such interface, or the kernel refuses.
-pub fn switch(ns: &NetNs, interface: &'static str, up: bool) -> Result<()> {
-    ns.run_async(move || async move {
-        let handle = netlink()?;
-        let index = index_of(&handle, interface).await?;
-        let message = LinkUnspec::new_with_index(index);
-        handle.link().set(if up { message.up() } else { message.down() }.build()).execute().await?;
-        Ok(())
-    })
-    .with_context(|| format!("switching {}/{interface}", ns.name()))
-}
-
-/// Gives an interface another name, for which it is down meanwhile: kernels before 6.2 want that.
-///
-/// # Errors
-/// No such interface, the name is in use, or the kernel refuses.
-pub fn rename(ns: &NetNs, interface: &str, name: &str) -> Result<()> {
-    let (interface, name) = (interface.to_owned(), name.to_owned());
-    let what = format!("renaming {}/{interface} to {name}", ns.name());
-    ns.run_async(move || async move {
-        let handle = netlink()?;
-        let index = index_of(&handle, &interface).await?;
-        let message = || LinkUnspec::new_with_index(index);
-        for change in [message().down(), message().name(name), message().up()] {
-            handle.link().set(change.build()).execute().await?;
-        }
-        Ok(())
-    })
-    .context(what)
-}
-
-/// Gives an interface another name besides its own (`ip link property add altname`).
-///
-/// # Errors
-/// No such interface, the name is in use, or the kernel refuses.
-pub fn call_also(ns: &NetNs, interface: &str, other: &str) -> Result<()> {
-    let (interface, other) = (interface.to_owned(), other.to_owned());
-    let what = format!("calling {}/{interface} {other}, too", ns.name());
-    ns.run_async(move || async move {
-        let handle = netlink()?;
-        let index = index_of(&handle, &interface).await?;
-        handle.link().property_add(index).alt_ifname(&[&other]).execute().await?;
-        Ok(())
-    })
-    .context(what)
-}
-
-/// Gives an interface another hardware address, as a router that is exchanged has, which it announces.
-///
-/// # Errors
-/// No such interface, or the kernel refuses.
-pub fn exchange(ns: &NetNs, interface: &'static str, address: [u8; 6]) -> Result<()> {
-    ns.run_async(move || async move {
-        set(&format!("ipv4/conf/{interface}/arp_notify"), "1")?;
-        let handle = netlink()?;
-        let index = index_of(&handle, interface).await?;
-        handle.link().set(LinkUnspec::new_with_index(index).address(address.to_vec()).build()).execute().await?;
-        Ok(())
-    })
-}
-
-/// Routes everything through another neighbour than before.
-///
-/// # Errors
-/// The neighbour is on no network of ours.
-pub fn replace_default_route(ns: &NetNs, via: Ipv4Addr) -> Result<()> {
-    ns.run_async(move || async move {
-        let route =
-            RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(Ipv4Addr::UNSPECIFIED, 0).gateway(via).build();
-        netlink()?.route().add(route).replace().execute().await?;
-        Ok(())
-    })
-}
-
 /// Adds an address to an interface.
 ///
 /// # Errors
@@ -315,144 +170,6 @@ pub fn add_address6(ns: &NetNs, interface: &str, address: Ipv6Addr, prefix: u8) 
     .with_context(|| format!("adding {address}/{prefix} to {}/{interface}", ns.name()))
 }
 
-/// Routes an IPv6 prefix through a neighbour. Where the kernel has no IPv6 nothing happens.
-///
-/// # Errors
-/// The neighbour is on no network of ours.
-pub fn add_route6(ns: &NetNs, (network, length): (Ipv6Addr, u8), via: Ipv6Addr) -> Result<()> {
-    ns.run_async(move || async move {
-        if !std::path::Path::new("/proc/sys/net/ipv6").exists() {
-            return Ok(());
-        }
-        let route = RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(network, length).gateway(via).build();
-        netlink()?.route().add(route).execute().await?;
-        Ok(())
-    })
-    .with_context(|| format!("routing {network}/{length} via {via} in {}", ns.name()))
-}
-
-/// Routes a prefix through a neighbour.
-///
-/// # Errors
-/// The neighbour is not on any link.
-pub fn add_route(ns: &NetNs, prefix: (Ipv4Addr, u8), via: Ipv4Addr) -> Result<()> {
-    ns.run_async(move || async move {
-        let route = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(prefix.0, prefix.1).gateway(via).build();
-        netlink()?.route().add(route).execute().await?;
-        Ok(())
-    })
-    .with_context(|| format!("routing {}/{} in {}", prefix.0, prefix.1, ns.name()))
-}
-
-/// Makes every address of a prefix local to a namespace: a thousand base stations without a thousand addresses.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn add_local_prefix(ns: &NetNs, prefix: (Ipv4Addr, u8)) -> Result<()> {
-    const LOCAL_TABLE: u32 = 255;
-    ns.run_async(move || async move {
-        let handle = netlink()?;
-        let index = index_of(&handle, "lo").await?;
-        let route = RouteMessageBuilder::<Ipv4Addr>::new()
-            .destination_prefix(prefix.0, prefix.1)
-            .output_interface(index)
-            .kind(RouteType::Local)
-            .scope(RouteScope::Host)
-            .table_id(LOCAL_TABLE)
-            .build();
-        handle.route().add(route).execute().await?;
-        Ok(())
-    })
-    .with_context(|| format!("making {}/{} local to {}", prefix.0, prefix.1, ns.name()))
-}
-
-/// A veth pair of one namespace, for a program that plays the other side of the near end.
-#[derive(Clone, Debug)]
-pub struct LoosePair {
-    /// Index of the far end.
-    pub far: u32,
-    /// Hardware address of the near end.
-    pub near_mac: Vec<u8>,
-}
-
-/// Makes a veth pair in a namespace: the near end without ARP and with whole checksums, the far end up. What the near end
-/// sends is addressed to itself, so that nobody but the far end's reader takes it.
-///
-/// # Errors
-/// The kernel refuses: no right, or a name in use.
-pub fn loose_pair(ns: &NetNs, near: &'static str, far: &'static str) -> Result<LoosePair> {
-    ns.run_async(move || async move {
-        let handle = netlink()?;
-        handle.link().add(LinkVeth::new(near, far).build()).execute().await?;
-        disable_ipv6(far);
-        sys::set_offload(near, sys::TX_CHECKSUM, false).context("switching transmit checksums off")?;
-        let (near_end, far_end) = (find(&handle, near).await?, find(&handle, far).await?);
-        let (near, far) = (near_end.header.index, far_end.header.index);
-        handle.link().set(LinkUnspec::new_with_index(near).arp(false).build()).execute().await?;
-        handle.link().set(LinkUnspec::new_with_index(far).mtu(LOOSE_MTU).arp(false).up().build()).execute().await?;
-        let near_mac = near_end.attributes.into_iter().find_map(|attribute| match attribute {
-            LinkAttribute::Address(address) => Some(address),
-            _ => None,
-        });
-        Ok(LoosePair { far, near_mac: near_mac.context("the device has no address")? })
-    })
-    .with_context(|| format!("making the cable {near} - {far} in {}", ns.name()))
-}
-
-/// Gives a phone's network device its IPv6 address and sends everything of that version through it. Where the kernel has no IPv6
-/// nothing happens.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn configure_tun6(ns: &NetNs, interface: &'static str, address: Ipv6Addr) -> Result<()> {
-    ns.run(move || {
-        for (key, value) in [("addr_gen_mode", "1"), ("accept_ra", "0")] {
-            // Where the kernel has no IPv6 there is nothing to switch.
-            let _ = set(&format!("ipv6/conf/{interface}/{key}"), value);
-        }
-        Ok(())
-    })?;
-    // Everything is behind the one tunnel: neighbours have no addresses to be asked for.
-    add_address6(ns, interface, address, 128)?;
-    ns.run_async(move || async move {
-        if !std::path::Path::new("/proc/sys/net/ipv6").exists() {
-            return Ok(());
-        }
-        let handle = netlink()?;
-        let index = index_of(&handle, interface).await?;
-        let route = RouteMessageBuilder::<Ipv6Addr>::new()
-            .destination_prefix(Ipv6Addr::UNSPECIFIED, 0)
-            .output_interface(index)
-            .build();
-        handle.route().add(route).replace().execute().await?;
-        Ok(())
-    })
-}
-
-/// Gives a phone's network device its address and MTU and sends everything through it.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn configure_tun(ns: &NetNs, interface: &str, address: Ipv4Addr, mtu: u16) -> Result<()> {
-    let interface = interface.to_owned();
-    ns.run_async(move || async move {
-        disable_ipv6(&interface);
-        let handle = netlink()?;
-        let index = index_of(&handle, &interface).await?;
-        flush_addresses(&handle, index).await?;
-        handle.address().add(index, address.into(), 32).execute().await?;
-        let message = LinkUnspec::new_with_index(index).mtu(u32::from(mtu)).up().build();
-        handle.link().set(message).execute().await?;
-        let route = RouteMessageBuilder::<Ipv4Addr>::new()
-            .destination_prefix(Ipv4Addr::UNSPECIFIED, 0)
-            .output_interface(index)
-            .scope(RouteScope::Link)
-            .build();
-        handle.route().add(route).replace().execute().await?;
-        Ok(())
-    })
-}
-
 /// Brings an interface up with an address, fit for packets of so many octets.
 ///
 /// # Errors
@@ -467,29 +184,6 @@ pub fn raise(ns: &NetNs, interface: &'static str, address: (Ipv4Addr, u8), mtu: 
         Ok(())
     })
     .with_context(|| format!("bringing up {}/{interface}", ns.name()))
-}
-
-/// Brings a phone's network device up without an address.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn raise_tun(ns: &NetNs, interface: &'static str, mtu: u16) -> Result<()> {
-    ns.run_async(move || async move {
-        disable_ipv6(interface);
-        let handle = netlink()?;
-        let index = index_of(&handle, interface).await?;
-        let message = LinkUnspec::new_with_index(index).mtu(u32::from(mtu)).up().build();
-        handle.link().set(message).execute().await?;
-        Ok(())
-    })
-}
-
-async fn flush_addresses(handle: &Handle, index: u32) -> Result<()> {
-    let mut addresses = handle.address().get().set_link_index_filter(index).execute();
-    while let Some(address) = addresses.try_next().await? {
-        handle.address().del(address).execute().await?;
-    }
-    Ok(())
 }
 
 /// A netlink conversation of the calling thread's namespace, on the calling runtime.
