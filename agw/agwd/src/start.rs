@@ -334,6 +334,7 @@ pub fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
     let mut config = agw_dataplane::Config::new(&effective.radio_interface, effective.user_plane, internet, pools);
     config.pools6 = effective.gateway.apns.iter().flat_map(|apn| apn.pools6.iter().copied()).collect();
     config.dns6.clone_from(&effective.gateway.dns6);
+    config.phone_mtu = effective.gateway.mtu;
     config.egress = egress(effective.egress);
     config.pool_egress = pool_egress(effective);
     config.translation = effective.translation.clone();

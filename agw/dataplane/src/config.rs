@@ -82,6 +82,11 @@ pub struct Config {
     pub pools: Vec<AddressPool>,
     /// IPv6 prefixes of phones, at most four pools of up to 2^20 prefixes each.
     pub pools6: Vec<PrefixPool>,
+    /// The largest packet that phones shall send, octets: what they are told with their IPv6 prefix, if not less fits into a tunnel.
+    pub phone_mtu: u16,
+    /// In which time every phone is told its IPv6 prefix once more, besides each time that it is connected again: by default as often as
+    /// TS 29.061 §11.2.1.3.4 has it. Well below the 65,535 s after which a phone takes its router for gone.
+    pub advertise: Duration,
     /// DNS servers told to phones with their IPv6 prefix (RFC 8106).
     pub dns6: Vec<Ipv6Addr>,
     /// IPv6 networks of up to 64 bits that phones must not reach, at most 16, besides link-local, loopback and multicast addresses.
@@ -162,6 +167,8 @@ impl Config {
             translation: Translation::default(),
             pools,
             pools6: Vec::new(),
+            phone_mtu: 1500,
+            advertise: Duration::from_secs(21_600),
             dns6: Vec::new(),
             forbidden6: Vec::new(),
             sessions: 1 << 17,

@@ -81,6 +81,11 @@ impl Shared {
             record.dropped.add(1);
             record.drained.fetch_add(1);
         }
+        self.announce(state, record, slot);
+    }
+
+    /// Tells the core that something waits for an idle phone, once.
+    pub(crate) fn announce(&self, state: &mut State, record: &Downlink, slot: u32) {
         if state.told.contains(&slot) {
             return;
         }

@@ -125,6 +125,7 @@ mod sockets;
 mod suspects;
 mod tables;
 mod threads;
+mod turns;
 mod watch;
 mod xdp;
 

@@ -14,16 +14,16 @@ use crate::peers::PeerLimits;
 use crate::predecessor::{Predecessor, Whence};
 use crate::relay::Relay;
 use crate::reports::Report;
-use crate::router;
 use crate::rules::Service;
 use crate::service::Parts;
 use crate::sessions::{Installed, Outcome, Sessions, Usage, slot_of};
 use crate::sockets::{Device, FrameSocket, GtpSocket, Waker};
 use crate::suspects::Suspects;
 use crate::tables::Tables;
+use crate::turns::Turns;
 use crate::watch::software::Lookout;
 use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState, UeAddress};
-use basalt_ebpf_abi::{Address, Downlink, DownlinkState, DropReason, PuntReason, Settings, UplinkFlags};
+use basalt_ebpf_abi::{Address, DropReason, PuntReason, Settings, UplinkFlags};
 use basalt_gtp::{Datagram, Header, Message};
 use basalt_ids::Teid;
 use basalt_pipeline::{Frame, Uplinked};
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) stop: Waker,
     pub(crate) stopping: AtomicBool,
     pub(crate) local: Ipv4Addr,
+    /// The largest packet that phones are told to send.
+    pub(crate) phone_mtu: u16,
     /// DNS servers that phones are told with their prefix.
     pub(crate) dns6: Vec<Ipv6Addr>,
     /// What rules' rates carry in this time may come at once.
@@ -90,6 +92,8 @@ pub(crate) struct State {
     pub(crate) nat: Option<Nat>,
     /// Where packets in forwarding tunnels go, by our TEID.
     pub(crate) relays: BTreeMap<u32, Relay>,
+    /// When whose prefix is told again, where phones have some.
+    pub(crate) turns: Option<Turns>,
 }
 
 impl State {
@@ -109,6 +113,7 @@ impl State {
             replaced,
             nat: None,
             relays: BTreeMap::new(),
+            turns: None,
         }
     }
 
@@ -143,10 +148,11 @@ impl Shared {
         outlet: Outlet,
         events: mpsc::Sender<Traffic>,
         config: &Config,
-        state: State,
+        mut state: State,
         (reports, listener): (mpsc::Sender<Report>, mpsc::Receiver<Report>),
     ) -> Result<Self, Error> {
         let settled = Instant::now() + config.settle;
+        state.turns = (!config.pools6.is_empty()).then(|| Turns::new(config.advertise));
         let stop = Waker::new().map_err(Error::system("eventfd"))?;
         Ok(Self {
             tables,
@@ -160,6 +166,7 @@ impl Shared {
             stop,
             stopping: AtomicBool::new(false),
             local: config.access_address,
+            phone_mtu: config.phone_mtu,
             dns6: config.dns6.clone(),
             burst: config.burst,
             settled,
@@ -283,16 +290,6 @@ impl Shared {
         Ok(parts)
     }
 
-    /// Tells a connected phone its prefix.
-    pub(crate) fn advertise(&self, uplink: &basalt_ebpf_abi::Uplink, downlink: &Downlink) {
-        let Some(settings) = self.tables.settings.get(0) else { return };
-        if let Some(prefix) = router::prefix(uplink)
-            && downlink.state.get() == DownlinkState::ACTIVE
-        {
-            self.send_down(downlink, router::advertisement(prefix, settings.tunnel_mtu.get(), &self.dns6), None);
-        }
-    }
-
     /// Sets the sessions of tables that these take the place of, but those that are here already. Limits, rules and quotas come with
     /// whoever sets the sessions next; until then one that had rules is idle, and what comes for it waits: it would leave by the wrong bearer.
     pub(crate) fn carry_over(&self, old: &Sessions, tables: &Tables) {
@@ -339,9 +336,8 @@ impl Shared {
         if peer.is_none() {
             return Ok(());
         }
-        if prefixed && let Ok((uplink, _, downlink)) = state.sessions.records(&self.tables, tunnel.teid, tunnel.address)
-        {
-            self.advertise(uplink, downlink);
+        if prefixed && let Ok((_, _, downlink)) = state.sessions.records(&self.tables, tunnel.teid, tunnel.address) {
+            self.advertise(downlink);
         }
         self.flush(state, slot);
         state.waiting.kept(tunnel.teid.0);

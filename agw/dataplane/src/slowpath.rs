@@ -120,7 +120,7 @@ impl Shared {
         }
     }
 
-    /// A phone asks for its prefix, or to have one delegated.
+    /// A phone asks for its prefix, whether its router is there, or to have a prefix delegated.
     fn solicited(&self, now: Instant, peer: Ipv4Addr, octets: &[u8]) {
         let Ok(Datagram { header, message: Message::GPdu(inner) }) = Datagram::decode(octets) else { return };
         if !self.state().limits.allow(now, peer) {
@@ -135,7 +135,11 @@ impl Shared {
             && downlink.prefix.get() == uplink.prefix.get()
         {
             if router::solicits(&inner) {
-                self.advertise(uplink, downlink);
+                self.advertise(downlink);
+                return;
+            }
+            if let Some(answer) = router::here(&inner) {
+                self.send_down(downlink, answer, None);
                 return;
             }
             let prefix = u64::from_be(uplink.prefix.get());
@@ -173,8 +177,9 @@ impl Shared {
     /// When the next held message must be judged for good, or a base station be asked.
     pub(crate) fn due(&self) -> Option<Instant> {
         let state = self.state();
-        // Mappings of translation need a clock.
-        let clock = state.nat.as_ref().map(|_| Instant::now() + Duration::from_secs(1));
+        // Mappings of translation need a clock, and phones are told their prefixes by turns.
+        let clocked = state.nat.is_some() || state.turns.is_some();
+        let clock = clocked.then(|| Instant::now() + Duration::from_secs(1));
         [state.waiting.due(), state.paths.due(), state.relay_due(), clock].into_iter().flatten().min()
     }
 

@@ -102,6 +102,7 @@ fn serve_socket(shared: &Shared) {
         let now = Instant::now();
         shared.expire(now);
         shared.ask(now);
+        shared.remind();
         nat::tick(&shared.tables);
         let time = patience(shared.due(), now);
         if let Err(error) = wait(&[(socket.as_fd(), libc::POLLIN), (shared.stop.as_fd(), libc::POLLIN)], time) {

@@ -150,7 +150,7 @@ reasons! {
     IdleUplink = 10 "idle_uplink",
     /// A G-PDU from another base station than the tunnel's: held for a moment, since a handover may be on its way.
     OtherPeer = 11 "other_peer",
-    /// A Router Solicitation of a phone: answered with its prefix.
+    /// A phone asks its router: for its prefix, whether it is there, or by DHCPv6.
     RouterSolicitation = 12 "router_solicitation",
     /// From a phone that needs a port for it and has none left: user space gives it more, if it may have more.
     NatPorts = 13 "nat_more_ports",

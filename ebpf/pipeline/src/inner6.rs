@@ -12,6 +12,8 @@ const FRAGMENT: u32 = 44;
 const DESTINATION: u32 = 60;
 /// First half of every link-local address that phones have (RFC 4291 §2.5.6).
 const LINK_LOCAL: u64 = 0xfe80 << 48;
+/// First half of the groups of a link (RFC 4291 §2.7).
+const LINK_GROUP: u64 = 0xff02 << 48;
 /// Extension headers that are followed.
 const MOST_HEADERS: usize = 3;
 
@@ -27,7 +29,8 @@ pub(crate) struct Inner6 {
 pub(crate) enum Checked6 {
     /// A packet that may go out.
     Good(Inner6),
-    /// A Router Solicitation, or a message to DHCPv6 servers: the gateway is who answers (RFC 4861 §6.2.6, RFC 8415 §7.1).
+    /// A Router Solicitation, a question whether the router is still there, or a message to DHCPv6 servers: the gateway is who answers
+    /// (RFC 4861 §6.2.6, §7.2.4, RFC 8415 §7.1).
     Solicitation,
 }
 
@@ -56,7 +59,13 @@ pub(crate) fn check<P: Packet>(
         return Err(cut);
     }
     let next = (first >> 8) as u32 & 0xff;
-    let solicitation = next == PROTO_ICMPV6 && icmp_type(packet, offset + IPV6, available - IPV6 as u32) == Some(133);
+    let kind = if next == PROTO_ICMPV6 { icmp_type(packet, offset + IPV6, available - IPV6 as u32) } else { None };
+    let solicitation = kind == Some(133);
+    // Whether the router is still there (TS 23.401 §5.3.1.2.2): asked at its address, or at the group of whoever has such an address.
+    if kind == Some(135) && (source == LINK_LOCAL || source == prefix) && matches!(destination, LINK_LOCAL | LINK_GROUP)
+    {
+        return Ok(Checked6::Solicitation);
+    }
     if source != prefix {
         // Before it has an address, a phone may ask for the prefix, and nothing else.
         let nobody = source == LINK_LOCAL || source == 0;

@@ -156,6 +156,19 @@ fn solicitations_are_the_gateway_s_to_answer() {
         assert_eq!(bytes, frame);
     }
     assert_eq!(world.punted(PuntReason::RouterSolicitation), 3);
+    // So are questions whether it is there, but not those for an address that the phone wants for itself.
+    let asks = |source, destination| {
+        let message = ipv6(source, destination, 58, &[&[135, 0, 0, 0, 0, 0, 0, 0][..], &[0; 16]].concat());
+        run(&g_pdu(&message), |f| access(f, &world)).0
+    };
+    let group = [0xff, 2, 0, 0, 0, 0, 0, 0];
+    for (source, destination) in [(LINK, LINK), (MINE, LINK), (LINK, group)] {
+        assert!(matches!(asks(source, destination), Verdict::Pass));
+    }
+    assert_eq!(world.punted(PuntReason::RouterSolicitation), 6);
+    assert!(matches!(asks([0; 8], group), Verdict::Drop(DropReason::SpoofedSource)));
+    assert!(matches!(asks(NEIGHBOUR, LINK), Verdict::Drop(DropReason::SpoofedSource)));
+    assert!(matches!(asks(LINK, SERVER6), Verdict::Drop(DropReason::SpoofedSource)));
     // So are messages to DHCPv6 servers, and nothing else from the link's address.
     let servers = |port, last| {
         let mut message = ipv6(LINK, [0xff, 2, 0, 0, 0, 0, 0, 0], 17, &udp(546, port, &[1, 0, 0, 1]));
