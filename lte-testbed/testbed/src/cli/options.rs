@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use basalt_ids::{Apn, Plmn, Tac};
+use basalt_nas::ie::PdnType;
 use basalt_sctp::{Backend, UDP_ENCAPSULATION_PORT, port};
 use clap::Args;
 use testbed_ue::{Capability, Profile};
@@ -169,12 +170,25 @@ impl FromStr for SctpArg {
     }
 }
 
+/// Reads a PDN type.
+fn pdn_type(text: &str) -> Result<PdnType, String> {
+    match text {
+        "ipv4" => Ok(PdnType::Ipv4),
+        "ipv6" => Ok(PdnType::Ipv6),
+        "ipv4v6" => Ok(PdnType::Ipv4v6),
+        _ => Err("use ipv4, ipv6 or ipv4v6".to_owned()),
+    }
+}
+
 /// What kind of phones.
 #[derive(Clone, Debug, Args)]
 pub struct PhoneArgs {
     /// The access point they ask for [default: the subscription's].
     #[arg(long)]
     pub apn: Option<Apn>,
+    /// The kind of address they ask for: ipv4, ipv6 or ipv4v6.
+    #[arg(long, default_value = "ipv4", value_parser = pdn_type)]
+    pub pdn_type: PdnType,
     /// Ciphering algorithms they have, such as 0123.
     #[arg(long, default_value = "0123", value_name = "DIGITS")]
     pub eea: AlgorithmDigits,
@@ -195,6 +209,7 @@ impl PhoneArgs {
         Arc::new(Profile {
             capability,
             apn: self.apn.clone(),
+            pdn_type: self.pdn_type,
             combined: self.combined,
             conceals_esm_information: self.conceal,
             ..Profile::default()
