@@ -159,6 +159,8 @@ impl Dataplane {
         if let Some(ring) = loaded.ring.take() {
             threads.serve_ring(ring, loaded.held.take()).map_err(Error::system("thread"))?;
         }
+        // What a predecessor left carries the packets meanwhile.
+        expect_routers(&shared.tables, &config).await;
         // Connected phones go on without waiting for anyone to set them again.
         for folder in loaded.replaced.iter().filter_map(Predecessor::folder) {
             if let Some((tables, sessions)) = of_same_schema(folder) {
@@ -186,7 +188,6 @@ impl Dataplane {
         let snapshot = resolver.netlink.snapshot().await?;
         resolver.interfaces = Some(Interfaces::with_programs(Arc::clone(&loaded), &config, allow, &snapshot));
         resolver.refresh(Ask::Unresolved).await;
-        expect_routers(&shared.tables, &config).await;
         let resolver = tokio::spawn(resolver.run());
         Ok((
             Self {
@@ -207,7 +208,7 @@ impl Dataplane {
 /// Waits a moment for the routers behind VLANs: what phones send before they are known cannot go on (nothing else knows these networks).
 async fn expect_routers(tables: &Tables, config: &Config) {
     const LOOK: Duration = Duration::from_millis(10);
-    const LOOKS: u32 = 200;
+    const LOOKS: u32 = 50;
     let unknown = |hop: &u32| tables.next_hops.get(*hop as usize).is_some_and(|hop| hop.ifindex.get() == 0);
     let hops: Vec<u32> = config.vlans().into_iter().map(|(hop, _)| hop).collect();
     for _ in 0..LOOKS {
