@@ -307,6 +307,12 @@ impl Gateway {
         total
     }
 
+    /// Goes on from what had been carried `before` the data plane was opened anew: tables that had to be made anew count from the start.
+    pub fn goes_on_from(&mut self, before: Usage) {
+        let gone = less(before, self.usage());
+        add(&mut self.departed, gone);
+    }
+
     /// Data plane changes that were refused, and steps that wait for the disk.
     pub fn troubles(&self) -> (u64, u64) {
         (self.metrics.dataplane_errors.get(), self.waiting.len() as u64)
@@ -326,6 +332,18 @@ fn add(total: &mut Usage, more: Usage) {
     total.downlink_packets += more.downlink_packets;
     total.downlink_bytes += more.downlink_bytes;
     total.downlink_dropped += more.downlink_dropped;
+}
+
+/// What `all` has more than `part`.
+fn less(all: Usage, part: Usage) -> Usage {
+    Usage {
+        uplink_packets: all.uplink_packets.saturating_sub(part.uplink_packets),
+        uplink_bytes: all.uplink_bytes.saturating_sub(part.uplink_bytes),
+        uplink_refused: all.uplink_refused.saturating_sub(part.uplink_refused),
+        downlink_packets: all.downlink_packets.saturating_sub(part.downlink_packets),
+        downlink_bytes: all.downlink_bytes.saturating_sub(part.downlink_bytes),
+        downlink_dropped: all.downlink_dropped.saturating_sub(part.downlink_dropped),
+    }
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -102,6 +102,7 @@ pub async fn carry_out(
 ) -> anyhow::Result<()> {
     let Some(Wanted { mut effective, then }) = gateway.wanted.take() else { return Ok(()) };
     usage::collect(gateway, None);
+    let carried = gateway.usage();
     let retired = retired(gateway, &effective);
     effective.gateway.retired = retired.networks();
     let restore: Vec<_> = gateway.core.tunnels().collect();
@@ -131,6 +132,7 @@ pub async fn carry_out(
         *reports = new_reports;
     }
     gateway.dataplane = dataplane;
+    gateway.goes_on_from(carried);
     if let Some(effective) = effective {
         adopt(gateway, effective);
     }
