@@ -16,7 +16,7 @@ pub(crate) use rewrite::translate;
 use crate::wire::{IPV4, PROTO_ICMP, PROTO_TCP, PROTO_UDP, decrement_ttl};
 use crate::{Packet, Tables};
 use basalt_ebpf_abi::{Address, DropReason, Filtering, Fragment, Mapping, Nat, Phase, PuntReason};
-use ends::{Ends, ends, received, sent};
+use ends::{Ends, ends, is_answer, received, sent};
 use fragments::{lead, led};
 use mappings::{find, make};
 
@@ -126,7 +126,7 @@ pub fn inside_of<P: Packet, T: Tables>(packet: &P, tables: &T, ip: usize) -> Opt
     let at = match protocol {
         PROTO_TCP | PROTO_UDP => transport + 2,
         // The identifier of an answer, or the source port of the packet that the error is about.
-        PROTO_ICMP if u16::from_be(packet.load16(transport)?) >> 8 == 0 => transport + 4,
+        PROTO_ICMP if is_answer(u16::from_be(packet.load16(transport)?) >> 8) => transport + 4,
         PROTO_ICMP => transport + 8 + IPV4,
         _ => return None,
     };

@@ -13,6 +13,8 @@ pub(super) const UDP: u32 = PROTO_UDP as u32;
 const FIN: u32 = 0x01;
 const SYN: u32 = 0x02;
 const RST: u32 = 0x04;
+/// Beside the flags of TCP: the segment has data.
+const DATA: u32 = 1 << 16;
 
 /// The ends of a packet, as translation sees them.
 #[derive(Clone, Copy)]
@@ -25,7 +27,7 @@ pub(super) struct Ends {
     /// On the other side, host order.
     pub(super) remote_port: u32,
     pub(super) remote: u32,
-    /// Flags of TCP.
+    /// Flags of TCP, and [`DATA`].
     control: u32,
     /// 1 for the ends of a packet inside an ICMP error.
     pub(super) embedded: u32,
@@ -109,9 +111,9 @@ fn read<P: Packet>(packet: &P, ip: usize, length: u32, outward: bool) -> Option<
     }
     let transport = ip + base as usize + IPV4;
     if ends.protocol == ICMP {
-        // Echo towards the internet, Echo Reply from there.
+        // Echo and Timestamp towards the internet, what answers them from there (RFC 5508 REQ-1).
         let kind = u16::from_be(packet.load16(transport)?) >> 8;
-        if kind != if source_is_local { 8 } else { 0 } {
+        if !if source_is_local { matches!(kind, 8 | 13) } else { is_answer(kind) } {
             return None;
         }
         ends.port = u32::from(u16::from_be(packet.load16(transport + 4)?));
@@ -138,9 +140,17 @@ fn read<P: Packet>(packet: &P, ip: usize, length: u32, outward: bool) -> Option<
         ends.check_at = 0;
     }
     if ends.protocol == TCP && ends.embedded == 0 {
-        ends.control = u32::from(u16::from_be(packet.load16(transport + 12)?));
+        let control = u32::from(u16::from_be(packet.load16(transport + 12)?));
+        let headers = IPV4 as u32 + (control >> 12 << 2);
+        ends.control = control | if length > headers { DATA } else { 0 };
     }
     Some(ends)
+}
+
+/// Whether a type of ICMP answers a query: Echo Reply, Timestamp Reply.
+#[inline(always)]
+pub(super) fn is_answer(kind: u16) -> bool {
+    matches!(kind, 0 | 14)
 }
 
 /// The protocol of the packet at `ip` inside an ICMP error: one that went the other way, as its address shows, and whose ports are there.
@@ -156,7 +166,8 @@ fn embedded<P: Packet>(packet: &P, ip: usize, outer: usize, source_is_local: boo
     Some(u32::from_be(packet.load32(ip + 8)?) >> 16 & 0xff)
 }
 
-/// The phase after a packet from the inside.
+/// The phase after a packet from the inside. Who goes on sending data has not ended: what seemed to end was another connection of the same
+/// port, one half of this one, or somebody's reset that nobody believed (RFC 6146 §3.5.2.2, RFC 7857 §2.1).
 #[inline(always)]
 pub(super) fn sent(ends: &Ends, phase: u32) -> u32 {
     match ends.protocol {
@@ -166,7 +177,7 @@ pub(super) fn sent(ends: &Ends, phase: u32) -> u32 {
                 Phase::CLOSING
             } else if ends.control & SYN != 0 {
                 Phase::OPENING
-            } else if phase == Phase::ANSWERED {
+            } else if phase == Phase::ANSWERED || (phase == Phase::CLOSING && ends.control & DATA != 0) {
                 Phase::ESTABLISHED
             } else {
                 phase

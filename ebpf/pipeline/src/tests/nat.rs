@@ -216,6 +216,17 @@ fn mappings_live_by_packets_from_the_inside_and_as_long_as_their_use_asks_for() 
     assert!(back(&world, &tcp(SERVER, EXTERNAL, (80, port), 0x11)).is_ok());
     assert_eq!(phase(), Phase::CLOSING);
     assert!(alive(240) && !alive(241), "closing");
+    // Whoever sends data has not ended: what said so was another connection of this port, or a reset of nobody's.
+    assert_eq!(send(0x10), port);
+    assert_eq!(phase(), Phase::CLOSING, "an acknowledgement belongs to the end");
+    let mut data = tcp(UE, SERVER, (6001, 80), 0x18);
+    data.extend(b"more");
+    let length = data.len() as u16;
+    data[2..4].copy_from_slice(&length.to_be_bytes());
+    assert_eq!(half(&out(&world, &data).unwrap(), 20), port);
+    assert_eq!(phase(), Phase::ESTABLISHED);
+    assert!(back(&world, &tcp(SERVER, EXTERNAL, (80, port), 0x04)).is_ok());
+    assert_eq!(phase(), Phase::CLOSING, "reset");
     assert_eq!(send(2), port, "opened again");
     assert_eq!(phase(), Phase::OPENING);
     // Packets from outside keep nothing alive (RFC 4787 REQ-6).
@@ -237,7 +248,15 @@ fn pings_are_translated_by_their_identifier() {
     let [high, low] = identifier.to_be_bytes();
     let came = back(&world, &icmp(SERVER, EXTERNAL, [0, 0], &[high, low, 0, 1, 7, 7])).unwrap();
     assert_eq!((address(&came, 16), half(&came, 24), checksum(&came[20..])), (UE, 0x1235, 0));
-    assert_eq!(out(&world, &icmp(UE, SERVER, [0, 0], &[0; 8])), Err(Some(DropReason::NatProtocol)));
+    // So is the other query that phones send, and no answer that nobody asked for.
+    let asked = out(&world, &icmp(UE, SERVER, [13, 0], &[0x12, 0x35, 0, 1, 0, 0, 0, 9])).unwrap();
+    assert_eq!((address(&asked, 12), half(&asked, 24), checksum(&asked[20..])), (EXTERNAL, identifier, 0));
+    let told = back(&world, &icmp(SERVER, EXTERNAL, [14, 0], &[high, low, 0, 1, 0, 0, 0, 9])).unwrap();
+    assert_eq!((address(&told, 16), half(&told, 24), checksum(&told[20..])), (UE, 0x1235, 0));
+    for kind in [0, 14, 15, 17] {
+        assert_eq!(out(&world, &icmp(UE, SERVER, [kind, 0], &[0; 8])), Err(Some(DropReason::NatProtocol)));
+    }
+    assert_eq!(back(&world, &icmp(SERVER, EXTERNAL, [13, 0], &[high, low, 0, 1])), Err(Some(DropReason::NatProtocol)));
 }
 
 #[test]
