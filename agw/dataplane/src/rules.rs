@@ -40,7 +40,7 @@ pub struct Rule {
     pub remote_ports: Option<(u16, u16)>,
     /// The phone's port, first and last.
     pub local_ports: Option<(u16, u16)>,
-    /// Protocol number of the IP header.
+    /// Protocol number of the IP header, of IPv6 that behind extension headers.
     pub protocol: Option<u8>,
     /// ToS octet and the mask of the bits that count.
     pub tos: Option<(u8, u8)>,

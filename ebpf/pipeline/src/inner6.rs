@@ -6,16 +6,18 @@ use crate::wire::{IPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
 use basalt_ebpf_abi::{DropReason, SettingFlags, Settings};
 
 const PROTO_ICMPV6: u32 = 58;
-const HOP_BY_HOP: u32 = 0;
-const ROUTING: u32 = 43;
-const FRAGMENT: u32 = 44;
-const DESTINATION: u32 = 60;
+pub(crate) const HOP_BY_HOP: u32 = 0;
+pub(crate) const ROUTING: u32 = 43;
+pub(crate) const FRAGMENT: u32 = 44;
+pub(crate) const DESTINATION: u32 = 60;
 /// First half of every link-local address that phones have (RFC 4291 §2.5.6).
 const LINK_LOCAL: u64 = 0xfe80 << 48;
 /// First half of the groups of a link (RFC 4291 §2.7).
 const LINK_GROUP: u64 = 0xff02 << 48;
 /// Extension headers that are followed.
-const MOST_HEADERS: usize = 3;
+pub(crate) const MOST_HEADERS: usize = 3;
+/// How far behind the start of a packet they may end, octets.
+pub(crate) const FARTHEST: u32 = 512;
 
 /// What the forwarding step needs to know.
 #[derive(Clone, Copy)]
@@ -129,7 +131,7 @@ fn transport<P: Packet>(
             FRAGMENT | DESTINATION => {}
             _ => break,
         }
-        if at + 8 > available || at > 512 {
+        if at + 8 > available || at > FARTHEST {
             return Err(cut);
         }
         let head = u32::from_be(packet.load32(offset + at as usize).ok_or(cut)?);
@@ -156,7 +158,7 @@ fn transport<P: Packet>(
         _ if next == PROTO_ICMPV6 => 8,
         _ => return Ok(()),
     };
-    if at + header > available || at > 512 {
+    if at + header > available || at > FARTHEST {
         return Err(cut);
     }
     let word = u32::from_be(packet.load32(offset + at as usize).ok_or(cut)?);

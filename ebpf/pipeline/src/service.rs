@@ -3,6 +3,7 @@
 //! Order: rule, gate, quotas of the rule and its rating group, limits. A packet that is refused is charged nowhere. Fragments behind the
 //! first have no ports: they belong to the first rule that asks for none, and come through whatever bearer the phone sends them by.
 
+use crate::inner6::{DESTINATION, FARTHEST, FRAGMENT, HOP_BY_HOP, MOST_HEADERS, ROUTING};
 use crate::meter;
 use crate::wire::{FRAGMENT_OFFSET, IPV4, IPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
 use crate::{Packet, Step, Tables};
@@ -22,7 +23,9 @@ struct Flow {
     tos: u32,
     /// Source port in the high half, destination port in the low one.
     ports: Option<u32>,
-    later_fragment: bool,
+    /// Whoever sends it may take it for something else than we do, and its bearer with that: a fragment behind the first, which has no ports,
+    /// and what stands behind extension headers, which not all phones look behind.
+    any_bearer: bool,
 }
 
 /// Reads the packet at `offset`, whose lengths have been checked.
@@ -44,15 +47,17 @@ fn flow<P: Packet>(packet: &P, offset: usize, uplink: bool) -> Option<Flow> {
         ports = packet.load32(offset + start).map(u32::from_be);
     }
     let remote6 = [0; 2];
-    Some(Flow { remote: Some(remote), remote6, protocol, tos: (first >> 48) as u32 & 0xff, ports, later_fragment })
+    let any_bearer = later_fragment;
+    Some(Flow { remote: Some(remote), remote6, protocol, tos: (first >> 48) as u32 & 0xff, ports, any_bearer })
 }
 
-/// An IPv6 packet. Ports are looked for right behind its header only.
+/// An IPv6 packet. Its protocol and ports are those behind extension headers, as far as these are followed.
 #[inline(always)]
 fn flow6<P: Packet>(packet: &P, offset: usize, first: u64, uplink: bool) -> Option<Flow> {
-    let protocol = (first >> 8) as u32 & 0xff;
-    let has_ports = matches!(protocol as u8, PROTO_TCP | PROTO_UDP | PROTO_SCTP);
-    let ports = if has_ports { packet.load32(offset + IPV6).map(u32::from_be) } else { None };
+    let next = (first >> 8) as u32 & 0xff;
+    let Upper { protocol, at, later } = upper(packet, offset, next);
+    let has_ports = !later && matches!(protocol as u8, PROTO_TCP | PROTO_UDP | PROTO_SCTP);
+    let ports = if has_ports { packet.load32(offset + at as usize).map(u32::from_be) } else { None };
     let at = offset + if uplink { 24 } else { 8 };
     let remote6 = [u64::from_be(packet.load64(at)?), u64::from_be(packet.load64(at + 8)?)];
     Some(Flow {
@@ -61,8 +66,39 @@ fn flow6<P: Packet>(packet: &P, offset: usize, first: u64, uplink: bool) -> Opti
         protocol,
         tos: (first >> 52) as u32 & 0xff,
         ports,
-        later_fragment: protocol == 44,
+        any_bearer: protocol != next,
     })
+}
+
+/// What an IPv6 packet carries.
+struct Upper {
+    protocol: u32,
+    /// Where it starts, from the header on.
+    at: u32,
+    /// It is a fragment behind the first one.
+    later: bool,
+}
+
+/// Follows the extension headers of the IPv6 packet at `offset` (RFC 8200 §4). What is behind more of them than anybody sends has the
+/// protocol number of the last one, as has what is not there.
+#[inline(always)]
+fn upper<P: Packet>(packet: &P, offset: usize, next: u32) -> Upper {
+    let (mut protocol, mut at) = (next, IPV6 as u32);
+    let mut i = 0;
+    while i < MOST_HEADERS {
+        if !matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION) || at > FARTHEST {
+            break;
+        }
+        let Some(head) = packet.load32(offset + at as usize).map(u32::from_be) else { break };
+        let fragment = protocol == FRAGMENT;
+        protocol = head >> 24;
+        if fragment && head & 0xfff8 != 0 {
+            return Upper { protocol, at, later: true };
+        }
+        at += if fragment { 8 } else { ((head >> 16 & 0xff) + 1) * 8 };
+        i += 1;
+    }
+    Upper { protocol, at: at & 0xfff, later: false }
 }
 
 /// Bisects the far ends of a policy for an IPv6 address.
@@ -225,7 +261,7 @@ pub(crate) fn uplink<'t, P: Packet, T: Tables>(
         let policed = PolicyFlags(policy.flags.get());
         let rules = classify(tables, home.policy.get(), policy, &flow, true, None);
         if rules == 0 {
-            if !policed.agrees(0, bearer) && !flow.later_fragment {
+            if !policed.agrees(0, bearer) && !flow.any_bearer {
                 return Err(DropReason::WrongBearer);
             }
             if policed.has(PolicyFlags::STRICT) {
@@ -235,7 +271,7 @@ pub(crate) fn uplink<'t, P: Packet, T: Tables>(
             let Some(rule) = first(tables, policy, rules, home.states.get(), true) else {
                 return Err(DropReason::NoRule);
             };
-            if !policed.agrees(rule.bearer, bearer) && !flow.later_fragment {
+            if !policed.agrees(rule.bearer, bearer) && !flow.any_bearer {
                 return Err(DropReason::WrongBearer);
             }
             charge = allowed(rule)?;

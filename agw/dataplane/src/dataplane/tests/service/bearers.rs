@@ -163,3 +163,63 @@ fn a_session_with_a_qos_flow_takes_packets_of_that_flow_only() {
     plane.serve(DEFAULT, UE, &Service::default()).unwrap();
     assert!(up_by(&plane, 8, &packet).is_ok() && up(&plane, DEFAULT, &packet).is_ok());
 }
+
+/// A datagram of IPv6 from or to the phone, with these headers before UDP, the first of which has this number.
+fn datagram6(uplink: bool, first: u8, headers: &[u8], remote_port: u16) -> Vec<u8> {
+    let (mine, far) = (FIRST_HALF | 2, 0x2001_0db8_beef_0001_0000_0000_0000_0009_u128);
+    let ends = if uplink { [mine, far] } else { [far, mine] };
+    let ports = if uplink { [5000, remote_port] } else { [remote_port, 5000] };
+    let mut packet = vec![0x60, 0, 0, 0, 0, headers.len() as u8 + 16, first, 64];
+    packet.extend(ends.iter().flat_map(|end| end.to_be_bytes()));
+    packet.extend(headers);
+    packet.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
+    packet.extend([0, 16, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    packet
+}
+
+/// Of the phone's IPv6 addresses.
+const FIRST_HALF: u128 = 0x2001_0db8_0006_0005 << 64;
+
+#[test]
+fn rules_look_behind_the_extension_headers_of_ipv6() {
+    let (plane, _traffic) = memory();
+    let address = UeAddress::Ipv4v6(UE, Prefix64::of(FIRST_HALF.into()));
+    set(&plane, Tunnel { address, ..tunnel(DEFAULT.0, UE, connected(7)) }).unwrap();
+    for hop in 0..2 {
+        plane.shared.tables.next_hops.get(hop).unwrap().resolve(20, 3000, Mac([1; 6]), Mac([2; 6]));
+    }
+    let closed = Rule {
+        protocol: Some(17),
+        remote_ports: Some((53, 53)),
+        uplink_open: false,
+        downlink_open: false,
+        ..Rule::any(2, 2)
+    };
+    let service = Service { rules: vec![voice_rule(), closed], bearers: vec![voice(Some(8))], ..Service::default() };
+    plane.serve(DEFAULT, address, &service).unwrap();
+    let down6 = |packet: &[u8]| {
+        let mut bytes = frame(packet);
+        bytes[12..14].copy_from_slice(&[0x86, 0xdd]);
+        let kernel = basalt_pipeline::Origin::Kernel;
+        run(&bytes, |frame| dropped(towards_phone(frame, &plane.shared.tables, kernel)))
+    };
+    let options = [17, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let first_fragment = [17, 0, 0, 1, 0, 0, 0, 7];
+    let both = [&[44, 0, 1, 4, 0, 0, 0, 0][..], &first_fragment].concat();
+    for (first, headers) in [(17, &[][..]), (60, &options), (44, &first_fragment), (60, &both)] {
+        assert_eq!(up(&plane, DEFAULT, &datagram6(true, first, headers, 53)), Err(DropReason::GateClosed), "{first}");
+        assert_eq!(down6(&datagram6(false, first, headers, 53)), Err(DropReason::GateClosed), "{first}");
+        // By the bearer's tunnel; and from there, whatever the phone makes of such headers.
+        assert_eq!(down6(&datagram6(false, first, headers, 4000)).unwrap()[46..50], 8u32.to_be_bytes(), "{first}");
+        up(&plane, VOICE, &datagram6(true, first, headers, 4000)).unwrap();
+        let other = up(&plane, DEFAULT, &datagram6(true, first, headers, 4000));
+        assert_eq!(other.err(), Some(DropReason::WrongBearer).filter(|_| first == 17), "{first}");
+    }
+    // Between phones' and servers' ends others may have put them.
+    let detour = [60, 0, 0, 0, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0];
+    assert_eq!(down6(&datagram6(false, 43, &detour, 53)), Err(DropReason::GateClosed));
+    // A later fragment has no ports; and of a packet that ends within its headers nothing is known.
+    let later = [17, 0, 0, 0xf1, 0, 0, 0, 7];
+    assert_eq!(down6(&datagram6(false, 44, &later, 53)).unwrap()[46..50], 7u32.to_be_bytes());
+    assert!(down6(&datagram6(false, 60, &[17, 255, 1, 4, 0, 0, 0, 0], 53)).is_ok());
+}
