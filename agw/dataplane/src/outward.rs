@@ -108,7 +108,7 @@ impl Shared {
         let sender =
             sender.and_then(|octets| <[u8; 4]>::try_from(octets).ok()).map_or(Ipv4Addr::UNSPECIFIED, Into::into);
         let home = self.tables.uplink.get((record.owner.get() & settings.teid_mask.get()) as usize);
-        let (Some(home), true) = (home, state.limits.allow(Instant::now(), sender)) else { return false };
+        let (Some(home), true) = (home, state.senders.allow(Instant::now(), sender)) else { return false };
         let length = message.len();
         let Some(mut frame) = Frame::new(&mut message, 0, length) else { return false };
         let octets = u32::try_from(length).unwrap_or(u32::MAX);

@@ -1,27 +1,27 @@
-//! Limits per sender for what the slow path answers.
+//! Limits per asker for what the slow path answers.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::time::Instant;
 
-/// Token buckets per sender. One sender cannot make the gateway talk more than this, nor use up what others may ask.
+/// Token buckets per asker: a base station or other host by its address, a phone by its session. One cannot make the gateway talk more
+/// than this, nor use up what others may ask.
 #[derive(Debug)]
-pub(crate) struct PeerLimits {
+pub(crate) struct PeerLimits<K> {
     per_second: f64,
     burst: f64,
-    peers: BTreeMap<Ipv4Addr, (f64, Instant)>,
+    peers: BTreeMap<K, (f64, Instant)>,
 }
 
-impl PeerLimits {
-    /// Senders that are remembered. Beyond that the ones with full buckets are forgotten, which changes nothing for them.
+impl<K: Ord> PeerLimits<K> {
+    /// Askers that are remembered. Beyond that the ones with full buckets are forgotten, which changes nothing for them.
     const MOST: usize = 4096;
 
     pub(crate) fn new(per_second: u32, burst: u32) -> Self {
         Self { per_second: f64::from(per_second), burst: f64::from(burst), peers: BTreeMap::new() }
     }
 
-    /// Whether one more answer to this sender is fine.
-    pub(crate) fn allow(&mut self, now: Instant, peer: Ipv4Addr) -> bool {
+    /// Whether one more answer to this one is fine.
+    pub(crate) fn allow(&mut self, now: Instant, peer: K) -> bool {
         let (rate, burst) = (self.per_second, self.burst);
         let refill =
             |level: f64, then: Instant| (level + now.saturating_duration_since(then).as_secs_f64() * rate).min(burst);
@@ -45,6 +45,7 @@ impl PeerLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
     use std::time::Duration;
 
     #[test]
@@ -61,7 +62,7 @@ mod tests {
     fn a_flood_of_senders_is_forgotten_again() {
         let mut limits = PeerLimits::new(10, 3);
         let start = Instant::now();
-        for i in 0..PeerLimits::MOST as u32 {
+        for i in 0..PeerLimits::<Ipv4Addr>::MOST as u32 {
             assert!(limits.allow(start, Ipv4Addr::from(i)));
         }
         assert!(!limits.allow(start, Ipv4Addr::new(9, 9, 9, 9)));

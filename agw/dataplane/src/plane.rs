@@ -80,7 +80,12 @@ pub(crate) struct State {
     pub(crate) hops: Hops,
     pub(crate) buffers: Buffers,
     pub(crate) waiting: Waiting,
-    pub(crate) limits: PeerLimits,
+    /// What base stations may ask.
+    pub(crate) limits: PeerLimits<Ipv4Addr>,
+    /// What phones may ask, by their sessions: a phone must not use up what its base station may, which takes a gateway for gone that does not answer.
+    pub(crate) questions: PeerLimits<u32>,
+    /// What senders of packets to phones may be told.
+    pub(crate) senders: PeerLimits<Ipv4Addr>,
     pub(crate) insistence: Insistence,
     pub(crate) suspects: Suspects,
     pub(crate) paths: Paths,
@@ -98,7 +103,9 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(sessions: Sessions, hops: Hops, buffers: Buffers, waiting: Waiting, paths: Paths) -> Self {
-        let (limits, insistence, suspects) = (PeerLimits::new(100, 200), Insistence::default(), Suspects::default());
+        let (limits, questions, senders) =
+            (PeerLimits::new(100, 200), PeerLimits::new(10, 20), PeerLimits::new(100, 200));
+        let (insistence, suspects) = (Insistence::default(), Suspects::default());
         let (told, replaced) = (BTreeSet::new(), Vec::new());
         Self {
             sessions,
@@ -106,6 +113,8 @@ impl State {
             buffers,
             waiting,
             limits,
+            questions,
+            senders,
             insistence,
             suspects,
             paths,

@@ -61,7 +61,7 @@ impl Shared {
             Uplinked::Drop(reason) => self.tables.dropped(reason, 1),
             Uplinked::Egress(_) => {}
             Uplinked::Punt(PuntReason::NatPorts) => self.more_ports(now, peer, frame.bytes()),
-            Uplinked::Punt(PuntReason::RouterSolicitation) => self.solicited(now, peer, frame.bytes()),
+            Uplinked::Punt(PuntReason::RouterSolicitation) => self.solicited(now, frame.bytes()),
             Uplinked::Punt(PuntReason::Forwarding) => {
                 if let Some(teid) = teid(frame.bytes()) {
                     self.relay(&self.state(), teid, frame.bytes());
@@ -99,7 +99,7 @@ impl Shared {
         let Ok(Datagram { message: Message::GPdu(inner), .. }) = Datagram::decode(octets) else { return };
         let slot = settings.slot(Address(home.ue.get()));
         let downlink = slot.and_then(|slot| self.tables.downlink.get(slot as usize));
-        if let (Some(downlink), true) = (downlink, state.limits.allow(now, peer))
+        if let (Some(downlink), true) = (downlink, state.questions.allow(now, home.teid.get()))
             && let Some(message) = icmp::prohibited(self.local, &inner)
         {
             self.send_down(downlink, message, None);
@@ -121,15 +121,16 @@ impl Shared {
     }
 
     /// A phone asks for its prefix, whether its router is there, or to have a prefix delegated.
-    fn solicited(&self, now: Instant, peer: Ipv4Addr, octets: &[u8]) {
+    fn solicited(&self, now: Instant, octets: &[u8]) {
         let Ok(Datagram { header, message: Message::GPdu(inner) }) = Datagram::decode(octets) else { return };
-        if !self.state().limits.allow(now, peer) {
-            self.tables.dropped(DropReason::PeerRate, 1);
-            return;
-        }
         let Some(settings) = self.tables.settings.get(0) else { return };
         let index = header.teid.0 & settings.teid_mask.get();
         let Some(uplink) = self.tables.uplink.get(index as usize) else { return };
+        let home = self.tables.uplink.get(uplink.home.get() as usize).map_or(0, |home| home.teid.get());
+        if !self.state().questions.allow(now, home) {
+            self.tables.dropped(DropReason::PeerRate, 1);
+            return;
+        }
         let other = self.state().sessions.other_half(&self.tables, uplink);
         if let Some((_, downlink)) = other
             && downlink.prefix.get() == uplink.prefix.get()
