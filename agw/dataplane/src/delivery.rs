@@ -14,8 +14,19 @@ impl Shared {
     pub(crate) fn flush(&self, state: &mut State, slot: u32) {
         let Some(record) = self.tables.downlink.get(slot as usize) else { return };
         for packet in state.buffers.take(slot) {
-            self.send_down(record, packet, None);
+            self.send_fitting(state, record, &packet, None);
             record.drained.fetch_add(1);
+        }
+    }
+
+    /// Sends a packet to a connected phone, whatever else it was held for: it must fit.
+    fn send_fitting(&self, state: &mut State, record: &Downlink, packet: &[u8], hand: Option<&Hand>) {
+        let most = self.tables.settings.get(0).map_or(u32::MAX, |settings| settings.tunnel_mtu.get());
+        if packet.len() > most as usize {
+            hand.inspect(|hand| hand.free());
+            self.too_big(state, record, packet);
+        } else {
+            self.send_down(record, packet.to_vec(), hand);
         }
     }
 
@@ -52,14 +63,7 @@ impl Shared {
             DownlinkState::ACTIVE => {
                 // What was buffered before comes first, although `flush` leaves nothing.
                 self.flush(state, header.slot);
-                // Whatever else it is here for: it must fit.
-                let most = self.tables.settings.get(0).map_or(u32::MAX, |settings| settings.tunnel_mtu.get());
-                if packet.len() > most as usize {
-                    hand.inspect(|hand| hand.free());
-                    self.too_big(state, record, packet);
-                } else {
-                    self.send_down(record, packet.to_vec(), hand);
-                }
+                self.send_fitting(state, record, packet, hand);
                 record.drained.fetch_add(1);
             }
             DownlinkState::IDLE => self.keep(state, record, header.slot, packet),

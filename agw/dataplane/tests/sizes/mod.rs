@@ -53,6 +53,32 @@ fn a_packet_too_large_for_the_tunnel_is_answered_or_fragmented() {
     }
 }
 
+#[test]
+fn what_waited_for_a_phone_fits_into_its_tunnel_too() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let mut config = lab.config(Plane::XdpNative, Egress::Routed);
+    config.tunnel_mtu = Some(1000);
+    let mut gateway = lab.open(config);
+    let station = Station::new(&lab);
+    let (may, must_not) = (lab.udp("i", SERVER, 7000), lab.udp("i", SERVER, 7001));
+    gateway.idle();
+    set_may_fragment(&may);
+    may.send_to(&[7; 1400], (UE, 5000)).unwrap();
+    must_not.connect((UE, 5000)).unwrap();
+    must_not.send(&[8; 1400]).unwrap();
+    may.send_to(b"last", (UE, 5000)).unwrap();
+    assert_eq!(gateway.event(), Some(Traffic::DownlinkWaiting { address: UE.into() }));
+    eventually("all of them wait", || gateway.plane().buffered() == 3);
+    gateway.connect();
+    let sizes: Vec<usize> = (0..3).map(|_| station.packet().unwrap().len()).collect();
+    assert!(sizes.iter().all(|size| *size <= 1000), "{sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>(), (1400 + 8 + 2 * 20) + (4 + 28), "{sizes:?}");
+    eventually("who must not is told", || must_not.send(&[8; 1400]).is_err());
+}
+
 fn set_may_fragment(socket: &std::net::UdpSocket) {
     use std::os::fd::AsRawFd;
     let value = libc::IP_PMTUDISC_DONT;
