@@ -69,11 +69,19 @@ const DUID: [u8; 18] = *b"\x00\x04basalt-gateway--";
 struct Asked<'a> {
     client: Option<&'a [u8]>,
     server: Option<&'a [u8]>,
-    /// IAIDs of associations for addresses and for prefixes.
+    /// IAIDs of associations for addresses.
     addresses: Vec<[u8; 4]>,
-    prefixes: Vec<[u8; 4]>,
+    /// Associations for prefixes.
+    prefixes: Vec<Association<'a>>,
     rapid: bool,
     excludes: bool,
+}
+
+/// An association for prefixes: its IAID, and the prefixes that the phone takes for its own, each with its length before it.
+#[derive(Debug)]
+struct Association<'a> {
+    iaid: [u8; 4],
+    has: Vec<&'a [u8]>,
 }
 
 /// The packet that answers a phone's DHCPv6 packet; `None` when there is nothing to say to it.
@@ -104,7 +112,7 @@ pub(crate) fn answer(packet: &[u8], offer: &Offer<'_>) -> Option<Vec<u8>> {
     match kind {
         RELEASE | DECLINE => option(&mut reply, STATUS_CODE, &SUCCESS.to_be_bytes()),
         INFORMATION_REQUEST => {}
-        _ => associations(&mut reply, &asked, offer),
+        _ => associations(&mut reply, &asked, offer, matches!(kind, RENEW | REBIND)),
     }
     if !offer.dns.is_empty() {
         let servers: Vec<u8> = offer.dns.iter().flat_map(Ipv6Addr::octets).collect();
@@ -113,18 +121,24 @@ pub(crate) fn answer(packet: &[u8], offer: &Offer<'_>) -> Option<Vec<u8>> {
     Some(wrap(from, &reply))
 }
 
-/// One prefix to the first association for prefixes; addresses come by autoconfiguration.
-fn associations(reply: &mut Vec<u8>, asked: &Asked<'_>, offer: &Offer<'_>) {
+/// One prefix to the first association for prefixes; addresses come by autoconfiguration. A phone that `extends` what it has, from a session
+/// of before perhaps, is told which of that it has no more, by lifetimes of zero (RFC 8415 §18.3.4, §18.3.5).
+fn associations(reply: &mut Vec<u8>, asked: &Asked<'_>, offer: &Offer<'_>, extends: bool) {
     for iaid in &asked.addresses {
         let mut body = [*iaid, [0; 4], [0; 4]].concat();
         option(&mut body, STATUS_CODE, &NO_ADDRESSES.to_be_bytes());
         option(reply, IA_NA, &body);
     }
-    for (index, iaid) in asked.prefixes.iter().enumerate() {
+    for (index, Association { iaid, has }) in asked.prefixes.iter().enumerate() {
         let mut body = [*iaid, INFINITE, INFINITE].concat();
-        match delegated(offer, asked.excludes).filter(|_| index == 0) {
-            Some(prefix) => option(&mut body, IA_PREFIX, &prefix),
+        let given = delegated(offer, asked.excludes).filter(|_| index == 0);
+        match &given {
+            Some(prefix) => option(&mut body, IA_PREFIX, prefix),
             None => option(&mut body, STATUS_CODE, &NO_PREFIX.to_be_bytes()),
+        }
+        let kept = given.as_ref().and_then(|prefix| prefix.get(8..25));
+        for lost in has.iter().filter(|prefix| extends && Some(**prefix) != kept) {
+            option(&mut body, IA_PREFIX, &[&[0; 8], *lost].concat());
         }
         option(reply, IA_PD, &body);
     }
@@ -152,25 +166,50 @@ impl<'a> Asked<'a> {
     fn read(mut octets: &'a [u8]) -> Option<Self> {
         let mut asked = Self::default();
         while !octets.is_empty() {
-            let (&[k1, k2, l1, l2], rest) = octets.split_first_chunk::<4>()?;
-            let (body, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l1, l2])))?;
+            let (code, body, rest) = next_option(octets)?;
             octets = rest;
-            match u16::from_be_bytes([k1, k2]) {
+            match code {
                 // A DUID has at most 130 octets (RFC 8415 §11.1).
                 CLIENT_ID => asked.client = Some(body).filter(|duid| (3..=130).contains(&duid.len())),
                 SERVER_ID => asked.server = Some(body),
                 IA_NA => asked.addresses.push(*body.first_chunk::<4>()?),
-                IA_PD => asked.prefixes.push(*body.first_chunk::<4>()?),
+                IA_PD => asked.prefixes.push(Association::read(body)?),
                 RAPID_COMMIT => asked.rapid = true,
                 OPTION_REQUEST => asked.excludes |= body.chunks_exact(2).any(|code| code == PD_EXCLUDE.to_be_bytes()),
                 _ => {}
             }
-            if asked.addresses.len() + asked.prefixes.len() > 8 {
+            let had: usize = asked.prefixes.iter().map(|association| association.has.len()).sum();
+            if asked.addresses.len() + asked.prefixes.len() > 8 || had > 8 {
                 return None;
             }
         }
         Some(asked)
     }
+}
+
+impl<'a> Association<'a> {
+    fn read(body: &'a [u8]) -> Option<Self> {
+        let (iaid, rest) = body.split_first_chunk::<4>()?;
+        // Behind T1 and T2.
+        let mut octets = rest.get(8..).unwrap_or_default();
+        let mut has = Vec::new();
+        while !octets.is_empty() {
+            let (code, content, after) = next_option(octets)?;
+            octets = after;
+            if code == IA_PREFIX {
+                // Behind two lifetimes, a length and an address.
+                has.push(content.get(8..25)?);
+            }
+        }
+        Some(Self { iaid: *iaid, has })
+    }
+}
+
+/// The first option: its code, its content, and what follows it.
+fn next_option(octets: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let (&[k1, k2, l1, l2], rest) = octets.split_first_chunk::<4>()?;
+    let (content, after) = rest.split_at_checked(usize::from(u16::from_be_bytes([l1, l2])))?;
+    Some((u16::from_be_bytes([k1, k2]), content, after))
 }
 
 /// Source and content of a datagram for a DHCPv6 server, its checksum right.
@@ -315,6 +354,43 @@ mod tests {
         assert_eq!(body(&read(&answer(&release, &OFFER).unwrap()).1, STATUS_CODE), Some(&[0, 0][..]));
         let (kind, options) = read(&answer(&packet(INFORMATION_REQUEST, &[]), &OFFER).unwrap());
         assert_eq!((kind, body(&options, DNS_SERVERS).is_some()), (REPLY, true));
+    }
+
+    #[test]
+    fn who_has_a_prefix_of_before_is_told_that_it_is_gone() {
+        let had = |prefix: u64, length: u8| {
+            let mut body = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+            let content = [&[0, 0, 9, 9, 0, 0, 9, 9, length][..], &prefix.to_be_bytes(), &[0; 8]].concat();
+            option(&mut body, IA_PREFIX, &content);
+            body
+        };
+        let before = had(0x2001_0db8_0008_0180, 57);
+        for (kind, server) in [(REBIND, false), (RENEW, true)] {
+            let mut options = vec![CLIENT_DUID, (IA_PD, before.as_slice())];
+            if server {
+                options.push((SERVER_ID, &DUID));
+            }
+            let (_, options) = read(&answer(&packet(kind, &options), &OFFER).unwrap());
+            let association = body(&options, IA_PD).unwrap();
+            assert_eq!(association[16..25], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 57], "its own now");
+            assert_eq!(association[41..54], [0, 26, 0, 25, 0, 0, 0, 0, 0, 0, 0, 0, 57], "no more");
+            assert_eq!((&association[54..62], association.len()), (&0x2001_0db8_0008_0180_u64.to_be_bytes()[..], 70));
+            // Where nothing is delegated any more, nothing is left.
+            let none = Offer { shift: 0, ..OFFER };
+            let rebind = packet(REBIND, &[CLIENT_DUID, (IA_PD, before.as_slice())]);
+            let (_, options) = read(&answer(&rebind, &none).unwrap());
+            let association = body(&options, IA_PD).unwrap();
+            assert_eq!(association[12..18], [0, 13, 0, 2, 0, 6]);
+            assert_eq!(association[18..31], [0, 26, 0, 25, 0, 0, 0, 0, 0, 0, 0, 0, 57]);
+        }
+        // What it has rightly, and what it only wishes for, is not taken away.
+        let right = had(0x2001_0db8_0007_0180, 57);
+        for (kind, content) in [(REBIND, &right), (SOLICIT, &before)] {
+            let (_, options) = read(&answer(&packet(kind, &[CLIENT_DUID, (IA_PD, content)]), &OFFER).unwrap());
+            assert_eq!(body(&options, IA_PD).unwrap().len(), 41);
+        }
+        let cut = [&right[..], &[0, 26, 0, 9]].concat();
+        assert!(answer(&packet(REBIND, &[CLIENT_DUID, (IA_PD, &cut)]), &OFFER).is_none());
     }
 
     #[test]
