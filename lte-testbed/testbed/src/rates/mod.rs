@@ -38,6 +38,41 @@ const PORT: u16 = 4_109;
 /// Where the first of several flows to or from a phone comes from: a port of the server, or of the phone.
 pub const FIRST_PORT: u16 = 20_000;
 
+/// IP version of packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Version {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+    /// One flow of this, the next one of that. Those of IPv4 are as much smaller as their header is.
+    Both,
+}
+
+impl Version {
+    /// Octets of the headers of IP and UDP, the larger ones of both.
+    const fn headers(self) -> usize {
+        match self {
+            Self::Ipv4 => 28,
+            Self::Ipv6 | Self::Both => 48,
+        }
+    }
+
+    /// Whether flow number `flow` is of IPv6.
+    const fn is_ipv6(self, flow: usize) -> bool {
+        match self {
+            Self::Ipv4 => false,
+            Self::Ipv6 => true,
+            Self::Both => flow % 2 == 1,
+        }
+    }
+
+    const fn of(ipv6: bool) -> Self {
+        if ipv6 { Self::Ipv6 } else { Self::Ipv4 }
+    }
+}
+
 /// One measurement to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Cell {
@@ -45,8 +80,8 @@ pub struct Cell {
     pub rate: u64,
     /// From the phone, or to it.
     pub uplink: bool,
-    /// IPv6 instead of IPv4.
-    pub ipv6: bool,
+    /// What the packets are.
+    pub version: Version,
     /// Octets of the packets.
     pub sizes: Sizes,
     /// Flows at a time.
@@ -82,14 +117,18 @@ impl Row {
     /// A name for it, such as `downlink_ipv4_576_octets_16_flows_at_64000`.
     #[must_use]
     pub fn key(&self) -> String {
-        let Cell { rate, uplink, ipv6, sizes, flows } = self.cell;
+        let Cell { rate, uplink, version, sizes, flows } = self.cell;
         let direction = if uplink { "uplink" } else { "downlink" };
-        let version = if ipv6 { 6 } else { 4 };
+        let version = match version {
+            Version::Ipv4 => "ipv4",
+            Version::Ipv6 => "ipv6",
+            Version::Both => "both",
+        };
         let sizes = match sizes {
             [one] => one.to_string(),
             _ => "mixed".to_owned(),
         };
-        format!("{direction}_ipv{version}_{sizes}_octets_{flows}_flows_at_{rate}")
+        format!("{direction}_{version}_{sizes}_octets_{flows}_flows_at_{rate}")
     }
 }
 
@@ -99,7 +138,7 @@ pub fn corners(rate: u64) -> Vec<Vec<Cell>> {
     let [small, middle, _, mixed] = SIZES;
     // The packets of slow rates are not too large, so that enough of them come in a short time.
     let large: Sizes = if rate < 1_000_000 { &[700] } else { SIZES[2] };
-    let cell = |uplink, ipv6, sizes, flows| Cell { rate, uplink, ipv6, sizes, flows };
+    let cell = |uplink, ipv6, sizes, flows| Cell { rate, uplink, version: Version::of(ipv6), sizes, flows };
     let pairs = if rate <= TOGETHER {
         vec![
             vec![cell(false, false, small, 16), cell(true, true, middle, 1)],
@@ -119,7 +158,7 @@ pub fn everything(rate: u64) -> Vec<Vec<Cell>> {
         for flows in FLOWS {
             for ipv6 in [false, true] {
                 // The other direction has the other version meanwhile.
-                let cell = |uplink: bool| Cell { rate, uplink, ipv6: ipv6 != uplink, sizes, flows };
+                let cell = |uplink: bool| Cell { rate, uplink, version: Version::of(ipv6 != uplink), sizes, flows };
                 groups.push(vec![cell(false), cell(true)]);
             }
         }
@@ -129,8 +168,8 @@ pub fn everything(rate: u64) -> Vec<Vec<Cell>> {
 
 /// One measurement to a phone, or from it, of many flows, each from a port of its own ([`FIRST_PORT`] and up).
 #[must_use]
-pub fn shared(rate: u64, uplink: bool) -> Cell {
-    Cell { rate, uplink, ipv6: false, sizes: SIZES[1], flows: FLOWS[1] }
+pub fn shared(rate: u64, uplink: bool, version: Version) -> Cell {
+    Cell { rate, uplink, version, sizes: SIZES[1], flows: FLOWS[1] }
 }
 
 /// Fast ones one after the other.
@@ -155,9 +194,10 @@ pub struct Target {
 
 impl Target {
     /// Where flow number `flow` begins, or ends.
-    fn address(&self, ipv6: bool, flow: usize) -> IpAddr {
-        let turn = flow.checked_rem(self.ipv4.len()).and_then(|turn| self.ipv4.get(turn));
-        turn.filter(|_| !ipv6).map_or(self.ipv6.into(), |ipv4| (*ipv4).into())
+    fn address(&self, version: Version, flow: usize) -> IpAddr {
+        let turn = if version == Version::Both { flow / 2 } else { flow };
+        let turn = turn.checked_rem(self.ipv4.len()).and_then(|turn| self.ipv4.get(turn));
+        turn.filter(|_| !version.is_ipv6(flow)).map_or(self.ipv6.into(), |ipv4| (*ipv4).into())
     }
 }
 
@@ -246,7 +286,7 @@ enum Way {
 
 impl Ready {
     fn new(lab: &Lab, radio: &Radio, target: &Target, cell: Cell) -> Result<Self> {
-        let addresses = (0..cell.flows).map(|flow| target.address(cell.ipv6, flow));
+        let addresses = (0..cell.flows).map(|flow| target.address(cell.version, flow));
         let way = if cell.uplink {
             let starts: Vec<SocketAddr> =
                 (FIRST_PORT..).zip(addresses).map(|(port, address)| (address, port).into()).collect();
@@ -301,7 +341,7 @@ impl Ready {
         let packets = Packets::new(&self.way, self.cell)?;
         let (from, to, side) = match self.way {
             Way::Down(_) => (&self.lab.internet, &self.lab.ran, Side::BaseStation),
-            Way::Up(..) => (&self.lab.ran, &self.lab.internet, Side::Internet { ipv6: self.cell.ipv6 }),
+            Way::Up(..) => (&self.lab.ran, &self.lab.internet, Side::Internet(self.cell.version)),
         };
         let sender = Sender::start(from, packets, offer)?;
         std::thread::sleep(offer.warm_up());
@@ -339,7 +379,7 @@ mod tests {
         for rate in [64_000, 1_000_000, 100_000_000] {
             let cells: Vec<Cell> = corners(rate).into_iter().flatten().collect();
             for (uplink, ipv6) in [(false, true), (true, false)] {
-                assert!(cells.iter().any(|cell| cell.uplink == uplink && cell.ipv6 == ipv6), "{rate}");
+                assert!(cells.iter().any(|cell| cell.uplink == uplink && cell.version == Version::of(ipv6)), "{rate}");
             }
         }
     }

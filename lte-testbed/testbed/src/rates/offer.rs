@@ -77,12 +77,14 @@ pub(super) struct Packets {
 
 impl Packets {
     pub(super) fn new(way: &Way, cell: Cell) -> Result<Self> {
-        let headers = if cell.ipv6 { 48 } else { 28 };
+        let headers = cell.version.headers();
         let payloads = || cell.sizes.iter().map(move |size| (vec![0x5a; size.saturating_sub(headers)], *size));
         Ok(match way {
             Way::Down(phones) => {
-                let server: IpAddr = if cell.ipv6 { lab::SERVER6.into() } else { lab::SERVER.into() };
-                let ends = |(port, phone): (u16, &IpAddr)| ((server, port).into(), (*phone, PORT).into());
+                let server = |phone: &IpAddr| -> IpAddr {
+                    if phone.is_ipv6() { lab::SERVER6.into() } else { lab::SERVER.into() }
+                };
+                let ends = |(port, phone): (u16, &IpAddr)| ((server(phone), port).into(), (*phone, PORT).into());
                 Self { sockets: (FIRST_PORT..).zip(phones).map(ends).collect(), packets: payloads().collect() }
             }
             Way::Up(station, gateway, flows) => {
@@ -176,6 +178,7 @@ const MICRO: Duration = Duration::from_micros(1);
 
 #[cfg(test)]
 mod tests {
+    use super::super::Version;
     use super::*;
 
     #[test]
@@ -188,7 +191,7 @@ mod tests {
 
     #[test]
     fn uplink_packets_differ_by_their_flow() {
-        let cell = Cell { rate: 1, uplink: true, ipv6: true, sizes: &[100, 1_400], flows: 3 };
+        let cell = Cell { rate: 1, uplink: true, version: Version::Ipv6, sizes: &[100, 1_400], flows: 3 };
         let phone: IpAddr = [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into();
         let flow =
             |number: u16| (SocketAddr::from((phone, FIRST_PORT + number)), basalt_ids::Teid(7 + u32::from(number)));
@@ -202,7 +205,7 @@ mod tests {
 
     #[test]
     fn downlink_flows_go_to_their_addresses() {
-        let cell = Cell { rate: 1, uplink: false, ipv6: false, sizes: &[100], flows: 2 };
+        let cell = Cell { rate: 1, uplink: false, version: Version::Ipv4, sizes: &[100], flows: 2 };
         let way = Way::Down(vec![[10, 0, 0, 1].into(), [10, 0, 0, 2].into()]);
         let packets = Packets::new(&way, cell).unwrap();
         let ends: Vec<String> =

@@ -5,21 +5,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::Version;
+
 /// Outer IPv4, UDP and GTP-U.
 const TUNNEL: u64 = 20 + 8 + 8;
 /// Between two looks at the counters.
 const LOOK: Duration = Duration::from_micros(500);
 
 /// Whose counters are looked at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     /// Tunnels end here: what is inside counts.
     BaseStation,
     /// A server of the internet.
-    Internet {
-        /// What comes over IPv6, or what comes over IPv4.
-        ipv6: bool,
-    },
+    Internet(Version),
 }
 
 /// What arrived between two arrivals.
@@ -72,7 +71,7 @@ impl Receiver {
         let (packets, octets) = (last.packets - first.packets, last.octets - first.octets);
         let headers = match self.side {
             Side::BaseStation => TUNNEL,
-            Side::Internet { .. } => 0,
+            Side::Internet(_) => 0,
         };
         let seconds = (last.at - first.at).as_secs_f64();
         Received { bits_per_second: octets.saturating_sub(packets * headers) as f64 * 8.0 / seconds, seconds }
@@ -80,20 +79,19 @@ impl Receiver {
 
     fn look(&self) -> Result<Sample> {
         let read = |name: &str| fs::read_to_string(format!("/proc/thread-self/net/{name}"));
-        let (packets, octets) = match self.side {
-            Side::Internet { ipv6: true } => {
-                let text = read("snmp6")?;
-                (line(&text, "Ip6InReceives"), line(&text, "Ip6InOctets"))
-            }
+        let (mut packets, mut octets) = (0, 0);
+        if self.side != Side::Internet(Version::Ipv6) {
             // Two files: what comes between them is a packet at most that is counted in one and not in the other.
-            _ => (column(&read("snmp")?, "Ip:", "InReceives"), column(&read("netstat")?, "IpExt:", "InOctets")),
-        };
+            packets += column(&read("snmp")?, "Ip:", "InReceives").context("no count of packets")?;
+            octets += column(&read("netstat")?, "IpExt:", "InOctets").context("no count of octets")?;
+        }
+        if matches!(self.side, Side::Internet(Version::Ipv6 | Version::Both)) {
+            let text = read("snmp6")?;
+            packets += line(&text, "Ip6InReceives").context("no count of packets")?;
+            octets += line(&text, "Ip6InOctets").context("no count of octets")?;
+        }
         let at = Instant::now();
-        Ok(Sample {
-            at,
-            packets: packets.context("no count of packets")?,
-            octets: octets.context("no count of octets")?,
-        })
+        Ok(Sample { at, packets, octets })
     }
 }
 
@@ -130,6 +128,6 @@ mod tests {
         let last = Sample { at: at + Duration::from_secs(2), packets: 20, octets: 3_360 };
         let received = |side| Receiver::new(side).between(first, last).bits_per_second;
         assert_eq!(received(Side::BaseStation), 8_000.0);
-        assert_eq!(received(Side::Internet { ipv6: false }), 9_440.0);
+        assert_eq!(received(Side::Internet(Version::Ipv4)), 9_440.0);
     }
 }

@@ -16,10 +16,11 @@ use super::script::{
     Comparison, Expectation, HandedOver, HomeAction, PhoneState, Place, Script, Setup, Step, Tampering, Trait,
 };
 
+use crate::rates::Version;
 use actions::{enb_action, gateway_action, home_action, phone_action};
 use words::{
-    access_point, access_points, algorithm, bits, duration, index, limit, network, number, numbers, one, several,
-    timer_of,
+    access_point, access_points, algorithm, bits, duration, index, ip_version, limit, network, number, numbers, one,
+    several, timer_of,
 };
 
 /// A line that is no sentence.
@@ -212,8 +213,12 @@ fn step(sentence: &str) -> Sentence<Step> {
         ["ue", phone, "may", "have", rate, "bit/s", "and", each, "bit/s", "over", apns @ ..] => {
             Ok(Step::MayHave(index(phone)?, number(rate)?, number(each)?, access_points(apns)?))
         }
+        ["ue", phone, "keeps", rate, "bit/s", "over", apns @ .., "by", version] => {
+            let version = ip_version(version)?;
+            Ok(Step::RateOfAccessPoints(index(phone)?, number(rate)?, access_points(apns)?, version))
+        }
         ["ue", phone, "keeps", rate, "bit/s", "over", apns @ ..] => {
-            Ok(Step::RateOfAccessPoints(index(phone)?, number(rate)?, access_points(apns)?))
+            Ok(Step::RateOfAccessPoints(index(phone)?, number(rate)?, access_points(apns)?, Version::Ipv4))
         }
         ["operator", "sees", "ue", phone, "talk", "most"] => Ok(Step::TalksMost(index(phone)?)),
         ["ue", phone, "keeps", "rates", rates @ ..] => Ok(Step::Rates(index(phone)?, numbers(rates)?, false)),

@@ -10,7 +10,7 @@ use testbed_ue::{AttachKind, DetachKind, EmmState, Input};
 
 use super::parse::parse;
 use super::world::{RunOptions, World};
-use crate::rates::{self, Cell, Row, Target};
+use crate::rates::{self, Cell, Row, Target, Version};
 
 /// For what must come true, on any machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,15 +54,16 @@ pub fn play_rates(options: &RunOptions, rates: &[u64], wide: bool, tell: impl Fn
 pub(super) fn over(world: &World, phone: usize, rate: u64, bearers: usize, uplink: bool) -> Result<()> {
     let direction = if uplink { "uplink_bytes" } else { "downlink_bytes" };
     let before = carried(world, phone, direction)?;
-    kept(world, phone, vec![world.the_address(phone)?], vec![rates::shared(rate, uplink)])?;
+    kept(world, phone, vec![world.the_address(phone)?], vec![rates::shared(rate, uplink, Version::Ipv4)])?;
     let after = carried(world, phone, direction)?;
     let used =
         after.iter().filter(|(bearer, octets)| before.get(*bearer).is_none_or(|before| *octets > before)).count();
     if used == bearers { Ok(()) } else { bail!("bearers carried {before:?} octets before and {after:?} after") }
 }
 
-/// Measures what a phone gets and sends over its connections to these access points together, both directions at the same time.
-pub(super) fn of_access_points(world: &World, phone: usize, rate: u64, apns: &[Apn]) -> Result<()> {
+/// Measures what a phone gets and sends over its connections to these access points together, both directions at the same time. Its IPv6
+/// address is that of its first connection.
+pub(super) fn of_access_points(world: &World, phone: usize, rate: u64, apns: &[Apn], version: Version) -> Result<()> {
     let wanted = apns.to_vec();
     let addresses = world.radio.call(move |io| {
         let sessions = io.site.record(phone)?.ue.sessions();
@@ -75,18 +76,25 @@ pub(super) fn of_access_points(world: &World, phone: usize, rate: u64, apns: &[A
         wanted.iter().map(named).collect::<Option<Vec<_>>>()
     })?;
     let addresses = addresses.with_context(|| format!("ue {} is not connected to all of {apns:?}", phone + 1))?;
-    kept(world, phone, addresses, vec![rates::shared(rate, false), rates::shared(rate, true)])
+    kept(world, phone, addresses, vec![rates::shared(rate, false, version), rates::shared(rate, true, version)])
 }
 
-/// Measures one group of cells over IPv4; each of them must be within the tolerance.
+/// Measures one group of cells; each of them must be within the tolerance.
 fn kept(world: &World, phone: usize, ipv4: Vec<Ipv4Addr>, group: Vec<Cell>) -> Result<()> {
-    // What arrives is counted at IPv4's layer: the other address is not used.
-    let target = Target { phone, ipv4, ipv6: std::net::Ipv6Addr::UNSPECIFIED };
+    let only4 = group.iter().all(|cell| cell.version == Version::Ipv4);
+    let ipv6 = if only4 { std::net::Ipv6Addr::UNSPECIFIED } else { global(world, phone)? };
+    let target = Target { phone, ipv4, ipv6 };
     let rows = rates::measure(&world.network.lab, &world.radio, &target, &[group], |_| ())?;
     match rows.iter().find(|row| !row.is_kept() || row.measured.is_none()) {
         Some(row) => bail!("{}", in_words(row)),
         None => Ok(()),
     }
+}
+
+/// The phone's IPv6 address, once it has one.
+fn global(world: &World, phone: usize) -> Result<std::net::Ipv6Addr> {
+    let address = move |io: &mut crate::radio::Io| io.app(phone).ipv6().and_then(|interface| interface.address());
+    world.radio.wait(PATIENCE, address)?.context("the phone has no IPv6 address")
 }
 
 /// Octets of the phone's first session by each of its bearers.
@@ -106,9 +114,7 @@ fn sweep(world: &mut World, phone: usize, rates: &[u64], wide: bool, mut tell: i
     let mut rows = Vec::new();
     for rate in rates {
         subscribe(world, phone, *rate)?;
-        let global = move |io: &mut crate::radio::Io| io.app(phone).ipv6().and_then(|interface| interface.address());
-        let ipv6 = world.radio.wait(PATIENCE, global)?.context("the phone has no IPv6 address")?;
-        let target = Target { phone, ipv4: vec![world.the_address(phone)?], ipv6 };
+        let target = Target { phone, ipv4: vec![world.the_address(phone)?], ipv6: global(world, phone)? };
         let groups = if wide { rates::everything(*rate) } else { rates::corners(*rate) };
         rows.extend(rates::measure(&world.network.lab, &world.radio, &target, &groups, &mut tell)?);
     }

@@ -72,7 +72,9 @@ impl World {
             Step::RateOver(phone, rate, bearers, uplink) => {
                 super::rates::over(self, phone - 1, *rate, *bearers, *uplink)
             }
-            Step::RateOfAccessPoints(phone, rate, apns) => super::rates::of_access_points(self, phone - 1, *rate, apns),
+            Step::RateOfAccessPoints(phone, rate, apns, version) => {
+                super::rates::of_access_points(self, phone - 1, *rate, apns, *version)
+            }
             Step::MayHave(phone, rate, each, apns) => super::rates::may_have(self, phone - 1, *rate, *each, apns),
             Step::TalksMost(phone) => self.talks_most(phone - 1),
             Step::TraceCall(phone) => calls::begin(self, phone - 1),

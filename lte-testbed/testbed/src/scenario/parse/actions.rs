@@ -132,7 +132,12 @@ pub(super) fn gateway_action(words: &[&str]) -> Sentence<GatewayAction> {
         ["sets", "rule", "for", "ue", phone, rest @ ..] if !rest.is_empty() => {
             GatewayAction::SetsRule(index(phone)?, quoted(rest)?)
         }
-        ["bounds", "ue", phone, "to", octets, "octets"] => GatewayAction::Bounds(index(phone)?, number(octets)?),
+        ["bounds", "ue", phone, "to", octets, "octets"] => {
+            GatewayAction::Bounds(index(phone)?, number(octets)?, "session")
+        }
+        ["bounds", "ue", phone, "to", octets, "octets", "a", "month"] => {
+            GatewayAction::Bounds(index(phone)?, number(octets)?, "month")
+        }
         ["slows", "ue", phone, "to", rate, "bit/s", "after", octets, "octets"] => {
             GatewayAction::Slows(index(phone)?, number(octets)?, number(rate)?)
         }

@@ -7,6 +7,7 @@ use testbed_ue::Timer;
 
 use super::super::script::Phones;
 use super::Sentence;
+use crate::rates::Version;
 
 /// Longest wait of an expectation that names none.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(5);
@@ -73,6 +74,16 @@ pub(super) fn access_point(word: &str) -> Sentence<basalt_ids::Apn> {
 /// `internet and ims`.
 pub(super) fn access_points(words: &[&str]) -> Sentence<Vec<basalt_ids::Apn>> {
     words.split(|word| *word == "and").map(|one| access_point(&one.join(" "))).collect()
+}
+
+/// `IPv4`, `IPv6`, `both`.
+pub(super) fn ip_version(word: &str) -> Sentence<Version> {
+    match word {
+        "IPv4" => Ok(Version::Ipv4),
+        "IPv6" => Ok(Version::Ipv6),
+        "both" => Ok(Version::Both),
+        _ => Err(format!("{word} is neither IPv4, nor IPv6, nor both")),
+    }
 }
 
 /// `2s`, `500ms`, `3m`.

@@ -37,9 +37,9 @@ impl World {
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 self.network.gateway.basalt(&[&["rule", "set", imsi.as_str()], words.as_slice()].concat()).map(drop)
             }
-            GatewayAction::Bounds(phone, octets) => {
+            GatewayAction::Bounds(phone, octets, term) => {
                 let octets = octets.to_string();
-                self.operator(*phone, &["subscriber", "plan"], &[&octets, "--per", "session"])
+                self.operator(*phone, &["subscriber", "plan"], &[&octets, "--per", term])
             }
             GatewayAction::Slows(phone, octets, rate) => {
                 let (octets, rate) = (octets.to_string(), rate.to_string());

@@ -123,8 +123,8 @@ pub enum GatewayAction {
     Suspends(usize, bool),
     /// The operator deletes a subscriber.
     Deletes(usize),
-    /// The operator bounds what a phone may use: octets of a session.
-    Bounds(usize, u64),
+    /// The operator bounds what a phone may use: octets of a `session`, or of a `month`.
+    Bounds(usize, u64, &'static str),
     /// The operator slows a phone to a rate (bit/s) when it has used so many octets in a month.
     Slows(usize, u64, u64),
     /// The operator gives a phone octets more.

@@ -7,6 +7,7 @@ use basalt_ids::Apn;
 
 use super::{EnbAction, Expectation, GatewayAction, HandedOver, HomeAction, PhoneAction, Phones, Place};
 use crate::lab::Cable;
+use crate::rates::Version;
 
 /// Something done or expected.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,9 +45,9 @@ pub enum Step {
     /// A phone is sent more than this rate (bit/s) in many flows, or with `true` sends it, which go by so many bearers together: what the
     /// receiver counts is the rate, within 5 %.
     RateOver(usize, u64, usize, bool),
-    /// A phone sends and is sent more than this rate (bit/s) over its connections to these access points together: what the receiver counts
-    /// is the rate, within 5 %.
-    RateOfAccessPoints(usize, u64, Vec<Apn>),
+    /// A phone sends and is sent more than this rate (bit/s) over its connections to these access points together, by one IP version or both:
+    /// what the receiver counts is the rate, within 5 %.
+    RateOfAccessPoints(usize, u64, Vec<Apn>, Version),
     /// A phone's subscriber may have the first rate (bit/s) in each direction in all, and the second one over each of these access points.
     MayHave(usize, u64, u64, Vec<Apn>),
     /// The operator sees this phone talk most while the internet floods it.
