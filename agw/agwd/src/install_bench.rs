@@ -109,7 +109,7 @@ fn measure(pins: &Path) -> Result<f64> {
         let subscribers = Subscribers::new(&seed());
         let core = Core::new(effective.gateway.clone(), effective.limits, effective.max_sessions, &seed(), subscribers);
         let sealing = SealingKey::load_or_create(&effective.key_file, |_| Ok(()))?;
-        let usage = usage::Usage::new(loaded.usage, effective.usage_interval, effective.usage_retention.as_secs());
+        let usage = usage::Usage::new(loaded.usage, effective.usage_interval, effective.usage_retention.as_secs(), 0);
         let parts = Parts {
             core,
             effective,

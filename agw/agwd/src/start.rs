@@ -5,11 +5,12 @@ use crate::gateway::{Gateway, Parts, link_id, link_up};
 use crate::metrics::{self, Metrics};
 use crate::spans::Spans;
 use crate::storage::{self, Loaded};
-use crate::{cloud, control, convert, federation, keeper, shelf, usage};
+use crate::usage::Usage;
+use crate::{cloud, control, convert, federation, keeper, shelf, tables};
 use agw_core::Core;
-use agw_dataplane::{Dataplane, Egress, Plane, PoolEgress};
+use agw_dataplane::{Dataplane, Egress, Limited, Plane, PoolEgress};
 use agw_subscribers::{StoredSubscriber, Subscribers};
-use agw_types::{ConfigDelta, Input, Peer, StoredUe, Tunnel, TunnelState};
+use agw_types::{Ambr, ConfigDelta, Input, Peer, StoredUe, Tunnel, TunnelState};
 use anyhow::Context as _;
 use basalt_ebpf_abi::Prefix;
 use basalt_ids::Imsi;
@@ -21,7 +22,7 @@ use basalt_store::{Batch, CommitQueue, OpenReport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
@@ -72,7 +73,9 @@ pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<En
     let mut plane_config = dataplane_config(&effective);
     add_retired(&mut plane_config, &retired);
     plane_config.shelf = Some(shelf::shelf(&effective.keeper_socket()));
-    plane_config.restore = remembered_tunnels(&loaded);
+    let (every, keep) = (effective.usage_interval, effective.usage_retention.as_secs());
+    let usage = Usage::new(std::mem::take(&mut loaded.usage), every, keep, unix_secs());
+    plane_config.restore = remembered_tunnels(&loaded, &usage, effective.burst_ms);
     let (dataplane, mut traffic) =
         Dataplane::open(plane_config.clone()).await.context("cannot set the data plane up")?;
     tracing::info!(mode = dataplane.mode().name(), sctp = carrier, "data plane and SCTP are up");
@@ -88,8 +91,6 @@ pub async fn run(effective: Effective, local: cloud::Local) -> anyhow::Result<En
     let mut reports = dataplane.reports().context("nobody else takes the data plane's reports")?;
     let metrics = Metrics::new().context("metrics")?;
     let (events, control_socket, listen) = (stored.len(), effective.control_socket(), effective.metrics);
-    let (every, keep) = (effective.usage_interval, effective.usage_retention.as_secs());
-    let usage = usage::Usage::new(std::mem::take(&mut loaded.usage), every, keep);
     let parts = Parts {
         core,
         effective,
@@ -191,6 +192,11 @@ fn make_folder(path: &Path, mode: u32) -> anyhow::Result<()> {
         .mode(mode)
         .create(path)
         .with_context(|| format!("cannot make {}: run as root, or set state_dir and run_dir", path.display()))
+}
+
+/// Seconds since 1970 UTC.
+fn unix_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn seed() -> anyhow::Result<SecureSeed> {
@@ -301,29 +307,31 @@ fn restore(gateway: &mut Gateway, loaded: Loaded, welcome: &Welcome, same_keeper
     gateway.take_effects(|core, now, effects| core.reconcile(now, &installed, effects));
 }
 
-/// The tunnels of all phones that were kept. Those of phones with rules come idle: their packets wait until the core has said which bearers
-/// there are.
-fn remembered_tunnels(loaded: &Loaded) -> Vec<Tunnel> {
+/// The tunnels of all phones that were kept, with their rates.
+fn remembered_tunnels(loaded: &Loaded, usage: &Usage, burst_ms: u64) -> Vec<Limited> {
     let ruled: BTreeSet<Imsi> = loaded.bearers.iter().map(|bearers| bearers.imsi).collect();
-    let mut all: Vec<Tunnel> = loaded.ues.iter().flat_map(tunnels).collect();
-    all.iter_mut().filter(|tunnel| ruled.contains(&tunnel.imsi)).for_each(|tunnel| tunnel.state = TunnelState::Idle);
-    all
+    let all = loaded.ues.iter().flat_map(tunnels);
+    all.map(|tunnel| tables::remembered(tunnel, |tunnel| ruled.contains(&tunnel.imsi), usage, burst_ms)).collect()
 }
 
 /// The tunnels of a phone that was kept.
 fn tunnels(ue: &StoredUe) -> impl Iterator<Item = Tunnel> {
-    ue.sessions.iter().map(|session| Tunnel {
-        teid: session.local.1,
-        address: session.address,
-        framed_routes: session.framed_routes.clone(),
-        ebi: session.ebi,
-        imsi: ue.imsi,
-        state: match session.remote {
-            Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
-            None => TunnelState::Idle,
-        },
-        ambr: session.ambr,
-        ue_ambr: None,
+    let of_ue = Ambr::of_ue(ue.ambr, ue.sessions.iter().map(|session| (&session.apn, session.ambr)));
+    ue.sessions.iter().map(move |session| {
+        let (ambr, ue_ambr) = session.ambr.of_session(of_ue, ue.sessions.len() > 1);
+        Tunnel {
+            teid: session.local.1,
+            address: session.address,
+            framed_routes: session.framed_routes.clone(),
+            ebi: session.ebi,
+            imsi: ue.imsi,
+            state: match session.remote {
+                Some((address, teid)) => TunnelState::Connected(Peer { address, teid }),
+                None => TunnelState::Idle,
+            },
+            ambr,
+            ue_ambr,
+        }
     })
 }
 

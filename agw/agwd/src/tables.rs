@@ -1,8 +1,8 @@
 //! The data plane's tables: changes with their rates, and a regular look at whether they are what the sessions say.
 
 use crate::gateway::Gateway;
-use crate::usage;
-use agw_dataplane::{Differences, Error, Limits, Usage};
+use crate::usage::{self, Usage};
+use agw_dataplane::{Differences, Error, Limited, Limits};
 use agw_types::{Ambr, DataplaneChange, Effect, Event, Record, Tunnel, TunnelState, UeState};
 use basalt_ids::Teid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,22 +14,34 @@ const EVERY: Duration = Duration::from_secs(3);
 const SHARE: u32 = 100;
 
 /// Carries out a change. A tunnel gets its session's APN-AMBR, in both directions, and its share of the UE-AMBR (TS 23.401 §4.7.3), or what
-/// is left of them when its subscriber's data is used up.
+/// is left of them when its subscriber's data is used up. No packet of a new one passes without them, nor without its plan's quota.
 ///
 /// # Errors
-/// Those of [`agw_dataplane::Dataplane::apply`] and [`agw_dataplane::Dataplane::limit`].
-pub fn apply(gateway: &mut Gateway, change: &DataplaneChange) -> Result<Option<Usage>, Error> {
-    let last = gateway.dataplane.apply(change)?;
-    match change {
-        DataplaneChange::Set(tunnel) => {
-            limit(gateway, tunnel)?;
-            usage::tunnel_set(gateway, tunnel);
+/// Those of [`agw_dataplane::Dataplane::apply`] and [`agw_dataplane::Dataplane::set`].
+pub fn apply(gateway: &mut Gateway, change: &DataplaneChange) -> Result<Option<agw_dataplane::Usage>, Error> {
+    let DataplaneChange::Set(tunnel) = change else {
+        let last = gateway.dataplane.apply(change)?;
+        match change {
+            DataplaneChange::Remove { .. } => gateway.usage.hurry(),
+            DataplaneChange::Serve { teid, address, service } => usage::served(gateway, *teid, *address, service),
+            _ => {}
         }
-        DataplaneChange::Remove { .. } => gateway.usage.hurry(),
-        DataplaneChange::Serve { teid, address, service } => usage::served(gateway, *teid, *address, service),
-        DataplaneChange::Discard { .. } | DataplaneChange::Forward { .. } | DataplaneChange::StopForwarding { .. } => {}
+        return Ok(last);
+    };
+    if tunnel.state != TunnelState::Idle && usage::lacks_quota(gateway, tunnel) {
+        set(gateway, &Tunnel { state: TunnelState::Idle, ..tunnel.clone() })?;
+        usage::grant(gateway, tunnel.imsi);
     }
-    Ok(last)
+    set(gateway, tunnel)?;
+    if usage::lacks_quota(gateway, tunnel) {
+        usage::grant(gateway, tunnel.imsi);
+    }
+    Ok(None)
+}
+
+fn set(gateway: &Gateway, tunnel: &Tunnel) -> Result<(), Error> {
+    let slowed = usage::slowed(gateway, tunnel.imsi);
+    gateway.dataplane.set(&limited(tunnel.clone(), slowed, gateway.effective.burst_ms))
 }
 
 /// Tells the data plane of tunnels that base stations are about to be told: a phone that has its ATTACH ACCEPT sends at once, and its packets
@@ -49,14 +61,28 @@ pub fn expect(gateway: &Gateway, effects: &[Effect]) {
 /// # Errors
 /// Those of [`agw_dataplane::Dataplane::limit`].
 pub fn limit(gateway: &Gateway, tunnel: &Tunnel) -> Result<(), Error> {
-    let most = usage::slowed(gateway, tunnel.imsi).unwrap_or(u64::MAX);
-    let burst = Duration::from_millis(gateway.effective.burst_ms);
-    let limits = |ambr: Ambr| {
-        let ambr = Ambr { uplink: ambr.uplink.min(most), downlink: ambr.downlink.min(most) };
-        Limits::of(ambr).with_burst(burst)
-    };
-    let shared = tunnel.ue_ambr.map(|ambr| (tunnel.imsi, limits(ambr)));
-    gateway.dataplane.limit(tunnel.teid, tunnel.address, &limits(tunnel.ambr), shared)
+    let slowed = usage::slowed(gateway, tunnel.imsi);
+    let Limited { tunnel, session, ue } = limited(tunnel.clone(), slowed, gateway.effective.burst_ms);
+    gateway.dataplane.limit(tunnel.teid, tunnel.address, &session, ue.map(|ue| (tunnel.imsi, ue)))
+}
+
+/// A tunnel with its rates, of a subscriber who may be slowed (bit/s).
+pub fn limited(tunnel: Tunnel, slowed: Option<u64>, burst_ms: u64) -> Limited {
+    let most = slowed.unwrap_or(u64::MAX);
+    let most = Ambr { uplink: most, downlink: most };
+    let limits = |ambr: Ambr| Limits::of(ambr.lesser(most)).with_burst(Duration::from_millis(burst_ms));
+    let (session, ue) = (limits(tunnel.ambr), tunnel.ue_ambr.map(limits));
+    Limited { tunnel, session, ue }
+}
+
+/// A tunnel as tables that are made anew get it at once. One that has rules, or whose plan bounds it, is idle there: its packets wait until the
+/// core has said which bearers there are, and the plan what is left.
+pub fn remembered(mut tunnel: Tunnel, ruled: impl Fn(&Tunnel) -> bool, usage: &Usage, burst_ms: u64) -> Limited {
+    if ruled(&tunnel) || usage.is_bounded(tunnel.imsi) {
+        tunnel.state = TunnelState::Idle;
+    }
+    let slowed = usage.slowed(tunnel.imsi);
+    limited(tunnel, slowed, burst_ms)
 }
 
 /// Compares the tables with the sessions, repairs them, and sets all rates again, also those that tables of an earlier release
@@ -93,7 +119,8 @@ pub fn check(gateway: &mut Gateway) -> Instant {
     now + EVERY.max(now.duration_since(began) * SHARE)
 }
 
-fn session_of(change: &DataplaneChange) -> Option<Teid> {
+/// The session that is served.
+pub fn session_of(change: &DataplaneChange) -> Option<Teid> {
     if let DataplaneChange::Serve { teid, .. } = change { Some(*teid) } else { None }
 }
 

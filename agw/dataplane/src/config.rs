@@ -1,11 +1,11 @@
 //! What the data plane must be told.
 
 use crate::error::Error;
-use crate::limits::Rate;
+use crate::limits::{Limited, Rate};
 use crate::nat::Translation;
 use crate::paths::Echo;
 use crate::shelf::Shelf;
-use agw_types::{AddressPool, PrefixPool, Tunnel};
+use agw_types::{AddressPool, PrefixPool};
 use basalt_ebpf_abi::{MAX_FORBIDDEN6, MAX_POOLS6, ON_LINK_NEXT_HOP, Prefix, TeidLayout};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -135,8 +135,8 @@ pub struct Config {
     /// Keep the counters of a removed session until [`crate::Dataplane::settle`], so that no crash loses its last octets. Whoever sets
     /// this must settle, or tables fill up.
     pub accounting: bool,
-    /// Sessions that there were before: where tables must be made anew, they are in them before packets are.
-    pub restore: Vec<Tunnel>,
+    /// Sessions that there were before: where tables must be made anew, they are in them with their limits before packets are.
+    pub restore: Vec<Limited>,
     /// What holds the software plane's socket, device and tables while the daemon is changed for another; `None`: nothing does, and all of
     /// them go with this process.
     pub shelf: Option<Arc<dyn Shelf>>,

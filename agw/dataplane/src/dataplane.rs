@@ -11,7 +11,7 @@ use crate::framed;
 use crate::host::{Firewall, Netlink};
 use crate::interfaces::Interface;
 use crate::ledger::Reading;
-use crate::limits::Limits;
+use crate::limits::{Limited, Limits};
 use crate::plane::Shared;
 use crate::reconcile::Differences;
 use crate::reports::Report;
@@ -108,6 +108,15 @@ impl Dataplane {
         self.shared.apply(change)
     }
 
+    /// Makes a session's tunnel and limits exactly so, as [`DataplaneChange::Set`] and [`Dataplane::limit`] do. One that is new has its limits
+    /// before its first packet passes.
+    ///
+    /// # Errors
+    /// Those of [`Dataplane::apply`] and [`Dataplane::limit`]. A session that cannot have its limits is idle.
+    pub fn set(&self, limited: &Limited) -> Result<(), Error> {
+        self.shared.put_limited(limited)
+    }
+
     /// A base station is about to be told this TEID, whose tunnel follows when it has answered: what comes by it until then waits longer than
     /// what comes by unknown ones ([`Config::hold`]). Nothing happens if the tunnel is there.
     pub fn expect(&self, teid: Teid) {
@@ -115,7 +124,7 @@ impl Dataplane {
     }
 
     /// Limits a session, and its UE over all its sessions; setting the same again changes nothing. The session must have been set by
-    /// [`Dataplane::apply`]; its limits go with it. Limits of the UE hold for the sessions that were set with them.
+    /// [`Dataplane::set`] or [`Dataplane::apply`]; its limits go with it. Limits of the UE hold for the sessions that were set with them.
     ///
     /// # Errors
     /// [`Error::NoSession`], [`Error::OutsidePools`], [`Error::Teid`]; [`Error::Full`] when there is no room for one more UE with a limit

@@ -135,7 +135,7 @@ pub use error::Error;
 pub use host::is_bpf_filesystem;
 pub use interfaces::{Interface, InterfaceState, Side};
 pub use ledger::{Baseline, Book, Ledger, Part, Reading, RecordId, UsageRecord};
-pub use limits::{Limits, Rate};
+pub use limits::{Limited, Limits, Rate};
 pub use nat::{Filtering, Translation};
 pub use paths::Echo;
 pub use reconcile::Differences;

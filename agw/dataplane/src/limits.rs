@@ -2,9 +2,9 @@
 
 use crate::error::Error;
 use crate::service::holder;
-use crate::sessions::Sessions;
+use crate::sessions::{Installed, Sessions};
 use crate::tables::{Tables, tick};
-use agw_types::{Ambr, UeAddress};
+use agw_types::{Ambr, Tunnel, UeAddress};
 use basalt_ebpf_abi::{Downlink, DownlinkFlags, Meter, UeMeters, Uplink, UplinkFlags};
 use basalt_ids::{Imsi, Teid};
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,6 +83,17 @@ impl Limits {
     }
 }
 
+/// A session with its limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limited {
+    /// The session. Its own rates ([`Tunnel::ambr`], [`Tunnel::ue_ambr`]) are what is subscribed, these what holds.
+    pub tunnel: Tunnel,
+    /// Its own limits.
+    pub session: Limits,
+    /// Those that it shares with all sessions of its UE; `None` for a session that shares none.
+    pub ue: Option<Limits>,
+}
+
 /// Which entries of the UEs' meters belong to whom. What programs read is in the tables.
 #[derive(Debug, Default)]
 pub(crate) struct UeLimits {
@@ -113,6 +124,23 @@ impl UeLimits {
             self.leave(tables, teid, has);
         }
         self.of.insert(imsi, index);
+        self.users.entry(index).or_default().insert(teid);
+        Ok(index)
+    }
+
+    /// The entry for one more session of a UE of which only the entry in other tables is known: `of_ues` says what stands for it here.
+    fn follow(
+        &mut self,
+        tables: &Tables,
+        teid: u32,
+        there: u32,
+        of_ues: &mut BTreeMap<u32, u32>,
+    ) -> Result<u32, Error> {
+        let index = match of_ues.get(&there) {
+            Some(index) => *index,
+            None => self.take(tables)?,
+        };
+        of_ues.insert(there, index);
         self.users.entry(index).or_default().insert(teid);
         Ok(index)
     }
@@ -200,6 +228,37 @@ impl Sessions {
         Ok(())
     }
 
+    /// Gives a session the limits that it has in other tables, with what is owed to them.
+    pub(crate) fn carry_limits(
+        &mut self,
+        tables: &Tables,
+        session: &Installed,
+        (old, there): (&Sessions, &Tables),
+        of_ues: &mut BTreeMap<u32, u32>,
+    ) -> Result<(), Error> {
+        let (uplink, _, downlink) = self.records(tables, session.teid, session.address)?;
+        let (from_uplink, _, from_downlink) = old.records(there, session.teid, session.address)?;
+        let shared = from_uplink.ue_meter.get();
+        if let Some(from) = there.ue_meters.get(shared as usize).filter(|_| shared != 0) {
+            let index = self.ue_limits.follow(tables, session.teid.0, shared, of_ues)?;
+            if let Some(to) = tables.ue_meters.get(index as usize) {
+                copy(&to.uplink, &from.uplink);
+                copy(&to.downlink, &from.downlink);
+            }
+            uplink.ue_meter.set(index);
+            downlink.ue_meter.set(index);
+        }
+        copy(&uplink.meter, &from_uplink.meter);
+        copy(&downlink.meter, &from_downlink.meter);
+        mark(&uplink.flags, UplinkFlags::METERED, UplinkFlags(from_uplink.flags.get()).has(UplinkFlags::METERED));
+        mark(
+            &downlink.flags,
+            DownlinkFlags::METERED,
+            DownlinkFlags(from_downlink.flags.get()).has(DownlinkFlags::METERED),
+        );
+        Ok(())
+    }
+
     /// Takes the limits off records that get a new owner, or none.
     pub(crate) fn unlimit(&mut self, tables: &Tables, uplink: &Uplink, downlink: &Downlink) {
         self.ue_limits.leave(tables, holder(uplink), uplink.ue_meter.get());
@@ -216,6 +275,13 @@ impl Sessions {
 
 pub(crate) fn write(meter: &Meter, rate: Option<Rate>, now: u64) {
     meter.limit(rate.map(|rate| (rate.bits_per_second, rate.octets())), now);
+}
+
+/// Makes a meter what another one is.
+fn copy(to: &Meter, from: &Meter) {
+    to.due.set(from.due.get());
+    to.burst.set(from.burst.get());
+    to.rate.set(from.rate.get());
 }
 
 /// Lets a meter owe what another one does, if that is more. Setting the limit forgives what is beyond the burst.

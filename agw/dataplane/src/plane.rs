@@ -8,6 +8,7 @@ use crate::hops::Hops;
 use crate::insistence::Insistence;
 use crate::interfaces::{Interface, Side};
 use crate::ledger::Reading;
+use crate::limits::Limited;
 use crate::nat::Nat;
 use crate::paths::Paths;
 use crate::peers::PeerLimits;
@@ -208,16 +209,7 @@ impl Shared {
     pub(crate) fn apply(&self, change: &DataplaneChange) -> Result<Option<Usage>, Error> {
         let mut state = self.state();
         match change {
-            DataplaneChange::Set(tunnel) => {
-                let Tunnel { teid, address, framed_routes, ebi, state: wanted, .. } = tunnel;
-                let (framed_routes, ebi) = (framed_routes.clone(), Some(*ebi));
-                self.vacate(&mut state, *teid);
-                let session = Installed { teid: *teid, address: *address, framed_routes, ebi, state: *wanted };
-                self.set(&mut state, &session)?;
-                self.translate(&mut state, tunnel);
-                self.overtaken(&mut state, *teid);
-                Ok(None)
-            }
+            DataplaneChange::Set(tunnel) => self.put(&mut state, tunnel).map(|()| None),
             DataplaneChange::Remove { teid, address } => {
                 state.insistence.forget(teid.0);
                 state.waiting.kept(teid.0);
@@ -252,6 +244,30 @@ impl Shared {
                 Ok(None)
             }
         }
+    }
+
+    /// Makes a session's tunnel exactly so.
+    fn put(&self, state: &mut State, tunnel: &Tunnel) -> Result<(), Error> {
+        let Tunnel { teid, address, framed_routes, ebi, state: wanted, .. } = tunnel;
+        let (framed_routes, ebi) = (framed_routes.clone(), Some(*ebi));
+        self.vacate(state, *teid);
+        let session = Installed { teid: *teid, address: *address, framed_routes, ebi, state: *wanted };
+        self.set(state, &session)?;
+        self.translate(state, tunnel);
+        self.overtaken(state, *teid);
+        Ok(())
+    }
+
+    /// Makes a session's tunnel and limits exactly so. One that is new is idle until it has them: no packet passes without.
+    pub(crate) fn put_limited(&self, limited: &Limited) -> Result<(), Error> {
+        let Limited { tunnel, session, ue } = limited;
+        let mut state = self.state();
+        let there = state.sessions.has(&self.tables, tunnel.teid, tunnel.address);
+        if tunnel.state == TunnelState::Idle || !there {
+            self.put(&mut state, &Tunnel { state: TunnelState::Idle, ..tunnel.clone() })?;
+        }
+        state.sessions.limit(&self.tables, tunnel.teid, tunnel.address, session, ue.map(|ue| (tunnel.imsi, ue)))?;
+        if tunnel.state == TunnelState::Idle { Ok(()) } else { self.put(&mut state, tunnel) }
     }
 
     /// Gives a session that is translated its first block of ports, if it has none yet.
@@ -299,28 +315,44 @@ impl Shared {
         Ok(parts)
     }
 
-    /// Sets the sessions of tables that these take the place of, but those that are here already. Limits, rules and quotas come with
-    /// whoever sets the sessions next; until then one that had rules is idle, and what comes for it waits: it would leave by the wrong bearer.
+    /// Sets the sessions of tables that these take the place of, but those that are here already, with what limits they have and what is owed to
+    /// those. Rules and quotas come with whoever sets the sessions next; until then one that had them is idle, and what comes for it waits: it
+    /// would leave by the wrong bearer, or past its bound.
     pub(crate) fn carry_over(&self, old: &Sessions, tables: &Tables) {
         let here: BTreeSet<Teid> =
             self.state().sessions.installed(&self.tables).iter().map(|session| session.teid).collect();
-        for mut session in old.installed(tables).into_iter().filter(|session| !here.contains(&session.teid)) {
-            if old.has_rules(tables, &session) {
-                session.state = TunnelState::Idle;
-            }
-            if let Err(error) = self.set(&mut self.state(), &session) {
+        let mut of_ues = BTreeMap::new();
+        for session in old.installed(tables).into_iter().filter(|session| !here.contains(&session.teid)) {
+            let carried = self.carry(&session, (old, tables), &mut of_ues);
+            if let Err(error) = carried {
                 tracing::warn!(%error, "a session of the tables of before has no room");
             }
         }
     }
 
+    /// Sets one of them: idle until it has its limits. `of_ues`: which entry of UEs' limits stands for which one there.
+    fn carry(
+        &self,
+        session: &Installed,
+        (old, tables): (&Sessions, &Tables),
+        of_ues: &mut BTreeMap<u32, u32>,
+    ) -> Result<(), Error> {
+        let mut state = self.state();
+        self.set(&mut state, &Installed { state: TunnelState::Idle, ..session.clone() })?;
+        state.sessions.carry_limits(&self.tables, session, (old, tables), of_ues)?;
+        if session.state == TunnelState::Idle || old.is_served(tables, session) {
+            return Ok(());
+        }
+        self.set(&mut state, session)
+    }
+
     /// Sets a session that somebody remembers, if it is not here already: what is here is newer.
-    pub(crate) fn restore(&self, tunnel: &Tunnel) {
-        let here = self.state().sessions.usage(&self.tables, tunnel.teid, tunnel.address).is_some();
-        if here {
+    pub(crate) fn restore(&self, limited: &Limited) {
+        let tunnel = &limited.tunnel;
+        if self.state().sessions.has(&self.tables, tunnel.teid, tunnel.address) {
             return;
         }
-        if let Err(error) = self.apply(&DataplaneChange::Set(tunnel.clone())) {
+        if let Err(error) = self.put_limited(limited) {
             tracing::warn!(%error, "a session has no room in these tables");
         }
     }

@@ -6,7 +6,7 @@
 
 mod lab;
 
-use agw_dataplane::{Egress, Plane, PlaneMode};
+use agw_dataplane::{Egress, Limited, Limits, Plane, PlaneMode};
 use agw_types::Traffic;
 use basalt_ebpf_abi::{Prefix, SCHEMA_VERSION, Settings, maps};
 use lab::*;
@@ -296,7 +296,7 @@ fn tables_of_another_schema_are_made_anew_with_the_sessions_and_settled_once() {
         // The daemon of another release takes over; in the second round, one that dies before it has settled anything.
         drop(gateway_of(&lab, &open, schema));
         wait_for_more();
-        let gateway = open(vec![tunnel(connected())]);
+        let gateway = open(vec![remembered()]);
         assert_eq!(gateway.plane().installed().len(), 1, "round {round}");
         wait_for_more();
         drop(gateway);
@@ -316,10 +316,39 @@ fn tables_of_another_schema_are_made_anew_with_the_sessions_and_settled_once() {
     assert_eq!(open(Vec::new()).plane().readings().len(), 1, "what was settled is gone for ever");
 }
 
+#[test]
+fn limits_come_with_sessions_into_new_tables_and_what_was_sent_is_owed() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let open = |sessions, restore| {
+        let mut config = lab.config(Plane::XdpNative, Egress::Nat);
+        (config.accounting, config.sessions, config.restore) = (true, sessions, restore);
+        lab.open(config)
+    };
+    let (limited, imsi) = (remembered_slow(), tunnel(connected()).imsi);
+    for ue in [None, Some(limited.session)] {
+        let session = if ue.is_some() { Limits::NONE } else { limited.session };
+        let gateway = open(16, vec![Limited { session, ue, ..limited.clone() }]);
+        assert_eq!(flood(&lab, gateway.plane()), u64::from(BURST), "restored with it");
+        drop(gateway);
+        // Tables of another size: what was sent is owed there.
+        let gateway = open(64, Vec::new());
+        assert!(!gateway.plane().adopted());
+        assert_eq!(flood(&lab, gateway.plane()), 0, "carried over with it");
+        // The UE's next session shares what is carried over.
+        gateway.plane().limit(TEID, UE, &session, ue.map(|ue| (imsi, ue))).unwrap();
+        assert_eq!(flood(&lab, gateway.plane()), 0, "set again");
+        drop(gateway);
+        patch(&lab.pins.join("maps").join(maps::SETTINGS), std::mem::offset_of!(Settings, schema), SCHEMA_VERSION + 1);
+    }
+}
+
 /// A gateway that takes over tables of another schema.
-fn gateway_of(lab: &Lab, open: &impl Fn(Vec<agw_types::Tunnel>) -> Gateway, schema: usize) -> Gateway {
+fn gateway_of(lab: &Lab, open: &impl Fn(Vec<Limited>) -> Gateway, schema: usize) -> Gateway {
     patch(&lab.pins.join("maps").join(maps::SETTINGS), schema, SCHEMA_VERSION + 1);
-    open(vec![tunnel(connected())])
+    open(vec![remembered()])
 }
 
 /// Overwrites a word in the only value of a pinned array.

@@ -36,7 +36,7 @@ fn settings(lab: &Lab, shelf: &Arc<dyn Shelf>, sessions: u32) -> Config {
     config.shelf = Some(Arc::clone(shelf));
     config.accounting = true;
     config.sessions = sessions;
-    config.restore = vec![tunnel(connected())];
+    config.restore = vec![remembered()];
     config
 }
 
@@ -115,4 +115,20 @@ fn tables_of_another_size_are_read_once_more() {
     assert!(old.closed && old.total.uplink_packets == 3);
     gateway.plane().settle(&old);
     assert_eq!(total(), (1, 2));
+}
+
+#[test]
+fn a_limit_is_there_before_packets_are() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let shelf: Arc<dyn Shelf> = Arc::new(Board::default());
+    for sessions in [16, 64] {
+        let mut config = settings(&lab, &shelf, sessions);
+        config.restore = vec![remembered_slow()];
+        let gateway = lab.open(config);
+        assert!(!gateway.plane().adopted());
+        assert_eq!(flood(&lab, gateway.plane()), u64::from(BURST), "{sessions}: nobody has set it since");
+    }
 }

@@ -66,21 +66,9 @@ impl Sessions {
 }
 
 impl UeSessions {
-    /// The UE-AMBR in use: the sum over its access points, at most what is subscribed (TS 23.401 §4.7.3). Two sessions on one access
-    /// point share its APN-AMBR. Without sessions, what is subscribed.
+    /// The UE-AMBR in use.
     pub(crate) fn ambr(&self) -> Ambr {
-        let mut sum: Option<Ambr> = None;
-        for (index, session) in self.list.iter().enumerate() {
-            if self.list.iter().take(index).any(|other| other.apn == session.apn) {
-                continue;
-            }
-            let so_far = sum.unwrap_or(Ambr { uplink: 0, downlink: 0 });
-            sum = Some(Ambr {
-                uplink: so_far.uplink.saturating_add(session.ambr.uplink),
-                downlink: so_far.downlink.saturating_add(session.ambr.downlink),
-            });
-        }
-        lesser(sum.unwrap_or(self.subscribed), self.subscribed)
+        Ambr::of_ue(self.subscribed, self.list.iter().map(|session| (&session.apn, session.ambr)))
     }
 
     /// What the limits of all sessions depend on, besides each one's own: the UE-AMBR, and whether they share it.
@@ -88,13 +76,10 @@ impl UeSessions {
         (self.ambr(), self.list.len() > 1)
     }
 
-    /// What a session may carry by itself, and what all of them may together where there are several. The only one needs no second meter:
-    /// it keeps within both limits by itself.
+    /// What a session may carry by itself, and what all of them may together where there are several.
     pub(crate) fn limits_of(&self, session: &Session) -> (Ambr, Option<Ambr>) {
-        match self.limits() {
-            (ue, true) => (session.ambr, Some(ue)),
-            (ue, false) => (lesser(session.ambr, ue), None),
-        }
+        let (ue, several) = self.limits();
+        session.ambr.of_session(ue, several)
     }
 
     /// Adds a session. The data plane hears what that changes for the others; of the new one it hears when its base station has answered.
@@ -105,10 +90,6 @@ impl UeSessions {
             self.list.iter().filter(|session| session.ebi != new).for_each(|session| self.set_tunnel(session, out));
         }
     }
-}
-
-fn lesser(one: Ambr, other: Ambr) -> Ambr {
-    Ambr { uplink: one.uplink.min(other.uplink), downlink: one.downlink.min(other.downlink) }
 }
 
 /// MODIFY EPS BEARER CONTEXT REQUEST with the session's rates, and its class when that changed (TS 24.301 §6.4.3.2).

@@ -7,6 +7,7 @@ use crate::{
 use basalt_ids::{Apn, Ebi, Qci, Teid};
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Aggregate maximum bit rates in bit/s; `u64::MAX` means unlimited and is shown to the radio as its largest value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,36 @@ pub struct Ambr {
     pub uplink: u64,
     /// To the UE, bit/s.
     pub downlink: u64,
+}
+
+impl Ambr {
+    /// The lower rate of each direction.
+    #[must_use]
+    pub fn lesser(self, other: Self) -> Self {
+        Self { uplink: self.uplink.min(other.uplink), downlink: self.downlink.min(other.downlink) }
+    }
+
+    /// The UE-AMBR in use: the sum over its access points, at most what is subscribed (TS 23.401 §4.7.3). Two sessions on one access point
+    /// share its APN-AMBR. Without sessions, what is subscribed.
+    #[must_use]
+    pub fn of_ue<'s>(subscribed: Self, sessions: impl Iterator<Item = (&'s Apn, Self)>) -> Self {
+        let mut points = BTreeMap::new();
+        for (apn, ambr) in sessions {
+            points.entry(apn).or_insert(ambr);
+        }
+        let sum = points.into_values().reduce(|sum, ambr| Self {
+            uplink: sum.uplink.saturating_add(ambr.uplink),
+            downlink: sum.downlink.saturating_add(ambr.downlink),
+        });
+        sum.map_or(subscribed, |sum| sum.lesser(subscribed))
+    }
+
+    /// What one of a UE's sessions may carry by itself, and what all of them may together where there are several: the rates of its access
+    /// point and of its UE. The only one needs no second limit: it keeps within both by itself.
+    #[must_use]
+    pub fn of_session(self, ue: Self, several: bool) -> (Self, Option<Self>) {
+        if several { (self, Some(ue)) } else { (self.lesser(ue), None) }
+    }
 }
 
 /// Allocation and retention priority (TS 23.203 §6.1.7.3).

@@ -8,10 +8,11 @@
 use super::managed;
 use crate::config::Effective;
 use crate::gateway::{Gateway, Job};
-use crate::{start, usage};
+use crate::{start, tables, usage};
 use agw_dataplane::{Config, Dataplane, Egress, Plane, Report};
-use agw_types::{AddressPool, Command, ConfigDelta, Input, IpPrefix, PrefixPool, Traffic, UeAddress};
+use agw_types::{AddressPool, Command, ConfigDelta, Input, IpPrefix, PrefixPool, Traffic, Tunnel, UeAddress};
 use basalt_ebpf_abi::{MAX_POOLS, MAX_POOLS6};
+use basalt_ids::Teid;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -105,7 +106,11 @@ pub async fn carry_out(
     let carried = gateway.usage();
     let retired = retired(gateway, &effective);
     effective.gateway.retired = retired.networks();
-    let restore: Vec<_> = gateway.core.tunnels().collect();
+    let ruled: BTreeSet<Teid> = gateway.core.services().filter_map(|service| tables::session_of(&service)).collect();
+    let ruled = |tunnel: &Tunnel| ruled.contains(&tunnel.teid);
+    let burst_ms = gateway.effective.burst_ms;
+    let tunnels = gateway.core.tunnels();
+    let restore: Vec<_> = tunnels.map(|tunnel| tables::remembered(tunnel, ruled, &gateway.usage, burst_ms)).collect();
     let config = |effective: &Effective, retired: &Retired| {
         let mut config = start::dataplane_config(effective);
         start::add_retired(&mut config, retired);

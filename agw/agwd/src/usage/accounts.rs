@@ -3,7 +3,7 @@
 use super::calendar;
 use super::stored::{
     StoredBaseline, StoredNumbers, StoredPart, StoredPlan, StoredRecord, StoredSession, StoredSubscriberUsage,
-    StoredVolume,
+    StoredTerm, StoredVolume,
 };
 use crate::storage::{self, imsi_key};
 use agw_dataplane::{Baseline, Book, UsageRecord};
@@ -137,6 +137,28 @@ impl Accounts {
     /// Sessions of a subscriber, the latest first.
     pub(super) fn sessions_of(&self, imsi: Imsi) -> impl Iterator<Item = &StoredSession> {
         self.of.get(&imsi).into_iter().flatten().rev().filter_map(|number| self.sessions.get(number))
+    }
+
+    /// Octets that may still be used of a plan in its term: `session` is the number of whose term that is.
+    pub(super) fn left(&self, plan: &StoredPlan, session: u64, now: u64) -> u64 {
+        let usage = self.subscriber(plan.imsi, now);
+        let (used, term) = match plan.term {
+            StoredTerm::Session => {
+                let used = self.sessions.get(&session).map_or(0, |session| session.total.octets());
+                (used, session)
+            }
+            StoredTerm::Day => (usage.of_day.octets(), usage.day),
+            StoredTerm::Month => (usage.of_month.octets(), usage.month),
+        };
+        let extra = if plan.extra_for == term { plan.extra } else { 0 };
+        plan.octets.saturating_add(extra).saturating_sub(used)
+    }
+
+    /// Whether nothing of a plan is left in its term; in that of any session that goes on, where it is for each one.
+    pub(super) fn is_used_up(&self, plan: &StoredPlan, now: u64) -> bool {
+        let mut open = self.sessions_of(plan.imsi).filter(|session| session.ended.is_none()).peekable();
+        let without = open.peek().is_none() && self.left(plan, 0, now) == 0;
+        without || (open.peek().is_some() && open.all(|session| self.left(plan, session.number, now) == 0))
     }
 
     /// Records that wait to be acknowledged.

@@ -37,14 +37,17 @@ pub struct Usage {
 
 impl Usage {
     /// Goes on from what the disk has. Counters are read `every` so often; records that nobody acknowledges, and ended sessions, are kept for
-    /// `keep` seconds.
+    /// `keep` seconds. `unix_secs`: the time of now, seconds since 1970 UTC.
     #[must_use]
-    pub fn new(loaded: Loaded, every: Duration, keep: u64) -> Self {
+    pub fn new(loaded: Loaded, every: Duration, keep: u64, unix_secs: u64) -> Self {
         let mut parts: BTreeMap<_, BTreeSet<StoredPart>> = BTreeMap::new();
         for baseline in &loaded.baselines {
             parts.entry((baseline.id.teid.0, baseline.id.epoch)).or_default().insert(baseline.id.part.into());
         }
         let now = Instant::now();
+        let plans = loaded.accounts.plans.values();
+        let exhausted =
+            plans.filter(|plan| loaded.accounts.is_used_up(plan, unix_secs)).map(|plan| plan.imsi).collect();
         Self {
             accounts: loaded.accounts,
             ledger: Ledger::new(loaded.baselines),
@@ -53,9 +56,21 @@ impl Usage {
             keep,
             next: now + SOON,
             next_prune: now + PRUNE,
-            exhausted: BTreeSet::new(),
+            exhausted,
             day: 0,
         }
+    }
+
+    /// The rate, bit/s, that a subscriber is slowed to, because its plan is used up; `None` for one that is not.
+    #[must_use]
+    pub fn slowed(&self, imsi: Imsi) -> Option<u64> {
+        self.accounts.plans.get(&imsi).filter(|_| self.exhausted.contains(&imsi))?.slow
+    }
+
+    /// Whether the sessions of a subscriber have a quota: it has a plan, and is not slowed.
+    #[must_use]
+    pub fn is_bounded(&self, imsi: Imsi) -> bool {
+        self.accounts.plans.contains_key(&imsi) && self.slowed(imsi).is_none()
     }
 
     /// When counters are to be read next.

@@ -24,6 +24,6 @@ mod tests;
 pub use accounts::{Loaded, load};
 pub use collect::{Usage, collect, conflict, settle_first};
 pub use groups::served;
-pub use plans::{check, noticed, replanned, set_plan, slowed, top_up, tunnel_set};
+pub use plans::{check, grant, lacks_quota, noticed, replanned, set_plan, slowed, top_up};
 pub use show::{is_waiting, list, of, page, state, waiting};
 pub use stored::{StoredPlan, StoredTerm};

@@ -16,20 +16,9 @@ use basalt_store::Batch;
 /// A report comes when so much of a plan is left, in parts of a hundred.
 const WARN_PERCENT: u64 = 20;
 
-/// What may still be used of a plan in its term, and the number of that term.
+/// What may still be used of a plan in its term.
 fn left(gateway: &Gateway, plan: &StoredPlan, session: u64) -> u64 {
-    let accounts = &gateway.usage.accounts;
-    let usage = accounts.subscriber(plan.imsi, gateway.now().unix_secs);
-    let (used, term) = match plan.term {
-        StoredTerm::Session => {
-            let used = accounts.sessions.get(&session).map_or(0, |session| session.total.octets());
-            (used, session)
-        }
-        StoredTerm::Day => (usage.of_day.octets(), usage.day),
-        StoredTerm::Month => (usage.of_month.octets(), usage.month),
-    };
-    let extra = if plan.extra_for == term { plan.extra } else { 0 };
-    plan.octets.saturating_add(extra).saturating_sub(used)
+    gateway.usage.accounts.left(plan, session, gateway.now().unix_secs)
 }
 
 /// What a subscriber may still use, octets; of its latest session where the plan is for each session. `None` without a plan.
@@ -43,17 +32,18 @@ pub(super) fn remaining(gateway: &Gateway, imsi: Imsi) -> Option<u64> {
 /// The rate, bit/s, that a subscriber is slowed to; `None` for one that is not.
 #[must_use]
 pub fn slowed(gateway: &Gateway, imsi: Imsi) -> Option<u64> {
-    let plan = gateway.usage.accounts.plans.get(&imsi).filter(|_| gateway.usage.exhausted.contains(&imsi))?;
-    plan.slow
+    gateway.usage.slowed(imsi)
 }
 
-/// A session was set: it gets the quota of its subscriber's plan, unless it has it already.
-pub fn tunnel_set(gateway: &mut Gateway, tunnel: &Tunnel) {
-    let planned = gateway.usage.accounts.plans.contains_key(&tunnel.imsi);
-    let has = gateway.dataplane.allowance(tunnel.teid, tunnel.address).is_some();
-    if planned && !has && !gateway.usage.exhausted.contains(&tunnel.imsi) {
-        grant(gateway, tunnel.imsi);
-    }
+/// Whether a session has not the quota of its subscriber's plan that it should have. That of one that is slowed has none, unless the plan is
+/// for each session, and this one has something left.
+#[must_use]
+pub fn lacks_quota(gateway: &Gateway, tunnel: &Tunnel) -> bool {
+    let Some(plan) = gateway.usage.accounts.plans.get(&tunnel.imsi) else { return false };
+    let own = || gateway.usage.accounts.session(tunnel.teid).map_or(0, |session| session.number);
+    let none = || plan.term != StoredTerm::Session || left(gateway, plan, own()) == 0;
+    gateway.dataplane.allowance(tunnel.teid, tunnel.address).is_none()
+        && (self::slowed(gateway, tunnel.imsi).is_none() || !none())
 }
 
 /// Looks after plans every few seconds: new days and months, and sessions whose tables were made anew.
@@ -66,9 +56,7 @@ pub fn check(gateway: &mut Gateway) {
     gateway.usage.day = day;
     let planned: Vec<Imsi> = gateway.usage.accounts.plans.keys().copied().collect();
     for imsi in planned {
-        let without = |tunnel: &Tunnel| gateway.dataplane.allowance(tunnel.teid, tunnel.address).is_none();
-        let slowed = slowed(gateway, imsi).is_some();
-        if new_day || (!slowed && tunnels(gateway, imsi).iter().any(without)) {
+        if new_day || tunnels(gateway, imsi).iter().any(|tunnel| lacks_quota(gateway, tunnel)) {
             collect(gateway, None);
             grant(gateway, imsi);
         }
@@ -80,7 +68,7 @@ fn tunnels(gateway: &Gateway, imsi: Imsi) -> Vec<Tunnel> {
 }
 
 /// Gives a subscriber's sessions what their plan leaves. Its counters were just read.
-fn grant(gateway: &mut Gateway, imsi: Imsi) {
+pub fn grant(gateway: &mut Gateway, imsi: Imsi) {
     let tunnels = tunnels(gateway, imsi);
     let plan = gateway.usage.accounts.plans.get(&imsi).copied();
     let was_exhausted = gateway.usage.exhausted.remove(&imsi);

@@ -42,7 +42,7 @@ fn opened(records: &Records) -> Usage {
     let mut unreadable = Vec::new();
     let loaded: Loaded = load(records, &mut |what, _| unreadable.push(what.to_owned()));
     assert!(unreadable.is_empty(), "{unreadable:?}");
-    Usage::new(loaded, Duration::from_secs(30), 86_400)
+    Usage::new(loaded, Duration::from_secs(30), 86_400, NOW)
 }
 
 /// A gateway whose batches become durable some time after they were made, or never.

@@ -30,10 +30,17 @@ impl Sessions {
         (0..).zip(tables.downlink.iter()).filter_map(|(slot, downlink)| self.read(tables, slot, downlink)).collect()
     }
 
-    /// Whether something tells packets of this session apart.
-    pub(crate) fn has_rules(&self, tables: &Tables, session: &Installed) -> bool {
+    /// Whether the session is in the tables, with both halves.
+    pub(crate) fn has(&self, tables: &Tables, teid: Teid, address: UeAddress) -> bool {
+        let records = self.records(tables, teid, address);
+        records.is_ok_and(|(uplink, _, downlink)| uplink.teid.get() == teid.0 && downlink.owner.get() == teid.0)
+    }
+
+    /// Whether something tells packets of this session apart, or bounds them.
+    pub(crate) fn is_served(&self, tables: &Tables, session: &Installed) -> bool {
+        let served = |flags| [UplinkFlags::RULES, UplinkFlags::QUOTA].iter().any(|flag| UplinkFlags(flags).has(*flag));
         let records = self.records(tables, session.teid, session.address);
-        records.is_ok_and(|(uplink, ..)| UplinkFlags(uplink.flags.get()).has(UplinkFlags::RULES))
+        records.is_ok_and(|(uplink, ..)| served(uplink.flags.get()))
     }
 
     /// Downlink records in use of which the uplink half is missing or another's.

@@ -11,8 +11,9 @@
     reason = "tests; not every test uses everything"
 )]
 
-use agw_dataplane::{Config, Dataplane, Egress, Plane, PlaneMode};
+use agw_dataplane::{Config, Dataplane, Egress, Limited, Limits, Plane, PlaneMode, Rate};
 use agw_types::{AddressPool, DataplaneChange, Peer, Traffic, Tunnel, TunnelState};
+use basalt_ebpf_abi::DropReason;
 use basalt_ids::{Ebi, Teid};
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -321,6 +322,39 @@ pub fn tunnel(state: TunnelState) -> Tunnel {
 }
 
 /// IPv4 with UDP, checksums right.
+/// A session as somebody remembers it, without limits.
+pub fn remembered() -> Limited {
+    Limited { tunnel: tunnel(connected()), session: Limits::NONE, ue: None }
+}
+
+/// One that may send [`BURST`] packets of 1000 octets at once and then one each 40 s.
+pub fn remembered_slow() -> Limited {
+    let slow = Rate { bits_per_second: 200, burst: Some(BURST * 1000) };
+    Limited { session: Limits { uplink: Some(slow), downlink: None }, ..remembered() }
+}
+
+pub const BURST: u32 = 10;
+
+/// Sends a hundred packets of 1000 octets from the phone. Gives how many have passed when all have passed or were refused for a rate.
+pub fn flood(lab: &Lab, plane: &Dataplane) -> u64 {
+    const SENT: u64 = 100;
+    let count = || {
+        let refused = plane
+            .drops()
+            .into_iter()
+            .filter(|(reason, _)| matches!(reason, DropReason::SessionRate | DropReason::UeRate));
+        let passed = plane.readings().iter().map(|reading| reading.total.uplink_packets).sum::<u64>();
+        (passed, passed + refused.map(|(_, count)| count).sum::<u64>())
+    };
+    let (passed, all) = count();
+    let station = Station::new(lab);
+    for _ in 0..SENT {
+        station.send(&g_pdu(TEID, &udp_packet((UE, 5000), (SERVER, 7000), &[7; 972])));
+    }
+    eventually("every packet has passed or was refused", || count().1 == all + SENT);
+    count().0 - passed
+}
+
 pub fn udp_packet(source: (Ipv4Addr, u16), destination: (Ipv4Addr, u16), payload: &[u8]) -> Vec<u8> {
     let mut segment = Vec::new();
     for field in [source.1, destination.1, payload.len() as u16 + 8, 0] {
