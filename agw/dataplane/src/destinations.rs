@@ -23,6 +23,12 @@ impl Rules {
         NOWHERE.map(|(first, length)| (Prefix::new(first.into(), length), Class::DENY)).to_vec()
     }
 
+    /// What the rules say of an address.
+    #[cfg(test)]
+    pub(crate) fn class(&self, address: std::net::Ipv4Addr) -> Class {
+        self.0.iter().find(|(prefix, _)| prefix.contains(address)).map_or(Class::KERNEL, |rule| rule.1)
+    }
+
     /// Writes the rules for the programs. Returns how many found no room: where only they decide, the kernel does instead, whose
     /// filter refuses the same.
     pub(crate) fn write(&self, settings: &Settings, destinations: &Destinations) -> usize {

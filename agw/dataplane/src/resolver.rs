@@ -237,20 +237,36 @@ pub(crate) fn rules(config: &Config, snapshot: &Snapshot, gateways: Option<&mut 
         }
     }
     rules.rank(denied);
+    let internet = snapshot.link(&config.internet_interface).map(|link| link.index);
+    let elsewhere = elsewhere(config, snapshot, internet);
     if let Some(gateways) = gateways.filter(|_| config.direct()) {
-        let internet = snapshot.link(&config.internet_interface).map(|link| link.index);
         // What is translated or tagged is so, whether the kernel has a router for it or not.
         let beside = config.egresses().any(|(egress, vlan)| egress == Egress::Translated || vlan.is_some());
         let on_link = if beside { Class(ON_LINK_NEXT_HOP as u8) } else { Class::KERNEL };
-        rules.rank(direct_routes(&snapshot.routes, internet, on_link, gateways));
+        rules.rank(direct_routes(&snapshot.routes, (internet, &elsewhere), on_link, gateways));
+    } else if !elsewhere.is_empty() {
+        let class = |route: &Route| if elsewhere.contains(&route.output) { Class::DENY } else { Class::KERNEL };
+        let mut routes: Vec<&Route> = snapshot.routes.iter().collect();
+        routes.sort_by_key(|route| route.priority);
+        rules.rank(routes.into_iter().map(|route| (route.prefix, class(route))).collect());
     }
     rules
 }
 
-/// Routes through a gateway on the internet interface become direct; all others are the kernel's.
+/// Interfaces by which nothing of phones leaves: all but the internet's and their own. The kernel's filter refuses what would; programs know why.
+fn elsewhere(config: &Config, snapshot: &Snapshot, internet: Option<u32>) -> BTreeSet<u32> {
+    let ways = snapshot.routes.iter().map(|route| route.output).filter(|_| internet.is_some());
+    let others = |index: &u32| {
+        let link = snapshot.links.get(index);
+        Some(*index) != internet && link.is_some_and(|link| link.name != config.device)
+    };
+    ways.filter(others).collect()
+}
+
+/// Routes through a gateway on the internet interface become direct; those that lead elsewhere are refused; all others are the kernel's.
 fn direct_routes(
     routes: &[Route],
-    internet: Option<u32>,
+    (internet, elsewhere): (Option<u32>, &BTreeSet<u32>),
     on_link: Class,
     gateways: &mut BTreeMap<Router, u8>,
 ) -> Vec<(Prefix, Class)> {
@@ -274,9 +290,63 @@ fn direct_routes(
     };
     best.values()
         .map(|route| match route.gateway {
+            _ if elsewhere.contains(&route.output) => (route.prefix, Class::DENY),
             _ if Some(route.output) != internet => (route.prefix, Class::KERNEL),
             Some(gateway) => (route.prefix, hop((gateway, route.mtu))),
             None => (route.prefix, on_link),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Link;
+    use agw_types::AddressPool;
+
+    fn prefix(address: [u8; 4], length: u8) -> Prefix {
+        Prefix::new(address.into(), length)
+    }
+
+    #[test]
+    fn what_is_routed_elsewhere_than_to_the_internet_is_refused() {
+        let pool = AddressPool { network: [10, 93, 0, 0].into(), prefix: 16, gateway: None };
+        let mut config = Config::new("s1", [10, 91, 0, 1].into(), "sgi", vec![pool]);
+        config.device = "bslt0".to_owned();
+        let link = |(index, name): (u32, &str)| {
+            (index, Link { index, name: name.to_owned(), mac: None, mtu: 1500, up: true, ready: true })
+        };
+        let route = |address, length, output, gateway: Option<[u8; 4]>| Route {
+            prefix: prefix(address, length),
+            output,
+            gateway: gateway.map(Into::into),
+            priority: 0,
+            mtu: None,
+        };
+        let snapshot = Snapshot {
+            links: [(1, "s1"), (2, "sgi"), (3, "bslt0"), (4, "manage")].map(link).into(),
+            routes: vec![
+                route([0, 0, 0, 0], 0, 2, Some([10, 92, 0, 2])),
+                route([10, 91, 1, 0], 24, 1, Some([10, 91, 0, 2])),
+                route([10, 91, 1, 128], 25, 2, Some([10, 92, 0, 2])),
+                route([10, 94, 0, 0], 24, 3, None),
+                route([172, 16, 0, 0], 12, 4, None),
+                route([192, 0, 2, 0], 24, 0, None),
+            ],
+            ..Snapshot::default()
+        };
+        for egress in [Egress::Routed, Egress::Nat] {
+            config.egress = egress;
+            let mut gateways = BTreeMap::new();
+            let rules = rules(&config, &snapshot, Some(&mut gateways));
+            let class = |address: [u8; 4]| rules.class(address.into());
+            assert_eq!([class([10, 91, 1, 1]), class([172, 16, 0, 1])], [Class::DENY; 2], "{egress:?}");
+            assert_eq!([class([10, 94, 0, 1]), class([192, 0, 2, 1])], [Class::KERNEL; 2], "{egress:?}");
+            let way = if egress == Egress::Routed { Class::FIRST_HOP } else { Class::KERNEL.0 };
+            assert_eq!([class([8, 8, 8, 8]), class([10, 91, 1, 129])], [Class(way); 2], "{egress:?}");
+        }
+        let before = Snapshot { links: BTreeMap::new(), ..snapshot };
+        let unknown = rules(&config, &before, None);
+        assert_eq!(unknown.class([172, 16, 0, 1].into()), Class::KERNEL, "who leads where is not known");
+    }
 }
