@@ -4,8 +4,9 @@ use crate::buffer::Refusal;
 use crate::hand::Hand;
 use crate::plane::{Shared, State};
 use crate::sessions::address;
+use crate::watch::software;
 use agw_types::Traffic;
-use basalt_ebpf_abi::{Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice};
+use basalt_ebpf_abi::{Bearer, Downlink, DownlinkState, DropReason, HandoverHeader, Notice, Point};
 use basalt_pipeline::{Charge, Downlinked, Frame};
 use std::net::SocketAddrV4;
 
@@ -111,6 +112,9 @@ impl Shared {
             Err(reason) => {
                 self.tables.dropped(reason, 1);
                 record.dropped.add(1);
+                if self.lookout.expects(frame.bytes()) {
+                    self.lookout.tell(Point::DownlinkDropped, software::framed(frame.bytes()), reason.name());
+                }
             }
         }
     }
@@ -125,6 +129,9 @@ impl Shared {
         hand: Option<&Hand>,
     ) {
         let Some(socket) = &self.socket else { return };
+        if self.lookout.expects(packet) {
+            self.lookout.tell(Point::RadioOut, software::tunnelled(tunnel, packet), "");
+        }
         let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
         // From the UDP header on; the socket makes its own.
         let words = basalt_pipeline::encapsulation(tunnel, length, 0);

@@ -22,9 +22,9 @@ use crate::sockets::{Device, FrameSocket, GtpSocket, Waker};
 use crate::suspects::Suspects;
 use crate::tables::Tables;
 use crate::turns::Turns;
-use crate::watch::software::Lookout;
+use crate::watch::software::{self, Lookout};
 use agw_types::{DataplaneChange, Peer, Traffic, Tunnel, TunnelState, UeAddress};
-use basalt_ebpf_abi::{Address, DropReason, PuntReason, Settings, UplinkFlags};
+use basalt_ebpf_abi::{Address, DropReason, Point, PuntReason, Settings, UplinkFlags};
 use basalt_gtp::{Datagram, Header, Message};
 use basalt_ids::Teid;
 use basalt_pipeline::{Frame, Uplinked};
@@ -444,6 +444,7 @@ impl Shared {
     pub(crate) fn uplink_again(&self, mut held: Held) -> Option<Held> {
         let length = held.message.len();
         let settings = self.tables.settings.get(0)?;
+        let watched = self.lookout.follows(&self.tables, settings, &held.message);
         let mut frame = Frame::new(&mut held.message, 0, length)?;
         let available = u32::try_from(length).unwrap_or(u32::MAX);
         match self.judge(&frame, settings, available, held.peer.into()) {
@@ -454,6 +455,9 @@ impl Shared {
                     return None;
                 }
                 let packet = frame.bytes().get(offset..).unwrap_or_default();
+                if watched {
+                    self.lookout.tell(Point::InternetOut, software::framed(packet), "");
+                }
                 self.forward_up((record, &charge), packet, length, next_hop, None);
                 None
             }
@@ -464,6 +468,7 @@ impl Shared {
             Uplinked::Egress(_) => None,
             Uplinked::Drop(reason) => {
                 self.tables.dropped(reason, 1);
+                self.tell_end(held.peer, &held.message, reason);
                 None
             }
         }

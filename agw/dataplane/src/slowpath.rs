@@ -30,15 +30,14 @@ impl Shared {
         let Some(mut frame) = Frame::new(octets, 0, length) else { return };
         let available = u32::try_from(length).unwrap_or(u32::MAX);
         let watched = self.lookout.follows(&self.tables, settings, frame.bytes());
-        if watched {
+        if watched && self.carries() {
             self.lookout.tell(Point::RadioIn, software::received(peer, self.local, frame.bytes()), "");
         }
         let verdict = self.judge(&frame, settings, available, peer.into());
         if watched {
             self.tell_verdict(&verdict, peer, frame.bytes());
         }
-        if let (Uplinked::Punt(reason), Outlet::Device(_)) = (verdict, &self.outlet) {
-            // In an XDP plane the program has counted it.
+        if let (Uplinked::Punt(reason), true) = (verdict, self.carries()) {
             self.tables.count(reason.slot());
         }
         if let (Uplinked::Punt(_), Some(hand)) = (verdict, hand) {
@@ -73,12 +72,25 @@ impl Shared {
         }
     }
 
+    /// Whether every packet comes here first; where programs carry them, those have counted and told what they leave.
+    fn carries(&self) -> bool {
+        matches!(self.outlet, Outlet::Device(_))
+    }
+
+    /// Tells whoever watches that a packet from a phone ends here.
+    pub(crate) fn tell_end(&self, peer: Ipv4Addr, message: &[u8], reason: DropReason) {
+        let Some(settings) = self.tables.settings.get(0) else { return };
+        if self.lookout.follows(&self.tables, settings, message) {
+            self.lookout.tell(Point::UplinkDropped, software::received(peer, self.local, message), reason.name());
+        }
+    }
+
     /// Tells whoever watches why a packet does not go on.
     fn tell_verdict(&self, verdict: &Uplinked<'_>, peer: Ipv4Addr, octets: &[u8]) {
         let (point, reason) = match verdict {
             Uplinked::Drop(reason) => (Point::UplinkDropped, reason.name()),
-            Uplinked::Punt(reason) => (Point::UplinkPunted, reason.name()),
-            Uplinked::Forward { .. } | Uplinked::Egress(_) => return,
+            Uplinked::Punt(reason) if self.carries() => (Point::UplinkPunted, reason.name()),
+            Uplinked::Punt(_) | Uplinked::Forward { .. } | Uplinked::Egress(_) => return,
         };
         self.lookout.tell(point, software::received(peer, self.local, octets), reason);
     }
@@ -228,11 +240,15 @@ impl Shared {
 
     /// No tunnel fits: tell the sender of an unknown one (TS 29.281 §7.3.1), drop the others.
     pub(crate) fn give_up(&self, state: &mut State, now: Instant, held: &Held) {
+        let dropped = |reason: DropReason| {
+            self.tables.dropped(reason, 1);
+            self.tell_end(held.peer, &held.message, reason);
+        };
         match held.reason {
-            PuntReason::IdleUplink => self.tables.dropped(DropReason::IdleTunnel, 1),
-            PuntReason::NatPorts => self.tables.dropped(DropReason::NatPorts, 1),
+            PuntReason::IdleUplink => dropped(DropReason::IdleTunnel),
+            PuntReason::NatPorts => dropped(DropReason::NatPorts),
             PuntReason::OtherPeer => {
-                self.tables.dropped(DropReason::WrongPeer, 1);
+                dropped(DropReason::WrongPeer);
                 self.suspect(state, now, held.peer, Suspicion::ForeignTunnels);
             }
             _ => {
@@ -334,6 +350,7 @@ impl Shared {
     /// Tells a sender which extension headers we know (TS 29.281 §7.2.3).
     fn supported(&self, now: Instant, peer: Ipv4Addr, octets: &[u8]) {
         self.tables.dropped(DropReason::ExtensionHeader, 1);
+        self.tell_end(peer, octets, DropReason::ExtensionHeader);
         let sequence = Datagram::decode(octets).ok().and_then(|datagram| datagram.header.sequence);
         if !self.state().limits.allow(now, peer) {
             self.tables.dropped(DropReason::PeerRate, 1);

@@ -235,9 +235,6 @@ impl Shared {
             Downlinked::Tunnel { record, bearer, charge, tunnel, length, .. } => {
                 basalt_pipeline::clamp(&mut frame, settings, 0, length);
                 let packet = frame.bytes().get(..length as usize).unwrap_or_default();
-                if watched {
-                    self.lookout.tell(Point::RadioOut, software::tunnelled(tunnel, packet), "");
-                }
                 self.send_into(record, tunnel, (bearer, &charge), packet, hand);
             }
             Downlinked::HandOver(handover) => {

@@ -13,6 +13,7 @@ use crate::sockets::wait;
 use crate::xdp::Loaded;
 use agw_types::UeAddress;
 use basalt_ebpf_abi::{DropReason, Point, PuntReason, Watch, WatchedHeader};
+use software::Lookout;
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::os::fd::AsFd;
@@ -60,14 +61,19 @@ impl Dataplane {
             return Err(Error::Configuration("packets are only watched where there are any".into()));
         }
         Ok(move || match loaded {
-            Some(loaded) => begin(&loaded, address, snap),
+            Some(loaded) => begin(&loaded, &shared.lookout, address, snap),
             None => shared.lookout.begin(address, snap.max(1)),
         })
     }
 }
 
-/// Begins to watch.
-fn begin(loaded: &Arc<Mutex<Loaded>>, address: UeAddress, snap: u32) -> Result<mpsc::Receiver<Seen>, Error> {
+/// Begins to watch. Programs tell what they see, the slow path what becomes of what they leave to it.
+fn begin(
+    loaded: &Arc<Mutex<Loaded>>,
+    lookout: &Lookout,
+    address: UeAddress,
+    snap: u32,
+) -> Result<mpsc::Receiver<Seen>, Error> {
     let loaded = Arc::clone(loaded);
     let mut ring = {
         let mut loaded = lock(&loaded);
@@ -80,6 +86,7 @@ fn begin(loaded: &Arc<Mutex<Loaded>>, address: UeAddress, snap: u32) -> Result<m
         ring
     };
     let (seen, receiver) = mpsc::channel(WAITING);
+    lookout.follow(address, snap.clamp(1, Watch::MOST), seen.clone());
     let run = move || {
         // What an earlier watch left behind is old.
         while ring.next().is_some() {}

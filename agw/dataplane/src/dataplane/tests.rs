@@ -6,7 +6,7 @@ use super::*;
 use crate::limits::Rate;
 use crate::oracle::Generator;
 use agw_types::{AddressPool, Ambr, Peer, Prefix64, PrefixPool, Tunnel, TunnelState, UeAddress};
-use basalt_ebpf_abi::{DownlinkFlags, HandoverHeader, Meter, UplinkFlags};
+use basalt_ebpf_abi::{DownlinkFlags, HandoverHeader, Meter, Point, UplinkFlags};
 use basalt_ids::Ebi;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -364,4 +364,36 @@ fn networks_behind_phones_are_one_phone_s_and_go_with_it() {
     set(&plane, tunnel(0x10_0003, UE, connected(9))).unwrap();
     assert_eq!((there(), flags(3).has(UplinkFlags::FRAMED)), (Vec::new(), false));
     assert_eq!(plane.shared.tables.settings.get(0).unwrap().framed_steps[1].get(), 0);
+}
+
+#[test]
+fn whoever_watches_hears_what_becomes_of_what_programs_leave() {
+    let (plane, _traffic) = memory();
+    let shared = &plane.shared;
+    set(&plane, tunnel(0x10_0003, UE, connected(7))).unwrap();
+    let (seen, mut told) = mpsc::channel(16);
+    shared.lookout.follow(UE.into(), 64, seen);
+    let now = Instant::now();
+    let send = |from: [u8; 4], teid: u32, extension: &[u8]| {
+        let inner = [&[0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 45, 0, 7, 8, 8, 8, 8], &[0; 8][..]].concat();
+        let length = u16::try_from(extension.len() + inner.len()).unwrap().to_be_bytes();
+        let flags = if extension.is_empty() { 0x30 } else { 0x34 };
+        let head = [&[flags, 255][..], &length, &teid.to_be_bytes()].concat();
+        let mut message = [&head, extension, &inner].concat();
+        shared.datagram(now, SocketAddrV4::new(from.into(), 2152), &mut message, None);
+    };
+    send(STATION.octets(), 0x10_0003, &[]);
+    // Another base station, an extension that must be understood, a tunnel of nobody.
+    send([172, 16, 0, 9], 0x10_0003, &[]);
+    send(STATION.octets(), 0x10_0003, &[0, 0, 0, 0xc1, 1, 0, 0, 0]);
+    send(STATION.octets(), 0x10_0005, &[]);
+    shared.expire(now + std::time::Duration::from_secs(60));
+    hand_over(&plane, UE);
+    set(&plane, tunnel(0x10_0003, UE, TunnelState::Idle)).unwrap();
+    send(STATION.octets(), 0x10_0003, &[]);
+    shared.expire(now + std::time::Duration::from_secs(120));
+    let told: Vec<_> = std::iter::from_fn(|| told.try_recv().ok()).map(|seen| (seen.point, seen.reason)).collect();
+    let end = |reason| (Point::UplinkDropped, Some(reason));
+    let wanted = [(Point::InternetOut, None), end("extension_header"), end("wrong_peer"), end("idle_tunnel")];
+    assert_eq!(told, wanted, "nothing twice of what programs have told");
 }

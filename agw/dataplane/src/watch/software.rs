@@ -44,16 +44,22 @@ impl Lookout {
 
     /// Watches a phone until the receiver is dropped.
     pub(crate) fn begin(&self, address: UeAddress, snap: u32) -> Result<mpsc::Receiver<Seen>, Error> {
-        let mut watching = self.watching();
+        let watching = self.watching();
         if watching.as_ref().is_some_and(|watching| !watching.seen.is_closed()) {
             return Err(Error::Watching);
         }
+        drop(watching);
         let (seen, receiver) = mpsc::channel(super::WAITING);
+        self.follow(address, snap, seen);
+        Ok(receiver)
+    }
+
+    /// Watches a phone until the receiver is dropped, whoever was watched before.
+    pub(crate) fn follow(&self, address: UeAddress, snap: u32, seen: mpsc::Sender<Seen>) {
         let ue = address.ipv4().map_or(0, |address| Address::new(address).0);
         let prefix = address.prefix().map_or(0, |prefix| prefix.to_bits().to_be());
-        *watching = Some(Watching { ue, prefix, snap, seen });
+        *self.watching() = Some(Watching { ue, prefix, snap, seen });
         self.on.store(true, Ordering::Release);
-        Ok(receiver)
     }
 
     /// Whether a GTP-U message is in a tunnel of the watched phone.

@@ -171,6 +171,20 @@ fn verdict(hops: &BTreeMap<i32, Hop>) -> Vec<String> {
     if count(Point::DownlinkDropped) > 0 {
         lines.push(format!("Packets for the phone stop in the gateway: {}.", why(Point::DownlinkDropped)));
     }
+    let ways = [
+        ("from", [Point::RadioIn, Point::InternetOut, Point::UplinkDropped, Point::UplinkPunted]),
+        ("for", [Point::InternetIn, Point::RadioOut, Point::DownlinkDropped, Point::DownlinkPunted]),
+    ];
+    for (way, [came, went, dropped, punted]) in ways {
+        // What the slow path has sent on, or dropped, is among those.
+        if count(punted).min(count(came).saturating_sub(count(went) + count(dropped))) > 0 {
+            let reasons = Some(why(punted)).filter(|reasons| !reasons.is_empty());
+            let reasons = reasons.map_or_else(String::new, |reasons| format!(": {reasons}"));
+            lines.push(format!(
+                "Packets {way} the phone wait in the gateway's slow path, or are answered there{reasons}."
+            ));
+        }
+    }
     if count(Point::InternetOut) > 0 && count(Point::InternetIn) == 0 {
         lines.push(
             "Packets go out and nothing comes back: they stop behind the gateway, in NAT, routing or the internet."
@@ -211,6 +225,13 @@ mod tests {
         assert_eq!(verdict(&flows), ["Nothing stops in the gateway."]);
         let spoofed = seen(&[(Point::RadioIn, 3, ""), (Point::UplinkDropped, 3, "spoofed_source")]);
         assert_eq!(verdict(&spoofed), ["Packets from the phone stop in the gateway: spoofed_source."]);
+        let held = [(Point::RadioIn, 3, ""), (Point::UplinkPunted, 3, ""), (Point::UplinkDropped, 3, "wrong_peer")];
+        assert_eq!(verdict(&seen(&held)), ["Packets from the phone stop in the gateway: wrong_peer."]);
+        let idle = seen(&[(Point::InternetIn, 3, ""), (Point::DownlinkPunted, 3, "idle_phone")]);
+        let waits = "Packets for the phone wait in the gateway's slow path, or are answered there: idle_phone.";
+        assert_eq!(verdict(&idle), [waits]);
+        let slow = [Point::RadioIn, Point::UplinkPunted, Point::InternetOut, Point::InternetIn, Point::RadioOut];
+        assert_eq!(verdict(&seen(&slow.map(|point| (point, 3, "")))), ["Nothing stops in the gateway."]);
         let one_way = seen(&[(Point::RadioIn, 3, ""), (Point::InternetOut, 3, "")]);
         assert!(verdict(&one_way)[0].contains("behind the gateway"));
         let radio = seen(&[(Point::InternetIn, 3, ""), (Point::RadioOut, 3, "")]);
