@@ -10,6 +10,7 @@ mod site;
 
 use site::{K, NOW, OPC, Site, run, words};
 use std::fmt::Write as _;
+use std::process::{Command, Stdio};
 
 #[test]
 fn a_first_subscriber() {
@@ -75,6 +76,31 @@ fn packets_of_a_phone() {
     let written = std::fs::read(file).unwrap();
     assert!(written.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) && written.len().is_multiple_of(4));
     assert!(written.windows(14).any(|window| window == b"spoofed_source"));
+}
+
+#[test]
+fn a_trace_ends_in_order_when_somebody_ends_it() {
+    let site = Site::busy();
+    site.gateway.state.lock().unwrap().watches_go_on = true;
+    for signal in ["-INT", "-TERM"] {
+        let file = site.dir.path().join("phone.pcapng");
+        let mut trace = Command::new(env!("CARGO_BIN_EXE_basalt"));
+        trace
+            .args(["trace", "ue", "001010000000001", "-o", "json", "-w"])
+            .arg(&file)
+            .arg("--socket")
+            .arg(&site.gateway.socket);
+        let trace = trace.stdout(Stdio::piped()).spawn().unwrap();
+        let whole = |octets: Vec<u8>| octets.windows(14).any(|window| window == b"spoofed_source");
+        while !std::fs::read(&file).is_ok_and(whole) {
+            std::thread::yield_now();
+        }
+        assert!(Command::new("kill").args([signal, &trace.id().to_string()]).status().unwrap().success());
+        let ended = trace.wait_with_output().unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+        assert_eq!((ended.status.code(), &said["packets"]), (Some(0), &4.into()), "{signal}");
+        std::fs::remove_file(file).unwrap();
+    }
 }
 
 #[test]

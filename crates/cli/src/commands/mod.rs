@@ -16,6 +16,7 @@ mod request;
 mod rollout;
 mod rule;
 mod status;
+mod stop;
 mod subscriber;
 mod top;
 mod trace;

@@ -1,6 +1,7 @@
 //! One phone's packets: into a file, or counted hop by hop.
 
 use super::imsi as parse_imsi;
+use super::stop::Stop;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::output::Out;
@@ -31,7 +32,7 @@ pub(super) async fn trace(
 ) -> Result<()> {
     let imsi = parse_imsi(imsi)?;
     let request = api::WatchPacketsRequest { imsi: imsi.clone(), snap };
-    let mut seen = client.watch(request).await?;
+    let (mut seen, mut stop) = (client.watch(request).await?, Stop::listen()?);
     let cannot = |error: std::io::Error| {
         Error::usage(format!("{} cannot be written: {error}", path.display()), "give another file by -w FILE")
     };
@@ -40,12 +41,10 @@ pub(super) async fn trace(
     let end = bounds.time.map(|time| tokio::time::Instant::now() + time);
     let mut count = 0_u64;
     while bounds.packets.is_none_or(|most| count < most) {
-        let next = match end {
-            Some(end) => match tokio::time::timeout_at(end, seen.message()).await {
-                Ok(next) => next?,
-                Err(_) => break,
-            },
-            None => seen.message().await?,
+        let next = tokio::select! {
+            next = seen.message() => next?,
+            () = until(end) => break,
+            () = stop.asked() => break,
         };
         let Some(packet) = next else { break };
         if write(&mut writer, &packet).map_err(cannot)? {
@@ -57,6 +56,14 @@ pub(super) async fn trace(
         return Ok(out.json(&answer)?);
     }
     Ok(out.line(&format!("{count} packets of {imsi} are in {}", path.display()))?)
+}
+
+/// Waits for this moment; for ever without one.
+pub(super) async fn until(end: Option<tokio::time::Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Writes a packet. What was dropped is there already as it came in; what is said of it is a packet of its own, with a comment.

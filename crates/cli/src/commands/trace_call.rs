@@ -4,6 +4,8 @@ mod user_plane;
 
 use super::imsi as parse_imsi;
 use super::objects::{Orchestrator, text};
+use super::stop::Stop;
+use super::trace::until;
 use crate::args::TraceCall;
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -89,7 +91,7 @@ pub(super) async fn here(wanted: &TraceCall, client: &mut Client, out: &mut Out<
         enb: wanted.enb.clone().unwrap_or_default(),
         octets: 0,
     };
-    let mut stream = client.trace(request.clone()).await?;
+    let (mut stream, mut stop) = (client.trace(request.clone()).await?, Stop::listen()?);
     let mut files = Files::open(wanted)?;
     let print = wanted.follow || (wanted.write.is_none() && wanted.ladder.is_none());
     let end = wanted.time.map(|seconds| Instant::now() + Duration::from_secs(seconds));
@@ -102,6 +104,7 @@ pub(super) async fn here(wanted: &TraceCall, client: &mut Client, out: &mut Out<
                 continue;
             }
             () = until(end) => break,
+            () = stop.asked() => break,
         };
         let Some(news) = next else { break };
         let (records, dropped) = parse(news.lines.as_bytes());
@@ -119,13 +122,6 @@ pub(super) async fn here(wanted: &TraceCall, client: &mut Client, out: &mut Out<
     }
     let all = serde_json::to_value(ladder(&files.records, MESSAGES)).unwrap_or_default();
     summary(&all, files.count, wanted, out)
-}
-
-async fn until(end: Option<Instant>) {
-    match end {
-        Some(end) => tokio::time::sleep_until(end).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// The same over all gateways of a network.

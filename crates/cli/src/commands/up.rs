@@ -15,6 +15,7 @@ pub(super) use child::find;
 
 use crate::args::Up;
 use crate::client::Client;
+use crate::commands::stop::Stop;
 use crate::error::{Error, Result};
 use crate::output::Out;
 use basalt_control_api::gateway::v1 as api;
@@ -23,7 +24,6 @@ use folders::Folders;
 use serde_json::json;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Each of the two may take so long to be ready: a slow disk, a database that is migrated.
 const START: Duration = Duration::from_secs(120);
@@ -103,25 +103,6 @@ async fn watch(
 
 fn start_gateway(folders: &Folders) -> Result<Child> {
     Child::start("agwd", &["--config".as_ref(), folders.gateway_config.as_os_str()], folders)
-}
-
-/// How this command is told to stop.
-struct Stop {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    fn listen() -> Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 fn orchestrator_words(up: &Up, folders: &Folders) -> Vec<std::ffi::OsString> {

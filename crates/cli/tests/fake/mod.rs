@@ -10,11 +10,14 @@ use std::thread::JoinHandle;
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
 /// What the gateway knows.
 #[derive(Default)]
 pub struct State {
+    /// Packets of watched phones have no end.
+    pub watches_go_on: bool,
     pub subscribers: BTreeMap<String, api::Subscriber>,
     /// Keys as they arrived, which a real gateway seals.
     pub keys: BTreeMap<String, api::SimKeys>,
@@ -428,7 +431,7 @@ impl Gateway for Fake {
         Ok(Response::new(tokio_stream::iter(news)))
     }
 
-    type WatchPacketsStream = tokio_stream::Iter<std::vec::IntoIter<Result<api::SeenPacket, Status>>>;
+    type WatchPacketsStream = std::pin::Pin<Box<dyn Stream<Item = Result<api::SeenPacket, Status>> + Send>>;
 
     async fn watch_packets(&self, request: Request<api::WatchPacketsRequest>) -> Answer<Self::WatchPacketsStream> {
         use api::seen_packet::Point;
@@ -451,7 +454,10 @@ impl Gateway for Fake {
                 Ok(packet(Point::RadioIn, "s1u", "")),
                 Ok(packet(Point::UplinkDropped, "s1u", "spoofed_source")),
             ];
-            Ok(tokio_stream::iter(seen))
+            let seen = tokio_stream::iter(seen);
+            let seen: Self::WatchPacketsStream =
+                if state.watches_go_on { Box::pin(seen.chain(tokio_stream::pending())) } else { Box::pin(seen) };
+            Ok(seen)
         })
     }
 
