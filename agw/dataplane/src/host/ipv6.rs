@@ -60,8 +60,8 @@ fn switch(interface: &str, name: &str, value: &str) -> Result<(), Error> {
     write(&place(interface, name), value)
 }
 
-/// What replaces our IPv6 table of nftables: as for IPv4, phones reach the internet and nothing else. Behind `nat`, unique local
-/// addresses (RFC 4193) are translated, and of what comes from the internet only answers pass.
+/// What replaces our IPv6 table of nftables: as for IPv4, phones reach the internet and nothing else; no address of the gateway at all. Behind
+/// `nat`, unique local addresses (RFC 4193) are translated, and of what comes from the internet only answers pass.
 pub(crate) fn ruleset(config: &Config) -> Value {
     let mut commands = vec![add(table()), json!({"delete": table()})];
     if config.pools6.is_empty() {
@@ -85,8 +85,7 @@ pub(crate) fn ruleset(config: &Config) -> Value {
     forward.push(vec![interface("iifname", internet), to_phones(), accept()]);
     forward.push(vec![to_phones(), refuse()]);
     commands.extend(forward.into_iter().map(|statements| rule("forward", statements)));
-    let limit = json!({"limit": {"rate": 1000, "per": "second", "burst": 200}});
-    commands.push(rule("input", vec![from_phones(), icmp("echo-request"), limit, accept()]));
+    // Of the gateway, phones know its link-local address alone, in whose name programs and slow path answer.
     commands.push(rule("input", vec![from_phones(), refuse()]));
     commands.push(rule("output", vec![to_phones(), icmp("nd-redirect"), refuse()]));
     if config.egress == Egress::Nat {
@@ -148,4 +147,19 @@ fn address_in(name: &str, pool: &PrefixPool) -> Value {
     let left = json!({"payload": {"protocol": "ip6", "field": name}});
     let right = json!({"prefix": {"addr": pool.network.to_string(), "len": pool.prefix}});
     json!({"match": {"op": "==", "left": left, "right": right}})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phones_reach_no_address_of_the_gateway() {
+        let mut config = Config::new("s1", [10, 91, 0, 1].into(), "sgi", Vec::new());
+        config.pools6 = vec![PrefixPool { network: Ipv6Addr::LOCALHOST, prefix: 48, each: 64 }];
+        let ruleset = ruleset(&config);
+        let rules = ruleset["nftables"].as_array().unwrap().iter().map(|command| &command["add"]["rule"]);
+        let input: Vec<&Value> = rules.filter(|rule| rule["chain"] == "input").map(|rule| &rule["expr"]).collect();
+        assert_eq!(input, [&json!([interface("iifname", &config.device), refuse()])]);
+    }
 }
