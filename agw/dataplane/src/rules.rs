@@ -22,7 +22,9 @@ pub enum Way {
 }
 
 /// One service data flow (TS 23.203 §6.2.2.2; a TFT's packet filter, TS 24.008 §10.5.6.12). A field that is `None` fits all packets.
-/// IPv6 packets fit rules without a far end and those with an IPv6 one; a rule that asks for ports fits TCP, UDP and SCTP, and no fragment behind the first, which has no ports.
+/// IPv6 packets fit rules without a far end and those with an IPv6 one; a rule that asks for ports fits TCP, UDP and SCTP.
+/// A fragment behind the first one, which has no ports, is under the rule of the first; where that has not come yet, it fits no rule that asks for
+/// ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Its number. A rule that is set again under its number keeps what it has counted and used. Several flows may have one number:

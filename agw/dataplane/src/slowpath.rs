@@ -190,9 +190,8 @@ impl Shared {
     /// When the next held message must be judged for good, or a base station be asked.
     pub(crate) fn due(&self) -> Option<Instant> {
         let state = self.state();
-        // Mappings of translation need a clock, and phones are told their prefixes by turns.
-        let clocked = state.nat.is_some() || state.turns.is_some();
-        let clock = clocked.then(|| Instant::now() + Duration::from_secs(1));
+        // Mappings of translation and rules of fragments need a clock, and phones are told their prefixes by turns.
+        let clock = Some(Instant::now() + Duration::from_secs(1));
         [state.waiting.due(), state.paths.due(), state.relay_due(), clock].into_iter().flatten().min()
     }
 

@@ -158,14 +158,15 @@ impl Block {
     }
 }
 
-/// Where the later fragments of a packet from the internet go, in the place of [`Fragment::place`].
+/// Where the later fragments of a packet from the internet go, or under which rule those of a session's packet are, in the place of
+/// [`Fragment::place`].
 #[repr(C, align(16))]
 #[derive(Debug, Default)]
 pub struct Fragment {
     /// [`Fragment::key`]; 0 for none.
     pub key: Shared64,
     /// The phone's address ([`Address`]) in the high half, [`Nat::clock`] in the low one. Before the first fragment has come, how many
-    /// others wait for it, up to [`Fragment::MOST_EARLY`], in place of the address.
+    /// others wait for it, up to [`Fragment::MOST_EARLY`], in place of the address. For a rule, see [`Fragment::under_rule`].
     pub value: Shared64,
 }
 
@@ -180,6 +181,38 @@ impl Fragment {
     #[inline(always)]
     pub const fn key(source: Address, identification: u16, external: u32, protocol: u8) -> u64 {
         (source.0 as u64) << 32 | (identification as u64) << 16 | (external as u64 & 0xff) << 8 | protocol as u64
+    }
+
+    /// How long the first fragment's rule is that of the others, in units of [`Nat::clock`] (RFC 791 §3.2: receivers gather for 15 s).
+    pub const RULE_TIME: u32 = 15;
+
+    /// Names a fragmented packet of a session, by its TEID, from or to a far end, whose address is folded into `remote`. No protocol
+    /// is 0, so that no [`Fragment::key`] is the same.
+    #[must_use]
+    #[inline(always)]
+    pub const fn rule_key(session: u32, remote: u64, identification: u32, protocol: u8, uplink: bool) -> u64 {
+        let high = remote ^ (session as u64) << 32 ^ (identification as u64 & 0xffff_0000) << 8 ^ uplink as u64;
+        let mixed = high.wrapping_mul(0x9e37_79b9_7f4a_7c15) & 0xffff_ffff_0000_0000;
+        mixed | (identification as u64 & 0xffff) << 16 | (protocol as u64) << 8
+    }
+
+    /// The value that says: the rule of this number (64 for none) of this policy, at this time. Its high half is no count of waiting ones.
+    #[must_use]
+    #[inline(always)]
+    pub const fn under_rule(policy: u32, number: u32, clock: u32) -> u64 {
+        1 << 63 | (policy as u64 & 0xffff) << 40 | (number as u64 & 0xff) << 32 | clock as u64
+    }
+
+    /// The number of the rule in a value, if it is of this policy and not too old.
+    #[must_use]
+    #[inline(always)]
+    pub const fn rule(value: u64, policy: u32, clock: u32) -> Option<u32> {
+        let same = value >> 63 == 1 && (value >> 40) as u32 & 0xffff == policy & 0xffff;
+        if same && clock.wrapping_sub(value as u32) <= Self::RULE_TIME {
+            Some((value >> 32) as u32 & 0xff)
+        } else {
+            None
+        }
     }
 
     /// The place of a key.

@@ -154,8 +154,8 @@ fn judge<'t, P: Packet, T: Tables>(
     if !kernel && second >> 24 <= 1 {
         return Downlinked::Pass(Some(PuntReason::TimeToLive));
     }
-    let inside_port = rewrite.inside_port();
-    decide(packet, tables, settings, Found { record, slot, length, state, sequence, inside_port }, ip)
+    let (inside_port, six) = (rewrite.inside_port(), if kernel { None } else { Some(false) });
+    decide(packet, tables, settings, Found { record, slot, length, state, sequence, inside_port, six }, ip)
 }
 
 /// The record of a packet for a phone, as it was found.
@@ -166,6 +166,8 @@ struct Found<'t> {
     state: u32,
     sequence: u32,
     inside_port: Option<u32>,
+    /// Whether it is of IPv6, where compilers shall know: in the program that sees both, they would keep what only one way has loaded.
+    six: Option<bool>,
 }
 
 /// Whether a packet for a phone goes into its tunnel.
@@ -177,11 +179,12 @@ fn decide<'t, P: Packet, T: Tables>(
     found: Found<'t>,
     ip: usize,
 ) -> Downlinked<'t> {
-    let Found { record, slot, length, state, sequence, inside_port } = found;
+    let Found { record, slot, length, state, sequence, inside_port, six } = found;
     let mut reason = None;
     // What waits for an idle phone is bounded by its buffer; the limit is for what flows.
     let active = state == DownlinkState::ACTIVE;
-    let served = service::downlink(packet, tables, record, settings.teid_mask.get(), ip, length, active, inside_port);
+    let served =
+        service::downlink(packet, tables, record, settings.teid_mask.get(), ip, length, active, inside_port, six);
     let (charge, bearer) = match served {
         Ok(served) => served,
         Err(reason) => {
@@ -271,7 +274,7 @@ fn downlink6<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, settings: &Set
     if !packet.holds(length + ip as u32) {
         return Downlinked::Drop(DropReason::Malformed);
     }
-    decide(packet, tables, settings, Found { record, slot, length, state, sequence, inside_port: None }, ip)
+    decide(packet, tables, settings, Found { record, slot, length, state, sequence, inside_port: None, six: None }, ip)
 }
 
 /// Whether an address (its first half in wire order) is in the prefix of a phone, or in what may be delegated to it.
@@ -305,7 +308,8 @@ pub fn select<'t, P: Packet, T: Tables>(
     record: &'t Downlink,
     length: u32,
 ) -> Result<(Tunnel, Option<&'t Bearer>, Charge<'t>), DropReason> {
-    let (charge, bearer) = service::downlink(packet, tables, record, settings.teid_mask.get(), 0, length, false, None)?;
+    let mask = settings.teid_mask.get();
+    let (charge, bearer) = service::downlink(packet, tables, record, mask, 0, length, false, None, None)?;
     let local = Address(settings.local.get());
     let flags = DownlinkFlags(record.flags.get());
     let (peer, teid) = (Address(record.peer.get()), record.teid.get());

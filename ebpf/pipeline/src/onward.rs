@@ -160,7 +160,7 @@ pub fn charge<'t, P: Packet, T: Tables>(packet: &P, tables: &'t T, resolved: Res
     };
     let (offset, length) = place(pending);
     let rights = UplinkFlags(record.flags.get());
-    match service::uplink(packet, tables, record, rights, offset, length) {
+    match service::uplink(packet, tables, record, rights, offset, length, Some(false)) {
         Ok(charge) => Uplinked::Forward { record, charge, offset, length, next_hop, ttl: ttl as u8, rewrite, hairpin },
         Err(reason) => {
             record.refused.add(1);

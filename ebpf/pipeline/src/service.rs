@@ -1,105 +1,19 @@
 //! What a session's service says to a packet: its rule and bearer, gates, quotas, limits; and what it has used.
 //!
 //! Order: rule, gate, quotas of the rule and its rating group, limits. A packet that is refused is charged nowhere. Fragments behind the
-//! first have no ports: they belong to the first rule that asks for none, and come through whatever bearer the phone sends them by.
+//! first have no ports: they belong to the rule of the first one, or, where that has not come yet, to the first rule that asks for no ports;
+//! and they come through whatever bearer the phone sends them by.
 
-use crate::inner6::{DESTINATION, FARTHEST, FRAGMENT, HOP_BY_HOP, MOST_HEADERS, ROUTING};
+mod flow;
+mod fragments;
+
 use crate::meter;
-use crate::wire::{FRAGMENT_OFFSET, IPV4, IPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
 use crate::{Packet, Step, Tables};
 use basalt_ebpf_abi::{
     BEARER_BLOCK, Bearer, Downlink, DownlinkFlags, DropReason, MAX_DEDICATED, MAX_FLOWS, Notice, Policy, PolicyFlags,
     Quota, RuleState, Shared64, Uplink, UplinkFlags,
 };
-
-/// What a rule looks at.
-#[derive(Clone, Copy)]
-struct Flow {
-    /// Host order; of IPv4 only.
-    remote: Option<u32>,
-    /// Both halves, host order; of IPv6 only.
-    remote6: [u64; 2],
-    protocol: u32,
-    tos: u32,
-    /// Source port in the high half, destination port in the low one.
-    ports: Option<u32>,
-    /// Whoever sends it may take it for something else than we do, and its bearer with that: a fragment behind the first, which has no ports,
-    /// and what stands behind extension headers, which not all phones look behind.
-    any_bearer: bool,
-}
-
-/// Reads the packet at `offset`, whose lengths have been checked.
-#[inline(always)]
-fn flow<P: Packet>(packet: &P, offset: usize, uplink: bool) -> Option<Flow> {
-    let first = u64::from_be(packet.load64(offset)?);
-    if first >> 60 == 6 {
-        return flow6(packet, offset, first, uplink);
-    }
-    let [second, source, destination] = packet.load_words(offset + 8)?;
-    let protocol = u32::from_be(second) >> 16 & 0xff;
-    let remote = u32::from_be(if uplink { destination } else { source });
-    let later_fragment = first as u16 & FRAGMENT_OFFSET != 0;
-    let mut ports = None;
-    if !later_fragment && matches!(protocol as u8, PROTO_TCP | PROTO_UDP | PROTO_SCTP) {
-        let header = (first >> 56) as usize & 0xf;
-        // Without options nearly always, and then the offset is a constant.
-        let start = if header == 5 { IPV4 } else { header * 4 };
-        ports = packet.load32(offset + start).map(u32::from_be);
-    }
-    let remote6 = [0; 2];
-    let any_bearer = later_fragment;
-    Some(Flow { remote: Some(remote), remote6, protocol, tos: (first >> 48) as u32 & 0xff, ports, any_bearer })
-}
-
-/// An IPv6 packet. Its protocol and ports are those behind extension headers, as far as these are followed.
-#[inline(always)]
-fn flow6<P: Packet>(packet: &P, offset: usize, first: u64, uplink: bool) -> Option<Flow> {
-    let next = (first >> 8) as u32 & 0xff;
-    let Upper { protocol, at, later } = upper(packet, offset, next);
-    let has_ports = !later && matches!(protocol as u8, PROTO_TCP | PROTO_UDP | PROTO_SCTP);
-    let ports = if has_ports { packet.load32(offset + at as usize).map(u32::from_be) } else { None };
-    let at = offset + if uplink { 24 } else { 8 };
-    let remote6 = [u64::from_be(packet.load64(at)?), u64::from_be(packet.load64(at + 8)?)];
-    Some(Flow {
-        remote: None,
-        remote6,
-        protocol,
-        tos: (first >> 52) as u32 & 0xff,
-        ports,
-        any_bearer: protocol != next,
-    })
-}
-
-/// What an IPv6 packet carries.
-struct Upper {
-    protocol: u32,
-    /// Where it starts, from the header on.
-    at: u32,
-    /// It is a fragment behind the first one.
-    later: bool,
-}
-
-/// Follows the extension headers of the IPv6 packet at `offset` (RFC 8200 §4). What is behind more of them than anybody sends has the
-/// protocol number of the last one, as has what is not there.
-#[inline(always)]
-fn upper<P: Packet>(packet: &P, offset: usize, next: u32) -> Upper {
-    let (mut protocol, mut at) = (next, IPV6 as u32);
-    let mut i = 0;
-    while i < MOST_HEADERS {
-        if !matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION) || at > FARTHEST {
-            break;
-        }
-        let Some(head) = packet.load32(offset + at as usize).map(u32::from_be) else { break };
-        let fragment = protocol == FRAGMENT;
-        protocol = head >> 24;
-        if fragment && head & 0xfff8 != 0 {
-            return Upper { protocol, at, later: true };
-        }
-        at += if fragment { 8 } else { ((head >> 16 & 0xff) + 1) * 8 };
-        i += 1;
-    }
-    Upper { protocol, at: at & 0xfff, later: false }
-}
+use flow::{Flow, flow};
 
 /// Bisects the far ends of a policy for an IPv6 address.
 struct Search {
@@ -236,7 +150,7 @@ impl Charge<'_> {
         Charge { any: false, bearer: None, rule: None, index: 0, group: None, quota: None };
 }
 
-/// A packet from a phone whose checks are passed.
+/// A packet from a phone whose checks are passed; `six` says whether it is of IPv6, where compilers shall know.
 #[inline(always)]
 pub(crate) fn uplink<'t, P: Packet, T: Tables>(
     packet: &P,
@@ -245,6 +159,7 @@ pub(crate) fn uplink<'t, P: Packet, T: Tables>(
     flags: UplinkFlags,
     offset: usize,
     octets: u32,
+    six: Option<bool>,
 ) -> Result<Charge<'t>, DropReason> {
     if flags.0 & UplinkFlags::SERVICE == 0 {
         return Ok(Charge::NONE);
@@ -254,12 +169,18 @@ pub(crate) fn uplink<'t, P: Packet, T: Tables>(
     let Some(home) = home else { return Err(DropReason::WrongBearer) };
     let mut charge = Charge::NONE;
     if flags.has(UplinkFlags::RULES) {
-        let (Some(policy), Some(flow)) = (tables.policy(home.policy.get()), flow(packet, offset, true)) else {
+        let (Some(policy), Some(flow)) = (tables.policy(home.policy.get()), flow(packet, tables, offset, true, six))
+        else {
             return Err(DropReason::NoRule);
         };
         let bearer = record.number();
         let policed = PolicyFlags(policy.flags.get());
         let rules = classify(tables, home.policy.get(), policy, &flow, true, None);
+        let Some(rules) =
+            fragments::together(packet, tables, offset, &flow, home.policy.get(), home.teid.get(), true, rules)
+        else {
+            return Err(DropReason::NoRule);
+        };
         if rules == 0 {
             if !policed.agrees(0, bearer) && !flow.any_bearer {
                 return Err(DropReason::WrongBearer);
@@ -300,7 +221,7 @@ pub(crate) fn ahead<T: Tables>(tables: &T, slot: Option<u32>) {
 }
 
 /// A packet to a phone: what to charge it to, and the bearer to send it by, if not the default one. `inside_port` is its destination
-/// port where it is still to be translated.
+/// port where it is still to be translated; `six` as with [`uplink`].
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "inlined into one program")]
 pub(crate) fn downlink<'t, P: Packet, T: Tables>(
@@ -312,6 +233,7 @@ pub(crate) fn downlink<'t, P: Packet, T: Tables>(
     octets: u32,
     limited: bool,
     inside_port: Option<u32>,
+    six: Option<bool>,
 ) -> Result<(Charge<'t>, Option<&'t Bearer>), DropReason> {
     let mut flags = DownlinkFlags(record.flags.get());
     if flags.0 & DownlinkFlags::SERVICE == 0 {
@@ -320,10 +242,16 @@ pub(crate) fn downlink<'t, P: Packet, T: Tables>(
     let mut charge = Charge::NONE;
     let mut bearer = None;
     if flags.has(DownlinkFlags::RULES) {
-        let (Some(policy), Some(flow)) = (tables.policy(record.policy.get()), flow(packet, offset, false)) else {
+        let (Some(policy), Some(flow)) = (tables.policy(record.policy.get()), flow(packet, tables, offset, false, six))
+        else {
             return Err(DropReason::NoRule);
         };
         let rules = classify(tables, record.policy.get(), policy, &flow, false, inside_port);
+        let Some(rules) =
+            fragments::together(packet, tables, offset, &flow, record.policy.get(), record.owner.get(), false, rules)
+        else {
+            return Err(DropReason::NoRule);
+        };
         if rules != 0 {
             let Some(rule) = first(tables, policy, rules, record.states.get(), false) else {
                 return Err(DropReason::NoRule);

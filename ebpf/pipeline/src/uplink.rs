@@ -159,7 +159,7 @@ fn tunnelled<'t, P: Packet, T: Tables>(
         Ok(next_hop) => next_hop,
         Err(reason) => return Uplinked::Drop(reason),
     };
-    match service::uplink(packet, tables, record, rights, offset, inner.length) {
+    match service::uplink(packet, tables, record, rights, offset, inner.length, Some(false)) {
         Ok(charge) => {
             let (length, ttl, rewrite) = (inner.length, inner.ttl, Rewrite::NONE);
             Uplinked::Forward { record, charge, offset, length, next_hop, ttl, rewrite, hairpin: false }
@@ -194,7 +194,7 @@ fn version6<'t, P: Packet, T: Tables>(
     {
         return Uplinked::Drop(DropReason::PhoneToPhone);
     }
-    match service::uplink(packet, tables, record, rights, offset, inner.length) {
+    match service::uplink(packet, tables, record, rights, offset, inner.length, Some(true)) {
         // The kernel takes one from the hop limit.
         Ok(charge) => {
             let (rewrite, next_hop, length) = (Rewrite::NONE, KERNEL_NEXT_HOP, inner.length);

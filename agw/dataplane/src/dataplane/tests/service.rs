@@ -2,6 +2,7 @@
 
 mod bearers;
 mod counters;
+mod fragments;
 mod groups;
 mod meaning;
 mod quotas;

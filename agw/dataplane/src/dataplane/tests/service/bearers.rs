@@ -218,8 +218,9 @@ fn rules_look_behind_the_extension_headers_of_ipv6() {
     // Between phones' and servers' ends others may have put them.
     let detour = [60, 0, 0, 0, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0];
     assert_eq!(down6(&datagram6(false, 43, &detour, 53)), Err(DropReason::GateClosed));
-    // A later fragment has no ports; and of a packet that ends within its headers nothing is known.
-    let later = [17, 0, 0, 0xf1, 0, 0, 0, 7];
-    assert_eq!(down6(&datagram6(false, 44, &later, 53)).unwrap()[46..50], 7u32.to_be_bytes());
+    // A later fragment has no ports, but the rule of its first one; and of a packet that ends within its headers nothing is known.
+    let later = |identification| [17, 0, 0, 0xf1, 0, 0, 0, identification];
+    assert_eq!(down6(&datagram6(false, 44, &later(7), 0)).unwrap()[46..50], 8u32.to_be_bytes());
+    assert_eq!(down6(&datagram6(false, 44, &later(6), 0)).unwrap()[46..50], 7u32.to_be_bytes());
     assert!(down6(&datagram6(false, 60, &[17, 255, 1, 4, 0, 0, 0, 0], 53)).is_ok());
 }
