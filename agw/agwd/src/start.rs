@@ -1,6 +1,6 @@
 //! From a configuration to a running gateway: store, keeper, data plane, core, and what each knows of the past.
 
-use crate::config::{DataplaneMode, Effective, EgressMode};
+use crate::config::{ApnEgress, DataplaneMode, Effective, EgressMode};
 use crate::gateway::{Gateway, Parts, link_id, link_up};
 use crate::metrics::{self, Metrics};
 use crate::spans::Spans;
@@ -8,7 +8,7 @@ use crate::storage::{self, Loaded};
 use crate::usage::Usage;
 use crate::{cloud, control, convert, federation, keeper, shelf, tables};
 use agw_core::Core;
-use agw_dataplane::{Dataplane, Egress, Limited, Plane, PoolEgress};
+use agw_dataplane::{Dataplane, Egress, Limited, Plane, Pool6Egress, PoolEgress};
 use agw_subscribers::{StoredSubscriber, Subscribers};
 use agw_types::{Ambr, ConfigDelta, Input, Peer, StoredUe, Tunnel, TunnelState};
 use anyhow::Context as _;
@@ -345,6 +345,7 @@ pub fn dataplane_config(effective: &Effective) -> agw_dataplane::Config {
     config.phone_mtu = effective.gateway.mtu;
     config.egress = egress(effective.egress);
     config.pool_egress = pool_egress(effective);
+    config.pool6_egress = pool6_egress(effective);
     config.translation = effective.translation.clone();
     config.plane = match effective.dataplane {
         DataplaneMode::Auto => Plane::Auto,
@@ -398,6 +399,15 @@ fn pool_egress(effective: &Effective) -> Vec<PoolEgress> {
         list.extend(pools.iter().map(of));
     }
     list
+}
+
+fn pool6_egress(effective: &Effective) -> Vec<Pool6Egress> {
+    let of = |own: &ApnEgress| {
+        let pools = effective.gateway.apns.get(own.apn).map(|apn| apn.pools6.clone()).unwrap_or_default();
+        let (egress, vlan) = (egress(own.mode), own.vlan.is_some());
+        pools.into_iter().map(move |pool| Pool6Egress { pool, egress, vlan })
+    };
+    effective.apn_egress.iter().flat_map(of).collect()
 }
 
 fn watch_signals(stop: oneshot::Sender<Stop>) -> anyhow::Result<()> {

@@ -37,6 +37,17 @@ pub struct PoolEgress {
     pub vlan: Option<Vlan>,
 }
 
+/// The way to the internet of one IPv6 pool. Its addresses are never translated but for unique local ones behind [`Egress::Nat`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool6Egress {
+    /// The pool.
+    pub pool: PrefixPool,
+    /// With [`Egress::Routed`], others may begin to talk to its phones; else only answers come in.
+    pub egress: Egress,
+    /// Its access point has a VLAN, which IPv6 cannot leave by: refused.
+    pub vlan: bool,
+}
+
 /// A network behind a VLAN tag on the internet interface (IEEE 802.1Q), which the kernel need not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vlan {
@@ -76,6 +87,8 @@ pub struct Config {
     pub egress: Egress,
     /// How phones of certain pools leave.
     pub pool_egress: Vec<PoolEgress>,
+    /// How phones of certain IPv6 pools leave.
+    pub pool6_egress: Vec<Pool6Egress>,
     /// How addresses are translated in XDP.
     pub translation: Translation,
     /// Addresses of phones.
@@ -164,6 +177,7 @@ impl Config {
             internet_interface: internet_interface.into(),
             egress: Egress::Nat,
             pool_egress: Vec::new(),
+            pool6_egress: Vec::new(),
             translation: Translation::default(),
             pools,
             pools6: Vec::new(),
@@ -232,6 +246,11 @@ impl Config {
         own.map_or((self.egress, None), |own| (own.egress, own.vlan.as_ref()))
     }
 
+    /// How phones of this IPv6 pool leave.
+    pub(crate) fn egress_of6(&self, pool: &PrefixPool) -> Egress {
+        self.pool6_egress.iter().find(|own| own.pool == *pool).map_or(self.egress, |own| own.egress)
+    }
+
     /// All ways out that there are.
     pub(crate) fn egresses(&self) -> impl Iterator<Item = (Egress, Option<&Vlan>)> {
         let own = self.pool_egress.iter().map(|own| (own.egress, own.vlan.as_ref()));
@@ -264,7 +283,9 @@ impl Config {
         if !self.vlans().is_empty() {
             return Err(Error::Configuration(VLANS_NEED_XDP.into()));
         }
-        for egress in std::iter::once(&mut self.egress).chain(self.pool_egress.iter_mut().map(|own| &mut own.egress)) {
+        let own = self.pool_egress.iter_mut().map(|own| &mut own.egress);
+        let own6 = self.pool6_egress.iter_mut().map(|own| &mut own.egress);
+        for egress in std::iter::once(&mut self.egress).chain(own).chain(own6) {
             if *egress == Egress::Translated {
                 tracing::warn!(
                     "addresses are translated by the kernel, without blocks of ports: XDP does not run here"
@@ -301,6 +322,9 @@ impl Config {
         }
         if self.pool_egress.iter().any(|own| own.vlan.is_some() && own.egress == Egress::Nat) {
             return refuse("the kernel's NAT does not lead into a VLAN: use routed or translated egress there");
+        }
+        if self.pool6_egress.iter().any(|own| own.vlan) {
+            return refuse("IPv6 does not lead into a VLAN: give access points with a VLAN pools of IPv4 alone");
         }
         if !self.vlans().is_empty() && self.internet_interface == self.access_interface {
             return refuse("VLANs of access points need an internet interface of its own");

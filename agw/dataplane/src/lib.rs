@@ -129,7 +129,7 @@ mod turns;
 mod watch;
 mod xdp;
 
-pub use config::{Config, Egress, Plane, PoolEgress, Vlan};
+pub use config::{Config, Egress, Plane, Pool6Egress, PoolEgress, Vlan};
 pub use dataplane::{Dataplane, PlaneMode};
 pub use error::Error;
 pub use host::is_bpf_filesystem;

@@ -153,6 +153,7 @@ fn placeholder(mut config: Config) -> Config {
     config.plane = Plane::Memory;
     config.egress = Egress::Nat;
     config.pool_egress.clear();
+    config.pool6_egress.clear();
     config
 }
 

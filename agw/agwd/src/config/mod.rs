@@ -11,7 +11,7 @@ mod values;
 #[cfg(test)]
 pub use detect::Interface;
 pub use detect::Machine;
-pub use effective::{DataplaneMode, Effective, EgressMode, GroupQuota, SctpChoice};
+pub use effective::{ApnEgress, DataplaneMode, Effective, EgressMode, GroupQuota, SctpChoice};
 #[cfg(test)]
 pub use parse::parse;
 pub use parse::{read, state_dir};

@@ -60,8 +60,9 @@ fn switch(interface: &str, name: &str, value: &str) -> Result<(), Error> {
     write(&place(interface, name), value)
 }
 
-/// What replaces our IPv6 table of nftables: as for IPv4, phones reach the internet and nothing else; no address of the gateway at all. Behind
-/// `nat`, unique local addresses (RFC 4193) are translated, and of what comes from the internet only answers pass.
+/// What replaces our IPv6 table of nftables: as for IPv4, phones reach the internet and nothing else; no address of the gateway at all. To pools
+/// that are routed, others may begin to talk; to the others, of what comes from the internet only answers pass. Behind `nat`, unique local
+/// addresses (RFC 4193) are translated.
 pub(crate) fn ruleset(config: &Config) -> Value {
     let mut commands = vec![add(table()), json!({"delete": table()})];
     if config.pools6.is_empty() {
@@ -76,9 +77,11 @@ pub(crate) fn ruleset(config: &Config) -> Value {
     let mut forward =
         vec![vec![from_phones(), to_phones(), accept()], vec![from_phones(), interface("oifname", internet), accept()]];
     forward.push(vec![from_phones(), refuse()]);
-    if config.egress == Egress::Routed {
-        forward.push(vec![interface("iifname", internet), to_phones(), accept()]);
-    }
+    let of = |egress| config.pools6.iter().filter(move |pool| config.egress_of6(pool) == egress);
+    forward.extend(
+        of(Egress::Routed)
+            .map(|pool| vec![interface("iifname", internet), to_phones(), address_in("daddr", pool), accept()]),
+    );
     forward.push(vec![to_phones(), established(), accept()]);
     // What is in no pool and yet routed to phones is a network behind one, which others may reach.
     forward.extend(config.pools6.iter().map(|pool| vec![to_phones(), address_in("daddr", pool), refuse()]));
@@ -88,9 +91,9 @@ pub(crate) fn ruleset(config: &Config) -> Value {
     // Of the gateway, phones know its link-local address alone, in whose name programs and slow path answer.
     commands.push(rule("input", vec![from_phones(), refuse()]));
     commands.push(rule("output", vec![to_phones(), icmp("nd-redirect"), refuse()]));
-    if config.egress == Egress::Nat {
+    if of(Egress::Nat).next().is_some() {
         commands.push(chain("postrouting", "nat", "postrouting", 100));
-        for pool in config.pools6.iter().filter(|pool| pool.network.is_unique_local()) {
+        for pool in of(Egress::Nat).filter(|pool| pool.network.is_unique_local()) {
             let statements =
                 vec![address_in("saddr", pool), interface("oifname", internet), json!({"masquerade": null})];
             commands.push(rule("postrouting", statements));
@@ -152,6 +155,45 @@ fn address_in(name: &str, pool: &PrefixPool) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Pool6Egress;
+
+    /// What is done with packets from the internet to addresses of each pool, and whose sources are translated.
+    fn treated(config: &Config, pool: &PrefixPool) -> (Vec<Value>, bool) {
+        let ruleset = ruleset(config);
+        let rules = ruleset["nftables"].as_array().unwrap().iter().map(|command| &command["add"]["rule"]);
+        let of = |direction| {
+            move |rule: &&Value| rule["expr"].as_array().is_some_and(|e| e.contains(&address_in(direction, pool)))
+        };
+        let into = rules.clone().filter(|rule| rule["chain"] == "forward").filter(of("daddr"));
+        let verdict = |rule: &Value| rule["expr"].as_array().unwrap().last().unwrap().clone();
+        (
+            into.map(verdict).collect(),
+            rules.filter(|rule| rule["chain"] == "postrouting").any(|rule| of("saddr")(&rule)),
+        )
+    }
+
+    #[test]
+    fn each_pool_is_open_or_closed_as_its_access_point_says() {
+        let pool =
+            |number| PrefixPool { network: Ipv6Addr::new(0xfd00, number, 0, 0, 0, 0, 0, 0), prefix: 48, each: 64 };
+        let own = |egress| vec![Pool6Egress { pool: pool(2), egress, vlan: false }];
+        let mut config = Config::new("s1", [10, 91, 0, 1].into(), "sgi", Vec::new());
+        config.pools6 = vec![pool(1), pool(2)];
+        let (open, closed) = (vec![accept(), refuse()], vec![refuse()]);
+        for (usual, other, first, second) in [
+            (Egress::Nat, Egress::Routed, (&closed, true), (&open, false)),
+            (Egress::Routed, Egress::Translated, (&open, false), (&closed, false)),
+            (Egress::Routed, Egress::Nat, (&open, false), (&closed, true)),
+            (Egress::Translated, Egress::Translated, (&closed, false), (&closed, false)),
+        ] {
+            (config.egress, config.pool6_egress) = (usual, own(other));
+            for (number, (into, translated)) in [(1, first), (2, second)] {
+                assert_eq!(treated(&config, &pool(number)), (into.clone(), translated), "{usual:?} {other:?} {number}");
+            }
+        }
+        config.pool6_egress[0].vlan = true;
+        assert!(config.check().is_err_and(|error| error.to_string().contains("VLAN")));
+    }
 
     #[test]
     fn phones_reach_no_address_of_the_gateway() {
