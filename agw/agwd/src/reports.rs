@@ -21,6 +21,12 @@ pub fn take(gateway: &mut Gateway, report: Report) {
         Report::PortBlock(PortBlock { imsi, inside, outside, ports: (first, last), given }) => {
             gateway.tell(Event::PortBlock { imsi, inside, outside, first, last, given });
         }
+        Report::Pins { count } => {
+            gateway.metrics.repairs.with_label_values(&["unpinned"]).inc_by(count as u64);
+            let what =
+                format!("somebody removed {count} pins of the data plane's programs and tables; they were put back");
+            gateway.tell(Event::Repaired { what });
+        }
         Report::Interface(interface) => {
             let (name, (up, what)) = (interface.name.clone(), became(&interface));
             gateway.tell(if up { Event::InterfaceBack { name, what } } else { Event::InterfaceLost { name, what } });

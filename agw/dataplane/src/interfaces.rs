@@ -152,6 +152,11 @@ impl Interfaces {
         self.places.iter().map(|place| place.now.clone()).collect()
     }
 
+    /// Puts back pins of programs, links and tables that somebody has removed; how many.
+    pub(crate) fn put_pins_back(&self) -> usize {
+        self.loaded.as_deref().map_or(0, |loaded| lock(loaded).put_pins_back())
+    }
+
     /// Whether one is to be looked at again, though nothing is heard: what the kernel told of one that flapped may be lost.
     pub(crate) fn waiting(&self) -> bool {
         self.places.iter().any(|place| place.now != place.told || place.now.state != InterfaceState::Up)

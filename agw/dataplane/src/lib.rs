@@ -107,6 +107,7 @@ mod oracle;
 mod outward;
 mod paths;
 mod peers;
+mod pins;
 mod plane;
 mod pools;
 mod predecessor;

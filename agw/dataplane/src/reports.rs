@@ -41,6 +41,11 @@ pub enum Report {
     PortBlock(PortBlock),
     /// An interface went, came back or has another name. One that does so many times a second is told of once a second.
     Interface(Interface),
+    /// Somebody removed pins of programs, links or tables. They were put back; nothing was lost, and packets went on.
+    Pins {
+        /// How many.
+        count: usize,
+    },
 }
 
 /// A block of external ports that changes hands. What is told here may be missing when nobody listens for long; the log of blocks

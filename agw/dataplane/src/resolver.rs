@@ -89,6 +89,10 @@ impl Resolver {
                 }
                 () = networks.notified() => self.route_behind().await,
                 _ = tick.tick() => {
+                    let pins = self.interfaces.as_ref().map_or(0, Interfaces::put_pins_back);
+                    if pins > 0 {
+                        self.shared.report(Report::Pins { count: pins });
+                    }
                     let all = refreshed.elapsed() >= REFRESH;
                     if all {
                         refreshed = Instant::now();

@@ -5,6 +5,7 @@
 
 use crate::error::Error;
 use crate::held::{self, Held};
+use crate::pins::Pins;
 use crate::predecessor::{self, Predecessor};
 use crate::region::{Record, Region};
 use crate::tables::{SharedRegions, Sizes};
@@ -61,6 +62,8 @@ pub(crate) struct Loaded {
     links: Vec<PathBuf>,
     /// Which program is behind which of them.
     attached: Vec<(String, PathBuf)>,
+    /// What this process has pinned, and shall stay so.
+    pins: Pins,
     /// Whom watching programs watch.
     watch: Region<Watch>,
     /// What they tell; taken by whoever watches.
@@ -138,6 +141,10 @@ pub(crate) fn load(
     let watch = region(&ebpf, maps::WATCH, 1)?;
     let watched = RingBuf::try_from(take(&mut ebpf, maps::WATCHED)?).map_err(Error::bpf("ring"))?;
     let directory = directory.map(Path::to_path_buf);
+    let mut held_pins = Pins::default();
+    if let Some(folder) = &pins {
+        maps::ALL.iter().for_each(|name| held_pins.hold(&folder.join(name)));
+    }
     Ok((
         Loaded {
             ebpf,
@@ -151,6 +158,7 @@ pub(crate) fn load(
             replaced,
             links: Vec::new(),
             attached: Vec::new(),
+            pins: held_pins,
             watch,
             watched: Some(watched),
         },
@@ -166,8 +174,10 @@ impl Loaded {
             None => self.attach_new(program, interface, allow)?,
         };
         if let Some(directory) = &self.directory {
-            self.links.push(link_path(directory, interface, attached));
-            let place = (program.to_owned(), link_path(directory, interface, attached));
+            let link = link_path(directory, interface, attached);
+            self.pins.hold(&link);
+            self.links.push(link.clone());
+            let place = (program.to_owned(), link);
             if !self.attached.contains(&place) {
                 self.attached.push(place);
             }
@@ -176,8 +186,14 @@ impl Loaded {
             let _ = fs::remove_file(&pin);
             let program = xdp(&mut self.ebpf, program)?;
             program.pin(&pin).map_err(Error::bpf(format!("pinning {}", pin.display())))?;
+            self.pins.hold(&pin);
         }
         Ok(attached)
+    }
+
+    /// Puts pins back that somebody has removed; how many.
+    pub(crate) fn put_pins_back(&self) -> usize {
+        self.pins.put_back()
     }
 
     /// Detaches what a predecessor with another configuration has left on other interfaces.
@@ -202,6 +218,7 @@ impl Loaded {
                 tracing::warn!(%error, from = %from.display(), to = %to.display(), "renaming a pinned link");
                 continue;
             }
+            self.pins.renamed(&from, &to);
             let places = self.attached.iter_mut().map(|(_, path)| path);
             places.chain(&mut self.links).filter(|path| **path == from).for_each(|path| path.clone_from(&to));
         }
@@ -219,6 +236,7 @@ impl Loaded {
                 return Ok(Some(mode));
             }
             // Its interface is gone, or the mode is not wanted any more.
+            self.pins.let_go(&path);
             fs::remove_file(&path).map_err(Error::system(format!("removing {}", path.display())))?;
         }
         Ok(None)

@@ -6,7 +6,7 @@
 
 mod lab;
 
-use agw_dataplane::{Egress, Limited, Limits, Plane, PlaneMode};
+use agw_dataplane::{Egress, Limited, Limits, Plane, PlaneMode, Report};
 use agw_types::Traffic;
 use basalt_ebpf_abi::{Prefix, SCHEMA_VERSION, Settings, maps};
 use lab::*;
@@ -314,6 +314,57 @@ fn tables_of_another_schema_are_made_anew_with_the_sessions_and_settled_once() {
     }
     drop(gateway);
     assert_eq!(open(Vec::new()).plane().readings().len(), 1, "what was settled is gone for ever");
+}
+
+#[test]
+fn pins_that_somebody_removes_are_put_back_and_nothing_is_lost() {
+    if !possible() {
+        return;
+    }
+    let lab = Lab::new();
+    let open = || {
+        let mut config = lab.config(Plane::XdpNative, Egress::Nat);
+        config.accounting = true;
+        lab.open(config)
+    };
+    let gateway = open();
+    let mut reports = gateway.plane().reports().unwrap();
+    gateway.connect();
+    eventually("the base station's neighbour is resolved", || gateway.plane().unresolved() == 0);
+    let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let traffic = ping_pong(&lab, Arc::clone(&stop), Arc::clone(&count));
+    let wait_for_more = || {
+        let until = count.load(Ordering::Relaxed) + 300;
+        eventually("traffic goes on", || count.load(Ordering::Relaxed) > until || traffic.is_finished());
+    };
+    wait_for_more();
+    let pinned = |folder: &str| std::fs::read_dir(lab.pins.join(folder)).map_or(0, Iterator::count);
+    let folders = ["maps", "programs", "links"];
+    let before = folders.map(pinned);
+    for folder in folders {
+        std::fs::remove_dir_all(lab.pins.join(folder)).unwrap();
+    }
+    wait_for_more();
+    let mut told = None;
+    eventually("it is told", || {
+        told = told.or_else(|| match reports.try_recv() {
+            Ok(Report::Pins { count }) => Some(count),
+            _ => None,
+        });
+        told.is_some()
+    });
+    assert_eq!((folders.map(pinned), told), (before, Some(before.iter().sum())));
+    drop(gateway);
+    wait_for_more();
+    let gateway = open();
+    assert!(gateway.plane().adopted(), "the next one finds them");
+    wait_for_more();
+    stop.store(true, Ordering::Relaxed);
+    traffic.join().unwrap();
+    let readings = gateway.plane().readings();
+    let total = count.load(Ordering::Relaxed);
+    assert_eq!(readings.iter().map(|reading| reading.total.uplink_packets).sum::<u64>(), total);
+    assert_eq!(readings.iter().map(|reading| reading.total.downlink_packets).sum::<u64>(), total);
 }
 
 #[test]
