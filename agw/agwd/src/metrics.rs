@@ -136,7 +136,7 @@ impl Metrics {
             dataplane_errors,
             repairs: counter(
                 "data_plane_repairs_total",
-                "Sessions that the tables had otherwise than they should, and pins that were removed.",
+                "What was repaired: sessions otherwise than they should be, pins removed, programs detached.",
                 &["found"],
             )?,
             suspicions: counter(

@@ -21,10 +21,14 @@ pub fn take(gateway: &mut Gateway, report: Report) {
         Report::PortBlock(PortBlock { imsi, inside, outside, ports: (first, last), given }) => {
             gateway.tell(Event::PortBlock { imsi, inside, outside, first, last, given });
         }
-        Report::Pins { count } => {
-            gateway.metrics.repairs.with_label_values(&["unpinned"]).inc_by(count as u64);
-            let what =
-                format!("somebody removed {count} pins of the data plane's programs and tables; they were put back");
+        Report::Meddled { pins, programs } => {
+            for (found, count) in [("unpinned", pins), ("detached", programs)] {
+                gateway.metrics.repairs.with_label_values(&[found]).inc_by(count as u64);
+            }
+            let what = format!(
+                "somebody removed {pins} pins of the data plane's programs and tables, and detached {programs} programs; \
+                 they are in place again"
+            );
             gateway.tell(Event::Repaired { what });
         }
         Report::Interface(interface) => {

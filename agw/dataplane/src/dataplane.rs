@@ -19,6 +19,7 @@ use crate::rules::{Allowance, Service};
 use crate::service::Parts;
 use crate::sessions::{Installed, Usage};
 use crate::threads::Threads;
+use crate::watch::lock;
 use crate::xdp::{self, Loaded, Mode};
 use agw_types::{DataplaneChange, Traffic, Tunnel, UeAddress};
 use aya::maps::{MapData, PerCpuArray};
@@ -72,6 +73,10 @@ impl Drop for Dataplane {
     fn drop(&mut self) {
         if let Some(task) = self.resolver.take() {
             task.abort();
+        }
+        // From here on pins are a successor's.
+        if let Some(loaded) = &self.loaded {
+            lock(loaded).give_pins_up();
         }
     }
 }

@@ -152,9 +152,12 @@ impl Interfaces {
         self.places.iter().map(|place| place.now.clone()).collect()
     }
 
-    /// Puts back pins of programs, links and tables that somebody has removed; how many.
-    pub(crate) fn put_pins_back(&self) -> usize {
-        self.loaded.as_deref().map_or(0, |loaded| lock(loaded).put_pins_back())
+    /// Puts back pins of programs, links and tables that somebody has removed, and attaches programs again that somebody has detached; how
+    /// many of each.
+    pub(crate) fn repair(&self) -> (usize, usize) {
+        let Some(loaded) = self.loaded.as_deref() else { return (0, 0) };
+        let mut loaded = lock(loaded);
+        (loaded.put_pins_back(), loaded.attach_again())
     }
 
     /// Whether one is to be looked at again, though nothing is heard: what the kernel told of one that flapped may be lost.

@@ -41,10 +41,12 @@ pub enum Report {
     PortBlock(PortBlock),
     /// An interface went, came back or has another name. One that does so many times a second is told of once a second.
     Interface(Interface),
-    /// Somebody removed pins of programs, links or tables. They were put back; nothing was lost, and packets went on.
-    Pins {
-        /// How many.
-        count: usize,
+    /// Somebody meddled with what is in the kernel. It is as it was.
+    Meddled {
+        /// Pins of programs, links or tables that had been removed: nothing was lost by it, and packets went on.
+        pins: usize,
+        /// Programs that had been detached from their interfaces: packets went through this process meanwhile, or nowhere.
+        programs: usize,
     },
 }
 

@@ -89,9 +89,9 @@ impl Resolver {
                 }
                 () = networks.notified() => self.route_behind().await,
                 _ = tick.tick() => {
-                    let pins = self.interfaces.as_ref().map_or(0, Interfaces::put_pins_back);
-                    if pins > 0 {
-                        self.shared.report(Report::Pins { count: pins });
+                    let (pins, programs) = self.interfaces.as_ref().map_or((0, 0), Interfaces::repair);
+                    if pins + programs > 0 {
+                        self.shared.report(Report::Meddled { pins, programs });
                     }
                     let all = refreshed.elapsed() >= REFRESH;
                     if all {

@@ -16,6 +16,7 @@ use aya::programs::xdp::{XdpLink, XdpLinkId};
 use aya::programs::{ProgramError, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
 use basalt_ebpf_abi::{Address, FRAGMENTS, SCHEMA_VERSION, Settings, Watch, maps, programs};
+use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -194,6 +195,27 @@ impl Loaded {
     /// Puts pins back that somebody has removed; how many.
     pub(crate) fn put_pins_back(&self) -> usize {
         self.pins.put_back()
+    }
+
+    /// Attaches programs again that somebody has detached from interfaces that are there; how many.
+    pub(crate) fn attach_again(&mut self) -> usize {
+        let lost: Vec<(String, PathBuf)> =
+            self.attached.iter().filter(|(_, link)| self.pins.is_detached(link)).cloned().collect();
+        let mut count = 0;
+        for (program, link) in lost {
+            let Some((interface, mode)) = place_of(&link).filter(|(name, _)| is_there(name)) else { continue };
+            match self.attach(&program, &interface, &[mode]) {
+                Ok(_) => count += 1,
+                // Tried again at the next look.
+                Err(error) => tracing::warn!(%error, interface, "a program was detached and cannot be attached again"),
+            }
+        }
+        count
+    }
+
+    /// Answers for no pin any more: a successor does.
+    pub(crate) fn give_pins_up(&mut self) {
+        self.pins = Pins::default();
     }
 
     /// Detaches what a predecessor with another configuration has left on other interfaces.
@@ -398,6 +420,19 @@ fn attach_patiently(program: &mut Xdp, interface: &str, flag: XdpMode) -> Result
 fn link_path(directory: &Path, interface: &str, mode: Mode) -> PathBuf {
     // A BPF file system takes no dots, which names of VLAN interfaces have; colons are in no interface's name.
     directory.join("links").join(format!("{}:{}", interface.replace('.', ":"), mode.name()))
+}
+
+/// What is attached where, by the path of its link.
+fn place_of(link: &Path) -> Option<(String, Mode)> {
+    let (interface, mode) = link.file_name()?.to_str()?.rsplit_once(':')?;
+    let mode = [Mode::Native, Mode::Generic].into_iter().find(|known| known.name() == mode)?;
+    Some((interface.replace(':', "."), mode))
+}
+
+fn is_there(interface: &str) -> bool {
+    let Ok(name) = CString::new(interface) else { return false };
+    // SAFETY: the name ends with a zero and lives across the call.
+    unsafe { libc::if_nametoindex(name.as_ptr()) != 0 }
 }
 
 fn xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp, Error> {

@@ -317,7 +317,7 @@ fn tables_of_another_schema_are_made_anew_with_the_sessions_and_settled_once() {
 }
 
 #[test]
-fn pins_that_somebody_removes_are_put_back_and_nothing_is_lost() {
+fn what_somebody_unpins_or_detaches_is_in_place_again_and_nothing_is_lost() {
     if !possible() {
         return;
     }
@@ -348,7 +348,7 @@ fn pins_that_somebody_removes_are_put_back_and_nothing_is_lost() {
     let mut told = None;
     eventually("it is told", || {
         told = told.or_else(|| match reports.try_recv() {
-            Ok(Report::Pins { count }) => Some(count),
+            Ok(Report::Meddled { pins, programs: 0 }) => Some(pins),
             _ => None,
         });
         told.is_some()
@@ -365,6 +365,18 @@ fn pins_that_somebody_removes_are_put_back_and_nothing_is_lost() {
     let total = count.load(Ordering::Relaxed);
     assert_eq!(readings.iter().map(|reading| reading.total.uplink_packets).sum::<u64>(), total);
     assert_eq!(readings.iter().map(|reading| reading.total.downlink_packets).sum::<u64>(), total);
+    // A program that somebody detaches is attached again.
+    let mut reports = gateway.plane().reports().unwrap();
+    for link in std::fs::read_dir(lab.pins.join("links")).unwrap() {
+        detach(&link.unwrap().path());
+        let meddled = Report::Meddled { pins: 0, programs: 1 };
+        eventually("it is told", || reports.try_recv().is_ok_and(|report| report == meddled));
+    }
+    let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let traffic = ping_pong(&lab, Arc::clone(&stop), Arc::clone(&count));
+    eventually("traffic goes on", || count.load(Ordering::Relaxed) > 300 || traffic.is_finished());
+    stop.store(true, Ordering::Relaxed);
+    traffic.join().unwrap();
 }
 
 #[test]
@@ -393,6 +405,19 @@ fn limits_come_with_sessions_into_new_tables_and_what_was_sent_is_owed() {
         assert_eq!(flood(&lab, gateway.plane()), 0, "set again");
         drop(gateway);
         patch(&lab.pins.join("maps").join(maps::SETTINGS), std::mem::offset_of!(Settings, schema), SCHEMA_VERSION + 1);
+    }
+}
+
+/// Takes a program off its interface, as `bpftool link detach pinned` does.
+fn detach(pin: &std::path::Path) {
+    const GET: libc::c_long = 7;
+    const DETACH: libc::c_long = 34;
+    let path = std::ffi::CString::new(pin.to_str().unwrap()).unwrap();
+    // SAFETY: both commands read sixteen octets, and the first one a path, which all live across the calls.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_bpf, GET, &[path.as_ptr() as u64, 0], 16);
+        assert!(fd >= 0 && libc::syscall(libc::SYS_bpf, DETACH, &[fd as u64, 0], 16) == 0, "{}", pin.display());
+        libc::close(fd as i32);
     }
 }
 
