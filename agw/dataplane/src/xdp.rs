@@ -3,19 +3,20 @@
 //! Maps are pinned in `DIR/maps`, programs in `DIR/programs`, links in `DIR/links/<interface>:<mode>`. A gateway that starts finds
 //! them, keeps the maps, and replaces the program behind each link in one step: packets flow all the time.
 
+mod watching;
+
 use crate::error::Error;
 use crate::held::{self, Held};
 use crate::pins::Pins;
 use crate::predecessor::{self, Predecessor};
 use crate::region::{Record, Region};
 use crate::tables::{SharedRegions, Sizes};
-use agw_types::UeAddress;
 use aya::maps::{Map, MapData, MapInfo, PerCpuArray, ProgramArray, RingBuf};
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::xdp::{XdpLink, XdpLinkId};
 use aya::programs::{ProgramError, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
-use basalt_ebpf_abi::{Address, FRAGMENTS, SCHEMA_VERSION, Settings, Watch, maps, programs};
+use basalt_ebpf_abi::{FRAGMENTS, SCHEMA_VERSION, Settings, Watch, maps, programs};
 use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -294,81 +295,10 @@ impl Loaded {
         Err(failure)
     }
 
-    /// Puts the programs that watch this phone in the place of the usual ones.
-    pub(crate) fn watch(&mut self, address: UeAddress, snap: u32) -> Result<(), Error> {
-        if let Some(watch) = self.watch.get(0) {
-            watch.snap.set(snap);
-            watch.ue.set(address.ipv4().map_or(0, |address| Address::new(address).0));
-            watch.prefix.set(address.prefix().map_or(0, |prefix| prefix.to_bits().to_be()));
-        }
-        for (program, link) in self.attached.clone() {
-            let Some((_, watching)) = programs::WATCHING.iter().find(|(usual, _)| *usual == program) else { continue };
-            let watching_program = xdp(&mut self.ebpf, watching)?;
-            if watching_program.fd().is_err() {
-                watching_program.load().map_err(Error::bpf(format!("loading {watching}")))?;
-            }
-            update(watching_program, &link)?;
-        }
-        self.watch_stages()
-    }
-
-    /// The same with the programs that are entered from others.
-    fn watch_stages(&mut self) -> Result<(), Error> {
-        for (place, stage) in (0u32..).zip(programs::STAGES) {
-            let Some((_, watching)) = programs::WATCHING.iter().find(|(usual, _)| *usual == stage) else { continue };
-            let program = xdp(&mut self.ebpf, watching)?;
-            if program.fd().is_err() {
-                program.load().map_err(Error::bpf(format!("loading {watching}")))?;
-            }
-            let program = program.fd().map_err(Error::bpf("stages"))?;
-            self.stages.set(place, program, 0).map_err(Error::bpf("stages"))?;
-        }
-        Ok(())
-    }
-
-    fn unwatch_stages(&mut self) -> Result<(), Error> {
-        for (place, stage) in (0u32..).zip(programs::STAGES) {
-            let program = xdp(&mut self.ebpf, stage)?.fd().map_err(Error::bpf("stages"))?;
-            self.stages.set(place, program, 0).map_err(Error::bpf("stages"))?;
-        }
-        Ok(())
-    }
-
-    /// Puts the usual programs back.
-    pub(crate) fn unwatch(&mut self) -> Result<(), Error> {
-        let mut first = Ok(());
-        for (program, link) in self.attached.clone() {
-            let back = xdp(&mut self.ebpf, &program).and_then(|program| update(program, &link));
-            first = first.and(back);
-        }
-        first = first.and(self.unwatch_stages());
-        if let Some(watch) = self.watch.get(0) {
-            watch.ue.set(0);
-            watch.prefix.set(0);
-        }
-        first
-    }
-
     /// A loaded program, to run it on test packets.
     #[cfg(test)]
     pub(crate) fn program(&self, name: &str) -> &Xdp {
         self.ebpf.program(name).and_then(|program| program.try_into().ok()).expect("program")
-    }
-
-    /// Loads a program that watches, and has it watch this phone.
-    #[cfg(test)]
-    pub(crate) fn prepare_watch(&mut self, usual: &str, ue: u32, prefix: u64) -> &'static str {
-        let (_, watching) = programs::WATCHING.iter().find(|(name, _)| *name == usual).expect("such a program");
-        let watch = self.watch.get(0).expect("one entry");
-        watch.snap.set(128);
-        watch.ue.set(ue);
-        watch.prefix.set(prefix);
-        let program = xdp(&mut self.ebpf, watching).expect("in the object");
-        if program.fd().is_err() {
-            program.load().expect("it loads");
-        }
-        self.watch_stages().expect("they load");
-        watching
     }
 
     /// The programs' counter, summed over CPUs.

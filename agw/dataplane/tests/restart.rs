@@ -408,19 +408,6 @@ fn limits_come_with_sessions_into_new_tables_and_what_was_sent_is_owed() {
     }
 }
 
-/// Takes a program off its interface, as `bpftool link detach pinned` does.
-fn detach(pin: &std::path::Path) {
-    const GET: libc::c_long = 7;
-    const DETACH: libc::c_long = 34;
-    let path = std::ffi::CString::new(pin.to_str().unwrap()).unwrap();
-    // SAFETY: both commands read sixteen octets, and the first one a path, which all live across the calls.
-    unsafe {
-        let fd = libc::syscall(libc::SYS_bpf, GET, &[path.as_ptr() as u64, 0], 16);
-        assert!(fd >= 0 && libc::syscall(libc::SYS_bpf, DETACH, &[fd as u64, 0], 16) == 0, "{}", pin.display());
-        libc::close(fd as i32);
-    }
-}
-
 /// A gateway that takes over tables of another schema.
 fn gateway_of(lab: &Lab, open: &impl Fn(Vec<Limited>) -> Gateway, schema: usize) -> Gateway {
     patch(&lab.pins.join("maps").join(maps::SETTINGS), schema, SCHEMA_VERSION + 1);

@@ -450,3 +450,16 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         thread::yield_now();
     }
 }
+
+/// Takes a program off its interface, as `bpftool link detach pinned` does.
+pub fn detach(pin: &std::path::Path) {
+    const GET: libc::c_long = 7;
+    const DETACH: libc::c_long = 34;
+    let path = std::ffi::CString::new(pin.to_str().unwrap()).unwrap();
+    // SAFETY: both commands read sixteen octets, and the first one a path, which all live across the calls.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_bpf, GET, &[path.as_ptr() as u64, 0], 16);
+        assert!(fd >= 0 && libc::syscall(libc::SYS_bpf, DETACH, &[fd as u64, 0], 16) == 0, "{}", pin.display());
+        libc::close(fd as i32);
+    }
+}
