@@ -14,24 +14,21 @@
 //!    │─────────────────────────────────────►│   confirmed
 //! ```
 
+mod allocation;
+mod refusal;
+
 use crate::addresses::ApnAddresses;
-use crate::pool::NoAddress;
-use crate::{SessionOut, Sessions, UeSessions, bearer_setup, encode, pco, pdn_type, rules};
-use agw_types::{
-    ApnProfile, Event, Outcome, Policy, Procedure, Profile, RejectInfo, Session, SessionReply, TimerName, UeAddress,
-    UeId,
-};
+use crate::{SessionOut, Sessions, UeSessions, bearer_setup, encode, pco, pdn_type};
+use agw_types::{Event, Outcome, Policy, Procedure, Profile, Session, SessionReply, TimerName, UeAddress, UeId};
 use basalt_ids::{Apn, Ebi, Pti};
 use basalt_nas::Direction;
 use basalt_nas::esm::{
     ActivateDefaultEpsBearerContextRequest, EsmInformationRequest, EsmInformationResponse, EsmMessage, EsmPdu,
-    EsmStatus, PdnConnectivityReject, PdnConnectivityRequest,
+    EsmStatus, PdnConnectivityRequest,
 };
-use basalt_nas::ie::{
-    AccessPointName, ApnAmbr, EpsQos, EsmCause, GprsTimer3, PdnAddress, PdnType, ProtocolConfigurationOptions,
-    RequestType,
-};
+use basalt_nas::ie::{AccessPointName, ApnAmbr, EpsQos, EsmCause, PdnAddress, PdnType, ProtocolConfigurationOptions};
 use basalt_sansio::{Rng as _, SecureRng, Time};
+use refusal::{Refused, unacceptable};
 
 /// A connection on its way.
 #[derive(Debug)]
@@ -73,13 +70,6 @@ pub(crate) enum Phase {
     Information(u8),
     /// ACTIVATE DEFAULT EPS BEARER CONTEXT ACCEPT of a connection by itself; the message and how often it was sent.
     Activation { ebi: Ebi, esm: Vec<u8>, sent: u8 },
-}
-
-/// Why a connection is refused.
-struct Refused {
-    cause: EsmCause,
-    reason: &'static str,
-    advice: &'static str,
 }
 
 /// Transmissions of ESM INFORMATION REQUEST (TS 24.301 §6.6.1.2.6).
@@ -269,81 +259,6 @@ impl Sessions {
         }
     }
 
-    fn allocate(
-        &mut self,
-        now: Time,
-        policy: &dyn Policy,
-        ue: UeId,
-        connecting: &Connecting,
-    ) -> Result<Session, Refused> {
-        let granted = self.grant(policy, connecting)?;
-        let list = self.ues.get(&ue).map_or(&[][..], |held| held.list.as_slice());
-        let types = self.pools.get(&granted.apn).ok_or(UNKNOWN_APN)?.types();
-        let (kinds, _) = pdn_type::decide(connecting.pdn_type, granted.pdn_types, types).map_err(wrong_type)?;
-        // Two single addresses are two sessions on one access point (TS 24.301 §6.2.2), anything else is one too many.
-        let clashes = |session: &Session| {
-            let (ipv4, ipv6) = (session.address.ipv4().is_some(), session.address.prefix().is_some());
-            session.apn == granted.apn && (kinds.ipv4 && ipv4 || kinds.ipv6 && ipv6 || ipv4 && ipv6)
-        };
-        if list.iter().any(clashes) {
-            return Err(Refused {
-                cause: EsmCause::MultiplePdnConnectionsNotAllowed,
-                reason: "the phone already has a session on this access point",
-                advice: "nothing to do unless it repeats: then restart the phone",
-            });
-        }
-        let free = self.ues.get(&ue).map_or(Some(Ebi::FIRST), UeSessions::free_ebi);
-        let ebi = free.ok_or(Refused {
-            cause: EsmCause::MaximumBearersReached,
-            reason: "the phone has as many bearers as there can be",
-            advice: "remove access points from the phone's settings, or rules from its sessions",
-        })?;
-        let owner = connecting.profile.imsi.value();
-        let pool = self.pools.get_mut(&granted.apn).ok_or(UNKNOWN_APN)?;
-        let address = pool.take(now, owner, kinds, &granted).map_err(Refused::from)?;
-        // Of a full table, who was there a moment ago has its own place again.
-        let fresh = self.teids.take(now, &mut self.rng);
-        let mut own = self.resting.teids(now, ue);
-        let Some(teid) = fresh.or_else(|| own.find_map(|last| self.teids.take_again(last, &mut self.rng))) else {
-            pool.release(now, basalt_sansio::Duration::ZERO, owner, address);
-            return Err(Refused {
-                cause: EsmCause::InsufficientResources,
-                reason: "all tunnels are in use",
-                advice: "raise `dataplane.max_sessions` in the gateway's configuration",
-            });
-        };
-        let rules = rules::initial(policy.rules(connecting.profile.imsi, &granted.apn));
-        Ok(Session {
-            ebi,
-            apn: granted.apn,
-            address,
-            framed_routes: granted.framed_routes,
-            qos: granted.qos,
-            ambr: granted.ambr,
-            local: (self.config.user_plane, teid),
-            remote: None,
-            confirmed: false,
-            rules,
-            bearers: Vec::new(),
-        })
-    }
-
-    fn grant(&self, policy: &dyn Policy, connecting: &Connecting) -> Result<ApnProfile, Refused> {
-        let requested = match &connecting.apn {
-            Some(Requested::Apn(apn)) => Some(apn),
-            Some(Requested::Malformed) => return Err(UNKNOWN_APN),
-            None => None,
-        };
-        policy.grant(&connecting.profile, requested).map_err(|cause| match EsmCause::from_code(cause) {
-            EsmCause::MissingOrUnknownApn => UNKNOWN_APN,
-            cause => Refused {
-                cause,
-                reason: "the subscriber may not use the access point it asks for",
-                advice: "add the access point to the subscriber, or correct the name in the phone's settings",
-            },
-        })
-    }
-
     /// ACTIVATE DEFAULT EPS BEARER CONTEXT REQUEST for a session.
     fn offer(
         &self,
@@ -373,37 +288,6 @@ impl Sessions {
             message.pco = options;
         }
         message
-    }
-
-    /// PDN CONNECTIVITY REJECT, within ATTACH REJECT or by itself.
-    fn refuse(&mut self, ue: UeId, attach: bool, pti: Pti, profile: &Profile, refused: &Refused, out: &mut SessionOut) {
-        let cause = refused.cause.code();
-        out.ended(Procedure::PdnConnectivity, Outcome::EsmCause(cause));
-        let mut message = PdnConnectivityReject::new(refused.cause);
-        if matches!(refused.cause, EsmCause::InsufficientResources | EsmCause::MissingOrUnknownApn) {
-            message.back_off = Some(GprsTimer3::at_least(self.config.timers.backoff));
-        }
-        let message = EsmMessage::PdnConnectivityReject(message);
-        if !attach {
-            out.tell(Event::Rejected(RejectInfo {
-                imsi: Some(profile.imsi),
-                procedure: "PDN connectivity".to_owned(),
-                emm_cause: None,
-                esm_cause: Some(cause),
-                reason: refused.reason.to_owned(),
-                advice: refused.advice.to_owned(),
-                unix_secs: 0,
-            }));
-            out.send(ue, None, pti, message);
-            return;
-        }
-        self.ues.remove(&ue);
-        if self.by_imsi.get(&profile.imsi) == Some(&ue) {
-            self.by_imsi.remove(&profile.imsi);
-        }
-        let reason = format!("{}: {}", refused.reason, refused.advice);
-        let esm = encode(None, pti, message).unwrap_or_default();
-        out.reply(SessionReply::AttachRejected { ue, esm, cause, reason });
     }
 
     /// T3485: offer again, or give the session up.
@@ -455,20 +339,6 @@ impl Sessions {
     }
 }
 
-const UNKNOWN_APN: Refused = Refused {
-    cause: EsmCause::MissingOrUnknownApn,
-    reason: "the phone asks for an access point that does not exist here",
-    advice: "correct the access point name in the phone's settings, or add it to the gateway's configuration",
-};
-
-fn wrong_type(cause: EsmCause) -> Refused {
-    Refused {
-        cause,
-        reason: "the phone asks for a kind of session that the access point or the subscriber does not have",
-        advice: "set the access point to another type (IPv4, IPv6, IPv4v6) on the phone, or give it a pool of that type",
-    }
-}
-
 /// Any that is nobody else's on the link: the gateway's is 1 (TS 23.401 §5.3.1.2.2).
 fn interface_identifier(rng: &mut SecureRng) -> [u8; 8] {
     let mut identifier = [0; 8];
@@ -484,40 +354,4 @@ impl Requested {
     fn read(name: &AccessPointName) -> Self {
         name.apn().map_or(Requested::Malformed, Requested::Apn)
     }
-}
-
-impl From<NoAddress> for Refused {
-    fn from(why: NoAddress) -> Self {
-        let (reason, advice) = match why {
-            NoAddress::Exhausted => (
-                "no address is left in the access point's pools",
-                "add a pool to it; those given back rest for the quarantine first",
-            ),
-            NoAddress::StaticInUse => (
-                "the subscriber's static address is in use by another session",
-                "give this subscriber another address, or detach the phone that holds it",
-            ),
-            NoAddress::StaticOutside => (
-                "the subscriber's static address lies in no pool of the access point",
-                "correct the address, or add a pool that contains it",
-            ),
-        };
-        Refused { cause: EsmCause::InsufficientResources, reason, advice }
-    }
-}
-
-/// What can be said against a request before anything is looked up.
-fn unacceptable(pti: Pti, request: &PdnConnectivityRequest) -> Option<Refused> {
-    let (cause, reason, advice) = if pti.0 == 0 || pti.0 == 255 {
-        (EsmCause::InvalidPtiValue, "the request has no transaction identity", "the phone is faulty")
-    } else if matches!(request.request_type, RequestType::Emergency | RequestType::HandoverOfEmergency) {
-        (
-            EsmCause::ServiceOptionNotSupported,
-            "emergency sessions are not offered by this gateway",
-            "none; the phone looks for another network",
-        )
-    } else {
-        return None;
-    };
-    Some(Refused { cause, reason, advice })
 }
