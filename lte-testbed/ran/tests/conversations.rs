@@ -1,160 +1,21 @@
 //! An eNodeB against an MME written down message by message.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use std::net::Ipv4Addr;
+mod lab;
 
-use basalt_ids::{
-    Ebi, EnbId, EnbUeS1apId, GlobalEnbId, MTmsi, MmeCode, MmeGroupId, MmeUeS1apId, Plmn, Qci, STmsi, Tac, Tai, Teid,
-};
+use basalt_ids::{Ebi, EnbId, EnbUeS1apId, GlobalEnbId, MTmsi, MmeCode, MmeUeS1apId, STmsi, Tac, Tai, Teid};
 use basalt_s1ap::{
-    Arp, Cause, CnDomain, DownlinkNasTransport, ErabForwarding, ErabItem, ErabQos, ErabReleaseCommand,
-    ErabSetupRequest, ErabToBeSetup, ErrorIndication, ForwardingTunnels, HandoverCancelAcknowledge, HandoverCommand,
-    HandoverPreparationFailure, HandoverRequest, HandoverType, InitialContextSetupRequest, NasCause, OverloadAction,
-    OverloadStart, OverloadStop, Paging, PagingIdentity, PathSwitchRequestAcknowledge, Pdu, RadioNetworkCause, Reset,
-    ResetType, RrcEstablishmentCause, S1SetupFailure, S1SetupResponse, SecurityContext, SecurityKey, ServedGummeis,
-    TimeToWait, UeAmbr, UeContextReleaseCommand, UeIds, UeS1apIds, UeSecurityCapabilities,
+    Cause, CnDomain, DownlinkNasTransport, ErabForwarding, ErabItem, ErabReleaseCommand, ErabSetupRequest,
+    ErrorIndication, ForwardingTunnels, HandoverCancelAcknowledge, HandoverCommand, HandoverPreparationFailure,
+    HandoverRequest, HandoverType, NasCause, OverloadAction, OverloadStart, OverloadStop, Paging, PagingIdentity,
+    PathSwitchRequestAcknowledge, Pdu, RadioNetworkCause, Reset, ResetType, RrcEstablishmentCause, S1SetupFailure,
+    SecurityContext, SecurityKey, TimeToWait, UeAmbr, UeContextReleaseCommand, UeIds, UeS1apIds,
+    UeSecurityCapabilities,
 };
-use basalt_sansio::{Duration, Outbox, Time};
+use basalt_sansio::{Duration, Time};
+use lab::*;
 use proptest::prelude::*;
-use testbed_ran::{
-    Bearer, ConnectRequest, ConnectionState, Downlink, Effect, Enb, EnbConfig, Event, Input, LinkState, PhoneId,
-};
-
-const PHONE: PhoneId = PhoneId(7);
-const MME_ID: MmeUeS1apId = MmeUeS1apId(0x0100_0001);
-const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 91, 0, 1);
-
-/// An eNodeB with what it said.
-struct Lab {
-    enb: Enb,
-    now: Time,
-    out: Outbox<Effect>,
-}
-
-impl Lab {
-    fn new() -> Self {
-        Self::with(|_| {})
-    }
-
-    fn with(change: impl FnOnce(&mut EnbConfig)) -> Self {
-        let id = GlobalEnbId { plmn: plmn(), enb: EnbId::Macro(0x19b) };
-        let mut config = EnbConfig::new("enb-1", id, Tac(1), Ipv4Addr::new(10, 91, 1, 1));
-        change(&mut config);
-        Self { enb: Enb::new(config), now: Time::ZERO, out: Outbox::new() }
-    }
-
-    fn step(&mut self, input: Input) -> Vec<Effect> {
-        self.enb.step(self.now, input, &mut self.out);
-        self.out.take()
-    }
-
-    fn mme(&mut self, pdu: impl Into<Pdu>) -> Vec<Effect> {
-        self.step(Input::S1ap(basalt_s1ap::encode(&pdu.into()).unwrap()))
-    }
-
-    fn ready(mut self) -> Self {
-        self.step(Input::LinkUp);
-        self.mme(setup_response());
-        assert_eq!(self.enb.link(), LinkState::Ready);
-        self
-    }
-
-    fn connected(self) -> Self {
-        let mut lab = self.ready();
-        lab.step(Input::Connect(connect_request()));
-        let id = lab.id();
-        lab.mme(DownlinkNasTransport::new(MME_ID, id, vec![7, 0x52]));
-        lab
-    }
-
-    fn active(self) -> Self {
-        let mut lab = self.connected();
-        let id = lab.id();
-        lab.mme(context_setup(id));
-        lab.step(Input::Configured { phone: PHONE, ok: true });
-        lab
-    }
-
-    fn id(&self) -> EnbUeS1apId {
-        self.enb.connection(PHONE).unwrap().enb_ue_id
-    }
-
-    fn later(&mut self, wait: Duration) -> Vec<Effect> {
-        self.now += wait;
-        self.step(Input::Wakeup)
-    }
-}
-
-fn plmn() -> Plmn {
-    Plmn::new(1, 1, 2).unwrap()
-}
-
-fn tai() -> Tai {
-    Tai { plmn: plmn(), tac: Tac(1) }
-}
-
-fn setup_response() -> S1SetupResponse {
-    let gummeis = ServedGummeis {
-        plmns: vec![plmn()],
-        groups: vec![MmeGroupId(2)],
-        codes: vec![MmeCode(1)],
-        extensions: Vec::new(),
-    };
-    S1SetupResponse::new(vec![gummeis], 255)
-}
-
-fn connect_request() -> ConnectRequest {
-    ConnectRequest {
-        phone: PHONE,
-        cause: RrcEstablishmentCause::MoSignalling,
-        s_tmsi: None,
-        gummei: None,
-        nas: vec![7, 0x41],
-        capability: vec![1, 2, 3],
-    }
-}
-
-fn erab(ebi: u8, teid: u32, nas: &[u8]) -> ErabToBeSetup {
-    let arp = Arp { priority_level: 9, may_pre_empt: false, pre_emptable: true };
-    ErabToBeSetup {
-        ebi: Ebi::new(ebi).unwrap(),
-        qos: ErabQos::non_gbr(Qci(9), arp),
-        address: GATEWAY.into(),
-        teid: Teid(teid),
-        nas_pdu: Some(nas.to_vec()),
-        extensions: Vec::new(),
-    }
-}
-
-fn context_setup(id: EnbUeS1apId) -> InitialContextSetupRequest {
-    let security = UeSecurityCapabilities::from_nas(0xe0, 0x60);
-    let ambr = UeAmbr::new(1_000_000, 1_000_000);
-    InitialContextSetupRequest::new(MME_ID, id, ambr, vec![erab(5, 0x77, b"accept")], security, SecurityKey([9; 32]))
-}
-
-fn sent(effects: &[Effect]) -> Vec<Pdu> {
-    effects
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Send { pdu, .. } => Some(basalt_s1ap::decode(pdu).unwrap().pdu),
-            _ => None,
-        })
-        .collect()
-}
-
-fn names(effects: &[Effect]) -> Vec<&'static str> {
-    sent(effects).iter().map(Pdu::name).collect()
-}
-
-fn events(effects: &[Effect]) -> Vec<&Event> {
-    effects
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Event(event) => Some(event),
-            _ => None,
-        })
-        .collect()
-}
+use testbed_ran::{Bearer, ConnectRequest, ConnectionState, Downlink, Effect, Event, Input, LinkState, PhoneId};
 
 #[test]
 fn the_interface_is_set_up_at_association() {
