@@ -33,7 +33,7 @@ pub(crate) mod sqlite;
 #[cfg(test)]
 mod tests {
     use super::sqlite::fleet_rows::events;
-    use super::sqlite::queries::listing;
+    use super::sqlite::lists::listing;
     use crate::{EventQuery, Query, Settings, open};
     use orchestrator_model::Kind;
     use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};

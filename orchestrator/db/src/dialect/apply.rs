@@ -1,7 +1,7 @@
 //! Applying changes: each with its version, its entry in the feed and its links. Compiled for each dialect; `super` says which.
 
 use super::super::Column;
-use super::queries::{OBJECT, ObjectRow, object};
+use super::rows::{OBJECT, ObjectRow, object};
 use super::{Connection, Db, LOCK, TOGETHER, bind_named, bind_table, last_named, named, table};
 use crate::{Change, Error, Object, Precondition, Refusal, Target};
 use basalt_security::SealedKey;

@@ -6,7 +6,8 @@ use super::fleet_rows::{
 };
 use super::fleet_writes::{insert_event, lock, note_change};
 use super::group::Write;
-use super::queries::{Database, OBJECT, ObjectRow, object};
+use super::queries::Database;
+use super::rows::{OBJECT, ObjectRow, object};
 use super::{BEGIN, Connection, TOGETHER, bind_named, named};
 use crate::{
     Certificate, CommandRow, Device, Error, EventQuery, FeedEntry, FleetRepository, GatewayEvent, GatewayState,
@@ -194,7 +195,7 @@ impl FleetRepository for Database {
             format!("SELECT {STATE} FROM gateway_states WHERE network = $1 AND gateway > $2 ORDER BY gateway LIMIT $3");
         let rows = sqlx::query_as::<_, StateRow>(AssertSqlSafe(sql)).bind(network).bind(after);
         let rows = rows.bind(i64::from(limit) + 1).fetch_all(&self.read).await?;
-        super::queries::page(rows, limit, state)
+        super::rows::page(rows, limit, state)
     }
 
     async fn put_gateway_events(&self, network: &str, events: &[GatewayEvent]) -> Result<(), Error> {
@@ -216,7 +217,7 @@ impl FleetRepository for Database {
             rows = rows.bind(above);
         }
         let rows = rows.bind(i64::from(query.limit) + 1).fetch_all(&self.read).await?;
-        super::queries::page(rows, query.limit, event)
+        super::rows::page(rows, query.limit, event)
     }
 
     async fn put_usage(

@@ -1,7 +1,8 @@
 //! What people look at, over one database. Compiled for each dialect; `super` says which.
 
 use super::fleet_rows::{STATE, StateRow, state};
-use super::queries::{Database, page};
+use super::queries::Database;
+use super::rows::page;
 use super::{BEGIN, Db};
 use crate::{
     Counts, Error, GatewayState, Job, LiveRepository, Page, Phone, PhoneNews, PhoneQuery, SumQuery, UsageBy, UsageSum,

@@ -1,20 +1,17 @@
 //! The repository over one database. Compiled for each dialect; `super` says which.
 
 use super::apply::apply_all;
-use super::{BEGIN, Connection, Db, LAPSE, LEAD, by_index, field, indexed, path};
+use super::rows::{OBJECT, ObjectRow, TokenRow, USER, UserRow, VersionRow, object, page, token, user, version};
+use super::{BEGIN, Connection, Db};
 use crate::{
-    AuditEntry, Change, Error, Kept, Listed, Object, Page, Query, Replay, Repository, Sort, StoredToken, StoredUser,
-    Target, TokenKind, Version,
+    AuditEntry, Change, Error, Kept, Listed, Object, Page, Query, Replay, Repository, StoredToken, StoredUser, Target,
+    TokenKind, Version,
 };
 use async_trait::async_trait;
-use basalt_security::SealedKey;
 use orchestrator_model::Kind;
-use serde_json::Value;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Pool};
-use std::time::Duration;
 use tokio::sync::{Mutex, watch};
-use tokio::time::timeout;
 
 /// A database with bounded pools.
 #[derive(Debug)]
@@ -33,53 +30,8 @@ pub(crate) struct Database {
     pub(crate) reachable: watch::Sender<bool>,
 }
 
-impl Database {
-    /// Says on the connection that has the lock of the replica that acts that this one is there. False when it is not the one, or not
-    /// any more: the lock is the connection's, as long as it answers, the lock is ours.
-    pub(crate) async fn still_leads(held: &mut Option<PoolConnection<Db>>) -> bool {
-        let Some(mut connection) = held.take() else { return false };
-        let asked = sqlx::query("SELECT 1").execute(&mut *connection);
-        if matches!(timeout(ANSWER, asked).await, Ok(Ok(_))) {
-            *held = Some(connection);
-            return true;
-        }
-        drop(connection.detach());
-        false
-    }
-}
-
-pub(crate) type ObjectRow = (String, i64, i64, String, String, Option<String>, i64);
-type VersionRow = (i64, i64, String, Option<String>, Option<String>, i64);
-type UserRow = (String, String, String, i64, i64, i64);
-type TokenRow = (String, String, String, String, String, String, i64, i64);
-
-pub(crate) const OBJECT: &str = "name, revision, changed_at, changed_by, body, sealed, secrets_mark";
-/// For an answer about the lock of the replica that acts; shorter than the lock's own patience.
-const ANSWER: Duration = Duration::from_secs(3);
 /// A request that has no answer after so long, milliseconds, was cut off by its process's end: the same one is worked on anew.
 const UNANSWERED: i64 = 120_000;
-const USER: &str = "name, password, grants, failures, locked_until, created_at";
-
-impl Database {
-    /// A page of objects, and one more that says that there are more.
-    async fn rows(&self, kind: Kind, network: &str, query: &Query) -> Result<Vec<ObjectRow>, Error> {
-        let sql = listing(kind, query);
-        let mut rows = sqlx::query_as::<_, ObjectRow>(AssertSqlSafe(sql)).bind(kind.collection()).bind(network);
-        for (name, text) in &query.filters {
-            if !has_index(kind, name) {
-                rows = rows.bind(path(name));
-            }
-            rows = rows.bind(text.as_str());
-        }
-        if let Some((changed, name)) = &query.after {
-            if query.sort == Sort::Changed {
-                rows = rows.bind(*changed);
-            }
-            rows = rows.bind(name.as_str());
-        }
-        Ok(rows.bind(i64::from(query.limit) + 1).fetch_all(&self.read).await?)
-    }
-}
 
 #[async_trait]
 impl Repository for Database {
@@ -364,24 +316,7 @@ impl Repository for Database {
     }
 
     async fn leads(&self) -> Result<bool, Error> {
-        let Some(sql) = LEAD else { return Ok(true) };
-        let mut held = self.lead.lock().await;
-        if Self::still_leads(&mut held).await {
-            return Ok(true);
-        }
-        let mut connection = self.write.acquire().await?;
-        let asked = sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut *connection);
-        if !timeout(ANSWER, asked).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))? {
-            return Ok(false);
-        }
-        let lapse = timeout(ANSWER, sqlx::query(LAPSE).execute(&mut *connection)).await;
-        if let Err(error) = lapse.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-            // A lock that would not lapse is given back with its connection.
-            drop(connection.detach());
-            return Err(error.into());
-        }
-        *held = Some(connection);
-        Ok(true)
+        self.take_lead().await
     }
 
     fn reachable(&self) -> watch::Receiver<bool> {
@@ -429,52 +364,6 @@ pub(crate) async fn read_object(connection: &mut Connection, target: &Target) ->
     row.map(object).transpose()
 }
 
-/// Fields of subscribers that have an index (migration 32).
-const INDEXED: [&str; 4] = ["state", "title", "msisdn", "data_plan"];
-
-fn has_index(kind: Kind, field: &str) -> bool {
-    kind == Kind::Subscriber && INDEXED.contains(&field)
-}
-
-/// The statement of a list. Only numbers of parameters and names of fields that have an index go into it; what was asked for is bound.
-pub(crate) fn listing(kind: Kind, query: &Query) -> String {
-    let hint = query.filters.iter().find(|(name, _)| has_index(kind, name)).map(|(name, _)| by_index(name));
-    let hint = hint.unwrap_or_default();
-    let mut sql = format!("SELECT {OBJECT} FROM objects{hint} WHERE kind = $1 AND network = $2");
-    let mut next = 3;
-    for (name, _) in &query.filters {
-        match INDEXED.into_iter().find(|known| known == name).filter(|known| has_index(kind, known)) {
-            Some(known) => {
-                // Only with the kind in words it is seen that the index has all of them.
-                sql.push_str(&format!(" AND kind = '{}' AND {} = ${next}", kind.collection(), indexed(known)));
-                next += 1;
-            }
-            None => {
-                sql.push_str(&format!(" AND {} = ${}", field(next), next + 1));
-                next += 2;
-            }
-        }
-    }
-    let (than, order) = if query.descending { ("<", "DESC") } else { (">", "ASC") };
-    match (&query.after, query.sort) {
-        (None, _) => {}
-        (Some(_), Sort::Name) => {
-            sql.push_str(&format!(" AND name {than} ${next}"));
-            next += 1;
-        }
-        (Some(_), Sort::Changed) => {
-            sql.push_str(&format!(" AND (changed_at, name) {than} (${next}, ${})", next + 1));
-            next += 2;
-        }
-    }
-    let by = match query.sort {
-        Sort::Name => format!("name {order}"),
-        Sort::Changed => format!("changed_at {order}, name {order}"),
-    };
-    sql.push_str(&format!(" ORDER BY {by} LIMIT ${next}"));
-    sql
-}
-
 async fn put_user(connection: &mut Connection, user: &StoredUser) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO users (name, password, grants, failures, locked_until, created_at) \
@@ -490,47 +379,4 @@ async fn put_user(connection: &mut Connection, user: &StoredUser) -> Result<(), 
     .execute(connection)
     .await?;
     Ok(())
-}
-
-pub(crate) fn page<R, T>(rows: Vec<R>, limit: u32, read: impl Fn(R) -> Result<T, Error>) -> Result<Page<T>, Error> {
-    let more = rows.len() > limit as usize;
-    let items = rows.into_iter().take(limit as usize).map(read).collect::<Result<_, _>>()?;
-    Ok(Page { items, more })
-}
-
-pub(crate) fn object(
-    (name, revision, changed_at, changed_by, body, sealed, secrets_mark): ObjectRow,
-) -> Result<Object, Error> {
-    let sealed = open_hex(sealed.as_deref())?;
-    Ok(Object { name, revision, changed_at, changed_by, body: json(&body)?, sealed, secrets_mark })
-}
-
-fn version((revision, at, who, body, sealed, mark): &VersionRow, before: Option<&str>) -> Result<Version, Error> {
-    Ok(Version {
-        revision: *revision,
-        at: *at,
-        who: who.clone(),
-        before: before.map(json).transpose()?,
-        after: body.as_deref().map(json).transpose()?,
-        sealed: open_hex(sealed.as_deref())?,
-        secrets_changed: mark == revision,
-    })
-}
-
-fn user((name, password, grants, failures, locked_until, created_at): UserRow) -> StoredUser {
-    StoredUser { name, password, grants, failures, locked_until, created_at }
-}
-
-fn token(row: TokenRow) -> Result<StoredToken, Error> {
-    let (digest, id, kind, owner, title, grants, created_at, expires_at) = row;
-    let kind = TokenKind::from_stored(&kind).ok_or(Error::Damaged("token"))?;
-    Ok(StoredToken { digest, id, kind, owner, title, grants, created_at, expires_at })
-}
-
-fn json(text: &str) -> Result<Value, Error> {
-    serde_json::from_str(text).map_err(|_| Error::Damaged("body"))
-}
-
-fn open_hex(text: Option<&str>) -> Result<Option<SealedKey>, Error> {
-    text.map(|text| SealedKey::from_hex(text).ok_or(Error::Damaged("secret"))).transpose()
 }

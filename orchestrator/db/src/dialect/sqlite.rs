@@ -118,6 +118,15 @@ pub(crate) mod group;
 #[path = "queries.rs"]
 pub(crate) mod queries;
 
+#[path = "rows.rs"]
+pub(crate) mod rows;
+
+#[path = "lists.rs"]
+pub(crate) mod lists;
+
+#[path = "lead.rs"]
+pub(crate) mod lead;
+
 #[path = "dump.rs"]
 pub(crate) mod dump;
 

@@ -3,7 +3,8 @@
 use super::BEGIN;
 use super::fleet_rows::event;
 use super::fleet_writes::insert_event;
-use super::queries::{Database, OBJECT, ObjectRow, object, page};
+use super::queries::Database;
+use super::rows::{OBJECT, ObjectRow, object, page};
 use crate::{Alarm, AlarmQuery, Error, GatewayEvent, GatewayNews, HistoryBlock, Object, Page, TelemetryRepository};
 use async_trait::async_trait;
 use orchestrator_model::Kind;

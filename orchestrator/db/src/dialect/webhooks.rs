@@ -1,7 +1,8 @@
 //! What is stored about webhooks, over one database. Compiled for each dialect; `super` says which.
 
 use super::BEGIN;
-use super::queries::{Database, OBJECT, ObjectRow, object};
+use super::queries::Database;
+use super::rows::{OBJECT, ObjectRow, object};
 use crate::{Delivery, DeliveryState, Error, Object, WebhookRepository};
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Row};
